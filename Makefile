@@ -1,0 +1,65 @@
+# Everything a person or CI does with this repository, by name. `make up` needs nothing but make and Python 3.11-3.13.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help up demo test check fmt lint types lock chaos bench openapi venv clean
+
+PY := .venv/bin/python
+SEED ?= 1
+MINUTES ?= 10
+PYTEST_ARGS ?=
+# A test's process may not find the operator's own settings: tests set what they need.
+PYTEST := env -u DATABASE_URL -u REDIS_URL -u CACHE_REDIS_URL $(PY) -m pytest
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+up: .venv/local.stamp ## run the chat here: servers, API, worker, beat; Ctrl-C stops all
+	@exec .venv/bin/chat up
+
+demo: .venv/local.stamp ## fill a running chat with people and conversations
+	@exec .venv/bin/chat demo
+
+venv: .venv/dev.stamp ## the environment with everything the tests need
+
+# A stamp holds the lock's digest, so that a lock which merely got a new time (a clone, a checkout) installs nothing.
+.venv/local.stamp: requirements/local.txt pyproject.toml
+	@bash requirements/install local
+
+.venv/dev.stamp: requirements/dev.txt pyproject.toml
+	@bash requirements/install dev
+
+test: venv ## the whole suite, against real servers
+	$(PYTEST) -n auto --dist worksteal $(PYTEST_ARGS)
+
+check: venv ## what CI runs: format, lint, types, import contracts, migrations, tests
+	.venv/bin/ruff format --check .
+	$(MAKE) --no-print-directory lint types
+	$(MAKE) --no-print-directory test
+
+fmt: venv ## put the code in form
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+lint: venv ## ruff and the import contracts
+	.venv/bin/ruff check .
+	.venv/bin/lint-imports --no-cache
+
+types: venv ## mypy, strict
+	.venv/bin/mypy
+
+lock: venv ## make the locks anew from pyproject.toml
+	@bash requirements/lock
+
+chaos: venv ## the fault driver: make chaos SEED=7 MINUTES=30
+	@exec $(PY) -m tests.chaos --seed $(SEED) --minutes $(MINUTES)
+
+bench: venv ## the benchmark: a table, and bench/results.json
+	@exec $(PY) -m bench
+
+openapi: venv ## write docs/openapi.json from the routes
+	@exec .venv/bin/chat openapi docs/openapi.json
+
+clean: ## remove the environment and what tools left; never the data
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
