@@ -1,0 +1,127 @@
+"""The database's edge: begin → yield a session → COMMIT → hand over what was recorded. The only commit there is.
+
+Nothing leaves before COMMIT: what verbs record (`app.domain.events.record`) is handed over afterwards, even if the
+caller was cancelled meanwhile. A connection lost during COMMIT is `OutcomeUnknown`; one lost earlier is `Unavailable`.
+No transaction outlives `TRANSACTION_SECONDS`, no lock is waited for longer than a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import psycopg
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from app.domain.errors import OutcomeUnknown, Unavailable
+from app.domain.events import Outgoing, recorded
+
+CONNECT_SECONDS = 3
+POOL_SECONDS = 3
+TRANSACTION_SECONDS = 20
+SESSION_SETTINGS = {
+    "timezone": "UTC",
+    "lock_timeout": "1s",
+    "statement_timeout": "10s",
+    "idle_in_transaction_session_timeout": "5s",
+}
+AWAY = ("database_unavailable", "The database is away: try again.")
+BUSY_STATES = frozenset({"55P03", "40P01", "40001", "57014"})
+"""SQLSTATEs after which trying again may help: lock timeout, deadlock, serialization, statement timeout."""
+
+HandOver = Callable[[list[Outgoing]], Awaitable[None]]
+
+
+async def _nowhere(events: list[Outgoing]) -> None:
+    """The hand-over of a process that tells nobody."""
+
+
+def open_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
+    """An engine on `url` (postgresql+psycopg://…) whose every wait has an end: connecting, pool, locks, statements."""
+    options = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_SECONDS,
+        pool_use_lifo=True,
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "options": options,
+            "application_name": "chat",
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+            "prepare_threshold": 1,
+        },
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _bound_transactions(connection: psycopg.Connection[object], _: object) -> None:
+        # Postgres 17 ends long transactions itself; before it, our own deadline below is the only one.
+        if connection.info.server_version >= 170000:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET transaction_timeout = '{TRANSACTION_SECONDS}s'")
+
+    event.listen(engine.sync_engine, "handle_error", _translate)
+    return engine
+
+
+class Database:
+    """One engine and the one way to use it."""
+
+    def __init__(self, engine: AsyncEngine, hand_over: HandOver = _nowhere) -> None:
+        self.engine = engine
+        self.hand_over = hand_over
+        self._sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """One transaction, committed at the end of the block, rolled back by any exception.
+
+        Raises:
+            Unavailable: the database is away, its pool is exhausted, or a lock was not to be had.
+            OutcomeUnknown: the connection was lost while committing.
+        """
+        async with asyncio.timeout(TRANSACTION_SECONDS), self._sessions() as session:
+            await _connect(session)
+            yield session
+            await _commit(session)
+            events = recorded(session)
+        if events:
+            # Committed: it must be told even if the caller hangs up now. The hand-over itself has a deadline.
+            await asyncio.shield(asyncio.ensure_future(self.hand_over(events)))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+async def _connect(session: AsyncSession) -> None:
+    """Take a connection now, so that its absence is told here and not in the middle of a verb."""
+    try:
+        await session.connection()
+    except (PoolTimeout, TimeoutError) as error:
+        raise Unavailable(*AWAY) from error
+
+
+async def _commit(session: AsyncSession) -> None:
+    try:
+        await session.commit()
+    except Unavailable as error:
+        raise OutcomeUnknown from error
+
+
+def _translate(context: ExceptionContext) -> None:
+    """Turn what a lost or busy database raises into our errors where it arises, not on its way out.
+
+    A generator dependency that raises another exception than the one thrown into it ends as an ExceptionGroup.
+    """
+    if getattr(context.original_exception, "sqlstate", None) in BUSY_STATES:
+        context.chained_exception = Unavailable("busy", "This is busy for the moment: try again.")
+    elif context.is_disconnect or isinstance(context.original_exception, psycopg.OperationalError):
+        context.chained_exception = Unavailable(*AWAY)

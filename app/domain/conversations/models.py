@@ -1,0 +1,86 @@
+"""Rows of conversations and memberships: the two counters, and who may read and write.
+
+`last_seq` and `position` move only under the conversation's row lock, in the transaction that makes the change.
+Membership rows are never deleted: leaving sets `left_at`, coming back reuses the row.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from advanced_alchemy.types import DateTimeUTC
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, Integer, String, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.domain.rows import DefaultBase, Entity
+
+
+class Conversation(Entity):
+    """`position` counts every durable change, `last_seq` the messages; `meta_position` is the last change of the
+    conversation itself, `edited_position` the last edit, delete or rename that made a cached message stale."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        CheckConstraint("kind IN ('group', 'direct')", name="kind"),
+        CheckConstraint("position >= last_seq", name="position"),
+        Index("uq_conversations_direct_key", "direct_key", unique=True),
+        Index("ix_conversations_active_bucket", "active_bucket"),
+        Index(
+            "ix_conversations_public_name_trgm",
+            text("lower(name) gin_trgm_ops"),
+            postgresql_using="gin",
+            postgresql_where=text("NOT is_private AND deleted_at IS NULL"),
+        ),
+        {"postgresql_with": {"fillfactor": "70"}},
+    )
+
+    kind: Mapped[str] = mapped_column(String(8))
+    name: Mapped[str] = mapped_column(String(100), server_default="")
+    is_private: Mapped[bool] = mapped_column(Boolean)
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    creator_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    direct_key: Mapped[str | None] = mapped_column(String(73))
+    created_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.now())
+    deleted_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
+    last_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    position: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    meta_position: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    edited_position: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    changed_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    member_count: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    active_bucket: Mapped[int] = mapped_column(
+        Integer, server_default=text("floor(extract(epoch from clock_timestamp()) / 10)::int")
+    )
+
+
+class Membership(DefaultBase):
+    """Who is, or was, in a conversation. `joined_seq` is the `last_seq` at joining, where `read_seq` starts."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (
+        CheckConstraint("role IN ('admin', 'member')", name="role"),
+        CheckConstraint("ended IN ('left', 'removed')", name="ended"),
+        CheckConstraint("(left_at IS NULL) = (ended IS NULL)", name="ended_when_left"),
+        Index("ix_memberships_user_id", "user_id", postgresql_where=text("left_at IS NULL")),
+        Index("ix_memberships_conversation_id_position", "conversation_id", "position"),
+        Index("ix_memberships_changed_bucket", "changed_bucket"),
+        {"postgresql_with": {"fillfactor": "70"}},
+    )
+
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(String(6), server_default="member")
+    joined_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.now())
+    left_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
+    ended: Mapped[str | None] = mapped_column(String(7))
+    joined_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    read_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    created_position: Mapped[int] = mapped_column(BigInteger)
+    position: Mapped[int] = mapped_column(BigInteger)
+    was_added: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    changed_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    changed_bucket: Mapped[int] = mapped_column(
+        Integer, server_default=text("floor(extract(epoch from clock_timestamp()) / 10)::int")
+    )

@@ -1,0 +1,153 @@
+"""The vocabulary of what happens, declared once: a closed union of frames, the same bytes on every path.
+
+A verb *records* what it changed (`record(session, …)`); `app.db.transaction` hands it over after COMMIT and never
+before, and no caller has to remember it. A `Change` is durable: it carries `position` and `prev`, the position it
+follows on, so that a receiver sees a gap. The others may be lost: what they say is found again by reading.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.views import ConversationFacts, Member, Message
+
+ChangeType = Literal[
+    "message.created",
+    "message.updated",
+    "message.deleted",
+    "conversation.created",
+    "conversation.updated",
+    "conversation.deleted",
+    "member.joined",
+    "member.added",
+    "member.left",
+    "member.removed",
+    "member.promoted",
+    "member.demoted",
+    "member.updated",
+]
+
+ENDINGS = frozenset({"member.left", "member.removed"})
+BEGINNINGS = frozenset({"member.joined", "member.added"})
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One durable change of a conversation, committed.
+
+    `data` is the JSON of the row's view. `subject` is the user a member change is about. `last_seq` is the
+    conversation's after the change; `seq` the message's. `edited` is the conversation's `edited_position` after the
+    change and `edited_before` the value it replaces: equal, unless the change made a cached message stale.
+    """
+
+    type: ChangeType
+    conversation: UUID
+    position: int
+    prev: int
+    data: bytes
+    last_seq: int = 0
+    seq: int = 0
+    edited: int = 0
+    edited_before: int = 0
+    subject: UUID | None = None
+
+    def frame(self) -> bytes:
+        """The frame as sent: JSON with `type, conversation, position, prev, data`, in that order."""
+        return b'{"type":"%b","conversation":"%b","position":%d,"prev":%d,"data":%b}' % (
+            self.type.encode(),
+            str(self.conversation).encode(),
+            self.position,
+            self.prev,
+            self.data,
+        )
+
+
+class ReadMoved(msgspec.Struct, frozen=True, kw_only=True):
+    """A read cursor moved. Others hear of it in conversations of up to 200 members (`small`), else one's own devices."""
+
+    conversation: UUID
+    user: UUID
+    seq: int
+    small: bool
+
+    def frame(self) -> bytes:
+        return b'{"type":"read","conversation":"%b","user":"%b","seq":%d}' % (
+            str(self.conversation).encode(),
+            str(self.user).encode(),
+            self.seq,
+        )
+
+
+class LoginsEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """These login sessions are over: their sockets close within 2 s, on every process."""
+
+    sessions: tuple[UUID, ...]
+
+
+Outgoing = Change | ReadMoved | LoginsEnded
+
+SMALL_CONVERSATION = 200
+"""Up to this many members, others' read marks and presence are told (contract, frame `read`)."""
+
+
+def message_change(
+    event: Literal["message.created", "message.updated", "message.deleted"],
+    message: Message,
+    *,
+    prev: int,
+    last_seq: int,
+    edited: int,
+    edited_before: int,
+) -> Change:
+    """A change of a message, which stands at `message.position` now."""
+    return Change(
+        type=event,
+        conversation=message.conversation,
+        position=message.position,
+        prev=prev,
+        data=_encode(message),
+        last_seq=last_seq,
+        seq=message.seq,
+        edited=edited,
+        edited_before=edited_before,
+    )
+
+
+def view_change(
+    event: ChangeType,
+    view: Member | ConversationFacts,
+    *,
+    conversation: UUID,
+    position: int,
+    last_seq: int,
+    edited: int,
+    edited_before: int | None = None,
+) -> Change:
+    """A change of a membership or of the conversation itself, which moved `position` by one to the value given."""
+    return Change(
+        type=event,
+        conversation=conversation,
+        position=position,
+        prev=position - 1,
+        data=_encode(view),
+        last_seq=last_seq,
+        edited=edited,
+        edited_before=edited if edited_before is None else edited_before,
+        subject=view.user.id if isinstance(view, Member) else None,
+    )
+
+
+def record(session: AsyncSession, *events: Outgoing) -> None:
+    """Note what happened; it leaves once this session's transaction is committed, in the order recorded."""
+    session.info.setdefault("outgoing", []).extend(events)
+
+
+def recorded(session: AsyncSession) -> list[Outgoing]:
+    """What has been recorded so far; for `app.db`, after COMMIT."""
+    events: list[Outgoing] = session.info.get("outgoing", [])
+    return events

@@ -1,0 +1,1 @@
+"""Messages: the log itself. Sending, editing, deleting, paging, and what changed since."""

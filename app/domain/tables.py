@@ -1,0 +1,10 @@
+"""All rows in one metadata: what migrations and the schema document are held against."""
+
+from __future__ import annotations
+
+from app.domain.conversations import models as conversations
+from app.domain.messages import models as messages
+from app.domain.rows import metadata
+from app.domain.users import models as users
+
+__all__ = ["conversations", "messages", "metadata", "users"]

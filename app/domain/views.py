@@ -1,0 +1,170 @@
+"""What the world sees of the rows. Nothing in a view depends on who reads it, but where its docstring says so.
+
+So one encoding of a message serves REST pages, the cache, the bus and every socket.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+Kind = Literal["group", "direct"]
+Role = Literal["admin", "member"]
+MessageType = Literal["text", "image", "audio", "video"]
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """The base of all views: immutable, named fields, encoded in the order declared."""
+
+
+class Person(View, frozen=True, kw_only=True):
+    """Somebody, as others see them. After closing an account: "deleted user"."""
+
+    id: UUID
+    first_name: str
+    last_name: str
+
+
+class Profile(View, frozen=True, kw_only=True):
+    """Oneself."""
+
+    id: UUID
+    email: str
+    first_name: str
+    last_name: str
+    is_active: bool
+
+
+class Login(View, frozen=True, kw_only=True):
+    """One login session of the caller; `current` marks the one that asks."""
+
+    id: UUID
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    address: str
+    user_agent: str
+    current: bool
+
+
+class Message(View, frozen=True, kw_only=True):
+    """A message as it stands at `position`. A deleted one keeps its place, with empty `text` and `media_url`."""
+
+    id: UUID
+    conversation: UUID
+    seq: int
+    position: int
+    sent_by: Person
+    message_type: MessageType
+    text: str
+    media_url: str
+    client_id: str | None
+    reply_to: int | None
+    sent_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+
+
+class SeenBy(View, frozen=True, kw_only=True):
+    """Who has read a message: its sender, and members with `joined_seq < seq <= read_seq` (the first 50)."""
+
+    count: int
+    users: list[Person]
+
+
+class MessageDetail(Message, frozen=True, kw_only=True):
+    seen_by: SeenBy
+
+
+class Member(View, frozen=True, kw_only=True):
+    """A membership as it stands. `left_at` is set once it ended; `by` is who made the last change, if not `user`."""
+
+    user: Person
+    role: Role
+    joined_at: datetime
+    left_at: datetime | None
+    read_seq: int
+    by: Person | None = None
+
+
+class ConversationFacts(View, frozen=True, kw_only=True):
+    """A conversation without its messages and members: what `conversation.updated` and `.deleted` carry."""
+
+    id: UUID
+    kind: Kind
+    name: str
+    is_private: bool
+    created_by: UUID
+    creator: UUID
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+
+
+class ConversationSummary(View, frozen=True, kw_only=True):
+    """One line of a person's list: depends on the reader (`role`, `unread`, `read_seq`, and `peer` of a direct one).
+
+    `unread = last_seq - read_seq`. `updated_at` is the latest activity: a message sent, or the conversation changed.
+    """
+
+    id: UUID
+    kind: Kind
+    name: str
+    is_private: bool
+    creator: UUID
+    peer: Person | None
+    role: Role | None
+    unread: int
+    last_seq: int
+    read_seq: int
+    position: int
+    last_message: Message | None
+    updated_at: datetime
+
+
+class ConversationDetail(ConversationSummary, frozen=True, kw_only=True):
+    """One conversation, opened: + the first 50 members. For outsiders of a public one: no role, no message."""
+
+    created_by: UUID
+    created_at: datetime
+    members: list[Member]
+    member_count: int
+
+
+class ReadState(View, frozen=True, kw_only=True):
+    read_seq: int
+    unread: int
+
+
+class MessagePage(View, frozen=True, kw_only=True):
+    """`items` in ascending `seq`; `position` of the conversation when read; `has_more` in the direction asked."""
+
+    items: list[Message]
+    position: int
+    has_more: bool
+
+
+class ChangePage(View, frozen=True, kw_only=True):
+    """Changes after a position, as the rows stand now. `complete: false`: go on from `position`."""
+
+    items: list[Change]
+    position: int
+    complete: bool
+
+
+class Change(View, frozen=True, kw_only=True):
+    """One changed row. `data` is a `Message`, `Member` or `ConversationFacts`, to be upserted."""
+
+    type: str
+    position: int
+    data: Message | Member | ConversationFacts | msgspec.Raw
+
+
+class Page(View, frozen=True, kw_only=True):
+    """`next` goes into `?cursor=` for the following page, or is null on the last."""
+
+    items: list[msgspec.Raw]
+    next: str | None

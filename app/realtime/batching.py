@@ -1,0 +1,75 @@
+"""Group commit as a thing of its own: calls that arrive while a flight is in the air share the next one.
+
+An idle process adds no delay, a busy one shares the cost. The queue is bounded: beyond it callers are refused. A caller
+that gives up cancels nothing: what was queued flies. Each flight has the deadlines of what it calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from app.domain.errors import Unavailable
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Batcher(Generic[Item, Answer]):
+    """`fly` takes at most `largest` items and returns one answer (or exception, to be raised) for each, in order."""
+
+    def __init__(
+        self,
+        fly: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]],
+        *,
+        largest: int,
+        waiting: int,
+        flights: int = 1,
+    ) -> None:
+        self._fly = fly
+        self._largest = largest
+        self._most = waiting
+        self._flights = flights
+        self._queue: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._in_air: set[asyncio.Task[None]] = set()
+
+    async def call(self, item: Item) -> Answer:
+        """Queue `item` and wait for its answer.
+
+        Raises:
+            Unavailable: too many are waiting.
+        """
+        if len(self._queue) >= self._most:
+            raise Unavailable("overloaded", "Too much is waiting to be done: try again.")
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._queue.append((item, answer))
+        if len(self._in_air) < self._flights:
+            self._launch()
+        return await answer
+
+    def _launch(self) -> None:
+        task = asyncio.create_task(self._run())
+        self._in_air.add(task)
+        task.add_done_callback(self._in_air.discard)
+
+    async def _run(self) -> None:
+        while self._queue:
+            flight = [self._queue.popleft() for _ in range(min(self._largest, len(self._queue)))]
+            try:
+                answers = await self._fly([item for item, _ in flight])
+            except Exception as error:  # noqa: BLE001 - each waiting caller is told; nobody waits for ever
+                answers = [error] * len(flight)
+            for (_, waiting), answer in zip(flight, answers, strict=True):
+                if waiting.done():
+                    continue
+                if isinstance(answer, Exception):
+                    waiting.set_exception(answer)
+                else:
+                    waiting.set_result(answer)
+
+    async def drain(self) -> None:
+        """Wait until nothing is queued or in the air."""
+        while self._in_air:
+            await asyncio.wait(set(self._in_air))
