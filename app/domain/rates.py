@@ -18,7 +18,7 @@ class Rate(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads `60/minute` (second, minute, hour or day). Raises ValueError with a sentence for the operator."""
+        """Reads `60/minute` (second, minute, hour or day). Raises ValueError with a sentence."""
         count, slash, unit = text.strip().lower().partition("/")
         count, unit = count.strip(), unit.strip()
         digits = count.isascii() and count.isdigit()

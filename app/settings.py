@@ -1,0 +1,223 @@
+"""The settings: one frozen object, read once from the environment and `.env`, or a start refused with reasons.
+
+A field's name in capitals is its variable. Nothing else in the product reads the environment, so whoever holds
+a `Settings` holds all there is to configure, and a test makes one by naming what it needs. An empty variable
+counts as not set (`LOG_FILE=` is the exception: it means no file).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from dotenv import dotenv_values
+from msgspec import Meta
+
+from app.domain.rates import Rate
+
+SHORTEST_SECRET: Final = 32
+EXAMPLE_SECRETS: Final = ("change", "example", "insecure", "replace", "secret_key", "secret-key", "your-")
+SECRET_ADVICE: Final = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+POSTGRES_SCHEMES: Final = ("postgres", "postgresql", "postgresql+psycopg")
+REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
+
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+Few = Annotated[int, Meta(ge=1, le=64)]
+Positive = Annotated[int, Meta(ge=1, le=100_000)]
+
+
+class SettingsRefused(Exception):
+    """The start stops here. `problems` are sentences, each naming its variable; none repeats a secret."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    database_url: str = ""
+    redis_url: str = ""
+    cache_redis_url: str = ""
+    secret_key: str = ""
+    secret_key_previous: str = ""
+    environment: Literal["development", "production"] = "development"
+    debug: bool = False
+    port: Port = 8000
+    web_concurrency: Few = 1
+    public_url: str = ""
+    allowed_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    trusted_proxy_hops: Annotated[int, Meta(ge=0, le=10)] = 0
+    sentry_dsn: str = ""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_file: Path | None = None
+    smtp_url: str = ""
+    mail_from: str = "chat@localhost"
+    require_activation: bool = False
+    access_token_minutes: Positive = 15
+    refresh_token_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
+    ws_query_token: bool = True
+    cache_messages: Annotated[int, Meta(ge=1, le=5_000)] = 500
+    data_dir: Path = Path(".data")
+    throttle_messages: Rate = Rate(60, 60)
+    throttle_user: Rate = Rate(1_000, 86_400)
+    throttle_requests: Rate = Rate(600, 60)
+    throttle_address: Rate = Rate(60, 60)
+
+    def __repr__(self) -> str:
+        # A settings object that reaches a log or a traceback may not carry the secrets there.
+        return f"Settings(environment={self.environment!r}, port={self.port})"
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment == "production"
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """DATABASE_URL for SQLAlchemy with psycopg, whatever scheme the host of the database hands out."""
+        return "postgresql+psycopg:" + self.database_url.partition(":")[2] if self.database_url else ""
+
+    @property
+    def libpq_url(self) -> str:
+        """DATABASE_URL as psycopg and Postgres's own tools read it."""
+        return "postgresql:" + self.database_url.partition(":")[2] if self.database_url else ""
+
+
+def load(
+    environ: Mapping[str, str] | None = None, *, env_file: Path = Path(".env"), embedded: bool = False
+) -> Settings:
+    """Reads the environment over `.env`. `embedded`: the caller starts the servers whose URLs are missing.
+
+    Raises SettingsRefused with every problem at once, so that an operator mends them in one go.
+    """
+    given = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
+    given.update(os.environ if environ is None else environ)
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, kind in get_type_hints(Settings, include_extras=True).items():
+        text = given.get(name.upper(), "").strip()
+        if text:
+            try:
+                values[name] = _read(text, kind)
+            except ValueError as error:
+                problems.append(f"{name.upper()}: {error}.")
+    log_file_off = "LOG_FILE" in given and not given["LOG_FILE"].strip()
+    settings = _completed(Settings(**values), log_file_off=log_file_off)
+    problems += _servers(settings, embedded=embedded) + _secrets(settings) + _addresses(settings)
+    if problems:
+        raise SettingsRefused(problems)
+    if not settings.secret_key:
+        settings = msgspec.structs.replace(settings, secret_key=_kept_secret(settings.data_dir / "secret_key"))
+    return settings
+
+
+def environment_for_child(**values: str) -> dict[str, str]:
+    """What a process started by us finds: our environment, with these on top."""
+    return {**os.environ, **values}
+
+
+def _read(text: str, kind: Any) -> Any:
+    if kind is Rate:
+        return Rate.parse(text)
+    if kind == tuple[str, ...]:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if kind in (Path, Path | None):
+        return Path(text)
+    if kind is bool:
+        text = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(text.lower(), text.lower())
+    if get_origin(kind) is Literal:
+        choices: tuple[str, ...] = get_args(kind)
+        for choice in choices:
+            if choice.lower() == text.lower():
+                return choice
+        raise ValueError(f"'{text}' is not one of {', '.join(choices)}")
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        needed = "true or false" if kind is bool else str(error).removeprefix("Expected ").partition(",")[0]
+        needed = needed.replace("`int`", "a whole number").replace("`", "")
+        raise ValueError(f"'{text}' will not do; it must be {needed}") from None
+
+
+def _completed(settings: Settings, *, log_file_off: bool) -> Settings:
+    """Fills in what follows from the rest."""
+    public_url = (settings.public_url or f"http://127.0.0.1:{settings.port}").rstrip("/")
+    own = urlsplit(public_url)
+    return msgspec.structs.replace(
+        settings,
+        public_url=public_url,
+        cache_redis_url=settings.cache_redis_url or settings.redis_url,
+        # Health checks come from the machine itself, under its own names.
+        allowed_hosts=settings.allowed_hosts or (own.hostname or "localhost", "127.0.0.1", "localhost"),
+        allowed_origins=settings.allowed_origins or (f"{own.scheme}://{own.netloc}",),
+        log_file=None if log_file_off else settings.log_file or settings.data_dir / "log" / "chat.log",
+    )
+
+
+def _servers(settings: Settings, *, embedded: bool) -> list[str]:
+    problems = []
+    for name, url, schemes, needed in (
+        ("DATABASE_URL", settings.database_url, POSTGRES_SCHEMES, not embedded),
+        ("REDIS_URL", settings.redis_url, REDIS_SCHEMES, not embedded),
+        ("CACHE_REDIS_URL", settings.cache_redis_url, REDIS_SCHEMES, False),
+    ):
+        if not url and needed:
+            problems.append(f"{name}: not set; only `chat up` brings a server of its own ({schemes[0]}://…).")
+        elif url and url.partition("://")[0] not in schemes:
+            problems.append(f"{name}: must begin with {schemes[0]}://.")
+    return problems
+
+
+def _secrets(settings: Settings) -> list[str]:
+    if not settings.is_production:
+        return []
+    problems = []
+    if not settings.secret_key:
+        problems.append(f"SECRET_KEY: not set, and production will not invent one; {SECRET_ADVICE}.")
+    for name, secret in (
+        ("SECRET_KEY", settings.secret_key),
+        ("SECRET_KEY_PREVIOUS", settings.secret_key_previous),
+    ):
+        if secret and len(secret) < SHORTEST_SECRET:
+            problems.append(f"{name}: shorter than {SHORTEST_SECRET} characters; {SECRET_ADVICE}.")
+        elif secret and (len(set(secret)) < 10 or any(word in secret.lower() for word in EXAMPLE_SECRETS)):
+            problems.append(f"{name}: looks like an example, which everybody knows; {SECRET_ADVICE}.")
+    if settings.debug:
+        problems.append("DEBUG: must be false in production, where it would show strangers the program's inside.")
+    return problems
+
+
+def _addresses(settings: Settings) -> list[str]:
+    named = [("PUBLIC_URL", settings.public_url)]
+    named += [("ALLOWED_ORIGINS", origin) for origin in settings.allowed_origins]
+    problems = []
+    for name, url in named:
+        try:
+            parts = urlsplit(url)
+            fits = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            fits = False
+        if not fits:
+            problems.append(f"{name}: '{url}' is no address; write it as https://chat.example.org.")
+    return list(dict.fromkeys(problems))
+
+
+def _kept_secret(file: Path) -> str:
+    """A development secret, made once: logins survive a restart, and all processes of DATA_DIR share it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Written aside and linked into place: of two processes that start at once, both read the one that won.
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(48))
+    try:
+        file.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return file.read_text().strip()
