@@ -22,7 +22,7 @@ from app.domain.rates import Rate
 
 SHORTEST_SECRET: Final = 32
 EXAMPLE_SECRETS: Final = ("change", "example", "insecure", "replace", "secret_key", "secret-key", "your-")
-SECRET_ADVICE: Final = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+HOW_TO_MAKE_ONE: Final = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 POSTGRES_SCHEMES: Final = ("postgres", "postgresql", "postgresql+psycopg")
 REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
 
@@ -178,15 +178,15 @@ def _secrets(settings: Settings) -> list[str]:
         return []
     problems = []
     if not settings.secret_key:
-        problems.append(f"SECRET_KEY: not set, and production will not invent one; {SECRET_ADVICE}.")
+        problems.append(f"SECRET_KEY: not set, and production will not invent one; {HOW_TO_MAKE_ONE}.")
     for name, secret in (
         ("SECRET_KEY", settings.secret_key),
         ("SECRET_KEY_PREVIOUS", settings.secret_key_previous),
     ):
         if secret and len(secret) < SHORTEST_SECRET:
-            problems.append(f"{name}: shorter than {SHORTEST_SECRET} characters; {SECRET_ADVICE}.")
+            problems.append(f"{name}: shorter than {SHORTEST_SECRET} characters; {HOW_TO_MAKE_ONE}.")
         elif secret and (len(set(secret)) < 10 or any(word in secret.lower() for word in EXAMPLE_SECRETS)):
-            problems.append(f"{name}: looks like an example, which everybody knows; {SECRET_ADVICE}.")
+            problems.append(f"{name}: looks like an example, which everybody knows; {HOW_TO_MAKE_ONE}.")
     if settings.debug:
         problems.append("DEBUG: must be false in production, where it would show strangers the program's inside.")
     return problems

@@ -1,0 +1,173 @@
+"""`chat …`, the operators' command. Each verb imports what it needs when it is asked for, so that none pays for others.
+
+Exit codes: 0 done, 1 could not be done (a sentence says why), 2 the settings are refused (a sentence each).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from app.settings import Settings, SettingsRefused, load
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+GRACE_SECONDS: Final = 15  # to finish requests after SIGTERM; the whole stop has 20
+KEEP_ALIVE_SECONDS: Final = 75  # longer than proxies in front keep theirs, so that they never write into a closing one
+LARGEST_FRAME: Final = 128 * 1024
+
+
+def main(arguments: list[str] | None = None) -> int:
+    asked = _parser().parse_args(arguments)
+    try:
+        return int(asked.verb(asked) or 0)
+    except SettingsRefused as refused:
+        for problem in refused.problems:
+            print(f"chat: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def up(asked: argparse.Namespace) -> int:
+    from app.local import supervisor
+
+    return supervisor.run(load(embedded=True))
+
+
+def api(asked: argparse.Namespace) -> None:
+    import uvicorn
+
+    settings = load()
+    uvicorn.run(
+        "app.main:create_app",
+        factory=True,
+        host=asked.host or ("0.0.0.0" if settings.is_production else "127.0.0.1"),  # noqa: S104 - a container's all
+        port=settings.port,
+        workers=settings.web_concurrency,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_max_size=LARGEST_FRAME,
+        timeout_graceful_shutdown=asked.grace,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        access_log=False,  # it would log the sockets' query strings, tokens in them
+        log_config=None,
+        proxy_headers=False,  # uvicorn believes the address a client wrote; TRUSTED_PROXY_HOPS counts from our side
+        server_header=False,
+    )
+
+
+def worker(asked: argparse.Namespace) -> None:
+    load()
+    _celery().worker_main(
+        ["--quiet", "worker", f"--concurrency={asked.concurrency}", "--without-gossip", "--without-mingle"]
+    )
+
+
+def beat(asked: argparse.Namespace) -> None:
+    load()
+    # Its memory is not kept: every periodic effect has a unique key, and a killed beat leaves no broken file behind.
+    _celery().start(["--quiet", "beat", "--scheduler=celery.beat:Scheduler", "--pidfile="])
+
+
+def migrate(url: str) -> None:
+    """Brings the database at this SQLAlchemy URL up to the newest schema."""
+    from alembic.config import Config
+
+    from alembic import command
+
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = url
+    command.upgrade(config, "head")
+
+
+def _migrate(asked: argparse.Namespace) -> None:
+    migrate(load().sqlalchemy_url)
+
+
+def demo(asked: argparse.Namespace) -> int:
+    from app.local import demo
+
+    return demo.run(load(embedded=True).public_url)
+
+
+def create_operator(asked: argparse.Namespace) -> int:
+    import asyncio
+
+    return asyncio.run(_create_operator(load(), asked.email))
+
+
+async def _create_operator(settings: Settings, email: str) -> int:
+    from app.db import Database, open_engine
+    from app.domain.users import actions
+
+    database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
+    try:
+        async with database.transaction() as session:
+            await actions.create_operator(session, email=email)
+    finally:
+        await database.close()
+    print(f"{email} is an operator now.")
+    return 0
+
+
+def openapi(asked: argparse.Namespace) -> None:
+    import msgspec
+
+    application = import_module("app.main").create_app()
+    document = msgspec.json.encode(application.openapi_schema.to_schema(), order="sorted")
+    asked.file.parent.mkdir(parents=True, exist_ok=True)
+    asked.file.write_bytes(msgspec.json.format(document, indent=2) + b"\n")
+
+
+def _celery() -> Celery:
+    # By name: front doors do not know each other.
+    return import_module("app.worker").celery
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="chat", description="Runs the chat. Settings come from the environment and .env."
+    )
+    verbs = parser.add_subparsers(required=True, metavar="verb")
+
+    verb = verbs.add_parser("up", help="everything on this machine: servers, migrations, API, worker, beat")
+    verb.set_defaults(verb=up)
+
+    verb = verbs.add_parser("api", help="the API and its sockets")
+    verb.add_argument("--host", default="", help="address to listen on (127.0.0.1, in production 0.0.0.0)")
+    verb.add_argument("--grace", type=int, default=GRACE_SECONDS, help="seconds to finish requests when told to stop")
+    verb.set_defaults(verb=api)
+
+    verb = verbs.add_parser("worker", help="a background worker")
+    verb.add_argument("--concurrency", type=int, default=2, help="tasks at a time (2)")
+    verb.set_defaults(verb=worker)
+
+    verb = verbs.add_parser("beat", help="the clock of periodic tasks")
+    verb.set_defaults(verb=beat)
+
+    verb = verbs.add_parser("migrate", help="bring the database's schema up to date")
+    verb.set_defaults(verb=_migrate)
+
+    verb = verbs.add_parser("demo", help="fill a running chat with people and conversations")
+    verb.set_defaults(verb=demo)
+
+    verb = verbs.add_parser("create-operator", help="make the account of this e-mail address an operator's")
+    verb.add_argument("email")
+    verb.set_defaults(verb=create_operator)
+
+    verb = verbs.add_parser("openapi", help="write the API's description to a file")
+    verb.add_argument("file", type=Path)
+    verb.set_defaults(verb=openapi)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

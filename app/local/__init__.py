@@ -1,0 +1,1 @@
+"""The chat on one machine: embedded servers and one supervisor. Development's floor; production never imports it."""

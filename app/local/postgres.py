@@ -1,0 +1,182 @@
+"""A real Postgres from a wheel: durable, on the loopback only, with a password of its own, kept between starts.
+
+The directory belongs to one caller at a time (the supervisor's lock, or a test's own temporary directory): starting
+ends whatever an earlier, killed run left there. The port is chosen once per object, so a restart is found where it was.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from app.local.account import Account
+from app.local.processes import (
+    StartRefused,
+    dying_with_us,
+    end,
+    free_port,
+    last_words,
+    port_is_taken,
+    stop_leftovers,
+    wait_until,
+)
+
+START_SECONDS: Final = 60  # recovery after a kill may read a good deal of log
+OPTIONS: Final = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "log_min_messages": "warning",
+    # Neither the values of a failed statement (people's words and addresses) belong in a log.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+}
+
+
+class Postgres:
+    """One server in `directory`. `options` are Postgres settings laid over ours."""
+
+    def __init__(self, directory: Path, *, port: int = 0, options: Mapping[str, str] | None = None) -> None:
+        self.directory = directory.absolute()
+        self.port = port or free_port()
+        self.options = {**OPTIONS, **(options or {})}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @cached_property
+    def account(self) -> Account:
+        return Account(self.directory)
+
+    @property
+    def data(self) -> Path:
+        return self.account.home / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "server.log"
+
+    def url(self, database: str = "chat") -> str:
+        return f"postgresql://chat:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(self.url(database), autocommit=True, connect_timeout=3)
+
+    def start(self) -> None:
+        """Ready when it returns. Raises StartRefused with the reason."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        stop_leftovers(self.data, "postgres", signal.SIGINT)
+        if not self.data.exists():
+            self._create()
+        self._check_version()
+        # Nothing of ours runs here now. A stale note could name a process id that somebody else has by now, which
+        # Postgres would take for a live server.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        for attempt in range(3):
+            try:
+                self._run()
+                break
+            except StartRefused:
+                # Somebody took the port between our look and Postgres's.
+                if attempt == 2 or not port_is_taken(self.port):
+                    raise
+                self.port = free_port()
+        self.create_database("chat")
+
+    def create_database(self, name: str, template: str = "template1") -> None:
+        """Makes the database unless it is there."""
+        with self.connect() as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+                connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+
+    def stop(self) -> None:
+        """Fast shutdown: sessions end, what was committed stays. Then the harder ways."""
+        if self.process:
+            end(self.process, (signal.SIGINT, 6), (signal.SIGQUIT, 2))
+            stop_leftovers(self.data, "postgres", signal.SIGQUIT, seconds=1)
+
+    def _run(self) -> None:
+        if self.log.exists():
+            self.log.replace(self.log.with_suffix(".log.1"))
+        settings = [part for key, value in self.options.items() for part in ("-c", f"{key}={value}")]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [self.account.binaries / "postgres", "-D", self.data, "-p", str(self.port), *settings],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.data,
+                env={"LC_ALL": "C", "TZ": "UTC"},
+                start_new_session=True,  # Ctrl-C in the terminal is the supervisor's, who stops servers last
+                preexec_fn=dying_with_us(signal.SIGINT),
+                **self.account.run_as,
+            )
+        wait_until(self._answers, self.process, seconds=START_SECONDS, what="Postgres", log=self.log)
+
+    def _answers(self) -> bool:
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _create(self) -> None:
+        """initdb, aside: a run killed in the middle leaves no directory that looks finished."""
+        draft, note = self.account.home / "data.new", self.account.home / "password.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        note.touch(mode=0o600)
+        note.write_text(self.password)
+        self.account.give(note)
+        command: list[str | Path] = [self.account.binaries / "initdb", "-D", draft, "-U", "chat", f"--pwfile={note}"]
+        command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
+        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        if self.options.get("fsync") == "off":
+            command.append("--no-sync")
+        with self.log.open("wb") as log:
+            try:
+                subprocess.run(
+                    command,
+                    check=True,
+                    timeout=START_SECONDS,
+                    cwd=self.account.home,
+                    env={"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    **self.account.run_as,
+                )
+            except subprocess.SubprocessError as error:
+                raise StartRefused(f"Postgres could not make its data directory ({last_words(self.log)}).") from error
+            finally:
+                note.unlink()
+        draft.rename(self.data)
+
+    def _check_version(self) -> None:
+        theirs = (self.data / "PG_VERSION").read_text().strip()
+        ours = subprocess.run(
+            [self.account.binaries / "postgres", "--version"], capture_output=True, text=True, timeout=10
+        )
+        if f" {theirs}." not in ours.stdout:
+            raise StartRefused(
+                f"The data in {self.data} was written by Postgres {theirs}, and this is {ours.stdout.strip()}: "
+                "dump it with the old version, or move the directory away to begin anew."
+            )
+
+    @cached_property
+    def password(self) -> str:
+        file = self.directory / "password"
+        if not file.exists():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+            file.write_text(secrets.token_urlsafe(24))
+        return file.read_text()

@@ -1,0 +1,113 @@
+"""Real servers for the suite: one Postgres for all of pytest's processes, one Valkey for each of them.
+
+Postgres is started by the process the run began in and ends with it, however it ends (the kernel sees to that). Each
+process gets a database of its own, copied from a template that the first who needs it has migrated.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from app.local.postgres import Postgres
+from app.local.valkey import Valkey
+
+TEMPLATE = "chat_template"
+# Nothing of a test survives the machine's crash, so it need not wait for the disk. Faults use servers of their own.
+HASTY = {"fsync": "off", "full_page_writes": "off", "max_connections": "400", "shared_buffers": "256MB"}
+
+
+@contextmanager
+def public_directory() -> Iterator[Path]:
+    """A temporary directory that Postgres's account can pass through (pytest's own are closed to others)."""
+    path = Path(tempfile.mkdtemp(prefix="chat-tests-"))
+    path.chmod(0o711)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+class TestPostgres:
+    """The run's Postgres as every one of its processes sees it: its directory."""
+
+    __test__ = False
+
+    def __init__(self, directory: Path, port: int) -> None:
+        self.directory = directory
+        self.server = Postgres(directory / "postgres", port=port, options=HASTY)
+
+    def url(self, database: str) -> str:
+        return self.server.url(database)
+
+    def create(self, database: str, *, migrated: bool = True) -> str:
+        """A database of that name, replacing an older one. Answers its URL."""
+        if migrated:
+            self._migrate_template()
+        self.drop(database)
+        self.server.create_database(database, TEMPLATE if migrated else "template0")
+        return self.url(database)
+
+    def drop(self, database: str) -> None:
+        with self.server.connect() as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+
+    def _migrate_template(self) -> None:
+        from app.cli import migrate
+
+        with (self.directory / "template.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with self.server.connect() as connection:
+                done = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone()
+            if done:
+                return
+            # Under another name until it is finished: a failed migration leaves no template behind.
+            self.drop("chat_migrating")
+            self.server.create_database("chat_migrating", "template0")
+            migrate(self.url("chat_migrating").replace("postgresql:", "postgresql+psycopg:", 1))
+            with self.server.connect() as connection:
+                connection.execute(
+                    sql.SQL("ALTER DATABASE chat_migrating RENAME TO {}").format(sql.Identifier(TEMPLATE))
+                )
+
+
+@contextmanager
+def run_postgres() -> Iterator[TestPostgres]:
+    with public_directory() as directory:
+        server = Postgres(directory / "postgres", options=HASTY)
+        try:
+            server.start()
+            yield TestPostgres(directory, server.port)
+        finally:
+            server.stop()
+
+
+@contextmanager
+def run_valkey() -> Iterator[Valkey]:
+    with public_directory() as directory:
+        valkey = Valkey(directory / "valkey", options={"appendonly": "no"})
+        try:
+            valkey.start()
+            yield valkey
+        finally:
+            valkey.stop()
+
+
+def count(database_url: str, query: str) -> int:
+    """The number that a query answers, read past everything of ours."""
+    with psycopg.connect(database_url, connect_timeout=3) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def worker_name() -> str:
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")
