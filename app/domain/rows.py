@@ -7,14 +7,19 @@ would end heap-only updates of the row (measured: HOT 99 % with the bucket, 0 % 
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from advanced_alchemy.base import DefaultBase, orm_registry
-from sqlalchemy import ColumnElement, Integer, cast, func
+from sqlalchemy import ColumnElement, Integer, Row, cast, func
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-__all__ = ["BUCKET_SECONDS", "DefaultBase", "Entity", "bucket_now", "metadata", "uuid7"]
+__all__ = ["BUCKET_SECONDS", "AnyRow", "DefaultBase", "Entity", "bucket_now", "metadata", "uuid7"]
+
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+"""A row of whatever was selected, read by its labels."""
 
 
 class Entity(DefaultBase):
