@@ -6,8 +6,14 @@ one statement.
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from app.domain.errors import NotFound
 from app.domain.messages.models import MessageRow
 from app.domain.rows import AnyRow
 from app.domain.users.models import User
@@ -61,3 +67,20 @@ def as_message(row: AnyRow, person: Person | None = None) -> Message:
         updated_at=row.message_updated_at,
         deleted_at=row.message_deleted_at,
     )
+
+
+async def find(session: AsyncSession, conversation: UUID, message: UUID) -> Row[Any]:
+    """The row of one message, with its sender.
+
+    Raises:
+        NotFound: there is none with this id in this conversation (it may be one of another).
+    """
+    rows = await session.execute(
+        select(*MESSAGE_COLUMNS, *SENDER_COLUMNS)
+        .join(SENDER, SENDER.id == MessageRow.sender_id)
+        .where(MessageRow.conversation_id == conversation, MessageRow.id == message)
+    )
+    row = rows.one_or_none()
+    if row is None:
+        raise NotFound("not_found", "There is no such message in this conversation.")
+    return row

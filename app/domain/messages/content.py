@@ -1,0 +1,77 @@
+"""What may be said: a text, or the address of an image, audio or video. The server never fetches an address.
+
+Limits from the contract: text 1 … 8,000 characters, not only blanks; `https` addresses up to 2,048 characters, without
+credentials in them; `client_id` up to 64 characters. The same rules for REST, sockets and edits.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from app.domain.errors import Invalid
+from app.domain.texts import clean
+from app.domain.views import MessageType
+
+LONGEST_TEXT = 8_000
+LONGEST_URL = 2_048
+LONGEST_CLIENT_ID = 64
+LARGEST_SEQ = 2**63 - 1
+
+
+def checked_content(message_type: MessageType, text: str | None, media_url: str | None) -> tuple[str, str]:
+    """The pair (text, media_url) to store, the one that is not meant being empty.
+
+    Raises:
+        Invalid: the one that is needed is missing or wrong, or the other one is given.
+    """
+    if message_type == "text":
+        if media_url:
+            raise _wrong("media_url", "A text message has no media_url.")
+        return checked_text(text), ""
+    if text:
+        raise _wrong("text", f"A message of type {message_type} has no text.")
+    return "", checked_url(media_url)
+
+
+def checked_text(text: str | None) -> str:
+    if text is None or not text.strip():
+        raise _wrong("text", "A text message needs text, and not only blanks.")
+    return clean(text, "text", most=LONGEST_TEXT)
+
+
+def checked_url(url: str | None) -> str:
+    """`url` if it is an https address with a host and without credentials: a password there would be shown to all."""
+    if not url:
+        raise _wrong("media_url", "This message needs a media_url.")
+    clean(url, "media_url", most=LONGEST_URL)
+    if any(character.isspace() or ord(character) < 32 for character in url):
+        raise _wrong("media_url", "An address has no blanks in it.")
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise _wrong("media_url", "This is not an address.") from None
+    if parts.scheme != "https" or not host:
+        raise _wrong("media_url", "The address must begin with https:// and name a host.")
+    if parts.username is not None or parts.password is not None:
+        raise _wrong("media_url", "The address must not carry a user name or password.")
+    return url
+
+
+def checked_client_id(client_id: str | None, header: str | None = None) -> str | None:
+    """The idempotency key, from the body or from the `Idempotency-Key` header, which mean the same."""
+    if client_id is not None and header is not None and client_id != header:
+        raise _wrong("client_id", "client_id and Idempotency-Key are given and differ.")
+    key = client_id if client_id is not None else header
+    return None if key is None else clean(key, "client_id", most=LONGEST_CLIENT_ID)
+
+
+def checked_reply(reply_to: int | None) -> int | None:
+    """A `seq`; whether the conversation has it is judged under its lock, when the message is stored."""
+    if reply_to is not None and not 1 <= reply_to <= LARGEST_SEQ:
+        raise _wrong("reply_to", "reply_to is the seq of a message of this conversation.")
+    return reply_to
+
+
+def _wrong(field: str, message: str) -> Invalid:
+    return Invalid("invalid_message", message, errors=((field, message),))

@@ -1,0 +1,101 @@
+"""Pages of the log. `seq` has no gaps, so which seqs a page holds is arithmetic; reading them is one range scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.models import Conversation
+from app.domain.errors import Invalid
+from app.domain.messages.models import MessageRow
+from app.domain.messages.reading import MESSAGE_COLUMNS, SENDER, SENDER_COLUMNS, as_message
+
+LARGEST_PAGE = 500
+USUAL_PAGE = 50
+
+_encode = msgspec.json.Encoder().encode
+
+Entry = tuple[int, int, bytes]
+"""(seq, position, the message as JSON)"""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Which page: the newest, or the one `before`, `after` or `around` a seq (one of them at most)."""
+
+    before: int | None = None
+    after: int | None = None
+    around: int | None = None
+    limit: int = USUAL_PAGE
+
+
+class Span(msgspec.Struct, frozen=True):
+    """The seqs of a page, `low … high` inclusive (empty when high < low), and whether more follow in its direction."""
+
+    low: int
+    high: int
+    has_more: bool
+
+
+def span_of(ask: Ask, last_seq: int) -> Span:
+    """The seqs that `ask` means in a log of `last_seq` messages.
+
+    Raises:
+        Invalid: two directions at once, or a limit outside 1 … 500.
+    """
+    if not 1 <= ask.limit <= LARGEST_PAGE:
+        raise Invalid("invalid_limit", f"limit is a number from 1 to {LARGEST_PAGE}.", (("limit", "Out of range."),))
+    if sum(seq is not None for seq in (ask.before, ask.after, ask.around)) > 1:
+        raise Invalid("invalid_page", "Give one of before, after and around.")
+    if ask.after is not None:
+        low = max(ask.after, 0) + 1
+        high = min(low + ask.limit - 1, last_seq)
+        return Span(low, high, has_more=high < last_seq and low <= last_seq)
+    if ask.around is not None:
+        low = max(min(ask.around, last_seq) - ask.limit // 2, 1)
+        high = min(low + ask.limit - 1, last_seq)
+        low = max(high - ask.limit + 1, 1)
+        return Span(low, high, has_more=low > 1 or high < last_seq)
+    high = last_seq if ask.before is None else min(ask.before - 1, last_seq)
+    low = max(high - ask.limit + 1, 1)
+    return Span(low, high, has_more=low > 1 and high >= 1)
+
+
+async def read_span(session: AsyncSession, conversation: UUID, span: Span) -> list[Entry]:
+    """The messages of `span`, ascending."""
+    rows = await session.execute(
+        select(*MESSAGE_COLUMNS, *SENDER_COLUMNS)
+        .join(SENDER, SENDER.id == MessageRow.sender_id)
+        .where(MessageRow.conversation_id == conversation, MessageRow.seq.between(span.low, span.high))
+        .order_by(MessageRow.seq)
+    )
+    return [_entry(row) for row in rows]
+
+
+async def newest(session: AsyncSession, conversation: UUID, count: int) -> tuple[int, list[Entry]]:
+    """(`edited_position`, the newest `count` messages ascending), in one statement and so in one snapshot."""
+    rows = (
+        await session.execute(
+            select(Conversation.edited_position, *MESSAGE_COLUMNS, *SENDER_COLUMNS)
+            .join(MessageRow, MessageRow.conversation_id == Conversation.id)
+            .join(SENDER, SENDER.id == MessageRow.sender_id)
+            .where(Conversation.id == conversation, MessageRow.seq > Conversation.last_seq - count)
+            .order_by(MessageRow.seq)
+        )
+    ).all()
+    return (rows[0].edited_position if rows else 0), [_entry(row) for row in rows]
+
+
+def assemble(messages: Sequence[bytes], position: int, *, has_more: bool) -> bytes:
+    """A `MessagePage` from bytes that are JSON already: nothing is decoded on the way."""
+    tail = b"true" if has_more else b"false"
+    return b'{"items":[%b],"position":%d,"has_more":%b}' % (b",".join(messages), position, tail)
+
+
+def _entry(row: Any) -> Entry:
+    message = as_message(row)
+    return message.seq, message.position, _encode(message)

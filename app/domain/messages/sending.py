@@ -1,0 +1,177 @@
+"""Sending: a batch of drafts becomes messages in one call of `send_messages` (see alembic/sql), each judged alone.
+
+The function locks the conversations in id order, then judges and writes on a fresh snapshot. Here its answers become
+outcomes, and what was stored is recorded. Equal keys (conversation, sender, client_id) must be folded before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain import events
+from app.domain.errors import ChatError, Forbidden, Invalid, Mismatch, NotFound, Unauthenticated
+from app.domain.messages.content import checked_client_id, checked_content, checked_reply
+from app.domain.rows import uuid7
+from app.domain.users.callers import Caller
+from app.domain.views import Message, MessageType, Person
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A message wanted, its content already checked."""
+
+    conversation: UUID
+    sender: UUID
+    session: UUID
+    message_type: MessageType
+    text: str
+    media_url: str
+    client_id: str | None = None
+    reply_to: int | None = None
+
+    @property
+    def key(self) -> tuple[UUID, UUID, str] | None:
+        """What makes a retry the same message, or None where the client gave no `client_id`."""
+        return None if self.client_id is None else (self.conversation, self.sender, self.client_id)
+
+    def digest(self) -> bytes:
+        """16 bytes of BLAKE2b over the body as sent: the same key with another digest is another message."""
+        body = f"{self.message_type}\0{self.text}\0{self.media_url}\0{self.reply_to or ''}"
+        return blake2b(body.encode(), digest_size=16).digest()
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """A message in the log, as JSON. `replayed`: it was there before; it is given as it stands now."""
+
+    message: bytes
+    replayed: bool
+
+
+class Throttled(msgspec.Struct, frozen=True):
+    """Only looked up, because its sender has sent too much, and not found."""
+
+
+Outcome = Sent | Throttled | ChatError
+
+
+class Sender(Protocol):
+    """What REST and sockets send through; `app.realtime.writer.Writer` is one."""
+
+    async def send(self, draft: Draft) -> Sent: ...
+
+
+REFUSALS: dict[str, Callable[[], ChatError]] = {
+    "unauthenticated": Unauthenticated,
+    "not_found": lambda: NotFound("not_found", "There is no such conversation."),
+    "forbidden": lambda: Forbidden("not_a_member", "Only members may do this."),
+    "mismatch": Mismatch,
+    "bad_reply": lambda: Invalid(
+        "invalid_message",
+        "reply_to is the seq of a message of this conversation.",
+        errors=(("reply_to", "There is no such message here."),),
+    ),
+}
+"""Made anew each time: an exception raised twice keeps, and lengthens, its traceback."""
+
+SEND = text(
+    "SELECT outcome, id, seq, position, message_type, body, media_url, reply_to, sent_at, updated_at, deleted_at,"
+    " first_name, last_name, last_seq, edited_position"
+    " FROM send_messages(CAST(:ids AS uuid[]), CAST(:conversations AS uuid[]), CAST(:senders AS uuid[]),"
+    " CAST(:sessions AS uuid[]), CAST(:client_ids AS text[]), CAST(:digests AS bytea[]), CAST(:types AS text[]),"
+    " CAST(:texts AS text[]), CAST(:urls AS text[]), CAST(:replies AS bigint[]), CAST(:lookups AS boolean[]))"
+)
+
+_encode = msgspec.json.Encoder().encode
+
+
+def draft(
+    conversation: UUID,
+    by: Caller,
+    message_type: MessageType,
+    text: str | None = None,
+    media_url: str | None = None,
+    client_id: str | None = None,
+    reply_to: int | None = None,
+    *,
+    idempotency_key: str | None = None,
+) -> Draft:
+    """A draft whose content obeys the rules. Raises Invalid, naming the field."""
+    text, media_url = checked_content(message_type, text, media_url)
+    return Draft(
+        conversation=conversation,
+        sender=by.user,
+        session=by.session,
+        message_type=message_type,
+        text=text,
+        media_url=media_url,
+        client_id=checked_client_id(client_id, idempotency_key),
+        reply_to=checked_reply(reply_to),
+    )
+
+
+async def send_batch(
+    session: AsyncSession, drafts: Sequence[Draft], lookups: Sequence[bool] | None = None
+) -> list[Outcome]:
+    """Store `drafts`, in order; where `lookups` is true only look for a replay. One outcome for each."""
+    rows = await session.execute(
+        SEND,
+        {
+            "ids": [uuid7() for _ in drafts],
+            "conversations": [one.conversation for one in drafts],
+            "senders": [one.sender for one in drafts],
+            "sessions": [one.session for one in drafts],
+            "client_ids": [one.client_id for one in drafts],
+            "digests": [None if one.client_id is None else one.digest() for one in drafts],
+            "types": [one.message_type for one in drafts],
+            "texts": [one.text for one in drafts],
+            "urls": [one.media_url for one in drafts],
+            "replies": [one.reply_to for one in drafts],
+            "lookups": list(lookups) if lookups is not None else [False] * len(drafts),
+        },
+    )
+    return [_outcome(session, one, row) for one, row in zip(drafts, rows, strict=True)]
+
+
+def _outcome(session: AsyncSession, one: Draft, row: Any) -> Outcome:
+    if row.outcome == "stored":
+        message = _message(one, row, one.message_type, one.text, one.media_url, one.reply_to)
+        change = events.message_change(
+            "message.created",
+            message,
+            prev=row.position - 1,
+            last_seq=row.last_seq,
+            edited=row.edited_position,
+            edited_before=row.edited_position,
+        )
+        events.record(session, change)
+        return Sent(change.data, replayed=False)
+    if row.outcome == "replayed":
+        message = _message(one, row, row.message_type, row.body, row.media_url, row.reply_to)
+        return Sent(_encode(message), replayed=True)
+    return Throttled() if row.outcome == "throttled" else REFUSALS[row.outcome]()
+
+
+def _message(
+    one: Draft, row: Any, message_type: MessageType, body: str, media_url: str, reply_to: int | None
+) -> Message:
+    return Message(
+        id=row.id,
+        conversation=one.conversation,
+        seq=row.seq,
+        position=row.position,
+        sent_by=Person(id=one.sender, first_name=row.first_name, last_name=row.last_name),
+        message_type=message_type,
+        text=body,
+        media_url=media_url,
+        client_id=one.client_id,
+        reply_to=reply_to,
+        sent_at=row.sent_at,
+        updated_at=row.updated_at,
+        deleted_at=row.deleted_at,
+    )

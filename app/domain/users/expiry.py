@@ -1,0 +1,37 @@
+"""What is over and may go: tickets a minute after their end, login sessions a week after theirs.
+
+A session's row stays that long so that a stolen old token is still recognised as one of an ended family.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.domain.rows import DefaultBase
+from app.domain.users.models import LoginSession, SocketTicket
+
+TICKETS = timedelta(minutes=1)
+SESSIONS = timedelta(days=7)
+MOST_AT_ONCE = 10_000
+UNSYNCHRONIZED = {"synchronize_session": False}
+
+
+async def sweep(session: AsyncSession) -> int:
+    """Delete at most 10,000 rows of each kind; the number of rows deleted. What is left goes next time."""
+    now = func.clock_timestamp()
+    tickets = await _sweep(session, SocketTicket, SocketTicket.digest, SocketTicket.expires_at < now - TICKETS)
+    sessions = await _sweep(session, LoginSession, LoginSession.id, LoginSession.expires_at < now - SESSIONS)
+    return tickets + sessions
+
+
+async def _sweep(
+    session: AsyncSession, row: type[DefaultBase], key: InstrumentedAttribute[Any], over: ColumnElement[bool]
+) -> int:
+    some = select(key).where(over).limit(MOST_AT_ONCE).with_for_update(skip_locked=True)
+    gone = await session.execute(delete(row).where(key.in_(some)).returning(key), execution_options=UNSYNCHRONIZED)
+    return len(gone.all())

@@ -1,0 +1,112 @@
+"""The newest messages of each conversation in a Redis hash: served only when proven, so it cannot lie.
+
+Field = `seq`, value = `<position>:<json>`; at most `CACHE_MESSAGES` (500) messages and 512 KiB, expiring after a day.
+A page is proven when every `seq` of it is present (the log has no holes) and the hash's `edited` equals the
+conversation's `edited_position`, which each edit, delete and rename moves. `last_seq` and `edited_position` come from
+Postgres, never from the hash. A cache write that is lost therefore makes a page unproven, never wrong: an edit's
+write applies only onto the `edited` it replaces, a live write must be newer than what it finds, a rebuild may replace
+equals unless the hash knows a newer edit. One script (cache.lua) does all writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+
+from app.domain.events import Change
+
+LARGEST_BYTES = 512 * 1024
+EXPIRY = 24 * 3600
+SCRIPT = (Path(__file__).parent / "cache.lua").read_text(encoding="utf-8")
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A page to prove: seqs `low … high` (inclusive), true for `edited_position`."""
+
+    conversation: UUID
+    low: int
+    high: int
+    edited_position: int
+
+
+class Missed(msgspec.Struct, frozen=True):
+    """Not proven. `rebuild`: the cache should hold this page and does not."""
+
+    rebuild: bool
+
+
+def key_of(conversation: UUID) -> str:
+    """All keys of one conversation share a hash tag, so that they live on one node of a cluster."""
+    return f"chat:{{{conversation}}}:messages"
+
+
+class Cache:
+    """`most` is the number of messages kept for a conversation."""
+
+    def __init__(self, *, most: int = 500) -> None:
+        self.most = most
+
+    def add_writes(self, pipeline: Pipeline, changes: Iterable[Change]) -> None:
+        """Put what `changes` mean for the cache into `pipeline`, which also publishes them."""
+        live: dict[UUID, list[Change]] = {}
+        for change in changes:
+            if change.type == "message.created":
+                live.setdefault(change.conversation, []).append(change)
+            elif change.edited != change.edited_before:
+                # An edit stands in line behind the messages created before it.
+                self._live(pipeline, live.pop(change.conversation, []))
+                entries = [(change.seq, _value(change.position, change.data))] if change.seq else []
+                self._write(pipeline, "edit", change.conversation, change.edited_before, change.edited, entries)
+        for created in live.values():
+            self._live(pipeline, created)
+
+    def add_rebuild(
+        self, pipeline: Pipeline, conversation: UUID, edited_position: int, messages: Sequence[tuple[int, int, bytes]]
+    ) -> None:
+        """Write (seq, position, json) as read from Postgres in one snapshot with `edited_position`."""
+        entries = [(seq, _value(position, data)) for seq, position, data in messages]
+        self._write(pipeline, "rebuild", conversation, edited_position, edited_position, entries)
+
+    async def pages(self, redis: Redis, wanted: Sequence[Wanted]) -> list[list[bytes] | Missed]:
+        """For each page its messages' JSON in ascending seq, or why not. One round trip for all of them."""
+        pipeline = redis.pipeline(transaction=False)
+        for page in wanted:
+            pipeline.hmget(key_of(page.conversation), ["edited", "floor", *range(page.low, page.high + 1)])
+        return [_proven(page, held) for page, held in zip(wanted, await pipeline.execute(), strict=True)]
+
+    def _live(self, pipeline: Pipeline, created: Sequence[Change]) -> None:
+        if created:
+            entries = [(change.seq, _value(change.position, change.data)) for change in created]
+            self._write(pipeline, "live", created[0].conversation, 0, 0, entries)
+
+    def _write(
+        self,
+        pipeline: Pipeline,
+        mode: str,
+        conversation: UUID,
+        edited_before: int,
+        edited: int,
+        entries: Sequence[tuple[int, bytes]],
+    ) -> None:
+        flat = [part for entry in entries for part in entry]
+        limits = (self.most, LARGEST_BYTES, EXPIRY)
+        pipeline.eval(SCRIPT, 1, key_of(conversation), mode, *limits, edited_before, edited, *flat)
+
+
+def _value(position: int, data: bytes) -> bytes:
+    return b"%d:%b" % (position, data)
+
+
+def _proven(page: Wanted, held: Sequence[bytes | None]) -> list[bytes] | Missed:
+    edited, floor, *values = held
+    if int(edited or 0) != page.edited_position:
+        return Missed(rebuild=True)
+    whole = [value[value.index(b":") + 1 :] for value in values if value is not None]
+    if len(whole) == len(values):
+        return whole
+    return Missed(rebuild=floor is None or page.low >= int(floor))

@@ -1,0 +1,134 @@
+"""The writer: all sends of this process, REST and socket, in group commits. Acknowledged means committed.
+
+Sends that arrive while a write is in flight wait for the next one, and one transaction writes them all. The order of
+a flight: fold equal keys, ask the throttles once, write, COMMIT, hand over (cache and bus, by `Database.transaction`),
+give back what was taken and not stored. A batch that fails is run again conversation by conversation, then message by
+message, so that what cannot be stored fails alone; a conversation whose lock was not to be had answers 503 instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.db import Database
+from app.domain.errors import Mismatch, OutcomeUnknown, Unavailable
+from app.domain.messages.sending import Draft, Outcome, Sent, Throttled, send_batch
+from app.realtime.batching import Batcher
+from app.realtime.throttles import Demand, Throttles, Verdict
+
+LARGEST_BATCH = 128
+MOST_WAITING = 4_000
+"""About a second and a half of sends at full speed: more waiting would answer after clients gave up."""
+
+MESSAGE_POLICIES = ("messages", "user")
+
+
+class Writer:
+    """Sends messages; `stop()` lets what is queued be written."""
+
+    def __init__(self, database: Database, throttles: Throttles) -> None:
+        self._database = database
+        self._throttles = throttles
+        self._sends: Batcher[Draft, Sent] = Batcher(self._fly, largest=LARGEST_BATCH, waiting=MOST_WAITING)
+
+    async def send(self, draft: Draft) -> Sent:
+        """Store `draft` and answer once it is committed.
+
+        Raises:
+            NotFound, Forbidden, Unauthenticated: the sender may not write there.
+            Invalid: `reply_to` is no message of the conversation.
+            Mismatch: the `client_id` was used with another body.
+            Throttled: the sender has sent too much.
+            Unavailable, OutcomeUnknown: the database is away, busy, or was lost during COMMIT.
+        """
+        return await self._sends.call(draft)
+
+    async def drain(self) -> None:
+        """Wait until everything queued is answered."""
+        await self._sends.drain()
+
+    async def _fly(self, drafts: Sequence[Draft]) -> Sequence[Sent | Exception]:
+        first, twins = _folded(drafts)
+        verdicts = await self._throttles.take([Demand(MESSAGE_POLICIES, str(one.sender)) for one in first])
+        outcomes = await self._judge(first, verdicts)
+        await self._throttles.give_back(
+            [
+                Demand(MESSAGE_POLICIES, str(one.sender))
+                for one, verdict, outcome in zip(first, verdicts, outcomes, strict=True)
+                if verdict.allowed and not _kept(outcome)
+            ]
+        )
+        return [_answer(drafts[i], first[at], outcomes[at], i_is_twin) for i, (at, i_is_twin) in enumerate(twins)]
+
+    async def _judge(self, drafts: Sequence[Draft], verdicts: Sequence[Verdict]) -> list[Sent | Exception]:
+        """Write what may go on: allowed ones, and throttled ones with a key, which may be replays."""
+        going = [
+            at
+            for at, (one, v) in enumerate(zip(drafts, verdicts, strict=True))
+            if v.allowed or one.client_id is not None
+        ]
+        written = await self._write([drafts[at] for at in going], [not verdicts[at].allowed for at in going])
+        answers: list[Sent | Exception] = [verdict.error() for verdict in verdicts]
+        for at, outcome in zip(going, written, strict=True):
+            if not isinstance(outcome, Throttled):
+                answers[at] = outcome
+        return answers
+
+    async def _write(self, drafts: list[Draft], lookups: list[bool]) -> list[Outcome | Exception]:
+        if not drafts:
+            return []
+        try:
+            async with self._database.transaction() as session:
+                outcomes = await send_batch(session, drafts, lookups)
+            return list(outcomes)
+        except OutcomeUnknown as error:
+            return [error] * len(drafts)
+        except Unavailable as error:
+            if error.code != "busy" or len({one.conversation for one in drafts}) == 1:
+                return [error] * len(drafts)
+        except Exception as error:  # noqa: BLE001 - a batch is split until what is at fault stands alone
+            if len(drafts) == 1:
+                return [error]
+        return await self._write_apart(drafts, lookups)
+
+    async def _write_apart(self, drafts: list[Draft], lookups: list[bool]) -> list[Outcome | Exception]:
+        """Split a batch that failed: by conversation if it has several, else message by message."""
+        several = len({one.conversation for one in drafts}) > 1
+        groups: dict[object, list[int]] = {}
+        for at, one in enumerate(drafts):
+            groups.setdefault(one.conversation if several else at, []).append(at)
+        answers: list[Outcome | Exception] = [Unavailable()] * len(drafts)
+        for places in groups.values():
+            part = await self._write([drafts[at] for at in places], [lookups[at] for at in places])
+            for at, outcome in zip(places, part, strict=True):
+                answers[at] = outcome
+        return answers
+
+
+def _folded(drafts: Sequence[Draft]) -> tuple[list[Draft], list[tuple[int, bool]]]:
+    """The drafts without repetitions of a key, and for each draft (its place there, whether it is a repetition)."""
+    first: list[Draft] = []
+    places: dict[object, int] = {}
+    twins: list[tuple[int, bool]] = []
+    for one in drafts:
+        at = places.get(one.key) if one.key is not None else None
+        twins.append((len(first), False) if at is None else (at, True))
+        if at is None:
+            if one.key is not None:
+                places[one.key] = len(first)
+            first.append(one)
+    return first, twins
+
+
+def _answer(draft: Draft, first: Draft, outcome: Sent | Exception, is_twin: bool) -> Sent | Exception:
+    """What a draft is told, when it or its twin in the same batch had this outcome."""
+    if not is_twin:
+        return outcome
+    if isinstance(outcome, Sent):
+        return Sent(outcome.message, replayed=True) if draft.digest() == first.digest() else Mismatch()
+    return outcome
+
+
+def _kept(outcome: Sent | Exception) -> bool:
+    """Whether the throttle's count stays taken: for what was stored, and for what may have been."""
+    return isinstance(outcome, OutcomeUnknown) or (isinstance(outcome, Sent) and not outcome.replayed)

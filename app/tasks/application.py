@@ -1,0 +1,56 @@
+"""The Celery application: queues by kind, late acks, limits, JSON only. Made by worker, beat and API alike.
+
+A lost worker's task comes back after `VISIBILITY` seconds, longer than any task may live, so it is never run beside
+itself by redelivery. Results are not kept: what a task did is found in Postgres.
+"""
+
+from __future__ import annotations
+
+from celery import Celery
+from celery.schedules import schedule
+from kombu.entity import Queue
+
+KINDS = ("cache", "notifications", "broadcasts", "analytics", "upkeep")
+"""One queue each; a task named `chat.<kind>.<verb>` goes to the queue `<kind>`."""
+
+SOFT_LIMIT = 60
+HARD_LIMIT = 90
+VISIBILITY = 300
+BROKER_SECONDS = 2.0
+EVERY_TEN_MINUTES = 600.0
+
+
+def make(broker_url: str) -> Celery:
+    """The application on the Redis at `broker_url`; its tasks are those of `app.tasks`."""
+    celery = Celery("chat", broker=broker_url, include=["app.tasks.cache", "app.tasks.upkeep"])
+    celery.conf.update(
+        # Declared, or Flower and exporters do not see what waits in a queue.
+        task_queues=[Queue(kind) for kind in KINDS],  # type: ignore[no-untyped-call]  # kombu has no types
+        task_routes={f"chat.{kind}.*": {"queue": kind} for kind in KINDS},
+        task_default_queue="upkeep",
+        task_create_missing_queues=False,
+        # A task is gone from its queue when it is done, not when it is begun: a killed worker loses none.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        task_soft_time_limit=SOFT_LIMIT,
+        task_time_limit=HARD_LIMIT,
+        # Anything else could carry code: a pickle message is refused.
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY,
+            # Without them a Redis that accepts and stays silent is waited for without end.
+            "socket_timeout": BROKER_SECONDS,
+            "socket_connect_timeout": BROKER_SECONDS,
+        },
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        timezone="UTC",
+        beat_schedule={
+            "expire": {"task": "chat.upkeep.expire", "schedule": schedule(EVERY_TEN_MINUTES)},
+        },
+    )
+    return celery

@@ -1,0 +1,24 @@
+"""Sweeping away what has expired: socket tickets, and login sessions whose last token is long over."""
+
+from __future__ import annotations
+
+import structlog
+from celery import shared_task
+
+from app.domain.users import expiry
+from app.tasks.workshop import Tools, workshop
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="chat.upkeep.expire")
+def expire() -> int:
+    """Delete expired tickets and login sessions; the number of rows."""
+    return workshop.run(_expire)
+
+
+async def _expire(tools: Tools) -> int:
+    async with tools.database.transaction() as session:
+        gone = await expiry.sweep(session)
+    log.info("expired", rows=gone)
+    return gone

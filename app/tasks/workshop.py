@@ -1,0 +1,53 @@
+"""A worker process's own tools: opened after the fork, on one event loop that lives as long as the process.
+
+An engine or a Redis pool opened before the fork would share its sockets with the parent; one opened on another loop
+than the one that uses it fails at random.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from app.db import Database
+
+T = TypeVar("T")
+
+
+class Tools(msgspec.Struct, frozen=True):
+    """What tasks work with. Wiring makes them: tasks know neither settings nor Redis."""
+
+    database: Database
+    rebuild_cache: Callable[[UUID], Awaitable[int]]
+
+
+class Workshop:
+    """Runs coroutines for tasks. `furnish` once per program, before the first task."""
+
+    def __init__(self) -> None:
+        self._open: Callable[[], Tools] | None = None
+        self._tools: Tools | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = 0
+
+    def furnish(self, opener: Callable[[], Tools]) -> None:
+        """Say how tools are opened; it happens on first use in each process."""
+        self._open = opener
+
+    def run(self, job: Callable[[Tools], Coroutine[Any, Any, T]]) -> T:
+        """The result of `job(tools)`. Its deadline is the task's soft time limit, which interrupts it."""
+        if self._tools is None or self._loop is None or self._process != os.getpid():
+            if self._open is None:
+                raise RuntimeError("The workshop has not been furnished: see app.worker.")
+            self._process = os.getpid()
+            self._loop = asyncio.new_event_loop()
+            self._tools = self._open()
+        return self._loop.run_until_complete(job(self._tools))
+
+
+workshop = Workshop()
