@@ -65,7 +65,11 @@ def api(asked: argparse.Namespace) -> None:
 
 
 def worker(asked: argparse.Namespace) -> None:
+    import warnings
+
     load()
+    # Celery warns root because of pickle. Ours reads JSON only, and where there is no other account we are root.
+    warnings.filterwarnings("ignore", message=r"(?s).*superuser privileges")
     _celery().worker_main(
         ["--quiet", "worker", f"--concurrency={asked.concurrency}", "--without-gossip", "--without-mingle"]
     )
