@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, func, update
+from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
@@ -18,6 +18,7 @@ from app.domain.errors import Conflict, Forbidden, Invalid
 from app.domain.messages.content import checked_text, checked_url
 from app.domain.messages.models import MessageRow
 from app.domain.messages.reading import as_message, find
+from app.domain.rows import AnyRow
 from app.domain.users.callers import Caller
 from app.domain.views import Message
 
@@ -83,7 +84,7 @@ def _content(message_type: str, text: str | None, media_url: str | None) -> dict
 async def _change(
     session: AsyncSession,
     door: Door,
-    row: Row[Any],
+    row: AnyRow,
     event: Literal["message.updated", "message.deleted"],
     by: Caller,
     **values: Any,

@@ -6,10 +6,9 @@ one statement.
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -69,7 +68,7 @@ def as_message(row: AnyRow, person: Person | None = None) -> Message:
     )
 
 
-async def find(session: AsyncSession, conversation: UUID, message: UUID) -> Row[Any]:
+async def find(session: AsyncSession, conversation: UUID, message: UUID) -> AnyRow:
     """The row of one message, with its sender.
 
     Raises:
