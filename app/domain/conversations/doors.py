@@ -78,6 +78,11 @@ class Pair(msgspec.Struct, frozen=True):
     session: UUID | None = None
 
 
+def no_conversation() -> NotFound:
+    """The one answer for what does not exist, is deleted, or must not be known to exist."""
+    return NotFound("not_found", "There is no such conversation.")
+
+
 def live() -> ColumnElement[bool]:
     """Whether a user row may act: activated, not suspended, not closed."""
     return and_(User.is_active, User.suspended_at.is_(None), User.closed_at.is_(None))
@@ -168,7 +173,7 @@ def _as_door(row: AnyRow, user: UUID) -> Door:
 def _judge(row: AnyRow | None, user: UUID, *, outsiders: bool) -> Door:
     """One place decides who may know what, whatever the statement that asked."""
     if row is None or row.id is None or (row.is_private and row.role is None):
-        raise NotFound("not_found", "There is no such conversation.")
+        raise no_conversation()
     door = _as_door(row, user)
     return door if outsiders else door.require_member()
 

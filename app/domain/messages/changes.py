@@ -1,0 +1,186 @@
+"""Catching up: everything that changed after a position, as it stands now, in order of position.
+
+State, not history: a message edited five times comes once. Rows and counter are read in one statement, so what is
+returned is complete up to the position returned with it. Rows only move ahead of the reader: paging is safe.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import BigInteger, Integer, Uuid, and_, bindparam, literal_column, null, select, true, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain import events
+from app.domain.conversations.doors import no_conversation
+from app.domain.conversations.facts import (
+    CHANGER,
+    CONVERSATION_COLUMNS,
+    IS_CHANGER,
+    IS_PERSON,
+    MEMBER_COLUMNS,
+    PERSON,
+    as_facts,
+    as_member,
+)
+from app.domain.conversations.models import Conversation, Membership
+from app.domain.errors import Conflict, Invalid, NotFound
+from app.domain.messages.models import MessageRow
+from app.domain.messages.reading import MESSAGE_COLUMNS, SENDER, SENDER_COLUMNS, as_message
+from app.domain.rows import AnyRow
+from app.domain.views import Change, ChangePage, ConversationFacts, Member, Message
+
+_encode = msgspec.json.Encoder().encode
+
+_CONVERSATION = bindparam("conversation", type_=Uuid())
+_AFTER = bindparam("after", type_=BigInteger())
+_LIMIT = bindparam("limit", type_=Integer())
+_NO_SEQ = null().cast(BigInteger)
+_NO_USER = null().cast(Uuid)
+
+_MESSAGES = (
+    select(MessageRow.position.label("position"), MessageRow.seq.label("seq"), _NO_USER.label("user_id"))
+    .where(MessageRow.conversation_id == _CONVERSATION, MessageRow.position > _AFTER)
+    .order_by(MessageRow.position)
+    .limit(_LIMIT)
+)
+_MEMBERS = (
+    select(Membership.position.label("position"), _NO_SEQ.label("seq"), Membership.user_id.label("user_id"))
+    .where(Membership.conversation_id == _CONVERSATION, Membership.position > _AFTER)
+    .order_by(Membership.position)
+    .limit(_LIMIT)
+)
+_ITSELF = select(Conversation.meta_position.label("position"), _NO_SEQ.label("seq"), _NO_USER.label("user_id")).where(
+    Conversation.id == _CONVERSATION, Conversation.meta_position > _AFTER
+)
+_BRANCHES = [branch.subquery() for branch in (_MESSAGES, _MEMBERS, _ITSELF)]
+_CHANGED = (
+    union_all(*(select(branch) for branch in _BRANCHES))
+    .order_by(literal_column("position"))
+    .limit(_LIMIT)
+    .subquery("changed")
+)
+# One row at least comes back for a conversation that exists, so that the counter is always told with the rows.
+_CHANGES = (
+    select(
+        *CONVERSATION_COLUMNS,
+        _CHANGED.c.position.label("changed_position"),
+        *MESSAGE_COLUMNS,
+        *SENDER_COLUMNS,
+        *MEMBER_COLUMNS,
+    )
+    .select_from(Conversation)
+    .outerjoin(_CHANGED, true())
+    .outerjoin(MessageRow, and_(MessageRow.conversation_id == _CONVERSATION, MessageRow.seq == _CHANGED.c.seq))
+    .outerjoin(SENDER, SENDER.id == MessageRow.sender_id)
+    .outerjoin(Membership, and_(Membership.conversation_id == _CONVERSATION, Membership.user_id == _CHANGED.c.user_id))
+    .outerjoin(PERSON, IS_PERSON)
+    .outerjoin(CHANGER, IS_CHANGER)
+    .where(Conversation.id == _CONVERSATION)
+    .order_by(_CHANGED.c.position)
+)
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """What changed in one conversation after a position. `complete: false`: go on from `position`."""
+
+    items: list[events.Change]
+    views: list[Message | Member | ConversationFacts]
+    position: int
+    complete: bool
+
+    def page(self) -> ChangePage:
+        """The view for REST: the same bytes as the frames' `data`."""
+        return ChangePage(
+            items=[Change(type=item.type, position=item.position, data=msgspec.Raw(item.data)) for item in self.items],
+            position=self.position,
+            complete=self.complete,
+        )
+
+
+async def changes_after(session: AsyncSession, conversation: UUID, after: int, limit: int = 50) -> Changes:
+    """At most `limit` changes with a position above `after`, each following on the one before (`prev`).
+
+    Whoever asks for a person passes the door first; a deleted conversation still tells that it is deleted.
+
+    Raises:
+        NotFound: there never was such a conversation.
+        Invalid: `after` is negative.
+        Conflict: `reset`: `after` is from the future (a restored backup): load the conversation anew.
+    """
+    if after < 0:
+        raise Invalid("invalid", "A position is never negative.", errors=(("after", "Must be at least 0."),))
+    rows = (await session.execute(_CHANGES, {"conversation": conversation, "after": after, "limit": limit + 1})).all()
+    if not rows:
+        raise no_conversation()
+    current = rows[0].conversation_position
+    if after > current:
+        raise Conflict("reset", "This position is from the future: load the conversation anew.")
+    changed = [row for row in rows if row.changed_position is not None]
+    items: list[events.Change] = []
+    views: list[Message | Member | ConversationFacts] = []
+    prev = after
+    for row in changed[:limit]:
+        kind, view, subject = _read(row, after)
+        views.append(view)
+        items.append(
+            events.Change(
+                type=kind,
+                conversation=conversation,
+                position=row.changed_position,
+                prev=prev,
+                data=_encode(view),
+                last_seq=row.conversation_last_seq,
+                seq=view.seq if isinstance(view, Message) else 0,
+                edited=row.conversation_edited_position,
+                edited_before=row.conversation_edited_position,
+                subject=subject,
+            )
+        )
+        prev = row.changed_position
+    complete = len(changed) <= limit
+    return Changes(items=items, views=views, position=current if complete else prev, complete=complete)
+
+
+async def changes_of_many(
+    session: AsyncSession, positions: dict[UUID, int], limit_each: int
+) -> dict[UUID, Changes | Conflict]:
+    """The same for many conversations, asked for by processes and not by people.
+
+    Conversations that do not exist are left out; a position from the future gives its Conflict `reset`.
+    """
+    found: dict[UUID, Changes | Conflict] = {}
+    for conversation, after in positions.items():
+        try:
+            found[conversation] = await changes_after(session, conversation, after, limit_each)
+        except Conflict as reset:
+            found[conversation] = reset
+        except NotFound:
+            continue
+    return found
+
+
+def _read(row: AnyRow, after: int) -> tuple[events.ChangeType, Message | Member | ConversationFacts, UUID | None]:
+    """One changed row: what happened to it since `after`, how it stands, and whom it is about."""
+    if row.message_id is not None:
+        return _message_type(row, after), as_message(row), None
+    if row.member_user is not None:
+        return member_type(row, after), as_member(row), row.member_user
+    deleted = row.conversation_deleted_at is not None
+    return "conversation.deleted" if deleted else "conversation.updated", as_facts(row), None
+
+
+def _message_type(row: AnyRow, after: int) -> events.ChangeType:
+    if row.message_created_position > after:
+        return "message.created"
+    return "message.deleted" if row.message_deleted_at is not None else "message.updated"
+
+
+def member_type(row: AnyRow, after: int) -> events.ChangeType:
+    """What a membership row (`MEMBER_COLUMNS`) tells who last looked at the position `after`."""
+    if row.member_left_at is not None:
+        return "member.removed" if row.member_ended == "removed" else "member.left"
+    if row.member_created_position > after:
+        return "member.added" if row.member_was_added else "member.joined"
+    return "member.updated"

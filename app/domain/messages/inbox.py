@@ -1,0 +1,219 @@
+"""The list of conversations: one statement, whatever the length of their histories.
+
+Which conversations are on the page is found first; only they are joined with their last message, by its `seq`, which
+is the conversation's `last_seq`. Unread is a subtraction. Who stands outside a public conversation sees no message.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, Integer, Select, Uuid, and_, bindparam, func, or_, select, true, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+
+from app.domain.conversations.doors import no_conversation
+from app.domain.conversations.facts import CONVERSATION_COLUMNS
+from app.domain.conversations.models import Conversation, Membership
+from app.domain.cursors import from_cursor, to_cursor
+from app.domain.messages.models import MessageRow
+from app.domain.messages.reading import MESSAGE_COLUMNS, SENDER, SENDER_COLUMNS, as_message
+from app.domain.rows import AnyRow
+from app.domain.users.models import User
+from app.domain.views import ConversationSummary, Person
+
+PEERSHIP = aliased(Membership, name="peership")
+PEER = aliased(User, name="peer")
+
+
+class InboxPosition(msgspec.Struct, frozen=True, tag="inbox"):
+    """Where a page of one's own list ended."""
+
+    updated_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    id: UUID
+
+
+class DiscoverPosition(msgspec.Struct, frozen=True, tag="discover"):
+    """Where a page of public conversations ended: newest first, and an id never moves."""
+
+    id: UUID
+
+
+_USER = bindparam("user", type_=Uuid())
+_MINE = and_(Membership.conversation_id == Conversation.id, Membership.user_id == _USER, Membership.left_at.is_(None))
+_IS_PEERSHIP = and_(
+    Conversation.kind == "direct", PEERSHIP.conversation_id == Conversation.id, PEERSHIP.user_id != _USER
+)
+_CUT_TEXT = func.coalesce(func.left(MessageRow.text, bindparam("cut", type_=Integer())), MessageRow.text)
+_LAST = (
+    select(
+        *(column for column in MESSAGE_COLUMNS if column.key != "message_text"),
+        func.coalesce(func.left(MessageRow.text, bindparam("cut", type_=Integer())), MessageRow.text).label(
+            "message_text"
+        ),
+    )
+    .where(
+        MessageRow.conversation_id == Conversation.id,
+        MessageRow.seq == Conversation.last_seq,
+        Membership.role.is_not(None),
+    )
+    # The limit keeps the planner from reading whole histories to hash them: one look by key for each conversation.
+    .limit(1)
+    .correlate(Conversation, Membership)
+    .lateral("last_message")
+)
+
+
+def _summaries(which: Select[UUID]) -> Select[*tuple[object, ...]]:
+    """The summaries of the conversations whose ids `which` selects."""
+    keys = which.subquery("listed")
+    return (
+        select(
+            *CONVERSATION_COLUMNS,
+            Membership.role.label("my_role"),
+            Membership.read_seq.label("my_read_seq"),
+            PEER.id.label("peer_id"),
+            PEER.first_name.label("peer_first_name"),
+            PEER.last_name.label("peer_last_name"),
+            *_LAST.c,
+            *SENDER_COLUMNS,
+        )
+        .select_from(keys)
+        .join(Conversation, Conversation.id == keys.c.id)
+        .outerjoin(Membership, _MINE)
+        .outerjoin(_LAST, true())
+        .outerjoin(SENDER, SENDER.id == _LAST.c.message_sender)
+        .outerjoin(PEERSHIP, _IS_PEERSHIP)
+        .outerjoin(PEER, PEER.id == PEERSHIP.user_id)
+    )
+
+
+_LATEST_FIRST = (Conversation.updated_at.desc(), Conversation.id.desc())
+_MY_KEYS = (
+    select(Conversation.id).select_from(Membership).join(Conversation, _MINE).where(Conversation.deleted_at.is_(None))
+)
+_ALL = _summaries(_MY_KEYS).order_by(*_LATEST_FIRST)
+_ONE = _summaries(
+    select(Conversation.id).where(
+        Conversation.id == bindparam("conversation", type_=Uuid()), Conversation.deleted_at.is_(None)
+    )
+)
+
+
+def summary_fields(row: AnyRow) -> dict[str, Any]:
+    """What a row of these statements says of a conversation, by the names of `ConversationSummary`."""
+    read_seq = row.my_read_seq if row.my_role else row.conversation_last_seq
+    peer = None
+    if row.peer_id is not None:
+        peer = Person(id=row.peer_id, first_name=row.peer_first_name, last_name=row.peer_last_name)
+    return {
+        "id": row.conversation_id,
+        "kind": row.conversation_kind,
+        "name": row.conversation_name,
+        "is_private": row.conversation_is_private,
+        "creator": row.conversation_creator_id,
+        "peer": peer,
+        "role": row.my_role,
+        "unread": row.conversation_last_seq - read_seq,
+        "last_seq": row.conversation_last_seq,
+        "read_seq": row.my_read_seq or 0,
+        "position": row.conversation_position,
+        "last_message": as_message(row) if row.message_id is not None else None,
+        "updated_at": row.conversation_updated_at,
+    }
+
+
+def as_summary(row: AnyRow) -> ConversationSummary:
+    return ConversationSummary(**summary_fields(row))
+
+
+async def all_summaries(session: AsyncSession, user: UUID, *, cut: int | None = None) -> list[ConversationSummary]:
+    """Everything `user` is in, latest activity first, in one statement and so of one moment (at most 5,000).
+
+    `cut`: the texts of last messages are cut to so many characters.
+    """
+    rows = await session.execute(_ALL, {"user": user, "cut": cut})
+    return [as_summary(row) for row in rows]
+
+
+async def summary(
+    session: AsyncSession, conversation: UUID, user: UUID, *, cut: int | None = None
+) -> ConversationSummary:
+    """One line of the list, as all_summaries would give it.
+
+    Raises:
+        NotFound: there is no such conversation, or it is private and `user` is not in it.
+    """
+    return as_summary(await summary_row(session, conversation, user, cut=cut))
+
+
+async def summary_row(session: AsyncSession, conversation: UUID, user: UUID, *, cut: int | None = None) -> AnyRow:
+    """The row behind `summary`, for `summary_fields`; raises as it."""
+    rows = await session.execute(_ONE, {"conversation": conversation, "user": user, "cut": cut})
+    row = rows.one_or_none()
+    if row is None or (row.conversation_is_private and row.my_role is None):
+        raise no_conversation()
+    return row
+
+
+async def inbox(
+    session: AsyncSession, user: UUID, *, search: str | None = None, cursor: str | None = None, limit: int = 50
+) -> tuple[list[ConversationSummary], str | None]:
+    """A page of one's own conversations, latest activity first, and the cursor of the next page.
+
+    `search` is part of the name, or of the other person's in a direct one, without case.
+
+    Raises:
+        Invalid: the cursor is not of this list.
+    """
+    keys = _MY_KEYS.order_by(*_LATEST_FIRST).limit(limit + 1)
+    if search:
+        keys = keys.outerjoin(PEERSHIP, _IS_PEERSHIP).outerjoin(PEER, PEER.id == PEERSHIP.user_id)
+        keys = keys.where(or_(_part_of(Conversation.name, search), _part_of(_full_name(), search)))
+    after = from_cursor(cursor, InboxPosition)
+    if after is not None:
+        keys = keys.where(tuple_(Conversation.updated_at, Conversation.id) < tuple_(after.updated_at, after.id))
+    found = (await session.execute(_summaries(keys).order_by(*_LATEST_FIRST), {"user": user, "cut": None})).all()
+    items = [as_summary(row) for row in found[:limit]]
+    more = len(found) > limit
+    return items, to_cursor(InboxPosition(items[-1].updated_at, items[-1].id)) if more else None
+
+
+async def discover(
+    session: AsyncSession, user: UUID, *, search: str | None = None, cursor: str | None = None, limit: int = 50
+) -> tuple[list[ConversationSummary], str | None]:
+    """A page of public conversations `user` is not in, newest first, and the cursor of the next page.
+
+    Raises:
+        Invalid: the cursor is not of this list.
+    """
+    mine = select(Membership.user_id).where(_MINE).correlate(Conversation).exists()
+    keys = (
+        select(Conversation.id)
+        .where(~Conversation.is_private, Conversation.deleted_at.is_(None), ~mine)
+        .order_by(Conversation.id.desc())
+        .limit(limit + 1)
+    )
+    if search:
+        keys = keys.where(_part_of(Conversation.name, search))
+    after = from_cursor(cursor, DiscoverPosition)
+    if after is not None:
+        keys = keys.where(Conversation.id < after.id)
+    statement = _summaries(keys).order_by(Conversation.id.desc())
+    found = (await session.execute(statement, {"user": user, "cut": None})).all()
+    items = [as_summary(row) for row in found[:limit]]
+    more = len(found) > limit
+    return items, to_cursor(DiscoverPosition(items[-1].id)) if more else None
+
+
+def _full_name() -> ColumnElement[str]:
+    return PEER.first_name + " " + PEER.last_name
+
+
+def _part_of(text: ColumnElement[str] | InstrumentedAttribute[str], search: str) -> ColumnElement[bool]:
+    """Without case, as Postgres (and so the index) sees it; wildcards in `search` are only characters."""
+    pattern = "".join(f"\\{character}" if character in "\\%_" else character for character in search)
+    return func.lower(text).like(func.lower(f"%{pattern}%"))
