@@ -37,7 +37,7 @@ BEGINNINGS = frozenset({"member.joined", "member.added"})
 _encode = msgspec.json.Encoder().encode
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class Change(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=1):
     """One durable change of a conversation, committed.
 
     `data` is the JSON of the row's view. `subject` is the user a member change is about. `last_seq` is the
@@ -67,7 +67,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class ReadMoved(msgspec.Struct, frozen=True, kw_only=True):
+class ReadMoved(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=2):
     """A read cursor moved. Others hear of it in conversations of up to 200 members (`small`), else one's own devices."""
 
     conversation: UUID
@@ -83,7 +83,7 @@ class ReadMoved(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class LoginsEnded(msgspec.Struct, frozen=True, kw_only=True):
+class LoginsEnded(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=3):
     """These login sessions are over: their sockets close within 2 s, on every process."""
 
     sessions: tuple[UUID, ...]

@@ -1,0 +1,38 @@
+"""What may be lost: typing, presence, and notices to people. Never stored, never repaired, told to who is there."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from app.domain.events import Change, LoginsEnded, ReadMoved
+
+TYPING_SECONDS = 10
+"""A typing mark ends by itself after this long (contract)."""
+
+
+class Typing(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=11):
+    """Somebody types now; told to the others of the conversation."""
+
+    conversation: UUID
+    user: UUID
+
+    def frame(self) -> bytes:
+        return b'{"type":"typing","conversation":"%b","user":"%b","expires_in":%d}' % (
+            str(self.conversation).encode(),
+            str(self.user).encode(),
+            TYPING_SECONDS,
+        )
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=12):
+    """A ready frame (`notification`, `broadcast`) for all sockets of `users`; empty means everybody."""
+
+    users: tuple[UUID, ...]
+    frame: bytes
+
+
+Signal: TypeAlias = Typing | Notice
+Event: TypeAlias = Change | ReadMoved | LoginsEnded | Signal
