@@ -33,6 +33,9 @@ AWAY = ("database_unavailable", "The database is away: try again.")
 BUSY_STATES = frozenset({"55P03", "40P01", "40001", "57014"})
 """SQLSTATEs after which trying again may help: lock timeout, deadlock, serialization, statement timeout."""
 
+Session = AsyncSession
+"""What handlers and tasks call the session in which a transaction runs."""
+
 HandOver = Callable[[list[Outgoing]], Awaitable[None]]
 
 

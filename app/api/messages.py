@@ -1,0 +1,147 @@
+"""Messages of a conversation: send, page, open, edit, delete. Members only."""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
+
+from app.db import Session
+from app.domain.messages import details, editing, sending
+from app.domain.messages.pages import Ask
+from app.domain.users.callers import Caller
+from app.domain.views import Message, MessageDetail, MessagePage, MessageType
+
+JSON = "application/json"
+
+
+class MessageToSend(msgspec.Struct, forbid_unknown_fields=True):
+    """`text` for a text, `media_url` for the others; `client_id` makes a retry safe."""
+
+    message_type: MessageType
+    text: str | None = None
+    media_url: str | None = None
+    client_id: str | None = None
+    reply_to: int | None = None
+
+    def draft(self, conversation: UUID, by: Caller, idempotency_key: str | None) -> sending.Draft:
+        return sending.draft(
+            conversation,
+            by,
+            self.message_type,
+            self.text,
+            self.media_url,
+            self.client_id,
+            self.reply_to,
+            idempotency_key=idempotency_key,
+        )
+
+
+class MessageEdit(msgspec.Struct, forbid_unknown_fields=True):
+    """One of the two, as the message's type has it."""
+
+    text: str | None = None
+    media_url: str | None = None
+
+
+class PageSource(Protocol):
+    """Where pages come from, as JSON; `app.realtime.pages.Pages` is one."""
+
+    async def page(self, conversation: UUID, caller: Caller, ask: Ask) -> bytes: ...
+
+
+class MessageController(Controller):
+    """The log of one conversation."""
+
+    path = "/conversations/{conversation_id:uuid}/messages"
+    tags = ("Messages",)
+
+    @post(
+        "/",
+        operation_id="sendMessage",
+        summary="Send a message",
+        responses={
+            201: ResponseSpec(Message, description="Stored: committed before this answer."),
+            200: ResponseSpec(Message, description="A replay of this client_id: the message as it stands now."),
+        },
+    )
+    async def send(
+        self,
+        conversation_id: FromPath[UUID],
+        data: JSONBody[MessageToSend],
+        caller: NamedDependency[Caller],
+        sender: NamedDependency[sending.Sender],
+        idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    ) -> Response[bytes]:
+        return _sent(await sender.send(data.draft(conversation_id, caller, idempotency_key)))
+
+    @get(
+        "/",
+        operation_id="listMessages",
+        summary="A page of messages: the newest, or before, after or around a seq",
+        responses={200: ResponseSpec(MessagePage, description="Ascending by seq.")},
+    )
+    async def page(
+        self,
+        conversation_id: FromPath[UUID],
+        caller: NamedDependency[Caller],
+        pages: NamedDependency[PageSource],
+        before: FromQuery[int | None] = None,
+        after: FromQuery[int | None] = None,
+        around: FromQuery[int | None] = None,
+        limit: FromQuery[int] = 50,
+    ) -> Response[bytes]:
+        return Response(await pages.page(conversation_id, caller, Ask(before, after, around, limit)), media_type=JSON)
+
+    @get("/{message_id:uuid}", operation_id="getMessage", summary="One message, and who has read it")
+    async def open(
+        self,
+        conversation_id: FromPath[UUID],
+        message_id: FromPath[UUID],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> MessageDetail:
+        return await details.detail(tx, conversation_id, message_id, caller)
+
+    @patch("/{message_id:uuid}", operation_id="editMessage", summary="Edit one's own message")
+    async def edit(
+        self,
+        conversation_id: FromPath[UUID],
+        message_id: FromPath[UUID],
+        data: JSONBody[MessageEdit],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> Message:
+        return await editing.edit(tx, conversation_id, message_id, caller, text=data.text, media_url=data.media_url)
+
+    @put("/{message_id:uuid}", operation_id="replaceMessage", summary="The same as PATCH")
+    async def replace(
+        self,
+        conversation_id: FromPath[UUID],
+        message_id: FromPath[UUID],
+        data: JSONBody[MessageEdit],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> Message:
+        return await editing.edit(tx, conversation_id, message_id, caller, text=data.text, media_url=data.media_url)
+
+    @delete("/{message_id:uuid}", operation_id="deleteMessage", summary="Delete a message: its sender, or an admin")
+    async def remove(
+        self,
+        conversation_id: FromPath[UUID],
+        message_id: FromPath[UUID],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> None:
+        await editing.delete(tx, conversation_id, message_id, caller)
+
+
+def _sent(sent: sending.Sent) -> Response[bytes]:
+    if sent.replayed:
+        return Response(sent.message, media_type=JSON, status_code=200, headers={"Idempotency-Replayed": "true"})
+    return Response(sent.message, media_type=JSON, status_code=201)
