@@ -50,6 +50,23 @@ class Login(View, frozen=True, kw_only=True):
     current: bool
 
 
+class LoginPage(View, frozen=True, kw_only=True):
+    items: list[Login]
+    next: str | None
+
+
+class PersonPage(View, frozen=True, kw_only=True):
+    items: list[Person]
+    next: str | None
+
+
+class Ticket(View, frozen=True, kw_only=True):
+    """A single-use key to one socket; `expires_in` is in seconds."""
+
+    ticket: str
+    expires_in: int
+
+
 class Message(View, frozen=True, kw_only=True):
     """A message as it stands at `position`. A deleted one keeps its place, with empty `text` and `media_url`."""
 
@@ -132,6 +149,16 @@ class ConversationDetail(ConversationSummary, frozen=True, kw_only=True):
     created_at: datetime
     members: list[Member]
     member_count: int
+
+
+class ConversationPage(View, frozen=True, kw_only=True):
+    items: list[ConversationSummary]
+    next: str | None
+
+
+class MemberPage(View, frozen=True, kw_only=True):
+    items: list[Member]
+    next: str | None
 
 
 class ReadState(View, frozen=True, kw_only=True):

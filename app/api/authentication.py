@@ -1,0 +1,119 @@
+"""Who is asking, and may they go on asking: decided once, before the body is read, for every route of the API.
+
+A route is open to strangers only if it says so itself (`opt={"public": True}`), never by its path. Everybody else
+needs an access token whose login still lives. What a caller may do there is the domain's affair.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+import msgspec
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Headers
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler
+
+from app.domain.errors import Unauthenticated
+from app.domain.users.addresses import client_address, network
+from app.domain.users.callers import Caller
+from app.domain.users.logins import Device
+from app.domain.users.tokens import Tokens
+
+SCHEMES: Final = frozenset({"bearer", "jwt"})
+PUBLIC: Final = {"public": True}
+"""`opt` of a route that strangers may use."""
+
+JUDGED_LATER: Final = {"judged_later": True}
+"""`opt` of a route whose verb asks for the login itself, in its own transaction: asking twice would only cost."""
+
+
+class Liveness(Protocol):
+    """Knows which logins have been ended."""
+
+    async def ensure(self, caller: Caller) -> None:
+        """Raises Unauthenticated when the caller's login is over, Unavailable when nobody can say."""
+
+
+class Requests(Protocol):
+    """Counts requests: `app.realtime.throttles` does."""
+
+    async def of_user(self, user: str) -> None:
+        """Raises Throttled."""
+
+    async def of_network(self, network: str) -> None:
+        """Raises Throttled."""
+
+
+class Client(msgspec.Struct, frozen=True):
+    """Where a request comes from; `network` is what throttles count by."""
+
+    address: str
+    network: str
+
+
+class Authentication:
+    """A Litestar guard. Puts the `Caller` into the scope, where the dependency `caller` finds it."""
+
+    def __init__(self, tokens: Tokens, liveness: Liveness, requests: Requests, *, proxy_hops: int = 0) -> None:
+        self._tokens = tokens
+        self._liveness = liveness
+        self._requests = requests
+        self._hops = proxy_hops
+
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        """Raises Unauthenticated, Throttled, or 415 for a body that does not call itself JSON."""
+        if handler.opt.get("public") or connection.scope.get("method") == "OPTIONS":
+            await self._requests.of_network(client_of(connection, self._hops).network)
+        else:
+            claims = self._tokens.verify(bearer(connection.headers), "access")
+            await self._requests.of_user(str(claims.user))
+            caller = claims.caller()
+            if not handler.opt.get("judged_later"):
+                await self._liveness.ensure(caller)
+            connection.scope["user"] = caller
+        require_json(connection.headers)
+
+    def dependencies(self) -> dict[str, Provide]:
+        """What handlers may ask for: `caller`, and `device` for a login."""
+        hops = self._hops
+
+        def device(request: Request[Any, Any, Any]) -> Device:
+            address = client_of(request, hops).address
+            return Device(address=address, user_agent=request.headers.get("user-agent", ""))
+
+        return {
+            "caller": Provide(_caller, sync_to_thread=False),
+            "device": Provide(device, sync_to_thread=False),
+        }
+
+
+def bearer(headers: Headers) -> str:
+    """The token of `Authorization: Bearer …` (or `JWT …`). Raises Unauthenticated."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() not in SCHEMES or not token.strip():
+        raise Unauthenticated
+    return token.strip()
+
+
+def client_of(connection: ASGIConnection[Any, Any, Any, Any], hops: int) -> Client:
+    """The client behind `hops` proxies of ours."""
+    peer = connection.client.host if connection.client else None
+    address = client_address(peer, connection.headers.getall("x-forwarded-for", []), hops)
+    return Client(address, network(address))
+
+
+def require_json(headers: Headers) -> None:
+    """A body, if there is one and it says what it is, must be JSON."""
+    kind = headers.get("content-type")
+    if kind is None or kind.partition(";")[0].strip().lower() == "application/json":
+        return
+    if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
+        raise HTTPException(status_code=415, detail="Send JSON, and say so: Content-Type: application/json.")
+
+
+def _caller(request: Request[Any, Any, Any]) -> Caller:
+    caller: Caller = request.scope["user"]
+    return caller

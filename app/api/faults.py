@@ -1,0 +1,48 @@
+"""From what the parser says about a bad body or parameter to `{field, message}`, in the contract's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+_NAMED = re.compile(r"^Object (contains unknown|missing required) field `([^`]*)`")
+_PLAIN = {"contains unknown": "Is not known here.", "missing required": "Is required."}
+_TYPES = {
+    "`str`": "text",
+    "`int`": "a whole number",
+    "`float`": "a number",
+    "`bool`": "true or false",
+    "`array`": "a list",
+    "`object`": "an object",
+    "`null`": "null",
+    "`uuid`": "an id",
+}
+LONGEST = 200
+
+
+class FieldFault(msgspec.Struct, frozen=True):
+    """`field` is a path like `data.0.message`; empty when the body as a whole is at fault."""
+
+    field: str
+    message: str
+
+
+def field_faults(extra: Any) -> list[FieldFault]:
+    """The faults that Litestar's ValidationException carries in `extra`."""
+    given = extra if isinstance(extra, list) else []
+    return [_fault(one) for one in given if isinstance(one, Mapping)]
+
+
+def _fault(one: Mapping[str, Any]) -> FieldFault:
+    field, message = str(one.get("key", "")), str(one.get("message", ""))
+    if field == "data" and one.get("source") == "body":
+        field = ""
+    if named := _NAMED.match(message):
+        field = f"{field}.{named[2]}" if field else named[2]
+        message = _PLAIN[named[1]]
+    for kind, words in _TYPES.items():
+        message = message.replace(kind, words)
+    return FieldFault(field[:LONGEST], message[:LONGEST])

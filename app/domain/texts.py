@@ -1,0 +1,38 @@
+"""What any text from outside must be: characters that Postgres, JSON and mail headers can carry, and a length.
+
+NUL would be a database error, a lone surrogate an encoding error, each a 500 in a place that is not to blame: so both
+are refused here, before anything is stored, whatever the field.
+"""
+
+from __future__ import annotations
+
+import re
+
+from app.domain.errors import Invalid
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def clean(text: str, field: str, most: int, least: int = 1, *, one_line: bool = False) -> str:
+    """`text` as it came, once it is known to be good. Lengths are in characters; blanks alone count as nothing.
+
+    `one_line`: no line breaks or other control characters, for what ends up in a title or a mail's header.
+
+    Raises:
+        Invalid: naming `field`.
+    """
+    if _UNSTORABLE.search(text):
+        raise wrong(field, "Contains a character that is not text (NUL or half of a surrogate pair).")
+    if one_line and _CONTROL.search(text):
+        raise wrong(field, "Contains a line break or another control character.")
+    if len(text) > most:
+        raise wrong(field, f"Longer than {most:,} characters.")
+    if len(text) < least or (least and not text.strip()):
+        raise wrong(field, "May not be empty or blank." if least <= 1 else f"Shorter than {least} characters.")
+    return text
+
+
+def wrong(field: str, message: str) -> Invalid:
+    """The error of one field."""
+    return Invalid(errors=((field, message),))

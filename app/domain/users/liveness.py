@@ -1,0 +1,36 @@
+"""Which logins still live. A token proves who logged in; only the row says whether that login has been ended since.
+
+A login lives until it is revoked or expires, and while its account is active, neither suspended nor closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.users.models import LoginSession, User
+
+
+def account_is_open() -> ColumnElement[bool]:
+    """Of a joined `User`: may be logged in."""
+    return and_(User.is_active, User.suspended_at.is_(None), User.closed_at.is_(None))
+
+
+def login_is_live() -> ColumnElement[bool]:
+    """Of a joined `LoginSession`: neither ended nor expired, by Postgres's clock."""
+    return and_(LoginSession.revoked_at.is_(None), LoginSession.expires_at > func.clock_timestamp())
+
+
+async def dead(session: AsyncSession, logins: Collection[tuple[UUID, UUID]]) -> set[UUID]:
+    """Of these (login session, user) pairs, the sessions that do not live, or are not that user's. One query."""
+    asked = list({login for login, _ in logins})
+    alive = await session.execute(
+        select(LoginSession.id, LoginSession.user_id)
+        .join(User, User.id == LoginSession.user_id)
+        .where(LoginSession.id == any_(literal(asked, ARRAY(Uuid))), login_is_live(), account_is_open())
+    )
+    living = {(login, user) for login, user in alive}
+    return {login for login, user in logins if (login, user) not in living}

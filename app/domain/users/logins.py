@@ -1,0 +1,170 @@
+"""Logins: begun with a password, listed and ended by their owner. Each is a row, a family of tokens (`families`)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.cursors import from_cursor, to_cursor
+from app.domain.errors import Forbidden, NotFound, Unauthenticated
+from app.domain.pauses import paused
+from app.domain.rows import AnyRow, uuid7
+from app.domain.texts import clean
+from app.domain.users.callers import Caller
+from app.domain.users.emails import owned_by
+from app.domain.users.families import FAMILY, UNSYNCHRONIZED, end, pair_of
+from app.domain.users.liveness import login_is_live
+from app.domain.users.models import LoginSession, User
+from app.domain.users.passwords import LONGEST, Passwords
+from app.domain.users.tokens import Pair, Tokens
+from app.domain.views import Login, LoginPage, Profile
+
+MOST_LOGINS = 100
+"""Live logins a person may have; beyond, the longest unused ones are ended."""
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a login comes from, as its owner will see it in the list."""
+
+    address: str = ""
+    user_agent: str = ""
+
+
+class LoggedIn(Pair, frozen=True, kw_only=True):
+    user: Profile
+
+
+class _At(msgspec.Struct, frozen=True, tag="login"):
+    id: UUID
+
+
+async def log_in(
+    session: AsyncSession, *, email: str, password: str, device: Device, passwords: Passwords, tokens: Tokens
+) -> LoggedIn:
+    """Begin a login. An unknown e-mail takes the same time and gets the same answer as a wrong password.
+
+    Raises:
+        Unauthenticated: `invalid_credentials`.
+        Forbidden: the password is right, but the account is `not_activated` or `suspended`.
+        Unavailable: too many logins at once.
+    """
+    user = await _proven(session, clean(email, "email", 1_000, 0), password, passwords)
+    if not user.is_active:
+        raise Forbidden("not_activated", "This account is not activated yet: follow the link in the mail.")
+    if user.suspended_at is not None:
+        raise Forbidden("suspended", "This account is suspended.")
+    begun = (
+        await session.execute(
+            insert(LoginSession)
+            .values(
+                id=uuid7(),
+                user_id=user.id,
+                rotated_at=func.clock_timestamp(),
+                expires_at=func.clock_timestamp() + timedelta(seconds=tokens.refresh_seconds),
+                address=device.address[:45],
+                user_agent=_printable(device.user_agent)[:255],
+            )
+            .returning(*FAMILY)
+        )
+    ).one()
+    await _end_beyond(session, user.id, MOST_LOGINS)
+    pair = pair_of(begun, tokens)
+    profile = Profile(
+        id=user.id, email=user.email, first_name=user.first_name, last_name=user.last_name, is_active=user.is_active
+    )
+    return LoggedIn(access=pair.access, refresh=pair.refresh, user=profile)
+
+
+async def log_out(session: AsyncSession, caller: Caller) -> None:
+    """End the login that asks: its tokens and its sockets."""
+    await end(session, LoginSession.id == caller.session)
+
+
+async def end_one(session: AsyncSession, caller: Caller, login: UUID) -> None:
+    """End one of the caller's logins. Raises NotFound for other people's, and for one that is over."""
+    if not await end(session, LoginSession.id == login, LoginSession.user_id == caller.user, login_is_live()):
+        raise NotFound(detail="There is no such login.")
+
+
+async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: str | None) -> LoginPage:
+    """The caller's live logins, newest first."""
+    after = from_cursor(cursor, _At)
+    query = (
+        select(
+            LoginSession.id,
+            LoginSession.created_at,
+            LoginSession.last_used_at,
+            LoginSession.expires_at,
+            LoginSession.address,
+            LoginSession.user_agent,
+        )
+        .where(LoginSession.user_id == caller.user, login_is_live())
+        .order_by(LoginSession.id.desc())
+        .limit(limit + 1)
+    )
+    if after is not None:
+        query = query.where(LoginSession.id < after.id)
+    rows = (await session.execute(query)).all()
+    items = [
+        Login(
+            id=row.id,
+            created_at=row.created_at,
+            last_used_at=row.last_used_at,
+            expires_at=row.expires_at,
+            address=row.address,
+            user_agent=row.user_agent,
+            current=row.id == caller.session,
+        )
+        for row in rows[:limit]
+    ]
+    return LoginPage(items=items, next=to_cursor(_At(items[-1].id)) if len(rows) > limit else None)
+
+
+async def _proven(session: AsyncSession, email: str, password: str, passwords: Passwords) -> AnyRow:
+    """The user whose e-mail and password these are, locked against a change of password until the end.
+
+    Two tries: a concurrent login may have stored a fresh hash of the same password in between.
+    """
+    for _ in range(2):
+        found = (
+            await session.execute(select(User.id, User.password_hash).where(owned_by(email), User.closed_at.is_(None)))
+        ).one_or_none()
+        async with paused(session):
+            right = await passwords.verify(found and found.password_hash, password[: LONGEST + 1])
+            fresh = await passwords.hash(password) if found and right and passwords.is_outdated(found[1]) else None
+        if found is None or not right:
+            break
+        # Locked, and asked again: who changes the password meanwhile either waits for this login, and then ends it
+        # with the others, or was first, and then this is the password of yesterday.
+        user = (
+            await session.execute(
+                select(User.id, User.email, User.first_name, User.last_name, User.is_active, User.suspended_at)
+                .where(User.id == found.id, User.password_hash == found.password_hash, User.closed_at.is_(None))
+                .with_for_update(read=fresh is None, key_share=fresh is not None)
+            )
+        ).one_or_none()
+        if user is not None:
+            if fresh is not None:
+                await session.execute(
+                    update(User).where(User.id == user.id).values(password_hash=fresh), execution_options=UNSYNCHRONIZED
+                )
+            return user
+    raise Unauthenticated("invalid_credentials", "E-mail or password is wrong.")
+
+
+async def _end_beyond(session: AsyncSession, user: UUID, most: int) -> None:
+    newest = (
+        select(LoginSession.id)
+        .where(LoginSession.user_id == user, login_is_live())
+        .order_by(LoginSession.last_used_at.desc(), LoginSession.id.desc())
+        .offset(most)
+    )
+    await end(session, LoginSession.id.in_(newest))
+
+
+def _printable(text: str) -> str:
+    return "".join(one for one in text if one.isprintable())

@@ -1,0 +1,53 @@
+"""Finding people by name, or by their exact e-mail. Nobody learns an address here that they did not already have."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, func, literal_column, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.cursors import from_cursor, to_cursor
+from app.domain.errors import Unauthenticated
+from app.domain.texts import clean
+from app.domain.users.callers import Caller
+from app.domain.users.emails import owned_by
+from app.domain.users.liveness import account_is_open
+from app.domain.users.models import User
+from app.domain.views import Person, PersonPage
+
+SHORTEST, LONGEST = 2, 254
+
+
+class _At(msgspec.Struct, frozen=True, tag="person"):
+    id: UUID
+
+
+async def find(
+    session: AsyncSession, caller: Caller, *, search: str | None, limit: int, cursor: str | None
+) -> PersonPage:
+    """People whose name contains `search`, whatever its case, and the owner of exactly that e-mail; oldest accounts
+    first. Without `search` only the caller.
+
+    Raises:
+        Invalid: `search` is shorter than 2 characters, or the cursor is of another list.
+    """
+    found = User.id == caller.user if search is None else _matches(search)
+    query = select(User.id, User.first_name, User.last_name).where(found, account_is_open())
+    if (after := from_cursor(cursor, _At)) is not None:
+        query = query.where(User.id > after.id)
+    rows = (await session.execute(query.order_by(User.id).limit(limit + 1))).all()
+    if search is None and not rows and after is None:
+        raise Unauthenticated
+    items = [Person(id=row.id, first_name=row.first_name, last_name=row.last_name) for row in rows[:limit]]
+    return PersonPage(items=items, next=to_cursor(_At(items[-1].id)) if len(rows) > limit else None)
+
+
+def _matches(search: str) -> ColumnElement[bool]:
+    search = clean(search.strip(), "search", LONGEST, SHORTEST)
+    # Written as in the trigram index, first and last name in one, or the index would not be used.
+    name = func.lower(User.first_name + literal_column("' '") + User.last_name)
+    escaped = re.sub(r"([\\%_])", r"\\\1", search)
+    return or_(name.like(func.lower(f"%{escaped}%"), escape="\\"), owned_by(search))

@@ -1,0 +1,32 @@
+"""Which logins still live, asked for many requests at once: those that come while a query runs share the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.db import Database
+from app.domain.errors import Unauthenticated
+from app.domain.users.callers import Caller
+from app.domain.users.liveness import dead
+from app.realtime.batching import Batcher
+
+LARGEST = 256
+MOST_WAITING = 4_000
+
+
+class Liveness:
+    """Always asks Postgres, so a "yes" is never older than the request."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._asked: Batcher[Caller, bool] = Batcher(self._ask, largest=LARGEST, waiting=MOST_WAITING, flights=2)
+
+    async def ensure(self, caller: Caller) -> None:
+        """Raises Unauthenticated when the login is over, Unavailable when Postgres cannot say."""
+        if not await self._asked.call(caller):
+            raise Unauthenticated("login_ended", "This login has been ended. Log in again.")
+
+    async def _ask(self, callers: Sequence[Caller]) -> Sequence[bool]:
+        async with self._database.transaction() as session:
+            over = await dead(session, {(caller.session, caller.user) for caller in callers})
+        return [caller.session not in over for caller in callers]
