@@ -43,7 +43,10 @@ def up(asked: argparse.Namespace) -> int:
 def api(asked: argparse.Namespace) -> None:
     import uvicorn
 
+    from app import telemetry
+
     settings = load()
+    telemetry.start(settings, process="api")
     uvicorn.run(
         "app.main:create_app",
         factory=True,
@@ -67,7 +70,9 @@ def api(asked: argparse.Namespace) -> None:
 def worker(asked: argparse.Namespace) -> None:
     import warnings
 
-    load()
+    from app import telemetry
+
+    telemetry.start_celery(load(), process="worker")
     # Celery warns root because of pickle. Ours reads JSON only, and where there is no other account we are root.
     warnings.filterwarnings("ignore", message=r"(?s).*superuser privileges")
     _celery().worker_main(
@@ -76,7 +81,9 @@ def worker(asked: argparse.Namespace) -> None:
 
 
 def beat(asked: argparse.Namespace) -> None:
-    load()
+    from app import telemetry
+
+    telemetry.start_celery(load(), process="beat")
     # Its memory is not kept: every periodic effect has a unique key, and a killed beat leaves no broken file behind.
     _celery().start(["--quiet", "beat", "--scheduler=celery.beat:Scheduler", "--pidfile="])
 

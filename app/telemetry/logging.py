@@ -1,0 +1,142 @@
+"""One log for the API, the worker, beat and every library in them: JSON in the file and in production.
+
+Every event passes the redaction before it is written, whoever wrote it. The file is bounded (10 MB, five older ones)
+and shared by all processes of DATA_DIR: whoever finds it full turns it under a lock, the others follow.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import logging.handlers
+import os
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+from structlog.stdlib import ProcessorFormatter
+
+from app.settings import Settings
+from app.telemetry.redaction import redacted_field
+
+FILE_BYTES: Final = 10_000_000
+FILES_KEPT: Final = 5
+QUIET: Final = ("asyncio", "celery.redirected", "urllib3", "multipart")
+
+
+def configure(settings: Settings, *, process: str) -> None:
+    """Sends everything this process logs through one door. May be called again; the last call counts."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        structlog.processors.UnicodeDecoder(),
+    ]
+
+    def named(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+        return {"process": process, **event}
+
+    def formatter(renderer: structlog.typing.Processor, line: Callable[[Mapping[str, Any]], str]) -> Formatter:
+        formatter = Formatter(
+            foreign_pre_chain=shared,
+            processors=[ProcessorFormatter.remove_processors_meta, named, _redact, renderer],
+        )
+        formatter.line = lambda fields: line({"process": process, **fields})
+        return formatter
+
+    json = formatter(structlog.processors.JSONRenderer(serializer=_as_json), _as_json)
+    console = formatter(structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=0), _as_text)
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
+    handlers[0].setFormatter(json if settings.is_production else console)
+    if settings.log_file:
+        settings.log_file.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(SharedFile(settings.log_file))
+        handlers[1].setFormatter(json)
+    logging.basicConfig(handlers=handlers, level=settings.log_level, force=True)
+    logging.captureWarnings(capture=True)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def configure_celery(settings: Settings, *, process: str) -> None:
+    """Celery sets up a log of its own unless somebody answers this signal."""
+    from celery.signals import setup_logging
+
+    def ours(**_: Any) -> None:
+        configure(settings, process=process)
+
+    setup_logging.connect(ours, weak=False, dispatch_uid="chat.logging")
+
+
+class Formatter(ProcessorFormatter):
+    """Also takes records that carry many request lines, finished but for their form: redaction word by word and the
+    whole chain for each would cost the API a tenth of its processor."""
+
+    line: Callable[[Mapping[str, Any]], str]
+
+    def format(self, record: logging.LogRecord) -> str:
+        lines: list[Mapping[str, Any]] | None = getattr(record, "request_lines", None)
+        return "\n".join(map(self.line, lines)) if lines else super().format(record)
+
+
+class SharedFile(logging.handlers.RotatingFileHandler):
+    """A bounded file that several processes write to. A line is one write to a file opened for appending, so lines
+    stay whole; the lock makes sure that a full file is turned once, and not by everybody who sees it full."""
+
+    def __init__(self, path: Path, *, largest: int = FILE_BYTES, kept: int = FILES_KEPT) -> None:
+        super().__init__(path, maxBytes=largest, backupCount=kept, encoding="utf-8", delay=True)
+        self.path = path.absolute()
+        self._turning = self.path.with_name(self.path.name + ".lock")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.stream and not self._is_current():
+            self._reopen()
+        super().emit(record)
+
+    def doRollover(self) -> None:  # noqa: N802 - the library's name
+        with self._turning.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self._is_current():
+                super().doRollover()
+            else:
+                self._reopen()
+
+    def _is_current(self) -> bool:
+        if not self.stream:
+            return False
+        try:
+            ours, theirs = self.path.stat(), os.fstat(self.stream.fileno())
+        except (OSError, ValueError):
+            return False
+        return (ours.st_ino, ours.st_dev) == (theirs.st_ino, theirs.st_dev)
+
+    def _reopen(self) -> None:
+        if self.stream:
+            self.stream.close()
+        self.stream = self._open()
+
+
+def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    return {name: redacted_field(name, value) for name, value in event.items()}
+
+
+def _as_json(event: Mapping[str, Any], **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()
+
+
+def _as_text(fields: Mapping[str, Any]) -> str:
+    return "{timestamp} {method} {path} {status} in {ms} ms user={user} {request_id}".format_map(fields)

@@ -1,0 +1,82 @@
+"""Takes out of any text what must not be kept: credentials, and the values of a failed statement.
+
+Applied to whole log events and Sentry events where they leave the process, so that no caller has to remember it. It
+guards against accidents; a field that is secret by its name is dropped whatever it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+HIDDEN: Final = "[hidden]"
+
+SECRET_NAMES: Final = frozenset(
+    {
+        "access",
+        "api_key",
+        "authorization",
+        "bearer",
+        "client_secret",
+        "cookie",
+        "current_password",
+        "new_password",
+        "passwd",
+        "password",
+        "refresh",
+        "secret",
+        "secret_key",
+        "sec-websocket-protocol",
+        "set-cookie",
+        "ticket",
+        "token",
+    }
+)
+
+_NAMES: Final = "|".join(sorted((re.escape(name) for name in SECRET_NAMES), key=len, reverse=True))
+_RULES: Final = [
+    # Signed tokens, wherever they stand: three parts of base64, the first of which is a JSON object.
+    (re.compile(r"\beyJ[\w-]{6,}\.[\w-]+\.[\w-]*"), HIDDEN),
+    (re.compile(r"(?i)\b(bearer|jwt)([ .]|%20)[\w.~+/=-]{8,}"), rf"\1\2{HIDDEN}"),
+    # name=value in queries and forms; "name": "value" in JSON and in dicts.
+    (re.compile(rf"(?i)\b({_NAMES})=[^&\s\"'#;,)]+"), rf"\1={HIDDEN}"),
+    (re.compile(rf"(?i)([\"'](?:{_NAMES})[\"']\s*:\s*b?)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')"), rf"\1'{HIDDEN}'"),
+    (
+        re.compile(r"(?i)\b(authorization|cookie|set-cookie|sec-websocket-protocol)(\s*:\s*)[^\r\n\"']+"),
+        rf"\1\2{HIDDEN}",
+    ),
+    # https://name:password@host
+    (re.compile(r"(://[^\s:/@]*):[^\s/@]+@"), rf"\1:{HIDDEN}@"),
+    # uvicorn writes a socket's whole address, its query included.
+    (re.compile(r"(\"WebSocket [^\s?\"]*)\?[^\s\"]*"), r"\1"),
+    # Values of a failed statement, as SQLAlchemy and Postgres tell them: people's words and addresses.
+    (re.compile(r"\[parameters: .*", re.DOTALL), f"[parameters: {HIDDEN}]"),
+    (re.compile(r"(DETAIL:|Failing row contains)[^\n]*"), rf"\1 {HIDDEN}"),
+]
+
+
+def redacted(text: str) -> str:
+    for pattern, instead in _RULES:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def redacted_value(value: Any, depth: int = 6) -> Any:
+    """The same for whatever a log event holds. What is nested deeper than `depth` is dropped."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, bytes):
+        return f"[{len(value)} bytes]"
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth == 0:
+        return HIDDEN
+    if isinstance(value, dict):
+        return {key: redacted_field(key, item, depth - 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redacted_value(item, depth - 1) for item in value]
+    return redacted(str(value))
+
+
+def redacted_field(name: object, value: Any, depth: int = 6) -> Any:
+    return HIDDEN if str(name).lower() in SECRET_NAMES else redacted_value(value, depth)

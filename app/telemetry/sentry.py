@@ -1,0 +1,160 @@
+"""Errors to Sentry, when SENTRY_DSN says where: what failed and at which line, never what somebody wrote.
+
+The SDK's Litestar integration sends bodies whatever `send_default_pii` says, so an event is not trusted to be clean:
+what leaves is rebuilt from the few fields named here. A field that a new SDK adds stays at home until it is named.
+Libraries quote what they could not digest ("invalid input syntax for integer: …"), so only our own exceptions may speak,
+and of a log line only the words that stand in the source.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+import sentry_sdk
+from sentry_sdk.integrations.logging import LoggingIntegration
+from sentry_sdk.transport import Transport
+
+from app.settings import Settings
+from app.telemetry.redaction import redacted
+
+SAMPLED: Final = 0.01
+HEADERS_KEPT: Final = frozenset({"content-length", "content-type", "user-agent", "x-request-id"})
+CONTEXTS_KEPT: Final = frozenset({"runtime", "os", "trace"})
+TRACE_KEPT: Final = ("trace_id", "span_id", "parent_span_id", "op", "status", "origin")
+EVENT_KEPT: Final = frozenset(
+    {
+        "breadcrumbs",
+        "contexts",
+        "environment",
+        "event_id",
+        "exception",
+        "level",
+        "logentry",
+        "logger",
+        "platform",
+        "release",
+        "request",
+        "sdk",
+        "server_name",
+        "spans",
+        "start_timestamp",
+        "tags",
+        "timestamp",
+        "transaction",
+        "transaction_info",
+        "type",
+        "user",
+    }
+)
+
+
+def start(settings: Settings, *, process: str, transport: type[Transport] | Transport | None = None) -> None:
+    """Without a SENTRY_DSN nothing is sent and nothing is patched. `transport` is for tests, which read what leaves."""
+    if not settings.sentry_dsn:
+        return
+    sentry_sdk.init(
+        dsn=settings.sentry_dsn,
+        environment=settings.environment,
+        transport=transport,
+        integrations=[LoggingIntegration(level=logging.INFO, event_level=logging.ERROR)],
+        max_request_body_size="never",
+        data_collection={
+            "user_info": False,
+            "cookies": {"mode": "off"},
+            "http_headers": {"request": {"mode": "allowlist", "terms": sorted(HEADERS_KEPT)}},
+            "http_bodies": [],
+            "url_query_params": {"mode": "off"},
+            "graphql": {"document": False, "variables": False},
+            "gen_ai": {"inputs": False, "outputs": False},
+            "database_query_data": False,
+            "queues": False,
+            "stack_frame_variables": False,
+        },
+        traces_sampler=_rate,
+        before_send=_event,
+        before_send_transaction=_event,
+        before_breadcrumb=_breadcrumb,
+        shutdown_timeout=2,
+    )
+    sentry_sdk.set_tag("process", process)
+
+
+def _rate(context: Mapping[str, Any]) -> float:
+    """A socket would be one transaction without an end, holding every span of its life."""
+    scope = context.get("asgi_scope") or {}
+    return 0.0 if scope.get("type") == "websocket" else SAMPLED
+
+
+def _event(event: Any, hint: Mapping[str, Any]) -> Any:
+    kept = {name: value for name, value in event.items() if name in EVENT_KEPT}
+    if "request" in kept:
+        kept["request"] = _request(kept["request"])
+    if "user" in kept:
+        kept["user"] = {"id": kept["user"]["id"]} if kept["user"].get("id") else {}
+    if "logentry" in kept:
+        kept["logentry"] = {"message": _spoken(hint)}
+    if "contexts" in kept:
+        kept["contexts"] = {
+            name: _context(name, kept["contexts"][name]) for name in CONTEXTS_KEPT & kept["contexts"].keys()
+        }
+    if "tags" in kept:
+        kept["tags"] = {name: _text(value) for name, value in dict(kept["tags"]).items()}
+    if "transaction" in kept:
+        kept["transaction"] = _text(kept["transaction"])
+    if "breadcrumbs" in kept:
+        crumbs = kept["breadcrumbs"].get("values", [])
+        kept["breadcrumbs"] = {"values": list(crumbs)}  # each was rebuilt when it was made
+    if "exception" in kept:
+        kept["exception"] = {"values": [_exception(value) for value in kept["exception"].get("values", [])]}
+    if "spans" in kept:
+        kept["spans"] = [_span(span) for span in kept["spans"]]
+    return kept
+
+
+def _request(request: Mapping[str, Any]) -> dict[str, Any]:
+    headers = request.get("headers") or {}
+    return {
+        "method": request.get("method"),
+        "url": _text(str(request.get("url", "")).partition("?")[0]),
+        "headers": {name: _text(value) for name, value in headers.items() if name.lower() in HEADERS_KEPT},
+    }
+
+
+def _exception(value: Mapping[str, Any]) -> dict[str, Any]:
+    frames = (value.get("stacktrace") or {}).get("frames", [])
+    kept = {name: value.get(name) for name in ("type", "module")}
+    ours = str(value.get("module") or "").startswith("app.")
+    kept["value"] = _text(value.get("value")) if ours else ""
+    kept["stacktrace"] = {"frames": [{k: v for k, v in frame.items() if k != "vars"} for frame in frames]}
+    return kept
+
+
+def _breadcrumb(crumb: Any, hint: Mapping[str, Any]) -> Any:
+    data = crumb.get("data") or {}
+    return {
+        **{name: crumb.get(name) for name in ("type", "category", "level", "timestamp")},
+        "message": _spoken(hint),
+        "data": {name: data[name] for name in ("status_code", "method") if name in data},
+    }
+
+
+def _span(span: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: span.get(name) for name in (*TRACE_KEPT, "start_timestamp", "timestamp", "same_process_as_parent")}
+    return {**kept, "description": _text(str(span.get("description") or "").partition("?")[0])}
+
+
+def _context(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: context[key] for key in TRACE_KEPT if key in context} if name == "trace" else dict(context)
+
+
+def _spoken(hint: Mapping[str, Any]) -> str:
+    """The words of a log line without what was filled in. structlog's records carry the whole event as message."""
+    record = hint.get("log_record")
+    message = getattr(record, "msg", "")
+    return _text(message.get("event") if isinstance(message, dict) else message)
+
+
+def _text(value: Any) -> str:
+    return redacted(str(value)) if value else ""

@@ -1,0 +1,97 @@
+"""One line a request, which says who asked for what, and nothing that was said."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.telemetry.requests import HEADER, RequestLog
+
+
+class Listener(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines += record.request_lines  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    log, listener = logging.getLogger("chat.requests"), Listener()
+    before = log.level
+    log.addHandler(listener)
+    log.setLevel(logging.INFO)
+    yield listener
+    log.removeHandler(listener)
+    log.setLevel(before)
+
+
+async def ask(path: str, *headers: tuple[bytes, bytes], fails: bool = False) -> tuple[RequestLog, dict[bytes, bytes]]:
+    sent: list[Any] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        scope["state"]["user_id"] = "0199-ada"
+        if fails:
+            raise RuntimeError("handler")
+        await send({"type": "http.response.start", "status": 201, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("the log reads no body")
+
+    log = RequestLog(inner)
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"token=canary", "state": {}}
+    scope["headers"] = [(b"authorization", b"Bearer canary"), *headers]
+    try:
+        await log(scope, receive, send)
+    finally:
+        log.flush()
+    return log, dict(sent[0]["headers"])
+
+
+async def test_a_request_is_one_line_with_its_answer_and_its_user(listener: Listener) -> None:
+    _, headers = await ask("/api/v1/me/")
+    (line,) = listener.lines
+    assert line["method"] == "POST"
+    assert line["path"] == "/api/v1/me/"
+    assert line["status"] == 201
+    assert line["user"] == "0199-ada"
+    assert line["request_id"].encode() == headers[HEADER]
+    assert "canary" not in str(line)
+
+
+async def test_an_id_from_outside_is_kept_when_it_is_harmless(listener: Listener) -> None:
+    _, headers = await ask("/", (HEADER, b"trace-7.a_B"))
+    assert headers[HEADER] == b"trace-7.a_B"
+    assert listener.lines[0]["request_id"] == "trace-7.a_B"
+
+
+@pytest.mark.parametrize("forged", [b"", b"a b", b"x" * 65, b"line\nbreak", b"\xff", b"<script>"])
+async def test_an_id_that_could_do_harm_is_replaced(listener: Listener, forged: bytes) -> None:
+    _, headers = await ask("/", (HEADER, forged))
+    assert headers[HEADER] != forged
+    assert len(headers[HEADER]) == 32
+
+
+async def test_a_path_that_carries_a_token_is_redacted(listener: Listener) -> None:
+    await ask("/anything/token=canary-token")
+    assert "canary-token" not in str(listener.lines)
+
+
+async def test_health_checks_leave_no_line_unless_they_fail(listener: Listener) -> None:
+    await ask("/readyz")
+    assert listener.lines == []
+
+
+async def test_a_request_that_fails_is_still_a_line(listener: Listener) -> None:
+    with pytest.raises(RuntimeError):
+        await ask("/api/v1/me/", fails=True)
+    assert len(listener.lines) == 1
