@@ -2,8 +2,8 @@
 
 The SDK's Litestar integration sends bodies whatever `send_default_pii` says, so an event is not trusted to be clean:
 what leaves is rebuilt from the few fields named here. A field that a new SDK adds stays at home until it is named.
-Libraries quote what they could not digest ("invalid input syntax for integer: …"), so only our own exceptions may speak,
-and of a log line only the words that stand in the source.
+Libraries quote what they could not digest ("invalid input syntax for integer: …"), so only our own exceptions may
+speak, and of a log line only the words that stand in the source.
 """
 
 from __future__ import annotations

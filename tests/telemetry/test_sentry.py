@@ -82,7 +82,7 @@ def test_an_error_in_a_request_carries_nothing_of_the_request(captured: Captured
 
 
 def test_an_error_line_is_an_event_without_what_was_filled_in(captured: Captured) -> None:
-    logging.getLogger("app").info("somebody wrote %s", WORD["text"])
+    logging.getLogger("app").warning("somebody wrote %s", WORD["text"])
     logging.getLogger("app").error("the login failed for %s", WORD["email"])
     logging.getLogger("app").error({"event": "the sending failed", "text": WORD["text"]})
     sent = captured.everything()
