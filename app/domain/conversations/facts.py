@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app.domain.conversations.models import Conversation, Membership
+from app.domain.events import ChangeType
 from app.domain.rows import AnyRow
 from app.domain.users.models import User
 from app.domain.views import ConversationFacts, Member, Person
@@ -97,6 +98,15 @@ def as_member(row: AnyRow) -> Member:
         read_seq=row.member_read_seq,
         by=changer,
     )
+
+
+def member_type(row: AnyRow, after: int) -> ChangeType:
+    """What a membership row (`MEMBER_COLUMNS`) tells who last looked at the position `after`."""
+    if row.member_left_at is not None:
+        return "member.removed" if row.member_ended == "removed" else "member.left"
+    if row.member_created_position > after:
+        return "member.added" if row.member_was_added else "member.joined"
+    return "member.updated"
 
 
 async def facts_of(session: AsyncSession, conversation: UUID) -> ConversationFacts:

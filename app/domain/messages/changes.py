@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Integer, Uuid, and_, bindparam, literal_colum
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
-from app.domain.conversations.doors import no_conversation
+from app.domain.conversations.doors import no_conversation, open_door
 from app.domain.conversations.facts import (
     CHANGER,
     CONVERSATION_COLUMNS,
@@ -23,6 +23,7 @@ from app.domain.conversations.facts import (
     PERSON,
     as_facts,
     as_member,
+    member_type,
 )
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.errors import Conflict, Invalid, NotFound
@@ -143,6 +144,17 @@ async def changes_after(session: AsyncSession, conversation: UUID, after: int, l
     return Changes(items=items, views=views, position=current if complete else prev, complete=complete)
 
 
+async def changes_for(
+    session: AsyncSession, conversation: UUID, user: UUID, *, after: int, limit: int = 50
+) -> ChangePage:
+    """The same for a member who asks.
+
+    Raises: as changes_after, and Forbidden as the door says.
+    """
+    await open_door(session, conversation, user)
+    return (await changes_after(session, conversation, after, limit)).page()
+
+
 async def changes_of_many(
     session: AsyncSession, positions: dict[UUID, int], limit_each: int
 ) -> dict[UUID, Changes | Conflict]:
@@ -175,12 +187,3 @@ def _message_type(row: AnyRow, after: int) -> events.ChangeType:
     if row.message_created_position > after:
         return "message.created"
     return "message.deleted" if row.message_deleted_at is not None else "message.updated"
-
-
-def member_type(row: AnyRow, after: int) -> events.ChangeType:
-    """What a membership row (`MEMBER_COLUMNS`) tells who last looked at the position `after`."""
-    if row.member_left_at is not None:
-        return "member.removed" if row.member_ended == "removed" else "member.left"
-    if row.member_created_position > after:
-        return "member.added" if row.member_was_added else "member.joined"
-    return "member.updated"

@@ -22,8 +22,11 @@ from app.domain.cursors import from_cursor, to_cursor
 from app.domain.messages.models import MessageRow
 from app.domain.messages.reading import MESSAGE_COLUMNS, SENDER, SENDER_COLUMNS, as_message
 from app.domain.rows import AnyRow
+from app.domain.texts import clean
 from app.domain.users.models import User
-from app.domain.views import ConversationSummary, Person
+from app.domain.views import ConversationPage, ConversationSummary, Person
+
+LONGEST_SEARCH = 200
 
 PEERSHIP = aliased(Membership, name="peership")
 PEER = aliased(User, name="peer")
@@ -161,13 +164,13 @@ async def summary_row(session: AsyncSession, conversation: UUID, user: UUID, *, 
 
 async def inbox(
     session: AsyncSession, user: UUID, *, search: str | None = None, cursor: str | None = None, limit: int = 50
-) -> tuple[list[ConversationSummary], str | None]:
-    """A page of one's own conversations, latest activity first, and the cursor of the next page.
+) -> ConversationPage:
+    """A page of one's own conversations, latest activity first.
 
     `search` is part of the name, or of the other person's in a direct one, without case.
 
     Raises:
-        Invalid: the cursor is not of this list.
+        Invalid: the cursor is not of this list, or `search` is no text.
     """
     keys = _MY_KEYS.order_by(*_LATEST_FIRST).limit(limit + 1)
     if search:
@@ -178,17 +181,17 @@ async def inbox(
         keys = keys.where(tuple_(Conversation.updated_at, Conversation.id) < tuple_(after.updated_at, after.id))
     found = (await session.execute(_summaries(keys).order_by(*_LATEST_FIRST), {"user": user, "cut": None})).all()
     items = [as_summary(row) for row in found[:limit]]
-    more = len(found) > limit
-    return items, to_cursor(InboxPosition(items[-1].updated_at, items[-1].id)) if more else None
+    following = to_cursor(InboxPosition(items[-1].updated_at, items[-1].id)) if len(found) > limit else None
+    return ConversationPage(items=items, next=following)
 
 
 async def discover(
     session: AsyncSession, user: UUID, *, search: str | None = None, cursor: str | None = None, limit: int = 50
-) -> tuple[list[ConversationSummary], str | None]:
-    """A page of public conversations `user` is not in, newest first, and the cursor of the next page.
+) -> ConversationPage:
+    """A page of public conversations `user` is not in, newest first.
 
     Raises:
-        Invalid: the cursor is not of this list.
+        Invalid: the cursor is not of this list, or `search` is no text.
     """
     mine = select(Membership.user_id).where(_MINE).correlate(Conversation).exists()
     keys = (
@@ -205,8 +208,8 @@ async def discover(
     statement = _summaries(keys).order_by(Conversation.id.desc())
     found = (await session.execute(statement, {"user": user, "cut": None})).all()
     items = [as_summary(row) for row in found[:limit]]
-    more = len(found) > limit
-    return items, to_cursor(DiscoverPosition(items[-1].id)) if more else None
+    following = to_cursor(DiscoverPosition(items[-1].id)) if len(found) > limit else None
+    return ConversationPage(items=items, next=following)
 
 
 def _full_name() -> ColumnElement[str]:
@@ -215,5 +218,6 @@ def _full_name() -> ColumnElement[str]:
 
 def _part_of(text: ColumnElement[str] | InstrumentedAttribute[str], search: str) -> ColumnElement[bool]:
     """Without case, as Postgres (and so the index) sees it; wildcards in `search` are only characters."""
+    clean(search, "search", LONGEST_SEARCH, least=0)
     pattern = "".join(f"\\{character}" if character in "\\%_" else character for character in search)
     return func.lower(text).like(func.lower(f"%{pattern}%"))

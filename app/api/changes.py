@@ -1,0 +1,39 @@
+"""Catching up over REST: what changed since a position."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+
+from app.api.paging import Limit
+from app.db import Session
+from app.domain.messages.changes import changes_for
+from app.domain.users.callers import Caller
+from app.domain.views import ChangePage
+
+
+class ChangeController(Controller):
+    """The log of one conversation, as its rows stand now."""
+
+    path = "/conversations/{conversation_id:uuid}/changes"
+    tags = ("Changes",)
+
+    @get(
+        "/",
+        operation_id="listChanges",
+        summary="Everything that changed after a position, to be upserted",
+        description="`complete: false`: go on from `position`. 409 `reset`: the position is from the future, load anew",
+    )
+    async def page(
+        self,
+        conversation_id: FromPath[UUID],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        after: Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="The position one has already.")] = 0,
+        limit: Limit = 50,
+    ) -> ChangePage:
+        return await changes_for(tx, conversation_id, caller.user, after=after, limit=limit)

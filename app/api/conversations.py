@@ -1,0 +1,135 @@
+"""Conversations: mine, the public ones, one opened; created, changed, deleted."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Response, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from app.api.paging import Cursor, Limit
+from app.db import Session
+from app.domain.conversations import directs, groups
+from app.domain.errors import Invalid
+from app.domain.messages.conversation import detail
+from app.domain.messages.inbox import discover, inbox
+from app.domain.users.callers import Caller
+from app.domain.views import ConversationDetail, ConversationPage, Kind
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=groups.LONGEST_NAME, examples=["Mathematicians"])]
+
+
+class NewConversation(msgspec.Struct, forbid_unknown_fields=True):
+    """A group has a `name`, a direct conversation the other `user`; neither has the other's field."""
+
+    kind: Kind = "group"
+    name: Name | None = None
+    is_private: bool | None = None
+    user: UUID | None = None
+
+    async def create(self, tx: Session, by: Caller) -> tuple[UUID, bool]:
+        """The conversation's id, and whether it is new."""
+        if self.kind == "direct":
+            if self.user is None or self.name is not None or self.is_private is not None:
+                raise Invalid(errors=(("user", "A direct conversation takes the other user, and only that."),))
+            return await directs.get_or_create(tx, by.user, self.user)
+        if self.name is None or self.user is not None:
+            raise Invalid(errors=(("name", "A group takes a name, and no user."),))
+        return await groups.create(tx, by.user, self.name, is_private=bool(self.is_private)), True
+
+
+class ConversationChange(msgspec.Struct, forbid_unknown_fields=True):
+    """At least one of the two."""
+
+    name: Name | None = None
+    is_private: bool | None = None
+
+
+class ConversationController(Controller):
+    """The list, and each of its lines."""
+
+    path = "/conversations"
+    tags = ("Conversations",)
+
+    @get("/", operation_id="listConversations", summary="My conversations, latest activity first")
+    async def mine(
+        self,
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        search: FromQuery[str | None] = None,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> ConversationPage:
+        return await inbox(tx, caller.user, search=search, cursor=cursor, limit=limit)
+
+    @post(
+        "/",
+        operation_id="createConversation",
+        summary="Create a group, or open the direct conversation with somebody",
+        description="409 `too_many_conversations` · 400 `unknown_user`, `yourself`",
+        responses={
+            201: ResponseSpec(ConversationDetail, description="Created; of a group the caller is creator and admin."),
+            200: ResponseSpec(ConversationDetail, description="The direct conversation these two have already."),
+        },
+    )
+    async def create(
+        self, data: JSONBody[NewConversation], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> Response[ConversationDetail]:
+        return await _opened(tx, caller, *await data.create(tx, caller))
+
+    @get("/discover", operation_id="discoverConversations", summary="Public conversations I am not in, newest first")
+    async def discover(
+        self,
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        search: FromQuery[str | None] = None,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> ConversationPage:
+        return await discover(tx, caller.user, search=search, cursor=cursor, limit=limit)
+
+    @get(
+        "/{conversation_id:uuid}",
+        operation_id="getConversation",
+        summary="One conversation, with its first 50 members",
+        description="Outsiders see public ones, with `role` null and without messages.",
+    )
+    async def open(
+        self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> ConversationDetail:
+        return await detail(tx, conversation_id, caller.user)
+
+    @patch(
+        "/{conversation_id:uuid}",
+        operation_id="changeConversation",
+        summary="Rename a group, or show or hide it: admins",
+        description="403 `admins_only` · 409 `direct`",
+    )
+    async def change(
+        self,
+        conversation_id: FromPath[UUID],
+        data: JSONBody[ConversationChange],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> ConversationDetail:
+        await groups.change(tx, conversation_id, caller.user, name=data.name, is_private=data.is_private)
+        return await detail(tx, conversation_id, caller.user)
+
+    @delete(
+        "/{conversation_id:uuid}",
+        operation_id="deleteConversation",
+        summary="Close a group for all: its creator",
+        description="403 `creator_only` · 409 `direct`",
+    )
+    async def close(
+        self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> None:
+        await groups.delete(tx, conversation_id, caller.user)
+
+
+async def _opened(tx: Session, caller: Caller, conversation: UUID, new: bool) -> Response[ConversationDetail]:
+    return Response(await detail(tx, conversation, caller.user), status_code=201 if new else 200)

@@ -1,0 +1,135 @@
+"""Who is in a conversation, who comes and goes, and who is admin."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from app.api.paging import Cursor, Limit
+from app.db import Session
+from app.domain.conversations import members, queries, roles
+from app.domain.users.callers import Caller
+from app.domain.views import MemberPage
+
+NO_CONTENT = 204
+
+
+class Somebody(msgspec.Struct, forbid_unknown_fields=True):
+    user: UUID
+
+
+class MemberController(Controller):
+    """Every change of a membership, and of a role. None of them on a direct conversation: 409 `direct`."""
+
+    path = "/conversations/{conversation_id:uuid}"
+    tags = ("Members",)
+
+    @get(
+        "/members",
+        operation_id="listMembers",
+        summary="The members, in the order of their ids",
+        description="Of a public conversation for everybody. 404 when private and seen from outside",
+    )
+    async def page(
+        self,
+        conversation_id: FromPath[UUID],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> MemberPage:
+        return await queries.members_for(tx, conversation_id, caller.user, cursor=cursor, limit=limit)
+
+    @post(
+        "/join",
+        status_code=NO_CONTENT,
+        operation_id="joinConversation",
+        summary="Join a public group",
+        description="404 when private · 409 `already_member`, `conversation_full`, `too_many_conversations`, `direct`",
+    )
+    async def join(
+        self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> None:
+        await members.join(tx, conversation_id, caller.user)
+
+    @post(
+        "/add_member",
+        status_code=NO_CONTENT,
+        operation_id="addMember",
+        summary="Add somebody: admins",
+        description="400 `unknown_user` · 403 `admins_only` · 409 `already_member`, `conversation_full`, "
+        "`too_many_conversations`, `direct`",
+    )
+    async def add(
+        self,
+        conversation_id: FromPath[UUID],
+        data: JSONBody[Somebody],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> None:
+        await members.add(tx, conversation_id, caller.user, data.user)
+
+    @post(
+        "/remove_member",
+        status_code=NO_CONTENT,
+        operation_id="removeMember",
+        summary="Put somebody out: admins",
+        description="403 `admins_only`, `creator` (cannot be removed) · 409 `not_a_member`, `direct`",
+    )
+    async def remove(
+        self,
+        conversation_id: FromPath[UUID],
+        data: JSONBody[Somebody],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> None:
+        await members.remove(tx, conversation_id, caller.user, data.user)
+
+    @post(
+        "/leave_conversation",
+        status_code=NO_CONTENT,
+        operation_id="leaveConversation",
+        summary="Leave a group",
+        description="After the creator the longest-serving admin, else member, is creator; the last one closes it. "
+        "409 `not_a_member`, `direct`",
+    )
+    async def leave(
+        self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> None:
+        await members.leave(tx, conversation_id, caller.user)
+
+    @post(
+        "/make_admin",
+        status_code=NO_CONTENT,
+        operation_id="makeAdmin",
+        summary="Make a member an admin: admins",
+        description="403 `admins_only`, `creator` · 409 `already_admin`, `not_a_member`, `direct`",
+    )
+    async def make_admin(
+        self,
+        conversation_id: FromPath[UUID],
+        data: JSONBody[Somebody],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> None:
+        await roles.make_admin(tx, conversation_id, caller.user, data.user)
+
+    @post(
+        "/remove_admin",
+        status_code=NO_CONTENT,
+        operation_id="removeAdmin",
+        summary="Make an admin a plain member: admins",
+        description="403 `admins_only`, `creator` · 409 `not_an_admin`, `not_a_member`, `direct`",
+    )
+    async def remove_admin(
+        self,
+        conversation_id: FromPath[UUID],
+        data: JSONBody[Somebody],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> None:
+        await roles.remove_admin(tx, conversation_id, caller.user, data.user)

@@ -1,0 +1,68 @@
+"""Direct conversations: two people's, always; one for each pair, whoever asks first and however many ask at once.
+
+The pair's key is unique. Who loses the race for it gets what the winner made.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.groups import tell_created
+from app.domain.conversations.memberships import begin, hold_newcomers
+from app.domain.conversations.models import Conversation
+from app.domain.errors import Invalid
+from app.domain.rows import uuid7
+
+
+def direct_key(one: UUID, other: UUID) -> str:
+    """The same for both orders of the two."""
+    return ":".join(sorted((str(one), str(other))))
+
+
+async def get_or_create(session: AsyncSession, user: UUID, other: UUID) -> tuple[UUID, bool]:
+    """The direct conversation of these two, and whether it was created now.
+
+    Raises:
+        Invalid: `yourself`; `unknown_user`: there is no such account, or it is over.
+        Conflict: `too_many_conversations`, of either.
+    """
+    if user == other:
+        raise Invalid("yourself", "A direct conversation is with somebody else.", errors=(("user", "This is you."),))
+    key = direct_key(user, other)
+    found = await _find(session, key)
+    if found is not None:
+        return found, False
+    await hold_newcomers(session, user, other)
+    created = await session.scalar(
+        insert(Conversation)
+        .values(
+            id=uuid7(),
+            kind="direct",
+            is_private=True,
+            direct_key=key,
+            created_by=user,
+            creator_id=user,
+            changed_by=user,
+            position=1,
+            meta_position=1,
+        )
+        .on_conflict_do_nothing(index_elements=["direct_key"])
+        .returning(Conversation.id)
+    )
+    if created is None:
+        # Somebody was faster while we waited for the accounts: this statement's snapshot sees what they committed.
+        existing = await _find(session, key)
+        assert existing is not None, "a conflict is with a committed row, and those are never deleted"
+        return existing, False
+    await tell_created(session, created)
+    await begin(session, created, user, by=user)
+    await begin(session, created, other, by=user)
+    return created, True
+
+
+async def _find(session: AsyncSession, key: str) -> UUID | None:
+    return await session.scalar(select(Conversation.id).where(Conversation.direct_key == key))

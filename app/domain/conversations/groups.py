@@ -1,0 +1,98 @@
+"""Groups: opened by their creator, named and shown or hidden by admins, closed by the creator for all."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain import events
+from app.domain.conversations.doors import lock_door
+from app.domain.conversations.facts import facts_of
+from app.domain.conversations.memberships import begin, change_itself, hold_newcomers
+from app.domain.conversations.models import Conversation
+from app.domain.errors import Forbidden, Invalid
+from app.domain.rows import uuid7
+from app.domain.texts import clean
+
+LONGEST_NAME = 100
+
+
+def checked_name(name: str) -> str:
+    """1 to 100 characters on one line, not only blanks. Raises Invalid."""
+    return clean(name, "name", LONGEST_NAME, one_line=True)
+
+
+async def create(session: AsyncSession, user: UUID, name: str, *, is_private: bool = False) -> UUID:
+    """A new group, of which `user` is creator, admin and so far the only member; its id.
+
+    Raises:
+        Invalid: the name is not one.
+        Conflict: `too_many_conversations`.
+    """
+    checked_name(name)
+    await hold_newcomers(session, user)
+    conversation = uuid7()
+    await open_log(session, conversation, user, kind="group", name=name, is_private=is_private)
+    await begin(session, conversation, user, by=user, role="admin")
+    return conversation
+
+
+async def open_log(session: AsyncSession, conversation: UUID, user: UUID, **values: Any) -> None:
+    """Position 1 of every log: the conversation is created. The row is nobody else's until COMMIT."""
+    await session.execute(
+        insert(Conversation).values(
+            id=conversation, created_by=user, creator_id=user, changed_by=user, position=1, meta_position=1, **values
+        )
+    )
+    await tell_created(session, conversation)
+
+
+async def tell_created(session: AsyncSession, conversation: UUID) -> None:
+    facts = await facts_of(session, conversation)
+    events.record(
+        session,
+        events.view_change("conversation.created", facts, conversation=conversation, position=1, last_seq=0, edited=0),
+    )
+
+
+async def change(
+    session: AsyncSession, conversation: UUID, user: UUID, *, name: str | None = None, is_private: bool | None = None
+) -> None:
+    """Another name, or another privacy. What is so already is not a change, and moves nothing.
+
+    Raises:
+        Invalid: neither is given, or the name is not one.
+        Conflict: `direct`.
+        Forbidden: `admins_only`.
+    """
+    if name is None and is_private is None:
+        raise Invalid("invalid", "Give a name, or is_private.", errors=(("name", "Give at least one field."),))
+    if name is not None:
+        checked_name(name)
+    door = (await lock_door(session, conversation, user)).require_group().require_admin()
+    facts = await facts_of(session, door.conversation)
+    wanted = {"name": name, "is_private": is_private}
+    values = {key: value for key, value in wanted.items() if value is not None and value != getattr(facts, key)}
+    if values:
+        await change_itself(session, conversation, "conversation.updated", by=user, **values)
+
+
+async def delete(session: AsyncSession, conversation: UUID, user: UUID) -> None:
+    """Closed for all: from now on it is neither found nor joinable. The rows stay.
+
+    Raises:
+        Conflict: `direct`.
+        Forbidden: `creator_only`.
+    """
+    door = (await lock_door(session, conversation, user)).require_group()
+    if not door.is_creator:
+        raise Forbidden("creator_only", "Only the creator of a conversation may delete it.")
+    await close(session, conversation, by=user)
+
+
+async def close(session: AsyncSession, conversation: UUID, *, by: UUID) -> None:
+    """The last change of a log; the caller holds the lock."""
+    await change_itself(session, conversation, "conversation.deleted", by=by, deleted_at=func.clock_timestamp())

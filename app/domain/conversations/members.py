@@ -1,0 +1,148 @@
+"""Coming and going: join, add, remove, leave, and who is creator after the creator has gone.
+
+Each takes the conversation's lock first, so any two of them are one after the other, and there is always exactly one
+creator, who is an admin and a member, for as long as there is a member; with the last one the conversation closes.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.doors import Door, live, lock, lock_door
+from app.domain.conversations.facts import member_of
+from app.domain.conversations.groups import close
+from app.domain.conversations.memberships import (
+    MOST_MEMBERS,
+    begin,
+    change_itself,
+    end,
+    give_role,
+    hold_newcomers,
+)
+from app.domain.conversations.models import Conversation, Membership
+from app.domain.errors import Conflict, Forbidden
+from app.domain.users.models import User
+
+
+async def join(session: AsyncSession, conversation: UUID, user: UUID) -> None:
+    """`user` becomes a member of a public conversation, by themselves.
+
+    Raises:
+        NotFound: there is none, or it is private.
+        Conflict: `direct`, `already_member`, `conversation_full`, `too_many_conversations`.
+    """
+    door = (await lock_door(session, conversation, user, allow_outsiders=True)).require_group()
+    if door.is_member:
+        raise Conflict("already_member", "You are a member already.")
+    _require_room(door)
+    await hold_newcomers(session, user)
+    await begin(session, conversation, user, by=user)
+
+
+async def add(session: AsyncSession, conversation: UUID, user: UUID, other: UUID) -> None:
+    """The admin `user` makes `other` a member.
+
+    Raises:
+        Forbidden: `admins_only`.
+        Invalid: `unknown_user`: there is no such account, or it is over.
+        Conflict: `direct`, `already_member`, `conversation_full`, `too_many_conversations`.
+    """
+    door = (await lock_door(session, conversation, user)).require_group().require_admin()
+    if await role_of(session, conversation, other) is not None:
+        raise Conflict("already_member", "This person is a member already.")
+    _require_room(door)
+    await hold_newcomers(session, other)
+    await begin(session, conversation, other, by=user)
+
+
+async def remove(session: AsyncSession, conversation: UUID, user: UUID, other: UUID) -> None:
+    """The admin `user` puts `other` out.
+
+    Raises:
+        Forbidden: `admins_only`; `creator`: the creator cannot be removed.
+        Conflict: `direct`, `not_a_member`.
+    """
+    door = (await lock_door(session, conversation, user)).require_group().require_admin()
+    await require_ordinary(session, door, other)
+    await end(session, conversation, other, by=user)
+
+
+async def leave(session: AsyncSession, conversation: UUID, user: UUID) -> None:
+    """`user` goes. After the creator the longest-serving admin (else member) is creator; the last one closes it.
+
+    Raises:
+        NotFound: there is none, or it is private and `user` is not in it.
+        Conflict: `direct`; `not_a_member` of a public one.
+    """
+    door = (await lock_door(session, conversation, user, allow_outsiders=True)).require_group()
+    if not door.is_member:
+        raise Conflict("not_a_member", "You are not a member.")
+    await _go(session, conversation, user, was_creator=door.is_creator)
+
+
+async def take_out(session: AsyncSession, conversation: UUID, user: UUID) -> bool:
+    """Leaving for an account that is closed; whether there was anything to leave. Safe to run twice."""
+    await lock(session, conversation)
+    creator = await session.scalar(
+        select(Conversation.creator_id).where(
+            Conversation.id == conversation, Conversation.kind == "group", Conversation.deleted_at.is_(None)
+        )
+    )
+    if creator is None or await role_of(session, conversation, user) is None:
+        return False
+    await _go(session, conversation, user, was_creator=creator == user)
+    return True
+
+
+async def role_of(session: AsyncSession, conversation: UUID, user: UUID) -> str | None:
+    """The role of a present member, else None."""
+    row = await member_of(session, conversation, user)
+    return None if row is None or row.member_left_at is not None else row.member_role
+
+
+async def require_ordinary(session: AsyncSession, door: Door, other: UUID) -> str:
+    """The role of a member other than the creator, under the lock.
+
+    Raises:
+        Forbidden: `creator`.
+        Conflict: `not_a_member`.
+    """
+    if other == door.creator:
+        raise Forbidden("creator", "Not on the creator of the conversation.")
+    role = await role_of(session, door.conversation, other)
+    if role is None:
+        raise Conflict("not_a_member", "This person is not a member.")
+    return role
+
+
+def _require_room(door: Door) -> None:
+    if door.member_count >= MOST_MEMBERS:
+        raise Conflict("conversation_full", f"A conversation has at most {MOST_MEMBERS:,} members.")
+
+
+async def _go(session: AsyncSession, conversation: UUID, user: UUID, *, was_creator: bool) -> None:
+    await end(session, conversation, user, by=user)
+    if was_creator:
+        await _succeed(session, conversation, user)
+
+
+async def _succeed(session: AsyncSession, conversation: UUID, before: UUID) -> None:
+    """Longest-serving by the log, not by a clock; an account that is over inherits only where nobody else is left."""
+    heir = (
+        await session.execute(
+            select(Membership.user_id, Membership.role)
+            .join(User, User.id == Membership.user_id)
+            .where(Membership.conversation_id == conversation, Membership.left_at.is_(None))
+            .order_by(live().desc(), (Membership.role == "admin").desc(), Membership.created_position)
+            .limit(1)
+        )
+    ).one_or_none()
+    if heir is None:
+        await close(session, conversation, by=before)
+        return
+    await change_itself(session, conversation, "conversation.updated", by=before, creator_id=heir.user_id)
+    if heir.role != "admin":
+        await give_role(session, conversation, heir.user_id, "admin", by=before)

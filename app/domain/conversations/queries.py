@@ -1,0 +1,72 @@
+"""Pages of members, in the order of their ids: an id never moves, so walking the pages skips and repeats nobody."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.doors import open_door
+from app.domain.conversations.facts import as_member, members
+from app.domain.conversations.models import Conversation, Membership
+from app.domain.cursors import from_cursor, to_cursor
+from app.domain.views import MemberPage
+
+
+class MembersPosition(msgspec.Struct, frozen=True, tag="members"):
+    """Where a page of members ended."""
+
+    user: UUID
+
+
+async def members_page(
+    session: AsyncSession, conversation: UUID, *, cursor: str | None = None, limit: int = 50
+) -> MemberPage:
+    """Present members. Who asks passes the door first.
+
+    Raises:
+        Invalid: the cursor is not of this list.
+    """
+    statement = (
+        members()
+        .where(Membership.conversation_id == conversation, Membership.left_at.is_(None))
+        .order_by(Membership.user_id)
+        .limit(limit + 1)
+    )
+    after = from_cursor(cursor, MembersPosition)
+    if after is not None:
+        statement = statement.where(Membership.user_id > after.user)
+    found = (await session.execute(statement)).all()
+    items = [as_member(row) for row in found[:limit]]
+    following = to_cursor(MembersPosition(items[-1].user.id)) if len(found) > limit else None
+    return MemberPage(items=items, next=following)
+
+
+async def members_for(
+    session: AsyncSession, conversation: UUID, user: UUID, *, cursor: str | None = None, limit: int = 50
+) -> MemberPage:
+    """The same for somebody who asks; as `getConversation` shows the first of them, outsiders may see a public one's.
+
+    Raises: as members_page, and NotFound as the door says.
+    """
+    door = await open_door(session, conversation, user, allow_outsiders=True)
+    return await members_page(session, door.conversation, cursor=cursor, limit=limit)
+
+
+async def groups_of(session: AsyncSession, user: UUID) -> list[UUID]:
+    """The groups `user` is in, by id: what a closed account is taken out of (at most 5,000)."""
+    return list(
+        await session.scalars(
+            select(Conversation.id)
+            .join(Membership, Membership.conversation_id == Conversation.id)
+            .where(
+                Membership.user_id == user,
+                Membership.left_at.is_(None),
+                Conversation.kind == "group",
+                Conversation.deleted_at.is_(None),
+            )
+            .order_by(Conversation.id)
+        )
+    )

@@ -1,0 +1,60 @@
+"""Read cursors. They never move back, need no lock of the conversation, and do not move its position.
+
+The membership's own row decides: a cursor that waited for a removal finds the membership ended and stores nothing.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain import events
+from app.domain.conversations.doors import Door, open_door
+from app.domain.conversations.models import Membership
+from app.domain.errors import Invalid
+from app.domain.rows import bucket_now
+from app.domain.views import ReadState
+
+
+async def read(session: AsyncSession, conversation: UUID, user: UUID, seq: int) -> ReadState:
+    """`user` has read everything up to `seq`.
+
+    Raises:
+        NotFound, Forbidden: as the door says.
+        Invalid: `seq` is beyond the last message, or negative.
+    """
+    door = await open_door(session, conversation, user)
+    if not 0 <= seq <= door.last_seq:
+        raise Invalid("invalid_seq", "There is no such message yet.", errors=(("seq", f"0 to {door.last_seq}."),))
+    return await move_cursor(session, door, seq)
+
+
+async def move_cursor(session: AsyncSession, door: Door, seq: int) -> ReadState:
+    """Move on to `seq`, which exists; told to others only if it moved."""
+    if seq <= door.read_seq:
+        return _state(door, door.read_seq)
+    moved = await session.scalar(
+        update(Membership)
+        .where(
+            Membership.conversation_id == door.conversation,
+            Membership.user_id == door.user,
+            Membership.left_at.is_(None),
+            Membership.read_seq < seq,
+        )
+        .values(read_seq=seq, changed_bucket=bucket_now())
+        .returning(Membership.read_seq),
+        execution_options={"synchronize_session": False},
+    )
+    if moved is None:
+        # Another device was faster, or the membership has ended meanwhile: the door says which.
+        door = await open_door(session, door.conversation, door.user)
+        return _state(door, door.read_seq)
+    small = door.member_count <= events.SMALL_CONVERSATION
+    events.record(session, events.ReadMoved(conversation=door.conversation, user=door.user, seq=seq, small=small))
+    return _state(door, seq)
+
+
+def _state(door: Door, read_seq: int) -> ReadState:
+    return ReadState(read_seq=read_seq, unread=max(door.last_seq - read_seq, 0))

@@ -1,0 +1,38 @@
+"""Who is admin. The creator always is, and nobody can change that."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.doors import lock_door
+from app.domain.conversations.members import require_ordinary
+from app.domain.conversations.memberships import give_role
+from app.domain.errors import Conflict
+
+
+async def make_admin(session: AsyncSession, conversation: UUID, user: UUID, other: UUID) -> None:
+    """The admin `user` makes the member `other` an admin.
+
+    Raises:
+        Forbidden: `admins_only`; `creator`.
+        Conflict: `direct`, `not_a_member`, `already_admin`.
+    """
+    door = (await lock_door(session, conversation, user)).require_group().require_admin()
+    if await require_ordinary(session, door, other) == "admin":
+        raise Conflict("already_admin", "This person is an admin already.")
+    await give_role(session, conversation, other, "admin", by=user)
+
+
+async def remove_admin(session: AsyncSession, conversation: UUID, user: UUID, other: UUID) -> None:
+    """The admin `user` makes the admin `other` (or themselves) a plain member.
+
+    Raises:
+        Forbidden: `admins_only`; `creator`.
+        Conflict: `direct`, `not_a_member`, `not_an_admin`.
+    """
+    door = (await lock_door(session, conversation, user)).require_group().require_admin()
+    if await require_ordinary(session, door, other) != "admin":
+        raise Conflict("not_an_admin", "This person is not an admin.")
+    await give_role(session, conversation, other, "member", by=user)

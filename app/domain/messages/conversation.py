@@ -1,0 +1,30 @@
+"""One conversation, opened. Outsiders see a public one: its name and people, but no message and nothing of reading."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.queries import members_page
+from app.domain.messages.inbox import summary_fields, summary_row
+from app.domain.views import ConversationDetail
+
+FIRST_MEMBERS = 50
+
+
+async def detail(session: AsyncSession, conversation: UUID, user: UUID) -> ConversationDetail:
+    """A line of the list and more. The members are read last, so they are never older than `position`.
+
+    Raises:
+        NotFound: there is no such conversation, or it is private and `user` is not in it.
+    """
+    row = await summary_row(session, conversation, user)
+    people = await members_page(session, conversation, limit=FIRST_MEMBERS)
+    return ConversationDetail(
+        **summary_fields(row),
+        created_by=row.conversation_created_by,
+        created_at=row.conversation_created_at,
+        members=people.items,
+        member_count=row.conversation_member_count,
+    )
