@@ -17,7 +17,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from app.domain.errors import OutcomeUnknown, Unavailable
+from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
 from app.domain.events import Outgoing, recorded
 
 CONNECT_SECONDS = 3
@@ -119,12 +119,13 @@ async def _commit(session: AsyncSession) -> None:
         raise OutcomeUnknown from error
 
 
-def _translate(context: ExceptionContext) -> None:
+def _translate(context: ExceptionContext) -> ChatError | None:
     """Turn what a lost or busy database raises into our errors where it arises, not on its way out.
 
     A generator dependency that raises another exception than the one thrown into it ends as an ExceptionGroup.
     """
     if getattr(context.original_exception, "sqlstate", None) in BUSY_STATES:
-        context.chained_exception = Unavailable("busy", "This is busy for the moment: try again.")
-    elif context.is_disconnect or isinstance(context.original_exception, psycopg.OperationalError):
-        context.chained_exception = Unavailable(*AWAY)
+        return Unavailable("busy", "This is busy for the moment: try again.")
+    if context.is_disconnect or isinstance(context.original_exception, psycopg.OperationalError):
+        return Unavailable(*AWAY)
+    return None

@@ -1,0 +1,69 @@
+"""The API's document and the page that shows it, offline: nothing is loaded from elsewhere.
+
+Swagger UI 5.35.0 (Apache-2.0) is vendored under assets/, with its licence.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+from litestar import MediaType, Response, get
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.static_files import create_static_files_router
+
+HERE = Path(__file__).parent
+PAGE = (HERE / "docs.html").read_bytes()
+
+# Swagger UI sets styles of its own and shows its icons as data; scripts come from here alone.
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+
+TAGS = [
+    Tag(name="Accounts", description="Registering, one's own profile, the password."),
+    Tag(name="Logins", description="Logging in and out, tokens, login sessions, socket tickets."),
+    Tag(name="People", description="Finding others."),
+    Tag(name="Conversations", description="Groups and direct conversations, discovery."),
+    Tag(name="Members", description="Joining, adding, removing, leaving, roles."),
+    Tag(name="Reading", description="Read cursors, and what changed since a position."),
+    Tag(name="Messages", description="The log: send, page, open, edit, delete."),
+    Tag(name="Health", description="For machines."),
+]
+
+
+def openapi_config() -> OpenAPIConfig:
+    """The document at /openapi.json."""
+    return OpenAPIConfig(
+        title="Chat",
+        version=version("chat-backend"),
+        summary="A chat backend: conversations as logs, over REST and WebSocket.",
+        description=(
+            "Errors are `application/problem+json` (RFC 9457) with a stable `code`. Lists are"
+            ' `{"items": […], "next": cursor or null}`. Live events come over the socket `/ws/conversations`.'
+        ),
+        path="/",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        components=Components(
+            security_schemes={
+                "access": SecurityScheme(
+                    type="http", scheme="bearer", bearer_format="JWT", description="The access token of a login."
+                )
+            }
+        ),
+        security=[{"access": []}],
+        tags=TAGS,
+    )
+
+
+@get("/docs", opt={"public": True}, include_in_schema=False, media_type=MediaType.HTML)
+async def page() -> Response[bytes]:
+    return Response(PAGE, media_type=MediaType.HTML, headers={"content-security-policy": PAGE_POLICY})
+
+
+assets = create_static_files_router(
+    path="/docs/assets", directories=[HERE / "assets"], opt={"public": True}, include_in_schema=False, name="assets"
+)
