@@ -168,6 +168,8 @@ def _servers(settings: Settings, *, embedded: bool) -> list[str]:
     ):
         if not url and needed:
             problems.append(f"{name}: not set; only `chat up` brings a server of its own ({schemes[0]}://…).")
+        elif name == "CACHE_REDIS_URL" and url == settings.redis_url:
+            continue  # said already
         elif url and url.partition("://")[0] not in schemes:
             problems.append(f"{name}: must begin with {schemes[0]}://.")
     return problems

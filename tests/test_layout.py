@@ -1,0 +1,90 @@
+"""The house rules that a search can check: every file has a floor and a noun, and the few doors stay the only ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+APP = ROOT / "app"
+FLOORS = {
+    "main",
+    "worker",
+    "cli",
+    "wiring",
+    "settings",
+    "db",
+    "domain",
+    "api",
+    "realtime",
+    "tasks",
+    "local",
+    "telemetry",
+}
+NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "services", "service", "repositories", "repository"}
+LONGEST_FILE = 300
+RULES = [
+    (r"\.commit\(", {"db.py"}, "only app/db.py commits: elsewhere the hand-over after COMMIT would be forgotten"),
+    (r"\bos\.environ\b|\bos\.getenv\b|\bgetenv\(", {"settings.py"}, "only app/settings.py reads the environment"),
+    (r"autocommit", {"local/postgres.py"}, "autocommit swallows a failing COMMIT: the client gets 201 without a row"),
+    (r"send_task\(\s*f?[\"']", set(), "tasks are called by their object: a name in quotes is not checked by anything"),
+]
+
+
+def sources() -> Iterator[tuple[str, Path]]:
+    for path in sorted(APP.rglob("*.py")):
+        yield path.relative_to(APP).as_posix(), path
+
+
+def violations(pattern: str, allowed: set[str], text: str, name: str) -> list[str]:
+    if name in allowed:
+        return []
+    found = enumerate(text.splitlines(), start=1)
+    return [f"app/{name}:{number}: {line.strip()}" for number, line in found if re.search(pattern, line)]
+
+
+@pytest.mark.parametrize(("pattern", "allowed", "reason"), RULES)
+def test_there_is_one_door(pattern: str, allowed: set[str], reason: str) -> None:
+    found = [line for name, path in sources() for line in violations(pattern, allowed, path.read_text(), name)]
+    assert found == [], reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "line"),
+    [
+        (0, "    await session.commit()"),
+        (1, '    url = os.environ["DATABASE_URL"]'),
+        (1, '    url = os.getenv("DATABASE_URL")'),
+        (2, '    before_send_handler="autocommit",'),
+        (3, '    celery.send_task("chat.cache.rebuild")'),
+    ],
+)
+def test_the_rules_find_what_they_look_for(rule: int, line: str) -> None:
+    pattern, allowed, _ = RULES[rule]
+    assert violations(pattern, allowed, line, "api/example.py")
+
+
+def test_the_top_has_its_named_floors_and_no_other() -> None:
+    top = {path.stem for path in APP.iterdir() if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py")))}
+    assert top - {"__init__"} <= FLOORS
+
+
+def test_every_module_has_a_noun() -> None:
+    assert [name for name, path in sources() if NAMELESS & {path.stem, *path.relative_to(APP).parts[:-1]}] == []
+
+
+def test_no_file_is_a_warehouse() -> None:
+    everything = [*APP.rglob("*.py"), *(ROOT / "tests").rglob("*.py"), *(ROOT / "alembic").rglob("*.py")]
+    assert [str(path) for path in everything if len(path.read_text().splitlines()) > LONGEST_FILE] == []
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [name for name, path in sources() if path.read_text().strip() and not path.read_text().startswith('"""')]
+    assert silent == []
+
+
+def test_alembics_folder_does_not_hide_the_library() -> None:
+    assert not (ROOT / "alembic" / "__init__.py").exists()
