@@ -80,10 +80,17 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
 
 
 def refusal(error: ChatError) -> Response[bytes]:
-    """The answer to one of our errors; also for a verb that returned it, because what it did must be committed."""
+    """The answer to one of our errors."""
     status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
     faults = [FieldFault(field, message) for field, message in error.errors] if isinstance(error, Invalid) else []
     return _problem(status, error.code, error.detail, faults, _headers(status, error))
+
+
+def settled(outcome: msgspec.Struct | ChatError) -> Response[bytes]:
+    """The answer to an outcome that may be an error returned, not raised: what led to it is committed all the same."""
+    if isinstance(outcome, ChatError):
+        return refusal(outcome)
+    return Response(msgspec.json.encode(outcome), status_code=200, media_type="application/json")
 
 
 def documented(*statuses: int) -> dict[int, ResponseSpec]:

@@ -52,11 +52,7 @@ class Writer:
         verdicts = await self._throttles.take([Demand(MESSAGE_POLICIES, str(one.sender)) for one in first])
         outcomes = await self._judge(first, verdicts)
         await self._throttles.give_back(
-            [
-                Demand(MESSAGE_POLICIES, str(one.sender))
-                for one, verdict, outcome in zip(first, verdicts, outcomes, strict=True)
-                if verdict.allowed and not _kept(outcome)
-            ]
+            [verdict for verdict, outcome in zip(verdicts, outcomes, strict=True) if not _kept(outcome)]
         )
         return [_answer(drafts[i], first[at], outcomes[at], i_is_twin) for i, (at, i_is_twin) in enumerate(twins)]
 
@@ -68,7 +64,7 @@ class Writer:
             if v.allowed or one.client_id is not None
         ]
         written = await self._write([drafts[at] for at in going], [not verdicts[at].allowed for at in going])
-        answers: list[Sent | Exception] = [verdict.error() for verdict in verdicts]
+        answers: list[Sent | Exception] = [Unavailable() if v.allowed else v.error() for v in verdicts]
         for at, outcome in zip(going, written, strict=True):
             if not isinstance(outcome, Throttled):
                 answers[at] = outcome

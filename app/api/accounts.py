@@ -1,0 +1,116 @@
+"""Accounts: registering, one's own profile, changing the password."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, get, patch, post, put
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from app.api.authentication import PUBLIC
+from app.api.problems import documented
+from app.db import Session
+from app.domain.users import accounts
+from app.domain.users.callers import Caller
+from app.domain.users.passwords import Passwords
+from app.domain.views import Profile
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=accounts.LONGEST_NAME, examples=["Ada"])]
+Email = Annotated[str, msgspec.Meta(max_length=254, examples=["ada@example.org"])]
+NewPassword = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=8,
+        max_length=128,
+        description="8 to 128 characters, any characters; the most common passwords are refused.",
+        examples=["correct horse battery staple"],
+    ),
+]
+Password = Annotated[str, msgspec.Meta(max_length=1_000, examples=["correct horse battery staple"])]
+
+
+class Registration(msgspec.Struct, forbid_unknown_fields=True):
+    email: Email
+    password: NewPassword
+    first_name: Name
+    last_name: Name
+
+
+class Rename(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays as it is."""
+
+    first_name: Name | msgspec.UnsetType = msgspec.UNSET
+    last_name: Name | msgspec.UnsetType = msgspec.UNSET
+
+
+class FullName(msgspec.Struct, forbid_unknown_fields=True):
+    first_name: Name
+    last_name: Name
+
+
+class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
+    current_password: Password
+    new_password: NewPassword
+
+
+class RegistrationController(Controller):
+    path = "/users"
+    tags = ("Accounts",)
+
+    @post(
+        "/",
+        opt=PUBLIC,
+        operation_id="register",
+        summary="Register",
+        description="`email_taken` (409) when there is an account with this address, whatever its case.",
+        responses=documented(409),
+    )
+    async def register(
+        self, data: JSONBody[Registration], tx: NamedDependency[Session], passwords: NamedDependency[Passwords]
+    ) -> Profile:
+        return await accounts.register(tx, **msgspec.structs.asdict(data), passwords=passwords)
+
+
+class AccountController(Controller):
+    """Oneself."""
+
+    tags = ("Accounts",)
+
+    @get("/me", operation_id="getMe", summary="My profile", responses=documented())
+    async def read(self, caller: NamedDependency[Caller], tx: NamedDependency[Session]) -> Profile:
+        return await accounts.profile(tx, caller)
+
+    @patch("/me", operation_id="changeMyNames", summary="Change a name of mine", responses=documented())
+    async def rename(
+        self, data: JSONBody[Rename], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> Profile:
+        return await accounts.rename(tx, caller, **_given(data))
+
+    @put("/me", operation_id="replaceMyNames", summary="Replace both of my names", responses=documented())
+    async def replace_names(
+        self, data: JSONBody[FullName], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> Profile:
+        return await accounts.rename(tx, caller, **_given(data))
+
+    @post(
+        "/reset-password",
+        status_code=204,
+        operation_id="changePassword",
+        summary="Change my password",
+        description="Ends all other logins. `wrong_password` (400) when the current one is wrong.",
+        responses=documented(),
+    )
+    async def change_password(
+        self,
+        data: JSONBody[PasswordChange],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+    ) -> None:
+        await accounts.change_password(tx, caller, **msgspec.structs.asdict(data), passwords=passwords)
+
+
+def _given(data: msgspec.Struct) -> dict[str, str]:
+    return {field: value for field, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}

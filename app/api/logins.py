@@ -1,0 +1,149 @@
+"""Logins: begin, refresh, verify, end; the list of one's own; tickets for sockets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, JSONBody
+
+from app.api.accounts import Email, Password
+from app.api.authentication import PUBLIC
+from app.api.guesses import Guesses
+from app.api.paging import Cursor, Limit
+from app.api.problems import documented, settled
+from app.db import Session
+from app.domain.users import families, logins, tickets
+from app.domain.users.callers import Caller
+from app.domain.users.logins import Device, LoggedIn
+from app.domain.users.passwords import Passwords
+from app.domain.users.tokens import Pair, Tokens
+from app.domain.views import LoginPage, Ticket
+
+Token = Annotated[str, msgspec.Meta(max_length=2_048, examples=["eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoi4oCmIn0.c2lnbmVk"])]
+
+
+class Credentials(msgspec.Struct, forbid_unknown_fields=True):
+    email: Email
+    password: Password
+
+
+class RefreshToken(msgspec.Struct, forbid_unknown_fields=True):
+    refresh: Token
+
+
+class AnyToken(msgspec.Struct, forbid_unknown_fields=True):
+    token: Token
+
+
+class Valid(msgspec.Struct, frozen=True):
+    """An empty object: yes."""
+
+
+class LoginController(Controller):
+    """Tokens, and the logins they belong to."""
+
+    tags = ("Logins",)
+
+    @post(
+        "/login",
+        status_code=200,
+        opt=PUBLIC,
+        operation_id="logIn",
+        summary="Log in",
+        description=(
+            "`invalid_credentials` (401) whether the e-mail is unknown or the password wrong. "
+            "`not_activated` or `suspended` (403) only with the right password."
+        ),
+        responses=documented(403),
+    )
+    async def log_in(
+        self,
+        data: JSONBody[Credentials],
+        device: NamedDependency[Device],
+        guesses: NamedDependency[Guesses],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+        tokens: NamedDependency[Tokens],
+    ) -> LoggedIn:
+        async with guesses.counted(data.email, device.address):
+            return await logins.log_in(
+                tx, email=data.email, password=data.password, device=device, passwords=passwords, tokens=tokens
+            )
+
+    @post(
+        "/refresh",
+        status_code=200,
+        opt=PUBLIC,
+        operation_id="refreshTokens",
+        summary="Get the next pair of tokens",
+        description=(
+            "The refresh token is spent by this. Repeated within 10 s it gets the same pair again; "
+            "any later use of a spent token ends the login (`token_reused`, 401)."
+        ),
+        responses={200: ResponseSpec(Pair, description="The next pair."), **documented()},
+    )
+    async def refresh(
+        self, data: JSONBody[RefreshToken], tx: NamedDependency[Session], tokens: NamedDependency[Tokens]
+    ) -> Response[bytes]:
+        return settled(await families.refresh(tx, data.refresh, tokens))
+
+    @post(
+        "/verify",
+        status_code=200,
+        opt=PUBLIC,
+        operation_id="verifyToken",
+        summary="Ask whether a token is valid",
+        responses=documented(),
+    )
+    async def verify(
+        self, data: JSONBody[AnyToken], tx: NamedDependency[Session], tokens: NamedDependency[Tokens]
+    ) -> Valid:
+        await families.verify(tx, data.token, tokens)
+        return Valid()
+
+    @post(
+        "/logout",
+        status_code=204,
+        operation_id="logOut",
+        summary="End this login: its tokens and its sockets",
+        responses=documented(),
+    )
+    async def log_out(self, caller: NamedDependency[Caller], tx: NamedDependency[Session]) -> None:
+        await logins.log_out(tx, caller)
+
+    @get("/sessions", operation_id="listLogins", summary="My logins, newest first", responses=documented())
+    async def list_logins(
+        self,
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> LoginPage:
+        return await logins.listing(tx, caller, limit=limit, cursor=cursor)
+
+    @delete(
+        "/sessions/{login_id:uuid}",
+        operation_id="endLogin",
+        summary="End one of my logins",
+        responses=documented(404),
+    )
+    async def end_login(
+        self, login_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> None:
+        await logins.end_one(tx, caller, login_id)
+
+    @post(
+        "/ws-ticket",
+        status_code=200,
+        operation_id="createSocketTicket",
+        summary="Get a ticket for one socket",
+        description="Single use, 30 seconds: for browsers, which can give a WebSocket no header.",
+        responses=documented(),
+    )
+    async def create_ticket(self, caller: NamedDependency[Caller], tx: NamedDependency[Session]) -> Ticket:
+        return await tickets.issue(tx, caller)

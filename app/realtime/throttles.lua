@@ -1,0 +1,119 @@
+-- At most N in any window of W, for several policies and many subjects in one call, on this server's clock.
+--
+-- KEYS[i]: one counter (policy and subject). ARGV: 'take' or 'give', then for each demand:
+--   take: cost, number of policies, then for each policy: limit, width of a bucket (us)
+--   give: cost, number of policies, then for each policy: bucket as answered by 'take', width
+-- Answers, for each demand of 'take': {-1, bucket, bucket, ...}, or {which policy (0 ...), microseconds to wait}.
+--
+-- A counter is a hash: t the total, h the newest bucket, and one field per bucket in a ring of RING. Everything in the
+-- ring counts. A window of W touches at most PARTS + 1 buckets; one more is kept, so that what was taken at the end of
+-- a bucket and stored a little later is still counted for as long as it must be. So a take counts for W + W/120 at
+-- least and W + W/60 at most.
+local PARTS = 120
+local RING = PARTS + 2
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+
+-- Drop the buckets that have left the ring. Answers the total, the newest bucket, its count, and whether it is new.
+local function turn(key, width)
+  local bucket = math.floor(now / width)
+  local state = redis.call('HMGET', key, 't', 'h', bucket % RING)
+  local total, head = tonumber(state[1] or 0), tonumber(state[2] or bucket)
+  if not state[2] then
+    return 0, bucket, 0, true
+  elseif bucket == head then
+    return total, head, tonumber(state[3] or 0), false
+  elseif bucket >= head + RING then
+    redis.call('DEL', key)
+    return 0, bucket, 0, true
+  elseif bucket > head then
+    local old = {}
+    for passed = head + 1, bucket do
+      old[#old + 1] = passed % RING
+    end
+    for _, count in ipairs(redis.call('HMGET', key, unpack(old))) do
+      total = total - (count or 0)
+    end
+    redis.call('HDEL', key, unpack(old))
+    redis.call('HSET', key, 't', total, 'h', bucket)
+    return total, bucket, 0, true
+  elseif head - bucket < RING then
+    -- The clock was set back a little: for us it stands still until it has caught up.
+    return total, head, tonumber(redis.call('HGET', key, head % RING) or 0), true
+  end
+  -- Set back by more than a window: all that is known counts as of now.
+  redis.call('DEL', key)
+  if total > 0 then
+    redis.call('HSET', key, 't', total, 'h', bucket, bucket % RING, total)
+  end
+  return total, bucket, total, true
+end
+
+-- Microseconds until `cost` fits under `limit`: when enough of the oldest buckets have left the ring.
+local function wait(key, total, head, cost, limit, width)
+  local excess = total + cost - limit
+  local raw = redis.call('HGETALL', key)
+  local ring = {}
+  for i = 1, #raw, 2 do
+    ring[raw[i]] = tonumber(raw[i + 1])
+  end
+  for bucket = head - RING + 1, head do
+    excess = excess - (ring[tostring(bucket % RING)] or 0)
+    if excess <= 0 then
+      return (bucket + RING) * width - now
+    end
+  end
+  return RING * width -- more than the limit at once: never, but a window is the nearest truth
+end
+
+local function give(key, cost, bucket, width)
+  local total, head = turn(key, width)
+  if bucket <= head and bucket > head - RING then
+    local slot = bucket % RING
+    local count = tonumber(redis.call('HGET', key, slot) or 0)
+    local back = math.min(cost, count)
+    if back > 0 then
+      redis.call('HSET', key, 't', total - back, 'h', head, slot, count - back)
+    end
+  end
+end
+
+local answers, at, counter = {}, 2, 0
+while ARGV[at] do
+  local cost, policies = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
+  at = at + 2
+  local states, refused, longest = {}, nil, 0
+  for i = 1, policies do
+    local key, first, width = KEYS[counter + i], tonumber(ARGV[at]), tonumber(ARGV[at + 1])
+    at = at + 2
+    if ARGV[1] == 'give' then
+      give(key, cost, first, width)
+    else
+      local total, head, count, new = turn(key, width)
+      states[i] = {key, total, head, count, new, width}
+      if total + cost > first then
+        local needed = wait(key, total, head, cost, first, width)
+        if needed > longest then
+          refused, longest = i - 1, needed
+        end
+      end
+    end
+  end
+  if refused then
+    answers[#answers + 1] = {refused, longest}
+  else
+    local taken = {-1}
+    for i, state in ipairs(states) do
+      local key, total, head, count, new, width = unpack(state)
+      redis.call('HSET', key, 't', total + cost, 'h', head, head % RING, count + cost)
+      if new then
+        redis.call('PEXPIRE', key, math.ceil(RING * width / 1000))
+      end
+      taken[i + 1] = head
+    end
+    answers[#answers + 1] = taken
+  end
+  counter = counter + policies
+end
+return answers

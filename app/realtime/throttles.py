@@ -1,0 +1,161 @@
+"""Throttles: at most N in any window of that length, over all processes, REST and socket together.
+
+One script on Redis judges a whole batch in one call; a demand takes from all of its policies or from none. With Redis
+away each process enforces its share of each limit by itself (`counters`): a throttle may become coarser, never a 500.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from app.domain.errors import Throttled
+from app.domain.rates import Rate
+from app.realtime.accelerator import Accelerator, Away
+from app.realtime.batching import Batcher
+from app.realtime.counters import PARTS, Counters
+
+SCRIPT = Path(__file__).with_name("throttles.lua").read_text(encoding="utf-8")
+LARGEST = 256
+MOST_WAITING = 8_000
+MICROSECONDS = 1_000_000
+
+Number = str | int
+
+
+class Demand(msgspec.Struct, frozen=True):
+    """`cost` from each of these policies, for one subject: a user's id, a network."""
+
+    policies: tuple[str, ...]
+    subject: str
+    cost: int = 1
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """`policy` is the one that refuses, or None: taken. `retry_after` is in whole seconds, at least 1 when refused.
+
+    `buckets` is where it was counted, `local` whether by this process alone: what `give_back` needs.
+    """
+
+    demand: Demand
+    rates: tuple[Rate, ...]
+    buckets: tuple[int, ...] = ()
+    policy: str | None = None
+    retry_after: int = 0
+    local: bool = False
+
+    @property
+    def allowed(self) -> bool:
+        return self.policy is None
+
+    def error(self) -> Throttled:
+        """What a refused one is told."""
+        policy = self.policy or self.demand.policies[0]
+        rate = self.rates[self.demand.policies.index(policy)]
+        return Throttled(policy, max(1, self.retry_after), limit=rate.limit, window=rate.window)
+
+
+class Throttles:
+    """`rates` by the policy's name; it may be changed at any time. `processes` share the limits with Redis away."""
+
+    def __init__(self, accelerator: Accelerator, rates: Mapping[str, Rate], *, processes: int = 1) -> None:
+        self.rates = dict(rates)
+        self._accelerator = accelerator
+        self._script = accelerator.redis.register_script(SCRIPT)
+        self._local = Counters(processes)
+        self._singles: Batcher[Demand, Verdict] = Batcher(self.take, largest=LARGEST, waiting=MOST_WAITING, flights=4)
+
+    def rate(self, policy: str, subject: str) -> Rate:
+        """The limit of `policy` for `subject`: the place for exceptions to the rule."""
+        del subject
+        return self.rates[policy]
+
+    async def take(self, demands: Sequence[Demand]) -> list[Verdict]:
+        """Judge `demands` in order, in one call; each sees what those before it took."""
+        judged = [Verdict(one, tuple(self.rate(policy, one.subject) for policy in one.policies)) for one in demands]
+        if not judged:
+            return judged
+        try:
+            answers = await self._call("take", judged, [[(r.limit, _width(r)) for r in v.rates] for v in judged])
+        except Away:
+            return [self._take_here(one) for one in judged]
+        return [_told(one, answer) for one, answer in zip(judged, answers, strict=True)]
+
+    async def take_one(self, demand: Demand) -> Verdict:
+        """One demand, sharing the call with those that other requests make at the same time.
+
+        Raises:
+            Unavailable: too many are waiting.
+        """
+        return await self._singles.call(demand)
+
+    async def give_back(self, verdicts: Sequence[Verdict]) -> None:
+        """Undo takes whose purpose came to nothing. Refused verdicts are passed over, they took nothing."""
+        taken = [one for one in verdicts if one.allowed]
+        for one in taken:
+            if one.local:
+                self._local.give_back(_keys(one), one.buckets, one.demand.cost)
+        shared = [one for one in taken if not one.local]
+        if shared:
+            places = [
+                [(bucket, _width(rate)) for bucket, rate in zip(one.buckets, one.rates, strict=True)] for one in shared
+            ]
+            try:
+                await self._call("give", shared, places)
+            except Away:
+                return  # counted though not stored: on the safe side, until the window is over
+
+    async def of_user(self, user: str) -> None:
+        """Count a request of `user`. Raises Throttled."""
+        await self._require(Demand(("requests",), user))
+
+    async def of_network(self, network: str) -> None:
+        """Count a request before login from `network`. Raises Throttled."""
+        await self._require(Demand(("address",), network))
+
+    async def _require(self, demand: Demand) -> None:
+        verdict = await self.take_one(demand)
+        if not verdict.allowed:
+            raise verdict.error()
+
+    async def _call(self, what: str, verdicts: Sequence[Verdict], places: list[list[tuple[int, int]]]) -> list[Any]:
+        keys = list(chain.from_iterable(_keys(one) for one in verdicts))
+        arguments: list[Number] = [what]
+        for one, pairs in zip(verdicts, places, strict=True):
+            arguments += (one.demand.cost, len(pairs), *chain.from_iterable(pairs))
+        answers: list[Any] = await self._accelerator.call(
+            lambda redis: self._script(keys=keys, args=arguments, client=redis)
+        )
+        return answers
+
+    def _take_here(self, one: Verdict) -> Verdict:
+        which, seconds, buckets = self._local.take(_keys(one), one.rates, one.demand.cost)
+        policy = None if which < 0 else one.demand.policies[which]
+        return msgspec.structs.replace(one, policy=policy, retry_after=seconds, buckets=buckets, local=True)
+
+
+def _told(one: Verdict, answer: list[int]) -> Verdict:
+    first, *rest = answer
+    if first < 0:
+        return msgspec.structs.replace(one, buckets=tuple(rest))
+    seconds = max(1, ceil(rest[0] / MICROSECONDS))
+    return msgspec.structs.replace(one, policy=one.demand.policies[first], retry_after=seconds)
+
+
+def _keys(one: Verdict) -> list[str]:
+    # The window is in the key: a policy whose window changes starts a new counter. One subject's counters share a
+    # hash tag, so that on a cluster they live together.
+    return [
+        f"throttle:{{{one.demand.subject}}}:{policy}:{rate.window}"
+        for policy, rate in zip(one.demand.policies, one.rates, strict=True)
+    ]
+
+
+def _width(rate: Rate) -> int:
+    """Microseconds of a bucket, rounded up: all of them together are never shorter than the window."""
+    return -(-rate.window * MICROSECONDS // PARTS)
