@@ -1,0 +1,74 @@
+"""What moved lately, found by range scans on ten-second buckets of Postgres's clock: how a process sees what it missed.
+
+A bucket is written inside a transaction that may commit seconds later, so whoever asks looks back further than any
+transaction may live (`LOOK_BACK`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ARRAY, Double, Integer, Uuid, and_, bindparam, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.models import Conversation, Membership
+from app.domain.rows import BUCKET_SECONDS
+
+LOOK_BACK = 30.0
+"""Seconds behind the last successful look; no transaction lives longer than 20 (`app.db.TRANSACTION_SECONDS`)."""
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """A conversation that moved: where its counters stand."""
+
+    conversation: UUID
+    position: int
+    last_seq: int
+    edited_position: int
+
+
+class Belongs(msgspec.Struct, frozen=True):
+    """A membership that holds, and changed: its read cursor, or that it began."""
+
+    conversation: UUID
+    user: UUID
+    read_seq: int
+    last_seq: int
+
+
+def bucket_of(seconds: float) -> int:
+    """The bucket to look back to, for a look whose predecessor began at `seconds` of Postgres's clock."""
+    return int((seconds - LOOK_BACK) // BUCKET_SECONDS)
+
+
+async def clock(session: AsyncSession) -> float:
+    """Postgres's clock, in seconds since 1970."""
+    return float((await session.execute(_CLOCK)).scalar_one())
+
+
+async def moved_since(session: AsyncSession, bucket: int) -> list[Moved]:
+    """Conversations that changed in `bucket` or later, deleted ones too."""
+    return [Moved(*row) for row in await session.execute(_MOVED, {"bucket": bucket})]
+
+
+async def memberships_since(session: AsyncSession, bucket: int, users: Sequence[UUID]) -> list[Belongs]:
+    """Memberships of `users` that hold and changed in `bucket` or later, in conversations that exist."""
+    return [Belongs(*row) for row in await session.execute(_BELONGS, {"bucket": bucket, "users": list(users)})]
+
+
+_CLOCK = select(cast(func.extract("epoch", func.clock_timestamp()), Double))
+_BUCKET = bindparam("bucket", type_=Integer())
+_MOVED = select(Conversation.id, Conversation.position, Conversation.last_seq, Conversation.edited_position).where(
+    Conversation.active_bucket >= _BUCKET
+)
+_BELONGS = (
+    select(Membership.conversation_id, Membership.user_id, Membership.read_seq, Conversation.last_seq)
+    .join(Conversation, and_(Conversation.id == Membership.conversation_id, Conversation.deleted_at.is_(None)))
+    .where(
+        Membership.changed_bucket >= _BUCKET,
+        Membership.left_at.is_(None),
+        Membership.user_id == func.any(bindparam("users", type_=ARRAY(Uuid()))),
+    )
+)

@@ -1,0 +1,96 @@
+"""Somebody became a member: their sockets are given the conversation as it stands, and hear it from then on.
+
+Read when sent: however many beginnings and endings crossed on the way, what is told is true at its `position`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+
+from app.domain.errors import Unavailable
+from app.realtime.catching_up import catch_up
+from app.realtime.connections import Connection, Gone
+from app.realtime.deliveries import Frame, encode_json
+
+if TYPE_CHECKING:
+    from app.realtime.hub import Hub
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 4
+
+
+class Beginnings:
+    """At most one at a time for a user and conversation; a second one starts after it, if it still tells anything."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._running: dict[tuple[UUID, UUID], asyncio.Task[None]] = {}
+        self._again: set[tuple[UUID, UUID]] = set()
+
+    def start(self, user: UUID, conversation: UUID) -> None:
+        key = (user, conversation)
+        if key in self._running:
+            self._again.add(key)
+            return
+        task = asyncio.create_task(self._run(user, conversation))
+        self._running[key] = task
+        task.add_done_callback(lambda _: self._done(key))
+
+    def _done(self, key: tuple[UUID, UUID]) -> None:
+        del self._running[key]
+        if key in self._again:
+            self._again.discard(key)
+            if self._lacking(*key):
+                self.start(*key)
+
+    async def stop(self) -> None:
+        tasks = list(self._running.values())
+        self._again.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _lacking(self, user: UUID, conversation: UUID) -> list[Connection]:
+        sockets = self._hub.people.get(user, ())
+        return [one for one in sockets if one.ready and one.close_code is None and conversation not in one.rooms]
+
+    async def _run(self, user: UUID, conversation: UUID) -> None:
+        try:
+            async with self._slots:
+                with self._hub.passing.reading():
+                    await self._tell(user, conversation)
+        except Unavailable:
+            log.warning("beginning_postponed", conversation=str(conversation))  # the next look finds it
+        except Exception:
+            log.exception("beginning_failed", conversation=str(conversation))
+
+    async def _tell(self, user: UUID, conversation: UUID) -> None:
+        passing = self._hub.passing
+        mark = passing.mark()
+        summary = await self._hub.journal.summary(user, conversation)
+        if summary is None:
+            return
+        data = encode_json(summary)
+        created = Frame(
+            b'{"type":"conversation.created","conversation":"%b","position":%d,"prev":0,"data":%b}'
+            % (str(conversation).encode(), summary.position, data)
+        )
+        for connection in self._lacking(user, conversation):
+            passed = passing.since(mark, {conversation})
+            connection.put(created)
+            since = None if passed is None else passed.get(conversation, [])
+            told = self._hub.subscribe(connection, conversation, summary.position, summary.read_seq, since)
+            if told is not None:
+                await self._catch_up(connection, conversation, told)
+
+    async def _catch_up(self, connection: Connection, conversation: UUID, told: int) -> None:
+        try:
+            await catch_up(self._hub, connection, conversation, told)
+        except Gone:
+            return

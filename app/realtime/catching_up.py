@@ -1,0 +1,106 @@
+"""One socket catches up on one conversation: the changes after its position, while live ones wait, then it hears them.
+
+While it reads, the socket is in no room of that conversation, so nothing can overtake the changes it is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
+from uuid import UUID
+
+from app.domain.errors import Conflict, Unavailable
+from app.realtime.connections import Connection, Gone
+from app.realtime.deliveries import Frame, frame_of
+
+if TYPE_CHECKING:
+    from app.realtime.hub import Hub
+
+MOST_CHANGES = 1_000
+"""More than so many changes in a conversation: `reset` (contract)."""
+
+PAGE = 200
+AGAIN_SECONDS = 0.5
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
+Outcome = Literal["caught_up", "reset", "revoked"]
+
+
+async def catch_up(
+    hub: Hub, connection: Connection, conversation: UUID, position: int, ref: str | int | None = None
+) -> tuple[Outcome, int]:
+    """Tell `connection` what it missed since `position`, and let it hear what follows. Answers where it stands.
+
+    Told are `reset` when that is too much or `position` is from the future, and `access.revoked` to who is no member
+    (any more). After a `reset` what follows the present position is heard.
+
+    Raises:
+        Gone: the socket is over.
+    """
+    hub.unsubscribe(connection, conversation)
+    told, count = position, 0
+    with hub.passing.reading():
+        while True:
+            mark = hub.passing.mark()
+            try:
+                found = await patiently(connection, hub.journal.changes_for, conversation, told, PAGE)
+            except Conflict:
+                return await _reset(hub, connection, conversation, ref)
+            if found is None:
+                connection.put(frame_of("access.revoked", conversation=conversation, reason="not_a_member"))
+                return "revoked", told
+            door, changes = found
+            if await _too_many(hub, connection, conversation, told, count, door.position):
+                return await _reset(hub, connection, conversation, ref)
+            for change in changes.items:
+                connection.put(Frame(change.frame()))
+            told, count = changes.position, count + len(changes.items)
+            if changes.complete:
+                passed = hub.passing.since(mark, {conversation})
+                since = None if passed is None else passed.get(conversation, [])
+                further = hub.subscribe(connection, conversation, told, door.read_seq, since)
+                if connection.close_code is not None:
+                    raise Gone
+                if further is None:
+                    return "caught_up", told
+                told = further
+            await connection.room_for_more()
+
+
+async def patiently(
+    connection: Connection, ask: Callable[Concatenate[UUID, P], Awaitable[Answer]], *args: P.args, **kwargs: P.kwargs
+) -> Answer:
+    """Ask for the connection's user, again and again while the database is away: live ones wait as long."""
+    while connection.close_code is None:
+        try:
+            return await ask(connection.user, *args, **kwargs)
+        except Unavailable:
+            await asyncio.sleep(AGAIN_SECONDS)
+    raise Gone
+
+
+async def _too_many(hub: Hub, connection: Connection, conversation: UUID, told: int, count: int, position: int) -> bool:
+    """Whether more than the most follow. Positions bound the rows from above: usually nothing needs counting."""
+    if count + position - told <= MOST_CHANGES:
+        return False
+    if count:
+        return count > MOST_CHANGES
+    found = await patiently(connection, hub.journal.changes_for, conversation, told, MOST_CHANGES)
+    return found is not None and not found[1].complete
+
+
+async def _reset(hub: Hub, connection: Connection, conversation: UUID, ref: str | int | None) -> tuple[Outcome, int]:
+    mark = hub.passing.mark()
+    summary = await patiently(connection, hub.journal.summary, conversation)
+    if summary is None:
+        connection.put(frame_of("access.revoked", conversation=conversation, reason="not_a_member"))
+        return "revoked", 0
+    connection.put(frame_of("reset", ref=ref, conversation=conversation))
+    passed = hub.passing.since(mark, {conversation})
+    since = None if passed is None else passed.get(conversation, [])
+    if hub.subscribe(connection, conversation, summary.position, summary.read_seq, since) is not None:
+        # Too much went by while we looked: whoever loads it anew is told by the next look or event what is missing.
+        raise Gone
+    return "reset", summary.position

@@ -1,0 +1,160 @@
+"""What each frame of a client does: one frame, one action, in the order said. Rules are the domain's, as for REST."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import structlog
+
+from app.db import Database
+from app.domain.conversations import reading
+from app.domain.errors import ChatError, Invalid, NotFound, Throttled, Unauthenticated
+from app.domain.messages.sending import Sender, draft
+from app.domain.users.tokens import Tokens
+from app.realtime import frames
+from app.realtime.catching_up import catch_up
+from app.realtime.connections import NOT_AUTHENTICATED, Connection, Gone
+from app.realtime.deliveries import Frame, encode_json, frame_of
+from app.realtime.hub import Hub
+from app.realtime.signals import Signal, Typing
+
+log = structlog.get_logger(__name__)
+
+MOST_RESUMES = 16
+"""`resume` frames of one socket that may wait for their turn."""
+
+Tell = Callable[[Signal], Awaitable[None]]
+
+
+class Commands:
+    """The actions open to one socket. `renewed` is called when its login was proven anew."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        hub: Hub,
+        database: Database,
+        sender: Sender,
+        tokens: Tokens,
+        tell: Tell,
+        renewed: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._hub = hub
+        self._database = database
+        self._sender = sender
+        self._tokens = tokens
+        self._tell = tell
+        self._renewed = renewed
+        self._resumes: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()
+
+    async def obey(self, said: frames.Said) -> None:
+        """Do what was said and answer it. Only Gone comes out."""
+        try:
+            await self._obey(said)
+        except ChatError as error:
+            self._refuse(error, said.ref)
+        except Gone:
+            raise
+        except Exception:
+            log.exception("frame_failed", kind=type(said).__name__)
+            self._connection.put(frame_of("error", ref=said.ref, code="internal", detail="Something went wrong here."))
+
+    async def stop(self) -> None:
+        for task in self._resumes:
+            task.cancel()
+        await asyncio.gather(*self._resumes, return_exceptions=True)
+
+    async def _obey(self, said: frames.Said) -> None:
+        match said:
+            case frames.Ping():
+                self._connection.put(frame_of("pong", ref=said.ref))
+            case frames.Send():
+                await self._send(said)
+            case frames.Read():
+                await self._read(said)
+            case frames.Type():
+                await self._type(said)
+            case frames.Auth():
+                self._authenticate(said)
+            case frames.Resume():
+                self._resume(said)
+
+    async def _send(self, said: frames.Send) -> None:
+        sent = await self._sender.send(
+            draft(
+                said.conversation,
+                self._connection.caller,
+                said.message_type,
+                said.text,
+                said.media_url,
+                said.client_id,
+                said.reply_to,
+            )
+        )
+        self._connection.put(Frame(b'{"type":"ack","ref":%b,"data":%b}' % (encode_json(said.ref), sent.message)))
+
+    async def _read(self, said: frames.Read) -> None:
+        async with self._database.transaction() as session:
+            state = await reading.read(session, said.conversation, self._connection.user, said.seq)
+        if said.ref is not None:
+            self._connection.put(frame_of("ack", ref=said.ref, data=state))
+
+    async def _type(self, said: frames.Type) -> None:
+        if said.conversation not in self._connection.rooms:
+            raise NotFound("not_found", "There is no such conversation.")
+        await self._tell(Typing(conversation=said.conversation, user=self._connection.user))
+
+    def _authenticate(self, said: frames.Auth) -> None:
+        caller = self._tokens.verify(said.token, "access").caller()
+        if (caller.user, caller.session) != (self._connection.user, self._connection.caller.session):
+            raise Invalid("another_login", "This token belongs to another login: open a socket of its own.")
+        self._connection.caller = caller
+        self._renewed()
+        self._connection.put(frame_of("ack", ref=said.ref))
+
+    def _resume(self, said: frames.Resume) -> None:
+        if len(self._resumes) >= MOST_RESUMES:
+            raise Invalid("too_many_resumes", "Wait for the catch-ups that are under way.")
+        for conversation in said.conversations:
+            # From now on live ones wait, whenever its turn comes.
+            self._hub.unsubscribe(self._connection, conversation)
+        task = asyncio.create_task(self._catch_up(said))
+        self._resumes.add(task)
+        task.add_done_callback(self._resumes.discard)
+
+    async def _catch_up(self, said: frames.Resume) -> None:
+        positions: dict[UUID, int] = {}
+        try:
+            async with self._turn:
+                for conversation, position in said.conversations.items():
+                    outcome, told = await catch_up(self._hub, self._connection, conversation, position, said.ref)
+                    if outcome != "revoked":
+                        positions[conversation] = told
+                self._connection.put(
+                    Frame(
+                        b'{"type":"caught_up","ref":%b,"positions":%b}'
+                        % (encode_json(said.ref), encode_json(positions))
+                    )
+                )
+        except Gone:
+            return
+        except ChatError as error:
+            self._refuse(error, said.ref)
+        except Exception:
+            log.exception("resume_failed")
+            self._connection.put(frame_of("error", ref=said.ref, code="internal", detail="Something went wrong here."))
+
+    def _refuse(self, error: ChatError, ref: frames.Ref) -> None:
+        if isinstance(error, Throttled):
+            self._connection.put(frame_of("throttled", ref=ref, policy=error.policy, retry_after=error.retry_after))
+            return
+        more = {}
+        if isinstance(error, Invalid) and error.errors:
+            more["errors"] = [{"field": field, "message": message} for field, message in error.errors]
+        self._connection.put(frame_of("error", ref=ref, code=error.code, detail=error.detail, **more))
+        if type(error) is Unauthenticated and error.code != "invalid_token":
+            self._connection.close(NOT_AUTHENTICATED, flush=True)

@@ -1,0 +1,82 @@
+"""`hello` and the rest of its snapshot: each conversation as it stood, and then all that happened to it since.
+
+The socket is in the hub before the snapshot is read. What passed while it was read is told right after the line it
+belongs to, if it is newer; the snapshot itself is never told again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from app.domain.messages.content import LONGEST_TEXT
+from app.domain.views import ConversationSummary
+from app.realtime.allowances import FRAMES_PER_SECOND
+from app.realtime.catching_up import MOST_CHANGES, catch_up, patiently
+from app.realtime.connections import NOT_AUTHENTICATED, Connection, Gone
+from app.realtime.deliveries import frame_of
+from app.realtime.frames import LARGEST_FRAME
+
+if TYPE_CHECKING:
+    from app.realtime.hub import Hub
+
+LINES = 50
+"""Conversations a frame."""
+
+LIMITS = {
+    "frame_bytes": LARGEST_FRAME,
+    "frames_per_second": FRAMES_PER_SECOND,
+    "text_characters": LONGEST_TEXT,
+    "resume_changes": MOST_CHANGES,
+}
+
+
+async def greet(hub: Hub, connection: Connection, heartbeat: int) -> None:
+    """Say hello and subscribe to everything; the connection has entered the hub.
+
+    Raises:
+        Gone: the login does not live any more, or the socket ended.
+    """
+    with hub.passing.reading():
+        mark = hub.passing.mark()
+        snapshot = await patiently(connection, hub.journal.snapshot, connection.caller.session)
+        if snapshot is None:
+            connection.close(NOT_AUTHENTICATED)
+            raise Gone
+        connection.put(
+            frame_of(
+                "hello",
+                session=connection.caller.session,
+                user=connection.user,
+                heartbeat=heartbeat,
+                limits=LIMITS,
+                conversations=snapshot[:LINES],
+                next=len(snapshot) > LINES,
+            )
+        )
+        connection.ready = True
+        await _subscribe(hub, connection, snapshot[:LINES], mark)
+        for first in range(LINES, len(snapshot), LINES):
+            await connection.room_for_more()
+            lines = [line for line in snapshot[first : first + LINES] if line.id not in connection.rooms]
+            more = first + LINES < len(snapshot)
+            connection.put(frame_of("conversations", conversations=lines, next=more))
+            await _subscribe(hub, connection, lines, mark)
+        connection.settled = True
+        for conversation in hub.passing.beginnings(mark, connection.user):
+            if conversation not in connection.rooms:
+                hub.beginnings.start(connection.user, conversation)
+    if connection.close_code is not None:
+        raise Gone
+
+
+async def _subscribe(hub: Hub, connection: Connection, lines: Sequence[ConversationSummary], mark: int) -> None:
+    passed = hub.passing.since(mark, {line.id for line in lines})
+    behind = []
+    for line in lines:
+        since = None if passed is None else passed.get(line.id, [])
+        told = hub.subscribe(connection, line.id, line.position, line.read_seq, since)
+        if told is not None:
+            behind.append((line.id, told))
+    for conversation, told in behind:
+        await catch_up(hub, connection, conversation, told)

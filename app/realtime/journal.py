@@ -1,0 +1,83 @@
+"""What the hub reads from Postgres, each question in one short transaction of its own; nothing is held in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from app.db import Database
+from app.domain.conversations.doors import Door, open_door
+from app.domain.conversations.lately import Belongs, Moved, bucket_of, clock, memberships_since, moved_since
+from app.domain.errors import Forbidden, NotFound
+from app.domain.messages.changes import Changes, changes_after
+from app.domain.messages.inbox import all_summaries, summary
+from app.domain.users.lately import logins_ended_since
+from app.domain.users.liveness import dead
+from app.domain.views import ConversationSummary
+
+LAST_MESSAGE_CUT = 200
+"""Characters of the last message in `hello` (contract)."""
+
+
+class Glance(msgspec.Struct, frozen=True):
+    """What one look found. `began` is Postgres's clock before it read, in seconds since 1970."""
+
+    began: float
+    moved: list[Moved]
+    memberships: list[Belongs]
+    ended_logins: set[UUID]
+
+
+class Journal:
+    """Every method raises Unavailable when the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def snapshot(self, user: UUID, login: UUID) -> list[ConversationSummary] | None:
+        """All conversations of `user`, latest activity first; None when this login does not live any more."""
+        async with self._database.transaction() as session:
+            if await dead(session, [(login, user)]):
+                return None
+            return await all_summaries(session, user, cut=LAST_MESSAGE_CUT)
+
+    async def summary(self, user: UUID, conversation: UUID) -> ConversationSummary | None:
+        """The conversation as `user` sees it now, or None when they are not in it."""
+        try:
+            async with self._database.transaction() as session:
+                found = await summary(session, conversation, user)
+        except NotFound:
+            return None
+        return found if found.role is not None else None
+
+    async def changes(self, conversation: UUID, after: int, limit: int) -> Changes:
+        """What changed since, for everybody: whoever asks for a person sees to the membership.
+
+        Raises:
+            NotFound: there is no such conversation. Conflict `reset`: `after` is from the future.
+        """
+        async with self._database.transaction() as session:
+            return await changes_after(session, conversation, after, limit)
+
+    async def changes_for(self, user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Door, Changes] | None:
+        """The same for a member, with the membership; None for anybody else. Raises Conflict `reset` as above."""
+        async with self._database.transaction() as session:
+            try:
+                door = await open_door(session, conversation, user)
+            except (NotFound, Forbidden):
+                return None
+            return door, await changes_after(session, conversation, after, limit)
+
+    async def glance(self, since: float | None, users: Sequence[UUID]) -> Glance:
+        """What moved lately. `since` is when the last successful look began; None: there was none yet."""
+        async with self._database.transaction() as session:
+            began = await clock(session)
+            bucket = bucket_of(began if since is None else since)
+            return Glance(
+                began,
+                await moved_since(session, bucket),
+                await memberships_since(session, bucket, users) if users else [],
+                await logins_ended_since(session, bucket),
+            )

@@ -1,0 +1,78 @@
+"""What goes by while somebody reads a snapshot: so that nothing falls between the snapshot and the first live event.
+
+Nothing is kept while nobody reads one. What is kept is bounded; who comes back too late is told so, and reads anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+from uuid import UUID
+
+from app.domain.events import BEGINNINGS, Change, ReadMoved
+
+MOST_KEPT = 4_096
+MOST_BYTES = 8 * 1024 * 1024
+
+Passed: TypeAlias = Change | ReadMoved
+
+
+class Passing:
+    """`with reading():` around whatever reads; `mark()` before each read, `since(mark, …)` after it."""
+
+    def __init__(self) -> None:
+        self._kept: list[Passed] = []
+        self._bytes = 0
+        self._first = 0
+        self._readers = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While it is open, what goes by is kept."""
+        self._readers += 1
+        try:
+            yield
+        finally:
+            self._readers -= 1
+            if not self._readers:
+                self._forget(len(self._kept))
+
+    def note(self, event: Passed) -> None:
+        if not self._readers:
+            return
+        self._kept.append(event)
+        self._bytes += _size(event)
+        if len(self._kept) > MOST_KEPT or self._bytes > MOST_BYTES:
+            self._forget(len(self._kept) // 2 + 1)
+
+    def mark(self) -> int:
+        return self._first + len(self._kept)
+
+    def since(self, mark: int, conversations: Collection[UUID]) -> dict[UUID, list[Passed]] | None:
+        """What went by since `mark` in these conversations, or None when that is not known any more."""
+        if mark < self._first:
+            return None
+        found: dict[UUID, list[Passed]] = {}
+        for event in self._kept[mark - self._first :]:
+            if event.conversation in conversations:
+                found.setdefault(event.conversation, []).append(event)
+        return found
+
+    def beginnings(self, mark: int, user: UUID) -> set[UUID]:
+        """Conversations in which `user` became a member since `mark`, as far as known."""
+        kept = self._kept[max(mark - self._first, 0) :]
+        return {
+            event.conversation
+            for event in kept
+            if isinstance(event, Change) and event.subject == user and event.type in BEGINNINGS
+        }
+
+    def _forget(self, count: int) -> None:
+        self._bytes -= sum(_size(event) for event in self._kept[:count])
+        del self._kept[:count]
+        self._first += count
+
+
+def _size(event: Passed) -> int:
+    return len(event.data) if isinstance(event, Change) else 0

@@ -1,0 +1,197 @@
+"""The WebSocket `/ws/conversations`: one socket carries all conversations of a user.
+
+Nothing precedes `hello`. The socket enters the hub before its snapshot is read and is told afterwards only what is
+newer, so nothing falls between. No database session lives as long as the socket: each frame is one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from litestar.exceptions import WebSocketDisconnect
+from litestar.handlers import WebsocketRouteHandler
+
+from app.db import Database
+from app.domain.errors import Unavailable
+from app.domain.messages.sending import Sender
+from app.domain.users.callers import Caller
+from app.realtime.allowances import Allowance
+from app.realtime.commands import Commands, Tell
+from app.realtime.connections import (
+    MALFORMED,
+    NOT_AUTHENTICATED,
+    RESTARTING,
+    SEND_SECONDS,
+    TOO_LARGE,
+    TOO_MANY,
+    TOO_SLOW,
+    Connection,
+    Gone,
+)
+from app.realtime.deliveries import frame_of
+from app.realtime.frames import LARGEST_FRAME, Malformed, read_frame
+from app.realtime.greeting import greet
+from app.realtime.handshake import Gate, Refused, Socket, answer_protocol
+from app.realtime.hub import Hub
+
+log = structlog.get_logger(__name__)
+
+PATH = "/ws/conversations"
+SOCKETS_PER_USER = 20
+"""Per process."""
+
+WATCH_SECONDS = 1.0
+DRAIN_SECONDS = 5.0
+
+
+class Sockets:
+    """All sockets of this process. `watch()` is a task of it; `drain()` ends them for a restart."""
+
+    def __init__(
+        self, hub: Hub, gate: Gate, database: Database, sender: Sender, tell: Tell, *, heartbeat: int = 20
+    ) -> None:
+        self._hub = hub
+        self._gate = gate
+        self._database = database
+        self._sender = sender
+        self._tell = tell
+        self._heartbeat = heartbeat
+        self._open: dict[Connection, asyncio.Task[Any]] = {}
+        self._draining = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def route(self) -> WebsocketRouteHandler:
+        """The handler to register."""
+
+        async def conversations(socket: Socket) -> None:
+            await self.serve(socket)
+
+        return WebsocketRouteHandler(PATH, opt={"exclude_from_auth": True})(conversations)
+
+    async def serve(self, socket: Socket) -> None:
+        """One socket from handshake to close."""
+        try:
+            caller = await self._admit(socket)
+            code = self._refusal(caller)
+        except Refused as refused:
+            caller, code = None, refused.code
+        except Unavailable:
+            caller, code = None, RESTARTING
+        # Whatever happens from here on is told by close codes, which only an accepted socket shows.
+        with suppress(OSError, WebSocketDisconnect, RuntimeError):
+            await socket.accept(subprotocols=answer_protocol(socket))
+            if caller is None or code is not None:
+                await socket.close(code or NOT_AUTHENTICATED)
+                return
+            await self._converse(socket, caller)
+
+    async def watch(self) -> None:
+        """End sockets whose reader takes nothing: a stuck write cannot be told so, only abandoned."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            now = time.monotonic()
+            for connection, task in list(self._open.items()):
+                if connection.sending_since is not None and now - connection.sending_since > SEND_SECONDS:
+                    connection.close(TOO_SLOW)
+                    task.cancel()
+
+    async def drain(self) -> None:
+        """Close all sockets with 1012, what waits sent first; come back elsewhere, or soon."""
+        self._draining = True
+        for connection in self._open:
+            connection.close(RESTARTING, flush=True)
+        if self._open:
+            await asyncio.wait(list(self._open.values()), timeout=DRAIN_SECONDS)
+
+    async def _admit(self, socket: Socket) -> Caller:
+        if self._draining:
+            raise Refused(RESTARTING)
+        return await self._gate.admit(socket)
+
+    def _refusal(self, caller: Caller) -> int | None:
+        return TOO_MANY if len(self._hub.people.get(caller.user, ())) >= SOCKETS_PER_USER else None
+
+    async def _converse(self, socket: Socket, caller: Caller) -> None:
+        connection = Connection(caller, socket.send)  # type: ignore[arg-type]
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[connection] = task
+        writing = asyncio.create_task(_write(socket, connection))
+        expiry = Expiry(connection)
+        commands = Commands(
+            connection, self._hub, self._database, self._sender, self._gate.tokens, self._tell, expiry.renew
+        )
+        self._hub.enter(connection)
+        try:
+            expiry.renew()
+            await greet(self._hub, connection, self._heartbeat)
+            await self._listen(socket, connection, commands)
+        except Gone:
+            # The writing task says goodbye.
+            await asyncio.wait([writing], timeout=SEND_SECONDS)
+        finally:
+            expiry.cancel()
+            self._hub.leave(connection)
+            self._open.pop(connection, None)
+            connection.close(NOT_AUTHENTICATED)
+            await commands.stop()
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+
+    async def _listen(self, socket: Socket, connection: Connection, commands: Commands) -> None:
+        allowance = Allowance()
+        while True:
+            message: Any = await socket.receive()
+            if message["type"] != "websocket.receive":
+                return
+            if connection.close_code is not None:
+                continue
+            if not allowance.take():
+                connection.close(TOO_MANY)
+                continue
+            text = message.get("text")
+            if text is not None and (len(text) > LARGEST_FRAME or len(text.encode()) > LARGEST_FRAME):
+                connection.close(TOO_LARGE)
+                continue
+            try:
+                said = read_frame(text or "")
+            except Malformed as error:
+                connection.put(frame_of("error", ref=error.ref, code="malformed", detail=error.detail))
+                if not allowance.stumble():
+                    connection.close(MALFORMED, flush=True)
+                continue
+            await commands.obey(said)
+
+
+class Expiry:
+    """Ends a socket with its access token, unless it is renewed before (`auth`)."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._timer: asyncio.TimerHandle | None = None
+
+    def renew(self) -> None:
+        self.cancel()
+        left = self._connection.caller.expires_at - time.time()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(max(0.0, left), self._connection.close, NOT_AUTHENTICATED)
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+async def _write(socket: Socket, connection: Connection) -> None:
+    """Write until the end, and say why it ended."""
+    try:
+        await connection.write()
+        await socket.close(connection.close_code or NOT_AUTHENTICATED)
+    except (OSError, WebSocketDisconnect, RuntimeError):
+        connection.close(TOO_SLOW)  # the other side is gone: nothing more is queued
