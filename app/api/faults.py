@@ -38,8 +38,9 @@ def field_faults(extra: Any) -> list[FieldFault]:
 
 def _fault(one: Mapping[str, Any]) -> FieldFault:
     field, message = str(one.get("key", "")), str(one.get("message", ""))
-    if field == "data" and one.get("source") == "body":
-        field = ""
+    if field == "data":
+        # The body as a whole; Litestar says only 'data' when there is none.
+        field, message = "", "A JSON object is required." if message == "'data'" else message
     if named := _NAMED.match(message):
         field = f"{field}.{named[2]}" if field else named[2]
         message = _PLAIN[named[1]]

@@ -70,6 +70,8 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
         return refusal(error)
     if isinstance(error, HTTPException) and error.status_code < 500:
         return _http(error)
+    if isinstance(error, UnicodeDecodeError):
+        return _problem(400, "malformed", "This is not UTF-8.")
     if isinstance(error, RecursionError) and "deserializing" in str(error):
         return _problem(400, "malformed", "The JSON is nested too deeply.")
     if isinstance(error, TimeoutError):

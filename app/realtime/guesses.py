@@ -14,11 +14,13 @@ from contextlib import asynccontextmanager
 
 from app.db import Database
 from app.domain.errors import ChatError
+from app.domain.rates import Rate
 from app.domain.users.addresses import network
 from app.domain.users.familiar import is_familiar
 from app.realtime.throttles import Demand, Throttles
 
 FROM_NETWORK, FROM_ANYWHERE = "guesses", "guesses_anywhere"
+RATES = {FROM_NETWORK: Rate(10, 300), FROM_ANYWHERE: Rate(100, 3_600)}
 WRONG = frozenset({"invalid_credentials", "wrong_password"})
 
 
