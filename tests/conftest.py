@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from app.settings import Settings
+from tests.support import leftovers
 from tests.support.servers import TestPostgres, public_directory, run_postgres, run_valkey, worker_name
 
 SERVERS = pytest.StashKey[ExitStack]()
@@ -24,6 +25,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(field.upper(), None)
     config.stash[SERVERS] = ExitStack()
     given: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if given is None:
+        leftovers.name_this_run()
     if given and "postgres" in given:
         config.stash[POSTGRES] = TestPostgres(Path(given["postgres"]), given["postgres_port"])
 
@@ -41,11 +44,22 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["postgres_port"] = postgres.server.port
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """CI without a browser, or without a fault, must not be green."""
+    """CI without a browser, or without a fault, must not be green; nor may a run leave something running."""
+    session.config.stash[SERVERS].close()
+    if hasattr(session.config, "workerinput"):
+        return
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter and reporter.stats.get("skipped") and session.exitstatus == pytest.ExitCode.OK:
+    wrong = leftovers.ended_leftovers()
+    if reporter and (skipped := reporter.stats.get("skipped")):
+        wrong.append(f"{len(skipped)} skipped: what cannot be tested here is not known to work")
+    if wrong and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if wrong and reporter:
+        reporter.section("left over", red=True)
+        for line in wrong:
+            reporter.write_line(line)
 
 
 def _postgres(config: pytest.Config) -> TestPostgres:

@@ -19,6 +19,7 @@ from psycopg import sql
 
 from app.local.postgres import Postgres
 from app.local.valkey import Valkey
+from tests.support.leftovers import directory_prefix
 
 TEMPLATE = "chat_template"
 # Nothing of a test survives the machine's crash, so it need not wait for the disk. Faults use servers of their own.
@@ -28,7 +29,7 @@ HASTY = {"fsync": "off", "full_page_writes": "off", "max_connections": "400", "s
 @contextmanager
 def public_directory() -> Iterator[Path]:
     """A temporary directory that Postgres's account can pass through (pytest's own are closed to others)."""
-    path = Path(tempfile.mkdtemp(prefix="chat-tests-"))
+    path = Path(tempfile.mkdtemp(prefix=directory_prefix()))
     path.chmod(0o711)
     try:
         yield path
