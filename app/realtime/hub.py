@@ -48,6 +48,11 @@ class Hub:
         self.repairs = Repairs(self)
         self.beginnings = Beginnings(self)
 
+    async def stop(self) -> None:
+        """End what is under way."""
+        await self.repairs.stop()
+        await self.beginnings.stop()
+
     # Coming and going
 
     def enter(self, connection: Connection) -> None:
