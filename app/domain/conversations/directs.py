@@ -36,7 +36,7 @@ async def get_or_create(session: AsyncSession, user: UUID, other: UUID) -> tuple
     found = await _find(session, key)
     if found is not None:
         return found, False
-    await hold_newcomers(session, user, other)
+    await hold_newcomers(session, user, other, caller=user)
     created = await session.scalar(
         insert(Conversation)
         .values(

@@ -33,7 +33,7 @@ async def create(session: AsyncSession, user: UUID, name: str, *, is_private: bo
         Conflict: `too_many_conversations`.
     """
     checked_name(name)
-    await hold_newcomers(session, user)
+    await hold_newcomers(session, user, caller=user)
     conversation = uuid7()
     await open_log(session, conversation, user, kind="group", name=name, is_private=is_private)
     await begin(session, conversation, user, by=user, role="admin")

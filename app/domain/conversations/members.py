@@ -38,7 +38,7 @@ async def join(session: AsyncSession, conversation: UUID, user: UUID) -> None:
     if door.is_member:
         raise Conflict("already_member", "You are a member already.")
     _require_room(door)
-    await hold_newcomers(session, user)
+    await hold_newcomers(session, user, caller=user)
     await begin(session, conversation, user, by=user)
 
 
@@ -54,7 +54,7 @@ async def add(session: AsyncSession, conversation: UUID, user: UUID, other: UUID
     if await role_of(session, conversation, other) is not None:
         raise Conflict("already_member", "This person is a member already.")
     _require_room(door)
-    await hold_newcomers(session, other)
+    await hold_newcomers(session, other, caller=user)
     await begin(session, conversation, other, by=user)
 
 

@@ -42,21 +42,20 @@ async def hold_people(session: AsyncSession, *users: UUID) -> set[UUID]:
     return {row.id for row in held if row.live}
 
 
-async def hold_newcomers(session: AsyncSession, caller: UUID, *others: UUID) -> None:
-    """As hold_people, for everybody about to become a member.
+async def hold_newcomers(session: AsyncSession, *users: UUID, caller: UUID) -> None:
+    """As hold_people, for those about to become members; `caller` is who asks, one of them or not.
 
     Raises:
-        Unauthenticated: the caller's account is over.
+        Unauthenticated: the caller is one of them, and the account is over.
         Invalid: `unknown_user`: there is no such account, or it is over.
         Conflict: `too_many_conversations`: one of them has reached the limit.
     """
-    held = await hold_people(session, caller, *others)
-    if caller not in held:
+    missing = set(users) - await hold_people(session, *users)
+    if caller in missing:
         raise Unauthenticated
-    for other in others:
-        if other not in held:
-            raise Invalid("unknown_user", "There is no such person.", errors=(("user", "There is no such person."),))
-    await _below_the_limit(session, caller, *others)
+    if missing:
+        raise Invalid("unknown_user", "There is no such person.", errors=(("user", "There is no such person."),))
+    await _below_the_limit(session, *users)
 
 
 async def _below_the_limit(session: AsyncSession, *users: UUID) -> None:

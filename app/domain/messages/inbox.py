@@ -48,7 +48,10 @@ class DiscoverPosition(msgspec.Struct, frozen=True, tag="discover"):
 _USER = bindparam("user", type_=Uuid())
 _MINE = and_(Membership.conversation_id == Conversation.id, Membership.user_id == _USER, Membership.left_at.is_(None))
 _IS_PEERSHIP = and_(
-    Conversation.kind == "direct", PEERSHIP.conversation_id == Conversation.id, PEERSHIP.user_id != _USER
+    Conversation.kind == "direct",
+    PEERSHIP.conversation_id == Conversation.id,
+    PEERSHIP.user_id != _USER,
+    Membership.role.is_not(None),  # who is neither of the two has no peer, and would see both
 )
 _CUT_TEXT = func.coalesce(func.left(MessageRow.text, bindparam("cut", type_=Integer())), MessageRow.text)
 _LAST = (

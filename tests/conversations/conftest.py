@@ -1,0 +1,116 @@
+"""A chat without a server: verbs on a real Postgres, and what they handed over."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Concatenate, ParamSpec, TypeVar
+from uuid import UUID
+
+import msgspec
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import Database, open_engine
+from app.domain import tables
+from app.domain.conversations import groups, members, roles
+from app.domain.events import Change, Outgoing
+from app.domain.messages import editing, sending
+from app.domain.messages.reading import as_message, find
+from app.domain.users.callers import Caller
+from app.domain.users.models import LoginSession, User
+from app.domain.views import Message
+from tests.support.factories import LoginSessionFactory, UserFactory
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+__all__ = ["Cast", "Chat", "tables"]
+
+
+class Cast(msgspec.Struct, frozen=True):
+    """ada created the group, grace is an admin, linus a member, mallory was removed from it, eve stands outside."""
+
+    ada: UUID
+    grace: UUID
+    linus: UUID
+    mallory: UUID
+    eve: UUID
+
+
+class Chat:
+    """One verb, one transaction; `told` is what left after the commits, in their order."""
+
+    def __init__(self, database_url: str) -> None:
+        url = database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+        self.told: list[Outgoing] = []
+        self.database = Database(open_engine(url, pool_size=16), self._tell)
+        self._logins: dict[UUID, UUID] = {}
+
+    async def _tell(self, events: list[Outgoing]) -> None:
+        self.told.extend(events)
+
+    def changes(self, conversation: UUID) -> list[Change]:
+        """What was told of a conversation's log."""
+        return [one for one in self.told if isinstance(one, Change) and one.conversation == conversation]
+
+    async def do(
+        self, verb: Callable[Concatenate[AsyncSession, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        async with self.database.transaction() as session:
+            return await verb(session, *args, **kwargs)
+
+    async def person(self, first_name: str) -> UUID:
+        user: User = UserFactory.build(first_name=first_name, last_name="Example")
+        login: LoginSession = LoginSessionFactory.build(user_id=user.id)
+        async with self.database.transaction() as session:
+            session.add(user)
+            await session.flush()
+            session.add(login)
+            await session.flush()
+        self._logins[user.id] = login.id
+        return user.id
+
+    def caller(self, user: UUID) -> Caller:
+        return Caller(user, self._logins[user])
+
+    async def group(self, cast: Cast, *, is_private: bool = True, name: str = "Mathematicians") -> UUID:
+        """A group in which everybody of the cast has their part."""
+        conversation = await self.do(groups.create, cast.ada, name, is_private=is_private)
+        for member in (cast.grace, cast.linus, cast.mallory):
+            await self.do(members.add, conversation, cast.ada, member)
+        await self.do(roles.make_admin, conversation, cast.ada, cast.grace)
+        await self.do(members.remove, conversation, cast.ada, cast.mallory)
+        return conversation
+
+    async def send(self, conversation: UUID, user: UUID, words: str = "hello") -> Message:
+        draft = sending.draft(conversation, self.caller(user), "text", words)
+        (outcome,) = await self.do(sending.send_batch, [draft])
+        assert isinstance(outcome, sending.Sent), outcome
+        return msgspec.json.decode(outcome.message, type=Message)
+
+    async def edit(self, message: Message, user: UUID, words: str) -> Message:
+        return await self.do(editing.edit, message.conversation, message.id, self.caller(user), text=words)
+
+    async def erase(self, message: Message, user: UUID) -> None:
+        await self.do(editing.delete, message.conversation, message.id, self.caller(user))
+
+    async def message(self, message: Message) -> Message:
+        return as_message(await self.do(find, message.conversation, message.id))
+
+    async def sql(self, statement: str, **values: object) -> list[tuple[object, ...]]:
+        async with self.database.transaction() as session:
+            result = await session.execute(text(statement), values)
+            return [tuple(row) for row in result] if result.returns_rows else []  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+async def chat(database_url: str) -> AsyncIterator[Chat]:
+    chat = Chat(database_url)
+    yield chat
+    await chat.database.close()
+
+
+@pytest.fixture
+async def cast(chat: Chat) -> Cast:
+    return Cast(*[await chat.person(name) for name in ("Ada", "Grace", "Linus", "Mallory", "Eve")])

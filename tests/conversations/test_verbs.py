@@ -1,0 +1,374 @@
+"""Every rule of coming, going and ruling, with its negative beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+
+from app.domain.conversations import directs, groups, members, queries, reading, renames, roles
+from app.domain.conversations.memberships import MOST_CONVERSATIONS, MOST_MEMBERS
+from app.domain.errors import ChatError, Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from app.domain.events import Change, ReadMoved
+from app.domain.messages import marks
+from app.domain.messages.conversation import detail
+from app.domain.messages.inbox import summary
+from app.domain.views import ConversationFacts, Member
+from tests.conversations.conftest import Cast, Chat
+
+
+def kinds(changes: list[Change]) -> list[str]:
+    return [change.type for change in changes]
+
+
+def as_view(change: Change) -> Member | ConversationFacts:
+    if change.type.startswith("member"):
+        return msgspec.json.decode(change.data, type=Member)
+    return msgspec.json.decode(change.data, type=ConversationFacts)
+
+
+async def refusal(attempt: Awaitable[object]) -> ChatError:
+    with pytest.raises(ChatError) as caught:
+        await attempt
+    return caught.value
+
+
+async def test_who_creates_a_group_is_its_creator_admin_and_only_member(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.do(groups.create, cast.ada, "Analytical engines")
+    shown = await chat.do(detail, conversation, cast.ada)
+    assert (shown.creator, shown.created_by, shown.role, shown.member_count) == (cast.ada, cast.ada, "admin", 1)
+    assert (shown.name, shown.is_private, shown.position, shown.last_seq, shown.unread) == (
+        "Analytical engines", False, 2, 0, 0,
+    )  # fmt: skip
+    assert [(member.user.first_name, member.role, member.by) for member in shown.members] == [("Ada", "admin", None)]
+    told = chat.changes(conversation)
+    assert [(one.type, one.position, one.prev) for one in told] == [
+        ("conversation.created", 1, 0),
+        ("member.joined", 2, 1),
+    ]
+    assert told[1].subject == cast.ada
+
+
+@pytest.mark.parametrize("name", ["", " \t", "x" * 101, "a\0b", "two\nlines"])
+async def test_a_name_that_is_none_is_refused(chat: Chat, cast: Cast, name: str) -> None:
+    assert isinstance(await refusal(chat.do(groups.create, cast.ada, name)), Invalid)
+    conversation = await chat.group(cast)
+    assert isinstance(await refusal(chat.do(groups.change, conversation, cast.ada, name=name)), Invalid)
+    longest = await chat.do(groups.create, cast.ada, "x" * 100)
+    assert (await chat.do(summary, longest, cast.ada)).name == "x" * 100
+
+
+async def test_admins_rename_and_hide_a_group(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast, is_private=False)
+    await chat.do(groups.change, conversation, cast.grace, name="Compilers", is_private=True)
+    last = chat.changes(conversation)[-1]
+    facts = as_view(last)
+    assert isinstance(facts, ConversationFacts)
+    assert (last.type, facts.name, facts.is_private) == ("conversation.updated", "Compilers", True)
+    assert isinstance(await refusal(chat.do(detail, conversation, cast.eve)), NotFound)
+
+
+async def test_a_change_to_what_is_so_already_moves_nothing(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast, name="Compilers")
+    before = await chat.do(summary, conversation, cast.ada)
+    await chat.do(groups.change, conversation, cast.ada, name="Compilers", is_private=True)
+    assert await chat.do(summary, conversation, cast.ada) == before
+    assert isinstance(await refusal(chat.do(groups.change, conversation, cast.ada)), Invalid)
+
+
+async def test_a_deleted_conversation_is_gone_for_all(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast, is_private=False)
+    await chat.do(groups.delete, conversation, cast.ada)
+    assert kinds(chat.changes(conversation))[-1] == "conversation.deleted"
+    unknown = await refusal(chat.do(detail, uuid4(), cast.ada))
+    attempts: list[Callable[[UUID], Awaitable[object]]] = [
+        lambda who: chat.do(detail, conversation, who),
+        lambda who: chat.do(members.join, conversation, who),
+        lambda who: chat.do(members.leave, conversation, who),
+        lambda who: chat.do(groups.delete, conversation, who),
+        lambda who: chat.do(groups.change, conversation, who, name="Again"),
+        lambda who: chat.do(reading.read, conversation, who, 0),
+        lambda who: chat.do(queries.members_for, conversation, who),
+    ]
+    for attempt in attempts:
+        for who in (cast.ada, cast.linus, cast.eve):
+            answer = await refusal(attempt(who))
+            assert (type(answer), answer.code, answer.detail) == (NotFound, unknown.code, unknown.detail)
+
+
+async def test_joining_and_being_added_are_told_apart(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast, is_private=False)
+    await chat.do(members.join, conversation, cast.eve)
+    joined = chat.changes(conversation)[-1]
+    assert (joined.type, joined.subject) == ("member.joined", cast.eve)
+    added = next(one for one in chat.changes(conversation) if one.subject == cast.linus)
+    view = as_view(added)
+    assert isinstance(view, Member)
+    assert added.type == "member.added"
+    assert view.by is not None
+    assert view.by.id == cast.ada
+
+
+async def test_a_newcomer_starts_where_the_log_stands_and_may_read_back(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast, is_private=False)
+    for _ in range(3):
+        await chat.send(conversation, cast.ada)
+    await chat.do(members.join, conversation, cast.eve)
+    shown = await chat.do(summary, conversation, cast.eve)
+    assert (shown.last_seq, shown.read_seq, shown.unread) == (3, 3, 0)
+    assert shown.last_message is not None
+    await chat.send(conversation, cast.ada)
+    assert (await chat.do(summary, conversation, cast.eve)).unread == 1
+
+
+async def test_coming_back_reuses_the_membership_as_a_plain_member(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast, is_private=False)
+    await chat.do(members.leave, conversation, cast.grace)
+    await chat.send(conversation, cast.ada)
+    await chat.do(members.join, conversation, cast.grace)
+    shown = await chat.do(detail, conversation, cast.grace)
+    assert (shown.role, shown.read_seq, shown.unread, shown.member_count) == ("member", 1, 0, 3)
+    rows = await chat.sql(
+        "SELECT left_at, ended, was_added, joined_seq, created_position = position FROM memberships"
+        " WHERE conversation_id = :conversation AND user_id = :user",
+        conversation=conversation,
+        user=cast.grace,
+    )
+    assert rows == [(None, None, False, 1, True)]
+
+
+async def test_an_unknown_or_closed_account_cannot_be_added(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast)
+    assert (await refusal(chat.do(members.add, conversation, cast.ada, uuid4()))).code == "unknown_user"
+    for column in ("closed_at = now()", "suspended_at = now()", "is_active = false"):
+        gone = await chat.person("Gone")
+        await chat.sql(f"UPDATE users SET {column} WHERE id = :user", user=gone)
+        refused = await refusal(chat.do(members.add, conversation, cast.ada, gone))
+        assert (type(refused), refused.code) == (Invalid, "unknown_user")
+        assert (await refusal(chat.do(directs.get_or_create, cast.ada, gone))).code == "unknown_user"
+        assert isinstance(await refusal(chat.do(members.add, conversation, gone, cast.eve)), Unauthenticated)
+
+
+async def test_nobody_is_a_member_twice(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast, is_private=False)
+    assert (await refusal(chat.do(members.join, conversation, cast.linus))).code == "already_member"
+    assert (await refusal(chat.do(members.add, conversation, cast.ada, cast.linus))).code == "already_member"
+    private = await chat.group(cast)
+    assert (await refusal(chat.do(members.join, private, cast.linus))).code == "already_member"
+
+
+async def test_the_creator_can_neither_be_removed_nor_change_roles(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast)
+    for verb in (members.remove, roles.make_admin, roles.remove_admin):
+        refused = await refusal(chat.do(verb, conversation, cast.grace, cast.ada))
+        assert (type(refused), refused.code) == (Forbidden, "creator")
+    await chat.do(members.remove, conversation, cast.ada, cast.grace)
+    assert chat.changes(conversation)[-1].type == "member.removed"
+
+
+async def test_what_is_so_already_is_a_conflict(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast)
+    for verb, other, code in (
+        (roles.make_admin, cast.grace, "already_admin"),
+        (roles.remove_admin, cast.linus, "not_an_admin"),
+        (roles.make_admin, cast.eve, "not_a_member"),
+        (roles.remove_admin, cast.mallory, "not_a_member"),
+        (members.remove, cast.mallory, "not_a_member"),
+        (members.remove, uuid4(), "not_a_member"),
+    ):
+        refused = await refusal(chat.do(verb, conversation, cast.ada, other))
+        assert (type(refused), refused.code) == (Conflict, code)
+    await chat.do(roles.make_admin, conversation, cast.grace, cast.linus)
+    await chat.do(roles.remove_admin, conversation, cast.linus, cast.grace)
+    assert kinds(chat.changes(conversation))[-2:] == ["member.promoted", "member.demoted"]
+
+
+async def test_leaving_is_a_conflict_outside_a_public_one_and_unheard_of_outside_a_private_one(
+    chat: Chat, cast: Cast
+) -> None:
+    public, private = await chat.group(cast, is_private=False), await chat.group(cast)
+    for outsider in (cast.eve, cast.mallory):
+        refused = await refusal(chat.do(members.leave, public, outsider))
+        assert (type(refused), refused.code) == (Conflict, "not_a_member")
+        assert isinstance(await refusal(chat.do(members.leave, private, outsider)), NotFound)
+    await chat.do(members.leave, private, cast.linus)
+    assert chat.changes(private)[-1].type == "member.left"
+
+
+async def test_the_longest_serving_admin_follows_the_creator(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast)
+    before = chat.changes(conversation)[-1].position
+    await chat.do(members.leave, conversation, cast.ada)
+    shown = await chat.do(detail, conversation, cast.grace)
+    assert (shown.creator, shown.created_by) == (cast.grace, cast.ada)
+    assert [(one.type, one.position) for one in chat.changes(conversation)[-2:]] == [
+        ("member.left", before + 1),
+        ("conversation.updated", before + 2),
+    ]
+
+
+async def test_without_an_admin_the_longest_serving_member_follows_and_is_promoted(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.do(groups.create, cast.ada, "Mathematicians", is_private=False)
+    await chat.do(members.add, conversation, cast.ada, cast.grace)
+    await chat.do(members.add, conversation, cast.ada, cast.linus)
+    # Coming back counts from the return: linus serves longest now, though grace was first.
+    await chat.do(members.leave, conversation, cast.grace)
+    await chat.do(members.join, conversation, cast.grace)
+    await chat.do(members.leave, conversation, cast.ada)
+    shown = await chat.do(detail, conversation, cast.linus)
+    assert (shown.creator, shown.role) == (cast.linus, "admin")
+    assert kinds(chat.changes(conversation))[-3:] == ["member.left", "conversation.updated", "member.promoted"]
+
+
+async def test_a_closed_account_follows_only_where_nobody_else_is_left(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast)
+    await chat.sql("UPDATE users SET closed_at = now() WHERE id = :user", user=cast.grace)
+    await chat.do(members.leave, conversation, cast.ada)
+    assert (await chat.do(detail, conversation, cast.linus)).creator == cast.linus
+    await chat.do(members.leave, conversation, cast.linus)
+    assert await chat.do(members.take_out, conversation, cast.grace)
+    assert not await chat.do(members.take_out, conversation, cast.grace)
+    assert kinds(chat.changes(conversation))[-2:] == ["member.left", "conversation.deleted"]
+
+
+async def test_the_last_one_to_leave_closes_the_conversation(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.do(groups.create, cast.ada, "Mathematicians")
+    await chat.do(members.leave, conversation, cast.ada)
+    assert [(one.type, one.position) for one in chat.changes(conversation)[-2:]] == [
+        ("member.left", 3),
+        ("conversation.deleted", 4),
+    ]
+    assert isinstance(await refusal(chat.do(members.join, conversation, cast.eve)), NotFound)
+
+
+async def test_a_conversation_takes_no_more_than_its_limit(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast, is_private=False)
+    set_count = "UPDATE conversations SET member_count = :count WHERE id = :conversation"
+    await chat.sql(set_count, count=MOST_MEMBERS, conversation=conversation)
+    assert (await refusal(chat.do(members.join, conversation, cast.eve))).code == "conversation_full"
+    assert (await refusal(chat.do(members.add, conversation, cast.ada, cast.eve))).code == "conversation_full"
+    await chat.sql(set_count, count=MOST_MEMBERS - 1, conversation=conversation)
+    await chat.do(members.join, conversation, cast.eve)
+
+
+async def test_a_person_is_in_no_more_conversations_than_the_limit(chat: Chat, cast: Cast) -> None:
+    public = await chat.group(cast, is_private=False)
+    await chat.sql(
+        "WITH made AS (INSERT INTO conversations (id, kind, name, is_private, created_by, creator_id)"
+        " SELECT gen_random_uuid(), 'group', 'one of many', true, :user, :user FROM generate_series(1, :count)"
+        " RETURNING id) INSERT INTO memberships (conversation_id, user_id, created_position, position)"
+        " SELECT id, :user, 2, 2 FROM made",
+        user=cast.eve,
+        count=MOST_CONVERSATIONS,
+    )
+    attempts: list[Callable[[], Awaitable[object]]] = [
+        lambda: chat.do(members.join, public, cast.eve),
+        lambda: chat.do(members.add, public, cast.ada, cast.eve),
+        lambda: chat.do(groups.create, cast.eve, "One more"),
+        lambda: chat.do(directs.get_or_create, cast.eve, cast.ada),
+        lambda: chat.do(directs.get_or_create, cast.ada, cast.eve),
+    ]
+    for attempt in attempts:
+        refused = await refusal(attempt())
+        assert (type(refused), refused.code) == (Conflict, "too_many_conversations")
+    await chat.sql(
+        "UPDATE conversations SET deleted_at = now() WHERE id = (SELECT conversation_id FROM memberships"
+        " WHERE user_id = :user LIMIT 1)",
+        user=cast.eve,
+    )
+    await chat.do(members.join, public, cast.eve)
+    assert (await refusal(chat.do(groups.create, cast.eve, "One more"))).code == "too_many_conversations"
+
+
+async def test_a_direct_conversation_is_one_for_each_pair(chat: Chat, cast: Cast) -> None:
+    conversation, new = await chat.do(directs.get_or_create, cast.ada, cast.linus)
+    assert new
+    assert await chat.do(directs.get_or_create, cast.linus, cast.ada) == (conversation, False)
+    assert [(one.type, one.position, one.subject) for one in chat.changes(conversation)] == [
+        ("conversation.created", 1, None),
+        ("member.joined", 2, cast.ada),
+        ("member.added", 3, cast.linus),
+    ]
+    shown = await chat.do(summary, conversation, cast.linus)
+    assert shown.peer is not None
+    assert (shown.kind, shown.is_private, shown.peer.id, shown.role) == ("direct", True, cast.ada, "member")
+    assert (await refusal(chat.do(directs.get_or_create, cast.ada, cast.ada))).code == "yourself"
+    assert isinstance(await refusal(chat.do(detail, conversation, cast.eve)), NotFound)
+
+
+async def test_nothing_changes_about_a_direct_conversation(chat: Chat, cast: Cast) -> None:
+    conversation, _ = await chat.do(directs.get_or_create, cast.ada, cast.linus)
+    attempts: list[Callable[[UUID], Awaitable[object]]] = [
+        lambda who: chat.do(members.join, conversation, who),
+        lambda who: chat.do(members.add, conversation, who, cast.eve),
+        lambda who: chat.do(members.remove, conversation, who, cast.linus),
+        lambda who: chat.do(members.leave, conversation, who),
+        lambda who: chat.do(roles.make_admin, conversation, who, cast.linus),
+        lambda who: chat.do(roles.remove_admin, conversation, who, cast.ada),
+        lambda who: chat.do(groups.change, conversation, who, name="Us"),
+        lambda who: chat.do(groups.delete, conversation, who),
+    ]
+    for attempt in attempts:
+        for who in (cast.ada, cast.linus):
+            refused = await refusal(attempt(who))
+            assert (type(refused), refused.code) == (Conflict, "direct")
+        assert isinstance(await refusal(attempt(cast.eve)), NotFound)
+    assert not await chat.do(members.take_out, conversation, cast.ada)
+
+
+async def test_a_read_cursor_moves_on_and_never_back(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast)
+    for _ in range(5):
+        await chat.send(conversation, cast.ada)
+    before = (await chat.do(summary, conversation, cast.linus)).position
+    for seq, read, unread in ((3, 3, 2), (2, 3, 2), (3, 3, 2), (5, 5, 0), (0, 5, 0)):
+        state = await chat.do(reading.read, conversation, cast.linus, seq)
+        assert (state.read_seq, state.unread) == (read, unread)
+    for seq in (6, -1):
+        assert isinstance(await refusal(chat.do(reading.read, conversation, cast.linus, seq)), Invalid)
+    assert [one.seq for one in chat.told if isinstance(one, ReadMoved)] == [3, 5]
+    assert (await chat.do(summary, conversation, cast.linus)).position == before
+
+
+async def test_others_hear_of_read_marks_in_small_conversations_only(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast)
+    await chat.send(conversation, cast.ada)
+    await chat.send(conversation, cast.ada)
+    await chat.do(reading.read, conversation, cast.linus, 1)
+    await chat.sql("UPDATE conversations SET member_count = 201 WHERE id = :id", id=conversation)
+    await chat.do(reading.read, conversation, cast.linus, 2)
+    assert [one.small for one in chat.told if isinstance(one, ReadMoved)] == [True, False]
+
+
+async def test_marking_a_message_marks_all_before_it(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast)
+    sent = [await chat.send(conversation, cast.ada) for _ in range(5)]
+    assert (await chat.do(marks.mark_read, conversation, cast.linus, [sent[3].id, sent[1].id])).read_seq == 4
+    assert (await chat.do(marks.mark_read, conversation, cast.linus, [sent[0].id])).read_seq == 4
+
+
+async def test_a_message_of_another_conversation_cannot_be_marked_here(chat: Chat, cast: Cast) -> None:
+    conversation, other = await chat.group(cast), await chat.group(cast)
+    here, there = await chat.send(conversation, cast.ada), await chat.send(other, cast.ada)
+    for wrong in (there.id, uuid4()):
+        refused = await refusal(chat.do(marks.mark_read, conversation, cast.linus, [here.id, wrong]))
+        assert isinstance(refused, NotFound)
+    assert (await chat.do(summary, conversation, cast.linus)).read_seq == 0
+
+
+async def test_a_renamed_person_is_a_change_wherever_they_ever_were(chat: Chat, cast: Cast) -> None:
+    conversation = await chat.group(cast)
+    await chat.send(conversation, cast.linus)
+    await chat.sql("UPDATE users SET first_name = 'Renamed' WHERE id IN (:one, :two)", one=cast.linus, two=cast.mallory)
+    for user, kind in ((cast.linus, "member.updated"), (cast.mallory, "member.removed")):
+        assert conversation in await chat.do(renames.conversations_ever, user)
+        assert await chat.do(renames.tell_name, conversation, user)
+        last = chat.changes(conversation)[-1]
+        view = as_view(last)
+        assert isinstance(view, Member)
+        assert (last.type, view.user.first_name, last.edited) == (kind, "Renamed", last.position)
+        assert last.edited_before < last.edited
+    assert not await chat.do(renames.tell_name, conversation, cast.eve)
+    assert conversation not in await chat.do(renames.conversations_ever, cast.eve)
