@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, open_engine
 from app.domain import tables
-from app.domain.conversations import groups, members, roles
+from app.domain.conversations import groups, members, renames, roles
 from app.domain.events import Change, Outgoing
 from app.domain.messages import editing, sending
 from app.domain.messages.reading import as_message, find
@@ -95,8 +95,12 @@ class Chat:
     async def erase(self, message: Message, user: UUID) -> None:
         await self.do(editing.delete, message.conversation, message.id, self.caller(user))
 
-    async def message(self, message: Message) -> Message:
-        return as_message(await self.do(find, message.conversation, message.id))
+    async def view(self, conversation: UUID, message: UUID) -> Message:
+        return as_message(await self.do(find, conversation, message))
+
+    async def rename(self, user: UUID, first_name: str, conversation: UUID) -> None:
+        await self.sql("UPDATE users SET first_name = :name WHERE id = :user", name=first_name, user=user)
+        await self.do(renames.tell_name, conversation, user)
 
     async def sql(self, statement: str, **values: object) -> list[tuple[object, ...]]:
         async with self.database.transaction() as session:
