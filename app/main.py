@@ -3,40 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from typing import Any, cast
 
 from litestar import Litestar, Router
-from litestar.config.allowed_hosts import AllowedHostsConfig
 from litestar.config.cors import CORSConfig
+from litestar.connection import ASGIConnection
 from litestar.di import Provide
+from litestar.handlers import BaseRouteHandler
+from litestar.types import ASGIApp
 
 from app.api import documents, health
-from app.api.accounts import AccountController
-from app.api.authentication import authentication
-from app.api.changes import ChangesController
+from app.api.accounts import AccountController, RegistrationController
+from app.api.changes import ChangeController
 from app.api.conversations import ConversationController
 from app.api.headers import SecurityHeaders
+from app.api.hosts import AllowedHosts
 from app.api.logins import LoginController
 from app.api.members import MemberController
 from app.api.messages import MessageController
 from app.api.people import PeopleController
-from app.api.problems import EXCEPTION_HANDLERS
+from app.api.problems import answer
 from app.api.reading import ReadingController
 from app.api.root import front_page
 from app.db import Session
 from app.settings import Settings, load
+from app.telemetry.requests import RequestLog
 from app.wiring import Runtime
 
 LARGEST_BODY = 256 * 1024
 """Bytes. The largest honest body is a text of 8,000 characters, each escaped as six or twelve bytes."""
 
+AnyConnection = ASGIConnection[Any, Any, Any, Any]
+
 CONTROLLERS = (
+    RegistrationController,
     AccountController,
     LoginController,
     PeopleController,
     ConversationController,
     MemberController,
     ReadingController,
-    ChangesController,
+    ChangeController,
     MessageController,
 )
 
@@ -49,26 +56,32 @@ def create_app(settings: Settings | None = None) -> Litestar:
         async with runtime.database.transaction() as session:
             yield session
 
+    # A plain function: Litestar copies its guards deeply, with all they hold.
+    async def authenticated(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+        await runtime.authentication(connection, handler)
+
     app = Litestar(
         [
-            Router("/api/v1", route_handlers=[front_page, *CONTROLLERS]),
+            Router("/api/v1", route_handlers=[front_page, *CONTROLLERS], guards=[authenticated]),
             health.livez,
             health.readyz,
             health.metrics,
             documents.page,
+            documents.document,
             documents.assets,
+            runtime.live.route(),
         ],
         dependencies={"tx": Provide(transaction), **runtime.dependencies()},
-        middleware=[],
-        exception_handlers=EXCEPTION_HANDLERS,
-        plugins=[],
+        exception_handlers={Exception: answer},
+        plugins=[runtime.bus.plugin],
         lifespan=[runtime.running],
         openapi_config=documents.openapi_config(),
-        allowed_hosts=AllowedHostsConfig(list(runtime.settings.allowed_hosts)),
         cors_config=CORSConfig(allow_origins=list(runtime.settings.allowed_origins), max_age=600),
         request_max_body_size=LARGEST_BODY,
         debug=runtime.settings.debug,
         logging_config=None,
     )
-    app.asgi_handler = SecurityHeaders(app.asgi_handler)
+    # Around everything, unknown paths too: Litestar's own middleware sees known routes only.
+    inner = AllowedHosts(cast("Any", app.asgi_handler), runtime.settings.allowed_hosts)
+    app.asgi_handler = cast("ASGIApp", RequestLog(SecurityHeaders(inner)))
     return app

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from celery import Celery
+from litestar import Litestar
+from litestar.di import Provide
+from redis.asyncio import Redis
+from sqlalchemy import text
 
+from app.api.authentication import Authentication
 from app.api.health import Readiness
 from app.db import Database, open_engine
 from app.domain.errors import Unavailable
-from app.domain.events import Change, Outgoing
+from app.domain.rates import Rate
+from app.domain.users.passwords import Passwords
+from app.domain.users.tokens import Tokens
 from app.realtime.accelerator import Accelerator, Away
+from app.realtime.bus import Bus, cache_rider
 from app.realtime.cache import Cache
+from app.realtime.guesses import RATES as GUESS_RATES
+from app.realtime.guesses import Guesses
+from app.realtime.live import Live
+from app.realtime.liveness import Liveness
 from app.realtime.pages import Pages
 from app.realtime.rebuild import Rebuilder
+from app.realtime.throttles import Throttles
 from app.realtime.writer import Writer
 from app.settings import Settings
 from app.tasks import application
@@ -23,21 +38,106 @@ from app.tasks.dispatch import Dispatch
 from app.tasks.workshop import Tools
 
 POOL_SIZE = 10
+READERS = 3
 READY_SECONDS = 2.0
 
 
 class Runtime:
-    """Everything one API process works with. Made without a loop, started and stopped on one."""
+    """Everything one API process works with. Made without a loop; `running` is its life on one."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.accelerator = Accelerator(settings.cache_redis_url)
         self.cache = Cache(most=settings.cache_messages)
-        self.database = Database(open_engine(settings.sqlalchemy_url, pool_size=POOL_SIZE), self._hand_over)
+        self.bus = Bus(self.accelerator, settings.cache_redis_url, riders=[cache_rider(self.cache.add_writes)])
+        self.database = Database(open_engine(settings.sqlalchemy_url, pool_size=POOL_SIZE), self.bus.hand_over)
+        self.throttles = Throttles(self.accelerator, throttle_rates(settings), processes=settings.web_concurrency)
+        self.tokens = Tokens(
+            settings.secret_key,
+            settings.secret_key_previous,
+            access_minutes=settings.access_token_minutes,
+            refresh_days=settings.refresh_token_days,
+        )
+        self.passwords = Passwords()
+        self.guesses = Guesses(self.throttles, self.database)
+        self.writer = Writer(self.database, self.throttles)
+        # Looks and repairs never wait behind requests: they have connections of their own.
+        self.readers = Database(open_engine(settings.sqlalchemy_url, pool_size=READERS))
+        self.live = Live(
+            self.bus,
+            self.database,
+            self.writer,
+            self.tokens,
+            origins=settings.allowed_origins,
+            query_tokens=settings.ws_query_token,
+            readers=self.readers,
+        )
         self.celery = make_celery(settings)
         self.dispatch = Dispatch()
         self.pages = Pages(self.database, self.accelerator, self.cache, self._ask_for_rebuild)
+        self.authentication = Authentication(
+            self.tokens, Liveness(self.database), self.throttles, proxy_hops=settings.trusted_proxy_hops
+        )
         self.draining = False
+
+    def dependencies(self) -> dict[str, Provide]:
+        """What handlers may ask for by name."""
+        offered = {
+            "tokens": self.tokens,
+            "passwords": self.passwords,
+            "guesses": self.guesses,
+            "sender": self.writer,
+            "pages": self.pages,
+            "health": self,
+        }
+        return {name: _offer(thing) for name, thing in offered.items()} | self.authentication.dependencies()
+
+    @asynccontextmanager
+    async def running(self, _: Litestar) -> AsyncIterator[None]:
+        """Start, and after the last request: write what is queued, say good-bye to the sockets, close."""
+        self.dispatch.start()
+        await self.live.start()
+        try:
+            yield
+        finally:
+            self.draining = True
+            await self.live.drain()
+            await self.writer.drain()
+            await self.live.stop()
+            await asyncio.to_thread(self.dispatch.stop)
+            self.passwords.close()
+            await self.accelerator.close()
+            await self.readers.close()
+            await self.database.close()
+
+    async def readiness(self) -> Readiness:
+        """Postgres decides; without Redis the chat is degraded, and works."""
+        if self.draining:
+            return Readiness(ready=False, reason="draining")
+        try:
+            async with asyncio.timeout(READY_SECONDS), self.database.transaction() as session:
+                await session.execute(text("SELECT 1"))
+        except (Unavailable, TimeoutError):
+            return Readiness(ready=False, reason="postgres")
+        try:
+            await self.accelerator.call(_ping)
+        except Away:
+            return Readiness(ready=True, degraded=["redis"])
+        return Readiness(ready=True)
+
+    def _ask_for_rebuild(self, conversation: UUID) -> None:
+        self.dispatch.send(cache_tasks.rebuild, str(conversation))
+
+
+def throttle_rates(settings: Settings) -> dict[str, Rate]:
+    """The policies by name, as they appear in answers."""
+    return {
+        "messages": settings.throttle_messages,
+        "user": settings.throttle_user,
+        "requests": settings.throttle_requests,
+        "address": settings.throttle_address,
+        **GUESS_RATES,
+    }
 
 
 def make_celery(settings: Settings) -> Celery:
@@ -50,5 +150,14 @@ def make_celery(settings: Settings) -> Celery:
 def open_tools(settings: Settings) -> Tools:
     """What a worker process's tasks work with; opened in that process, after the fork."""
     database = Database(open_engine(settings.sqlalchemy_url, pool_size=2))
-    rebuilder = Rebuilder(database, Accelerator(settings.cache_redis_url, connections=2), Cache(most=settings.cache_messages))
+    accelerator = Accelerator(settings.cache_redis_url, connections=2)
+    rebuilder = Rebuilder(database, accelerator, Cache(most=settings.cache_messages))
     return Tools(database=database, rebuild_cache=rebuilder.rebuild)
+
+
+def _offer(thing: object) -> Provide:
+    return Provide(lambda: thing, sync_to_thread=False)
+
+
+async def _ping(redis: Redis) -> None:
+    await redis.ping()

@@ -25,6 +25,7 @@ class ChangeController(Controller):
     @get(
         "/",
         operation_id="listChanges",
+        responses=documented(403, 404, 409),
         summary="Everything that changed after a position, to be upserted",
         description="`complete: false`: go on from `position`. 409 `reset`: the position is from the future, load anew",
     )

@@ -12,6 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from app.api.paging import Cursor, Limit
+from app.api.problems import documented
 from app.db import Session
 from app.domain.conversations import directs, groups
 from app.domain.errors import Invalid
@@ -55,7 +56,9 @@ class ConversationController(Controller):
     path = "/conversations"
     tags = ("Conversations",)
 
-    @get("/", operation_id="listConversations", summary="My conversations, latest activity first")
+    @get(
+        "/", operation_id="listConversations", responses=documented(), summary="My conversations, latest activity first"
+    )
     async def mine(
         self,
         caller: NamedDependency[Caller],
@@ -71,7 +74,8 @@ class ConversationController(Controller):
         operation_id="createConversation",
         summary="Create a group, or open the direct conversation with somebody",
         description="409 `too_many_conversations` · 400 `unknown_user`, `yourself`",
-        responses={
+        responses=documented(409)
+        | {
             201: ResponseSpec(ConversationDetail, description="Created; of a group the caller is creator and admin."),
             200: ResponseSpec(ConversationDetail, description="The direct conversation these two have already."),
         },
@@ -81,7 +85,12 @@ class ConversationController(Controller):
     ) -> Response[ConversationDetail]:
         return await _opened(tx, caller, *await data.create(tx, caller))
 
-    @get("/discover", operation_id="discoverConversations", summary="Public conversations I am not in, newest first")
+    @get(
+        "/discover",
+        operation_id="discoverConversations",
+        responses=documented(),
+        summary="Public conversations I am not in, newest first",
+    )
     async def discover(
         self,
         caller: NamedDependency[Caller],
@@ -95,6 +104,7 @@ class ConversationController(Controller):
     @get(
         "/{conversation_id:uuid}",
         operation_id="getConversation",
+        responses=documented(404),
         summary="One conversation, with its first 50 members",
         description="Outsiders see public ones, with `role` null and without messages.",
     )
@@ -106,6 +116,7 @@ class ConversationController(Controller):
     @patch(
         "/{conversation_id:uuid}",
         operation_id="changeConversation",
+        responses=documented(403, 404, 409),
         summary="Rename a group, or show or hide it: admins",
         description="403 `admins_only` · 409 `direct`",
     )
@@ -122,6 +133,7 @@ class ConversationController(Controller):
     @delete(
         "/{conversation_id:uuid}",
         operation_id="deleteConversation",
+        responses=documented(403, 404, 409),
         summary="Close a group for all: its creator",
         description="403 `creator_only` · 409 `direct`",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 from litestar import Response, get
@@ -18,6 +18,7 @@ class Readiness(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
+@runtime_checkable
 class ReadinessCheck(Protocol):
     async def readiness(self) -> Readiness: ...
 

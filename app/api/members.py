@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from app.api.paging import Cursor, Limit
+from app.api.problems import documented
 from app.db import Session
 from app.domain.conversations import members, queries, roles
 from app.domain.users.callers import Caller
@@ -31,6 +32,7 @@ class MemberController(Controller):
     @get(
         "/members",
         operation_id="listMembers",
+        responses=documented(404),
         summary="The members, in the order of their ids",
         description="Of a public conversation for everybody. 404 when private and seen from outside",
     )
@@ -48,6 +50,7 @@ class MemberController(Controller):
         "/join",
         status_code=NO_CONTENT,
         operation_id="joinConversation",
+        responses=documented(404, 409),
         summary="Join a public group",
         description="404 when private · 409 `already_member`, `conversation_full`, `too_many_conversations`, `direct`",
     )
@@ -60,6 +63,7 @@ class MemberController(Controller):
         "/add_member",
         status_code=NO_CONTENT,
         operation_id="addMember",
+        responses=documented(403, 404, 409),
         summary="Add somebody: admins",
         description="400 `unknown_user` · 403 `admins_only` · 409 `already_member`, `conversation_full`, "
         "`too_many_conversations`, `direct`",
@@ -77,6 +81,7 @@ class MemberController(Controller):
         "/remove_member",
         status_code=NO_CONTENT,
         operation_id="removeMember",
+        responses=documented(403, 404, 409),
         summary="Put somebody out: admins",
         description="403 `admins_only`, `creator` (cannot be removed) · 409 `not_a_member`, `direct`",
     )
@@ -93,6 +98,7 @@ class MemberController(Controller):
         "/leave_conversation",
         status_code=NO_CONTENT,
         operation_id="leaveConversation",
+        responses=documented(404, 409),
         summary="Leave a group",
         description="After the creator the longest-serving admin, else member, is creator; the last one closes it. "
         "409 `not_a_member`, `direct`",
@@ -106,6 +112,7 @@ class MemberController(Controller):
         "/make_admin",
         status_code=NO_CONTENT,
         operation_id="makeAdmin",
+        responses=documented(403, 404, 409),
         summary="Make a member an admin: admins",
         description="403 `admins_only`, `creator` · 409 `already_admin`, `not_a_member`, `direct`",
     )
@@ -122,6 +129,7 @@ class MemberController(Controller):
         "/remove_admin",
         status_code=NO_CONTENT,
         operation_id="removeAdmin",
+        responses=documented(403, 404, 409),
         summary="Make an admin a plain member: admins",
         description="403 `admins_only`, `creator` · 409 `not_an_admin`, `not_a_member`, `direct`",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, runtime_checkable
 from uuid import UUID
 
 import msgspec
@@ -49,6 +49,7 @@ class MessageEdit(msgspec.Struct, forbid_unknown_fields=True):
     media_url: str | None = None
 
 
+@runtime_checkable
 class PageSource(Protocol):
     """Where pages come from, as JSON; `app.realtime.pages.Pages` is one."""
 

@@ -11,6 +11,7 @@ from litestar import Controller, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from app.api.problems import documented
 from app.db import Session
 from app.domain.conversations import reading
 from app.domain.messages import marks
@@ -44,6 +45,7 @@ class ReadingController(Controller):
     @put(
         "/read",
         operation_id="markRead",
+        responses=documented(403, 404),
         summary="Everything up to a seq is read",
         description="400 beyond the last message. A seq behind the cursor changes nothing",
     )
@@ -60,6 +62,7 @@ class ReadingController(Controller):
         "/mark_message_read",
         status_code=204,
         operation_id="markMessagesRead",
+        responses=documented(403, 404),
         summary="These messages, and all before the newest of them, are read",
         description="404 when one of them is not a message of this conversation",
     )

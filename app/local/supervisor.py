@@ -89,15 +89,16 @@ def _migrated(children: Children, environment: dict[str, str], asked_to_stop: th
 
 def _ready(port: int, children: list[Child], asked_to_stop: threading.Event) -> bool:
     """Waits for the API's own word. False when told to stop meanwhile."""
-    deadline = time.monotonic() + READY_SECONDS
+    deadline, pause = time.monotonic() + READY_SECONDS, 0.05
     while not _answers(port):
         for child in children:
             if not child.is_running:
                 raise StartRefused(f"`chat {child.name}` could not start; the reason stands above.")
         if time.monotonic() > deadline:
             raise StartRefused(f"The API was not ready within {READY_SECONDS} seconds.")
-        if asked_to_stop.wait(0.05):
+        if asked_to_stop.wait(pause):
             return False
+        pause = min(1.0, pause * 1.2)
     return not asked_to_stop.is_set()
 
 

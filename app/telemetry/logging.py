@@ -42,6 +42,7 @@ def configure(settings: Settings, *, process: str) -> None:
     ]
 
     def named(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+        event.pop("color_message", None)  # uvicorn says everything twice, once in colours
         return {"process": process, **event}
 
     def formatter(renderer: structlog.typing.Processor, line: Callable[[Mapping[str, Any]], str]) -> Formatter:

@@ -67,8 +67,6 @@ class RequestLog:
                 self._note(scope, request_id, status, (time.perf_counter() - began) * 1_000)
 
     def _note(self, scope: Scope, request_id: str, status: int, milliseconds: float) -> None:
-        # `state` may be a dict or an object with one inside; a request that failed early has neither.
-        state = scope.get("state") or {}
         line = {
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "level": "info",
@@ -79,7 +77,7 @@ class RequestLog:
             "path": scope["path"] if _PLAIN.fullmatch(scope["path"]) else redacted(scope["path"]),
             "status": status,
             "ms": round(milliseconds, 1),
-            "user": str(state.get("user_id") or "") or None,
+            "user": _user(scope),
         }
         if not self.waiting:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
@@ -96,3 +94,9 @@ def _request_id(scope: Scope) -> str:
         if name == HEADER and _ACCEPTABLE.fullmatch(value):
             return str(value, "ascii")
     return uuid4().hex
+
+
+def _user(scope: Scope) -> str | None:
+    """Whose request it was, once authentication has said so."""
+    caller = scope.get("user")
+    return None if caller is None else str(caller.user)

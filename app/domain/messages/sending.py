@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 import msgspec
@@ -60,6 +60,7 @@ class Throttled(msgspec.Struct, frozen=True):
 Outcome = Sent | Throttled | ChatError
 
 
+@runtime_checkable
 class Sender(Protocol):
     """What REST and sockets send through; `app.realtime.writer.Writer` is one."""
 

@@ -1,0 +1,61 @@
+"""Only the names this server goes by: a foreign `Host` is refused, so that no link or cache entry is made with it.
+
+Machines that ask for health know a server by its address, so their paths answer under any name. Litestar's own check
+holds the port against the list too, and answers in another form than our problems.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+import msgspec
+
+from app.api.problems import MEDIA_TYPE, Problem
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+FOR_MACHINES = frozenset({"/livez", "/readyz", "/metrics"})
+PORT = re.compile(r":\d{1,5}\Z")
+
+REFUSAL = msgspec.json.encode(
+    Problem(
+        type="urn:problem-type:unknown_host",
+        title="Unknown host",
+        status=400,
+        detail="This server does not go by that name (see ALLOWED_HOSTS).",
+        code="unknown_host",
+    )
+)
+
+
+class AllowedHosts:
+    """Wraps the whole application. `*` allows every name, `*.example.org` those below one."""
+
+    def __init__(self, app: Application, hosts: Sequence[str]) -> None:
+        self._app = app
+        self._any = "*" in hosts
+        self._names = frozenset(host.lower() for host in hosts)
+        self._below = tuple(host[1:].lower() for host in hosts if host.startswith("*."))
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if self._any or scope["type"] == "lifespan" or scope["path"] in FOR_MACHINES or self._known(scope["headers"]):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 4403})
+        else:
+            headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(REFUSAL))]
+            await send({"type": "http.response.start", "status": 400, "headers": headers})
+            await send({"type": "http.response.body", "body": REFUSAL})
+
+    def _known(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+        hosts = [value for name, value in headers if name == b"host"]
+        if len(hosts) != 1:
+            return False
+        name = PORT.sub("", hosts[0].decode("latin-1")).strip("[]").lower()
+        return name in self._names or bool(self._below and name.endswith(self._below))
