@@ -1,0 +1,50 @@
+"""The application as a client sees it, and its database beside it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from app.db import Database, open_engine
+from app.domain.events import Outgoing
+from app.domain.users.passwords import Passwords
+from app.domain.users.tokens import Tokens
+from app.settings import Settings
+from tests.support.web import Client, running
+
+
+@pytest.fixture(scope="session")
+async def api(settings: Settings) -> AsyncIterator[Client]:
+    async with running(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def told() -> list[Outgoing]:
+    """What left after COMMIT, in order."""
+    return []
+
+
+@pytest.fixture
+async def database(settings: Settings, told: list[Outgoing]) -> AsyncIterator[Database]:
+    async def hand_over(events: list[Outgoing]) -> None:
+        told.extend(events)
+
+    opened = Database(open_engine(settings.sqlalchemy_url, pool_size=8), hand_over)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def tokens(settings: Settings) -> Tokens:
+    """Believes the application's tokens."""
+    return Tokens(settings.secret_key)
+
+
+@pytest.fixture
+def quick_passwords() -> Iterator[Passwords]:
+    """The same work, less of it."""
+    passwords = Passwords(memory=64, passes=1)
+    yield passwords
+    passwords.close()

@@ -1,0 +1,57 @@
+"""Where a request comes from, and what cannot be forged about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain.users.addresses import client_address, network
+
+PEER = "203.0.113.9"
+
+
+@pytest.mark.parametrize("forwarded", [[], ["1.1.1.1"], ["1.1.1.1, 2.2.2.2"], ["1.1.1.1", "2.2.2.2"]])
+def test_without_proxies_of_ours_the_header_is_not_read(forwarded: list[str]) -> None:
+    assert client_address(PEER, forwarded, 0) == PEER
+
+
+@pytest.mark.parametrize(
+    "forged", [[], ["9.9.9.9"], ["9.9.9.9, 8.8.8.8"], ["", "junk"], ["127.0.0.1, 10.0.0.1", "::1"]]
+)
+def test_what_a_client_writes_changes_nothing(forged: list[str]) -> None:
+    assert client_address(PEER, [*forged, "198.51.100.7"], 1) == "198.51.100.7"
+    assert client_address(PEER, [*forged, "198.51.100.7, 192.0.2.1"], 2) == "198.51.100.7"
+    assert client_address(PEER, [*forged, "198.51.100.7", "192.0.2.1"], 2) == "198.51.100.7"
+
+
+@pytest.mark.parametrize("forwarded", [[], ["198.51.100.7"], ["nonsense, 192.0.2.1"], [", 192.0.2.1"]])
+def test_a_header_that_did_not_come_through_all_proxies_is_not_believed(forwarded: list[str]) -> None:
+    assert client_address(PEER, forwarded, 2) == PEER
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("198.51.100.7:4711", "198.51.100.7"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("fe80::1%eth0", "fe80::1"),
+    ],
+)
+def test_addresses_are_understood_as_proxies_write_them(written: str, meant: str) -> None:
+    assert client_address(PEER, [written], 1) == meant
+
+
+def test_nobody_knows_where_a_local_pipe_comes_from() -> None:
+    assert client_address(None, [], 0) == client_address("testclient", [], 0) == "unknown"
+
+
+def test_one_owner_of_a_v6_network_counts_once() -> None:
+    assert network("2001:db8:1:2:3::4") == network("2001:db8:1:2:ffff::") == "2001:db8:1:2::/64"
+    assert network("2001:db8:1:3::4") != network("2001:db8:1:2::4")
+
+
+def test_each_v4_address_counts_for_itself() -> None:
+    assert network("198.51.100.7") == "198.51.100.7" != network("198.51.100.8")
+    assert network("unknown") == "unknown"

@@ -1,0 +1,109 @@
+"""How passwords are hashed, and which may be chosen."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from argon2 import extract_parameters
+from argon2.low_level import Type
+
+from app.domain.errors import Invalid, Unavailable
+from app.domain.users.passwords import Passwords, check_new, common_passwords
+
+
+async def test_hashes_are_argon2id_of_at_least_the_required_cost() -> None:
+    passwords = Passwords()
+    for encoded in (await passwords.hash("correct horse"), passwords._nobodys):
+        found = extract_parameters(encoded)
+        assert found.type is Type.ID
+        assert (found.memory_cost >= 19_456, found.time_cost >= 2, found.parallelism) == (True, True, 1)
+    passwords.close()
+
+
+async def test_a_password_is_recognised_and_another_is_not(quick_passwords: Passwords) -> None:
+    encoded = await quick_passwords.hash("correct horse")
+    assert await quick_passwords.verify(encoded, "correct horse")
+    assert not await quick_passwords.verify(encoded, "correct house")
+    assert not await quick_passwords.verify("!", "correct horse")
+
+
+async def test_nobody_has_every_password(quick_passwords: Passwords) -> None:
+    assert not await quick_passwords.verify(None, "correct horse")
+
+
+async def test_two_spellings_of_one_character_are_one_password(quick_passwords: Passwords) -> None:
+    encoded = await quick_passwords.hash("caf\u00e9 caf\u00e9")
+    assert await quick_passwords.verify(encoded, "cafe\u0301 cafe\u0301")
+
+
+async def test_the_event_loop_goes_on_while_hashing() -> None:
+    passwords = Passwords()
+    hashing = asyncio.create_task(passwords.hash("correct horse"))
+    turns = 0
+    while not hashing.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns > 10
+    passwords.close()
+
+
+async def test_beyond_the_queue_the_next_is_refused_and_then_it_goes_on() -> None:
+    passwords = Passwords(memory=64, passes=1, threads=1, waiting=2)
+    hold = threading.Event()
+    blocked = [asyncio.create_task(passwords._off_loop(hold.wait)) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="overloaded"):
+        await passwords.hash("correct horse")
+    hold.set()
+    await asyncio.gather(*blocked)
+    assert await passwords.hash("correct horse")
+    passwords.close()
+
+
+async def test_who_hangs_up_frees_no_thread() -> None:
+    passwords = Passwords(memory=64, passes=1, threads=1, waiting=0)
+    hold = threading.Event()
+    blocked = asyncio.create_task(passwords._off_loop(hold.wait))
+    await asyncio.sleep(0)
+    blocked.cancel()
+    await asyncio.gather(blocked, return_exceptions=True)
+    with pytest.raises(Unavailable):
+        await passwords.hash("correct horse")
+    hold.set()
+    while passwords._jobs:  # noqa: ASYNC110 - the thread tells the loop; pytest's timeout is the deadline
+        await asyncio.sleep(0.001)
+    assert await passwords.hash("correct horse")
+    passwords.close()
+
+
+async def test_a_cheaper_hash_is_outdated(quick_passwords: Passwords) -> None:
+    passwords = Passwords()
+    assert passwords.is_outdated(await quick_passwords.hash("correct horse"))
+    assert not passwords.is_outdated(await passwords.hash("correct horse"))
+    passwords.close()
+
+
+@pytest.mark.parametrize("password", ["12345678", "password1", "PassWord", "qwertyuiop", "trustno1", "iloveyou"])
+def test_the_common_ones_are_refused_whatever_their_case(password: str) -> None:
+    with pytest.raises(Invalid, match="common_password"):
+        check_new(password)
+
+
+def test_at_least_three_thousand_are_known_to_be_common() -> None:
+    assert len(common_passwords()) > 3_000
+    assert all(8 <= len(one) <= 128 and one == one.lower() for one in common_passwords())
+
+
+@pytest.mark.parametrize("password", ["short 1", "x" * 129, "", "half \ud800 of a pair"])
+def test_lengths_and_half_characters_are_refused(password: str) -> None:
+    with pytest.raises(Invalid):
+        check_new(password)
+
+
+@pytest.mark.parametrize(
+    "password", ["        ", "\x00\x01\x02\x03\x04\x05\x06\x07", "пароль-да", "🐎🐎🐎🐎🐎🐎🐎🐎", "x" * 128]
+)
+def test_any_characters_are_allowed(password: str) -> None:
+    assert check_new(password) == password

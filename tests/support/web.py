@@ -1,0 +1,88 @@
+"""The whole application in this process, as a client sees it, and people who use it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from httpx import Response
+from litestar import Litestar
+from litestar.testing import AsyncTestClient
+
+from app.domain.rates import Rate
+from app.domain.rows import uuid7
+from app.main import create_app
+from app.settings import Settings
+
+PASSWORD = "correct horse battery staple"
+API = "/api/v1"
+
+Client = AsyncTestClient[Litestar]
+
+
+class Someone(msgspec.Struct, frozen=True):
+    """A registered person with one login."""
+
+    id: str
+    email: str
+    access: str
+    refresh: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access}"}
+
+
+@asynccontextmanager
+async def running(settings: Settings, **changes: Any) -> AsyncIterator[Client]:
+    """The application on `settings`, with `changes`; unthrottled, unless a test says otherwise."""
+    high = Rate(1_000_000, 60)
+    free = {"throttle_requests": high, "throttle_address": high, "throttle_messages": high, "throttle_user": high}
+    app = create_app(msgspec.structs.replace(settings, **(free | changes)))
+    async with AsyncTestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+async def register(client: Client, first_name: str = "Ada", **fields: str) -> dict[str, Any]:
+    """A new account, with an address of its own."""
+    answer = await client.post(
+        f"{API}/users/",
+        json={
+            "email": f"{first_name.lower()}.{uuid7()}@example.org",
+            "password": PASSWORD,
+            "first_name": first_name,
+            "last_name": "Tester",
+            **fields,
+        },
+    )
+    assert answer.status_code == 201, answer.text
+    account: dict[str, Any] = answer.json()
+    return account
+
+
+async def log_in(client: Client, email: str, password: str = PASSWORD, **headers: str) -> Someone:
+    answer = await client.post(f"{API}/login/", json={"email": email, "password": password}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    return Someone(id=body["user"]["id"], email=email, access=body["access"], refresh=body["refresh"])
+
+
+async def join(client: Client, first_name: str = "Ada", **fields: str) -> Someone:
+    """Register and log in."""
+    account = await register(client, first_name, **fields)
+    return await log_in(client, account["email"])
+
+
+def problem(answer: Response, status: int, code: str) -> dict[str, Any]:
+    """The problem in `answer`, once it is the one expected."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["status"] == status
+    assert body["code"] == code, body
+    assert body["type"] == f"urn:problem-type:{code}"
+    assert body["title"]
+    assert body["detail"]
+    return body
