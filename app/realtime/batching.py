@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from app.domain.errors import Unavailable
 
@@ -68,6 +68,8 @@ class Batcher(Generic[Item, Answer]):
                     waiting.set_exception(answer)
                 else:
                     waiting.set_result(answer)
+        # In the step that found the queue empty, not a step later: a call in between would wait for nobody.
+        self._in_air.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def drain(self) -> None:
         """Wait until nothing is queued or in the air."""

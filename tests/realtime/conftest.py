@@ -178,7 +178,11 @@ class Node:
         ).access
 
     async def open(
-        self, query: str = "", headers: Json | None = None, protocols: list[str] | None = None, path: str = "/ws/conversations"
+        self,
+        query: str = "",
+        headers: Json | None = None,
+        protocols: list[str] | None = None,
+        path: str = "/ws/conversations",
     ) -> Listener:
         """A socket as a stranger opens it."""
         socket = await connect(
