@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from app.api.paging import Limit
+from app.api.problems import documented
 from app.db import Session
 from app.domain.messages.changes import changes_for
 from app.domain.users.callers import Caller
