@@ -1,0 +1,122 @@
+"""`chat up` as a person runs it: a real process with real children, watched from outside."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from app.local.processes import free_port
+from app.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 90
+
+
+class ChatUp:
+    def __init__(self, data_dir: Path, port: int, **environment: str) -> None:
+        self.data_dir = data_dir
+        self.port = port
+        self.output = data_dir.with_name(f"{data_dir.name}.{uuid.uuid4().hex}.out")
+        inherited = {k: v for k, v in os.environ.items() if k.lower() not in Settings.__struct_fields__}
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app.cli", "up"],
+                cwd=ROOT,
+                env={**inherited, "DATA_DIR": str(data_dir), "PORT": str(port), **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def wait_ready(self) -> None:
+        until(
+            lambda: f"ready http://127.0.0.1:{self.port}" in self.said or self.process.poll() is not None, START_SECONDS
+        )
+        assert self.process.poll() is None, self.said[-2_000:]
+
+    def answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def children(self, verb: str = "") -> list[psutil.Process]:
+        """Processes started by this command, by the verb they run."""
+        return [child for child in alive(psutil.Process(self.process.pid).children()) if runs(child, verb)]
+
+    def family(self) -> list[psutil.Process]:
+        return alive(psutil.Process(self.process.pid).children(recursive=True))
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> float:
+        """Sends the signal; answers the seconds until it was gone."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(30)
+        return time.monotonic() - began
+
+
+@contextmanager
+def chat_up(data_dir: Path, port: int = 0, **environment: str) -> Iterator[ChatUp]:
+    started = ChatUp(data_dir, port or free_port(), **environment)
+    try:
+        yield started
+    finally:
+        if started.process.poll() is None:
+            family = started.family()
+            started.process.terminate()
+            try:
+                started.process.wait(20)
+            except subprocess.TimeoutExpired:
+                started.process.kill()
+                started.process.wait()
+            end_all(family)
+
+
+def end_all(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(processes, timeout=5)
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [process for process in processes if is_alive(process)]
+
+
+def is_alive(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def runs(process: psutil.Process, verb: str) -> bool:
+    with suppress(psutil.Error):
+        return not verb or verb in process.cmdline()
+    return False
+
+
+def until(happened: Callable[[], bool], seconds: float) -> None:
+    """Waits until it has happened; fails when it has not within the seconds."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)
