@@ -9,21 +9,17 @@ from __future__ import annotations
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import BigInteger, Integer, Uuid, and_, bindparam, literal_column, null, select, true, union_all
+from sqlalchemy import BigInteger, Integer, Uuid, bindparam, literal_column, null, select, true, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
 from app.domain.conversations.doors import no_conversation, open_door
 from app.domain.conversations.facts import (
-    CHANGER,
     CONVERSATION_COLUMNS,
-    IS_CHANGER,
-    IS_PERSON,
-    MEMBER_COLUMNS,
-    PERSON,
     as_facts,
     as_member,
     member_type,
+    members,
 )
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.errors import Conflict, Invalid, NotFound
@@ -62,22 +58,29 @@ _CHANGED = (
     .limit(_LIMIT)
     .subquery("changed")
 )
+# The limits keep the planner from reading all members, or all messages, to hash them: one look by key for each row.
+_MESSAGE = (
+    select(*MESSAGE_COLUMNS, *SENDER_COLUMNS)
+    .join(SENDER, SENDER.id == MessageRow.sender_id)
+    .where(MessageRow.conversation_id == _CONVERSATION, MessageRow.seq == _CHANGED.c.seq)
+    .limit(1)
+    .correlate(_CHANGED)
+    .lateral("message")
+)
+_MEMBER = (
+    members()
+    .where(Membership.conversation_id == _CONVERSATION, Membership.user_id == _CHANGED.c.user_id)
+    .limit(1)
+    .correlate(_CHANGED)
+    .lateral("member")
+)
 # One row at least comes back for a conversation that exists, so that the counter is always told with the rows.
 _CHANGES = (
-    select(
-        *CONVERSATION_COLUMNS,
-        _CHANGED.c.position.label("changed_position"),
-        *MESSAGE_COLUMNS,
-        *SENDER_COLUMNS,
-        *MEMBER_COLUMNS,
-    )
+    select(*CONVERSATION_COLUMNS, _CHANGED.c.position.label("changed_position"), *_MESSAGE.c, *_MEMBER.c)
     .select_from(Conversation)
     .outerjoin(_CHANGED, true())
-    .outerjoin(MessageRow, and_(MessageRow.conversation_id == _CONVERSATION, MessageRow.seq == _CHANGED.c.seq))
-    .outerjoin(SENDER, SENDER.id == MessageRow.sender_id)
-    .outerjoin(Membership, and_(Membership.conversation_id == _CONVERSATION, Membership.user_id == _CHANGED.c.user_id))
-    .outerjoin(PERSON, IS_PERSON)
-    .outerjoin(CHANGER, IS_CHANGER)
+    .outerjoin(_MESSAGE, true())
+    .outerjoin(_MEMBER, true())
     .where(Conversation.id == _CONVERSATION)
     .order_by(_CHANGED.c.position)
 )
