@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from app import settings, wiring
+from app.settings import load
 from app.tasks.workshop import workshop
+from app.wiring import make_celery, open_tools
 
-_settings = settings.load()
-celery = wiring.make_celery(_settings)
-workshop.furnish(lambda: wiring.open_tools(_settings))
+_settings = load()
+celery = make_celery(_settings)
+workshop.furnish(lambda: open_tools(_settings))

@@ -42,7 +42,7 @@ async def counters(database: Database, conversation: UUID) -> tuple[int, int, in
 
 
 async def somebody_waits(database: Database) -> None:
-    """Until a connection of this database waits for a lock; each look in a transaction, and so a snapshot, of its own."""
+    """Until a connection of this database waits for a lock; each look is a transaction of its own."""
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )

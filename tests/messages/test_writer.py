@@ -1,0 +1,188 @@
+"""The writer: many sends, few transactions; acknowledged means committed; what cannot be stored fails alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from uuid import uuid4
+
+import msgspec
+import pytest
+from sqlalchemy import event, text
+
+from app.db import Database, open_engine
+from app.domain.errors import ChatError, Mismatch, NotFound, Throttled, Unavailable
+from app.domain.events import Outgoing
+from app.domain.messages.sending import Draft, Sent, draft
+from app.domain.rates import Rate
+from app.domain.users.callers import Caller
+from app.domain.views import Message
+from app.realtime import writer as writers
+from app.realtime.accelerator import Accelerator
+from app.realtime.throttles import Throttles
+from app.realtime.writer import Writer
+from tests.support.scene import Scene, group, person
+
+PLENTY = {"messages": Rate(100_000, 60), "user": Rate(1_000_000, 86_400)}
+
+
+@pytest.fixture
+async def accelerator(redis_url: str) -> AsyncIterator[Accelerator]:
+    opened = Accelerator(redis_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def writer(database: Database, accelerator: Accelerator) -> Writer:
+    return Writer(database, Throttles(accelerator, PLENTY))
+
+
+def message(sent: Sent) -> Message:
+    return msgspec.json.decode(sent.message, type=Message)
+
+
+async def send_all(writer: Writer, drafts: Sequence[Draft]) -> list[Sent | BaseException]:
+    return await asyncio.gather(*(writer.send(one) for one in drafts), return_exceptions=True)
+
+
+def codes(answers: Sequence[Sent | BaseException]) -> list[str]:
+    return [one.code if isinstance(one, ChatError) else "sent" for one in answers]
+
+
+class Commits:
+    """Counts the transactions of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self.count = 0
+        event.listen(database.engine.sync_engine, "commit", self._committed)
+
+    def _committed(self, _: object) -> None:
+        self.count += 1
+
+
+async def test_sends_that_arrive_together_share_a_transaction(database: Database, scene: Scene, writer: Writer) -> None:
+    commits = Commits(database)
+    answers = await send_all(writer, [draft(scene.conversation, scene.ada, "text", str(n)) for n in range(100)])
+    assert sorted(message(one).seq for one in answers if isinstance(one, Sent)) == list(range(1, 101))
+    # The first flies alone or with a few, all others in the flights after it.
+    assert commits.count <= 3
+
+
+async def test_one_send_on_an_idle_server_waits_for_nobody(database: Database, scene: Scene, writer: Writer) -> None:
+    commits = Commits(database)
+    assert message(await writer.send(draft(scene.conversation, scene.ada, "text", "alone"))).seq == 1
+    assert commits.count == 1
+
+
+async def test_retries_in_one_batch_are_one_message(scene: Scene, writer: Writer) -> None:
+    one = draft(scene.conversation, scene.ada, "text", "hello", client_id="a")
+    answers = await send_all(writer, [one] * 20)
+    assert {message(answer).id for answer in answers if isinstance(answer, Sent)} == {message(answers[0]).id}  # type: ignore[arg-type]
+    assert [answer.replayed for answer in answers if isinstance(answer, Sent)] == [False] + [True] * 19
+
+
+async def test_a_twin_with_another_body_is_a_mismatch(scene: Scene, writer: Writer) -> None:
+    first = draft(scene.conversation, scene.ada, "text", "hello", client_id="a")
+    other = draft(scene.conversation, scene.ada, "text", "bye", client_id="a")
+    await writer.send(draft(scene.conversation, scene.ada, "text", "warm-up"))
+    sent, refused = await send_all(writer, [first, other])
+    assert isinstance(sent, Sent)
+    assert isinstance(refused, Mismatch)
+
+
+async def test_a_throttled_sender_is_refused_and_a_replay_answered(
+    database: Database, scene: Scene, accelerator: Accelerator
+) -> None:
+    writer = Writer(database, Throttles(accelerator, PLENTY | {"messages": Rate(2, 60)}))
+    known = draft(scene.conversation, scene.ada, "text", "one", client_id="a")
+    first = await writer.send(known)
+    await writer.send(draft(scene.conversation, scene.ada, "text", "two"))
+    with pytest.raises(Throttled) as refused:
+        await writer.send(draft(scene.conversation, scene.ada, "text", "three"))
+    assert (refused.value.policy, refused.value.limit) == ("messages", 2)
+    with pytest.raises(Throttled):
+        await writer.send(draft(scene.conversation, scene.ada, "text", "four", client_id="b"))
+    again = await writer.send(known)
+    assert again.replayed
+    assert message(again).id == message(first).id
+    assert message(await writer.send(draft(scene.conversation, scene.linus, "text", "mine"))).seq == 3
+
+
+async def test_what_is_not_stored_uses_up_nothing(database: Database, scene: Scene, accelerator: Accelerator) -> None:
+    writer = Writer(database, Throttles(accelerator, PLENTY | {"messages": Rate(3, 60)}))
+    known = draft(scene.conversation, scene.ada, "text", "one", client_id="a")
+    await writer.send(known)
+    for _ in range(5):
+        await writer.send(known)
+        with pytest.raises(NotFound):
+            await writer.send(draft(uuid4(), scene.ada, "text", "nowhere"))
+    await writer.send(draft(scene.conversation, scene.ada, "text", "two"))
+    await writer.send(draft(scene.conversation, scene.ada, "text", "three"))
+    with pytest.raises(Throttled):
+        await writer.send(draft(scene.conversation, scene.ada, "text", "four"))
+
+
+async def test_a_message_postgres_refuses_fails_alone(scene: Scene, writer: Writer) -> None:
+    def unchecked(body: str) -> Draft:
+        return Draft(scene.conversation, scene.ada.user, scene.ada.session, "text", body, "")
+
+    await writer.send(unchecked("warm-up"))
+    answers = await send_all(writer, [unchecked("good"), unchecked("NUL \x00"), unchecked("good too")])
+    assert [isinstance(answer, Sent) for answer in answers] == [True, False, True]
+
+
+async def test_a_locked_conversation_answers_busy_and_the_others_are_written(
+    database: Database, scene: Scene, writer: Writer
+) -> None:
+    open_room = await group(database, scene.ada)
+    async with database.transaction() as session:
+        await session.execute(
+            text("SELECT 1 FROM conversations WHERE id = :id FOR NO KEY UPDATE"), {"id": scene.conversation}
+        )
+        drafts = [draft(room, scene.ada, "text", "hello") for room in (open_room, scene.conversation, open_room)]
+        answers = await send_all(writer, drafts)
+    assert codes(answers) == ["sent", "busy", "sent"]
+
+
+async def test_beyond_its_queue_the_writer_refuses(
+    database: Database, scene: Scene, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "MOST_WAITING", 10)
+    writer = Writer(database, Throttles(accelerator, PLENTY))
+    answers = await send_all(writer, [draft(scene.conversation, scene.ada, "text", str(n)) for n in range(40)])
+    assert codes(answers).count("sent") == 10
+    assert codes(answers).count("overloaded") == 30
+
+
+async def test_a_client_that_hangs_up_cancels_nothing(database: Database, scene: Scene, writer: Writer) -> None:
+    sending = asyncio.create_task(writer.send(draft(scene.conversation, scene.ada, "text", "hello")))
+    await asyncio.sleep(0)
+    sending.cancel()
+    await writer.drain()
+    async with database.transaction() as session:
+        count = await session.execute(
+            text("SELECT count(*) FROM messages WHERE conversation_id = :id"), {"id": scene.conversation}
+        )
+        assert count.scalar_one() == 1
+
+
+async def test_without_a_database_a_send_is_unavailable_at_once(scene: Scene, accelerator: Accelerator) -> None:
+    nowhere = Database(open_engine("postgresql+psycopg://chat@127.0.0.1:1/chat"))
+    with pytest.raises(Unavailable):
+        await Writer(nowhere, Throttles(accelerator, PLENTY)).send(
+            draft(scene.conversation, scene.ada, "text", "hello")
+        )
+    await nowhere.close()
+
+
+async def test_nothing_is_told_of_what_is_not_stored(
+    database: Database, scene: Scene, writer: Writer, told: list[Outgoing]
+) -> None:
+    told.clear()
+    outsider: Caller = await person(database, "Mallory")
+    told.clear()
+    await send_all(
+        writer, [draft(scene.conversation, outsider, "text", "hello"), draft(uuid4(), outsider, "text", "x")]
+    )
+    assert told == []
