@@ -106,7 +106,7 @@ def _migrate(asked: argparse.Namespace) -> None:
 def demo(asked: argparse.Namespace) -> int:
     from app.local import demo
 
-    return demo.run(load(embedded=True).public_url)
+    return demo.run(load(embedded=True).port)
 
 
 def create_operator(asked: argparse.Namespace) -> int:
@@ -132,7 +132,14 @@ async def _create_operator(settings: Settings, email: str) -> int:
 def openapi(asked: argparse.Namespace) -> None:
     import msgspec
 
-    application = import_module("app.main").create_app()
+    # The description needs no server: these are named and never asked.
+    described = msgspec.structs.replace(
+        load(embedded=True),
+        database_url="postgresql://127.0.0.1/unused",
+        redis_url="redis://127.0.0.1/0",
+        cache_redis_url="redis://127.0.0.1/0",
+    )
+    application = import_module("app.main").create_app(described)
     document = msgspec.json.encode(application.openapi_schema.to_schema(), order="sorted")
     asked.file.parent.mkdir(parents=True, exist_ok=True)
     asked.file.write_bytes(msgspec.json.format(document, indent=2) + b"\n")
