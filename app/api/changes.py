@@ -21,7 +21,7 @@ class ChangeController(Controller):
     """The log of one conversation, as its rows stand now."""
 
     path = "/conversations/{conversation_id:uuid}/changes"
-    tags = ("Changes",)
+    tags = ("Reading",)
 
     @get(
         "/",

@@ -6,7 +6,7 @@ So one encoding of a message serves REST pages, the cache, the bus and every soc
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -187,7 +187,10 @@ class Change(View, frozen=True, kw_only=True):
 
     type: str
     position: int
-    data: Message | Member | ConversationFacts | msgspec.Raw
+    data: Annotated[
+        msgspec.Raw,
+        msgspec.Meta(description="The whole row as it stands now: a message, a member, or the conversation's facts."),
+    ]
 
 
 class Page(View, frozen=True, kw_only=True):
