@@ -34,7 +34,6 @@ from app.realtime.connections import Connection
 from app.realtime.live import Live
 from app.realtime.throttles import Throttles
 from app.realtime.writer import Writer
-from tests.support.scene import Scene, set_up
 
 __all__ = ["Listener", "Node", "tables"]
 
@@ -84,8 +83,8 @@ class Listener:
         finally:
             self.code = self.socket.close_code
 
-    async def say(self, type: str, **fields: object) -> None:
-        await self.socket.send(msgspec.json.encode({"type": type, **fields}).decode())
+    async def say(self, kind: str, **fields: object) -> None:
+        await self.socket.send(msgspec.json.encode({"type": kind, **fields}).decode())
 
     async def next(self, *types: str, **fields: object) -> Json:
         """The next frame of these types with these fields; what stands before it is passed over."""
@@ -111,9 +110,8 @@ class Listener:
     def told(self, *types: str) -> list[Json]:
         return [frame for frame in self.frames if frame["type"] in types]
 
-    async def quiet(self, *types: str, by: Json | None = None) -> None:
+    async def quiet(self, *types: str) -> None:
         """Nothing of these types arrives before the answer to a ping, which everything told before precedes."""
-        del by
         before = len(self.told(*types))
         await self.say("ping", ref="quiet")
         await self.next("pong", ref="quiet")
@@ -125,7 +123,10 @@ class Listener:
 
 
 class Node:
-    """One process. `do` runs a verb in a transaction of this node; `lossy` says which events never reach Redis."""
+    """One process. `do` runs a verb in a transaction of this node.
+
+    `hand_over` may be replaced: by `mute` (Redis loses it), by `killed` (the process dies between COMMIT and publish).
+    """
 
     def __init__(self, database_url: str, redis_url: str) -> None:
         self.accelerator = Accelerator(redis_url)
@@ -140,6 +141,12 @@ class Node:
         self.live = Live(self.bus, self.database, self.writer, self.tokens, origins=[ORIGIN])
         self.port = 0
         self._listeners: list[Listener] = []
+
+    async def mute(self, events: list[Outgoing]) -> None:
+        self.live.hub.hear(events)
+
+    async def killed(self, events: list[Outgoing]) -> None:
+        """Tells nobody."""
 
     async def _hand_over(self, events: list[Outgoing]) -> None:
         await self.hand_over(events)
@@ -216,9 +223,6 @@ class Node:
         sent = await self.writer.send(sending.draft(conversation, by, "text", text))
         return msgspec.json.decode(sent.message, type=Message)
 
-    async def reads(self, verb: Callable[[], Awaitable[T]]) -> T:
-        return await verb()
-
 
 @pytest.fixture
 async def nodes(database_url: str, redis_url: str) -> AsyncIterator[tuple[Node, Node]]:
@@ -236,8 +240,3 @@ async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
     """One process."""
     async with Node(database_url, redis_url).running() as running:
         yield running
-
-
-@pytest.fixture
-async def scene(node: Node) -> Scene:
-    return await set_up(node.database)

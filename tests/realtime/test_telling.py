@@ -3,6 +3,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from app.domain.conversations import groups, members, reading
+from app.domain.conversations.models import Conversation
 from app.domain.messages import editing
 from tests.realtime.conftest import Node, eventually
 from tests.support.scene import group, person, set_up
@@ -167,7 +168,7 @@ async def test_a_read_mark_in_a_large_conversation_is_told_to_own_devices_only(n
     await here.send(scene.conversation, scene.ada)
     ada, phone, desk = await here.join(scene.ada), await here.join(scene.linus), await there.join(scene.linus)
     async with here.database.transaction() as session:
-        conversation = await session.get_one(groups.Conversation, scene.conversation)
+        conversation = await session.get_one(Conversation, scene.conversation)
         conversation.member_count = 201
     await phone.say("read", conversation=str(scene.conversation), seq=1)
     await phone.next("read")

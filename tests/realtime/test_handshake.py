@@ -1,0 +1,146 @@
+"""Who may open a socket, and the code that refuses everybody else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.domain.users import families, tickets
+from app.domain.users.models import LoginSession, User
+from app.domain.users.tokens import Tokens
+from app.realtime import sockets
+from tests.realtime.conftest import ORIGIN, SECRET, Node, eventually
+from tests.support.scene import person
+
+
+def moment(days: int = 0) -> datetime:
+    return datetime.now(UTC) + timedelta(days=days)
+
+
+async def test_a_bearer_header_opens_a_socket(node: Node) -> None:
+    ada = await person(node.database, "Ada")
+    for scheme in ("Bearer", "JWT", "bearer"):
+        listener = await node.open(headers={"Authorization": f"{scheme} {node.access(ada)}"})
+        assert (await listener.next())["type"] == "hello"
+
+
+async def test_a_subprotocol_opens_a_socket_and_is_not_sent_back(node: Node) -> None:
+    ada = await person(node.database, "Ada")
+    listener = await node.open(protocols=["chat.v1", f"bearer.{node.access(ada)}"])
+    assert (await listener.next())["type"] == "hello"
+    assert listener.socket.subprotocol == "chat.v1"
+
+
+async def test_a_ticket_opens_one_socket(node: Node) -> None:
+    ada = await person(node.database, "Ada")
+    ticket = await node.do(tickets.issue, ada)
+    first = await node.open(f"?ticket={ticket.ticket}")
+    assert (await first.next())["user"] == str(ada.user)
+    second = await node.open(f"?ticket={ticket.ticket}")
+    assert await second.closed() == 4401
+
+
+async def test_a_token_in_the_query_opens_a_socket_unless_that_is_switched_off(node: Node) -> None:
+    ada = await person(node.database, "Ada")
+    listener = await node.open(f"?token={node.access(ada)}")
+    assert (await listener.next())["type"] == "hello"
+    node.live.sockets._gate._query_tokens = False
+    refused = await node.open(f"?token={node.access(ada)}")
+    assert await refused.closed() == 4401
+
+
+async def test_a_trailing_slash_changes_nothing(node: Node) -> None:
+    ada = await person(node.database, "Ada")
+    listener = await node.open(path="/ws/conversations/", headers={"Authorization": f"Bearer {node.access(ada)}"})
+    assert (await listener.next())["type"] == "hello"
+
+
+@pytest.mark.parametrize("query", ["", "?token=", "?token=x.y.z", "?ticket=nothing", "?ticket=%00", "?token=%ff"])
+async def test_without_a_proof_the_socket_is_accepted_and_closed_at_once(node: Node, query: str) -> None:
+    listener = await node.open(query)
+    assert await listener.closed() == 4401
+    assert listener.frames == []
+
+
+async def test_a_token_that_is_not_a_living_access_token_opens_nothing(node: Node) -> None:
+    ada = await person(node.database, "Ada")
+    expired = node.access(ada, seconds=-60)
+    stranger = Tokens("another-secret-" + "0123456789abcdef" * 2)
+    begin, end = moment(), moment(days=1)
+    refresh, forged = (
+        tokens.pair(user=ada.user, session=ada.session, generation=1, rotated_at=begin, expires_at=end)
+        for tokens in (node.tokens, stranger)
+    )
+    for token in (expired, refresh.refresh, forged.access, node.access(ada)[:-2], f"{SECRET}"):
+        listener = await node.open(headers={"Authorization": f"Bearer {token}"})
+        assert await listener.closed() == 4401
+
+
+async def test_an_ended_login_opens_nothing_and_loses_its_sockets(node: Node) -> None:
+    ada = await person(node.database, "Ada")
+    listener = await node.join(ada)
+    await node.do(families.end, LoginSession.id == ada.session)
+    assert await listener.closed() == 4401
+    again = await node.open(headers={"Authorization": f"Bearer {node.access(ada)}"})
+    assert await again.closed() == 4401
+    assert again.frames == []
+
+
+async def test_a_suspended_account_opens_nothing(node: Node) -> None:
+    ada = await person(node.database, "Ada")
+    async with node.database.transaction() as session:
+        (await session.get_one(User, ada.user)).suspended_at = moment()
+    listener = await node.open(headers={"Authorization": f"Bearer {node.access(ada)}"})
+    assert await listener.closed() == 4401
+
+
+async def test_a_foreign_page_is_refused_and_ours_is_not(node: Node) -> None:
+    ada = await person(node.database, "Ada")
+    proof = {"Authorization": f"Bearer {node.access(ada)}"}
+    for origin in ("https://evil.example", "null", f"{ORIGIN}.evil.example", ORIGIN.replace("http:", "https:")):
+        listener = await node.open(headers={**proof, "Origin": origin})
+        assert await listener.closed() == 4403
+    ours = await node.open(headers={**proof, "Origin": ORIGIN})
+    assert (await ours.next())["type"] == "hello"
+
+
+async def test_one_socket_too_many_is_told_to_wait(node: Node) -> None:
+    ada, grace = await person(node.database, "Ada"), await person(node.database, "Grace")
+    listeners = [await node.join(ada) for _ in range(sockets.SOCKETS_PER_USER)]
+    extra = await node.open(headers={"Authorization": f"Bearer {node.access(ada)}"})
+    assert await extra.closed() == 4429
+    await node.join(grace)
+    await listeners[0].close()
+    await eventually(lambda: len(node.sockets(ada)) < sockets.SOCKETS_PER_USER)
+    await node.join(ada)
+
+
+async def test_a_socket_ends_with_its_token_and_goes_on_when_renewed(node: Node) -> None:
+    ada = await person(node.database, "Ada")
+    ending = await node.open(headers={"Authorization": f"Bearer {node.access(ada, seconds=2)}"})
+    renewed = await node.open(headers={"Authorization": f"Bearer {node.access(ada, seconds=2)}"})
+    await renewed.next("hello")
+    await renewed.say("auth", token=node.access(ada), ref="again")
+    await renewed.next("ack", ref="again")
+    assert await ending.closed() == 4401
+    await renewed.quiet("error")
+
+
+async def test_a_token_of_another_login_renews_nothing(node: Node) -> None:
+    ada, eve = await person(node.database, "Ada"), await person(node.database, "Eve")
+    listener = await node.join(ada)
+    await listener.say("auth", token=node.access(eve), ref=1)
+    assert (await listener.next("error", ref=1))["code"] == "another_login"
+    await listener.say("auth", token="nonsense", ref=2)
+    assert (await listener.next("error", ref=2))["code"] == "invalid_token"
+    assert node.sockets(ada)[0].caller.user == ada.user
+
+
+async def test_a_restart_tells_sockets_to_come_back_and_admits_no_more(node: Node) -> None:
+    ada = await person(node.database, "Ada")
+    listener = await node.join(ada)
+    await node.live.drain()
+    assert await listener.closed() == 1012
+    late = await node.open(headers={"Authorization": f"Bearer {node.access(ada)}"})
+    assert await late.closed() == 1012
