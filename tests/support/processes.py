@@ -1,0 +1,179 @@
+"""The chat's processes as an operator starts them (`chat api`, `chat worker`), each in a group of its own.
+
+None outlives who started it. What they say goes to files; when a test fails, the end of each is shown with it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from app.local.processes import StartRefused, dying_with_us, free_port, port_is_taken, wait_until
+from app.settings import Settings
+from tests.support.chat import end_all
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+START_SECONDS: Final = 60
+STOP_SECONDS: Final = 20
+"""Contract: out within 20 s of SIGTERM."""
+
+SECRET: Final = "for-tests-only-" + "0123456789abcdef" * 2
+UNTHROTTLED: Final = dict.fromkeys(
+    ("THROTTLE_MESSAGES", "THROTTLE_USER", "THROTTLE_REQUESTS", "THROTTLE_ADDRESS"), "1000000/minute"
+)
+SHOWN_LINES: Final = 40
+_started: deque[Process] = deque(maxlen=6)
+
+
+class Process:
+    """One `chat` process. `started` or `running` below make them."""
+
+    def __init__(self, verb: str, arguments: list[str], directory: Path, environment: dict[str, str]) -> None:
+        self.name = f"{verb}-{time.monotonic_ns()}"
+        self.log = directory / f"{self.name}.log"
+        inherited = {
+            name: value for name, value in os.environ.items() if name.lower() not in Settings.__struct_fields__
+        }
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app.cli", verb, *arguments],
+                cwd=ROOT,
+                env={**inherited, "PYTHONUNBUFFERED": "1", **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=dying_with_us(signal.SIGTERM),
+            )
+        _started.append(self)
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """As the kernel does when memory is short: nothing is said good-bye to."""
+        self.process.kill()
+        self.process.wait(5)
+
+    def stop(self) -> None:
+        """Asks it to end, waits, and then ends by force whatever of its family is left."""
+        family = psutil.Process(self.process.pid).children(recursive=True) if self.is_running else []
+        if self.is_running:
+            self.signal(signal.SIGCONT)
+            self.signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(5)
+        end_all([process for process in family if process.is_running()])
+
+
+class Api(Process):
+    """`chat api` on a port of its own."""
+
+    def __init__(self, directory: Path, environment: dict[str, str], port: int) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        super().__init__("api", [], directory, {**environment, "PORT": str(port)})
+
+    def answers(self, path: str = "/readyz") -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def wait_ready(self) -> None:
+        wait_until(self.answers, self.process, seconds=START_SECONDS, what=self.name, log=self.log)
+
+
+class Processes:
+    """Starts processes on one database and Redis. Whatever happens, `stop` ends them all."""
+
+    def __init__(self, directory: Path, database_url: str, redis_url: str) -> None:
+        self.directory = directory
+        self.environment = {
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "SECRET_KEY": SECRET,
+            "DATA_DIR": str(directory),
+            "LOG_FILE": "",
+            **UNTHROTTLED,
+        }
+        self._all: list[Process] = []
+
+    def api(self, **environment: str) -> Api:
+        """An API process, ready. Raises StartRefused with its last words."""
+        (one,) = self.apis(environment)
+        return one
+
+    def apis(self, *environments: dict[str, str]) -> list[Api]:
+        """Several, started side by side."""
+        starting = [self._start_api(environment) for environment in environments]
+        for at, environment in enumerate(environments):
+            for attempt in range(3):
+                try:
+                    starting[at].wait_ready()
+                    break
+                except StartRefused:
+                    # Somebody took the port between our look and its own.
+                    if attempt == 2 or not port_is_taken(starting[at].port):
+                        raise
+                    starting[at] = self._start_api(environment)
+        return starting
+
+    def worker(self, **environment: str) -> Process:
+        """A worker that takes tasks."""
+        one = Process("worker", ["--concurrency=1"], self.directory, {**self.environment, **environment})
+        self._all.append(one)
+        wait_until(lambda: "ready." in one.said, one.process, seconds=START_SECONDS, what=one.name, log=one.log)
+        return one
+
+    def stop(self) -> None:
+        for one in self._all:
+            if one.is_running:
+                one.signal(signal.SIGCONT)
+                one.signal(signal.SIGTERM)  # all at once; `stop` waits for each
+        for one in self._all:
+            one.stop()
+
+    def _start_api(self, environment: dict[str, str]) -> Api:
+        one = Api(self.directory, {**self.environment, **environment}, free_port())
+        self._all.append(one)
+        return one
+
+
+@contextmanager
+def processes(directory: Path, database_url: str, redis_url: str) -> Iterator[Processes]:
+    with ExitStack() as stack:
+        made = Processes(directory, database_url, redis_url)
+        stack.callback(made.stop)
+        yield made
+
+
+def last_words() -> list[tuple[str, str]]:
+    """For the report of a failure: the end of what the latest processes said."""
+    return [(one.name, "\n".join(one.said.splitlines()[-SHOWN_LINES:])) for one in _started if one.log.exists()]

@@ -1,0 +1,160 @@
+"""What the proxy understands of the two servers behind it: where a Postgres transaction stands, and Redis's commands.
+
+What fired is counted: a fault that never happened proves nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final, Literal
+
+import msgspec
+
+from tests.support.proxy import Cut
+
+NEGOTIATIONS: Final = (80877103, 80877104)  # SSLRequest, GSSENCRequest: asked before the startup message
+PING: Final = b"*1\r\n$4\r\nPING\r\n"
+Where = Literal["statement", "before", "after"]
+
+
+class Trap(msgspec.Struct):
+    """Cuts the next transaction in which a statement contains `needle`.
+
+    `statement`: before that statement is forwarded. `before`: before its COMMIT is. `after`: once the server has
+    committed, before the client hears of it. `fired` counts.
+    """
+
+    where: Where | None = None
+    needle: bytes = b""
+    fired: int = 0
+
+    def set(self, where: Where, needle: bytes) -> None:
+        self.where, self.needle, self.fired = where, needle, 0
+
+    def springs(self, where: str) -> bool:
+        if self.where != where:
+            return False
+        self.where = None
+        self.fired += 1
+        return True
+
+
+class PostgresWire:
+    """Reads what the client says, message by message: simple queries, and prepared statements by their names."""
+
+    def __init__(self, trap: Trap) -> None:
+        self._trap = trap
+        self._buffer = b""
+        self._started = False
+        self._statements: dict[bytes, bytes] = {}
+        self._touched = False
+        self._awaited = b""
+        self._committing = False
+
+    def up(self, data: bytes) -> bytes:
+        self._buffer += data
+        out = b""
+        while message := self._next():
+            if self._started:
+                self._hear(message)
+            self._started = self._started or int.from_bytes(message[4:8]) not in NEGOTIATIONS
+            out += message
+        return out
+
+    def down(self, data: bytes) -> bytes:
+        if self._committing:
+            self._awaited += data
+            if b"COMMIT\0" in self._awaited:  # the tag of CommandComplete: it is durable now
+                raise Cut
+            return b""
+        return data
+
+    def _next(self) -> bytes:
+        head = 1 if self._started else 0
+        if len(self._buffer) < head + 4:
+            return b""
+        size = head + int.from_bytes(self._buffer[head : head + 4])
+        if len(self._buffer) < size:
+            return b""
+        message, self._buffer = self._buffer[:size], self._buffer[size:]
+        return message
+
+    def _hear(self, message: bytes) -> None:
+        kind, body = message[:1], message[5:]
+        if kind == b"Q":
+            self._run(body.rstrip(b"\0"))
+        elif kind == b"P":
+            name, text, *_ = body.split(b"\0")
+            self._statements[name] = text
+        elif kind == b"B":
+            _portal, name, *_ = body.split(b"\0", 2)
+            self._run(self._statements.get(name, b""))
+
+    def _run(self, text: bytes) -> None:
+        word = text.strip().upper()
+        if word == b"COMMIT":
+            touched, self._touched = self._touched, False
+            if touched and self._trap.springs("before"):
+                raise Cut
+            if touched and self._trap.springs("after"):
+                self._committing = True
+        elif word in (b"BEGIN", b"ROLLBACK"):
+            self._touched = False
+        elif self._trap.where is not None and self._trap.needle in text:
+            self._touched = True
+            if self._trap.springs("statement"):
+                raise Cut
+
+
+class Losses(msgspec.Struct):
+    """Commands that have all `words` among their arguments never reach Redis. `lost` counts them."""
+
+    words: frozenset[bytes] | None = None
+    lost: int = 0
+
+    def lose(self, *words: bytes) -> None:
+        self.words, self.lost = frozenset(words), 0
+
+    def stop(self) -> None:
+        self.words = None
+
+
+class RedisWire:
+    """Reads the client's commands; one that is lost is forwarded as a PING, so that every command has its answer."""
+
+    def __init__(self, losses: Losses) -> None:
+        self._losses = losses
+        self._buffer = b""
+
+    def up(self, data: bytes) -> bytes:
+        self._buffer += data
+        out, at = [], 0
+        while (found := self._command(at)) is not None:
+            end, words = found
+            if self._losses.words is not None and self._losses.words <= words:
+                self._losses.lost += 1
+                out.append(PING)
+            else:
+                out.append(self._buffer[at:end])
+            at = end
+        self._buffer = self._buffer[at:]
+        return b"".join(out)
+
+    def down(self, data: bytes) -> bytes:
+        return data
+
+    def _command(self, at: int) -> tuple[int, frozenset[bytes]] | None:
+        """Where the command that begins at `at` ends, and its words; None while it is not whole."""
+        words = []
+        with suppress(ValueError):
+            line = self._buffer.index(b"\r\n", at)
+            count, at = int(self._buffer[at + 1 : line]), line + 2
+            for _ in range(count):
+                line = self._buffer.index(b"\r\n", at)
+                size, at = int(self._buffer[at + 1 : line]), line + 2
+                if len(self._buffer) < at + size + 2:
+                    return None
+                words.append(self._buffer[at : at + size])
+                at += size + 2
+            return at, frozenset(words)
+        return None
