@@ -8,6 +8,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 SEED ?= 1
 MINUTES ?= 10
+ONLY ?=
 PYTEST_ARGS ?=
 # A test's process may not find the operator's own settings: tests set what they need.
 PYTEST := env -u DATABASE_URL -u REDIS_URL -u CACHE_REDIS_URL $(PY) -m pytest
@@ -55,8 +56,8 @@ lock: venv ## make the locks anew from pyproject.toml
 chaos: venv ## the fault driver: make chaos SEED=7 MINUTES=30
 	@exec $(PY) -m tests.chaos --seed $(SEED) --minutes $(MINUTES)
 
-bench: venv ## the benchmark: a table, and bench/results.json
-	@exec $(PY) -m bench
+bench: venv ## the benchmark: a table, and bench/results.json; make bench ONLY=send_64 for one row
+	@exec $(PY) -m bench $(addprefix --only=,$(ONLY))
 
 openapi: venv ## write docs/openapi.json from the routes
 	@exec .venv/bin/chat openapi docs/openapi.json

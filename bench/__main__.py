@@ -1,0 +1,82 @@
+"""`python -m bench [--only ROW …] [--quick]`: measures the rows, prints a table, writes bench/results.json."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from app.local.processes import StartRefused
+from bench import report
+from bench.load import generator
+from bench.measures import Pace, Prepare, Results, run
+from bench.population import FULL, QUICK
+from bench.processes import Failed
+from bench.rows import pages, sends
+from bench.stage import opened
+
+ROWS: dict[str, Prepare] = {
+    "send_64": sends.send_64,
+    "send_1_p50_ms": sends.send_1_p50_ms,
+    "page_50": pages.page_50,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    asked = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    names = [name for name in ROWS if name in asked.only or not asked.only]
+    pace = Pace(asked.warm_up, asked.seconds, asked.rounds)
+    if asked.quick:
+        pace = Pace(warm_up=1.0, seconds=1.0, rounds=1)
+    rows, failed = [], []
+    try:
+        with opened(
+            asked.data_dir / ("bench-quick" if asked.quick else "bench"), QUICK if asked.quick else FULL
+        ) as stage:
+            print(f"Load by {generator()}; {stage.cores}.", flush=True)
+            for name in names:
+                print(name, flush=True)
+                try:
+                    with ROWS[name](stage) as plan:
+                        rows.append(run(name, plan, pace, lambda line: print(line, flush=True)))
+                except Failed as failure:
+                    print(f"  {failure}", file=sys.stderr, flush=True)
+                    failed.append(name)
+    except StartRefused as refused:
+        print(f"bench: {refused}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    results = Results(report.machine(), rows)
+    print(report.table(results))
+    report.write(results, asked.results, whole=not asked.only)
+    return 1 if failed else 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", action="append", default=[], choices=list(ROWS), help="this row; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="small and short: does it work? No figures to believe")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of a round (4)")
+    parser.add_argument("--warm-up", type=float, default=2.0, help="seconds before the rounds (2)")
+    parser.add_argument("--rounds", type=int, default=5, help="of which the median counts (5)")
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=Path(os.environ.get("DATA_DIR") or ".data"),
+        help="for servers of its own (DATA_DIR)",
+    )
+    parser.add_argument("--results", type=Path, default=Path(__file__).with_name("results.json"))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

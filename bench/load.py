@@ -1,0 +1,131 @@
+"""HTTP load: requests made up beforehand, played by wrk (C) where it is installed, else by a client of our own.
+
+A request is raw bytes; `NUMBER` in one of them becomes twelve digits that never repeat, so that every send has a
+`client_id` of its own. An answer that is not 2xx, or a broken connection, fails the measure: what was refused quickly
+is no throughput.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from app.local.processes import dying_with_us
+from bench.processes import ROOT, Failed
+
+NUMBER = b"\x1f"
+BETWEEN = b"\x1e"
+DIGITS = 12
+SCRIPT = Path(__file__).with_name("feed.lua")
+GRACE = 15
+LONGEST = 600
+
+_firsts = itertools.count(int(time.time()) % 1_000_000 * 1_000_000, 10_000_000)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What one run of load found. `p50` and `p99` are milliseconds; `refused` counts answers from 400 on."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    refused: int
+    broken: int
+
+    @property
+    def rate(self) -> float:
+        return self.requests / self.seconds
+
+
+def generator() -> str:
+    """By what the load is made, for the output."""
+    return "wrk" if shutil.which("wrk") else "the fallback client (Python on uvloop; install wrk for true figures)"
+
+
+def request(method: str, path: str, token: str = "", body: bytes = b"") -> bytes:
+    """The raw request. `NUMBER` may stand once in `body`."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    if token:
+        lines.append(f"Authorization: Bearer {token}")
+    if body:
+        length = len(body) + (DIGITS - 1) * body.count(NUMBER)
+        lines += ["Content-Type: application/json", f"Content-Length: {length}"]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+class Feed:
+    """Requests in a file, to be played against a port."""
+
+    def __init__(self, file: Path, port: int, requests: Sequence[bytes]) -> None:
+        self.file = file
+        self.port = port
+        self.requests = requests
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(BETWEEN.join(requests))
+
+    def play(self, *, clients: int, seconds: float) -> Told:
+        """As fast as `clients` connections can, one request in flight on each.
+
+        Raises:
+            Failed: something was refused or broke.
+        """
+        with _start(self._command(clients, seconds)) as process:
+            try:
+                output, complaint = process.communicate(timeout=seconds + GRACE)
+            except BaseException:
+                process.kill()
+                raise
+        lines = output.strip().splitlines()
+        if process.returncode or not lines:
+            raise Failed(f"The load generator failed: {complaint.strip() or output.strip()}")
+        told = msgspec.json.decode(lines[-1], type=Told)
+        if told.refused or told.broken or not told.requests:
+            raise Failed(f"{told.refused} of {told.requests} requests were refused, {told.broken} broke.")
+        return told
+
+    @contextmanager
+    def playing(self, *, clients: int, pause: float) -> Iterator[None]:
+        """In the background, each of `clients` pausing `pause` seconds between its requests."""
+        process = _start(self._command(clients, LONGEST, pause))
+        try:
+            yield
+            if process.poll() is not None:
+                raise Failed(f"The load in the background ended: {process.communicate()[1]}")
+        finally:
+            process.kill()
+            process.communicate()
+
+    def _command(self, clients: int, seconds: float, pause: float = 0.0) -> list[str]:
+        first = next(_firsts)
+        url = f"http://127.0.0.1:{self.port}"
+        pauses = [str(round(pause * 1_000))] if pause else []
+        wrk = shutil.which("wrk")
+        if wrk is None:
+            own = [sys.executable, "-m", "bench.client", str(self.file), str(self.port), str(first)]
+            return [*own, str(clients), str(seconds), *pauses]
+        # wrk knows whole seconds only.
+        whole = [f"-d{max(1, round(seconds))}s", "-t1", f"-c{clients}"]
+        return [wrk, *whole, "--timeout", "5s", "-s", str(SCRIPT), url, "--", str(self.file), str(first), *pauses]
+
+
+def _start(command: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=dying_with_us(signal.SIGKILL),
+    )

@@ -1,0 +1,78 @@
+"""What a row is: subjects (the product), references (what it is held against), and how rounds become one figure.
+
+Rounds of subjects and references alternate, so that whatever the machine does meanwhile meets all of them. The figure
+is the median of the rounds; of several subjects the worse counts.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+import msgspec
+
+from bench.stage import Stage
+
+Measure = Callable[[float], float]
+"""One round: runs for about so many seconds and answers the figure."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one row is measured now. `least`: the smaller figure is the worse one (rates), else the larger (times)."""
+
+    unit: str
+    subjects: dict[str, Measure]
+    references: dict[str, Measure] = field(default_factory=dict)
+    least: bool = True
+    rounds: int | None = None
+
+
+Prepare = Callable[[Stage], AbstractContextManager[Plan]]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One line of results.json."""
+
+    name: str
+    value: float
+    unit: str
+    references: dict[str, float] = {}
+
+
+class Results(msgspec.Struct, frozen=True):
+    machine: str
+    rows: list[Row]
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """Seconds and rounds of every measure."""
+
+    warm_up: float = 2.0
+    seconds: float = 4.0
+    rounds: int = 5
+
+
+def run(name: str, plan: Plan, pace: Pace, tell: Callable[[str], None]) -> Row:
+    """Warm up everything, then measure in turns. `tell` gets a line for each median."""
+    measures = {**plan.subjects, **plan.references}
+    rounds = plan.rounds or pace.rounds
+    if rounds > 1:
+        for measure in measures.values():
+            measure(pace.warm_up)
+    found: dict[str, list[float]] = {one: [] for one in measures}
+    for _ in range(rounds):
+        for one, measure in measures.items():
+            found[one].append(measure(pace.seconds))
+    medians = {one: statistics.median(figures) for one, figures in found.items()}
+    for one, median in medians.items():
+        tell(f"  {one}: {median:,.4g} {plan.unit}  (of {', '.join(f'{figure:,.4g}' for figure in found[one])})")
+    worse = min if plan.least else max
+    value = worse(medians[one] for one in plan.subjects)
+    return Row(name, _rounded(value), plan.unit, {one: _rounded(medians[one]) for one in plan.references})
+
+
+def _rounded(figure: float) -> float:
+    return float(f"{figure:.4g}")

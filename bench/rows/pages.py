@@ -1,0 +1,66 @@
+"""Pages of 50 from conversations that are being written to."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from app.wiring import open_tools
+from bench.load import request
+from bench.measures import Plan
+from bench.population import ring
+from bench.processes import Failed
+from bench.references import litestar_alone
+from bench.rows.sends import spread
+from bench.stage import Stage
+
+CLIENTS = 16
+WRITERS = 4
+PAUSE = 0.02
+"""Seconds between a writer's sends: 4 writers make about 180 sends a second, one to each conversation in 6 s."""
+
+
+@contextmanager
+def page_50(stage: Stage) -> Iterator[Plan]:
+    asyncio.run(_warm(stage))
+    chance = random.Random(2)
+    wanted = []
+    for _ in range(stage.scale.ring * 4):
+        number = chance.randrange(stage.scale.ring)
+        reader = chance.choice(stage.people.neighbours(number))
+        path = f"/api/v1/conversations/{ring(number)}/messages/?limit=50"
+        wanted.append(request("GET", path, stage.token(reader)))
+    pages = stage.feed("page_50", stage.api, wanted)
+
+    def page(seconds: float) -> float:
+        with writes.playing(clients=WRITERS, pause=PAUSE):
+            return pages.play(clients=CLIENTS, seconds=seconds).rate
+
+    writes = spread(stage)
+    _check(stage)
+    yield Plan("pages/s", {"page": page}, {"litestar_alone": litestar_alone(stage, CLIENTS)})
+
+
+async def _warm(stage: Stage) -> None:
+    """Rebuild the caches as the worker would: conversations in use have theirs."""
+    tools = open_tools(stage.settings())
+    for number in range(stage.scale.ring):
+        await tools.rebuild_cache(ring(number))
+    await tools.database.close()
+
+
+def _check(stage: Stage) -> None:
+    """The newest page is whole and ends with the last message Postgres has."""
+    connection = http.client.HTTPConnection("127.0.0.1", stage.api.port, timeout=5)
+    headers = {"Authorization": f"Bearer {stage.token(0)}"}
+    connection.request("GET", f"/api/v1/conversations/{ring(0)}/messages/?limit=50", headers=headers)
+    page = msgspec.json.decode(connection.getresponse().read())
+    connection.close()
+    last = stage.count(f"SELECT last_seq FROM conversations WHERE id = '{ring(0)}'")
+    if [item["seq"] for item in page["items"]] != list(range(last - 49, last + 1)):
+        raise Failed("The newest page is not the newest 50 messages.")

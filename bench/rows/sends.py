@@ -1,0 +1,82 @@
+"""Sends over REST: everything included. Every message has a `client_id`, as clients that retry safely send it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from bench.load import NUMBER, Feed, request
+from bench.measures import Measure, Plan
+from bench.population import TEXT, desk, ring
+from bench.processes import Failed
+from bench.references import litestar_alone, postgres_alone
+from bench.stage import Stage
+
+REQUESTS = 4_000
+
+
+def send(stage: Stage, conversation: UUID, sender: int) -> bytes:
+    """The raw request of one more message."""
+    body = b'{"message_type":"text","text":"%b","client_id":"bench-%b"}' % (TEXT.format("new").encode(), NUMBER)
+    return request("POST", f"/api/v1/conversations/{conversation}/messages/", stage.token(sender), body)
+
+
+def to_one(stage: Stage) -> Feed:
+    """To one group of 20, by each of its members in turn."""
+    members = stage.people.colleagues(0)
+    return stage.feed("send_to_one", stage.api, [send(stage, desk(0), one) for one in members])
+
+
+def spread(stage: Stage) -> Feed:
+    """Over the whole ring, at random."""
+    chance = random.Random(1)
+    wanted = []
+    for _ in range(min(REQUESTS, stage.scale.ring * 20)):
+        number = chance.randrange(stage.scale.ring)
+        wanted.append(send(stage, ring(number), chance.choice(stage.people.neighbours(number))))
+    return stage.feed("send_spread", stage.api, wanted)
+
+
+def counted(stage: Stage, feed: Feed, clients: int, *, median_ms: bool = False) -> Measure:
+    """Sends/s, or the median in milliseconds; held against what Postgres then has.
+
+    Raises:
+        Failed: fewer messages were stored than acknowledged.
+    """
+
+    def measure(seconds: float) -> float:
+        before = _stored(stage)
+        told = feed.play(clients=clients, seconds=seconds)
+        if _stored(stage) - before < told.requests:
+            raise Failed(f"{told.requests} sends were acknowledged, {_stored(stage) - before} were stored.")
+        return told.p50 if median_ms else told.rate
+
+    return measure
+
+
+def _stored(stage: Stage) -> int:
+    return stage.count("SELECT sum(last_seq) FROM conversations")
+
+
+@contextmanager
+def send_64(stage: Stage) -> Iterator[Plan]:
+    yield Plan(
+        "sends/s",
+        {"to one": counted(stage, to_one(stage), 64), "spread": counted(stage, spread(stage), 64)},
+        {"litestar_alone": litestar_alone(stage, 64), "postgres_alone": postgres_alone(stage, 64)},
+    )
+
+
+@contextmanager
+def send_1_p50_ms(stage: Stage) -> Iterator[Plan]:
+    yield Plan(
+        "ms",
+        {"spread": counted(stage, spread(stage), 1, median_ms=True)},
+        {
+            "litestar_alone": litestar_alone(stage, 1, median_ms=True),
+            "postgres_alone": postgres_alone(stage, 1, median_ms=True),
+        },
+        least=False,
+    )

@@ -1,0 +1,224 @@
+"""Where everything is measured: servers, a database with its population, one API process. All of it ends with us.
+
+The servers are embedded, with their data under DATA_DIR/bench, or those of `DATABASE_URL` and `REDIS_URL`. On given
+ones databases named `chat_bench…` are made and dropped, and only keys of the bench's own conversations are removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import redis
+from psycopg import sql
+
+from app.cli import migrate
+from app.domain.users.tokens import Tokens
+from app.local import lock, servers
+from app.local.processes import free_port
+from app.realtime.cache import key_of
+from app.settings import Settings, load
+from bench import population
+from bench.cores import Cores
+from bench.load import Feed
+from bench.population import Population, Scale
+from bench.processes import ROOT, Server, running
+
+NEVER = "1000000000/second"
+LIFTED = {f"THROTTLE_{what}": NEVER for what in ("MESSAGES", "USER", "REQUESTS", "ADDRESS")}
+ACCESS_MINUTES = 10_000
+DATABASE = "chat_bench"
+
+
+class Stage:
+    """Made by `opened`. What is started on demand (API, reference servers) runs until the stage closes."""
+
+    def __init__(self, directory: Path, scale: Scale, cores: Cores, life: ExitStack) -> None:
+        self.directory = directory
+        self.cores = cores
+        self.people = Population(scale)
+        self.life = life
+        self.secret = secrets.token_urlsafe(48)
+        self.database_url = os.environ.get("DATABASE_URL", "")
+        self.redis_url = os.environ.get("REDIS_URL", "")
+        self.embedded = not self.database_url
+        self._tokens = Tokens(self.secret, access_minutes=ACCESS_MINUTES)
+        self._began = datetime.now(UTC)
+
+    @property
+    def scale(self) -> Scale:
+        return self.people.scale
+
+    def start(self) -> None:
+        """Servers and the database; nothing of ours yet."""
+        started = servers.start(self.directory, postgres=not self.database_url, redis=not self.redis_url)
+        self.life.callback(started.stop)
+        server = "postgresql:" + (self.database_url or started.database_url).partition(":")[2]
+        self.server_url = server
+        self.redis_url = self.redis_url or started.redis_url
+        self.database_url = self.copy_of(DATABASE, self._seeded())
+        if not self.embedded:
+            self.life.callback(self.drop, DATABASE)
+        self.forget_caches()
+
+    def environment(self) -> dict[str, str]:
+        """The product's settings: as it is deployed, with throttles lifted; nothing else of this machine's."""
+        own = {name.upper(): "" for name in Settings.__struct_fields__}
+        return {
+            **own,
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": self.redis_url,
+            "SECRET_KEY": self.secret,
+            "ENVIRONMENT": "production",
+            "WEB_CONCURRENCY": "1",
+            "ACCESS_TOKEN_MINUTES": str(ACCESS_MINUTES),
+            "DATA_DIR": str(self.directory),
+            **LIFTED,
+        }
+
+    def settings(self) -> Settings:
+        return load(self.environment(), env_file=self.directory / "no.env")
+
+    @cached_property
+    def api(self) -> Server:
+        """The process that is measured."""
+        return self.life.enter_context(self.another_api())
+
+    @contextmanager
+    def another_api(self, **settings: str) -> Iterator[Server]:
+        """An API process of its own, on the same core."""
+        port = free_port()
+        environment = {**self.environment(), "PORT": str(port), **settings}
+        command = [sys.executable, "-m", "app.cli", "api", "--host", "127.0.0.1"]
+        with running(
+            command,
+            port=port,
+            path="/readyz",
+            cores=self.cores,
+            log=self.directory / "log" / f"api.{port}.log",
+            environment=environment,
+        ) as server:
+            yield server
+
+    def reference(self, module: str) -> Server:
+        """The server that `python -m bench.MODULE` is; started once."""
+        if module not in self._references:
+            port = free_port()
+            self._references[module] = self.life.enter_context(
+                running(
+                    [sys.executable, "-m", f"bench.{module}", str(port)],
+                    port=port,
+                    path="/",
+                    cores=self.cores,
+                    log=self.directory / "log" / f"{module}.log",
+                    environment=self.environment(),
+                )
+            )
+        return self._references[module]
+
+    @cached_property
+    def _references(self) -> dict[str, Server]:
+        return {}
+
+    def token(self, number: int) -> str:
+        """The access token of person `number`, as the API would have given it."""
+        return self._tokens.pair(
+            user=population.user(number),
+            session=population.login(number),
+            generation=1,
+            rotated_at=self._began,
+            expires_at=self._began + timedelta(days=365),
+        ).access
+
+    def feed(self, name: str, server: Server, requests: list[bytes]) -> Feed:
+        return Feed(self.directory / "feeds" / name, server.port, requests)
+
+    def count(self, query: str) -> int:
+        """The number a query answers."""
+        with psycopg.connect(self.database_url, connect_timeout=3) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    # Databases
+
+    def copy_of(self, name: str, template: str) -> str:
+        """A database of that name, fresh. Answers its URL."""
+        self.drop(name)
+        with self._administer() as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+            )
+        return self._url(name)
+
+    def drop(self, name: str) -> None:
+        with self._administer() as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def kept(self, name: str, scale: Scale) -> str:
+        """The database of that name, migrated and populated to `scale` unless it is there already."""
+        with self._administer() as connection:
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                return name
+        draft = f"{name}_draft"  # renamed when finished: a run that was stopped leaves nothing that looks whole
+        migrate(self.copy_of(draft, "template1").replace("postgresql:", "postgresql+psycopg:", 1))
+        with psycopg.connect(self._url(draft), autocommit=True, connect_timeout=3) as connection:
+            population.fill(connection, Population(scale))
+        with self._administer() as connection:
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(draft), sql.Identifier(name))
+            )
+        return name
+
+    def forget_caches(self) -> None:
+        """An earlier run's messages have the same places: they must not pass for this run's."""
+        keys = [key_of(conversation) for conversation, _, _ in self.people.conversations()]
+        with redis.Redis.from_url(self.redis_url, socket_timeout=5) as client:
+            client.unlink(*keys)
+
+    def _seeded(self) -> str:
+        digest = hashlib.sha256(self.scale.name.encode())
+        for source in [Path(population.__file__), *sorted((ROOT / "alembic").rglob("*.??l")), *_migrations()]:
+            digest.update(source.read_bytes())
+        name = f"{DATABASE}_seed_{digest.hexdigest()[:10]}"
+        print("The population is made, unless an earlier run left it …", flush=True)
+        self.kept(name, self.scale)
+        if not self.embedded:
+            self.life.callback(self.drop, name)
+        return name
+
+    def _administer(self) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(self._url("postgres"), autocommit=True, connect_timeout=3)
+
+    def _url(self, database: str) -> str:
+        return urlunsplit(urlsplit(self.server_url)._replace(path=f"/{database}"))
+
+
+def _migrations() -> list[Path]:
+    return sorted((ROOT / "alembic" / "versions").glob("*.py"))
+
+
+@contextmanager
+def opened(directory: Path, scale: Scale) -> Iterator[Stage]:
+    """A stage with its servers running; everything has ended when this has.
+
+    Raises:
+        StartRefused: another bench uses `directory`, or a server does not start.
+    """
+    cores = Cores()
+    with ExitStack() as life:
+        life.enter_context(lock.held(directory))
+        cores.pin_everything_else()
+        life.callback(cores.unpin)
+        stage = Stage(directory, scale, cores, life)
+        stage.start()
+        yield stage
