@@ -14,18 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db import Database, open_engine
 from app.domain import tables
 from app.domain.conversations import groups, members, renames, roles
+from app.domain.errors import ChatError
 from app.domain.events import Change, Outgoing
 from app.domain.messages import editing, sending
 from app.domain.messages.reading import as_message, find
 from app.domain.users.callers import Caller
 from app.domain.users.models import LoginSession, User
-from app.domain.views import Message
+from app.domain.views import ConversationFacts, Member, Message
 from tests.support.factories import LoginSessionFactory, UserFactory
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["Cast", "Chat", "tables"]
+__all__ = ["Cast", "Chat", "as_view", "kinds", "refusal", "tables"]
 
 
 class Cast(msgspec.Struct, frozen=True):
@@ -118,3 +119,19 @@ async def chat(database_url: str) -> AsyncIterator[Chat]:
 @pytest.fixture
 async def cast(chat: Chat) -> Cast:
     return Cast(*[await chat.person(name) for name in ("Ada", "Grace", "Linus", "Mallory", "Eve")])
+
+
+def kinds(changes: list[Change]) -> list[str]:
+    return [change.type for change in changes]
+
+
+def as_view(change: Change) -> Member | ConversationFacts:
+    if change.type.startswith("member"):
+        return msgspec.json.decode(change.data, type=Member)
+    return msgspec.json.decode(change.data, type=ConversationFacts)
+
+
+async def refusal(attempt: Awaitable[object]) -> ChatError:
+    with pytest.raises(ChatError) as caught:
+        await attempt
+    return caught.value

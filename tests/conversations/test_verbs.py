@@ -5,34 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
 
-import msgspec
 import pytest
 
 from app.domain.conversations import directs, groups, members, queries, reading, renames, roles
 from app.domain.conversations.memberships import MOST_CONVERSATIONS, MOST_MEMBERS
-from app.domain.errors import ChatError, Conflict, Forbidden, Invalid, NotFound, Unauthenticated
-from app.domain.events import Change, ReadMoved
-from app.domain.messages import marks
+from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from app.domain.messages.conversation import detail
 from app.domain.messages.inbox import summary
 from app.domain.views import ConversationFacts, Member
-from tests.conversations.conftest import Cast, Chat
-
-
-def kinds(changes: list[Change]) -> list[str]:
-    return [change.type for change in changes]
-
-
-def as_view(change: Change) -> Member | ConversationFacts:
-    if change.type.startswith("member"):
-        return msgspec.json.decode(change.data, type=Member)
-    return msgspec.json.decode(change.data, type=ConversationFacts)
-
-
-async def refusal(attempt: Awaitable[object]) -> ChatError:
-    with pytest.raises(ChatError) as caught:
-        await attempt
-    return caught.value
+from tests.conversations.conftest import Cast, Chat, as_view, kinds, refusal
 
 
 async def test_who_creates_a_group_is_its_creator_admin_and_only_member(chat: Chat, cast: Cast) -> None:
@@ -185,64 +166,6 @@ async def test_what_is_so_already_is_a_conflict(chat: Chat, cast: Cast) -> None:
     assert kinds(chat.changes(conversation))[-2:] == ["member.promoted", "member.demoted"]
 
 
-async def test_leaving_is_a_conflict_outside_a_public_one_and_unheard_of_outside_a_private_one(
-    chat: Chat, cast: Cast
-) -> None:
-    public, private = await chat.group(cast, is_private=False), await chat.group(cast)
-    for outsider in (cast.eve, cast.mallory):
-        refused = await refusal(chat.do(members.leave, public, outsider))
-        assert (type(refused), refused.code) == (Conflict, "not_a_member")
-        assert isinstance(await refusal(chat.do(members.leave, private, outsider)), NotFound)
-    await chat.do(members.leave, private, cast.linus)
-    assert chat.changes(private)[-1].type == "member.left"
-
-
-async def test_the_longest_serving_admin_follows_the_creator(chat: Chat, cast: Cast) -> None:
-    conversation = await chat.group(cast)
-    before = chat.changes(conversation)[-1].position
-    await chat.do(members.leave, conversation, cast.ada)
-    shown = await chat.do(detail, conversation, cast.grace)
-    assert (shown.creator, shown.created_by) == (cast.grace, cast.ada)
-    assert [(one.type, one.position) for one in chat.changes(conversation)[-2:]] == [
-        ("member.left", before + 1),
-        ("conversation.updated", before + 2),
-    ]
-
-
-async def test_without_an_admin_the_longest_serving_member_follows_and_is_promoted(chat: Chat, cast: Cast) -> None:
-    conversation = await chat.do(groups.create, cast.ada, "Mathematicians", is_private=False)
-    await chat.do(members.add, conversation, cast.ada, cast.grace)
-    await chat.do(members.add, conversation, cast.ada, cast.linus)
-    # Coming back counts from the return: linus serves longest now, though grace was first.
-    await chat.do(members.leave, conversation, cast.grace)
-    await chat.do(members.join, conversation, cast.grace)
-    await chat.do(members.leave, conversation, cast.ada)
-    shown = await chat.do(detail, conversation, cast.linus)
-    assert (shown.creator, shown.role) == (cast.linus, "admin")
-    assert kinds(chat.changes(conversation))[-3:] == ["member.left", "conversation.updated", "member.promoted"]
-
-
-async def test_a_closed_account_follows_only_where_nobody_else_is_left(chat: Chat, cast: Cast) -> None:
-    conversation = await chat.group(cast)
-    await chat.sql("UPDATE users SET closed_at = now() WHERE id = :user", user=cast.grace)
-    await chat.do(members.leave, conversation, cast.ada)
-    assert (await chat.do(detail, conversation, cast.linus)).creator == cast.linus
-    await chat.do(members.leave, conversation, cast.linus)
-    assert await chat.do(members.take_out, conversation, cast.grace)
-    assert not await chat.do(members.take_out, conversation, cast.grace)
-    assert kinds(chat.changes(conversation))[-2:] == ["member.left", "conversation.deleted"]
-
-
-async def test_the_last_one_to_leave_closes_the_conversation(chat: Chat, cast: Cast) -> None:
-    conversation = await chat.do(groups.create, cast.ada, "Mathematicians")
-    await chat.do(members.leave, conversation, cast.ada)
-    assert [(one.type, one.position) for one in chat.changes(conversation)[-2:]] == [
-        ("member.left", 3),
-        ("conversation.deleted", 4),
-    ]
-    assert isinstance(await refusal(chat.do(members.join, conversation, cast.eve)), NotFound)
-
-
 async def test_a_conversation_takes_no_more_than_its_limit(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast, is_private=False)
     set_count = "UPDATE conversations SET member_count = :count WHERE id = :conversation"
@@ -280,82 +203,6 @@ async def test_a_person_is_in_no_more_conversations_than_the_limit(chat: Chat, c
     )
     await chat.do(members.join, public, cast.eve)
     assert (await refusal(chat.do(groups.create, cast.eve, "One more"))).code == "too_many_conversations"
-
-
-async def test_a_direct_conversation_is_one_for_each_pair(chat: Chat, cast: Cast) -> None:
-    conversation, new = await chat.do(directs.get_or_create, cast.ada, cast.linus)
-    assert new
-    assert await chat.do(directs.get_or_create, cast.linus, cast.ada) == (conversation, False)
-    assert [(one.type, one.position, one.subject) for one in chat.changes(conversation)] == [
-        ("conversation.created", 1, None),
-        ("member.joined", 2, cast.ada),
-        ("member.added", 3, cast.linus),
-    ]
-    shown = await chat.do(summary, conversation, cast.linus)
-    assert shown.peer is not None
-    assert (shown.kind, shown.is_private, shown.peer.id, shown.role) == ("direct", True, cast.ada, "member")
-    assert (await refusal(chat.do(directs.get_or_create, cast.ada, cast.ada))).code == "yourself"
-    assert isinstance(await refusal(chat.do(detail, conversation, cast.eve)), NotFound)
-
-
-async def test_nothing_changes_about_a_direct_conversation(chat: Chat, cast: Cast) -> None:
-    conversation, _ = await chat.do(directs.get_or_create, cast.ada, cast.linus)
-    attempts: list[Callable[[UUID], Awaitable[object]]] = [
-        lambda who: chat.do(members.join, conversation, who),
-        lambda who: chat.do(members.add, conversation, who, cast.eve),
-        lambda who: chat.do(members.remove, conversation, who, cast.linus),
-        lambda who: chat.do(members.leave, conversation, who),
-        lambda who: chat.do(roles.make_admin, conversation, who, cast.linus),
-        lambda who: chat.do(roles.remove_admin, conversation, who, cast.ada),
-        lambda who: chat.do(groups.change, conversation, who, name="Us"),
-        lambda who: chat.do(groups.delete, conversation, who),
-    ]
-    for attempt in attempts:
-        for who in (cast.ada, cast.linus):
-            refused = await refusal(attempt(who))
-            assert (type(refused), refused.code) == (Conflict, "direct")
-        assert isinstance(await refusal(attempt(cast.eve)), NotFound)
-    assert not await chat.do(members.take_out, conversation, cast.ada)
-
-
-async def test_a_read_cursor_moves_on_and_never_back(chat: Chat, cast: Cast) -> None:
-    conversation = await chat.group(cast)
-    for _ in range(5):
-        await chat.send(conversation, cast.ada)
-    before = (await chat.do(summary, conversation, cast.linus)).position
-    for seq, read, unread in ((3, 3, 2), (2, 3, 2), (3, 3, 2), (5, 5, 0), (0, 5, 0)):
-        state = await chat.do(reading.read, conversation, cast.linus, seq)
-        assert (state.read_seq, state.unread) == (read, unread)
-    for seq in (6, -1):
-        assert isinstance(await refusal(chat.do(reading.read, conversation, cast.linus, seq)), Invalid)
-    assert [one.seq for one in chat.told if isinstance(one, ReadMoved)] == [3, 5]
-    assert (await chat.do(summary, conversation, cast.linus)).position == before
-
-
-async def test_others_hear_of_read_marks_in_small_conversations_only(chat: Chat, cast: Cast) -> None:
-    conversation = await chat.group(cast)
-    await chat.send(conversation, cast.ada)
-    await chat.send(conversation, cast.ada)
-    await chat.do(reading.read, conversation, cast.linus, 1)
-    await chat.sql("UPDATE conversations SET member_count = 201 WHERE id = :id", id=conversation)
-    await chat.do(reading.read, conversation, cast.linus, 2)
-    assert [one.small for one in chat.told if isinstance(one, ReadMoved)] == [True, False]
-
-
-async def test_marking_a_message_marks_all_before_it(chat: Chat, cast: Cast) -> None:
-    conversation = await chat.group(cast)
-    sent = [await chat.send(conversation, cast.ada) for _ in range(5)]
-    assert (await chat.do(marks.mark_read, conversation, cast.linus, [sent[3].id, sent[1].id])).read_seq == 4
-    assert (await chat.do(marks.mark_read, conversation, cast.linus, [sent[0].id])).read_seq == 4
-
-
-async def test_a_message_of_another_conversation_cannot_be_marked_here(chat: Chat, cast: Cast) -> None:
-    conversation, other = await chat.group(cast), await chat.group(cast)
-    here, there = await chat.send(conversation, cast.ada), await chat.send(other, cast.ada)
-    for wrong in (there.id, uuid4()):
-        refused = await refusal(chat.do(marks.mark_read, conversation, cast.linus, [here.id, wrong]))
-        assert isinstance(refused, NotFound)
-    assert (await chat.do(summary, conversation, cast.linus)).read_seq == 0
 
 
 async def test_a_renamed_person_is_a_change_wherever_they_ever_were(chat: Chat, cast: Cast) -> None:

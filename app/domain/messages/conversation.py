@@ -1,4 +1,4 @@
-"""One conversation, opened. Outsiders see a public one: its name and people, but no message and nothing of reading."""
+"""One conversation, opened. Outsiders see a public one: its name and people, but no message."""
 
 from __future__ import annotations
 
