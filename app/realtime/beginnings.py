@@ -58,7 +58,7 @@ class Beginnings:
 
     def _lacking(self, user: UUID, conversation: UUID) -> list[Connection]:
         sockets = self._hub.people.get(user, ())
-        return [one for one in sockets if one.ready and one.close_code is None and conversation not in one.rooms]
+        return [one for one in sockets if one.ready and one.lacks(conversation)]
 
     async def _run(self, user: UUID, conversation: UUID) -> None:
         try:

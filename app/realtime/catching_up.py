@@ -13,6 +13,7 @@ from uuid import UUID
 from app.domain.errors import Conflict, Unavailable
 from app.realtime.connections import Connection, Gone
 from app.realtime.deliveries import Frame, frame_of
+from app.realtime.passing import Passed
 
 if TYPE_CHECKING:
     from app.realtime.hub import Hub
@@ -40,33 +41,41 @@ async def catch_up(
         Gone: the socket is over.
     """
     hub.unsubscribe(connection, conversation)
+    connection.catching.add(conversation)
+    try:
+        with hub.passing.reading():
+            return await _read(hub, connection, conversation, position, ref)
+    finally:
+        connection.catching.discard(conversation)
+
+
+async def _read(
+    hub: Hub, connection: Connection, conversation: UUID, position: int, ref: str | int | None
+) -> tuple[Outcome, int]:
     told, count = position, 0
-    with hub.passing.reading():
-        while True:
-            mark = hub.passing.mark()
-            try:
-                found = await patiently(connection, hub.journal.changes_for, conversation, told, PAGE)
-            except Conflict:
-                return await _reset(hub, connection, conversation, ref)
-            if found is None:
-                connection.put(frame_of("access.revoked", conversation=conversation, reason="not_a_member"))
-                return "revoked", told
-            door, changes = found
-            if await _too_many(hub, connection, conversation, told, count, door.position):
-                return await _reset(hub, connection, conversation, ref)
-            for change in changes.items:
-                connection.put(Frame(change.frame()))
-            told, count = changes.position, count + len(changes.items)
-            if changes.complete:
-                passed = hub.passing.since(mark, {conversation})
-                since = None if passed is None else passed.get(conversation, [])
-                further = hub.subscribe(connection, conversation, told, door.read_seq, since)
-                if connection.close_code is not None:
-                    raise Gone
-                if further is None:
-                    return "caught_up", told
-                told = further
-            await connection.room_for_more()
+    while True:
+        mark = hub.passing.mark()
+        try:
+            found = await patiently(connection, hub.journal.changes_for, conversation, told, PAGE)
+        except Conflict:
+            return await _reset(hub, connection, conversation, ref)
+        if found is None:
+            connection.put(frame_of("access.revoked", conversation=conversation, reason="not_a_member"))
+            return "revoked", told
+        door, changes = found
+        if await _too_many(hub, connection, conversation, told, count, door.position):
+            return await _reset(hub, connection, conversation, ref)
+        for change in changes.items:
+            connection.put(Frame(change.frame()))
+        told, count = changes.position, count + len(changes.items)
+        if changes.complete:
+            further = hub.subscribe(connection, conversation, told, door.read_seq, _since(hub, mark, conversation))
+            if connection.close_code is not None:
+                raise Gone
+            if further is None:
+                return "caught_up", told
+            told = further
+        await connection.room_for_more()
 
 
 async def patiently(
@@ -92,15 +101,20 @@ async def _too_many(hub: Hub, connection: Connection, conversation: UUID, told: 
 
 
 async def _reset(hub: Hub, connection: Connection, conversation: UUID, ref: str | int | None) -> tuple[Outcome, int]:
-    mark = hub.passing.mark()
-    summary = await patiently(connection, hub.journal.summary, conversation)
-    if summary is None:
-        connection.put(frame_of("access.revoked", conversation=conversation, reason="not_a_member"))
-        return "revoked", 0
     connection.put(frame_of("reset", ref=ref, conversation=conversation))
+    while True:
+        mark = hub.passing.mark()
+        summary = await patiently(connection, hub.journal.summary, conversation)
+        if summary is None:
+            connection.put(frame_of("access.revoked", conversation=conversation, reason="not_a_member"))
+            return "revoked", 0
+        if (
+            hub.subscribe(connection, conversation, summary.position, summary.read_seq, _since(hub, mark, conversation))
+            is None
+        ):
+            return "reset", summary.position
+
+
+def _since(hub: Hub, mark: int, conversation: UUID) -> list[Passed] | None:
     passed = hub.passing.since(mark, {conversation})
-    since = None if passed is None else passed.get(conversation, [])
-    if hub.subscribe(connection, conversation, summary.position, summary.read_seq, since) is not None:
-        # Too much went by while we looked: whoever loads it anew is told by the next look or event what is missing.
-        raise Gone
-    return "reset", summary.position
+    return None if passed is None else passed.get(conversation, [])

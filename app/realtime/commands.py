@@ -15,7 +15,7 @@ from app.domain.messages.sending import Sender, draft
 from app.domain.users.tokens import Tokens
 from app.realtime import frames
 from app.realtime.catching_up import catch_up
-from app.realtime.connections import NOT_AUTHENTICATED, Connection, Gone
+from app.realtime.connections import NOT_AUTHENTICATED, RESTARTING, Connection, Gone
 from app.realtime.deliveries import Frame, encode_json, frame_of
 from app.realtime.hub import Hub
 from app.realtime.signals import Signal, Typing
@@ -122,6 +122,7 @@ class Commands:
         for conversation in said.conversations:
             # From now on live ones wait, whenever its turn comes.
             self._hub.unsubscribe(self._connection, conversation)
+        self._connection.catching.update(said.conversations)
         task = asyncio.create_task(self._catch_up(said))
         self._resumes.add(task)
         task.add_done_callback(self._resumes.discard)
@@ -142,11 +143,10 @@ class Commands:
                 )
         except Gone:
             return
-        except ChatError as error:
-            self._refuse(error, said.ref)
         except Exception:
+            # Some of it was told and some not: coming back begins anew.
             log.exception("resume_failed")
-            self._connection.put(frame_of("error", ref=said.ref, code="internal", detail="Something went wrong here."))
+            self._connection.close(RESTARTING, flush=True)
 
     def _refuse(self, error: ChatError, ref: frames.Ref) -> None:
         if isinstance(error, Throttled):

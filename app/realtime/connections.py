@@ -1,8 +1,8 @@
-"""One socket's way out: a bounded queue and one task that writes. Nobody ever waits for a slow reader.
+"""One socket's way out: what the transport does not take at once waits in a bounded queue. Nobody waits for a reader.
 
 At most `MOST_BYTES` and `MOST_FRAMES` wait. When they are too many, typing and presence go first, a newer `read` takes
-the place of an older one, and then the socket is closed with 4408: it catches up when it returns. A write that is not
-taken within `SEND_SECONDS` ends the socket too: pings do not find out a client that answers them and reads nothing.
+the place of an older one, and then the socket is closed with 4408: it catches up when it returns. So is a socket whose
+transport takes nothing for `STUCK_SECONDS`: pings do not find out a client that answers them and reads nothing.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.domain.users.callers import Caller
 from app.realtime.deliveries import Frame
+from app.realtime.wires import Wire
 
 if TYPE_CHECKING:
     from app.realtime.rooms import Room
 
-MOST_BYTES = 1024 * 1024
+MOST_BYTES = 1024 * 1024 - 128 * 1024
+"""Beside what the transport itself has taken (64 KiB and one frame): together less than 1 MB."""
 MOST_FRAMES = 1_000
-SEND_SECONDS = 10.0
+STUCK_SECONDS = 10.0
 
 TOO_LARGE = 1009
 RESTARTING = 1012
@@ -31,8 +32,6 @@ NOT_AUTHENTICATED = 4401
 REFUSED = 4403
 TOO_SLOW = 4408
 TOO_MANY = 4429
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Gone(Exception):
@@ -49,67 +48,84 @@ class Slot:
 
 
 class Connection:
-    """`rooms` are what it hears; `ready` once `hello` is on its way, `settled` once the whole snapshot is."""
+    """`rooms` are what it hears, `catching` what it catches up on and therefore does not hear at the moment.
+
+    `ready` once `hello` is on its way, `settled` once the whole snapshot is.
+    """
 
     __slots__ = (
+        "__weakref__",
         "_bytes",
-        "_drained",
         "_merged",
         "_queue",
-        "_send",
-        "_wake",
+        "_stuck_since",
+        "_waiting",
+        "_wire",
         "caller",
+        "catching",
         "close_code",
         "ready",
         "rooms",
-        "sending_since",
         "settled",
         "user",
     )
 
-    def __init__(self, caller: Caller, send: Send) -> None:
+    def __init__(self, caller: Caller, wire: Wire) -> None:
         self.caller = caller
         self.user = caller.user
         self.rooms: dict[UUID, Room] = {}
+        self.catching: set[UUID] = set()
         self.ready = False
         self.settled = False
         self.close_code: int | None = None
-        self.sending_since: float | None = None
-        self._send = send
-        self._queue: deque[Slot] = deque()
+        self._wire = wire
+        self._queue: deque[Slot] | None = None
         self._bytes = 0
-        self._merged: dict[tuple[UUID, UUID], Slot] = {}
-        self._wake = asyncio.Event()
-        self._drained = asyncio.Event()
+        self._merged: dict[tuple[UUID, UUID], Slot] | None = None
+        self._stuck_since: float | None = None
+        self._waiting: asyncio.Future[None] | None = None
+        wire.on_writable = self._flush
+
+    def lacks(self, conversation: UUID) -> bool:
+        """Whether it should hear the conversation and does not."""
+        return self.close_code is None and conversation not in self.rooms and conversation not in self.catching
+
+    @property
+    def queued(self) -> tuple[int, int]:
+        """(frames, bytes) that wait here."""
+        return len(self._queue or ()), self._bytes
 
     def put(self, frame: Frame) -> None:
-        """Queue `frame`, or close with 4408 when too much waits. Never waits, never raises."""
+        """Write `frame`, or queue it, or close with 4408 when too much waits. Never waits, never raises."""
         if self.close_code is not None:
             return
-        if frame.loss != "never" and self._queue and self._lost(frame):
+        if not self._queue and self._wire.takes_more:
+            self._wire.write(frame)
             return
-        if self._bytes + frame.size > MOST_BYTES or len(self._queue) >= MOST_FRAMES:
-            self._shed()
-            if self._bytes + frame.size > MOST_BYTES or len(self._queue) >= MOST_FRAMES:
-                self.close(TOO_SLOW)
-                return
-        slot = Slot(frame)
-        if frame.key is not None:
-            self._merged[frame.key] = slot
-        self._queue.append(slot)
-        self._bytes += frame.size
-        if len(self._queue) == 1:
-            self._wake.set()
+        self._enqueue(frame)
 
     def close(self, code: int, *, flush: bool = False) -> None:
         """End it with `code`. What waits is dropped, or sent first with `flush`."""
         if self.close_code is not None:
             return
         self.close_code = code
-        if not flush:
-            self._clear()
-        self._wake.set()
-        self._drained.set()
+        if not (flush and self._queue):
+            self._queue = self._merged = None
+            self._bytes = 0
+            self._wire.end(code)
+        self._wake()
+
+    def check(self, now: float) -> None:
+        """Close it when its transport has taken nothing for too long; `now` is monotonic. Called now and then."""
+        if self._stuck_since is None or now - self._stuck_since < STUCK_SECONDS:
+            return
+        self._queue = self._merged = None
+        self._bytes = 0
+        if self.close_code is None:
+            self.close(TOO_SLOW)
+        else:
+            self._wire.end(self.close_code)
+        self._stuck_since = None
 
     async def room_for_more(self) -> None:
         """Wait until less than half of what may wait does: for those who have much to tell.
@@ -117,35 +133,66 @@ class Connection:
         Raises:
             Gone: the socket is over.
         """
-        while self.close_code is None and (2 * self._bytes > MOST_BYTES or 2 * len(self._queue) > MOST_FRAMES):
-            self._drained.clear()
-            await self._drained.wait()
+        while self.close_code is None and self._is_filling:
+            if self._waiting is None:
+                self._waiting = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._waiting)
         if self.close_code is not None:
             raise Gone
 
-    async def write(self) -> None:
-        """The writing task: sends what is queued until the socket is closed. Raises what the server's send raises."""
-        while True:
-            while self._queue:
-                slot = self._queue.popleft()
-                frame = slot.frame
-                self._bytes -= frame.size
-                if frame.key is not None and self._merged.get(frame.key) is slot:
-                    del self._merged[frame.key]
-                self.sending_since = time.monotonic()
-                await self._send(frame.message)
-            self.sending_since = None
-            self._drained.set()
-            if self.close_code is not None:
+    @property
+    def _is_filling(self) -> bool:
+        return 2 * self._bytes > MOST_BYTES or 2 * len(self._queue or ()) > MOST_FRAMES
+
+    def _has_room(self, frame: Frame) -> bool:
+        return self._bytes + frame.size <= MOST_BYTES and len(self._queue or ()) < MOST_FRAMES
+
+    def _enqueue(self, frame: Frame) -> None:
+        if frame.loss != "never" and self._lost(frame):
+            return
+        if not self._has_room(frame):
+            self._shed()
+            if not self._has_room(frame):
+                self.close(TOO_SLOW)
                 return
-            self._wake.clear()
-            await self._wake.wait()
+        if self._queue is None:
+            self._queue = deque()
+            self._stuck_since = time.monotonic()
+        slot = Slot(frame)
+        self._queue.append(slot)
+        self._bytes += frame.size
+        if frame.key is not None:
+            self._merged = self._merged or {}
+            self._merged[frame.key] = slot
+
+    def _flush(self) -> None:
+        """Write what waits, as far as it is taken."""
+        while self._queue and self._wire.takes_more:
+            slot = self._queue.popleft()
+            self._bytes -= slot.frame.size
+            if slot.frame.key is not None and self._merged is not None and self._merged.get(slot.frame.key) is slot:
+                del self._merged[slot.frame.key]
+            self._wire.write(slot.frame)
+        if self._queue:
+            self._stuck_since = time.monotonic()
+        else:
+            if self.close_code is not None and self._queue is not None:
+                self._wire.end(self.close_code)
+            self._queue = self._merged = None
+            self._stuck_since = None
+        if not self._is_filling:
+            self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
     def _lost(self, frame: Frame) -> bool:
         """Whether `frame` need not be queued: it replaced an older one, or may be dropped and much waits."""
         if frame.loss == "dropped":
-            return 2 * self._bytes > MOST_BYTES or 2 * len(self._queue) > MOST_FRAMES
-        older = self._merged.get(frame.key) if frame.key is not None else None
+            return self._is_filling
+        older = (self._merged or {}).get(frame.key) if frame.key is not None else None
         if older is None:
             return False
         self._bytes += frame.size - older.frame.size
@@ -154,10 +201,5 @@ class Connection:
 
     def _shed(self) -> None:
         """Leave out what may be dropped."""
-        self._queue = deque(slot for slot in self._queue if slot.frame.loss != "dropped")
+        self._queue = deque(slot for slot in self._queue or () if slot.frame.loss != "dropped")
         self._bytes = sum(slot.frame.size for slot in self._queue)
-
-    def _clear(self) -> None:
-        self._queue.clear()
-        self._merged.clear()
-        self._bytes = 0

@@ -1,7 +1,8 @@
-"""A frame on its way out, built once and shared by every socket that gets it."""
+"""A frame on its way out, built once: the same bytes are written to every socket that gets it."""
 
 from __future__ import annotations
 
+import struct
 from typing import Any, Literal
 from uuid import UUID
 
@@ -10,24 +11,45 @@ import msgspec
 Loss = Literal["never", "merged", "dropped"]
 """What a full queue may do to it: nothing, replace it by a newer one of its key, or leave it out."""
 
+FINAL_TEXT = 0x81
+SHORT, MEDIUM = 125, 65_535
+
 encode_json = msgspec.json.Encoder().encode
 
 
 class Frame:
-    """`message` is the ASGI event; `size` is in bytes; `key` says which frames replace each other."""
+    """`wire` is the whole WebSocket frame (RFC 6455, section 5.2): what a server sends is not masked, so all share it.
 
-    __slots__ = ("key", "loss", "message", "size")
+    `key` says which frames replace each other.
+    """
+
+    __slots__ = ("key", "loss", "size", "wire")
 
     def __init__(self, data: bytes, loss: Loss = "never", key: tuple[UUID, UUID] | None = None) -> None:
-        self.message: dict[str, Any] = {"type": "websocket.send", "text": data.decode()}
-        self.size = len(data)
+        self.wire = _header(len(data)) + data
+        self.size = len(self.wire)
         self.loss = loss
         self.key = key
+
+    @property
+    def text(self) -> str:
+        """The payload, for servers that frame it themselves."""
+        size = len(self.wire)
+        header = 2 if size <= SHORT + 2 else 4 if size <= MEDIUM + 4 else 10
+        return self.wire[header:].decode()
 
 
 def frame_of(type: str, **fields: Any) -> Frame:  # noqa: A002 - the field's name on the wire
     """A frame of `type` with these fields, in this order."""
     return Frame(encode_json({"type": type, **fields}))
+
+
+def _header(length: int) -> bytes:
+    if length <= SHORT:
+        return struct.pack("!BB", FINAL_TEXT, length)
+    if length <= MEDIUM:
+        return struct.pack("!BBH", FINAL_TEXT, 126, length)
+    return struct.pack("!BBQ", FINAL_TEXT, 127, length)
 
 
 class _Person(msgspec.Struct):

@@ -64,7 +64,7 @@ async def greet(hub: Hub, connection: Connection, heartbeat: int) -> None:
             await _subscribe(hub, connection, lines, mark)
         connection.settled = True
         for conversation in hub.passing.beginnings(mark, connection.user):
-            if conversation not in connection.rooms:
+            if connection.lacks(conversation):
                 hub.beginnings.start(connection.user, conversation)
     if connection.close_code is not None:
         raise Gone

@@ -85,7 +85,7 @@ class Hub:
         changes.sort(key=_position)
         told = position
         for change in changes:
-            if change.position <= room.delivered and change.prev <= told:
+            if change.position <= room.delivered and change.prev <= told < change.position:
                 connection.put(Frame(_following(change, told).frame()))
                 told = change.position
                 if change.subject == connection.user and change.type in ENDINGS:
@@ -226,7 +226,7 @@ class Hub:
             self.wait(room)
         for belongs in glance.memberships:
             sockets = self.people.get(belongs.user, ())
-            if any(one.settled and belongs.conversation not in one.rooms for one in sockets):
+            if any(one.settled and one.lacks(belongs.conversation) for one in sockets):
                 self.beginnings.start(belongs.user, belongs.conversation)
             room = self.rooms.get(belongs.conversation)
             if room is not None and room.reads.get(belongs.user, belongs.read_seq) < belongs.read_seq:

