@@ -55,7 +55,7 @@ def api(asked: argparse.Namespace) -> None:
         workers=settings.web_concurrency,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws="app.realtime.protocol:SocketProtocol",  # sansio, and what ASGI has no words for
         ws_per_message_deflate=False,
         ws_max_size=LARGEST_FRAME,
         timeout_graceful_shutdown=asked.grace,
@@ -140,7 +140,7 @@ def openapi(asked: argparse.Namespace) -> None:
         cache_redis_url="redis://127.0.0.1/0",
     )
     application = import_module("app.main").create_app(described)
-    document = msgspec.json.encode(application.openapi_schema.to_schema(), order="sorted")
+    document = msgspec.json.encode(import_module("app.api.documents").described(application), order="sorted")
     asked.file.parent.mkdir(parents=True, exist_ok=True)
     asked.file.write_bytes(msgspec.json.format(document, indent=2) + b"\n")
 
