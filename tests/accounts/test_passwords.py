@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 
 import pytest
 from argon2 import extract_parameters
@@ -11,6 +12,14 @@ from argon2.low_level import Type
 
 from app.domain.errors import Invalid, Unavailable
 from app.domain.users.passwords import Passwords, check_new, common_passwords
+
+
+@pytest.fixture
+def hold() -> Iterator[threading.Event]:
+    """Keeps a thread busy until set; set at the end in any case, or pytest would wait for the thread for ever."""
+    event = threading.Event()
+    yield event
+    event.set()
 
 
 async def test_hashes_are_argon2id_of_at_least_the_required_cost() -> None:
@@ -49,9 +58,8 @@ async def test_the_event_loop_goes_on_while_hashing() -> None:
     passwords.close()
 
 
-async def test_beyond_the_queue_the_next_is_refused_and_then_it_goes_on() -> None:
+async def test_beyond_the_queue_the_next_is_refused_and_then_it_goes_on(hold: threading.Event) -> None:
     passwords = Passwords(memory=64, passes=1, threads=1, waiting=2)
-    hold = threading.Event()
     blocked = [asyncio.create_task(passwords._off_loop(hold.wait)) for _ in range(3)]
     await asyncio.sleep(0)
     with pytest.raises(Unavailable, match="overloaded"):
@@ -62,9 +70,8 @@ async def test_beyond_the_queue_the_next_is_refused_and_then_it_goes_on() -> Non
     passwords.close()
 
 
-async def test_who_hangs_up_frees_no_thread() -> None:
+async def test_who_hangs_up_frees_no_thread(hold: threading.Event) -> None:
     passwords = Passwords(memory=64, passes=1, threads=1, waiting=0)
-    hold = threading.Event()
     blocked = asyncio.create_task(passwords._off_loop(hold.wait))
     await asyncio.sleep(0)
     blocked.cancel()

@@ -92,7 +92,7 @@ def test_each_type_is_only_what_it_is() -> None:
 def test_a_wrong_claim_is_refused(claim: str, value: object) -> None:
     tokens = Tokens(SECRET)
     claims = payload(pair(tokens).access)
-    assert tokens.verify(signed(claims), "access")
+    tokens.verify(signed(claims), "access")
     with pytest.raises(Unauthenticated):
         tokens.verify(signed(claims | {claim: value}), "access")
 
@@ -109,8 +109,8 @@ def test_every_claim_is_required(claim: str) -> None:
 def test_a_clock_may_be_half_a_minute_off() -> None:
     tokens = Tokens(SECRET)
     claims = payload(pair(tokens).access)
-    assert tokens.verify(signed(claims | {"exp": int(time.time()) - 20}))
-    assert tokens.verify(signed(claims | {"iat": int(time.time()) + 300}))
+    tokens.verify(signed(claims | {"exp": int(time.time()) - 20}))
+    tokens.verify(signed(claims | {"iat": int(time.time()) + 300}))
 
 
 def test_an_unsigned_token_is_refused() -> None:
@@ -154,20 +154,20 @@ def test_a_changed_byte_is_refused() -> None:
 
 def test_a_changed_secret_keeps_logins_while_the_previous_is_named() -> None:
     old = pair(Tokens("the old secret, which was long enough too"))
-    assert Tokens(SECRET, "the old secret, which was long enough too").verify(old.access)
+    Tokens(SECRET, "the old secret, which was long enough too").verify(old.access)
     with pytest.raises(Unauthenticated):
         Tokens(SECRET).verify(old.access)
 
 
 def test_new_tokens_are_signed_with_the_new_secret() -> None:
     both = Tokens(SECRET, "the old secret, which was long enough too")
-    assert Tokens(SECRET).verify(pair(both).access)
+    Tokens(SECRET).verify(pair(both).access)
 
 
 def test_a_token_known_from_before_still_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = Tokens(SECRET)
     token = pair(tokens).access
-    assert tokens.verify(token)
+    tokens.verify(token)
     monkeypatch.setattr(module, "time", lambda: BEGIN.timestamp() + 900 + 31)
     with pytest.raises(Unauthenticated):
         tokens.verify(token)
