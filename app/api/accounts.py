@@ -64,8 +64,8 @@ class RegistrationController(Controller):
         opt=PUBLIC,
         operation_id="register",
         summary="Register",
-        description="`email_taken` (409) when there is an account with this address, whatever its case.",
-        responses=documented(409),
+        description="E-mail addresses are compared without case.",
+        responses=documented("400 common_password", "409 email_taken"),
     )
     async def register(
         self, data: JSONBody[Registration], tx: NamedDependency[Session], passwords: NamedDependency[Passwords]
@@ -99,8 +99,8 @@ class AccountController(Controller):
         status_code=204,
         operation_id="changePassword",
         summary="Change my password",
-        description="Ends all other logins. `wrong_password` (400) when the current one is wrong.",
-        responses=documented(),
+        description="Ends all other logins.",
+        responses=documented("400 wrong_password", "400 common_password"),
     )
     async def change_password(
         self,

@@ -26,9 +26,9 @@ class ChangeController(Controller):
     @get(
         "/",
         operation_id="listChanges",
-        responses=documented(403, 404, 409),
+        responses=documented("403 not_a_member", "404 not_found", "409 reset"),
         summary="Everything that changed after a position, to be upserted",
-        description="`complete: false`: go on from `position`. 409 `reset`: the position is from the future, load anew",
+        description="`complete: false`: go on from `position`. After `reset` load the conversation anew.",
     )
     async def page(
         self,

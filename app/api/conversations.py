@@ -57,7 +57,10 @@ class ConversationController(Controller):
     tags = ("Conversations",)
 
     @get(
-        "/", operation_id="listConversations", responses=documented(), summary="My conversations, latest activity first"
+        "/",
+        operation_id="listConversations",
+        responses=documented("400 invalid_cursor"),
+        summary="My conversations, latest activity first",
     )
     async def mine(
         self,
@@ -73,8 +76,8 @@ class ConversationController(Controller):
         "/",
         operation_id="createConversation",
         summary="Create a group, or open the direct conversation with somebody",
-        description="409 `too_many_conversations` · 400 `unknown_user`, `yourself`",
-        responses=documented(409)
+        description="A group takes a `name`, a direct conversation the other `user`, and neither the other's field.",
+        responses=documented("400 unknown_user", "400 yourself", "409 too_many_conversations")
         | {
             201: ResponseSpec(ConversationDetail, description="Created; of a group the caller is creator and admin."),
             200: ResponseSpec(ConversationDetail, description="The direct conversation these two have already."),
@@ -88,7 +91,7 @@ class ConversationController(Controller):
     @get(
         "/discover",
         operation_id="discoverConversations",
-        responses=documented(),
+        responses=documented("400 invalid_cursor"),
         summary="Public conversations I am not in, newest first",
     )
     async def discover(
@@ -104,7 +107,7 @@ class ConversationController(Controller):
     @get(
         "/{conversation_id:uuid}",
         operation_id="getConversation",
-        responses=documented(404),
+        responses=documented("404 not_found"),
         summary="One conversation, with its first 50 members",
         description="Outsiders see public ones, with `role` null and without messages.",
     )
@@ -116,9 +119,8 @@ class ConversationController(Controller):
     @patch(
         "/{conversation_id:uuid}",
         operation_id="changeConversation",
-        responses=documented(403, 404, 409),
+        responses=documented("403 not_a_member", "403 admins_only", "404 not_found", "409 direct"),
         summary="Rename a group, or show or hide it: admins",
-        description="403 `admins_only` · 409 `direct`",
     )
     async def change(
         self,
@@ -133,9 +135,8 @@ class ConversationController(Controller):
     @delete(
         "/{conversation_id:uuid}",
         operation_id="deleteConversation",
-        responses=documented(403, 404, 409),
+        responses=documented("403 not_a_member", "403 creator_only", "404 not_found", "409 direct"),
         summary="Close a group for all: its creator",
-        description="403 `creator_only` · 409 `direct`",
     )
     async def close(
         self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]

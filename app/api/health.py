@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 
@@ -32,7 +33,9 @@ async def livez() -> dict[str, str]:
     "/readyz",
     opt={"public": True},
     operation_id="readyz",
-    summary="May be sent work: 503 at start, while draining, and when Postgres is away",
+    summary="May be sent work",
+    description="Not at start, while draining, and when Postgres is away. `degraded` names what it does without.",
+    responses={503: ResponseSpec(Readiness, generate_examples=False, description="Not now; `reason` says why.")},
     tags=["Health"],
 )
 async def readyz(health: NamedDependency[ReadinessCheck]) -> Response[Readiness]:
@@ -40,6 +43,13 @@ async def readyz(health: NamedDependency[ReadinessCheck]) -> Response[Readiness]
     return Response(report, status_code=200 if report.ready else 503)
 
 
-@get("/metrics", opt={"public": True}, include_in_schema=False)
+@get(
+    "/metrics",
+    opt={"public": True},
+    operation_id="metrics",
+    summary="Figures for Prometheus",
+    media_type="text/plain",
+    tags=["Health"],
+)
 async def metrics() -> Response[bytes]:
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

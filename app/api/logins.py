@@ -56,10 +56,10 @@ class LoginController(Controller):
         operation_id="logIn",
         summary="Log in",
         description=(
-            "`invalid_credentials` (401) whether the e-mail is unknown or the password wrong. "
-            "`not_activated` or `suspended` (403) only with the right password."
+            "The same answer whether the e-mail is unknown or the password wrong; 403 only with the right password. "
+            "After 10 wrong ones in 5 minutes from one network: 429, policy `guesses`."
         ),
-        responses=documented(403),
+        responses=documented("401 invalid_credentials", "403 not_activated", "403 suspended"),
     )
     async def log_in(
         self,
@@ -83,9 +83,12 @@ class LoginController(Controller):
         summary="Get the next pair of tokens",
         description=(
             "The refresh token is spent by this. Repeated within 10 s it gets the same pair again; "
-            "any later use of a spent token ends the login (`token_reused`, 401)."
+            "any later use of a spent token ends the login."
         ),
-        responses={200: ResponseSpec(Pair, description="The next pair."), **documented()},
+        responses={
+            200: ResponseSpec(Pair, description="The next pair."),
+            **documented("401 invalid_token", "401 token_reused"),
+        },
     )
     async def refresh(
         self, data: JSONBody[RefreshToken], tx: NamedDependency[Session], tokens: NamedDependency[Tokens]
@@ -98,7 +101,8 @@ class LoginController(Controller):
         opt=PUBLIC,
         operation_id="verifyToken",
         summary="Ask whether a token is valid",
-        responses=documented(),
+        description="Either of the two: an access or a refresh token.",
+        responses=documented("401 invalid_token"),
     )
     async def verify(
         self, data: JSONBody[AnyToken], tx: NamedDependency[Session], tokens: NamedDependency[Tokens]
@@ -116,7 +120,12 @@ class LoginController(Controller):
     async def log_out(self, caller: NamedDependency[Caller], tx: NamedDependency[Session]) -> None:
         await logins.log_out(tx, caller)
 
-    @get("/sessions", operation_id="listLogins", summary="My logins, newest first", responses=documented())
+    @get(
+        "/sessions",
+        operation_id="listLogins",
+        summary="My logins, newest first",
+        responses=documented("400 invalid_cursor"),
+    )
     async def list_logins(
         self,
         caller: NamedDependency[Caller],
@@ -130,7 +139,7 @@ class LoginController(Controller):
         "/sessions/{login_id:uuid}",
         operation_id="endLogin",
         summary="End one of my logins",
-        responses=documented(404),
+        responses=documented("404 not_found"),
     )
     async def end_login(
         self, login_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]

@@ -17,6 +17,7 @@ from app.domain.users.callers import Caller
 from app.domain.views import MemberPage
 
 NO_CONTENT = 204
+OF_ADMINS = ("403 not_a_member", "403 admins_only", "404 not_found", "409 direct")
 
 
 class Somebody(msgspec.Struct, forbid_unknown_fields=True):
@@ -32,9 +33,9 @@ class MemberController(Controller):
     @get(
         "/members",
         operation_id="listMembers",
-        responses=documented(404),
+        responses=documented("400 invalid_cursor", "404 not_found"),
         summary="The members, in the order of their ids",
-        description="Of a public conversation for everybody. 404 when private and seen from outside",
+        description="Of a public conversation for everybody.",
     )
     async def page(
         self,
@@ -50,9 +51,11 @@ class MemberController(Controller):
         "/join",
         status_code=NO_CONTENT,
         operation_id="joinConversation",
-        responses=documented(404, 409),
+        responses=documented(
+            "404 not_found", "409 already_member", "409 conversation_full", "409 too_many_conversations", "409 direct"
+        ),
         summary="Join a public group",
-        description="404 when private · 409 `already_member`, `conversation_full`, `too_many_conversations`, `direct`",
+        description="A private one is not found.",
     )
     async def join(
         self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
@@ -63,10 +66,14 @@ class MemberController(Controller):
         "/add_member",
         status_code=NO_CONTENT,
         operation_id="addMember",
-        responses=documented(403, 404, 409),
+        responses=documented(
+            "400 unknown_user",
+            *OF_ADMINS,
+            "409 already_member",
+            "409 conversation_full",
+            "409 too_many_conversations",
+        ),
         summary="Add somebody: admins",
-        description="400 `unknown_user` · 403 `admins_only` · 409 `already_member`, `conversation_full`, "
-        "`too_many_conversations`, `direct`",
     )
     async def add(
         self,
@@ -81,9 +88,9 @@ class MemberController(Controller):
         "/remove_member",
         status_code=NO_CONTENT,
         operation_id="removeMember",
-        responses=documented(403, 404, 409),
+        responses=documented(*OF_ADMINS, "403 creator", "409 not_a_member"),
         summary="Put somebody out: admins",
-        description="403 `admins_only`, `creator` (cannot be removed) · 409 `not_a_member`, `direct`",
+        description="The creator cannot be removed.",
     )
     async def remove(
         self,
@@ -98,10 +105,9 @@ class MemberController(Controller):
         "/leave_conversation",
         status_code=NO_CONTENT,
         operation_id="leaveConversation",
-        responses=documented(404, 409),
+        responses=documented("404 not_found", "409 not_a_member", "409 direct"),
         summary="Leave a group",
-        description="After the creator the longest-serving admin, else member, is creator; the last one closes it. "
-        "409 `not_a_member`, `direct`",
+        description="After the creator the longest-serving admin, else member, is creator; the last one closes it.",
     )
     async def leave(
         self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
@@ -112,9 +118,8 @@ class MemberController(Controller):
         "/make_admin",
         status_code=NO_CONTENT,
         operation_id="makeAdmin",
-        responses=documented(403, 404, 409),
+        responses=documented(*OF_ADMINS, "403 creator", "409 already_admin", "409 not_a_member"),
         summary="Make a member an admin: admins",
-        description="403 `admins_only`, `creator` · 409 `already_admin`, `not_a_member`, `direct`",
     )
     async def make_admin(
         self,
@@ -129,9 +134,8 @@ class MemberController(Controller):
         "/remove_admin",
         status_code=NO_CONTENT,
         operation_id="removeAdmin",
-        responses=documented(403, 404, 409),
+        responses=documented(*OF_ADMINS, "403 creator", "409 not_an_admin", "409 not_a_member"),
         summary="Make an admin a plain member: admins",
-        description="403 `admins_only`, `creator` · 409 `not_an_admin`, `not_a_member`, `direct`",
     )
     async def remove_admin(
         self,

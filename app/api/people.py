@@ -29,7 +29,7 @@ class PeopleController(Controller):
         operation_id="findPeople",
         summary="Find people by name, or by their exact e-mail",
         description="Without `search` only oneself. E-mails of others are never shown.",
-        responses=documented(),
+        responses=documented("400 invalid_cursor"),
     )
     async def find(
         self,

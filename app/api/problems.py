@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +13,9 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
 
+from app.api.codes import CODES as SENTENCES
 from app.api.faults import FieldFault, field_faults
 from app.domain import errors
 from app.domain.errors import ChatError, Invalid, Throttled
@@ -95,17 +96,32 @@ def settled(outcome: msgspec.Struct | ChatError) -> Response[bytes]:
     return Response(msgspec.json.encode(outcome), status_code=200, media_type="application/json")
 
 
-def documented(*statuses: int) -> dict[int, ResponseSpec]:
-    """The errors of a route, for its OpenAPI document. 400, 401, 429 and 503 are every route's; name the others."""
+def documented(*refusals: str) -> dict[int, ResponseSpec]:
+    """The errors of a route, for its OpenAPI document: `"409 direct"`, one of `app.api.codes.CODES` each.
+
+    What every route answers (400, 401, 429, 503 …) is added by `app.api.documents.description`.
+    """
+    examples: dict[int, list[Example]] = {}
+    for refusal in refusals:
+        status, code = int(refusal[:3]), refusal[4:]
+        value = msgspec.to_builtins(problem_of(status, code, SENTENCES[refusal]))
+        examples.setdefault(status, []).append(Example(id=code, value=value))
     return {
-        status: ResponseSpec(
-            Problem,
-            generate_examples=False,
-            description=HTTPStatus(status).phrase,
-            media_type=MEDIA_TYPE,
-        )
-        for status in sorted({400, 401, 429, 503, *statuses})
+        status: ResponseSpec(Problem, generate_examples=False, media_type=MEDIA_TYPE, examples=of_status)
+        for status, of_status in examples.items()
     }
+
+
+def problem_of(status: int, code: str, detail: str, faults: list[FieldFault] | None = None) -> Problem:
+    """The problem of a code; type and title are made of it."""
+    return Problem(
+        type=f"urn:problem-type:{code}",
+        title=code.replace("_", " ").capitalize(),
+        status=status,
+        detail=detail,
+        code=code,
+        errors=faults or [],
+    )
 
 
 def _http(error: HTTPException) -> Response[bytes]:
@@ -140,14 +156,7 @@ def _problem(
     faults: list[FieldFault] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response[bytes]:
-    problem = Problem(
-        type=f"urn:problem-type:{code}",
-        title=code.replace("_", " ").capitalize(),
-        status=status,
-        detail=detail,
-        code=code,
-        errors=faults or [],
-    )
+    problem = problem_of(status, code, detail, faults)
     return Response(msgspec.json.encode(problem), status_code=status, headers=headers, media_type=MEDIA_TYPE)
 
 

@@ -45,9 +45,9 @@ class ReadingController(Controller):
     @put(
         "/read",
         operation_id="markRead",
-        responses=documented(403, 404),
+        responses=documented("400 invalid_seq", "403 not_a_member", "404 not_found"),
         summary="Everything up to a seq is read",
-        description="400 beyond the last message. A seq behind the cursor changes nothing",
+        description="`invalid_seq` beyond the last message. A seq behind the cursor changes nothing.",
     )
     async def read(
         self,
@@ -62,9 +62,9 @@ class ReadingController(Controller):
         "/mark_message_read",
         status_code=204,
         operation_id="markMessagesRead",
-        responses=documented(403, 404),
+        responses=documented("403 not_a_member", "404 not_found"),
         summary="These messages, and all before the newest of them, are read",
-        description="404 when one of them is not a message of this conversation",
+        description="404 when one of them is not a message of this conversation.",
     )
     async def mark(
         self,

@@ -17,6 +17,10 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.static_files import create_static_files_router
 
+from app.api.documents.description import described
+
+__all__ = ["assets", "described", "document", "openapi_config", "page"]
+
 HERE = Path(__file__).parent
 PAGE = (HERE / "docs.html").read_bytes()
 
@@ -27,6 +31,7 @@ PAGE_POLICY = (
 )
 
 TAGS = [
+    Tag(name="About", description="What answers here."),
     Tag(name="Accounts", description="Registering, one's own profile, the password."),
     Tag(name="Logins", description="Logging in and out, tokens, login sessions, socket tickets."),
     Tag(name="People", description="Finding others."),
@@ -37,6 +42,17 @@ TAGS = [
     Tag(name="Health", description="For machines."),
 ]
 
+DESCRIPTION = """\
+Conversations are logs. `seq` numbers the messages of one, `position` counts its changes; ids are UUIDv7, times RFC 3339
+in UTC. A trailing slash is optional everywhere.
+
+**Errors** are `application/problem+json` (RFC 9457) with a stable `code`; a bad body also gets `errors`, which name the
+fields. **Lists** are `{"items": […], "next": cursor or null}`. **Throttled** requests get 429 with `Retry-After`,
+`RateLimit` and `RateLimit-Policy`. Every answer carries `X-Request-ID`, the client's own if it sent one.
+
+**Live events** come over the socket `/ws/conversations`.
+"""
+
 
 def openapi_config() -> OpenAPIConfig:
     """The document at /openapi.json."""
@@ -44,10 +60,7 @@ def openapi_config() -> OpenAPIConfig:
         title="Chat",
         version=version("chat-backend"),
         summary="A chat backend: conversations as logs, over REST and WebSocket.",
-        description=(
-            "Errors are `application/problem+json` (RFC 9457) with a stable `code`. Lists are"
-            ' `{"items": […], "next": cursor or null}`. Live events come over the socket `/ws/conversations`.'
-        ),
+        description=DESCRIPTION,
         # The library's own routes answer unknown paths below theirs with HTML: they go where nobody looks.
         path="/docs/raw",
         render_plugins=[JsonRenderPlugin()],
@@ -70,7 +83,7 @@ async def document(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 @cache
 def _encoded(app: Litestar) -> bytes:
-    return msgspec.json.encode(app.openapi_schema.to_schema())
+    return msgspec.json.encode(described(app))
 
 
 @get("/docs", opt={"public": True}, include_in_schema=False, media_type=MediaType.HTML)
