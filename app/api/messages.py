@@ -9,25 +9,49 @@ import msgspec
 from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
+from app.api.problems import documented
 from app.db import Session
 from app.domain.messages import details, editing, sending
-from app.domain.messages.pages import Ask
+from app.domain.messages.content import LONGEST_CLIENT_ID, LONGEST_TEXT, LONGEST_URL
+from app.domain.messages.pages import LARGEST_PAGE, Ask
 from app.domain.users.callers import Caller
 from app.domain.views import Message, MessageDetail, MessagePage, MessageType
 
 JSON = "application/json"
+OF_MEMBERS = ("403 not_a_member", "404 not_found")
+
+
+def _told(description: str, **schema: Any) -> msgspec.Meta:
+    """What the document says of a field whose rule the domain checks, with a code of its own."""
+    return msgspec.Meta(description=description, extra_json_schema=schema)
+
+
+Text = Annotated[
+    str | None, _told("Of a `text`: 1 to 8,000 characters, not only blanks.", minLength=1, maxLength=LONGEST_TEXT)
+]
+MediaUrl = Annotated[
+    str | None, _told("Of the other types: an `https` address without credentials.", maxLength=LONGEST_URL)
+]
+ClientId = Annotated[
+    str | None, _told("Makes a retry safe: the same one finds the same message.", maxLength=LONGEST_CLIENT_ID)
+]
+ReplyTo = Annotated[int | None, _told("A `seq` of this conversation.", minimum=1)]
+MessageLimit = Annotated[
+    int,
+    QueryParameter(description="At most so many items.", schema_extra={"minimum": 1, "maximum": LARGEST_PAGE}),
+]
 
 
 class MessageToSend(msgspec.Struct, forbid_unknown_fields=True):
     """`text` for a text, `media_url` for the others; `client_id` makes a retry safe."""
 
     message_type: MessageType
-    text: str | None = None
-    media_url: str | None = None
-    client_id: str | None = None
-    reply_to: int | None = None
+    text: Text = None
+    media_url: MediaUrl = None
+    client_id: ClientId = None
+    reply_to: ReplyTo = None
 
     def draft(self, conversation: UUID, by: Caller, idempotency_key: str | None) -> sending.Draft:
         return sending.draft(
@@ -45,8 +69,8 @@ class MessageToSend(msgspec.Struct, forbid_unknown_fields=True):
 class MessageEdit(msgspec.Struct, forbid_unknown_fields=True):
     """One of the two, as the message's type has it."""
 
-    text: str | None = None
-    media_url: str | None = None
+    text: Text = None
+    media_url: MediaUrl = None
 
 
 @runtime_checkable
@@ -66,9 +90,11 @@ class MessageController(Controller):
         "/",
         operation_id="sendMessage",
         summary="Send a message",
+        description="A retry with the same `client_id` (or `Idempotency-Key`) stores nothing twice.",
         responses={
             201: ResponseSpec(Message, description="Stored: committed before this answer."),
             200: ResponseSpec(Message, description="A replay of this client_id: the message as it stands now."),
+            **documented("400 invalid_message", *OF_MEMBERS, "422 idempotency_mismatch"),
         },
     )
     async def send(
@@ -85,7 +111,11 @@ class MessageController(Controller):
         "/",
         operation_id="listMessages",
         summary="A page of messages: the newest, or before, after or around a seq",
-        responses={200: ResponseSpec(MessagePage, description="Ascending by seq.")},
+        description="`has_more` is of the direction asked.",
+        responses={
+            200: ResponseSpec(MessagePage, description="Ascending by seq."),
+            **documented("400 invalid_limit", "400 invalid_page", *OF_MEMBERS),
+        },
     )
     async def page(
         self,
@@ -95,11 +125,16 @@ class MessageController(Controller):
         before: FromQuery[int | None] = None,
         after: FromQuery[int | None] = None,
         around: FromQuery[int | None] = None,
-        limit: FromQuery[int] = 50,
+        limit: MessageLimit = 50,
     ) -> Response[bytes]:
         return Response(await pages.page(conversation_id, caller, Ask(before, after, around, limit)), media_type=JSON)
 
-    @get("/{message_id:uuid}", operation_id="getMessage", summary="One message, and who has read it")
+    @get(
+        "/{message_id:uuid}",
+        operation_id="getMessage",
+        summary="One message, and who has read it",
+        responses=documented(*OF_MEMBERS),
+    )
     async def open(
         self,
         conversation_id: FromPath[UUID],
@@ -109,7 +144,13 @@ class MessageController(Controller):
     ) -> MessageDetail:
         return await details.detail(tx, conversation_id, message_id, caller)
 
-    @patch("/{message_id:uuid}", operation_id="editMessage", summary="Edit one's own message")
+    @patch(
+        "/{message_id:uuid}",
+        operation_id="editMessage",
+        summary="Edit one's own message",
+        description="`text` of a text, `media_url` of the others.",
+        responses=documented("400 invalid_message", *OF_MEMBERS, "403 not_the_sender", "409 deleted"),
+    )
     async def edit(
         self,
         conversation_id: FromPath[UUID],
@@ -120,7 +161,12 @@ class MessageController(Controller):
     ) -> Message:
         return await editing.edit(tx, conversation_id, message_id, caller, text=data.text, media_url=data.media_url)
 
-    @put("/{message_id:uuid}", operation_id="replaceMessage", summary="The same as PATCH")
+    @put(
+        "/{message_id:uuid}",
+        operation_id="replaceMessage",
+        summary="The same as PATCH",
+        responses=documented("400 invalid_message", *OF_MEMBERS, "403 not_the_sender", "409 deleted"),
+    )
     async def replace(
         self,
         conversation_id: FromPath[UUID],
@@ -131,7 +177,13 @@ class MessageController(Controller):
     ) -> Message:
         return await editing.edit(tx, conversation_id, message_id, caller, text=data.text, media_url=data.media_url)
 
-    @delete("/{message_id:uuid}", operation_id="deleteMessage", summary="Delete a message: its sender, or an admin")
+    @delete(
+        "/{message_id:uuid}",
+        operation_id="deleteMessage",
+        summary="Delete a message: its sender, or an admin",
+        description="It keeps its place, with empty `text` and `media_url`.",
+        responses=documented(*OF_MEMBERS, "403 not_the_sender", "409 deleted"),
+    )
     async def remove(
         self,
         conversation_id: FromPath[UUID],
