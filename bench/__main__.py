@@ -15,13 +15,19 @@ from bench.load import generator
 from bench.measures import Pace, Prepare, Results, run
 from bench.population import FULL, QUICK
 from bench.processes import Failed
-from bench.rows import pages, sends
+from bench.rows import fanout, lists, memory, pages, sends, sockets
 from bench.stage import opened
 
 ROWS: dict[str, Prepare] = {
     "send_64": sends.send_64,
     "send_1_p50_ms": sends.send_1_p50_ms,
+    "socket_send_64": sockets.socket_send_64,
     "page_50": pages.page_50,
+    "list_50": lists.list_50,
+    "fanout_1000": fanout.fanout_1000,
+    "delivery_p50_ms": sockets.delivery_p50_ms,
+    "socket_kb": memory.socket_kb,
+    "hello_20": sockets.hello_20,
 }
 
 
@@ -42,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(name, flush=True)
                 try:
                     with ROWS[name](stage) as plan:
-                        rows.append(run(name, plan, pace, lambda line: print(line, flush=True)))
+                        rows.extend(run(name, plan, pace, lambda line: print(line, flush=True)))
                 except Failed as failure:
                     print(f"  {failure}", file=sys.stderr, flush=True)
                     failed.append(name)
@@ -65,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", action="append", default=[], choices=list(ROWS), help="this row; may be repeated")
     parser.add_argument("--quick", action="store_true", help="small and short: does it work? No figures to believe")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of a round (4)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of a round (3)")
     parser.add_argument("--warm-up", type=float, default=2.0, help="seconds before the rounds (2)")
     parser.add_argument("--rounds", type=int, default=5, help="of which the median counts (5)")
     parser.add_argument(

@@ -19,6 +19,15 @@ Measure = Callable[[float], float]
 """One round: runs for about so many seconds and answers the figure."""
 
 
+class Row(msgspec.Struct, frozen=True):
+    """One line of results.json."""
+
+    name: str
+    value: float
+    unit: str
+    references: dict[str, float] = {}
+
+
 @dataclass(frozen=True)
 class Plan:
     """How one row is measured now. `least`: the smaller figure is the worse one (rates), else the larger (times)."""
@@ -28,18 +37,11 @@ class Plan:
     references: dict[str, Measure] = field(default_factory=dict)
     least: bool = True
     rounds: int | None = None
+    after: Callable[[], list[Row]] = list
+    """What else is found, once the rounds are over: rows of their own."""
 
 
 Prepare = Callable[[Stage], AbstractContextManager[Plan]]
-
-
-class Row(msgspec.Struct, frozen=True):
-    """One line of results.json."""
-
-    name: str
-    value: float
-    unit: str
-    references: dict[str, float] = {}
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -55,7 +57,7 @@ class Pace(msgspec.Struct, frozen=True):
     rounds: int = 5
 
 
-def run(name: str, plan: Plan, pace: Pace, tell: Callable[[str], None]) -> Row:
+def run(name: str, plan: Plan, pace: Pace, tell: Callable[[str], None]) -> list[Row]:
     """Warm up everything, then measure in turns. `tell` gets a line for each median."""
     measures = {**plan.subjects, **plan.references}
     rounds = plan.rounds or pace.rounds
@@ -71,8 +73,10 @@ def run(name: str, plan: Plan, pace: Pace, tell: Callable[[str], None]) -> Row:
         tell(f"  {one}: {median:,.4g} {plan.unit}  (of {', '.join(f'{figure:,.4g}' for figure in found[one])})")
     worse = min if plan.least else max
     value = worse(medians[one] for one in plan.subjects)
-    return Row(name, _rounded(value), plan.unit, {one: _rounded(medians[one]) for one in plan.references})
+    row = Row(name, value, plan.unit, {one: medians[one] for one in plan.references})
+    return [_rounded(one) for one in (row, *plan.after())]
 
 
-def _rounded(figure: float) -> float:
-    return float(f"{figure:.4g}")
+def _rounded(row: Row) -> Row:
+    references = {name: float(f"{figure:.4g}") for name, figure in row.references.items()}
+    return Row(row.name, float(f"{row.value:.4g}"), row.unit, references)

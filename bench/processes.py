@@ -39,7 +39,7 @@ class Server:
 def running(
     command: Sequence[str], *, port: int, path: str, cores: Cores, log: Path, environment: Mapping[str, str]
 ) -> Iterator[Server]:
-    """The server that `command` starts, from the moment it answers `path` with 200.
+    """The server that `command` starts, from the moment it answers `path` with 200 (without one: with anything).
 
     Raises:
         Failed: it does not.
@@ -70,8 +70,8 @@ def running(
 def _answers(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
-        connection.request("GET", path)
-        return connection.getresponse().status == 200
+        connection.request("GET", path or "/")
+        return connection.getresponse().status == 200 or not path
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -42,6 +42,16 @@ AIMS = {
     "page_50": Aim(
         "≥ 4,000, or 33 % of Litestar alone", lambda r: r.value >= 4_000 or _ratio(r, "litestar_alone") >= 0.33
     ),
+    "socket_send_64": Aim("≥ 5,000", lambda r: r.value >= 5_000),
+    "list_50": Aim("≥ 800", lambda r: r.value >= 800),
+    "fanout_1000": Aim("≥ 90,000", lambda r: r.value >= 90_000),
+    "fanout_p99_ms": Aim("≤ 30 at 5 messages/s", lambda r: r.value <= 30),
+    "delivery_p50_ms": Aim("≤ 3", lambda r: r.value <= 3),
+    "socket_kb": Aim("≤ 30", lambda r: r.value <= 30),
+    "sockets_10000_mb": Aim("≤ 400", lambda r: r.value <= 400),
+    "hello_20": Aim("≥ 500", lambda r: r.value >= 500),
+    "growth": Aim("≤ 1.2", lambda r: r.value <= 1.2),
+    "notify": Aim("≥ 1,000", lambda r: r.value >= 1_000),
 }
 
 

@@ -117,7 +117,7 @@ class Stage:
                 running(
                     [sys.executable, "-m", f"bench.{module}", str(port)],
                     port=port,
-                    path="/",
+                    path="",
                     cores=self.cores,
                     log=self.directory / "log" / f"{module}.log",
                     environment=self.environment(),
