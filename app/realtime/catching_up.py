@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 MOST_CHANGES = 1_000
 """More than so many changes in a conversation: `reset` (contract)."""
 
-PAGE = 200
+PAGE = 50
+"""Few, because a page waits in memory for a slow reader."""
+
 AGAIN_SECONDS = 0.5
 
 P = ParamSpec("P")
@@ -66,6 +68,7 @@ async def _read(
         if await _too_many(hub, connection, conversation, told, count, door.position):
             return await _reset(hub, connection, conversation, ref)
         for change in changes.items:
+            await connection.room_for_more()
             connection.put(Frame(change.frame()))
         told, count = changes.position, count + len(changes.items)
         if changes.complete:
@@ -75,7 +78,6 @@ async def _read(
             if further is None:
                 return "caught_up", told
             told = further
-        await connection.room_for_more()
 
 
 async def patiently(

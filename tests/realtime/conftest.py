@@ -33,7 +33,7 @@ from app.realtime.bus import Bus
 from app.realtime.connections import Connection
 from app.realtime.frames import LARGEST_FRAME
 from app.realtime.live import Live
-from app.realtime.protocol import SocketProtocol
+from app.realtime.protocol import RequestProtocol, SocketProtocol
 from app.realtime.throttles import Throttles
 from app.realtime.writer import Writer
 
@@ -45,6 +45,7 @@ T = TypeVar("T")
 ORIGIN = "http://chat.example.org"
 SECRET = "for-tests-only-" + "0123456789abcdef" * 2
 PATIENCE = 8.0
+UNLIMITED = {name: Rate(1_000_000, 60) for name in ("messages", "user", "requests", "address")}
 Json = dict[str, Any]
 
 
@@ -136,8 +137,7 @@ class Node:
         self.hand_over: Callable[[list[Outgoing]], Awaitable[None]] = self.bus.hand_over
         url = database_url.replace("postgresql:", "postgresql+psycopg:", 1)
         self.database = Database(open_engine(url, pool_size=5), self._hand_over)
-        rates = {name: Rate(1_000_000, 60) for name in ("messages", "user", "requests", "address")}
-        self.throttles = Throttles(self.accelerator, rates)
+        self.throttles = Throttles(self.accelerator, UNLIMITED)
         self.writer = Writer(self.database, self.throttles)
         self.tokens = Tokens(SECRET)
         self.live = Live(self.bus, self.database, self.writer, self.tokens, origins=[ORIGIN])
@@ -160,7 +160,12 @@ class Node:
         listening = sockets.create_server(("127.0.0.1", 0))
         self.port = listening.getsockname()[1]
         config = uvicorn.Config(
-            app, ws=self.server, ws_per_message_deflate=False, ws_max_size=LARGEST_FRAME, log_level="error"
+            app,
+            http=RequestProtocol,
+            ws=self.server,
+            ws_per_message_deflate=False,
+            ws_max_size=LARGEST_FRAME,
+            log_level="error",
         )
         server = Quiet(config)
         serving = asyncio.create_task(server.serve([listening]))
@@ -170,8 +175,7 @@ class Node:
         try:
             yield self
         finally:
-            for listener in self._listeners:
-                await listener.close()
+            await self.forget()
             await self.live.drain()
             server.should_exit = True
             await serving
@@ -180,12 +184,35 @@ class Node:
             await self.accelerator.close()
             await self.database.close()
 
+    async def forget(self) -> None:
+        """Close what a test has opened, and undo its faults."""
+        for listener in self._listeners:
+            await listener.close()
+        self._listeners.clear()
+        self.hand_over = self.bus.hand_over
+        self.throttles.rates.update(UNLIMITED)
+
     def access(self, caller: Caller, *, seconds: float = 900) -> str:
         begin = datetime.now(UTC) - timedelta(seconds=900 - seconds)
         end = datetime.now(UTC) + timedelta(days=1)
         return self.tokens.pair(
             user=caller.user, session=caller.session, generation=1, rotated_at=begin, expires_at=end
         ).access
+
+    async def open_idle(self, caller: Caller) -> ClientConnection:
+        """A socket whose client reads nothing until it is asked to, and whose kernel takes little."""
+        client = sockets.socket()
+        client.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)
+        client.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", self.port))
+        return await connect(
+            f"ws://127.0.0.1:{self.port}/ws/conversations",
+            sock=client,
+            additional_headers={"Authorization": f"Bearer {self.access(caller)}"},
+            compression=None,
+            max_queue=1,
+            ping_interval=None,
+        )
 
     async def open(
         self,
@@ -227,9 +254,8 @@ class Node:
         return msgspec.json.decode(sent.message, type=Message)
 
 
-@pytest.fixture
-async def nodes(database_url: str, redis_url: str) -> AsyncIterator[tuple[Node, Node]]:
-    """Two processes on one database and one Redis, hearing each other."""
+@pytest.fixture(scope="module")
+async def running_nodes(database_url: str, redis_url: str) -> AsyncIterator[tuple[Node, Node]]:
     async with AsyncExitStack() as stack:
         both = (Node(database_url, redis_url), Node(database_url, redis_url))
         for node in both:
@@ -239,7 +265,21 @@ async def nodes(database_url: str, redis_url: str) -> AsyncIterator[tuple[Node, 
 
 
 @pytest.fixture
-async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
+async def nodes(running_nodes: tuple[Node, Node]) -> AsyncIterator[tuple[Node, Node]]:
+    """Two processes on one database and one Redis, hearing each other; a module's tests share them."""
+    yield running_nodes
+    for node in running_nodes:
+        await node.forget()
+
+
+@pytest.fixture
+def node(nodes: tuple[Node, Node]) -> Node:
     """One process."""
+    return nodes[0]
+
+
+@pytest.fixture
+async def fresh_node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
+    """One process for one test alone."""
     async with Node(database_url, redis_url).running() as running:
         yield running

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from app.domain.users import families, tickets
 from app.domain.users.models import LoginSession, User
 from app.domain.users.tokens import Tokens
-from app.realtime import sockets
+from app.realtime import protocol, sockets
 from tests.realtime.conftest import ORIGIN, SECRET, Node, eventually
 from tests.support.scene import person
 
@@ -46,8 +48,11 @@ async def test_a_token_in_the_query_opens_a_socket_unless_that_is_switched_off(n
     listener = await node.open(f"?token={node.access(ada)}")
     assert (await listener.next())["type"] == "hello"
     node.live.sockets._gate._query_tokens = False
-    refused = await node.open(f"?token={node.access(ada)}")
-    assert await refused.closed() == 4401
+    try:
+        refused = await node.open(f"?token={node.access(ada)}")
+        assert await refused.closed() == 4401
+    finally:
+        node.live.sockets._gate._query_tokens = True
 
 
 async def test_a_trailing_slash_changes_nothing(node: Node) -> None:
@@ -137,10 +142,22 @@ async def test_a_token_of_another_login_renews_nothing(node: Node) -> None:
     assert node.sockets(ada)[0].caller.user == ada.user
 
 
-async def test_a_restart_tells_sockets_to_come_back_and_admits_no_more(node: Node) -> None:
+async def test_a_restart_tells_sockets_to_come_back_and_admits_no_more(fresh_node: Node) -> None:
+    node = fresh_node
     ada = await person(node.database, "Ada")
     listener = await node.join(ada)
     await node.live.drain()
     assert await listener.closed() == 1012
     late = await node.open(headers={"Authorization": f"Bearer {node.access(ada)}"})
     assert await late.closed() == 1012
+
+
+async def test_a_handshake_that_is_never_finished_is_cut(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HANDSHAKE_SECONDS", 0.3)
+    for beginning in (b"", b"GET /ws/conversations HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+        writer.write(beginning)
+        async with asyncio.timeout(5):
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+        writer.close()

@@ -193,7 +193,8 @@ async def test_typing_is_told_to_the_others_and_not_to_outsiders(nodes: tuple[No
     assert len(linus.told("typing")) == 1
 
 
-async def test_a_room_without_listeners_is_forgotten(node: Node) -> None:
+async def test_a_room_without_listeners_is_forgotten(fresh_node: Node) -> None:
+    node = fresh_node
     scene = await set_up(node.database)
     ada, linus = await node.join(scene.ada), await node.join(scene.linus)
     await ada.close()
