@@ -15,9 +15,11 @@ from app.settings import Settings, SettingsRefused, load
 
 if TYPE_CHECKING:
     from celery import Celery
+    from litestar import Litestar
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-GRACE_SECONDS: Final = 15  # to finish requests after SIGTERM; the whole stop has 20
+GRACE_SECONDS: Final = 12  # from SIGTERM to the last request's end; the whole stop has 20
+NOTICE_SECONDS: Final = 1.0  # of it, for balancers to find out
 KEEP_ALIVE_SECONDS: Final = 75  # longer than proxies in front keep theirs, so that they never write into a closing one
 LARGEST_FRAME: Final = 128 * 1024
 
@@ -40,31 +42,41 @@ def up(asked: argparse.Namespace) -> int:
     return supervisor.run(load(embedded=True))
 
 
-def api(asked: argparse.Namespace) -> None:
-    import uvicorn
+def api(asked: argparse.Namespace) -> int:
+    from app.api import server
 
+    settings = load()
+    return server.run(
+        server.Config(
+            "app.cli:application",
+            factory=True,
+            host=asked.host or ("0.0.0.0" if settings.is_production else "127.0.0.1"),  # noqa: S104 - a container's all
+            port=settings.port,
+            workers=settings.web_concurrency,
+            loop="uvloop",
+            http="app.realtime.protocol:RequestProtocol",  # httptools, with a deadline for heads
+            ws="app.realtime.protocol:SocketProtocol",  # sansio, and what ASGI has no words for
+            ws_per_message_deflate=False,
+            ws_max_size=LARGEST_FRAME,
+            timeout_graceful_shutdown=asked.grace,
+            notice=min(asked.notice, asked.grace),
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            access_log=False,  # it would log the sockets' query strings, tokens in them
+            log_config=None,
+            proxy_headers=False,  # uvicorn believes the address a client wrote; TRUSTED_PROXY_HOPS counts from our side
+            server_header=False,
+        )
+    )
+
+
+def application() -> Litestar:
+    """The application, in the process that serves it: of several (WEB_CONCURRENCY) each begins from nothing."""
     from app import telemetry
 
     settings = load()
     telemetry.start(settings, process="api")
-    uvicorn.run(
-        "app.main:create_app",
-        factory=True,
-        host=asked.host or ("0.0.0.0" if settings.is_production else "127.0.0.1"),  # noqa: S104 - a container's all
-        port=settings.port,
-        workers=settings.web_concurrency,
-        loop="uvloop",
-        http="httptools",
-        ws="app.realtime.protocol:SocketProtocol",  # sansio, and what ASGI has no words for
-        ws_per_message_deflate=False,
-        ws_max_size=LARGEST_FRAME,
-        timeout_graceful_shutdown=asked.grace,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        access_log=False,  # it would log the sockets' query strings, tokens in them
-        log_config=None,
-        proxy_headers=False,  # uvicorn believes the address a client wrote; TRUSTED_PROXY_HOPS counts from our side
-        server_header=False,
-    )
+    application: Litestar = import_module("app.main").create_app(settings)
+    return application
 
 
 def worker(asked: argparse.Namespace) -> None:
@@ -162,6 +174,12 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("api", help="the API and its sockets")
     verb.add_argument("--host", default="", help="address to listen on (127.0.0.1, in production 0.0.0.0)")
     verb.add_argument("--grace", type=int, default=GRACE_SECONDS, help="seconds to finish requests when told to stop")
+    verb.add_argument(
+        "--notice",
+        type=float,
+        default=NOTICE_SECONDS,
+        help="of these, seconds to go on answering while /readyz says 503, so that balancers send no more",
+    )
     verb.set_defaults(verb=api)
 
     verb = verbs.add_parser("worker", help="a background worker")

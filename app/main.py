@@ -8,6 +8,7 @@ from typing import Any, cast
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.connection import ASGIConnection
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp
@@ -79,6 +80,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         cors_config=CORSConfig(allow_origins=list(runtime.settings.allowed_origins), max_age=600),
         request_max_body_size=LARGEST_BODY,
         debug=runtime.settings.debug,
+        state=State({"retiring": runtime}),
         logging_config=None,
     )
     # Around everything, unknown paths too: Litestar's own middleware sees known routes only.

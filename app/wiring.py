@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from celery import Celery
@@ -40,6 +40,9 @@ from app.tasks.workshop import Tools
 POOL_SIZE = 10
 READERS = 3
 READY_SECONDS = 2.0
+WRITE_SECONDS = 3.0
+HAND_OVER_SECONDS = 1.5
+"""At the end, for what is queued: with the requests' grace (see `chat api`) the whole stop stays within 20 s."""
 
 
 class Runtime:
@@ -94,21 +97,28 @@ class Runtime:
 
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncIterator[None]:
-        """Start, and after the last request: write what is queued, say good-bye to the sockets, close."""
+        """Start, and after the last request: write what is queued, close."""
         self.dispatch.start()
         await self.live.start()
         try:
             yield
         finally:
-            self.draining = True
-            await self.live.drain()
-            await self.writer.drain()
+            await self.retire()
+            # Whoever sent it has gone or been told that the outcome is unknown: bounded, then.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WRITE_SECONDS):
+                    await self.writer.drain()
             await self.live.stop()
-            await asyncio.to_thread(self.dispatch.stop)
+            await asyncio.to_thread(self.dispatch.stop, HAND_OVER_SECONDS)
             self.passwords.close()
             await self.accelerator.close()
             await self.readers.close()
             await self.database.close()
+
+    async def retire(self) -> None:
+        """The beginning of the end: not ready any more, every socket told to come back elsewhere."""
+        self.draining = True
+        await self.live.drain()
 
     async def readiness(self) -> Readiness:
         """Postgres decides; without Redis the chat is degraded, and works."""

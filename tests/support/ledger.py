@@ -55,6 +55,8 @@ class Ledger:
         self.conversations[client_id] = conversation
         try:
             answer = await sender.say(conversation, text or client_id, client_id=client_id)
+        except httpx.ConnectError:
+            return None  # it never left
         except httpx.HTTPError as error:
             self.unknown[client_id] = type(error).__name__
             return None

@@ -175,5 +175,9 @@ def processes(directory: Path, database_url: str, redis_url: str) -> Iterator[Pr
 
 
 def last_words() -> list[tuple[str, str]]:
-    """For the report of a failure: the end of what the latest processes said."""
-    return [(one.name, "\n".join(one.said.splitlines()[-SHOWN_LINES:])) for one in _started if one.log.exists()]
+    """For the report of a failure: the end of what the latest processes said, request lines left out."""
+    return [(one.name, "\n".join(_telling(one.said)[-SHOWN_LINES:])) for one in _started if one.log.exists()]
+
+
+def _telling(said: str) -> list[str]:
+    return [line for line in said.splitlines() if " ms user=" not in line or " 50" in line]

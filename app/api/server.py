@@ -1,0 +1,90 @@
+"""The web server of a process, and the order in which it stops when it is told to.
+
+First it says so (`readyz` answers 503), then its sockets are sent elsewhere (1012, after all that waits for them), then
+it listens no longer and finishes the requests under way. uvicorn alone would cut the sockets with what was queued for
+them, take no balancer's questions any more, and die of the signal: whatever waits for the program's end (error
+reports, the last log lines) would be lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from types import FrameType
+from typing import Any, Final, Protocol
+
+import uvicorn
+from uvicorn.supervisors import multiprocess
+
+STARTUP_FAILED: Final = 3
+log = logging.getLogger(__name__)
+
+
+class Retiring(Protocol):
+    """What the application puts into its state as `retiring`."""
+
+    async def retire(self) -> None:
+        """No longer ready, and no socket left. Requests are answered on."""
+
+
+class Server(uvicorn.Server):
+    """`config.timeout_graceful_shutdown` counts from the signal on, `notice` is the part of it in which balancers may
+    find out that this process is leaving."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.notice = config.notice
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        # uvicorn would raise it once more at the very end, and so die of it.
+        self._captured_signals.clear()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        began = time.monotonic()
+        grace = self.config.timeout_graceful_shutdown or 0
+        application: Any = self.config.loaded_app
+        retiring: Retiring = application.state.retiring
+        try:
+            async with asyncio.timeout(grace):
+                await retiring.retire()
+                await asyncio.sleep(max(0.0, began + self.notice - time.monotonic()))
+        except TimeoutError:
+            log.warning("not every socket has said good-bye")
+        except Exception:
+            log.exception("the sockets could not be told")
+        self.config.timeout_graceful_shutdown = max(1, round(began + grace - time.monotonic()))
+        await super().shutdown(sockets)
+
+
+class Config(uvicorn.Config):
+    """`notice` is in seconds."""
+
+    def __init__(self, app: str, *, notice: float, **options: Any) -> None:
+        super().__init__(app, **options)
+        self.notice = notice
+
+
+class Worker(multiprocess.Process):
+    """One of several processes that share a port."""
+
+    config: Config
+
+    @property
+    def server(self) -> uvicorn.Server:
+        if self._server is None:
+            self._server = Server(self.config)
+        return self._server
+
+
+def run(config: Config) -> int:
+    """Serves until told to stop; answers the exit code."""
+    if config.workers > 1:
+        multiprocess.Process = Worker  # type: ignore[misc]  # the supervisor takes it from its module
+        multiprocess.Multiprocess(config, sockets=[config.bind_socket()]).run()
+        return 0
+    server = Server(config)
+    server.run()
+    return 0 if server.started else STARTUP_FAILED

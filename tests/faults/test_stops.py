@@ -1,0 +1,131 @@
+"""A process that is told to stop, or is killed: nothing acknowledged is lost, nothing is there twice."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+
+from tests.support.client import Node, Socket, eventually
+from tests.support.ledger import Ledger, log_state
+from tests.support.processes import STOP_SECONDS, Api, Processes
+
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(120)]
+WRITERS = 12
+RESTARTING = 1012
+
+
+@pytest.fixture(scope="module")
+def survivor(started: Processes) -> Api:
+    """The process that stays."""
+    return started.api()
+
+
+@pytest.fixture
+async def stays(survivor: Api) -> AsyncIterator[Node]:
+    node = Node(survivor.url)
+    yield node
+    await node.close()
+
+
+async def ready_says(node: Node) -> tuple[int, str | None]:
+    try:
+        answer = await node.request("GET", "/readyz")
+    except httpx.HTTPError:
+        return 0, None
+    return answer.status, answer.body["reason"]
+
+
+async def test_a_process_told_to_stop_loses_nothing(started: Processes, stays: Node, database_url: str) -> None:
+    leaving = started.api()
+    ada, linus = [await stays.register(name) for name in ("Ada", "Linus")]
+    engines = await ada.converse(linus)
+    ledger, stop, node = Ledger(), asyncio.Event(), Node(leaving.url)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(node.close)
+        there = await stack.enter_async_context(linus.listening())
+        leavers = [await stack.enter_async_context(one.at(node).listening()) for one in (ada, linus) for _ in range(4)]
+        writers = [asyncio.create_task(ledger.keep_sending(ada.at(node), engines, stop)) for _ in range(WRITERS)]
+        writers += [asyncio.create_task(send_on(socket, engines, ledger)) for socket in leavers[:2]]
+        await ledger.sent(200)
+        assert await ready_says(node) == (200, None)
+
+        began, said, before = time.monotonic(), set(), len(ledger.acknowledged)
+        leaving.signal(signal.SIGTERM)
+        while leaving.is_running and time.monotonic() < began + STOP_SECONDS:
+            said.add(await ready_says(node))
+            await asyncio.sleep(0.02)
+        assert not leaving.is_running, "it did not stop in time"
+        assert leaving.process.returncode == 0
+        assert (503, "draining") in said
+        assert [await socket.closed() for socket in leavers] == [RESTARTING] * len(leavers)
+        stop.set()
+        await asyncio.gather(*writers)
+
+        assert len(ledger.acknowledged) > before, "it was not under load when it stopped"
+        await ledger.settle(ada)
+        await whole(there, engines, database_url)
+    assert ledger.problems(await ada.history(engines)) == []
+    assert set(ledger.refused.values()) <= {503}
+
+
+async def test_a_killed_process_loses_nothing_acknowledged(started: Processes, stays: Node, database_url: str) -> None:
+    ada, linus = [await stays.register(name) for name in ("Ada", "Linus")]
+    engines = await ada.converse(linus)
+    ledger = Ledger()
+    async with linus.listening() as there:
+        for victim in started.apis({}, {}, {}):
+            stop, node = asyncio.Event(), Node(victim.url)
+            writers = [asyncio.create_task(ledger.keep_sending(ada.at(node), engines, stop)) for _ in range(WRITERS)]
+            await ledger.sent(100)
+            victim.kill()
+            stop.set()
+            await asyncio.gather(*writers)
+            await node.close()
+            assert ledger.unknown, "it was not under load when it was killed"
+            await whole(there, engines, database_url)
+            await ledger.settle(ada)
+        await whole(there, engines, database_url)
+    assert ledger.refused == {}
+    assert ledger.problems(await ada.history(engines)) == []
+
+
+async def send_on(socket: Socket, conversation: str, ledger: Ledger) -> None:
+    """Sends over a socket, one after the other, until it is closed."""
+    sent = 0
+    while socket.code is None:
+        client_id = f"{id(socket)}-{sent}"
+        sent += 1
+        ledger.conversations[client_id], ledger.unknown[client_id] = conversation, "sent"
+        try:
+            await socket.say(
+                "send",
+                ref=client_id,
+                conversation=conversation,
+                message_type="text",
+                text=client_id,
+                client_id=client_id,
+            )
+            answer = await socket.expect("ack", "error", ref=client_id)
+        except (AssertionError, OSError, EOFError, asyncio.IncompleteReadError):
+            return
+        if answer["type"] == "ack":
+            ledger.acknowledged[client_id] = answer["data"]
+            del ledger.unknown[client_id]
+
+
+async def whole(socket: Socket, conversation: str, database_url: str) -> None:
+    """Until the socket has all that the log has, each once and in order."""
+    state = await asyncio.to_thread(log_state, database_url, conversation)
+    assert state.is_whole
+
+    def told() -> list[int]:
+        return [frame["data"]["seq"] for frame in socket.told("message.created", conversation=conversation)]
+
+    await eventually(lambda: len(told()) >= state.last_seq)
+    assert told()[: state.last_seq] == list(range(1, state.last_seq + 1))
