@@ -38,7 +38,6 @@ CODES: Final[Mapping[str, str]] = {
     "405 method_not_allowed": "This path does not know that method; `Allow` lists what it knows.",
     "409 already_admin": "This person is an admin already.",
     "409 already_member": "This person is a member already.",
-    "409 conflict": "The present state does not allow this.",
     "409 conversation_full": "A conversation has at most 10,000 members.",
     "409 deleted": "The message is deleted.",
     "409 direct": "A direct conversation is two people's, always.",
@@ -60,9 +59,6 @@ CODES: Final[Mapping[str, str]] = {
     "503 overloaded": "Too much is waiting to be done: try again.",
     "503 unavailable": "Something this needs is away for the moment: try again.",
 }
-
-GENERAL: Final = {400: "invalid", 401: "not_authenticated", 403: "forbidden", 404: "not_found", 409: "conflict"}
-"""The code of a status that is documented without one."""
 
 OF_ALL: Final = ("429 throttled", "503 database_unavailable", "503 busy", "503 overloaded", "503 unavailable")
 """What every route of the API may answer, public or not."""
