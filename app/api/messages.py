@@ -9,7 +9,7 @@ import msgspec
 from litestar import Controller, Request, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 
 from app.api.authentication import JUDGED_LATER
 from app.api.problems import documented
@@ -107,7 +107,7 @@ class MessageController(Controller):
         conversation_id: FromPath[UUID],
         data: JSONBody[MessageToSend],
         request: CallersRequest,
-        sender: NamedDependency[sending.Sender],
+        sender: NamedDependency[SkipValidation[sending.Sender]],
         idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
     ) -> Response[bytes]:
         return _sent(await sender.send(data.draft(conversation_id, request.user, idempotency_key)))
@@ -127,7 +127,7 @@ class MessageController(Controller):
         self,
         conversation_id: FromPath[UUID],
         request: CallersRequest,
-        pages: NamedDependency[PageSource],
+        pages: NamedDependency[SkipValidation[PageSource]],
         before: FromQuery[int | None] = None,
         after: FromQuery[int | None] = None,
         around: FromQuery[int | None] = None,

@@ -5,7 +5,8 @@ A page is proven when every `seq` of it is present (the log has no holes) and th
 conversation's `edited_position`, which each edit, delete and rename moves. `last_seq` and `edited_position` come from
 Postgres, never from the hash. A cache write that is lost therefore makes a page unproven, never wrong: an edit's
 write applies only onto the `edited` it replaces, a live write must be newer than what it finds, a rebuild may replace
-equals unless the hash knows a newer edit. One script (cache.lua) does all writing.
+equals unless the hash knows a newer edit. One script does all writing, one proves and joins pages: a page crosses the
+wire as one string, and is decoded nowhere.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from uuid import UUID
 import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
+from redis.commands.core import AsyncScript
 
 from app.domain.events import Change
 
 LARGEST_BYTES = 512 * 1024
 EXPIRY = 24 * 3600
-SCRIPT = (Path(__file__).parent / "cache.lua").read_text(encoding="utf-8")
+WRITE = (Path(__file__).parent / "cache_write.lua").read_text(encoding="utf-8")
+READ = (Path(__file__).parent / "cache_read.lua").read_text(encoding="utf-8")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -50,6 +53,7 @@ class Cache:
 
     def __init__(self, *, most: int = 500) -> None:
         self.most = most
+        self._read: AsyncScript | None = None
 
     def add_writes(self, pipeline: Pipeline, changes: Iterable[Change]) -> None:
         """Put what `changes` mean for the cache into `pipeline`, which also publishes them."""
@@ -72,12 +76,14 @@ class Cache:
         entries = [(seq, _value(position, data)) for seq, position, data in messages]
         self._write(pipeline, "rebuild", conversation, edited_position, edited_position, entries)
 
-    async def pages(self, redis: Redis, wanted: Sequence[Wanted]) -> list[list[bytes] | Missed]:
-        """For each page its messages' JSON in ascending seq, or why not. One round trip for all of them."""
-        pipeline = redis.pipeline(transaction=False)
-        for page in wanted:
-            pipeline.hmget(key_of(page.conversation), ["edited", "floor", *range(page.low, page.high + 1)])
-        return [_proven(page, held) for page, held in zip(wanted, await pipeline.execute(), strict=True)]
+    async def pages(self, redis: Redis, wanted: Sequence[Wanted]) -> list[bytes | Missed]:
+        """For each page its messages' JSON, joined by commas in ascending seq, or why not. One round trip for all."""
+        if self._read is None:
+            self._read = redis.register_script(READ)
+        keys = [key_of(page.conversation) for page in wanted]
+        numbers = [number for page in wanted for number in (page.low, page.high, page.edited_position)]
+        answers = await self._read(keys=keys, args=numbers, client=redis)
+        return [one if isinstance(one, bytes) else Missed(rebuild=bool(one)) for one in answers]
 
     def _live(self, pipeline: Pipeline, created: Sequence[Change]) -> None:
         if created:
@@ -95,18 +101,8 @@ class Cache:
     ) -> None:
         flat = [part for entry in entries for part in entry]
         limits = (self.most, LARGEST_BYTES, EXPIRY)
-        pipeline.eval(SCRIPT, 1, key_of(conversation), mode, *limits, edited_before, edited, *flat)
+        pipeline.eval(WRITE, 1, key_of(conversation), mode, *limits, edited_before, edited, *flat)
 
 
 def _value(position: int, data: bytes) -> bytes:
     return b"%d:%b" % (position, data)
-
-
-def _proven(page: Wanted, held: Sequence[bytes | None]) -> list[bytes] | Missed:
-    edited, floor, *values = held
-    if int(edited or 0) != page.edited_position:
-        return Missed(rebuild=True)
-    whole = [value[value.index(b":") + 1 :] for value in values if value is not None]
-    if len(whole) == len(values):
-        return whole
-    return Missed(rebuild=floor is None or page.low >= int(floor))

@@ -34,7 +34,7 @@ class Pages:
         self._cache = cache
         self._rebuild = rebuild
         self._doors: Batcher[Pair, Door] = Batcher(self._open, largest=LARGEST_FLIGHT, waiting=MOST_WAITING, flights=2)
-        self._proofs: Batcher[Wanted, list[bytes] | Missed] = Batcher(
+        self._proofs: Batcher[Wanted, bytes | Missed] = Batcher(
             self._prove, largest=LARGEST_FLIGHT, waiting=MOST_WAITING, flights=2
         )
 
@@ -48,10 +48,10 @@ class Pages:
         """
         door = await self._doors.call(Pair(conversation, caller.user, caller.session))
         span = span_of(ask, door.last_seq)
-        messages = await self._messages(door, span) if span.high >= span.low else []
+        messages = await self._messages(door, span) if span.high >= span.low else b""
         return assemble(messages, door.position, has_more=span.has_more)
 
-    async def _messages(self, door: Door, span: Span) -> list[bytes]:
+    async def _messages(self, door: Door, span: Span) -> bytes:
         if span.low > door.last_seq - self._cache.most:
             found = await self._proofs.call(Wanted(door.conversation, span.low, span.high, door.edited_position))
             if not isinstance(found, Missed):
@@ -59,13 +59,13 @@ class Pages:
             if found.rebuild:
                 self._rebuild(door.conversation)
         async with self._database.transaction() as session:
-            return [data for _, _, data in await read_span(session, door.conversation, span)]
+            return b",".join([data for _, _, data in await read_span(session, door.conversation, span)])
 
     async def _open(self, pairs: Sequence[Pair]) -> Sequence[Door | ChatError]:
         async with self._database.transaction() as session:
             return await open_doors(session, pairs)
 
-    async def _prove(self, wanted: Sequence[Wanted]) -> Sequence[list[bytes] | Missed]:
+    async def _prove(self, wanted: Sequence[Wanted]) -> Sequence[bytes | Missed]:
         try:
             return await self._accelerator.call(lambda redis: self._cache.pages(redis, wanted))
         except Away:

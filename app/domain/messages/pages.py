@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -90,10 +89,10 @@ async def newest(session: AsyncSession, conversation: UUID, count: int) -> tuple
     return (rows[0].edited_position if rows else 0), [_entry(row) for row in rows]
 
 
-def assemble(messages: Sequence[bytes], position: int, *, has_more: bool) -> bytes:
-    """A `MessagePage` from bytes that are JSON already: nothing is decoded on the way."""
+def assemble(messages: bytes, position: int, *, has_more: bool) -> bytes:
+    """A `MessagePage` from its messages' JSON, joined by commas: nothing is decoded on the way."""
     tail = b"true" if has_more else b"false"
-    return b'{"items":[%b],"position":%d,"has_more":%b}' % (b",".join(messages), position, tail)
+    return b'{"items":[%b],"position":%d,"has_more":%b}' % (messages, position, tail)
 
 
 def _entry(row: Any) -> Entry:
