@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from app.settings import Settings
-from tests.support.web import API, Client, Someone, join, kept, problem, running
+from tests.support.web import API, Client, Someone, join, problem, running
 
 Json = dict[str, Any]
 PICTURE = "https://example.org/picture.png"
@@ -46,7 +46,7 @@ class Room(msgspec.Struct, frozen=True):
 
 @pytest.fixture(scope="module")
 async def client(settings: Settings) -> AsyncIterator[Client]:
-    async with kept(running(settings)) as client:
+    async with running(settings) as client:
         yield client
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import msgspec
 from httpx import ASGITransport, AsyncClient, Response
@@ -48,33 +47,9 @@ async def running(settings: Settings, **changes: Any) -> AsyncIterator[Client]:
 async def serving(app: Litestar) -> AsyncIterator[Client]:
     """A client of `app`, which lives on the test's own loop (Litestar's test client gives its life to another thread,
     whose loop is not the one the requests run on)."""
-    transport = ASGITransport(app, raise_app_exceptions=False)
+    transport = ASGITransport(cast("Any", app), raise_app_exceptions=False)
     async with app.lifespan(), AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
         yield client
-
-
-@asynccontextmanager
-async def kept(manager: AbstractAsyncContextManager[Kept]) -> AsyncIterator[Kept]:
-    """`manager`, entered and left in one task of its own: pytest sets a wide fixture up and takes it down in two."""
-    opened: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
-    over = asyncio.Event()
-
-    async def keep() -> None:
-        try:
-            async with manager as held:
-                opened.set_result(held)
-                await over.wait()
-        except BaseException as error:
-            if opened.done():
-                raise
-            opened.set_exception(error)
-
-    keeping = asyncio.create_task(keep())
-    try:
-        yield await opened
-    finally:
-        over.set()
-        await keeping
 
 
 async def register(client: Client, first_name: str = "Ada", **fields: str) -> dict[str, Any]:
