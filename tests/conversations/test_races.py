@@ -125,12 +125,15 @@ async def test_one_person_joining_many_times_at_once_is_one_member(chat: Chat, c
 async def test_the_limit_of_conversations_holds_against_two_joins_at_once(
     chat: Chat, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.domain.conversations.memberships.MOST_CONVERSATIONS", 3)
-    rooms = [await chat.group(cast, is_private=False) for _ in range(3)]
-    monkeypatch.setattr("app.domain.conversations.memberships.MOST_CONVERSATIONS", 2)
-    found = await outcomes(*(chat.do(members.join, room, cast.eve) for room in rooms))
-    assert sum(one is None for one in found) == 2
-    assert [one.code for one in found if isinstance(one, ChatError)] == ["too_many_conversations"]
+    one, other = [await chat.group(cast, is_private=False) for _ in range(2)]
+    monkeypatch.setattr("app.domain.conversations.memberships.MOST_CONVERSATIONS", 1)
+    async with chat.database.transaction() as session:
+        await members.join(session, one, cast.eve)
+        waiting = asyncio.create_task(chat.do(members.join, other, cast.eve))
+        await until_somebody_waits(chat)
+    (refused,) = await outcomes(waiting)
+    assert isinstance(refused, Conflict)
+    assert refused.code == "too_many_conversations"
 
 
 async def test_there_is_one_creator_while_all_leave_at_once_and_none_deadlocks(chat: Chat, cast: Cast) -> None:
