@@ -112,7 +112,7 @@ def migrate(url: str) -> None:
 
 
 def _migrate(asked: argparse.Namespace) -> None:
-    migrate(load().sqlalchemy_url)
+    migrate(_load_beside().sqlalchemy_url)
 
 
 def demo(asked: argparse.Namespace) -> int:
@@ -124,21 +124,53 @@ def demo(asked: argparse.Namespace) -> int:
 def create_operator(asked: argparse.Namespace) -> int:
     import asyncio
 
-    return asyncio.run(_create_operator(load(), asked.email))
+    from app.domain.errors import ChatError
+
+    settings = _load_beside()
+    password = _password()
+    try:
+        asyncio.run(_create_operator(settings, asked, password))
+    except ChatError as error:
+        wrong = "".join(f" {field}: {message}" for field, message in getattr(error, "errors", ()))
+        print(f"chat: {error.detail}{wrong}", file=sys.stderr)
+        return 1
+    print(f"{asked.email} is an operator now, and logs in anew.")
+    return 0
 
 
-async def _create_operator(settings: Settings, email: str) -> int:
+async def _create_operator(settings: Settings, asked: argparse.Namespace, password: str) -> None:
     from app.db import Database, open_engine
-    from app.domain.users import actions
+    from app.domain.users import accounts
+    from app.domain.users.passwords import Passwords
 
-    database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
+    database, passwords = Database(open_engine(settings.sqlalchemy_url, pool_size=1)), Passwords()
+    names = {"first_name": asked.first_name, "last_name": asked.last_name}
     try:
         async with database.transaction() as session:
-            await actions.create_operator(session, email=email)
+            await accounts.create_operator(session, email=asked.email, password=password, passwords=passwords, **names)
     finally:
+        passwords.close()
         await database.close()
-    print(f"{email} is an operator now.")
-    return 0
+
+
+def _password() -> str:
+    """Typed, or the first line of the input; never an argument, which every account of the machine can read."""
+    import getpass
+
+    if sys.stdin.isatty():
+        return getpass.getpass("Password for the operator: ")
+    return sys.stdin.readline().rstrip("\n")
+
+
+def _load_beside() -> Settings:
+    """The settings; beside a running `chat up`, with the addresses of its embedded servers."""
+    from app.local import servers
+
+    try:
+        data_dir = load(embedded=True).data_dir
+    except SettingsRefused:
+        return load()  # which refuses too, and names the servers as well
+    return load(running=servers.running(data_dir))
 
 
 def openapi(asked: argparse.Namespace) -> None:
@@ -195,8 +227,12 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("demo", help="fill a running chat with people and conversations")
     verb.set_defaults(verb=demo)
 
-    verb = verbs.add_parser("create-operator", help="make the account of this e-mail address an operator's")
+    verb = verbs.add_parser(
+        "create-operator", help="an account that may use /ops; the password is asked for, or read from the input"
+    )
     verb.add_argument("email")
+    verb.add_argument("--first-name", default="Operator", help="of a new account (Operator)")
+    verb.add_argument("--last-name", default="Root", help="of a new account (Root)")
     verb.set_defaults(verb=create_operator)
 
     verb = verbs.add_parser("openapi", help="write the API's description to a file")

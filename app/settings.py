@@ -89,14 +89,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(
-    environ: Mapping[str, str] | None = None, *, env_file: Path = Path(".env"), embedded: bool = False
+    environ: Mapping[str, str] | None = None,
+    *,
+    env_file: Path = Path(".env"),
+    embedded: bool = False,
+    running: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Reads the environment over `.env`. `embedded`: the caller starts the servers whose URLs are missing.
+    """Reads the environment over `.env`. `embedded`: the caller starts the servers whose URLs are missing;
+    `running`: the URLs of those that run already, for when neither says.
 
     Raises SettingsRefused with every problem at once, so that an operator mends them in one go.
     """
     given = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
     given.update(os.environ if environ is None else environ)
+    given.update({name: url for name, url in (running or {}).items() if not given.get(name, "").strip()})
     values: dict[str, Any] = {}
     problems: list[str] = []
     for name, kind in get_type_hints(Settings, include_extras=True).items():

@@ -37,6 +37,9 @@ def test_it_runs_alone_revives_what_falls_and_ends_with_ctrl_c(data_dir: Path) -
             assert f"A chat is running on {data_dir} already (process {running.process.pid})" in second.said
         assert running.answers()
 
+        assert chat("migrate", running.data_dir, running.port).returncode == 0
+        make_operator(running)
+
         fallen = [*running.children("worker"), *running.children("api")]
         pool = [
             process
@@ -134,10 +137,21 @@ def demo(running: ChatUp) -> str:
     return answer.stdout
 
 
-def chat(verb: str, data_dir: Path, port: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "app.cli", verb]
+def make_operator(running: ChatUp) -> None:
+    refused = chat("create-operator root@example.org", running.data_dir, running.port, typed="password\n")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("chat: ")
+    assert "Traceback" not in refused.stderr
+    made = chat("create-operator root@example.org", running.data_dir, running.port, typed="a good long one\n")
+    assert made.returncode == 0, made.stderr
+    query = "SELECT count(*) FROM users WHERE email = 'root@example.org' AND is_operator"
+    assert count(database_of(running), query) == 1
+
+
+def chat(verb: str, data_dir: Path, port: int, typed: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "app.cli", *verb.split()]
     environment = environment_for_child(DATA_DIR=str(data_dir), PORT=str(port))
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT, env=environment, input=typed)
 
 
 def database_of(running: ChatUp) -> str:
