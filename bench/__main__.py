@@ -12,11 +12,11 @@ from types import FrameType
 from app.local.processes import StartRefused
 from bench import report
 from bench.load import generator
-from bench.measures import Pace, Prepare, Results, run
+from bench.measures import Prepare, Results, run
 from bench.population import FULL, QUICK
 from bench.processes import Failed
 from bench.rows import fanout, lists, memory, pages, sends, sockets
-from bench.stage import opened
+from bench.stage import QUICKLY, Pace, opened
 
 ROWS: dict[str, Prepare] = {
     "send_64": sends.send_64,
@@ -35,14 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     names = [name for name in ROWS if name in asked.only or not asked.only]
-    pace = Pace(asked.warm_up, asked.seconds, asked.rounds)
-    if asked.quick:
-        pace = Pace(warm_up=1.0, seconds=1.0, rounds=1)
+    pace = QUICKLY if asked.quick else Pace(asked.warm_up, asked.seconds, asked.rounds)
     rows, failed = [], []
+    directory = asked.data_dir / ("bench-quick" if asked.quick else "bench")
     try:
-        with opened(
-            asked.data_dir / ("bench-quick" if asked.quick else "bench"), QUICK if asked.quick else FULL
-        ) as stage:
+        with opened(directory, QUICK if asked.quick else FULL, pace) as stage:
             print(f"Load by {generator()}; {stage.cores}.", flush=True)
             for name in names:
                 print(name, flush=True)

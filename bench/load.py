@@ -89,8 +89,10 @@ class Feed:
         if process.returncode or not lines:
             raise Failed(f"The load generator failed: {complaint.strip() or output.strip()}")
         told = msgspec.json.decode(lines[-1], type=Told)
-        if told.refused or told.broken or not told.requests:
+        if told.refused or told.broken:
             raise Failed(f"{told.refused} of {told.requests} requests were refused, {told.broken} broke.")
+        if not told.requests:
+            raise Failed(f"No request was answered within {seconds} s.")
         return told
 
     @contextmanager

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from bench.stage import Stage
+from bench.stage import Pace, Stage
 
 Measure = Callable[[float], float]
 """One round: runs for about so many seconds and answers the figure."""
@@ -49,19 +49,11 @@ class Results(msgspec.Struct, frozen=True):
     rows: list[Row]
 
 
-class Pace(msgspec.Struct, frozen=True):
-    """Seconds and rounds of every measure."""
-
-    warm_up: float = 2.0
-    seconds: float = 4.0
-    rounds: int = 5
-
-
 def run(name: str, plan: Plan, pace: Pace, tell: Callable[[str], None]) -> list[Row]:
     """Warm up everything, then measure in turns. `tell` gets a line for each median."""
     measures = {**plan.subjects, **plan.references}
     rounds = plan.rounds or pace.rounds
-    if rounds > 1:
+    if rounds > 1 and pace.warm_up:
         for measure in measures.values():
             measure(pace.warm_up)
     found: dict[str, list[float]] = {one: [] for one in measures}

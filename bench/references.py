@@ -1,4 +1,4 @@
-"""What the product is held against in the same run: Postgres alone and Litestar alone. (The textbook: textbook.py.)"""
+"""What the product is held against in the same run: Postgres alone and Litestar alone. And the textbook way."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import statistics
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,7 +45,7 @@ def postgres_alone(stage: Stage, clients: int, *, median_ms: bool = False) -> Me
     script.write_text(STATEMENT)
     given = conninfo_to_dict(stage.database_url)
     environment = {**os.environ, **{_LIBPQ[name]: str(given[name]) for name in _LIBPQ if name in given}}
-    command = [_pgbench(), "-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-f", str(script)]
+    command = [_pgbench(), "-n", "-M", "prepared", "-c", str(stage.pace.clients(clients)), "-j", "1", "-f", str(script)]
     command += ["-D", f"conversations={stage.scale.ring}"]
 
     def measure(seconds: float) -> float:
@@ -59,7 +60,9 @@ def postgres_alone(stage: Stage, clients: int, *, median_ms: bool = False) -> Me
             )
             rate = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
             if done.returncode or rate is None:
-                raise Failed(f"pgbench failed: {done.stderr.strip()}")
+                raise Failed(
+                    f"pgbench failed ({done.returncode}): {done.stderr.strip()[-300:]} {done.stdout.strip()[-300:]}"
+                )
             return _median(Path(logs)) if median_ms else float(rate[1])
 
     return measure
@@ -70,10 +73,16 @@ def litestar_alone(stage: Stage, clients: int, *, median_ms: bool = False) -> Me
     feed = stage.feed("litestar_alone", stage.reference("bare"), [request("GET", "/")])
 
     def measure(seconds: float) -> float:
-        told = feed.play(clients=clients, seconds=seconds)
+        told = feed.play(clients=stage.pace.clients(clients), seconds=seconds)
         return told.p50 if median_ms else told.rate
 
     return measure
+
+
+def textbook(stage: Stage, name: str, clients: int, requests: Sequence[bytes]) -> Measure:
+    """The textbook app under these requests: answers/s."""
+    feed = stage.feed(f"textbook_{name}", stage.reference("textbook"), requests)
+    return lambda seconds: feed.play(clients=stage.pace.clients(clients), seconds=seconds).rate
 
 
 def _median(logs: Path) -> float:

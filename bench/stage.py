@@ -10,13 +10,14 @@ import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
 import psycopg
 import redis
 from psycopg import sql
@@ -27,7 +28,7 @@ from app.local import lock, servers
 from app.local.processes import free_port
 from app.realtime.cache import key_of
 from app.settings import Settings, load
-from bench import population
+from bench import population, textbook
 from bench.cores import Cores
 from bench.load import Feed
 from bench.population import Population, Scale
@@ -37,13 +38,34 @@ NEVER = "1000000000/second"
 LIFTED = {f"THROTTLE_{what}": NEVER for what in ("MESSAGES", "USER", "REQUESTS", "ADDRESS")}
 ACCESS_MINUTES = 10_000
 DATABASE = "chat_bench"
+_SCHEMA = [*sorted((ROOT / "alembic").rglob("*.sql")), *sorted((ROOT / "alembic" / "versions").glob("*.py"))]
+_SOURCES = [Path(population.__file__), Path(textbook.__file__), *_SCHEMA]
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How long and how hard: seconds and rounds of every measure, at most so many clients, and for the sockets the
+    seconds of calm in which lateness is measured and those in which memory settles."""
+
+    warm_up: float = 2.0
+    seconds: float = 3.0
+    rounds: int = 5
+    most_clients: int = 64
+    calm: float = 10.0
+    settle: float = 3.0
+
+    def clients(self, wanted: int) -> int:
+        return min(wanted, self.most_clients)
+
+
+QUICKLY = Pace(warm_up=0.0, seconds=1.0, rounds=1, most_clients=8, calm=0.6, settle=0.5)
 
 
 class Stage:
     """Made by `opened`. What is started on demand (API, reference servers) runs until the stage closes."""
 
-    def __init__(self, directory: Path, scale: Scale, cores: Cores, life: ExitStack) -> None:
+    def __init__(self, directory: Path, scale: Scale, pace: Pace, cores: Cores, life: ExitStack) -> None:
         self.directory = directory
+        self.pace = pace
         self.cores = cores
         self.people = Population(scale)
         self.life = life
@@ -139,7 +161,10 @@ class Stage:
             expires_at=self._began + timedelta(days=365),
         ).access
 
-    def feed(self, name: str, server: Server, requests: list[bytes]) -> Feed:
+    def textbook_token(self, number: int) -> str:
+        return textbook.token(population.user(number), self.secret)
+
+    def feed(self, name: str, server: Server, requests: Sequence[bytes]) -> Feed:
         return Feed(self.directory / "feeds" / name, server.port, requests)
 
     def count(self, query: str) -> int:
@@ -173,6 +198,8 @@ class Stage:
         migrate(self.copy_of(draft, "template1").replace("postgresql:", "postgresql+psycopg:", 1))
         with psycopg.connect(self._url(draft), autocommit=True, connect_timeout=3) as connection:
             population.fill(connection, Population(scale))
+        if scale.ring:
+            textbook.fill(self._url(draft))
         with self._administer() as connection:
             connection.execute(
                 sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(draft), sql.Identifier(name))
@@ -187,7 +214,7 @@ class Stage:
 
     def _seeded(self) -> str:
         digest = hashlib.sha256(self.scale.name.encode())
-        for source in [Path(population.__file__), *sorted((ROOT / "alembic").rglob("*.??l")), *_migrations()]:
+        for source in _SOURCES:
             digest.update(source.read_bytes())
         name = f"{DATABASE}_seed_{digest.hexdigest()[:10]}"
         print("The population is made, unless an earlier run left it …", flush=True)
@@ -203,12 +230,8 @@ class Stage:
         return urlunsplit(urlsplit(self.server_url)._replace(path=f"/{database}"))
 
 
-def _migrations() -> list[Path]:
-    return sorted((ROOT / "alembic" / "versions").glob("*.py"))
-
-
 @contextmanager
-def opened(directory: Path, scale: Scale) -> Iterator[Stage]:
+def opened(directory: Path, scale: Scale, pace: Pace) -> Iterator[Stage]:
     """A stage with its servers running; everything has ended when this has.
 
     Raises:
@@ -219,6 +242,6 @@ def opened(directory: Path, scale: Scale) -> Iterator[Stage]:
         life.enter_context(lock.held(directory))
         cores.pin_everything_else()
         life.callback(cores.unpin)
-        stage = Stage(directory, scale, cores, life)
+        stage = Stage(directory, scale, pace, cores, life)
         stage.start()
         yield stage

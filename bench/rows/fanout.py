@@ -25,7 +25,6 @@ SENDERS = 10
 
 UNDER_WAY = 16
 CALM_GAP = 0.2
-CALM_SECONDS = 10.0
 PATIENCE = 20.0
 
 
@@ -110,7 +109,7 @@ def fanout_1000(stage: Stage) -> Iterator[Plan]:
             return runner.run(ours.burst(seconds))
 
         def after() -> list[Row]:
-            late, alone = runner.run(ours.calm(CALM_SECONDS)), runner.run(bare.calm(CALM_SECONDS))
+            late, alone = runner.run(ours.calm(stage.pace.calm)), runner.run(bare.calm(stage.pace.calm))
             return [Row("fanout_p99_ms", _p99(late), "ms", {"picows_alone": _p99(alone)})]
 
         runner.run(ours.gather(stage))

@@ -24,7 +24,6 @@ EACH = 10
 
 SPARE_FILES = 200
 FIRST_WAVE = 50
-SETTLE = 3.0
 PATIENCE = 60.0
 
 
@@ -56,11 +55,11 @@ class _Crowd:
         tokens = [stage.token(number % stage.scale.ring) for number in range(self._wanted)]
         # The first ones bring in code and pools that all later ones share.
         await self.crowd.open(tokens[:FIRST_WAVE], self._hear)
-        await asyncio.sleep(SETTLE)
+        await asyncio.sleep(stage.pace.settle)
         before, began = self._memory(), time.perf_counter()
         await self.crowd.open(tokens[FIRST_WAVE:], self._hear)
         self._took = time.perf_counter() - began
-        await asyncio.sleep(SETTLE)
+        await asyncio.sleep(stage.pace.settle)
         self.crowd.require()
         return (self._memory() - before) / 1024 / (self._wanted - FIRST_WAVE)
 

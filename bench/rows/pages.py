@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,8 +14,8 @@ from bench.load import request
 from bench.measures import Plan
 from bench.population import ring
 from bench.processes import Failed
-from bench.references import litestar_alone
-from bench.rows.sends import spread
+from bench.references import litestar_alone, textbook
+from bench.rows.sends import anywhere, spread
 from bench.stage import Stage
 
 CLIENTS = 16
@@ -28,22 +27,22 @@ PAUSE = 0.02
 @contextmanager
 def page_50(stage: Stage) -> Iterator[Plan]:
     asyncio.run(_warm(stage))
-    chance = random.Random(2)
-    wanted = []
-    for _ in range(stage.scale.ring * 4):
-        number = chance.randrange(stage.scale.ring)
-        reader = chance.choice(stage.people.neighbours(number))
-        path = f"/api/v1/conversations/{ring(number)}/messages/?limit=50"
-        wanted.append(request("GET", path, stage.token(reader)))
+    ways = [(f"conversations/{ring(number)}/messages/", reader) for number, reader in anywhere(stage)]
+    wanted = [request("GET", f"/api/v1/{path}?limit=50", stage.token(reader)) for path, reader in ways]
+    theirs = [request("GET", f"/{path}", stage.textbook_token(reader)) for path, reader in ways]
     pages = stage.feed("page_50", stage.api, wanted)
 
     def page(seconds: float) -> float:
         with writes.playing(clients=WRITERS, pause=PAUSE):
-            return pages.play(clients=CLIENTS, seconds=seconds).rate
+            return pages.play(clients=stage.pace.clients(CLIENTS), seconds=seconds).rate
 
     writes = spread(stage)
     _check(stage)
-    yield Plan("pages/s", {"page": page}, {"litestar_alone": litestar_alone(stage, CLIENTS)})
+    references = {
+        "litestar_alone": litestar_alone(stage, CLIENTS),
+        "textbook": textbook(stage, "page", CLIENTS, theirs),
+    }
+    yield Plan("pages/s", {"page": page}, references)
 
 
 async def _warm(stage: Stage) -> None:

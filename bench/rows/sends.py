@@ -11,16 +11,20 @@ from bench.load import NUMBER, Feed, request
 from bench.measures import Measure, Plan
 from bench.population import TEXT, desk, ring
 from bench.processes import Failed
-from bench.references import litestar_alone, postgres_alone
+from bench.references import litestar_alone, postgres_alone, textbook
 from bench.stage import Stage
-
-REQUESTS = 4_000
 
 
 def send(stage: Stage, conversation: UUID, sender: int) -> bytes:
     """The raw request of one more message."""
     body = b'{"message_type":"text","text":"%b","client_id":"bench-%b"}' % (TEXT.format("new").encode(), NUMBER)
     return request("POST", f"/api/v1/conversations/{conversation}/messages/", stage.token(sender), body)
+
+
+def textbook_send(stage: Stage, number: int, sender: int) -> bytes:
+    """The same to ring conversation `number` of the textbook app."""
+    body = b'{"text":"%b"}' % TEXT.format("new").encode()
+    return request("POST", f"/conversations/{ring(number)}/messages/", stage.textbook_token(sender), body)
 
 
 def to_one(stage: Stage) -> Feed:
@@ -31,12 +35,15 @@ def to_one(stage: Stage) -> Feed:
 
 def spread(stage: Stage) -> Feed:
     """Over the whole ring, at random."""
+    return stage.feed("send_spread", stage.api, [send(stage, ring(number), by) for number, by in anywhere(stage)])
+
+
+def anywhere(stage: Stage) -> Iterator[tuple[int, int]]:
+    """Ring conversations at random, each with one of its people."""
     chance = random.Random(1)
-    wanted = []
-    for _ in range(min(REQUESTS, stage.scale.ring * 20)):
+    for _ in range(stage.scale.ring * 4):
         number = chance.randrange(stage.scale.ring)
-        wanted.append(send(stage, ring(number), chance.choice(stage.people.neighbours(number))))
-    return stage.feed("send_spread", stage.api, wanted)
+        yield number, chance.choice(stage.people.neighbours(number))
 
 
 def counted(stage: Stage, feed: Feed, clients: int, *, median_ms: bool = False) -> Measure:
@@ -48,7 +55,7 @@ def counted(stage: Stage, feed: Feed, clients: int, *, median_ms: bool = False) 
 
     def measure(seconds: float) -> float:
         before = _stored(stage)
-        told = feed.play(clients=clients, seconds=seconds)
+        told = feed.play(clients=stage.pace.clients(clients), seconds=seconds)
         if _stored(stage) - before < told.requests:
             raise Failed(f"{told.requests} sends were acknowledged, {_stored(stage) - before} were stored.")
         return told.p50 if median_ms else told.rate
@@ -65,7 +72,11 @@ def send_64(stage: Stage) -> Iterator[Plan]:
     yield Plan(
         "sends/s",
         {"to one": counted(stage, to_one(stage), 64), "spread": counted(stage, spread(stage), 64)},
-        {"litestar_alone": litestar_alone(stage, 64), "postgres_alone": postgres_alone(stage, 64)},
+        {
+            "litestar_alone": litestar_alone(stage, 64),
+            "postgres_alone": postgres_alone(stage, 64),
+            "textbook": textbook(stage, "send", 64, [textbook_send(stage, *one) for one in anywhere(stage)]),
+        },
     )
 
 
