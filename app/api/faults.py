@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 _NAMED = re.compile(r"^Object (contains unknown|missing required) field `([^`]*)`")
+_INDEX = re.compile(r"\[(\d+|\.\.\.)\]")
 _PLAIN = {"contains unknown": "Is not known here.", "missing required": "Is required."}
 _TYPES = {
     "`str`": "text",
@@ -20,6 +21,7 @@ _TYPES = {
     "`null`": "null",
     "`uuid`": "an id",
 }
+NO_BODY = "'data'"
 LONGEST = 200
 
 
@@ -37,13 +39,15 @@ def field_faults(extra: Any) -> list[FieldFault]:
 
 
 def _fault(one: Mapping[str, Any]) -> FieldFault:
-    field, message = str(one.get("key", "")), str(one.get("message", ""))
-    if field == "data":
-        # The body as a whole; Litestar says only 'data' when there is none.
-        field, message = "", "A JSON object is required." if message == "'data'" else message
-    if named := _NAMED.match(message):
+    field, message = _INDEX.sub(r".\1", str(one.get("key", ""))), str(one.get("message", ""))
+    named = _NAMED.match(message)
+    if field == "data" and (named or message == NO_BODY or message.startswith("Expected `object`")):
+        field = ""  # Litestar's word for the body as a whole; otherwise it is a field of that name
+    if named:
         field = f"{field}.{named[2]}" if field else named[2]
         message = _PLAIN[named[1]]
+    elif message == NO_BODY:
+        message = "A JSON object is required."
     for kind, words in _TYPES.items():
         message = message.replace(kind, words)
     return FieldFault(field[:LONGEST], message[:LONGEST])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -46,10 +47,24 @@ async def running(settings: Settings, **changes: Any) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def serving(app: Litestar) -> AsyncIterator[Client]:
     """A client of `app`, which lives on the test's own loop (Litestar's test client gives its life to another thread,
-    whose loop is not the one the requests run on)."""
-    transport = ASGITransport(cast("Any", app), raise_app_exceptions=False)
-    async with app.lifespan(), AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
-        yield client
+    whose loop is not the one the requests run on), in a task of its own, as its cancel scopes want."""
+    started, over = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        async with app.lifespan():
+            started.set()
+            await over.wait()
+
+    life = asyncio.create_task(live())
+    await asyncio.wait({life, asyncio.ensure_future(started.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        transport = ASGITransport(cast("Any", app), raise_app_exceptions=False)
+        async with AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+            yield client
+    finally:
+        over.set()
+        started.set()
+        await life
 
 
 async def register(client: Client, first_name: str = "Ada", **fields: str) -> dict[str, Any]:

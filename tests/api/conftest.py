@@ -1,0 +1,16 @@
+"""The application as a client sees it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.settings import Settings
+from tests.support.web import Client, running
+
+
+@pytest.fixture(scope="session")
+async def api(settings: Settings) -> AsyncIterator[Client]:
+    async with running(settings) as client:
+        yield client

@@ -1,0 +1,159 @@
+"""Every route asks who is asking, unless it says itself that strangers may use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
+
+from app.domain.rates import Rate
+from app.domain.rows import uuid7
+from app.main import create_app
+from app.settings import Settings
+from tests.support.web import API, Client, join, log_in, problem, register, running
+
+PUBLIC = {
+    ("GET", API),
+    ("POST", f"{API}/users"),
+    ("POST", f"{API}/login"),
+    ("POST", f"{API}/refresh"),
+    ("POST", f"{API}/verify"),
+}
+"""The routes marked ° in the contract. Adding one is a decision: write it here too."""
+
+
+def routes(settings: Settings) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
+    for route in create_app(settings).routes:
+        if isinstance(route, HTTPRoute) and route.path.startswith(API):
+            for handler in route.route_handlers:
+                for method in sorted(handler.http_methods - {"OPTIONS"}):
+                    yield method, route.path, handler
+
+
+def test_only_the_routes_of_the_contract_are_open_to_strangers(settings: Settings) -> None:
+    opened = {(method, path) for method, path, handler in routes(settings) if handler.opt.get("public")}
+    assert opened == PUBLIC
+
+
+async def test_every_other_route_is_401_without_a_login(api: Client, settings: Settings) -> None:
+    """Whatever the path's ids or the body: asking comes first."""
+    walked = 0
+    for method, path, _ in routes(settings):
+        if (method, path) in PUBLIC:
+            continue
+        concrete = "/".join(str(uuid7()) if part.startswith("{") else part for part in path.split("/"))
+        for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic YWRhOmFkYQ=="}):
+            answered = await api.request(method, concrete, headers=headers)
+            assert answered.status_code == 401, (method, path)
+            assert answered.headers["www-authenticate"]
+        walked += 1
+    assert walked > 10
+
+
+async def test_a_path_that_looks_like_a_public_one_is_not(api: Client) -> None:
+    for path in (f"{API}/me/login", f"{API}/login/x", f"{API}/sessions/login"):
+        assert (await api.get(path)).status_code in (401, 404, 405)
+
+
+async def test_requests_before_login_are_counted_by_address(settings: Settings, empty_redis_url: str) -> None:
+    async with running(settings, throttle_address=Rate(3, 60)) as api:
+        for _ in range(3):
+            assert (await api.get(f"{API}/")).status_code == 200
+        answered = await api.get(f"{API}/")
+    problem(answered, 429, "throttled")
+    assert answered.headers["ratelimit-policy"] == '"address";q=3;w=60'
+    assert 1 <= int(answered.headers["retry-after"]) <= 61
+
+
+async def test_a_forged_header_does_not_make_a_new_address(settings: Settings, empty_redis_url: str) -> None:
+    async with running(settings, throttle_address=Rate(3, 60)) as api:
+        answers = [
+            await api.get(f"{API}/", headers={"X-Forwarded-For": f"198.51.100.{i}", "X-Real-IP": f"10.0.0.{i}"})
+            for i in range(5)
+        ]
+    assert [one.status_code for one in answers] == [200, 200, 200, 429, 429]
+
+
+async def test_behind_a_proxy_each_client_counts_for_itself(settings: Settings, empty_redis_url: str) -> None:
+    async with running(settings, throttle_address=Rate(2, 60), trusted_proxy_hops=1) as api:
+
+        async def ask(client: str, forged: str = "") -> int:
+            header = f"{forged}, {client}" if forged else client
+            return (await api.get(f"{API}/", headers={"X-Forwarded-For": header})).status_code
+
+        assert [await ask("198.51.100.1") for _ in range(3)] == [200, 200, 429]
+        assert [await ask("198.51.100.2", f"10.0.0.{i}") for i in range(3)] == [200, 200, 429]
+        assert [await ask(f"2001:db8::{i}") for i in range(3)] == [200, 200, 429]
+
+
+async def test_requests_of_a_user_are_counted_over_all_logins(settings: Settings, empty_redis_url: str) -> None:
+    async with running(settings, throttle_requests=Rate(4, 60)) as api:
+        ada, eve = await join(api, "Ada"), await join(api, "Eve")
+        phone = await log_in(api, ada.email)
+        statuses = [(await api.get(f"{API}/me/", headers=one.headers)).status_code for one in (ada, phone) * 3]
+        assert statuses == [200] * 4 + [429] * 2
+        answered = await api.get(f"{API}/nope/", headers=ada.headers)
+        problem(answered, 404, "not_found")
+        answered = await api.get(f"{API}/me/", headers=ada.headers)
+        problem(answered, 429, "throttled")
+        assert answered.headers["ratelimit-policy"] == '"requests";q=4;w=60'
+        assert (await api.get(f"{API}/me/", headers=eve.headers)).status_code == 200
+
+
+async def test_asking_for_the_options_needs_no_login(api: Client) -> None:
+    answered = await api.options(f"{API}/me/")
+    assert answered.status_code == 204
+    assert "GET" in answered.headers["allow"]
+
+
+async def guess(api: Client, email: str, password: str, address: str) -> int:
+    answered = await api.post(
+        f"{API}/login/", json={"email": email, "password": password}, headers={"X-Forwarded-For": address}
+    )
+    return answered.status_code
+
+
+@pytest.fixture
+def behind_a_proxy(settings: Settings) -> Settings:
+    return msgspec.structs.replace(settings, trusted_proxy_hops=1)
+
+
+async def test_guessing_one_account_is_slowed(behind_a_proxy: Settings, empty_redis_url: str) -> None:
+    async with running(behind_a_proxy) as api:
+        account = await register(api)
+        email: str = account["email"]
+        statuses = [await guess(api, email.upper() if i % 2 else email, "wrong", "198.51.100.1") for i in range(12)]
+        assert statuses == [401] * 10 + [429] * 2
+        # Another account from there, and the same account from elsewhere, are not concerned.
+        assert await guess(api, "nobody@example.org", "wrong", "198.51.100.1") == 401
+        assert await guess(api, email, "correct horse battery staple", "198.51.100.2") == 200
+
+
+async def test_unknown_accounts_are_slowed_alike(behind_a_proxy: Settings, empty_redis_url: str) -> None:
+    async with running(behind_a_proxy) as api:
+        statuses = [await guess(api, "nobody@example.org", "wrong", "198.51.100.1") for _ in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+
+
+async def test_right_passwords_use_up_nothing(behind_a_proxy: Settings, empty_redis_url: str) -> None:
+    async with running(behind_a_proxy) as api:
+        email: str = (await register(api))["email"]
+        for _ in range(12):
+            assert await guess(api, email, "correct horse battery staple", "198.51.100.1") == 200
+
+
+async def test_a_thousand_networks_are_no_faster_and_the_owner_is_not_locked_out(
+    behind_a_proxy: Settings, empty_redis_url: str
+) -> None:
+    async with running(behind_a_proxy) as api:
+        email: str = (await register(api))["email"]
+        home, right = "203.0.113.5", "correct horse battery staple"
+        assert await guess(api, email, right, home) == 200
+        strangers = [await guess(api, email, "wrong", f"198.51.{i // 10}.{i % 10}") for i in range(103)]
+        assert strangers == [401] * 100 + [429] * 3
+        assert await guess(api, email, right, "198.51.100.200") == 429
+        assert await guess(api, email, right, home) == 200
+        assert await guess(api, email, "wrong", home) == 401
