@@ -92,6 +92,6 @@ async def test_a_ticket_of_a_suspended_account_is_worth_nothing(api: Client, dat
     assert await redeemed(database, ticket) is None
 
 
-@pytest.mark.parametrize("ticket", ["", "x", "x" * 10_000, "\x00", "\ud800", str(uuid7())])
+@pytest.mark.parametrize("ticket", ["", "x", "x" * 10_000, "\x00", "\ud800", "01a204c0-56e4-704e-a32f-4ed23732cc18"])
 async def test_what_was_never_issued_is_no_ticket(database: Database, ticket: str) -> None:
     assert await redeemed(database, ticket) is None
