@@ -5,32 +5,19 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import httpx
 import pytest
 
+from tests.faults.conftest import Nodes
 from tests.support.client import Node, Socket, eventually
 from tests.support.ledger import Ledger, log_state
-from tests.support.processes import STOP_SECONDS, Api, Processes
+from tests.support.processes import STOP_SECONDS, Processes
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(120)]
 WRITERS = 12
 RESTARTING = 1012
-
-
-@pytest.fixture(scope="module")
-def survivor(started: Processes) -> Api:
-    """The process that stays."""
-    return started.api()
-
-
-@pytest.fixture
-async def stays(survivor: Api) -> AsyncIterator[Node]:
-    node = Node(survivor.url)
-    yield node
-    await node.close()
 
 
 async def ready_says(node: Node) -> tuple[int, str | None]:
@@ -41,9 +28,9 @@ async def ready_says(node: Node) -> tuple[int, str | None]:
     return answer.status, answer.body["reason"]
 
 
-async def test_a_process_told_to_stop_loses_nothing(started: Processes, stays: Node, database_url: str) -> None:
-    leaving = started.api()
-    ada, linus = [await stays.register(name) for name in ("Ada", "Linus")]
+async def test_a_process_told_to_stop_loses_nothing(started: Processes, nodes: Nodes, database_url: str) -> None:
+    leaving = started.api(notice=1)
+    ada, linus = [await nodes.two.register(name) for name in ("Ada", "Linus")]
     engines = await ada.converse(linus)
     ledger, stop, node = Ledger(), asyncio.Event(), Node(leaving.url)
     async with AsyncExitStack() as stack:
@@ -74,8 +61,8 @@ async def test_a_process_told_to_stop_loses_nothing(started: Processes, stays: N
     assert set(ledger.refused.values()) <= {503}
 
 
-async def test_a_killed_process_loses_nothing_acknowledged(started: Processes, stays: Node, database_url: str) -> None:
-    ada, linus = [await stays.register(name) for name in ("Ada", "Linus")]
+async def test_a_killed_process_loses_nothing_acknowledged(started: Processes, nodes: Nodes, database_url: str) -> None:
+    ada, linus = [await nodes.two.register(name) for name in ("Ada", "Linus")]
     engines = await ada.converse(linus)
     ledger = Ledger()
     async with linus.listening() as there:

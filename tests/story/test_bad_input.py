@@ -31,8 +31,8 @@ class Case(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
 
 
-def text(body: Any, code: str, *fields: str, status: int = 400, **headers: str) -> Case:
-    return Case("POST", MESSAGES, body, status, code, frozenset(fields), headers)
+def text(body: Any, code: str, *fields: str, status: int = 400, headers: dict[str, str] | None = None) -> Case:
+    return Case("POST", MESSAGES, body, status, code, frozenset(fields), headers or {})
 
 
 def said(**fields: Any) -> dict[str, Any]:
@@ -79,7 +79,7 @@ CASES = {
     "client_id empty": text(said(client_id=""), "invalid", "client_id"),
     "client_id with NUL": text(said(client_id="a\0"), "invalid", "client_id"),
     "client_id a number": text(said(client_id=7), "invalid", "client_id"),
-    "two different keys": text(said(client_id="a"), "invalid_message", "client_id", **{"Idempotency-Key": "b"}),
+    "two different keys": text(said(client_id="a"), "invalid_message", "client_id", headers={"Idempotency-Key": "b"}),
     "reply to nothing": text(said(reply_to=99), "invalid_message", "reply_to"),
     "reply to zero": text(said(reply_to=0), "invalid_message", "reply_to"),
     "reply to a huge number": text(said(reply_to=2**63), "invalid_message", "reply_to"),
@@ -99,10 +99,13 @@ CASES = {
     "2 MB body": text(said(text="x" * TWO_MEGABYTES), "too_large", status=413),
     "2 MB of blanks": text(b" " * TWO_MEGABYTES, "too_large", status=413),
     "another content type": text(
-        b"message_type=text", "unsupported_media_type", status=415, **{"Content-Type": "text/plain"}
+        b"message_type=text", "unsupported_media_type", status=415, headers={"Content-Type": "text/plain"}
     ),
     "a form": text(
-        b"text=hello", "unsupported_media_type", status=415, **{"Content-Type": "application/x-www-form-urlencoded"}
+        b"text=hello",
+        "unsupported_media_type",
+        status=415,
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
     ),
     # Where it may go
     "unknown conversation": Case("POST", f"/conversations/{NOWHERE}/messages/", said(), 404, "not_found"),

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import msgspec
@@ -18,7 +18,6 @@ from websockets.exceptions import ConnectionClosed
 
 from app.domain.rows import uuid7
 
-T = TypeVar("T")
 Json = dict[str, Any]
 
 API = "/api/v1"
@@ -234,10 +233,12 @@ class Socket:
             self._told.set()
 
 
-async def eventually(condition: Callable[[], T], within: float = PATIENCE) -> T:
-    """Wait until `condition()` is true, and give back what it said."""
+async def eventually(condition: Callable[[], object], within: float = PATIENCE) -> None:
+    """Wait until `condition()`, which may be a coroutine, is true."""
     deadline = time.monotonic() + within
-    while not (found := condition()):
+    while True:
+        found = condition()
+        if await found if isinstance(found, Awaitable) else found:
+            return
         assert time.monotonic() < deadline, f"it did not come true within {within} s"
         await asyncio.sleep(0.02)
-    return found

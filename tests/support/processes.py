@@ -91,10 +91,10 @@ class Process:
 class Api(Process):
     """`chat api` on a port of its own."""
 
-    def __init__(self, directory: Path, environment: dict[str, str], port: int) -> None:
+    def __init__(self, arguments: list[str], directory: Path, environment: dict[str, str], port: int) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        super().__init__("api", [], directory, {**environment, "PORT": str(port)})
+        super().__init__("api", arguments, directory, {**environment, "PORT": str(port)})
 
     def answers(self, path: str = "/readyz") -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
@@ -125,14 +125,14 @@ class Processes:
         }
         self._all: list[Process] = []
 
-    def api(self, **environment: str) -> Api:
-        """An API process, ready. Raises StartRefused with its last words."""
-        (one,) = self.apis(environment)
+    def api(self, *, notice: float = 0) -> Api:
+        """An API process, ready; told to stop it gives so many seconds' notice. Raises StartRefused: its last words."""
+        (one,) = self.apis({}, notice=notice)
         return one
 
-    def apis(self, *environments: dict[str, str]) -> list[Api]:
+    def apis(self, *environments: dict[str, str], notice: float = 0) -> list[Api]:
         """Several, started side by side."""
-        starting = [self._start_api(environment) for environment in environments]
+        starting = [self._start_api(environment, notice) for environment in environments]
         for at, environment in enumerate(environments):
             for attempt in range(3):
                 try:
@@ -142,7 +142,7 @@ class Processes:
                     # Somebody took the port between our look and its own.
                     if attempt == 2 or not port_is_taken(starting[at].port):
                         raise
-                    starting[at] = self._start_api(environment)
+                    starting[at] = self._start_api(environment, notice)
         return starting
 
     def worker(self, **environment: str) -> Process:
@@ -160,8 +160,8 @@ class Processes:
         for one in self._all:
             one.stop()
 
-    def _start_api(self, environment: dict[str, str]) -> Api:
-        one = Api(self.directory, {**self.environment, **environment}, free_port())
+    def _start_api(self, environment: dict[str, str], notice: float) -> Api:
+        one = Api([f"--notice={notice}"], self.directory, {**self.environment, **environment}, free_port())
         self._all.append(one)
         return one
 
