@@ -14,8 +14,8 @@ from bench import report
 from bench.load import generator
 from bench.measures import Prepare, Results, run
 from bench.population import FULL, QUICK
-from bench.processes import Failed
-from bench.rows import fanout, lists, memory, pages, sends, sockets
+from bench.processes import Failed, NotBuilt
+from bench.rows import fanout, growth, lists, memory, notify, pages, sends, sockets
 from bench.stage import QUICKLY, Pace, opened
 
 ROWS: dict[str, Prepare] = {
@@ -28,6 +28,8 @@ ROWS: dict[str, Prepare] = {
     "delivery_p50_ms": sockets.delivery_p50_ms,
     "socket_kb": memory.socket_kb,
     "hello_20": sockets.hello_20,
+    "growth": growth.growth,
+    "notify": notify.notify,
 }
 
 
@@ -46,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
                 try:
                     with ROWS[name](stage) as plan:
                         rows.extend(run(name, plan, pace, lambda line: print(line, flush=True)))
+                except NotBuilt as missing:
+                    print(f"  {missing}", flush=True)
                 except Failed as failure:
                     print(f"  {failure}", file=sys.stderr, flush=True)
                     failed.append(name)

@@ -10,7 +10,7 @@ in every run: ids follow from numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -30,6 +30,7 @@ class Scale(msgspec.Struct, frozen=True):
     shelves: int = 50
     messages: int = 100
     shelf_messages: int = 10_000
+    first: int = 0  # number of the first shelf: databases that share a Redis must not share conversations
 
     @property
     def name(self) -> str:
@@ -58,10 +59,6 @@ def ring(number: int) -> UUID:
 
 def desk(number: int) -> UUID:
     return _id(4, number)
-
-
-def shelf(number: int) -> UUID:
-    return _id(5, number)
 
 
 def alone(number: int) -> UUID:
@@ -93,6 +90,9 @@ class Population:
     def readers(self) -> list[int]:
         return list(range(self._readers, self._readers + GROUP))
 
+    def shelf(self, number: int) -> UUID:
+        return _id(5, self.scale.first + number)
+
     def conversations(self) -> Iterator[tuple[UUID, list[int], int]]:
         """Each with its members and how many messages it has."""
         for number in range(self.scale.ring):
@@ -101,12 +101,15 @@ class Population:
         for number in range(self.scale.desks):
             yield desk(number), self.colleagues(number), self.scale.messages
         for number in range(self.scale.shelves):
-            yield shelf(number), self.readers(), self.scale.shelf_messages
-        yield HALL, list(range(self.scale.ring)), self.scale.messages
+            yield self.shelf(number), self.readers(), self.scale.shelf_messages
+        if self.scale.ring:
+            yield HALL, list(range(self.scale.ring)), self.scale.messages
 
 
-def fill(connection: psycopg.Connection[tuple[object, ...]], population: Population) -> None:
-    """Into a migrated, empty database, outside a transaction."""
+def fill(
+    connection: psycopg.Connection[tuple[object, ...]], population: Population, tell: Callable[[str], None]
+) -> None:
+    """Into a migrated, empty database, outside a transaction. `tell` hears now and then how far it is."""
     conversations = list(population.conversations())
     _copy(
         connection,
@@ -133,7 +136,7 @@ def fill(connection: psycopg.Connection[tuple[object, ...]], population: Populat
         connection,
         "messages (conversation_id, seq, id, sender_id, created_position, position, message_type, text, client_id,"
         " digest, sent_at, updated_at)",
-        _message_lines(conversations),
+        _message_lines(conversations, tell),
     )
     connection.execute("VACUUM (ANALYZE, FREEZE)")
 
@@ -160,13 +163,16 @@ def _membership_lines(conversations: Conversations) -> Iterator[str]:
             yield f"{id_}\t{user(number)}\t{role}\t{read}\t{place}\t{place}\t0\n"
 
 
-def _message_lines(conversations: Conversations) -> Iterator[str]:
+def _message_lines(conversations: Conversations, tell: Callable[[str], None]) -> Iterator[str]:
     number = 0
+    total = sum(messages for _, _, messages in conversations)
     now = datetime.now(UTC).isoformat()
     for id_, members, messages in conversations:
         senders = [str(user(one)) for one in members]
         for seq in range(1, messages + 1):
             number += 1
+            if number % 500_000 == 0:
+                tell(f"  {number:,} of {total:,} messages")
             position = len(members) + seq
             yield (
                 f"{id_}\t{seq}\t{_id(8, number)}\t{senders[seq % len(senders)]}\t{position}\t{position}\ttext"

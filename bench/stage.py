@@ -87,10 +87,10 @@ class Stage:
         server = "postgresql:" + (self.database_url or started.database_url).partition(":")[2]
         self.server_url = server
         self.redis_url = self.redis_url or started.redis_url
-        self.database_url = self.copy_of(DATABASE, self._seeded())
+        self.database_url = self.copy_of(DATABASE, self.kept("seed", self.scale))
         if not self.embedded:
             self.life.callback(self.drop, DATABASE)
-        self.forget_caches()
+        self.forget_caches(self.people)
 
     def environment(self) -> dict[str, str]:
         """The product's settings: as it is deployed, with throttles lifted; nothing else of this machine's."""
@@ -107,8 +107,9 @@ class Stage:
             **LIFTED,
         }
 
-    def settings(self) -> Settings:
-        return load(self.environment(), env_file=self.directory / "no.env")
+    def settings(self, **changed: str) -> Settings:
+        """What an API process of ours would load."""
+        return load({**self.environment(), **changed}, env_file=self.directory / "no.env")
 
     @cached_property
     def api(self) -> Server:
@@ -183,50 +184,55 @@ class Stage:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
             )
-        return self._url(name)
+        return self.url(name)
 
     def drop(self, name: str) -> None:
         with self._administer() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def kept(self, name: str, scale: Scale) -> str:
-        """The database of that name, migrated and populated to `scale` unless it is there already."""
-        with self._administer() as connection:
-            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                return name
-        draft = f"{name}_draft"  # renamed when finished: a run that was stopped leaves nothing that looks whole
-        migrate(self.copy_of(draft, "template1").replace("postgresql:", "postgresql+psycopg:", 1))
-        with psycopg.connect(self._url(draft), autocommit=True, connect_timeout=3) as connection:
-            population.fill(connection, Population(scale))
-        if scale.ring:
-            textbook.fill(self._url(draft))
-        with self._administer() as connection:
-            connection.execute(
-                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(draft), sql.Identifier(name))
-            )
-        return name
-
-    def forget_caches(self) -> None:
-        """An earlier run's messages have the same places: they must not pass for this run's."""
-        keys = [key_of(conversation) for conversation, _, _ in self.people.conversations()]
-        with redis.Redis.from_url(self.redis_url, socket_timeout=5) as client:
-            client.unlink(*keys)
-
-    def _seeded(self) -> str:
-        digest = hashlib.sha256(self.scale.name.encode())
+    def kept(self, what: str, scale: Scale) -> str:
+        """The name of a database, migrated and populated to `scale`: made unless an earlier run left it."""
+        digest = hashlib.sha256(scale.name.encode())
         for source in _SOURCES:
             digest.update(source.read_bytes())
-        name = f"{DATABASE}_seed_{digest.hexdigest()[:10]}"
-        print("The population is made, unless an earlier run left it …", flush=True)
-        self.kept(name, self.scale)
+        prefix = f"{DATABASE}_{what}_"
+        name = prefix + digest.hexdigest()[:10]
+        with self._administer() as connection:
+            there = {str(row[0]) for row in connection.execute("SELECT datname FROM pg_database")}
+        for outdated in there:
+            if outdated.startswith(prefix) and outdated != name:
+                self.drop(outdated)
+        if name not in there:
+            self._make(name, scale)
         if not self.embedded:
             self.life.callback(self.drop, name)
         return name
 
-    def _administer(self) -> psycopg.Connection[tuple[object, ...]]:
-        return psycopg.connect(self._url("postgres"), autocommit=True, connect_timeout=3)
+    def _make(self, name: str, scale: Scale) -> None:
+        print(f"The database {name} is made, once …", flush=True)
+        draft = f"{DATABASE}_draft"  # renamed when finished: a run that was stopped leaves nothing that looks whole
+        url = self.copy_of(draft, "template1")
+        migrate(url.replace("postgresql:", "postgresql+psycopg:", 1))
+        with psycopg.connect(url, autocommit=True, connect_timeout=3) as connection:
+            population.fill(connection, Population(scale), lambda line: print(line, flush=True))
+        if scale.ring:
+            textbook.fill(url)
+        with self._administer() as connection:
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(draft), sql.Identifier(name))
+            )
 
-    def _url(self, database: str) -> str:
+    def forget_caches(self, people: Population) -> None:
+        """An earlier run's messages have the same places: they must not pass for this run's."""
+        keys = [key_of(conversation) for conversation, _, _ in people.conversations()]
+        with redis.Redis.from_url(self.redis_url, socket_timeout=5) as client:
+            client.unlink(*keys)
+
+    def _administer(self) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=3)
+
+    def url(self, database: str) -> str:
+        """Of a database on our server."""
         return urlunsplit(urlsplit(self.server_url)._replace(path=f"/{database}"))
 
 

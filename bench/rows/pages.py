@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import msgspec
 
-from app.wiring import open_tools
+from app.db import Database, open_engine
+from app.realtime.accelerator import Accelerator
+from app.realtime.cache import Cache
+from app.realtime.rebuild import Rebuilder
+from app.settings import Settings
 from bench.load import request
 from bench.measures import Plan
 from bench.population import ring
@@ -26,7 +31,7 @@ PAUSE = 0.02
 
 @contextmanager
 def page_50(stage: Stage) -> Iterator[Plan]:
-    asyncio.run(_warm(stage))
+    asyncio.run(warm(stage.settings(), map(ring, range(stage.scale.ring))))
     ways = [(f"conversations/{ring(number)}/messages/", reader) for number, reader in anywhere(stage)]
     wanted = [request("GET", f"/api/v1/{path}?limit=50", stage.token(reader)) for path, reader in ways]
     theirs = [request("GET", f"/{path}", stage.textbook_token(reader)) for path, reader in ways]
@@ -45,12 +50,17 @@ def page_50(stage: Stage) -> Iterator[Plan]:
     yield Plan("pages/s", {"page": page}, references)
 
 
-async def _warm(stage: Stage) -> None:
+async def warm(settings: Settings, conversations: Iterable[UUID]) -> None:
     """Rebuild the caches as the worker would: conversations in use have theirs."""
-    tools = open_tools(stage.settings())
-    for number in range(stage.scale.ring):
-        await tools.rebuild_cache(ring(number))
-    await tools.database.close()
+    database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
+    accelerator = Accelerator(settings.cache_redis_url, connections=1)
+    rebuilder = Rebuilder(database, accelerator, Cache(most=settings.cache_messages))
+    try:
+        for conversation in conversations:
+            await rebuilder.rebuild(conversation)
+    finally:
+        await accelerator.close()
+        await database.close()
 
 
 def _check(stage: Stage) -> None:

@@ -1,0 +1,111 @@
+"""Whether history's length costs anything: the same four requests on 10 million messages and on 10 thousand.
+
+Two databases of the same shape, 50 conversations each, differ in nothing but their length; each has an API process of
+its own on the measured core, and the rounds go to and fro. The long one is made once with COPY (minutes, some 5 GB) and
+kept; what later runs send to it makes it only longer. The caches are made small, so that half of the pages come from
+Postgres in both. A figure is a ratio: how many times as fast the short one was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+import msgspec
+
+from bench.load import Feed, request
+from bench.measures import Measure, Plan
+from bench.population import FULL, Population, Scale
+from bench.processes import Server
+from bench.rows.pages import warm
+from bench.rows.sends import send
+from bench.stage import Stage
+
+CLIENTS = 16
+BEHIND = 50
+"""Changes that who comes back has missed."""
+
+CACHED = 100
+VARIETY = 2_000
+_SHELVES: Final = Scale(ring=0, desks=0)
+SHORT = msgspec.structs.replace(_SHELVES, shelf_messages=200, first=1_000)
+LONG = msgspec.structs.replace(_SHELVES, shelf_messages=200_000, first=2_000)
+LONG_ENOUGH = msgspec.structs.replace(_SHELVES, shelf_messages=400, first=2_000)
+"""To see that it works; no figure to believe."""
+
+
+class History:
+    """One of the two, being served."""
+
+    def __init__(self, stage: Stage, server: Server, scale: Scale) -> None:
+        self._stage = stage
+        self._server = server
+        self._scale = scale
+        self._people = Population(scale)
+
+    def feed(self, kind: str) -> Feed:
+        """2,000 requests of one kind, over all conversations and readers."""
+        chance = random.Random(3)
+        make = getattr(self, f"_{kind}")
+        wanted = [make(chance) for _ in range(VARIETY)]
+        return Feed(self._stage.directory / "feeds" / f"{kind}_{self._scale.shelf_messages}", self._server.port, wanted)
+
+    def _send(self, chance: random.Random) -> bytes:
+        return send(self._stage, self._people.shelf(chance.randrange(self._scale.shelves)), self._anybody(chance))
+
+    def _page(self, chance: random.Random) -> bytes:
+        """The newest, or any that the cache does not keep."""
+        before = chance.randrange(51, self._scale.shelf_messages - CACHED + 2)
+        return self._read(chance, "messages/?limit=50" + chance.choice(("", f"&before={before}")))
+
+    def _changes(self, chance: random.Random) -> bytes:
+        newest = self._scale.shelf_messages + len(self._people.readers())
+        return self._read(chance, f"changes/?limit=50&after={newest - BEHIND}")
+
+    def _list(self, chance: random.Random) -> bytes:
+        return request("GET", "/api/v1/conversations/", self._stage.token(self._anybody(chance)))
+
+    def _read(self, chance: random.Random, what: str) -> bytes:
+        conversation = self._people.shelf(chance.randrange(self._scale.shelves))
+        path = f"/api/v1/conversations/{conversation}/{what}"
+        return request("GET", path, self._stage.token(self._anybody(chance)))
+
+    def _anybody(self, chance: random.Random) -> int:
+        return chance.choice(self._people.readers())
+
+
+@contextmanager
+def growth(stage: Stage) -> Iterator[Plan]:
+    with ExitStack() as life:
+        short, long = (
+            life.enter_context(_served(stage, scale)) for scale in (SHORT, LONG if stage.scale == FULL else LONG_ENOUGH)
+        )
+        kinds = ("page", "changes", "list", "send")
+        yield Plan("×", {kind: _ratio(stage, short.feed(kind), long.feed(kind)) for kind in kinds}, least=False)
+
+
+@contextmanager
+def _served(stage: Stage, scale: Scale) -> Iterator[History]:
+    database = stage.kept(f"history_{scale.shelf_messages}", scale)
+    url = stage.url(database)
+    if scale is SHORT:
+        # Sends would soon make the short one long: each run has a fresh copy.
+        url = stage.copy_of("chat_bench_growth", database)
+        stage.forget_caches(Population(scale))
+    settings = {"DATABASE_URL": url, "CACHE_MESSAGES": str(CACHED)}
+    asyncio.run(warm(stage.settings(**settings), (id_ for id_, _, _ in Population(scale).conversations())))
+    with stage.another_api(**settings) as server:
+        yield History(stage, server, scale)
+
+
+def _ratio(stage: Stage, short: Feed, long: Feed) -> Measure:
+    def play(feed: Feed, seconds: float) -> float:
+        return feed.play(clients=stage.pace.clients(CLIENTS), seconds=seconds).rate
+
+    def measure(seconds: float) -> float:
+        return play(short, seconds) / play(long, seconds)
+
+    return measure
