@@ -30,7 +30,7 @@ SILENT: Final = frozenset({"/livez", "/readyz", "/metrics"})  # asked for every 
 FLUSH_SECONDS: Final = 0.2
 # An id from outside comes back in headers and logs: no spaces, no control characters, no great length.
 _ACCEPTABLE: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_PLAIN: Final = re.compile(r"[\w/-]*")  # nothing the redaction looks for is written in these alone
+_PLAIN: Final = re.compile(r"[\w/-]*", re.ASCII)  # nothing the redaction looks for is written in these alone
 _log = logging.getLogger("chat.requests")
 
 
@@ -74,7 +74,7 @@ class RequestLog:
             "event": "request",
             "request_id": request_id,
             "method": scope.get("method", "WEBSOCKET"),
-            "path": scope["path"] if _PLAIN.fullmatch(scope["path"]) else redacted(scope["path"]),
+            "path": scope["path"] if _PLAIN.fullmatch(scope["path"]) else _on_one_line(redacted(scope["path"])),
             "status": status,
             "ms": round(milliseconds, 1),
             "user": _user(scope),
@@ -94,6 +94,11 @@ def _request_id(scope: Scope) -> str:
         if name == HEADER and _ACCEPTABLE.fullmatch(value):
             return str(value, "ascii")
     return uuid4().hex
+
+
+def _on_one_line(path: str) -> str:
+    """Line breaks and other control characters as escapes: a path may not write lines of its own into the log."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in path)
 
 
 def _user(scope: Scope) -> str | None:

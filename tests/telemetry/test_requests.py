@@ -95,3 +95,8 @@ async def test_a_request_that_fails_is_still_a_line(listener: Listener) -> None:
     with pytest.raises(RuntimeError):
         await ask("/api/v1/me/", fails=True)
     assert len(listener.lines) == 1
+
+
+async def test_a_path_cannot_write_lines_of_its_own_into_the_log(listener: Listener) -> None:
+    await ask("/users/\n2026-01-01 POST /login 200\x85\u2028\x1b[31mé")
+    assert listener.lines[0]["path"] == "/users/\\n2026-01-01 POST /login 200\\x85\\u2028\\x1b[31mé"
