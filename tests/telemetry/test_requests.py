@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ async def ask(path: str, *headers: tuple[bytes, bytes], fails: bool = False) -> 
     sent: list[Any] = []
 
     async def inner(scope: Any, receive: Any, send: Any) -> None:
-        scope["state"]["user_id"] = "0199-ada"
+        scope["user"] = SimpleNamespace(user="0199-ada")
         if fails:
             raise RuntimeError("handler")
         await send({"type": "http.response.start", "status": 201, "headers": [(b"content-type", b"text/plain")]})
