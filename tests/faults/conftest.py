@@ -60,7 +60,7 @@ def breakable(started: Processes, database_url: str, valkey: Valkey) -> Iterator
             {"DATABASE_URL": postgres.through, "REDIS_URL": ways[0].through}, {"REDIS_URL": ways[1].through}
         )
         yield Breakable(one, two, trap, losses, ways)
-        started.stop()
+        started.end()  # before the ways they use are gone
 
 
 @pytest.fixture

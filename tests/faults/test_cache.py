@@ -47,7 +47,7 @@ async def redis(valkey: Valkey) -> AsyncIterator[Redis]:
 def worker(started: Processes) -> Iterator[None]:
     one = started.worker()
     yield
-    one.stop()
+    one.end()
 
 
 @pytest.mark.usefixtures("worker")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -186,13 +187,23 @@ async def linus(pair: Pair) -> tuple[Person, dict[str, str]]:
     return linus, {"conversation": conversation, "message": message["id"]}
 
 
-def stored(database_url: str) -> list[tuple[Any, ...]]:
-    """How many rows there are, and where the logs and cursors stand."""
-    tallies = [f"SELECT count(*), 0 FROM {table}" for table in TABLES]
-    tallies += ["SELECT coalesce(sum(position), 0), coalesce(sum(last_seq), 0) FROM conversations"]
-    tallies += ["SELECT coalesce(sum(read_seq), 0), 0 FROM memberships"]
-    with psycopg.connect(database_url, connect_timeout=3) as connection:
-        return connection.execute(" UNION ALL ".join(tallies).encode()).fetchall()
+class Store:
+    """How many rows there are, and where the logs and cursors stand: read past everything of ours."""
+
+    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        self._connection = connection
+
+    def state(self) -> list[tuple[Any, ...]]:
+        tallies = [f"SELECT count(*), 0 FROM {table}" for table in TABLES]
+        tallies += ["SELECT coalesce(sum(position), 0), coalesce(sum(last_seq), 0) FROM conversations"]
+        tallies += ["SELECT coalesce(sum(read_seq), 0), 0 FROM memberships"]
+        return self._connection.execute(" UNION ALL ".join(tallies).encode()).fetchall()
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with psycopg.connect(database_url, connect_timeout=3, autocommit=True) as connection:
+        yield Store(connection)
 
 
 async def send(person: Person, case: Case, ids: dict[str, str]) -> Answer:
@@ -205,9 +216,9 @@ async def send(person: Person, case: Case, ids: dict[str, str]) -> Answer:
 
 
 async def test_bad_input_is_named_and_nothing_of_it_is_stored(
-    linus: tuple[Person, dict[str, str]], database_url: str
+    linus: tuple[Person, dict[str, str]], store: Store
 ) -> None:
-    before = stored(database_url)
+    before = store.state()
     wrong = []
     for name, case in CASES.items():
         answer = await send(*linus[:1], case, linus[1])
@@ -218,13 +229,13 @@ async def test_bad_input_is_named_and_nothing_of_it_is_stored(
         got = (problem.status, problem.code, problem.fields)
         if got[:2] != (case.status, case.code) or not case.fields <= problem.fields:
             wrong.append(f"{name}: {got} {problem.detail}, not {case.status, case.code, set(case.fields)}")
-        if (now := stored(database_url)) != before:
+        if (now := store.state()) != before:
             wrong.append(f"{name}: was stored")
             before = now
     assert not wrong, "\n".join(wrong)
 
 
-async def test_good_input_beside_it_is_stored(linus: tuple[Person, dict[str, str]], database_url: str) -> None:
+async def test_good_input_beside_it_is_stored(linus: tuple[Person, dict[str, str]], store: Store) -> None:
     for body in (
         said(text="x" * 8_000),
         said(text="\U0001f600" * 8_000),
@@ -234,7 +245,7 @@ async def test_good_input_beside_it_is_stored(linus: tuple[Person, dict[str, str
         pictured("https://x.example.org/" + "y" * 2_000),
         said(media_url=None),
     ):
-        before = stored(database_url)
+        before = store.state()
         case = text(body, "")
         (await send(linus[0], case, linus[1])).good(201)
-        assert stored(database_url) != before
+        assert store.state() != before

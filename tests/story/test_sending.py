@@ -11,11 +11,14 @@ from app.domain.rows import uuid7
 from tests.story.conftest import Pair
 from tests.support.client import Answer, Json, Person
 from tests.support.ledger import Ledger, log_state
+from tests.support.servers import count
 
 RETRIES = 20
 NEIGHBOURS = 200
 SECONDS = float(os.environ.get("CHAT_TEST_SECONDS", "4"))
 """How long the two senders meet; the whole promise is shown with 20."""
+
+DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 
 async def test_simultaneous_retries_among_neighbours_are_one_message(pair: Pair, database_url: str) -> None:
@@ -87,6 +90,7 @@ async def test_nothing_is_stored_after_a_removal(pair: Pair, database_url: str) 
 async def test_overlapping_conversations_on_two_processes_never_deadlock(pair: Pair, database_url: str) -> None:
     ada, linus = [await pair.one.register(name) for name in ("Ada", "Linus")]
     conversations = [await ada.converse(linus) for _ in range(3)]
+    deadlocks = count(database_url, DEADLOCKS)
     ledger, deadline = Ledger(), time.monotonic() + SECONDS
 
     async def keep_sending(sender: Person, order: list[str]) -> None:
@@ -101,6 +105,7 @@ async def test_overlapping_conversations_on_two_processes_never_deadlock(pair: P
     )
     assert (ledger.refused, ledger.unknown) == ({}, {})
     assert len(ledger.acknowledged) > 100
+    assert count(database_url, DEADLOCKS) == deadlocks
     for conversation in conversations:
         assert log_state(database_url, conversation).is_whole
         assert ledger.problems(await ada.history(conversation)) == []

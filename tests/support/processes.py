@@ -74,17 +74,10 @@ class Process:
         self.process.kill()
         self.process.wait(5)
 
-    def stop(self) -> None:
-        """Asks it to end, waits, and then ends by force whatever of its family is left."""
+    def end(self) -> None:
+        """At the end of the tests: at once, with its children. How it stops when asked is a test of its own."""
         family = psutil.Process(self.process.pid).children(recursive=True) if self.is_running else []
-        if self.is_running:
-            self.signal(signal.SIGCONT)
-            self.signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(5)
+        self.kill()
         end_all([process for process in family if process.is_running()])
 
 
@@ -111,7 +104,7 @@ class Api(Process):
 
 
 class Processes:
-    """Starts processes on one database and Redis. Whatever happens, `stop` ends them all."""
+    """Starts processes on one database and Redis. Whatever happens, `end` ends them all."""
 
     def __init__(self, directory: Path, database_url: str, redis_url: str) -> None:
         self.directory = directory
@@ -152,13 +145,9 @@ class Processes:
         wait_until(lambda: "ready." in one.said, one.process, seconds=START_SECONDS, what=one.name, log=one.log)
         return one
 
-    def stop(self) -> None:
+    def end(self) -> None:
         for one in self._all:
-            if one.is_running:
-                one.signal(signal.SIGCONT)
-                one.signal(signal.SIGTERM)  # all at once; `stop` waits for each
-        for one in self._all:
-            one.stop()
+            one.end()
 
     def _start_api(self, environment: dict[str, str], notice: float) -> Api:
         one = Api([f"--notice={notice}"], self.directory, {**self.environment, **environment}, free_port())
@@ -170,7 +159,7 @@ class Processes:
 def processes(directory: Path, database_url: str, redis_url: str) -> Iterator[Processes]:
     with ExitStack() as stack:
         made = Processes(directory, database_url, redis_url)
-        stack.callback(made.stop)
+        stack.callback(made.end)
         yield made
 
 
