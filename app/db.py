@@ -124,6 +124,8 @@ def _translate(context: ExceptionContext) -> ChatError | None:
 
     A generator dependency that raises another exception than the one thrown into it ends as an ExceptionGroup.
     """
+    if not isinstance(context.original_exception, Exception):
+        return None  # a cancellation, which also costs the connection: it must stay one, or who cancels waits for ever
     if getattr(context.original_exception, "sqlstate", None) in BUSY_STATES:
         return Unavailable("busy", "This is busy for the moment: try again.")
     if context.is_disconnect or isinstance(context.original_exception, psycopg.OperationalError):
