@@ -62,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     access_token_minutes: Positive = 15
     refresh_token_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
     ws_query_token: bool = True
+    ws_frames_per_second: Positive = 50
     cache_messages: Annotated[int, Meta(ge=1, le=5_000)] = 500
     data_dir: Path = Path(".data")
     throttle_messages: Rate = Rate(60, 60)

@@ -73,6 +73,7 @@ class Runtime:
             self.tokens,
             origins=settings.allowed_origins,
             query_tokens=settings.ws_query_token,
+            frames=settings.ws_frames_per_second,
             readers=self.readers,
         )
         self.celery = make_celery(settings)

@@ -35,7 +35,10 @@ from bench.population import Population, Scale
 from bench.processes import ROOT, Server, running
 
 NEVER = "1000000000/second"
-LIFTED = {f"THROTTLE_{what}": NEVER for what in ("MESSAGES", "USER", "REQUESTS", "ADDRESS")}
+LIFTED = {
+    **{f"THROTTLE_{what}": NEVER for what in ("MESSAGES", "USER", "REQUESTS", "ADDRESS")},
+    "WS_FRAMES_PER_SECOND": "100000",
+}
 ACCESS_MINUTES = 10_000
 DATABASE = "chat_bench"
 _SCHEMA = [*sorted((ROOT / "alembic").rglob("*.sql")), *sorted((ROOT / "alembic" / "versions").glob("*.py"))]

@@ -6,25 +6,25 @@ import time
 from collections import deque
 
 FRAMES_PER_SECOND = 50
-BURST = 100
 MOST_MALFORMED = 10
 MALFORMED_SECONDS = 10.0
 
 
 class Allowance:
-    """A bucket of `BURST` frames that fills with `FRAMES_PER_SECOND`, and the last malformed ones."""
+    """A bucket of two seconds' frames that fills with `frames` a second, and the last malformed ones."""
 
-    __slots__ = ("_at", "_left", "_malformed")
+    __slots__ = ("_at", "_frames", "_left", "_malformed")
 
-    def __init__(self) -> None:
-        self._left = float(BURST)
+    def __init__(self, frames: int = FRAMES_PER_SECOND) -> None:
+        self._frames = frames
+        self._left = 2.0 * frames
         self._at = time.monotonic()
         self._malformed: deque[float] | None = None
 
     def take(self) -> bool:
         """Whether one more frame is allowed now."""
         now = time.monotonic()
-        self._left = min(BURST, self._left + (now - self._at) * FRAMES_PER_SECOND)
+        self._left = min(2.0 * self._frames, self._left + (now - self._at) * self._frames)
         self._at = now
         if self._left < 1:
             return False

@@ -23,15 +23,19 @@ if TYPE_CHECKING:
 LINES = 50
 """Conversations a frame."""
 
-LIMITS = {
+_LIMITS = {
     "frame_bytes": LARGEST_FRAME,
-    "frames_per_second": FRAMES_PER_SECOND,
     "text_characters": LONGEST_TEXT,
     "resume_changes": MOST_CHANGES,
 }
 
 
-async def greet(hub: Hub, connection: Connection, heartbeat: int) -> None:
+def limits(frames: int = FRAMES_PER_SECOND) -> dict[str, int]:
+    """What `hello` says may be done; `frames` a second."""
+    return {**_LIMITS, "frames_per_second": frames}
+
+
+async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: dict[str, int]) -> None:
     """Say hello and subscribe to everything; the connection has entered the hub.
 
     Raises:
@@ -49,7 +53,7 @@ async def greet(hub: Hub, connection: Connection, heartbeat: int) -> None:
                 session=connection.caller.session,
                 user=connection.user,
                 heartbeat=heartbeat,
-                limits=LIMITS,
+                limits=limits,
                 conversations=snapshot[:LINES],
                 next=len(snapshot) > LINES,
             )

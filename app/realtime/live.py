@@ -10,6 +10,7 @@ from litestar.handlers import WebsocketRouteHandler
 from app.db import Database
 from app.domain.messages.sending import Sender
 from app.domain.users.tokens import Tokens
+from app.realtime.allowances import FRAMES_PER_SECOND
 from app.realtime.bus import Bus
 from app.realtime.handshake import Gate
 from app.realtime.hub import Hub
@@ -31,13 +32,14 @@ class Live:
         *,
         origins: Collection[str],
         query_tokens: bool = True,
+        frames: int = FRAMES_PER_SECOND,
         readers: Database | None = None,
     ) -> None:
         self.bus = bus
         self.hub = Hub(Journal(readers or database))
         self.look = Look(self.hub)
         gate = Gate(database, tokens, origins=origins, query_tokens=query_tokens)
-        self.sockets = Sockets(self.hub, gate, database, sender, bus.tell)
+        self.sockets = Sockets(self.hub, gate, database, sender, bus.tell, frames=frames)
         self._tasks: list[asyncio.Task[None]] = []
         bus.listen(self.hub.hear, self.look.soon)
 

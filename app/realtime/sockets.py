@@ -19,7 +19,7 @@ from app.db import Database
 from app.domain.errors import Unavailable
 from app.domain.messages.sending import Sender
 from app.domain.users.callers import Caller
-from app.realtime.allowances import Allowance
+from app.realtime.allowances import FRAMES_PER_SECOND, Allowance
 from app.realtime.commands import Commands, Tell
 from app.realtime.connections import (
     MALFORMED,
@@ -33,7 +33,7 @@ from app.realtime.connections import (
 )
 from app.realtime.deliveries import frame_of
 from app.realtime.frames import LARGEST_FRAME, Malformed, read_frame
-from app.realtime.greeting import greet
+from app.realtime.greeting import greet, limits
 from app.realtime.handshake import Gate, Refused, Socket, answer_protocol
 from app.realtime.hub import Hub
 from app.realtime.wires import wire_of
@@ -52,7 +52,15 @@ class Sockets:
     """All sockets of this process. `watch()` is a task of it; `drain()` ends them for a restart."""
 
     def __init__(
-        self, hub: Hub, gate: Gate, database: Database, sender: Sender, tell: Tell, *, heartbeat: int = 20
+        self,
+        hub: Hub,
+        gate: Gate,
+        database: Database,
+        sender: Sender,
+        tell: Tell,
+        *,
+        heartbeat: int = 20,
+        frames: int = FRAMES_PER_SECOND,
     ) -> None:
         self._hub = hub
         self._gate = gate
@@ -60,6 +68,8 @@ class Sockets:
         self._sender = sender
         self._tell = tell
         self._heartbeat = heartbeat
+        self._frames = frames
+        self._limits = limits(frames)
         self._open: dict[Connection, asyncio.Task[Any]] = {}
         self._draining = False
 
@@ -127,7 +137,7 @@ class Sockets:
         self._hub.enter(connection)
         try:
             expiry.renew()
-            await greet(self._hub, connection, self._heartbeat)
+            await greet(self._hub, connection, self._heartbeat, self._limits)
             await self._listen(socket, connection, commands)
         except Gone:
             await _disconnected(socket)
@@ -145,7 +155,7 @@ class Sockets:
             await commands.stop()
 
     async def _listen(self, socket: Socket, connection: Connection, commands: Commands) -> None:
-        allowance = Allowance()
+        allowance = Allowance(self._frames)
         while True:
             message: Any = await socket.receive()
             if message["type"] != "websocket.receive":
