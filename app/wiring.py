@@ -25,6 +25,7 @@ from app.realtime.bus import Bus, cache_rider
 from app.realtime.cache import Cache
 from app.realtime.guesses import RATES as GUESS_RATES
 from app.realtime.guesses import Guesses
+from app.realtime.journal import CONNECTIONS
 from app.realtime.live import Live
 from app.realtime.liveness import Liveness
 from app.realtime.pages import Pages
@@ -38,7 +39,6 @@ from app.tasks.dispatch import Dispatch
 from app.tasks.workshop import Tools
 
 POOL_SIZE = 10
-READERS = 3
 READY_SECONDS = 2.0
 WRITE_SECONDS = 3.0
 HAND_OVER_SECONDS = 1.5
@@ -65,7 +65,7 @@ class Runtime:
         self.guesses = Guesses(self.throttles, self.database)
         self.writer = Writer(self.database, self.throttles)
         # Looks and repairs never wait behind requests: they have connections of their own.
-        self.readers = Database(open_engine(settings.sqlalchemy_url, pool_size=READERS))
+        self.readers = Database(open_engine(settings.sqlalchemy_url, pool_size=CONNECTIONS))
         self.live = Live(
             self.bus,
             self.database,

@@ -21,15 +21,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 4
-
 
 class Beginnings:
     """At most one at a time for a user and conversation; a second one starts after it, if it still tells anything."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._slots = asyncio.Semaphore(AT_ONCE)
         self._running: dict[tuple[UUID, UUID], asyncio.Task[None]] = {}
         self._again: set[tuple[UUID, UUID]] = set()
 
@@ -62,9 +59,8 @@ class Beginnings:
 
     async def _run(self, user: UUID, conversation: UUID) -> None:
         try:
-            async with self._slots:
-                with self._hub.passing.reading():
-                    await self._tell(user, conversation)
+            with self._hub.passing.reading():
+                await self._tell(user, conversation)
         except Unavailable:
             log.warning("beginning_postponed", conversation=str(conversation))  # the next look finds it
         except Exception:

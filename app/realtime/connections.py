@@ -99,10 +99,15 @@ class Connection:
         """Write `frame`, or queue it, or close with 4408 when too much waits. Never waits, never raises."""
         if self.close_code is not None:
             return
-        if not self._queue and self._wire.takes_more:
-            self._wire.write(frame)
+        wire = self._wire
+        if self._queue is not None or not wire.takes_more:
+            self._enqueue(frame)
             return
-        self._enqueue(frame)
+        try:
+            wire.write(frame.wire)
+        except (OSError, RuntimeError):
+            # A transport that ended this moment: the neighbours in the room must not miss their turn for it.
+            self.close(TOO_SLOW)
 
     def close(self, code: int, *, flush: bool = False) -> None:
         """End it with `code`. What waits is dropped, or sent first with `flush`."""
@@ -172,7 +177,7 @@ class Connection:
             self._bytes -= slot.frame.size
             if slot.frame.key is not None and self._merged is not None and self._merged.get(slot.frame.key) is slot:
                 del self._merged[slot.frame.key]
-            self._wire.write(slot.frame)
+            self._wire.write(slot.frame.wire)
         if self._queue:
             self._stuck_since = time.monotonic()
         else:

@@ -31,17 +31,16 @@ class Frame:
         self.loss = loss
         self.key = key
 
-    @property
-    def text(self) -> str:
-        """The payload, for servers that frame it themselves."""
-        size = len(self.wire)
-        header = 2 if size <= SHORT + 2 else 4 if size <= MEDIUM + 4 else 10
-        return self.wire[header:].decode()
-
 
 def frame_of(type: str, **fields: Any) -> Frame:  # noqa: A002 - the field's name on the wire
     """A frame of `type` with these fields, in this order."""
     return Frame(encode_json({"type": type, **fields}))
+
+
+def payload_of(wire: bytes) -> bytes:
+    """What a frame of ours carries, for servers that frame it themselves."""
+    size = len(wire)
+    return wire[2 if size <= SHORT + 2 else 4 if size <= MEDIUM + 4 else 10 :]
 
 
 def _header(length: int) -> bytes:

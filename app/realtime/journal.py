@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -12,13 +13,22 @@ from app.domain.conversations.doors import Door, open_door
 from app.domain.conversations.lately import Belongs, Moved, bucket_of, clock, memberships_since, moved_since
 from app.domain.errors import Forbidden, NotFound
 from app.domain.messages.changes import Changes, changes_after
-from app.domain.messages.inbox import all_summaries, summary
+from app.domain.messages.greetings import Newcomer, greetings
+from app.domain.messages.inbox import summary
 from app.domain.users.lately import logins_ended_since
-from app.domain.users.liveness import dead
 from app.domain.views import ConversationSummary
+from app.realtime.batching import Batcher
 
 LAST_MESSAGE_CUT = 200
 """Characters of the last message in `hello` (contract)."""
+
+GREETED_TOGETHER = 32
+MOST_WAITING = 20_000
+READS_AT_ONCE = 3
+"""Connections that repairs, beginnings and catch-ups may take together; others wait, however many sockets come back."""
+
+CONNECTIONS = READS_AT_ONCE + 2
+"""One more for greetings, and one for the look, which waits for nobody."""
 
 
 class Glance(msgspec.Struct, frozen=True):
@@ -31,22 +41,26 @@ class Glance(msgspec.Struct, frozen=True):
 
 
 class Journal:
-    """Every method raises Unavailable when the database is away."""
+    """Every method raises Unavailable when the database is away. `database` has `CONNECTIONS` or more."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._slots = asyncio.Semaphore(READS_AT_ONCE)
+        self._snapshots: Batcher[Newcomer, list[ConversationSummary] | None] = Batcher(
+            self._greet, largest=GREETED_TOGETHER, waiting=MOST_WAITING
+        )
 
     async def snapshot(self, user: UUID, login: UUID) -> list[ConversationSummary] | None:
-        """All conversations of `user`, latest activity first; None when this login does not live any more."""
-        async with self._database.transaction() as session:
-            if await dead(session, [(login, user)]):
-                return None
-            return await all_summaries(session, user, cut=LAST_MESSAGE_CUT)
+        """All conversations of `user`, latest activity first; None when this login does not live any more.
+
+        A thousand sockets that come back at once take one connection, and share its statements.
+        """
+        return await self._snapshots.call(Newcomer(user, login))
 
     async def summary(self, user: UUID, conversation: UUID) -> ConversationSummary | None:
         """The conversation as `user` sees it now, or None when they are not in it."""
         try:
-            async with self._database.transaction() as session:
+            async with self._slots, self._database.transaction() as session:
                 found = await summary(session, conversation, user)
         except NotFound:
             return None
@@ -58,17 +72,21 @@ class Journal:
         Raises:
             NotFound: there is no such conversation. Conflict `reset`: `after` is from the future.
         """
-        async with self._database.transaction() as session:
+        async with self._slots, self._database.transaction() as session:
             return await changes_after(session, conversation, after, limit)
 
     async def changes_for(self, user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Door, Changes] | None:
         """The same for a member, with the membership; None for anybody else. Raises Conflict `reset` as above."""
-        async with self._database.transaction() as session:
+        async with self._slots, self._database.transaction() as session:
             try:
                 door = await open_door(session, conversation, user)
             except (NotFound, Forbidden):
                 return None
             return door, await changes_after(session, conversation, after, limit)
+
+    async def _greet(self, newcomers: Sequence[Newcomer]) -> Sequence[list[ConversationSummary] | None]:
+        async with self._database.transaction() as session:
+            return await greetings(session, newcomers, cut=LAST_MESSAGE_CUT)
 
     async def glance(self, since: float | None, users: Sequence[UUID]) -> Glance:
         """What moved lately. `since` is when the last successful look began; None: there was none yet."""

@@ -20,7 +20,6 @@ from websockets.exceptions import InvalidState, ProtocolError
 from websockets.http11 import Request
 
 from app.realtime.connections import TOO_SLOW
-from app.realtime.deliveries import Frame
 from app.realtime.wires import EXTENSION
 
 GOODBYE_SECONDS = 10.0
@@ -45,24 +44,23 @@ def _nothing() -> None:
     """Nobody waits."""
 
 
+def _refuse(wire: bytes) -> None:
+    """There is no transport yet."""
+
+
 class SocketProtocol(WebSocketsSansIOProtocol):
     """Also the `Wire` of its socket, found in the scope."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = _warnings_only
+        self.takes_more = True
+        self.write: Callable[[bytes], None] = _refuse
         self.on_writable: Callable[[], None] = _nothing
 
-    # As the wire of a connection
-
-    @property
-    def takes_more(self) -> bool:
-        return self.writable.is_set() and not self.close_sent and not self.disconnected
-
-    def write(self, frame: Frame) -> None:
-        self.transport.write(frame.wire)
-
     def end(self, code: int) -> None:
+        """As the wire of a connection."""
+        self.takes_more = False
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
         try:
@@ -84,6 +82,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
+        self.write = self.transport.write
         peer = transport.get_extra_info("socket")
         if peer is not None:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
@@ -93,13 +92,19 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self.response.status_code == 101:
             self.scope["extensions"][EXTENSION] = self  # type: ignore[assignment]
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.takes_more = False
+
     def resume_writing(self) -> None:
         super().resume_writing()
+        self.takes_more = not self.close_sent and not self.disconnected
         self.on_writable()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.takes_more = False
         super().connection_lost(exc)
-        self.on_writable = _nothing
+        self.write, self.on_writable = _refuse, _nothing
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

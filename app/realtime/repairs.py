@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 PAGE = 200
-AT_ONCE = 4
-"""Repairs that read at the same time; the others wait, so that an outage's end does not take the whole pool."""
 
 
 class Repairs:
@@ -26,7 +24,6 @@ class Repairs:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, room: Room) -> None:
@@ -44,8 +41,7 @@ class Repairs:
 
     async def _run(self, room: Room) -> None:
         try:
-            async with self._slots:
-                await self._read(room)
+            await self._read(room)
         except Unavailable as error:
             # The next successful look starts it again.
             self._hub.behind.add(room)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from litestar.connection import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
-from app.realtime.deliveries import Frame
+from app.realtime.deliveries import payload_of
 
 EXTENSION = "chat.wire"
 """Under this name of the ASGI scope's extensions stands the server's wire, where it has one."""
@@ -23,15 +23,11 @@ Socket = WebSocket[Any, Any, Any]
 
 
 class Wire(Protocol):
-    """`on_writable` is called when it takes frames again."""
+    """`write` takes a whole frame's bytes and may be called while `takes_more`; `on_writable`: it takes more again."""
 
+    takes_more: bool
+    write: Callable[[bytes], None]
     on_writable: Callable[[], None]
-
-    @property
-    def takes_more(self) -> bool:
-        """Whether `write` may be called."""
-
-    def write(self, frame: Frame) -> None: ...
 
     def end(self, code: int) -> None:
         """Say good-bye with `code`, behind what was written; end it without, if that is not taken in time."""
@@ -47,30 +43,30 @@ class AsgiWire:
     """One frame at a time, written by a task."""
 
     def __init__(self, socket: Socket) -> None:
+        self.takes_more = True
+        self.write: Callable[[bytes], None] = self._begin
         self.on_writable: Callable[[], None] = lambda: None
         self._socket = socket
         self._writing: asyncio.Task[None] | None = None
         self._code: int | None = None
 
-    @property
-    def takes_more(self) -> bool:
-        return self._writing is None and self._code is None
-
-    def write(self, frame: Frame) -> None:
-        self._writing = asyncio.create_task(self._write(frame))
-
     def end(self, code: int) -> None:
         self._code = code
-        if self._writing is None:
+        if self.takes_more:
+            self.takes_more = False
             self._writing = asyncio.create_task(self._end())
 
-    async def _write(self, frame: Frame) -> None:
+    def _begin(self, wire: bytes) -> None:
+        self.takes_more = False
+        self._writing = asyncio.create_task(self._write(payload_of(wire)))
+
+    async def _write(self, payload: bytes) -> None:
         with suppress(OSError, WebSocketDisconnect, RuntimeError):
-            await self._socket.send_text(frame.text)
+            await self._socket.send_text(payload)
         if self._code is not None:
             await self._end()
             return
-        self._writing = None
+        self.takes_more = True
         self.on_writable()
 
     async def _end(self) -> None:

@@ -32,6 +32,7 @@ from app.realtime.accelerator import Accelerator
 from app.realtime.bus import Bus
 from app.realtime.connections import Connection
 from app.realtime.frames import LARGEST_FRAME
+from app.realtime.journal import CONNECTIONS
 from app.realtime.live import Live
 from app.realtime.protocol import RequestProtocol, SocketProtocol
 from app.realtime.throttles import Throttles
@@ -140,7 +141,8 @@ class Node:
         self.throttles = Throttles(self.accelerator, UNLIMITED)
         self.writer = Writer(self.database, self.throttles)
         self.tokens = Tokens(SECRET)
-        self.live = Live(self.bus, self.database, self.writer, self.tokens, origins=[ORIGIN])
+        self.readers = Database(open_engine(url, pool_size=CONNECTIONS))
+        self.live = Live(self.bus, self.database, self.writer, self.tokens, origins=[ORIGIN], readers=self.readers)
         self.port = 0
         self.server: Any = SocketProtocol
         self._listeners: list[Listener] = []
@@ -182,6 +184,7 @@ class Node:
             listening.close()
             await self.live.stop()
             await self.accelerator.close()
+            await self.readers.close()
             await self.database.close()
 
     async def forget(self) -> None:
