@@ -46,7 +46,9 @@ class RedisBackend(ChannelsBackend):
             url,
             max_connections=2,
             socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=CONNECT_SECONDS,
+            # Our own deadlines are around every call. With one here redis-py writes through asyncio.wait_for, which in
+            # Python 3.11 swallows a cancellation that comes as it ends: then stopping would wait for ever.
+            socket_timeout=None,
             retry=Retry(NoBackoff(), 0),
             protocol=3,
         )
