@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help up demo test check fmt lint types lock chaos bench openapi venv clean
+.PHONY: help up demo test check fmt lint types lock chaos bench documents golden openapi venv clean
 
 PY := .venv/bin/python
 SEED ?= 1
@@ -58,6 +58,12 @@ chaos: venv ## the fault driver: make chaos SEED=7 MINUTES=30
 
 bench: venv ## the benchmark: a table, and bench/results.json; make bench ONLY=send_64 for one row
 	@exec $(PY) -m bench $(addprefix --only=,$(ONLY))
+
+documents: venv ## write the generated parts of the documents anew
+	$(PY) -m tests.documents.generate
+
+golden: venv ## write the frozen frames and views anew, on purpose: the wire changes
+	WRITE_GOLDEN=yes $(PYTEST) tests/documents/test_golden.py
 
 openapi: venv ## write docs/openapi.json from the routes
 	@exec .venv/bin/chat openapi docs/openapi.json

@@ -1,8 +1,7 @@
-"""Writes the generated parts of the documents anew: `make documents`. The golden files: `make golden`, on purpose."""
+"""Writes the generated parts of the documents anew: `make documents`."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,11 +26,6 @@ def regenerated(document: Path) -> str:
 
 
 def main() -> None:
-    if sys.argv[1:] == ["golden"]:
-        from tests.documents import golden
-
-        golden.write()
-        return
     for document in (README, SCHEMA):
         document.write_text(regenerated(document), encoding="utf-8")
 
