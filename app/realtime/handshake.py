@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
+from urllib.parse import parse_qs
 
 from litestar.connection import WebSocket
 
@@ -21,6 +22,7 @@ from app.realtime.connections import NOT_AUTHENTICATED, REFUSED
 PROTOCOL = "chat.v1"
 BEARER = "bearer."
 SCHEMES = ("bearer", "jwt")
+MOST_PARAMETERS = 20
 
 Socket = WebSocket[Any, Any, Any]
 
@@ -50,27 +52,26 @@ class Gate:
         Raises:
             Refused: a foreign page, no proof, or a wrong one. Unavailable: the database is away.
         """
-        origin = socket.headers.get("origin")
+        origin = _header(socket, b"origin")
         if origin is not None and origin.rstrip("/").lower() not in self._origins:
             raise Refused(REFUSED)
         try:
             return await self._proven(socket)
-        except Unauthenticated:
+        except (Unauthenticated, ValueError):
             raise Refused(NOT_AUTHENTICATED) from None
         except Forbidden:
             raise Refused(REFUSED) from None
 
     async def _proven(self, socket: Socket) -> Caller:
-        token = _header(socket) or _subprotocol(socket)
+        token = _authorization(socket) or _subprotocol(socket)
         if token is not None:
             return self.tokens.verify(token, "access").caller()
-        ticket = socket.query_params.get("ticket")
-        if ticket is not None:
+        query = parse_qs(socket.scope["query_string"].decode("latin-1"), max_num_fields=MOST_PARAMETERS)
+        if "ticket" in query:
             async with self._database.transaction() as session:
-                return await redeem(session, str(ticket), lifetime=self.tokens.access_seconds)
-        token = socket.query_params.get("token")
-        if token is not None and self._query_tokens:
-            return self.tokens.verify(str(token), "access").caller()
+                return await redeem(session, query["ticket"][0], lifetime=self.tokens.access_seconds)
+        if "token" in query and self._query_tokens:
+            return self.tokens.verify(query["token"][0], "access").caller()
         raise Unauthenticated
 
 
@@ -84,8 +85,16 @@ def refusal_of(error: ChatError) -> int:
     return REFUSED if isinstance(error, Forbidden) else NOT_AUTHENTICATED
 
 
-def _header(socket: Socket) -> str | None:
-    scheme, _, token = (socket.headers.get("authorization") or "").partition(" ")
+def _header(socket: Socket, name: bytes) -> str | None:
+    # Not `socket.headers`, which would keep a parsed copy, proof and all, as long as the socket lives.
+    for field, value in socket.scope["headers"]:
+        if field.lower() == name:
+            return value.decode("latin-1")
+    return None
+
+
+def _authorization(socket: Socket) -> str | None:
+    scheme, _, token = (_header(socket, b"authorization") or "").partition(" ")
     return token.strip() if scheme.lower() in SCHEMES else None
 
 

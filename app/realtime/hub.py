@@ -21,11 +21,12 @@ from app.domain.events import BEGINNINGS, ENDINGS, Change, LoginsEnded, ReadMove
 from app.realtime.beginnings import Beginnings
 from app.realtime.connections import NOT_AUTHENTICATED, Connection
 from app.realtime.deliveries import Frame, frame_of, sender_of
-from app.realtime.journal import Glance, Journal
+from app.realtime.journal import Journal
 from app.realtime.passing import Passed, Passing
 from app.realtime.repairs import Repairs
 from app.realtime.rooms import Room
 from app.realtime.signals import Event, Notice, Typing
+from app.realtime.transient import tell_notice, tell_one_read, tell_read, tell_typing
 
 log = structlog.get_logger(__name__)
 
@@ -94,14 +95,14 @@ class Hub:
         if told < room.delivered:
             return told
         self.rooms[conversation] = room
-        room.connections.add(connection)
+        room.connections[connection] = read_seq
         connection.rooms[conversation] = room
         if told > room.delivered:
+            room.ahead = room.ahead or {}
             room.ahead[connection] = told
-        room.reads[connection.user] = max(room.reads.get(connection.user, 0), read_seq)
         for event in passed or ():
             if isinstance(event, ReadMoved):
-                _tell_read(connection, event)
+                tell_one_read(room, connection, event)
             elif event.position > room.delivered:
                 self._change(event)
         return None
@@ -115,8 +116,6 @@ class Hub:
             room.stop_waiting()
             self.behind.discard(room)
             self.rooms.pop(conversation, None)
-        elif not self._mine(room, connection.user):
-            room.reads.pop(connection.user, None)
 
     # Hearing
 
@@ -137,13 +136,13 @@ class Hub:
             case Change():
                 self._change(event)
             case ReadMoved():
-                self._read(event)
+                tell_read(self, event)
             case LoginsEnded():
                 self.end_logins(event.sessions)
             case Typing():
-                self._typing(event)
+                tell_typing(self, event)
             case Notice():
-                self._notice(event)
+                tell_notice(self, event)
 
     def _change(self, change: Change) -> None:
         room = self.rooms.get(change.conversation)
@@ -166,22 +165,22 @@ class Hub:
     def deliver(self, room: Room, change: Change) -> None:
         """Tell all who listen, in one step without waiting."""
         frame = Frame(change.frame())
-        newcomers = self._mine(room, change.subject) if change.type in BEGINNINGS and change.subject else []
+        newcomers = self.mine(room, change.subject) if change.type in BEGINNINGS and change.subject else []
         for connection in newcomers:
             self.unsubscribe(connection, room.conversation)
         if room.ahead:
-            self._deliver_unevenly(room, change, frame)
+            self._deliver_unevenly(room, room.ahead, change, frame)
         else:
             for connection in room.connections:
                 connection.put(frame)
         room.delivered = change.position
         self.passing.note(change)
         if change.type == "message.created":
-            sender = sender_of(change.data)
-            if sender in room.reads:
-                room.reads[sender] = max(room.reads[sender], change.seq)
+            # Who sends has read so far, and knows it.
+            for connection in self.mine(room, sender_of(change.data)):
+                room.connections[connection] = max(room.connections[connection], change.seq)
         elif change.type in ENDINGS and change.subject is not None:
-            self._revoke(room, self._mine(room, change.subject), change)
+            self._revoke(room, self.mine(room, change.subject), change)
         elif change.type in BEGINNINGS and change.subject in self.people:
             self.beginnings.start(change.subject, change.conversation)
         elif change.type == "conversation.deleted":
@@ -205,65 +204,12 @@ class Hub:
         if room.behind and room.connections:
             self.repairs.start(room)
 
-    # What else is told
-
     def end_logins(self, sessions: Sequence[UUID] | set[UUID]) -> None:
         for session in sessions:
             for connection in list(self.logins.get(session, ())):
                 connection.close(NOT_AUTHENTICATED)
 
-    def seen(self, glance: Glance, started: float) -> None:
-        """Take in what a look found, which began at `started`: repair what is behind, begin and end what was missed."""
-        self.fresh = started
-        self.end_logins(glance.ended_logins & self.logins.keys())
-        for moved in glance.moved:
-            room = self.rooms.get(moved.conversation)
-            if room is not None and moved.position > room.delivered:
-                room.target = max(room.target, moved.position)
-                self.wait(room)
-        behind, self.behind = self.behind, set()
-        for room in behind:
-            self.wait(room)
-        for belongs in glance.memberships:
-            sockets = self.people.get(belongs.user, ())
-            if any(one.settled and one.lacks(belongs.conversation) for one in sockets):
-                self.beginnings.start(belongs.user, belongs.conversation)
-            room = self.rooms.get(belongs.conversation)
-            if room is not None and room.reads.get(belongs.user, belongs.read_seq) < belongs.read_seq:
-                # Only one's own devices: others' read marks may be lost.
-                own = ReadMoved(conversation=room.conversation, user=belongs.user, seq=belongs.read_seq, small=False)
-                self._read(own)
-
-    def _read(self, event: ReadMoved) -> None:
-        room = self.rooms.get(event.conversation)
-        if room is None:
-            self.passing.note(event)
-            return
-        if not self.trusted or room.reads.get(event.user, -1) >= event.seq:
-            return
-        if event.user in self.people or event.small:
-            room.reads[event.user] = event.seq
-        self.passing.note(event)
-        frame = _read_frame(event)
-        for connection in room.connections if event.small else self._mine(room, event.user):
-            connection.put(frame)
-
-    def _typing(self, event: Typing) -> None:
-        room = self.rooms.get(event.conversation)
-        if room is not None and self.trusted:
-            frame = Frame(event.frame(), "dropped")
-            for connection in room.connections:
-                if connection.user != event.user:
-                    connection.put(frame)
-
-    def _notice(self, event: Notice) -> None:
-        frame = Frame(event.frame)
-        for user in event.users or list(self.people):
-            for connection in self.people.get(user, ()):
-                if connection.ready:
-                    connection.put(frame)
-
-    def _mine(self, room: Room, user: UUID | None) -> list[Connection]:
+    def mine(self, room: Room, user: UUID | None) -> list[Connection]:
         """The sockets of `user` that listen in `room`."""
         mine = self.people.get(user, ()) if user is not None else ()
         return [connection for connection in mine if connection in room.connections]
@@ -274,17 +220,18 @@ class Hub:
             connection.put(frame)
             self.unsubscribe(connection, room.conversation)
 
-    def _deliver_unevenly(self, room: Room, change: Change, frame: Frame) -> None:
+    def _deliver_unevenly(self, room: Room, ahead: dict[Connection, int], change: Change, frame: Frame) -> None:
         """Deliver where some sockets' snapshots are newer than what the others have been told."""
         for connection in room.connections:
-            known = room.ahead.get(connection)
+            known = ahead.get(connection)
             if known is None:
                 connection.put(frame)
                 continue
             if change.position > known:
                 connection.put(Frame(_following(change, known).frame()))
             if change.position >= known:
-                del room.ahead[connection]
+                del ahead[connection]
+        room.ahead = ahead or None
 
 
 def _position(change: Change) -> int:
@@ -299,12 +246,3 @@ def _following(change: Change, position: int) -> Change:
 def _revoked(change: Change) -> Frame:
     reason = change.type.partition(".")[2]
     return frame_of("access.revoked", conversation=change.conversation, reason=reason)
-
-
-def _read_frame(event: ReadMoved) -> Frame:
-    return Frame(event.frame(), "merged", (event.conversation, event.user))
-
-
-def _tell_read(connection: Connection, event: ReadMoved) -> None:
-    if event.small or event.user == connection.user:
-        connection.put(_read_frame(event))

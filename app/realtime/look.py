@@ -11,7 +11,10 @@ import time
 import structlog
 
 from app.domain.errors import ChatError
+from app.domain.events import ReadMoved
 from app.realtime.hub import Hub
+from app.realtime.journal import Glance
+from app.realtime.transient import tell_read
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +52,7 @@ class Look:
         try:
             async with asyncio.timeout(DEADLINE):
                 glance = await self._hub.journal.glance(self._since, list(self._hub.people))
-            self._hub.seen(glance, started)
+            self._take_in(glance, started)
         except (ChatError, TimeoutError, OSError) as error:
             if not self._failing:
                 log.warning("look_failed", error=type(error).__name__)
@@ -64,3 +67,26 @@ class Look:
         self._failing = False
         self._since = glance.began
         return True
+
+    def _take_in(self, glance: Glance, started: float) -> None:
+        """Repair what is behind, begin and end what was missed. `started` is on the monotonic clock."""
+        hub = self._hub
+        hub.fresh = started
+        hub.end_logins(glance.ended_logins & hub.logins.keys())
+        for moved in glance.moved:
+            room = hub.rooms.get(moved.conversation)
+            if room is not None and moved.position > room.delivered:
+                room.target = max(room.target, moved.position)
+                hub.wait(room)
+        behind, hub.behind = hub.behind, set()
+        for room in behind:
+            hub.wait(room)
+        for belongs in glance.memberships:
+            sockets = hub.people.get(belongs.user, ())
+            if any(one.settled and one.lacks(belongs.conversation) for one in sockets):
+                hub.beginnings.start(belongs.user, belongs.conversation)
+            # Only to one's own devices: others' read marks may be lost.
+            tell_read(
+                hub,
+                ReadMoved(conversation=belongs.conversation, user=belongs.user, seq=belongs.read_seq, small=False),
+            )

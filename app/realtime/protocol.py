@@ -48,6 +48,31 @@ def _refuse(wire: bytes) -> None:
     """There is no transport yet."""
 
 
+class Line:
+    """What `asyncio.Queue` is to one reader, in a tenth of its memory. uvicorn stops reading while something waits."""
+
+    __slots__ = ("_events", "_reader")
+
+    def __init__(self) -> None:
+        self._events: list[Any] = []
+        self._reader: asyncio.Future[None] | None = None
+
+    def empty(self) -> bool:
+        return not self._events
+
+    def put_nowait(self, event: Any) -> None:
+        self._events.append(event)
+        reader, self._reader = self._reader, None
+        if reader is not None and not reader.done():
+            reader.set_result(None)
+
+    async def get(self) -> Any:
+        while not self._events:
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        return self._events.pop(0)
+
+
 class SocketProtocol(WebSocketsSansIOProtocol):
     """Also the `Wire` of its socket, found in the scope."""
 
@@ -57,6 +82,14 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.takes_more = True
         self.write: Callable[[bytes], None] = _refuse
         self.on_writable: Callable[[], None] = _nothing
+        self.queue: Line = Line()  # type: ignore[assignment]
+
+    def accepted(self) -> None:
+        """As the wire of a connection. Ten thousand handshakes are as large as their sockets."""
+        self.scope["headers"] = []
+        self.scope["query_string"] = b""
+        self.scope["subprotocols"] = []
+        del self.request, self.response
 
     def end(self, code: int) -> None:
         """As the wire of a connection."""

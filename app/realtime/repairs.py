@@ -62,7 +62,7 @@ class Repairs:
                 self._hub.wait(room)
 
     async def _read(self, room: Room) -> None:
-        expected = set(room.held)
+        expected = set(room.held or ())
         complete = False
         while room.connections and not complete:
             changes = await self._hub.journal.changes(room.conversation, room.delivered, PAGE)
@@ -71,6 +71,6 @@ class Repairs:
                     self._hub.deliver(room, change)
             complete = changes.complete
         # What was announced before the read and is not in the log does not exist: nothing waits for it any longer.
-        for prev in expected:
-            room.held.pop(prev, None)
-        room.target = max((change.position for change in room.held.values()), default=room.delivered)
+        held = {prev: change for prev, change in (room.held or {}).items() if prev not in expected}
+        room.held = held or None
+        room.target = max((change.position for change in held.values()), default=room.delivered)

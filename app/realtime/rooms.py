@@ -17,21 +17,21 @@ MOST_HELD = 256
 
 
 class Room:
-    """`ahead` are connections whose snapshot is newer than `delivered`: to which position they know it all.
+    """`connections` are who listens, each with its own user's read cursor as last told.
 
-    `reads` is the read cursor last told of each user that listens here. `target` is a position known to exist.
+    `ahead` are those whose snapshot is newer than `delivered`: to which position they know it all. `target` is a
+    position known to exist.
     """
 
-    __slots__ = ("ahead", "connections", "conversation", "delivered", "held", "reads", "repairing", "target", "timer")
+    __slots__ = ("ahead", "connections", "conversation", "delivered", "held", "repairing", "target", "timer")
 
     def __init__(self, conversation: UUID, delivered: int) -> None:
         self.conversation = conversation
         self.delivered = delivered
         self.target = delivered
-        self.connections: set[Connection] = set()
-        self.ahead: dict[Connection, int] = {}
-        self.held: dict[int, Change] = {}
-        self.reads: dict[UUID, int] = {}
+        self.connections: dict[Connection, int] = {}
+        self.ahead: dict[Connection, int] | None = None
+        self.held: dict[int, Change] | None = None
         self.repairing = False
         self.timer: asyncio.TimerHandle | None = None
 
@@ -43,6 +43,8 @@ class Room:
     def hold(self, change: Change) -> None:
         """Keep what cannot be delivered yet."""
         self.target = max(self.target, change.position)
+        if self.held is None:
+            self.held = {}
         if len(self.held) < MOST_HELD:
             self.held[change.prev] = change
 
@@ -57,6 +59,8 @@ class Room:
             if overlapping is not None and overlapping.prev < self.delivered:
                 # It jumps over what was delivered (a repair told more at once): it still follows.
                 following = self.held.pop(overlapping.prev)
+        if not self.held:
+            self.held = None
         return following
 
     def stop_waiting(self) -> None:
@@ -65,5 +69,7 @@ class Room:
             self.timer = None
 
     def remove(self, connection: Connection) -> None:
-        self.connections.discard(connection)
-        self.ahead.pop(connection, None)
+        self.connections.pop(connection, None)
+        if self.ahead is not None:
+            self.ahead.pop(connection, None)
+            self.ahead = self.ahead or None

@@ -29,6 +29,9 @@ class Wire(Protocol):
     write: Callable[[bytes], None]
     on_writable: Callable[[], None]
 
+    def accepted(self) -> None:
+        """The handshake is over: what it consisted of, a token perhaps, need not be remembered."""
+
     def end(self, code: int) -> None:
         """Say good-bye with `code`, behind what was written; end it without, if that is not taken in time."""
 
@@ -36,7 +39,9 @@ class Wire(Protocol):
 def wire_of(socket: Socket) -> Wire:
     """The wire of an accepted socket."""
     own: Wire | None = (socket.scope.get("extensions") or {}).get(EXTENSION)  # type: ignore[assignment]
-    return own or AsgiWire(socket)
+    wire = own or AsgiWire(socket)
+    wire.accepted()
+    return wire
 
 
 class AsgiWire:
@@ -49,6 +54,9 @@ class AsgiWire:
         self._socket = socket
         self._writing: asyncio.Task[None] | None = None
         self._code: int | None = None
+
+    def accepted(self) -> None:
+        self._socket.scope["headers"] = []
 
     def end(self, code: int) -> None:
         self._code = code
