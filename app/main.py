@@ -85,5 +85,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     )
     # Around everything, unknown paths too: Litestar's own middleware sees known routes only.
     inner = AllowedHosts(cast("Any", app.asgi_handler), runtime.settings.allowed_hosts)
-    app.asgi_handler = cast("ASGIApp", RequestLog(SecurityHeaders(inner)))
+    log = RequestLog(SecurityHeaders(inner))
+    app.asgi_handler = cast("ASGIApp", log)
+    app.on_shutdown.append(log.flush)
     return app

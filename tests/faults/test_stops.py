@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 import pytest
@@ -13,23 +14,24 @@ import pytest
 from tests.faults.conftest import Nodes
 from tests.support.client import Node, Socket, eventually
 from tests.support.ledger import Ledger, log_state
-from tests.support.processes import STOP_SECONDS, Processes
+from tests.support.processes import STOP_SECONDS, Api, Processes
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(120)]
 WRITERS = 12
 RESTARTING = 1012
+GONE = (0, None)
 
 
 async def ready_says(node: Node) -> tuple[int, str | None]:
     try:
         answer = await node.request("GET", "/readyz")
     except httpx.HTTPError:
-        return 0, None
+        return GONE
     return answer.status, answer.body["reason"]
 
 
 async def test_a_process_told_to_stop_loses_nothing(started: Processes, nodes: Nodes, database_url: str) -> None:
-    leaving = started.api(notice=1)
+    leaving = started.api("--grace=4")
     ada, linus = [await nodes.two.register(name) for name in ("Ada", "Linus")]
     engines = await ada.converse(linus)
     ledger, stop, node = Ledger(), asyncio.Event(), Node(leaving.url)
@@ -37,6 +39,8 @@ async def test_a_process_told_to_stop_loses_nothing(started: Processes, nodes: N
         stack.push_async_callback(node.close)
         there = await stack.enter_async_context(linus.listening())
         leavers = [await stack.enter_async_context(one.at(node).listening()) for one in (ada, linus) for _ in range(4)]
+        for words in (half_a_request(), handshake(ada.access)):
+            await stack.enter_async_context(stuck(leaving, words))
         writers = [asyncio.create_task(ledger.keep_sending(ada.at(node), engines, stop)) for _ in range(WRITERS)]
         writers += [asyncio.create_task(send_on(socket, engines, ledger)) for socket in leavers[:2]]
         await ledger.sent(200)
@@ -45,15 +49,15 @@ async def test_a_process_told_to_stop_loses_nothing(started: Processes, nodes: N
         began, said, before = time.monotonic(), set(), len(ledger.acknowledged)
         leaving.signal(signal.SIGTERM)
         while leaving.is_running and time.monotonic() < began + STOP_SECONDS:
-            said.add(await ready_says(node))
-            await asyncio.sleep(0.02)
+            said.add(answer := await ready_says(node))
+            if answer == GONE:
+                stop.set()
+            await asyncio.sleep(0.05)
         assert not leaving.is_running, "it did not stop in time"
         assert leaving.process.returncode == 0
         assert (503, "draining") in said
         assert [await socket.closed() for socket in leavers] == [RESTARTING] * len(leavers)
-        stop.set()
         await asyncio.gather(*writers)
-
         assert len(ledger.acknowledged) > before, "it was not under load when it stopped"
         await ledger.settle(ada)
         await whole(there, engines, database_url)
@@ -80,6 +84,29 @@ async def test_a_killed_process_loses_nothing_acknowledged(started: Processes, n
         await whole(there, engines, database_url)
     assert ledger.refused == {}
     assert ledger.problems(await ada.history(engines)) == []
+
+
+def half_a_request() -> bytes:
+    return b"POST /api/v1/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\n{"
+
+
+def handshake(access: str) -> bytes:
+    fields = ("Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    lines = ("GET /ws/conversations HTTP/1.1", *fields, key, f"Authorization: Bearer {access}", "", "")
+    return "\r\n".join(lines).encode()
+
+
+@asynccontextmanager
+async def stuck(api: Api, words: bytes) -> AsyncIterator[None]:
+    """A client that says this, and then neither speaks nor answers nor leaves."""
+    _, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(words)
+    await writer.drain()
+    try:
+        yield
+    finally:
+        writer.transport.abort()
 
 
 async def send_on(socket: Socket, conversation: str, ledger: Ledger) -> None:

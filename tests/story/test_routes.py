@@ -14,7 +14,7 @@ from app.domain.rows import uuid7
 from app.main import create_app
 from app.settings import Settings
 from tests.story.conftest import Pair
-from tests.support.client import API, Answer, Person
+from tests.support.client import API, Answer, Person, Socket
 from tests.support.ledger import log_state
 
 CONVERSATION = "/conversations/{conversation_id}"
@@ -115,6 +115,14 @@ async def test_every_route_not_marked_public_wants_an_access_token(pair: Pair, s
             assert answer.problem.status == 401, f"{route} with {authorization[:12]!r}"
             assert answer.headers["www-authenticate"]
     assert closed > 30
+
+
+async def test_a_socket_wants_an_access_token_too(pair: Pair) -> None:
+    ada = await pair.one.register("Ada")
+    for token in (None, ada.refresh, "x.y.z"):
+        async with Socket.opened(pair.one, token) as socket:
+            assert await socket.closed() == 4401
+            assert socket.frames == []
 
 
 async def test_public_routes_are_the_ones_the_contract_marks(settings: Settings) -> None:

@@ -190,16 +190,24 @@ class Socket:
 
     async def expect(self, *types: str, within: float = PATIENCE, **fields: object) -> Json:
         """The next frame of one of these types with these fields; what stands before it is passed over."""
-        async with asyncio.timeout(within):
-            while True:
-                while self._at < len(self.frames):
-                    frame = self.frames[self._at]
-                    self._at += 1
-                    if frame["type"] in types and fields.items() <= frame.items():
-                        return frame
-                assert self.code is None, f"closed with {self.code} before {types}"
-                self._told.clear()
-                await self._told.wait()
+        try:
+            async with asyncio.timeout(within):
+                while (frame := self._next(types, fields)) is None:
+                    assert self.code is None, f"closed with {self.code} before {types} {fields}"
+                    self._told.clear()
+                    await self._told.wait()
+                return frame
+        except TimeoutError:
+            told = [frame["type"] for frame in self.frames]
+            raise AssertionError(f"no {types} {fields} within {within} s; told were {told[-20:]}") from None
+
+    def _next(self, types: tuple[str, ...], fields: dict[str, object]) -> Json | None:
+        while self._at < len(self.frames):
+            frame = self.frames[self._at]
+            self._at += 1
+            if frame["type"] in types and fields.items() <= frame.items():
+                return frame
+        return None
 
     async def closed(self, within: float = PATIENCE) -> int:
         """The close code, once it is closed."""

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -118,14 +118,14 @@ class Processes:
         }
         self._all: list[Process] = []
 
-    def api(self, *, notice: float = 0) -> Api:
-        """An API process, ready; told to stop it gives so many seconds' notice. Raises StartRefused: its last words."""
-        (one,) = self.apis({}, notice=notice)
+    def api(self, *arguments: str) -> Api:
+        """An API process, ready. Raises StartRefused with its last words."""
+        (one,) = self.apis({}, arguments=arguments)
         return one
 
-    def apis(self, *environments: dict[str, str], notice: float = 0) -> list[Api]:
+    def apis(self, *environments: dict[str, str], arguments: Sequence[str] = ()) -> list[Api]:
         """Several, started side by side."""
-        starting = [self._start_api(environment, notice) for environment in environments]
+        starting = [self._start_api(arguments, environment) for environment in environments]
         for at, environment in enumerate(environments):
             for attempt in range(3):
                 try:
@@ -135,7 +135,7 @@ class Processes:
                     # Somebody took the port between our look and its own.
                     if attempt == 2 or not port_is_taken(starting[at].port):
                         raise
-                    starting[at] = self._start_api(environment, notice)
+                    starting[at] = self._start_api(arguments, environment)
         return starting
 
     def worker(self, **environment: str) -> Process:
@@ -149,8 +149,8 @@ class Processes:
         for one in self._all:
             one.end()
 
-    def _start_api(self, environment: dict[str, str], notice: float) -> Api:
-        one = Api([f"--notice={notice}"], self.directory, {**self.environment, **environment}, free_port())
+    def _start_api(self, arguments: Sequence[str], environment: dict[str, str]) -> Api:
+        one = Api(list(arguments), self.directory, {**self.environment, **environment}, free_port())
         self._all.append(one)
         return one
 
