@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     directory = asked.data_dir / ("bench-quick" if asked.quick else "bench")
     try:
         with opened(directory, QUICK if asked.quick else FULL, pace) as stage:
-            print(f"Load by {generator()}; {stage.cores}.", flush=True)
+            print(f"Load by {generator(pace.seconds)}; {stage.cores}.", flush=True)
             for name in names:
                 print(name, flush=True)
                 try:
@@ -60,7 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     results = Results(report.machine(), rows)
     print(report.table(results))
-    report.write(results, asked.results, whole=not asked.only)
+    # Another pace gives other figures: they are not written unless a place for them is named.
+    written = asked.results or (report.RESULTS if pace == Pace() else None)
+    if written:
+        results = report.write(results, written, whole=not asked.only)
+    if written == report.RESULTS:
+        report.publish(results)
     return 1 if failed else 0
 
 
@@ -81,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         default=Path(os.environ.get("DATA_DIR") or ".data"),
         help="for servers of its own (DATA_DIR)",
     )
-    parser.add_argument("--results", type=Path, default=Path(__file__).with_name("results.json"))
+    parser.add_argument("--results", type=Path, help="where to write (bench/results.json, and from it docs/)")
     return parser
 
 

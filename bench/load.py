@@ -47,9 +47,12 @@ class Told(msgspec.Struct, frozen=True):
         return self.requests / self.seconds
 
 
-def generator() -> str:
-    """By what the load is made, for the output."""
-    return "wrk" if shutil.which("wrk") else "the fallback client (Python on uvloop; install wrk for true figures)"
+def generator(seconds: float) -> str:
+    """By what the load of rounds of so many seconds is made, for the output."""
+    if _wrk(seconds):
+        return "wrk"
+    why = "rounds are short" if shutil.which("wrk") else "wrk is not installed"
+    return f"the fallback client, in Python, because {why}: no figures to believe"
 
 
 def request(method: str, path: str, token: str = "", body: bytes = b"") -> bytes:
@@ -91,8 +94,6 @@ class Feed:
         told = msgspec.json.decode(lines[-1], type=Told)
         if told.refused or told.broken:
             raise Failed(f"{told.refused} of {told.requests} requests were refused, {told.broken} broke.")
-        if not told.requests:
-            raise Failed(f"No request was answered within {seconds} s.")
         return told
 
     @contextmanager
@@ -111,13 +112,17 @@ class Feed:
         first = next(_firsts)
         url = f"http://127.0.0.1:{self.port}"
         pauses = [str(round(pause * 1_000))] if pause else []
-        wrk = shutil.which("wrk")
+        wrk = _wrk(seconds)
         if wrk is None:
             own = [sys.executable, "-m", "bench.client", str(self.file), str(self.port), str(first)]
             return [*own, str(clients), str(seconds), *pauses]
-        # wrk knows whole seconds only.
-        whole = [f"-d{max(1, round(seconds))}s", "-t1", f"-c{clients}"]
+        whole = [f"-d{round(seconds)}s", "-t1", f"-c{clients}"]
         return [wrk, *whole, "--timeout", "5s", "-s", str(SCRIPT), url, "--", str(self.file), str(first), *pauses]
+
+
+def _wrk(seconds: float) -> str | None:
+    # It knows whole seconds only.
+    return shutil.which("wrk") if seconds >= 1 else None
 
 
 def _start(command: list[str]) -> subprocess.Popen[str]:

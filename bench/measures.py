@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from bench.processes import Failed
 from bench.stage import Pace, Stage
 
 Measure = Callable[[float], float]
@@ -36,7 +37,7 @@ class Plan:
     subjects: dict[str, Measure]
     references: dict[str, Measure] = field(default_factory=dict)
     least: bool = True
-    rounds: int | None = None
+    once: bool = False  # what cannot be repeated is not warmed up either
     after: Callable[[], list[Row]] = list
     """What else is found, once the rounds are over: rows of their own."""
 
@@ -50,10 +51,14 @@ class Results(msgspec.Struct, frozen=True):
 
 
 def run(name: str, plan: Plan, pace: Pace, tell: Callable[[str], None]) -> list[Row]:
-    """Warm up everything, then measure in turns. `tell` gets a line for each median."""
+    """Warm up everything, then measure in turns. `tell` gets a line for each median.
+
+    Raises:
+        Failed: there is no figure.
+    """
     measures = {**plan.subjects, **plan.references}
-    rounds = plan.rounds or pace.rounds
-    if rounds > 1 and pace.warm_up:
+    rounds = 1 if plan.once else pace.rounds
+    if pace.warm_up and not plan.once:
         for measure in measures.values():
             measure(pace.warm_up)
     found: dict[str, list[float]] = {one: [] for one in measures}
@@ -63,6 +68,8 @@ def run(name: str, plan: Plan, pace: Pace, tell: Callable[[str], None]) -> list[
     medians = {one: statistics.median(figures) for one, figures in found.items()}
     for one, median in medians.items():
         tell(f"  {one}: {median:,.4g} {plan.unit}  (of {', '.join(f'{figure:,.4g}' for figure in found[one])})")
+    if silent := [one for one, median in medians.items() if not median]:
+        raise Failed(f"Nothing was answered in time: {', '.join(silent)}.")
     worse = min if plan.least else max
     value = worse(medians[one] for one in plan.subjects)
     row = Row(name, value, plan.unit, {one: medians[one] for one in plan.references})

@@ -1,4 +1,4 @@
-"""The figures for people: a table on the console, results.json."""
+"""The figures for people: a table on the console and in docs/performance.md, a chart beside it, results.json."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from pathlib import Path
 
 import msgspec
 
+from bench.chart import svg
 from bench.measures import Results, Row
+from bench.processes import ROOT
+
+RESULTS = ROOT / "bench" / "results.json"
+DOCUMENT = ROOT / "docs" / "performance.md"
+CHART = ROOT / "docs" / "performance.svg"
+BEGIN, END = "<!-- made by `make bench`: begin -->", "<!-- made by `make bench`: end -->"
+NOTHING = "Nothing has been measured yet: `make bench` writes this."
 
 
 def machine() -> str:
@@ -69,10 +77,40 @@ def table(results: Results) -> str:
     return "\n".join(lines)
 
 
-def write(results: Results, file: Path, *, whole: bool) -> None:
-    """Writes results.json; after a run of some rows only those change."""
-    if not whole and file.exists():
-        kept = {row.name: row for row in msgspec.json.decode(file.read_bytes(), type=Results).rows}
-        kept.update({row.name: row for row in results.rows})
-        results = Results(results.machine, list(kept.values()))
+def read(file: Path) -> Results | None:
+    """What an earlier run wrote, if one did."""
+    return msgspec.json.decode(file.read_bytes(), type=Results) if file.exists() else None
+
+
+def write(results: Results, file: Path, *, whole: bool) -> Results:
+    """Writes results.json and answers what stands in it: after a run of some rows only those have changed."""
+    before = None if whole else read(file)
+    if before:
+        rows = {row.name: row for row in (*before.rows, *results.rows)}
+        results = Results(results.machine, list(rows.values()))
     file.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
+    return results
+
+
+def section(results: Results | None) -> str:
+    """What stands between the marks in docs/performance.md."""
+    if results is None:
+        return NOTHING
+    return f"Measured on: {results.machine}.\n\n{table(results)}\n\n![The same as bars]({CHART.name})"
+
+
+def section_of(document: str) -> str:
+    """What does stand there. Raises ValueError without the marks."""
+    head, begin, rest = document.partition(BEGIN)
+    body, end, _ = rest.partition(END)
+    if not (head and begin and end):
+        raise ValueError("The document has lost its marks.")
+    return body.strip()
+
+
+def publish(results: Results) -> None:
+    """The document's table and chart."""
+    text = DOCUMENT.read_text()
+    old = section_of(text)
+    DOCUMENT.write_text(text.replace(f"{BEGIN}\n{old}\n{END}", f"{BEGIN}\n{section(results)}\n{END}"))
+    CHART.write_text(svg(results))

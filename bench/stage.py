@@ -60,7 +60,7 @@ class Pace(msgspec.Struct, frozen=True):
         return min(wanted, self.most_clients)
 
 
-QUICKLY = Pace(warm_up=0.0, seconds=1.0, rounds=1, most_clients=8, calm=0.6, settle=0.5)
+QUICKLY = Pace(warm_up=0.0, seconds=0.5, rounds=1, most_clients=2, calm=0.6, settle=0.5)
 
 
 class Stage:

@@ -48,7 +48,6 @@ class Conversation(Base):
     __tablename__ = "conversations"
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 class Participant(Base):
@@ -101,7 +100,7 @@ FROM public.memberships m JOIN public.conversations c ON c.id = m.conversation_i
 """
 COPIES = (
     "INSERT INTO textbook.users SELECT id, first_name, last_name FROM public.users",
-    "INSERT INTO textbook.conversations SELECT id, name, updated_at FROM public.conversations",
+    "INSERT INTO textbook.conversations SELECT id, name FROM public.conversations",
     _MESSAGES,
     _PARTICIPANTS,
 )
@@ -116,7 +115,7 @@ class Application:
 
     def __init__(self, database_url: str, redis_url: str, secret: str) -> None:
         url = database_url.replace("postgresql:", "postgresql+psycopg:", 1)
-        self.engine = create_async_engine(url, pool_size=15)
+        self.engine = create_async_engine(url, pool_size=20)
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self.redis = Redis.from_url(redis_url)
         self.secret = secret
@@ -167,7 +166,6 @@ async def send(
     its: NamedDependency[Application],
 ) -> dict[str, Any]:
     message = Message(conversation_id=conversation.id, sender=user, text=data.text, sent_at=datetime.now(UTC))
-    conversation.updated_at = message.sent_at
     session.add(message)
     await session.commit()
     shown = _shown(message)
@@ -200,7 +198,7 @@ async def show_conversations(
         .outerjoin(last, last.id == last_id)
         .options(selectinload(last.sender))
         .where(Participant.user_id == user.id)
-        .order_by(Conversation.updated_at.desc())
+        .order_by(last.id.desc().nulls_last())
         .limit(PAGE)
     )
     return [

@@ -106,6 +106,7 @@ def _ratio(stage: Stage, short: Feed, long: Feed) -> Measure:
         return feed.play(clients=stage.pace.clients(CLIENTS), seconds=seconds).rate
 
     def measure(seconds: float) -> float:
-        return play(short, seconds) / play(long, seconds)
+        one, other = play(short, seconds), play(long, seconds)
+        return one / other if other else 0.0
 
     return measure

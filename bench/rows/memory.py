@@ -38,7 +38,7 @@ def socket_kb(stage: Stage) -> Iterator[Plan]:
         def measure(_seconds: float) -> float:
             return runner.run(crowd.fill(stage))
 
-        yield Plan("KB", {"idle socket": measure}, least=False, rounds=1, after=lambda: runner.run(crowd.use()))
+        yield Plan("KB", {"idle socket": measure}, least=False, once=True, after=lambda: runner.run(crowd.use()))
         runner.run(crowd.crowd.leave())
 
 
