@@ -10,10 +10,12 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.api.authentication import PUBLIC
+from app.api.guesses import Guesses
 from app.api.problems import documented
 from app.db import Session
 from app.domain.users import accounts
 from app.domain.users.callers import Caller
+from app.domain.users.logins import Device
 from app.domain.users.passwords import Passwords
 from app.domain.views import Profile
 
@@ -106,10 +108,13 @@ class AccountController(Controller):
         self,
         data: JSONBody[PasswordChange],
         caller: NamedDependency[Caller],
+        device: NamedDependency[Device],
+        guesses: NamedDependency[Guesses],
         tx: NamedDependency[Session],
         passwords: NamedDependency[Passwords],
     ) -> None:
-        await accounts.change_password(tx, caller, **msgspec.structs.asdict(data), passwords=passwords)
+        async with guesses.counted(str(caller.user), device.address):
+            await accounts.change_password(tx, caller, **msgspec.structs.asdict(data), passwords=passwords)
 
 
 def _given(data: msgspec.Struct) -> dict[str, str]:

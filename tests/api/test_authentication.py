@@ -157,3 +157,13 @@ async def test_a_thousand_networks_are_no_faster_and_the_owner_is_not_locked_out
         assert await guess(api, email, right, "198.51.100.200") == 429
         assert await guess(api, email, right, home) == 200
         assert await guess(api, email, "wrong", home) == 401
+
+
+async def test_who_stole_a_token_cannot_guess_the_password_with_it(settings: Settings, empty_redis_url: str) -> None:
+    async with running(settings) as api:
+        ada = await join(api)
+        change = {"current_password": "wrong", "new_password": "a new one, and better"}
+        answers = [await api.post(f"{API}/reset-password/", json=change, headers=ada.headers) for _ in range(11)]
+        problem(answers[-2], 400, "wrong_password")
+        problem(answers[-1], 429, "throttled")
+        await log_in(api, ada.email)
