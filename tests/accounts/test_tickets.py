@@ -10,7 +10,6 @@ from sqlalchemy import func, select, update
 
 from app.db import Database
 from app.domain.errors import Unauthenticated
-from app.domain.rows import uuid7
 from app.domain.users import tickets
 from app.domain.users.callers import Caller
 from app.domain.users.models import SocketTicket, User
