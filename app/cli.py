@@ -26,6 +26,10 @@ LARGEST_FRAME: Final = 128 * 1024
 
 def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
+    if asked.tied:
+        from app.local.tied import tie
+
+        tie()
     try:
         return int(asked.verb(asked) or 0)
     except SettingsRefused as refused:
@@ -198,6 +202,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chat", description="Runs the chat. Settings come from the environment and .env."
     )
+    # For a process manager's children: end when it does.
+    parser.add_argument("--tied", action="store_true", help=argparse.SUPPRESS)
     verbs = parser.add_subparsers(required=True, metavar="verb")
 
     verb = verbs.add_parser("up", help="everything on this machine: servers, migrations, API, worker, beat")

@@ -70,6 +70,8 @@ def open_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
         if connection.info.server_version >= 170000:
             with connection.cursor() as cursor:
                 cursor.execute(f"SET transaction_timeout = '{TRANSACTION_SECONDS}s'")
+            # Or the first transaction that is rolled back takes the setting with it.
+            connection.commit()
 
     event.listen(engine.sync_engine, "handle_error", _translate)
     return engine

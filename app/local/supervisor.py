@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -16,8 +17,8 @@ from types import FrameType
 from typing import Final
 
 from app.local import lock, servers
-from app.local.children import Child, Children
-from app.local.processes import StartRefused, port_is_taken
+from app.local.manager import Manager
+from app.local.processes import StartRefused, dying_with_us, end, port_is_taken
 from app.settings import Settings, environment_for_child
 
 READY_SECONDS: Final = 60
@@ -46,8 +47,8 @@ def run(settings: Settings) -> int:
 
 def _run(settings: Settings, running: ExitStack, asked_to_stop: threading.Event) -> None:
     running.enter_context(lock.held(settings.data_dir))
-    children = Children(settings.data_dir)
-    children.end_leftovers()
+    manager = Manager(settings.data_dir)
+    manager.end_leftovers()
     if port_is_taken(settings.port):
         raise StartRefused(
             f"Port {settings.port} is in use on this machine: end what holds it, or set PORT to another."
@@ -59,41 +60,46 @@ def _run(settings: Settings, running: ExitStack, asked_to_stop: threading.Event)
         REDIS_URL=settings.redis_url or embedded.redis_url,
         PYTHONUNBUFFERED="1",
     )
-    running.callback(children.stop)
-    if not _migrated(children, environment, asked_to_stop):
+    if not _migrated(environment, asked_to_stop):
         return
-    children.start("api", [f"--grace={API_GRACE_SECONDS}"], environment)
-    children.start("worker", [], environment)
-    children.start("beat", [], environment)
-    if not _ready(settings.port, children.all, asked_to_stop):
+    running.callback(manager.stop)
+    manager.start(environment, {"api": [f"--grace={API_GRACE_SECONDS}"]})
+    if not _ready(settings.port, manager, asked_to_stop):
         return
     print(f"ready http://127.0.0.1:{settings.port}", flush=True)
     while not asked_to_stop.wait(TICK):
-        for line in [f"{name} ended by itself; it runs again" for name in embedded.revive()] + children.revive():
-            print(f"chat: {line}", file=sys.stderr, flush=True)
+        for name in embedded.revive():
+            print(f"chat: {name} ended by itself; it runs again", file=sys.stderr, flush=True)
+        if not manager.is_running:
+            raise StartRefused("The process manager ended by itself; start again.")
 
 
-def _migrated(children: Children, environment: dict[str, str], asked_to_stop: threading.Event) -> bool:
-    migration = children.start("migrate", [], environment)
+def _migrated(environment: dict[str, str], asked_to_stop: threading.Event) -> bool:
+    migration = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "migrate"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=dying_with_us(signal.SIGTERM),
+    )
     deadline = time.monotonic() + MIGRATION_SECONDS
-    while migration.is_running:
-        if time.monotonic() > deadline:
+    while migration.poll() is None:
+        if asked_to_stop.wait(0.02) or time.monotonic() > deadline:
+            end(migration, (signal.SIGTERM, 5))
+            if asked_to_stop.is_set():
+                return False
             raise StartRefused(f"The migrations were not through after {MIGRATION_SECONDS // 60} minutes.")
-        if asked_to_stop.wait(0.02):
-            return False
-    if migration.process and migration.process.returncode:
+    if migration.returncode:
         raise StartRefused("The database could not be migrated; the reason stands above.")
-    children.all.remove(migration)
     return True
 
 
-def _ready(port: int, children: list[Child], asked_to_stop: threading.Event) -> bool:
+def _ready(port: int, manager: Manager, asked_to_stop: threading.Event) -> bool:
     """Waits for the API's own word. False when told to stop meanwhile."""
     deadline, pause = time.monotonic() + READY_SECONDS, 0.05
     while not _answers(port):
-        for child in children:
-            if not child.is_running:
-                raise StartRefused(f"`chat {child.name}` could not start; the reason stands above.")
+        if not manager.is_running:
+            raise StartRefused("The processes could not be started; the reason stands above.")
         if time.monotonic() > deadline:
             raise StartRefused(f"The API was not ready within {READY_SECONDS} seconds.")
         if asked_to_stop.wait(pause):

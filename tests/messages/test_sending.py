@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import func, select, text
 
-from app.db import Database
+from app.db import Database, open_engine
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.errors import Forbidden, Invalid, Mismatch, NotFound, Unauthenticated, Unavailable
 from app.domain.events import Change, Outgoing
@@ -234,3 +234,14 @@ async def test_a_full_batch_of_many_senders_keeps_its_order(database: Database, 
     room = await group(database, people[0], *people[1:])
     outcomes = await send(database, *(draft(room, by, "text", "hello") for by in people for _ in range(16)))
     assert [message(one).seq for one in outcomes] == list(range(1, 129))
+
+
+async def test_the_deadline_of_transactions_outlives_a_transaction_that_was_rolled_back(database_url: str) -> None:
+    fresh = Database(open_engine(database_url.replace("postgresql:", "postgresql+psycopg:"), pool_size=1))
+    limit = text("SHOW transaction_timeout")
+    with pytest.raises(LookupError):
+        async with fresh.transaction():
+            raise LookupError
+    async with fresh.transaction() as session:
+        assert (await session.execute(limit)).scalar_one() == "20s"
+    await fresh.close()

@@ -60,8 +60,10 @@ class ChatUp:
             connection.close()
 
     def children(self, verb: str = "") -> list[psutil.Process]:
-        """Processes started by this command, by the verb they run."""
-        return [child for child in alive(psutil.Process(self.process.pid).children()) if runs(child, verb)]
+        """Processes kept by this command's process manager, by the verb they run."""
+        direct = alive(psutil.Process(self.process.pid).children())
+        managers = [process for process in direct if "supervisor.supervisord" in process.cmdline()]
+        return [child for manager in managers for child in alive(manager.children()) if runs(child, verb)]
 
     def family(self) -> list[psutil.Process]:
         return alive(psutil.Process(self.process.pid).children(recursive=True))

@@ -1,0 +1,115 @@
+"""API, worker and beat under supervisord: revived when they fall, ended together, by force who will not.
+
+supervisord runs in the foreground as our child, in a session of its own: Ctrl-C reaches a terminal's whole group, and
+its children would hear it twice (Celery takes the second for "drop everything"). It is tied to us and its children are
+tied to it, so that a kill -9 of any of them leaves nothing running; a note in DATA_DIR lets the next start end what a
+system without such ties left.
+"""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import psutil
+
+from app.local.processes import dying_with_us, end
+
+STOP_SECONDS: Final = 7
+STARTS: Final = 1_000_000  # supervisord pauses one second longer before each; a database may be away for a day
+PROGRAMS: Final = ("api", "worker", "beat")
+
+CONFIGURATION: Final = """\
+[supervisord]
+nodaemon = true
+logfile = /dev/null
+logfile_maxbytes = 0
+loglevel = warn
+pidfile = {home}/supervisord.pid
+childlogdir = {home}
+
+# One group: its programs are told to stop at the same time, groups only one after the other.
+[group:chat]
+programs = {programs}
+"""
+
+PROGRAM: Final = """
+[program:{name}]
+command = {command}
+autorestart = true
+startsecs = 1
+startretries = {starts}
+stopsignal = TERM
+stopwaitsecs = {stop}
+killasgroup = true
+redirect_stderr = true
+stdout_logfile = /dev/fd/1
+stdout_logfile_maxbytes = 0
+"""
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A manager of ours. A process id alone says nothing after a restart: the time it began settles it."""
+
+    pid: int
+    began: float
+
+
+class Manager:
+    """supervisord on `data_dir`. `arguments` are for the programs' commands, by name."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._home = data_dir
+        self._note = data_dir / "up.json"
+        self._configuration = data_dir / "supervisord.conf"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, environment: dict[str, str], arguments: dict[str, list[str]]) -> None:
+        self._configuration.write_text(self._configured(arguments), encoding="utf-8")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=dying_with_us(signal.SIGTERM),
+        )
+        began = psutil.Process(self._process.pid).create_time()
+        self._note.write_bytes(msgspec.json.encode(Note(self._process.pid, began)))
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """Ends the programs, then the manager; by force after the programs' own time."""
+        if self._process is not None:
+            end(self._process, (signal.SIGTERM, STOP_SECONDS + 1.5))
+        for file in (self._note, self._configuration, self._home / "supervisord.pid"):
+            file.unlink(missing_ok=True)
+
+    def end_leftovers(self) -> None:
+        """Ends what an earlier `chat up` was killed away from. The caller holds DATA_DIR, so it is nobody's now."""
+        with suppress(OSError, msgspec.DecodeError, psutil.Error):
+            note = msgspec.json.decode(self._note.read_bytes(), type=Note)
+            left = psutil.Process(note.pid)
+            if left.create_time() == note.began:
+                family = [left, *left.children(recursive=True)]
+                left.terminate()
+                for process in psutil.wait_procs(family, timeout=STOP_SECONDS + 2)[1]:
+                    process.kill()
+        self._note.unlink(missing_ok=True)
+
+    def _configured(self, arguments: dict[str, list[str]]) -> str:
+        # A percent sign means something to supervisord, in a path too.
+        parts = [CONFIGURATION.format(home=str(self._home.resolve()).replace("%", "%%"), programs=",".join(PROGRAMS))]
+        for name in PROGRAMS:
+            words = [sys.executable, "-m", "app.cli", "--tied", name, *arguments.get(name, [])]
+            command = shlex.join(words).replace("%", "%%")
+            parts.append(PROGRAM.format(name=name, command=command, starts=STARTS, stop=STOP_SECONDS))
+        return "".join(parts)
