@@ -71,8 +71,10 @@ class Runtime:
             self.database,
             self.writer,
             self.tokens,
+            self.throttles,
             origins=settings.allowed_origins,
             query_tokens=settings.ws_query_token,
+            proxy_hops=settings.trusted_proxy_hops,
             frames=settings.ws_frames_per_second,
             readers=self.readers,
         )

@@ -65,14 +65,12 @@ class Bus:
     def __init__(
         self, accelerator: Accelerator, url: str, *, riders: Sequence[Rider] = (), origin: bytes | None = None
     ) -> None:
-        self._accelerator = accelerator
+        self.accelerator = accelerator
         self._riders = tuple(riders)
-        self._origin = origin or secrets.token_bytes(ORIGIN_BYTES)
+        self.origin = origin or secrets.token_bytes(ORIGIN_BYTES)
         self._hear: Hear = _nobody
         self._reconnected: Callable[[], None] = _nothing
-        self.backend = BusBackend(
-            accelerator, url, f"chat:bus:canary:{self._origin.hex()}", lambda: self._reconnected()
-        )
+        self.backend = BusBackend(accelerator, url, f"chat:bus:canary:{self.origin.hex()}", lambda: self._reconnected())
         self.backend.receive = self._receive
         self.plugin = ChannelsPlugin(
             self.backend, channels=(*CONVERSATIONS, PEOPLE), subscriber_class=Straight, subscriber_max_backlog=1
@@ -109,13 +107,13 @@ class Bus:
             async with redis.pipeline(transaction=False) as pipeline:
                 spans = [(*_ride(rider, pipeline, events),) for rider in riders]
                 for channel, parcel in parcels.items():
-                    pipeline.publish(channel, seal(self._origin, parcel))
+                    pipeline.publish(channel, seal(self.origin, parcel))
                 # Errors stay answers: a Redis that is full refuses cache writes and still publishes.
                 answers = await pipeline.execute(raise_on_error=False)
             return [(take, answers[first:last]) for take, first, last in spans if take is not None]
 
         try:
-            for take, answers in await self._accelerator.call(operation):
+            for take, answers in await self.accelerator.call(operation):
                 take(answers)
         except Away:
             return
@@ -124,7 +122,7 @@ class Bus:
 
     def _receive(self, payload: bytes) -> None:
         try:
-            events = open_foreign(self._origin, payload)
+            events = open_foreign(self.origin, payload)
         except msgspec.MsgspecError:
             log.error("envelope_unreadable", size=len(payload))
             return

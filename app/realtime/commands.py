@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
 
 from app.db import Database
 from app.domain.conversations import reading
+from app.domain.conversations.company import company
 from app.domain.errors import ChatError, Invalid, NotFound, Throttled, Unauthenticated
 from app.domain.messages.sending import Sender, draft
 from app.domain.users.tokens import Tokens
@@ -26,27 +28,28 @@ MOST_RESUMES = 16
 """`resume` frames of one socket that may wait for their turn."""
 
 Tell = Callable[[Signal], Awaitable[None]]
+Online = Callable[[Collection[UUID]], Awaitable[set[UUID] | None]]
+
+
+class Means(NamedTuple):
+    """What all sockets of a process act with."""
+
+    hub: Hub
+    database: Database
+    sender: Sender
+    tokens: Tokens
+    tell: Tell
+    online: Online
 
 
 class Commands:
     """The actions open to one socket. `renewed` is called when its login was proven anew."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        hub: Hub,
-        database: Database,
-        sender: Sender,
-        tokens: Tokens,
-        tell: Tell,
-        renewed: Callable[[], None],
-    ) -> None:
+    __slots__ = ("_connection", "_means", "_renewed", "_resumes", "_turn")
+
+    def __init__(self, connection: Connection, means: Means, renewed: Callable[[], None]) -> None:
         self._connection = connection
-        self._hub = hub
-        self._database = database
-        self._sender = sender
-        self._tokens = tokens
-        self._tell = tell
+        self._means = means
         self._renewed = renewed
         self._resumes: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
@@ -78,13 +81,15 @@ class Commands:
                 await self._read(said)
             case frames.Type():
                 await self._type(said)
+            case frames.WhoIsHere():
+                await self._who_is_here(said)
             case frames.Auth():
                 self._authenticate(said)
             case frames.Resume():
                 self._resume(said)
 
     async def _send(self, said: frames.Send) -> None:
-        sent = await self._sender.send(
+        sent = await self._means.sender.send(
             draft(
                 said.conversation,
                 self._connection.caller,
@@ -98,7 +103,7 @@ class Commands:
         self._connection.put(Frame(b'{"type":"ack","ref":%b,"data":%b}' % (encode_json(said.ref), sent.message)))
 
     async def _read(self, said: frames.Read) -> None:
-        async with self._database.transaction() as session:
+        async with self._means.database.transaction() as session:
             state = await reading.read(session, said.conversation, self._connection.user, said.seq)
         if said.ref is not None:
             self._connection.put(frame_of("ack", ref=said.ref, data=state))
@@ -106,10 +111,17 @@ class Commands:
     async def _type(self, said: frames.Type) -> None:
         if said.conversation not in self._connection.rooms:
             raise NotFound("not_found", "There is no such conversation.")
-        await self._tell(Typing(conversation=said.conversation, user=self._connection.user))
+        await self._means.tell(Typing(conversation=said.conversation, user=self._connection.user))
+
+    async def _who_is_here(self, said: frames.WhoIsHere) -> None:
+        async with self._means.database.transaction() as session:
+            people = await company(session, said.conversation, self._connection.user)
+        here = await self._means.online(people)
+        data = {"online": None if here is None else [user for user in people if user in here]}
+        self._connection.put(frame_of("ack", ref=said.ref, data=data))
 
     def _authenticate(self, said: frames.Auth) -> None:
-        caller = self._tokens.verify(said.token, "access").caller()
+        caller = self._means.tokens.verify(said.token, "access").caller()
         if (caller.user, caller.session) != (self._connection.user, self._connection.caller.session):
             raise Invalid("another_login", "This token belongs to another login: open a socket of its own.")
         self._connection.caller = caller
@@ -121,7 +133,7 @@ class Commands:
             raise Invalid("too_many_resumes", "Wait for the catch-ups that are under way.")
         for conversation in said.conversations:
             # From now on live ones wait, whenever its turn comes.
-            self._hub.unsubscribe(self._connection, conversation)
+            self._means.hub.unsubscribe(self._connection, conversation)
         self._connection.catching.update(said.conversations)
         task = asyncio.create_task(self._catch_up(said))
         self._resumes.add(task)
@@ -132,7 +144,7 @@ class Commands:
         try:
             async with self._turn:
                 for conversation, position in said.conversations.items():
-                    outcome, told = await catch_up(self._hub, self._connection, conversation, position, said.ref)
+                    outcome, told = await catch_up(self._means.hub, self._connection, conversation, position, said.ref)
                     if outcome != "revoked":
                         positions[conversation] = told
                 self._connection.put(

@@ -48,6 +48,12 @@ class Type(ClientFrame, frozen=True, kw_only=True, tag="typing"):
     conversation: UUID
 
 
+class WhoIsHere(ClientFrame, frozen=True, kw_only=True, tag="presence"):
+    """Who is online in a conversation of up to 200 members?"""
+
+    conversation: UUID
+
+
 class Resume(ClientFrame, frozen=True, kw_only=True, tag="resume"):
     """Conversations and the position the client has of each."""
 
@@ -62,7 +68,7 @@ class Ping(ClientFrame, frozen=True, kw_only=True, tag="ping"):
     pass
 
 
-Said: TypeAlias = Send | Read | Type | Resume | Auth | Ping
+Said: TypeAlias = Send | Read | Type | WhoIsHere | Resume | Auth | Ping
 
 
 class _Referring(msgspec.Struct):

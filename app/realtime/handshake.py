@@ -7,17 +7,18 @@ Nothing of the proof is ever logged.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 from litestar.connection import WebSocket
 
 from app.db import Database
-from app.domain.errors import ChatError, Forbidden, Unauthenticated
+from app.domain.errors import Forbidden, Throttled, Unauthenticated
+from app.domain.users.addresses import client_address, network
 from app.domain.users.callers import Caller
 from app.domain.users.tickets import redeem
 from app.domain.users.tokens import Tokens
-from app.realtime.connections import NOT_AUTHENTICATED, REFUSED
+from app.realtime.connections import NOT_AUTHENTICATED, REFUSED, TOO_MANY
 
 PROTOCOL = "chat.v1"
 BEARER = "bearer."
@@ -25,6 +26,14 @@ SCHEMES = ("bearer", "jwt")
 MOST_PARAMETERS = 20
 
 Socket = WebSocket[Any, Any, Any]
+
+
+class Requests(Protocol):
+    """Counts requests: `app.realtime.throttles` does. Both raise Throttled."""
+
+    async def of_user(self, user: str) -> None: ...
+
+    async def of_network(self, network: str) -> None: ...
 
 
 class Refused(Exception):
@@ -36,12 +45,24 @@ class Refused(Exception):
 
 
 class Gate:
-    """`origins` are the pages that may open sockets; without an Origin it is no browser, and the proof decides."""
+    """`origins` are the pages that may open sockets; without an Origin it is no browser, and the proof decides.
+
+    An opening counts as a request of its user; one without a valid token as a request before login, of its network.
+    """
 
     def __init__(
-        self, database: Database, tokens: Tokens, *, origins: Collection[str], query_tokens: bool = True
+        self,
+        database: Database,
+        tokens: Tokens,
+        requests: Requests,
+        *,
+        origins: Collection[str],
+        query_tokens: bool = True,
+        proxy_hops: int = 0,
     ) -> None:
         self._database = database
+        self._requests = requests
+        self._hops = proxy_hops
         self.tokens = tokens
         self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
         self._query_tokens = query_tokens
@@ -50,29 +71,43 @@ class Gate:
         """Whose socket this is. Whether the login still lives is asked with the first snapshot.
 
         Raises:
-            Refused: a foreign page, no proof, or a wrong one. Unavailable: the database is away.
+            Refused: a foreign page, no proof, a wrong one, or too many. Unavailable: the database is away.
         """
         origin = _header(socket, b"origin")
         if origin is not None and origin.rstrip("/").lower() not in self._origins:
             raise Refused(REFUSED)
         try:
-            return await self._proven(socket)
-        except (Unauthenticated, ValueError):
+            caller = await self._proven(socket)
+            await self._requests.of_user(str(caller.user))
+        except Throttled:
+            raise Refused(TOO_MANY) from None
+        except Unauthenticated:
             raise Refused(NOT_AUTHENTICATED) from None
         except Forbidden:
             raise Refused(REFUSED) from None
+        return caller
 
     async def _proven(self, socket: Socket) -> Caller:
+        query = _query(socket)
         token = _authorization(socket) or _subprotocol(socket)
-        if token is not None:
-            return self.tokens.verify(token, "access").caller()
-        query = parse_qs(socket.scope["query_string"].decode("latin-1"), max_num_fields=MOST_PARAMETERS)
-        if "ticket" in query:
-            async with self._database.transaction() as session:
-                return await redeem(session, query["ticket"][0], lifetime=self.tokens.access_seconds)
-        if "token" in query and self._query_tokens:
-            return self.tokens.verify(query["token"][0], "access").caller()
-        raise Unauthenticated
+        if token is None and self._query_tokens and "ticket" not in query:
+            token = query.get("token")
+        try:
+            if token is not None:
+                return self.tokens.verify(token, "access").caller()
+        except Unauthenticated:
+            await self._requests.of_network(self._network(socket))
+            raise
+        await self._requests.of_network(self._network(socket))
+        if "ticket" not in query:
+            raise Unauthenticated
+        async with self._database.transaction() as session:
+            return await redeem(session, query["ticket"], lifetime=self.tokens.access_seconds)
+
+    def _network(self, socket: Socket) -> str:
+        peer = socket.scope["client"]
+        forwarded = [value.decode("latin-1") for name, value in socket.scope["headers"] if name == b"x-forwarded-for"]
+        return network(client_address(peer[0] if peer else None, forwarded, self._hops))
 
 
 def answer_protocol(socket: Socket) -> str | None:
@@ -80,9 +115,12 @@ def answer_protocol(socket: Socket) -> str | None:
     return PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None
 
 
-def refusal_of(error: ChatError) -> int:
-    """The close code for an error that ends a socket."""
-    return REFUSED if isinstance(error, Forbidden) else NOT_AUTHENTICATED
+def _query(socket: Socket) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(socket.scope["query_string"].decode("latin-1"), max_num_fields=MOST_PARAMETERS)
+    except ValueError:
+        return {}
+    return dict(reversed(pairs))
 
 
 def _header(socket: Socket, name: bytes) -> str | None:

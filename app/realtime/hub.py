@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import msgspec
@@ -25,8 +25,8 @@ from app.realtime.journal import Journal
 from app.realtime.passing import Passed, Passing
 from app.realtime.repairs import Repairs
 from app.realtime.rooms import Room
-from app.realtime.signals import Event, Notice, Typing
-from app.realtime.transient import tell_notice, tell_one_read, tell_read, tell_typing
+from app.realtime.signals import Event, Here, Notice, Typing
+from app.realtime.transient import tell_notice, tell_one_read, tell_others, tell_read
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,10 @@ TRUSTED_SECONDS = 2.0
 
 
 class Hub:
-    """`fresh` is when the last successful look began, on the monotonic clock."""
+    """`fresh` is when the last successful look began, on the monotonic clock.
+
+    `arrived` is called when a socket of a user opens, `left` when the last one has closed.
+    """
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
@@ -46,6 +49,8 @@ class Hub:
         self.behind: set[Room] = set()
         self.passing = Passing()
         self.fresh = float("-inf")
+        self.arrived: Callable[[UUID], None] = _nobody
+        self.left: Callable[[UUID], None] = _nobody
         self.repairs = Repairs(self)
         self.beginnings = Beginnings(self)
 
@@ -59,6 +64,7 @@ class Hub:
     def enter(self, connection: Connection) -> None:
         """From now on this socket hears of its user and login; of conversations once it subscribes."""
         self.people.setdefault(connection.user, set()).add(connection)
+        self.arrived(connection.user)
         self.logins.setdefault(connection.caller.session, set()).add(connection)
 
     def leave(self, connection: Connection) -> None:
@@ -70,6 +76,8 @@ class Hub:
             others.discard(connection)
             if not others:
                 index.pop(key, None)
+        if connection.user not in self.people:
+            self.left(connection.user)
 
     def subscribe(
         self, connection: Connection, conversation: UUID, position: int, read_seq: int, passed: Sequence[Passed] | None
@@ -139,8 +147,8 @@ class Hub:
                 tell_read(self, event)
             case LoginsEnded():
                 self.end_logins(event.sessions)
-            case Typing():
-                tell_typing(self, event)
+            case Typing() | Here():
+                tell_others(self, event)
             case Notice():
                 tell_notice(self, event)
 
@@ -232,6 +240,10 @@ class Hub:
             if change.position >= known:
                 del ahead[connection]
         room.ahead = ahead or None
+
+
+def _nobody(user: UUID) -> None:
+    """Who counts those who come and go."""
 
 
 def _position(change: Change) -> int:

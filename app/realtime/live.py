@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from functools import partial
 
 from litestar.handlers import WebsocketRouteHandler
 
@@ -12,10 +13,12 @@ from app.domain.messages.sending import Sender
 from app.domain.users.tokens import Tokens
 from app.realtime.allowances import FRAMES_PER_SECOND
 from app.realtime.bus import Bus
-from app.realtime.handshake import Gate
+from app.realtime.commands import Means
+from app.realtime.handshake import Gate, Requests
 from app.realtime.hub import Hub
 from app.realtime.journal import Journal
 from app.realtime.look import Look
+from app.realtime.presence import Presence, online
 from app.realtime.sockets import Sockets
 
 
@@ -29,17 +32,22 @@ class Live:
         database: Database,
         sender: Sender,
         tokens: Tokens,
+        requests: Requests,
         *,
         origins: Collection[str],
         query_tokens: bool = True,
+        proxy_hops: int = 0,
         frames: int = FRAMES_PER_SECOND,
         readers: Database | None = None,
     ) -> None:
         self.bus = bus
         self.hub = Hub(Journal(readers or database))
         self.look = Look(self.hub)
-        gate = Gate(database, tokens, origins=origins, query_tokens=query_tokens)
-        self.sockets = Sockets(self.hub, gate, database, sender, bus.tell, frames=frames)
+        self.presence = Presence(bus.accelerator, database, bus.tell, bus.origin.hex())
+        self.hub.arrived, self.hub.left = self.presence.arrived, self.presence.left
+        gate = Gate(database, tokens, requests, origins=origins, query_tokens=query_tokens, proxy_hops=proxy_hops)
+        means = Means(self.hub, database, sender, tokens, bus.tell, partial(online, bus.accelerator))
+        self.sockets = Sockets(gate, means, frames=frames)
         self._tasks: list[asyncio.Task[None]] = []
         bus.listen(self.hub.hear, self.look.soon)
 
@@ -50,7 +58,8 @@ class Live:
     async def start(self) -> None:
         """On the process's loop. A database that is away now is looked for every second."""
         await self.bus.start()
-        self._tasks = [asyncio.create_task(self.look.run()), asyncio.create_task(self.sockets.watch())]
+        runs = (self.look.run(), self.sockets.watch(), self.presence.run())
+        self._tasks = [asyncio.create_task(run) for run in runs]
 
     async def drain(self) -> None:
         """Close all sockets with 1012 and admit no more; before the writer is stopped nothing is lost by it."""

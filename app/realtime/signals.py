@@ -34,5 +34,20 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_fie
     frame: bytes
 
 
-Signal: TypeAlias = Typing | Notice
+class Here(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=13):
+    """Somebody came online or went; told to the others of a small conversation."""
+
+    conversation: UUID
+    user: UUID
+    online: bool
+
+    def frame(self) -> bytes:
+        return b'{"type":"presence","conversation":"%b","user":"%b","online":%b}' % (
+            str(self.conversation).encode(),
+            str(self.user).encode(),
+            b"true" if self.online else b"false",
+        )
+
+
+Signal: TypeAlias = Typing | Notice | Here
 Event: TypeAlias = Change | ReadMoved | LoginsEnded | Signal

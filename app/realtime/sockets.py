@@ -15,12 +15,10 @@ import structlog
 from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
 
-from app.db import Database
 from app.domain.errors import Unavailable
-from app.domain.messages.sending import Sender
 from app.domain.users.callers import Caller
 from app.realtime.allowances import FRAMES_PER_SECOND, Allowance
-from app.realtime.commands import Commands, Tell
+from app.realtime.commands import Commands, Means
 from app.realtime.connections import (
     MALFORMED,
     NOT_AUTHENTICATED,
@@ -35,7 +33,6 @@ from app.realtime.deliveries import frame_of
 from app.realtime.frames import LARGEST_FRAME, Malformed, read_frame
 from app.realtime.greeting import greet, limits
 from app.realtime.handshake import Gate, Refused, Socket, answer_protocol
-from app.realtime.hub import Hub
 from app.realtime.wires import wire_of
 
 log = structlog.get_logger(__name__)
@@ -53,20 +50,15 @@ class Sockets:
 
     def __init__(
         self,
-        hub: Hub,
         gate: Gate,
-        database: Database,
-        sender: Sender,
-        tell: Tell,
+        means: Means,
         *,
         heartbeat: int = 20,
         frames: int = FRAMES_PER_SECOND,
     ) -> None:
-        self._hub = hub
+        self._hub = means.hub
         self._gate = gate
-        self._database = database
-        self._sender = sender
-        self._tell = tell
+        self._means = means
         self._heartbeat = heartbeat
         self._frames = frames
         self._limits = limits(frames)
@@ -131,9 +123,7 @@ class Sockets:
         assert task is not None
         self._open[connection] = task
         expiry = Expiry(connection)
-        commands = Commands(
-            connection, self._hub, self._database, self._sender, self._gate.tokens, self._tell, expiry.renew
-        )
+        commands = Commands(connection, self._means, expiry.renew)
         self._hub.enter(connection)
         try:
             expiry.renew()

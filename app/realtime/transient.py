@@ -1,4 +1,4 @@
-"""What is told to who is there and may be lost: read marks, typing, notices. Nothing of it moves a position."""
+"""What is told to who is there and may be lost: read marks, typing, presence, notices. No position moves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.domain.events import ReadMoved
 from app.realtime.connections import Connection
 from app.realtime.deliveries import Frame
 from app.realtime.rooms import Room
-from app.realtime.signals import Notice, Typing
+from app.realtime.signals import Here, Notice, Typing
 
 if TYPE_CHECKING:
     from app.realtime.hub import Hub
@@ -40,7 +40,7 @@ def tell_one_read(room: Room, connection: Connection, event: ReadMoved) -> None:
     connection.put(_frame(event))
 
 
-def tell_typing(hub: Hub, event: Typing) -> None:
+def tell_others(hub: Hub, event: Typing | Here) -> None:
     """To the others of the conversation."""
     room = hub.rooms.get(event.conversation)
     if room is None or not hub.trusted:

@@ -142,7 +142,9 @@ class Node:
         self.writer = Writer(self.database, self.throttles)
         self.tokens = Tokens(SECRET)
         self.readers = Database(open_engine(url, pool_size=CONNECTIONS))
-        self.live = Live(self.bus, self.database, self.writer, self.tokens, origins=[ORIGIN], readers=self.readers)
+        self.live = Live(
+            self.bus, self.database, self.writer, self.tokens, self.throttles, origins=[ORIGIN], readers=self.readers
+        )
         self.port = 0
         self.server: Any = SocketProtocol
         self._listeners: list[Listener] = []

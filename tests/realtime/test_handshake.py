@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.domain.rates import Rate
 from app.domain.users import families, tickets
 from app.domain.users.models import LoginSession, User
 from app.domain.users.tokens import Tokens
@@ -161,3 +162,22 @@ async def test_a_handshake_that_is_never_finished_is_cut(node: Node, monkeypatch
             with suppress(ConnectionError):
                 assert await reader.read() == b""
         writer.close()
+
+
+async def test_guessing_at_the_door_is_throttled_and_those_with_a_token_are_not(node: Node) -> None:
+    ada = await person(node.database, "Ada")
+    await node.accelerator.redis.flushall()
+    node.throttles.rates["address"] = Rate(2, 60)
+    codes = [await (await node.open(f"?ticket=guess{number}")).closed() for number in range(3)]
+    assert codes == [4401, 4401, 4429]
+    await node.join(ada)
+
+
+async def test_opening_sockets_counts_as_requests(node: Node) -> None:
+    ada, grace = await person(node.database, "Ada"), await person(node.database, "Grace")
+    node.throttles.rates["requests"] = Rate(2, 60)
+    await node.join(ada)
+    await node.join(ada)
+    third = await node.open(headers={"Authorization": f"Bearer {node.access(ada)}"})
+    assert await third.closed() == 4429
+    await node.join(grace)

@@ -1,0 +1,170 @@
+"""Who is there: online while any socket is open in any process, gone within a minute of a crash.
+
+Each process keeps the set of its people in Redis and beats every ten seconds; who beats next takes a dead process's
+people away. What happens between two ticks is told in one script call, and who goes is given ten seconds to come back,
+so a thousand sockets that reconnect are no storm. While Redis is away nobody knows, nor for two minutes after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+
+from app.db import Database
+from app.domain.conversations.company import small_conversations
+from app.domain.errors import ChatError
+from app.realtime.accelerator import Accelerator, Away
+from app.realtime.signals import Here, Signal
+
+log = structlog.get_logger(__name__)
+
+SCRIPT = Path(__file__).with_name("presence.lua").read_text(encoding="utf-8")
+
+# One hash tag: the script needs all of it on one node of a cluster.
+PROCESSES = "chat:{presence}:processes"
+WHOLE = "chat:{presence}:whole"
+USERS = "chat:{presence}:users:"
+
+TICK_SECONDS = 1.0
+BEAT_SECONDS = 10.0
+DEAD_SECONDS = 40
+EXPIRY_SECONDS = 180
+LINGER_SECONDS = 10.0
+"""How long somebody without a socket still counts as here: long enough to reconnect."""
+
+EMPTY_SECONDS = 20
+"""Until all processes have told an empty Redis who is with them."""
+
+UNKNOWN_SECONDS = 120
+"""How long nobody is called absent after Redis was away (the delivery promise)."""
+
+MOST_AT_ONCE = 500
+"""Arrivals and departures of one tick; the others wait for the next."""
+
+Tell = Callable[..., Awaitable[None]]
+
+
+class Presence:
+    """`arrived` and `left` are for first and last sockets; `run()` is a task of the process."""
+
+    def __init__(self, accelerator: Accelerator, database: Database, tell: Tell, process: str) -> None:
+        self._accelerator = accelerator
+        self._database = database
+        self._tell = tell
+        self._process = process
+        self._here: set[UUID] = set()
+        self._arrivals: dict[UUID, None] = {}
+        self._departures: dict[UUID, float] = {}
+        self._away = False
+        self._beat = float("-inf")
+
+    def arrived(self, user: UUID) -> None:
+        self._departures.pop(user, None)
+        if user not in self._here:
+            self._here.add(user)
+            self._arrivals[user] = None
+
+    def left(self, user: UUID) -> None:
+        self._departures[user] = time.monotonic() + LINGER_SECONDS
+
+    async def run(self) -> None:
+        """Tell Redis and people, for ever. No failure ends it."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            try:
+                await self.tick()
+            except Exception:
+                log.exception("presence_failed")
+
+    async def tick(self) -> None:
+        """Tell what has changed; nothing when nothing has and the last beat is recent."""
+        now = time.monotonic()
+        arrivals = list(islice(self._arrivals, MOST_AT_ONCE))
+        departures = [user for user, when in islice(self._departures.items(), MOST_AT_ONCE) if when <= now]
+        if not arrivals and not departures and now - self._beat < BEAT_SECONDS:
+            return
+        try:
+            came, gone = await self._tell_redis(arrivals, departures)
+        except Away:
+            self._away = True
+            return
+        self._away, self._beat = False, now
+        for user in arrivals:
+            self._arrivals.pop(user, None)
+        for user in departures:
+            if self._departures.get(user, now + 1) <= now:
+                del self._departures[user]
+                self._here.discard(user)
+        if came or gone:
+            await self._tell_people(came, gone)
+
+    async def _tell_redis(self, arrivals: Sequence[UUID], departures: Sequence[UUID]) -> tuple[set[UUID], set[UUID]]:
+        answer = await self._ask(arrivals, departures, everybody=False)
+        if answer[0] == b"all":
+            answer = await self._ask([user for user in self._here if user not in departures], (), everybody=True)
+        middle = answer.index(b"gone")
+        return _users(answer[1:middle]), _users(answer[middle + 1 :])
+
+    async def _ask(self, arrivals: Sequence[UUID], departures: Sequence[UUID], *, everybody: bool) -> list[bytes]:
+        arguments: list[Any] = [self._process, USERS, DEAD_SECONDS, EXPIRY_SECONDS, EMPTY_SECONDS]
+        arguments += [UNKNOWN_SECONDS if self._away else 0, int(everybody), len(arrivals)]
+        arguments += [user.bytes for user in (*arrivals, *departures)]
+
+        async def operation(redis: Redis) -> list[bytes]:
+            answer: list[bytes] = await redis.eval(SCRIPT, 2, PROCESSES, WHOLE, *arguments)
+            return answer
+
+        return await self._accelerator.call(operation)
+
+    async def _tell_people(self, came: set[UUID], gone: set[UUID]) -> None:
+        try:
+            async with self._database.transaction() as session:
+                shared = await small_conversations(session, came | gone)
+        except ChatError:
+            return  # it may be dropped
+        signals: list[Signal] = [
+            Here(conversation=conversation, user=user, online=user in came) for conversation, user in shared
+        ]
+        for start in range(0, len(signals), MOST_AT_ONCE):
+            await self._tell(*signals[start : start + MOST_AT_ONCE])
+
+
+async def online(accelerator: Accelerator, users: Collection[UUID]) -> set[UUID] | None:
+    """Who of `users` is there, or None when that is not known: then nobody counts as absent."""
+    asked = list(users)
+
+    async def operation(redis: Redis) -> set[UUID] | None:
+        (now, _), whole, beats = await _facts(redis)
+        if whole is None or now < int(whole):
+            return None
+        async with redis.pipeline(transaction=False) as pipeline:
+            for process, beat in beats:
+                if asked and now - beat <= DEAD_SECONDS:
+                    pipeline.smismember(USERS + process.decode(), [user.bytes for user in asked])
+            answers = await pipeline.execute()
+        return {user for found in answers for user, here in zip(asked, found, strict=True) if here}
+
+    try:
+        return await accelerator.call(operation)
+    except Away:
+        return None
+
+
+async def _facts(redis: Redis) -> list[Any]:
+    async with redis.pipeline(transaction=False) as pipeline:
+        pipeline.time()
+        pipeline.get(WHOLE)
+        pipeline.zrange(PROCESSES, 0, -1, withscores=True)
+        return list(await pipeline.execute())
+
+
+def _users(raw: Sequence[bytes]) -> set[UUID]:
+    return {UUID(bytes=one) for one in raw}

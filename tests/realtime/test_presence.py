@@ -1,0 +1,144 @@
+"""Who is there: told to who may know, forgotten after a crash, and not known when Redis is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from uuid import uuid4
+
+import pytest
+
+from app.domain.conversations.models import Conversation
+from app.realtime import presence
+from app.realtime.accelerator import Accelerator
+from app.realtime.presence import online
+from tests.realtime.conftest import Node, eventually
+from tests.support.scene import set_up
+
+Nodes = tuple[Node, Node]
+
+
+@pytest.fixture
+async def nodes(database_url: str, empty_redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Nodes]:
+    """Two processes that tell quickly, on a Redis that has been whole for long."""
+    monkeypatch.setattr(presence, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(presence, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(presence, "LINGER_SECONDS", 0.3)
+    monkeypatch.setattr(presence, "EMPTY_SECONDS", 0)
+    async with AsyncExitStack() as stack:
+        both = (Node(database_url, empty_redis_url), Node(database_url, empty_redis_url))
+        for node in both:
+            await stack.enter_async_context(node.running())
+        await eventually(lambda: all(node.bus.hearing for node in both))
+        yield both
+
+
+async def test_coming_and_going_is_told_to_the_others_once(nodes: Nodes) -> None:
+    here, there = nodes
+    scene = await set_up(here.database)
+    grace, eve = await there.join(scene.grace), await there.join(scene.eve)
+    phone = await here.join(scene.ada)
+    came = await grace.next("presence", user=str(scene.ada.user))
+    assert came == {
+        "type": "presence",
+        "conversation": str(scene.conversation),
+        "user": str(scene.ada.user),
+        "online": True,
+    }
+    desk = await there.join(scene.ada)
+    await phone.close()
+    await eventually(lambda: not here.live.presence._here)
+    assert len([f for f in grace.told("presence") if f["user"] == str(scene.ada.user)]) == 1
+    await desk.close()
+    assert (await grace.next("presence", user=str(scene.ada.user)))["online"] is False
+    await eve.quiet("presence")
+    assert eve.told("presence") == []
+
+
+async def test_who_reconnects_at_once_was_never_away(nodes: Nodes) -> None:
+    here, there = nodes
+    scene = await set_up(here.database)
+    grace = await there.join(scene.grace)
+    ada = await here.join(scene.ada)
+    await grace.next("presence", user=str(scene.ada.user), online=True)
+    await ada.close()
+    again = await here.join(scene.ada)
+    beats = here.live.presence._beat
+    await eventually(lambda: here.live.presence._beat > beats + 0.5)
+    await grace.quiet("presence")
+    await again.quiet()
+    assert [f["online"] for f in grace.told("presence") if f["user"] == str(scene.ada.user)] == [True]
+
+
+async def test_in_a_large_conversation_presence_is_nobodys_business(nodes: Nodes) -> None:
+    here, there = nodes
+    scene = await set_up(here.database)
+    async with here.database.transaction() as session:
+        (await session.get_one(Conversation, scene.conversation)).member_count = 201
+    grace = await there.join(scene.grace)
+    ada = await here.join(scene.ada)
+    await eventually(lambda: not here.live.presence._arrivals)
+    await grace.quiet("presence")
+    assert grace.told("presence") == []
+    await ada.say("presence", conversation=str(scene.conversation), ref=1)
+    assert (await ada.next("ack", ref=1))["data"] == {"online": []}
+
+
+async def test_members_may_ask_who_is_there_and_outsiders_may_not(nodes: Nodes) -> None:
+    here, there = nodes
+    scene = await set_up(here.database)
+    ada, eve = await here.join(scene.ada), await here.join(scene.eve)
+    await there.join(scene.linus)
+    await eventually(lambda: not here.live.presence._arrivals and not there.live.presence._arrivals)
+    await ada.say("presence", conversation=str(scene.conversation), ref=1)
+    assert set((await ada.next("ack", ref=1))["data"]["online"]) == {str(scene.ada.user), str(scene.linus.user)}
+    await eve.say("presence", conversation=str(scene.conversation), ref=2)
+    assert (await eve.next("error", ref=2))["code"] == "not_found"
+
+
+async def test_the_people_of_a_dead_process_are_told_to_be_gone(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "DEAD_SECONDS", 1)
+    here, there = nodes
+    scene = await set_up(here.database)
+    grace = await there.join(scene.grace)
+    await here.join(scene.ada)
+    await grace.next("presence", user=str(scene.ada.user), online=True)
+    # Killed: it beats no more, and says no good-bye.
+    for task in here.live._tasks:
+        task.cancel()
+    assert (await grace.next("presence", user=str(scene.ada.user)))["online"] is False
+    assert await online(there.accelerator, [scene.ada.user, scene.grace.user]) == {scene.grace.user}
+
+
+async def test_a_flushed_redis_is_told_anew_who_is_here(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "EMPTY_SECONDS", 2)
+    here, there = nodes
+    scene = await set_up(here.database)
+    grace = await there.join(scene.grace)
+    await here.join(scene.ada)
+    await grace.next("presence", user=str(scene.ada.user), online=True)
+    told = len(grace.told("presence"))
+    await here.accelerator.redis.flushall()
+    async with asyncio.timeout(10):
+        while (known := await online(here.accelerator, [scene.ada.user, scene.grace.user])) is None:
+            await here.live.presence.tick()
+    assert known == {scene.ada.user, scene.grace.user}
+    await grace.quiet("presence")
+    assert len(grace.told("presence")) == told
+
+
+async def test_with_redis_away_nobody_counts_as_absent(nodes: Nodes) -> None:
+    here, _ = nodes
+    nowhere = Accelerator("redis://127.0.0.1:1/0")
+    assert await online(nowhere, [uuid4()]) is None
+    await nowhere.close()
+    here.live.presence._away = True
+    await eventually(lambda: not here.live.presence._away)
+    assert await online(here.accelerator, [uuid4()]) is None
+
+
+async def test_an_empty_redis_knows_nobody(empty_redis_url: str) -> None:
+    accelerator = Accelerator(empty_redis_url)
+    assert await online(accelerator, [uuid4()]) is None
+    await accelerator.close()
