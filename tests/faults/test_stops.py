@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.faults.conftest import Nodes
-from tests.support.client import Node, Socket, eventually
+from tests.support.client import PATIENCE, Node, Socket, eventually
 from tests.support.ledger import Ledger, log_state
 from tests.support.processes import STOP_SECONDS, Api, Processes
 
@@ -41,27 +41,33 @@ async def test_a_process_told_to_stop_loses_nothing(started: Processes, nodes: N
         leavers = [await stack.enter_async_context(one.at(node).listening()) for one in (ada, linus) for _ in range(4)]
         for words in (half_a_request(), handshake(ada.access)):
             await stack.enter_async_context(stuck(leaving, words))
+        slow = await stack.enter_async_context(stuck(leaving, half_a_message(ada.access, engines)))
         writers = [asyncio.create_task(ledger.keep_sending(ada.at(node), engines, stop)) for _ in range(WRITERS)]
         writers += [asyncio.create_task(send_on(socket, engines, ledger)) for socket in leavers[:2]]
         await ledger.sent(200)
         assert await ready_says(node) == (200, None)
 
+        finished = b""
         began, said, before = time.monotonic(), set(), len(ledger.acknowledged)
         leaving.signal(signal.SIGTERM)
         while leaving.is_running and time.monotonic() < began + STOP_SECONDS:
             said.add(answer := await ready_says(node))
-            if answer == GONE:
+            if answer == GONE and not stop.is_set():
                 stop.set()
+                finished = await slow.finish(b'_type":"text","text":"the last word"}')
             await asyncio.sleep(0.05)
         assert not leaving.is_running, "it did not stop in time"
         assert leaving.process.returncode == 0
         assert (503, "draining") in said
+        assert finished.startswith(b"HTTP/1.1 201"), "what was under way was not finished"
         assert [await socket.closed() for socket in leavers] == [RESTARTING] * len(leavers)
         await asyncio.gather(*writers)
         assert len(ledger.acknowledged) > before, "it was not under load when it stopped"
         await ledger.settle(ada)
         await whole(there, engines, database_url)
-    assert ledger.problems(await ada.history(engines)) == []
+    history = await ada.history(engines)
+    assert ledger.problems(history) == []
+    assert [message["client_id"] for message in history if message["text"] == "the last word"] == [None]
     assert set(ledger.refused.values()) <= {503}
 
 
@@ -97,14 +103,35 @@ def handshake(access: str) -> bytes:
     return "\r\n".join(lines).encode()
 
 
+def half_a_message(access: str, conversation: str) -> bytes:
+    path = f"/api/v1/conversations/{conversation}/messages/"
+    fields = ("Host: 127.0.0.1", "Content-Type: application/json", f"Authorization: Bearer {access}")
+    lines = (f"POST {path} HTTP/1.1", *fields, "Content-Length: 46", "", '{"message')
+    return "\r\n".join(lines).encode()
+
+
+class Stuck:
+    """A connection whose client has not said all yet."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def finish(self, words: bytes) -> bytes:
+        """Says the rest; the first line of the answer."""
+        self._writer.write(words)
+        async with asyncio.timeout(PATIENCE):
+            return await self._reader.readline()
+
+
 @asynccontextmanager
-async def stuck(api: Api, words: bytes) -> AsyncIterator[None]:
-    """A client that says this, and then neither speaks nor answers nor leaves."""
-    _, writer = await asyncio.open_connection("127.0.0.1", api.port)
+async def stuck(api: Api, words: bytes) -> AsyncIterator[Stuck]:
+    """A client that says this, and then neither speaks nor answers nor leaves, unless it is told to."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(words)
     await writer.drain()
     try:
-        yield
+        yield Stuck(reader, writer)
     finally:
         writer.transport.abort()
 

@@ -1,11 +1,13 @@
-"""Two API processes and a worker, on this run's Postgres and Valkey; shared, since starting them takes seconds."""
+"""Two API processes on this run's Postgres and Valkey; shared, since starting them takes seconds."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterator
 
 import msgspec
+import psycopg
 import pytest
+from psycopg import sql
 
 from tests.support.client import Node
 from tests.support.processes import last_words, processes
@@ -26,9 +28,13 @@ class Urls(msgspec.Struct, frozen=True):
 
 @pytest.fixture(scope="session")
 def urls(database_url: str, redis_url: str) -> Iterator[Urls]:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        # Found, and so counted, long before it is waited out: `lock_timeout` is as long as Postgres's own patience.
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} SET deadlock_timeout = '100ms'").format(sql.Identifier(connection.info.dbname))
+        )
     with public_directory() as directory, processes(directory, database_url, redis_url) as started:
         one, two = started.apis({}, {})
-        started.worker()
         yield Urls(one.url, two.url)
 
 
