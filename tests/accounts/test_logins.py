@@ -239,6 +239,29 @@ async def test_no_login_with_the_old_password_survives_its_change(
         assert await dead(session, [(first.session, first.user)]) == set()
 
 
+async def test_a_password_that_changed_while_it_was_checked_is_yesterdays(
+    database: Database, grace: Profile, quick_passwords: Passwords, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await begin(database, grace.email, quick_passwords, tokens)
+    verify, changed = quick_passwords.verify, False
+
+    async def verify_and_meanwhile_change(encoded: str | None, password: str) -> bool:
+        nonlocal changed
+        right = await verify(encoded, password)
+        if not changed:
+            changed = True
+            new = "a new one, and better"
+            async with database.transaction() as session:
+                await change_password(
+                    session, first, current_password=PASSWORD, new_password=new, passwords=quick_passwords
+                )
+        return right
+
+    monkeypatch.setattr(quick_passwords, "verify", verify_and_meanwhile_change)
+    with pytest.raises(Unauthenticated, match="invalid_credentials"):
+        await begin(database, grace.email, quick_passwords, tokens)
+
+
 async def test_an_outdated_hash_is_made_anew_at_login(
     database: Database, grace: Profile, quick_passwords: Passwords, tokens: Tokens
 ) -> None:
