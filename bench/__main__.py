@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+import msgspec
+
 from app.local.processes import StartRefused
 from bench import report
 from bench.load import generator
@@ -37,7 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     names = [name for name in ROWS if name in asked.only or not asked.only]
-    pace = QUICKLY if asked.quick else Pace(asked.warm_up, asked.seconds, asked.rounds)
+    given = {name: getattr(asked, name) for name in ("warm_up", "seconds", "rounds")}
+    pace = msgspec.structs.replace(
+        QUICKLY if asked.quick else Pace(), **{name: value for name, value in given.items() if value is not None}
+    )
     rows, failed = [], []
     directory = asked.data_dir / ("bench-quick" if asked.quick else "bench")
     try:
@@ -77,9 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", action="append", default=[], choices=list(ROWS), help="this row; may be repeated")
     parser.add_argument("--quick", action="store_true", help="small and short: does it work? No figures to believe")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of a round (3)")
-    parser.add_argument("--warm-up", type=float, default=2.0, help="seconds before the rounds (2)")
-    parser.add_argument("--rounds", type=int, default=5, help="of which the median counts (5)")
+    parser.add_argument("--seconds", type=float, help="of a round (3)")
+    parser.add_argument("--warm-up", type=float, help="seconds before the rounds (2)")
+    parser.add_argument("--rounds", type=int, help="of which the median counts (5)")
     parser.add_argument(
         "--data-dir",
         type=Path,

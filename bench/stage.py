@@ -40,7 +40,6 @@ LIFTED = {
     "WS_FRAMES_PER_SECOND": "100000",
 }
 ACCESS_MINUTES = 10_000
-DATABASE = "chat_bench"
 _SCHEMA = [*sorted((ROOT / "alembic").rglob("*.sql")), *sorted((ROOT / "alembic" / "versions").glob("*.py"))]
 _SOURCES = [Path(population.__file__), Path(textbook.__file__), *_SCHEMA]
 
@@ -76,6 +75,8 @@ class Stage:
         self.database_url = os.environ.get("DATABASE_URL", "")
         self.redis_url = os.environ.get("REDIS_URL", "")
         self.embedded = not self.database_url
+        # On a given server several benches may be at work, and none of them leaves anything.
+        self.prefix = "chat_bench" if self.embedded else f"chat_bench_{secrets.token_hex(3)}"
         self._tokens = Tokens(self.secret, access_minutes=ACCESS_MINUTES)
         self._began = datetime.now(UTC)
 
@@ -90,9 +91,7 @@ class Stage:
         server = "postgresql:" + (self.database_url or started.database_url).partition(":")[2]
         self.server_url = server
         self.redis_url = self.redis_url or started.redis_url
-        self.database_url = self.copy_of(DATABASE, self.kept("seed", self.scale))
-        if not self.embedded:
-            self.life.callback(self.drop, DATABASE)
+        self.database_url = self.copy_of("run", self.kept("seed", self.scale))
         self.forget_caches(self.people)
 
     def environment(self) -> dict[str, str]:
@@ -180,9 +179,11 @@ class Stage:
 
     # Databases
 
-    def copy_of(self, name: str, template: str) -> str:
-        """A database of that name, fresh. Answers its URL."""
+    def copy_of(self, what: str, template: str) -> str:
+        """A fresh database, which ends with the stage. Answers its URL."""
+        name = f"{self.prefix}_{what}"
         self.drop(name)
+        self.life.callback(self.drop, name)
         with self._administer() as connection:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
@@ -198,7 +199,7 @@ class Stage:
         digest = hashlib.sha256(scale.name.encode())
         for source in _SOURCES:
             digest.update(source.read_bytes())
-        prefix = f"{DATABASE}_{what}_"
+        prefix = f"{self.prefix}_{what}_"
         name = prefix + digest.hexdigest()[:10]
         with self._administer() as connection:
             there = {str(row[0]) for row in connection.execute("SELECT datname FROM pg_database")}
@@ -213,8 +214,8 @@ class Stage:
 
     def _make(self, name: str, scale: Scale) -> None:
         print(f"The database {name} is made, once …", flush=True)
-        draft = f"{DATABASE}_draft"  # renamed when finished: a run that was stopped leaves nothing that looks whole
-        url = self.copy_of(draft, "template1")
+        # Renamed when finished: a run that was stopped leaves nothing that looks whole.
+        url = self.copy_of("draft", "template1")
         migrate(url.replace("postgresql:", "postgresql+psycopg:", 1))
         with psycopg.connect(url, autocommit=True, connect_timeout=3) as connection:
             population.fill(connection, Population(scale), lambda line: print(line, flush=True))
@@ -222,7 +223,9 @@ class Stage:
             textbook.fill(url)
         with self._administer() as connection:
             connection.execute(
-                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(draft), sql.Identifier(name))
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                    sql.Identifier(f"{self.prefix}_draft"), sql.Identifier(name)
+                )
             )
 
     def forget_caches(self, people: Population) -> None:

@@ -93,7 +93,7 @@ def _served(stage: Stage, scale: Scale) -> Iterator[History]:
     url = stage.url(database)
     if scale is SHORT:
         # Sends would soon make the short one long: each run has a fresh copy.
-        url = stage.copy_of("chat_bench_growth", database)
+        url = stage.copy_of("growth", database)
         stage.forget_caches(Population(scale))
     settings = {"DATABASE_URL": url, "CACHE_MESSAGES": str(CACHED)}
     asyncio.run(warm(stage.settings(**settings), (id_ for id_, _, _ in Population(scale).conversations())))
