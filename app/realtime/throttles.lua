@@ -1,9 +1,9 @@
 -- At most N in any window of W, for several policies and many subjects in one call, on this server's clock.
 --
--- KEYS[i]: one counter (policy and subject). ARGV: 'take' or 'give', then for each demand:
---   take: cost, number of policies, then for each policy: limit, width of a bucket (us)
---   give: cost, number of policies, then for each policy: bucket as answered by 'take', width
--- Answers, for each demand of 'take': {-1, bucket, bucket, ...}, or {which policy (0 ...), microseconds to wait}.
+-- KEYS[1]: one of the counters. ARGV: 'take' or 'give', and the demands as JSON (packing each number as an argument
+-- would cost the caller more than the script itself): [[cost, counter, n, width, counter, n, width, ...], ...], where
+-- a counter is a key (policy and subject), width a bucket's (us), and n the limit, or for 'give' the bucket as answered
+-- by 'take'. Answers, for each 'take': {-1, bucket, bucket, ...}, or {which policy (0 ...), microseconds to wait}.
 --
 -- A counter is a hash: t the total, h the newest bucket, and one field per bucket in a ring of RING. Everything in the
 -- ring counts. A window of W touches at most PARTS + 1 buckets; one more is kept, so that what was taken at the end of
@@ -79,23 +79,20 @@ local function give(key, cost, bucket, width)
   end
 end
 
-local answers, at, counter = {}, 2, 0
-while ARGV[at] do
-  local cost, policies = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-  at = at + 2
-  local states, refused, longest = {}, nil, 0
-  for i = 1, policies do
-    local key, first, width = KEYS[counter + i], tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-    at = at + 2
-    if ARGV[1] == 'give' then
-      give(key, cost, first, width)
+local giving, answers = ARGV[1] == 'give', {}
+for _, demand in ipairs(cjson.decode(ARGV[2])) do
+  local cost, states, refused, longest = demand[1], {}, nil, 0
+  for at = 2, #demand, 3 do
+    local key, n, width = demand[at], demand[at + 1], demand[at + 2]
+    if giving then
+      give(key, cost, n, width)
     else
       local total, head, count, new = turn(key, width)
-      states[i] = {key, total, head, count, new, width}
-      if total + cost > first then
-        local needed = wait(key, total, head, cost, first, width)
+      states[#states + 1] = {key, total, head, count, new, width}
+      if total + cost > n then
+        local needed = wait(key, total, head, cost, n, width)
         if needed > longest then
-          refused, longest = i - 1, needed
+          refused, longest = #states - 1, needed
         end
       end
     end
@@ -114,6 +111,5 @@ while ARGV[at] do
     end
     answers[#answers + 1] = taken
   end
-  counter = counter + policies
 end
 return answers

@@ -6,11 +6,10 @@ away each process enforces its share of each limit by itself (`counters`): a thr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -25,7 +24,7 @@ LARGEST = 256
 MOST_WAITING = 8_000
 MICROSECONDS = 1_000_000
 
-Number = str | int
+_encode = msgspec.json.Encoder().encode
 
 
 class Demand(msgspec.Struct, frozen=True):
@@ -81,7 +80,7 @@ class Throttles:
         if not judged:
             return judged
         try:
-            answers = await self._call("take", judged, [[(r.limit, _width(r)) for r in v.rates] for v in judged])
+            answers = await self._call("take", judged, [[rate.limit for rate in one.rates] for one in judged])
         except Away:
             return [self._take_here(one) for one in judged]
         return [_told(one, answer) for one, answer in zip(judged, answers, strict=True)]
@@ -102,11 +101,8 @@ class Throttles:
                 self._local.give_back(_keys(one), one.buckets, one.demand.cost)
         shared = [one for one in taken if not one.local]
         if shared:
-            places = [
-                [(bucket, _width(rate)) for bucket, rate in zip(one.buckets, one.rates, strict=True)] for one in shared
-            ]
             try:
-                await self._call("give", shared, places)
+                await self._call("give", shared, [one.buckets for one in shared])
             except Away:
                 return  # counted though not stored: on the safe side, until the window is over
 
@@ -123,13 +119,16 @@ class Throttles:
         if not verdict.allowed:
             raise verdict.error()
 
-    async def _call(self, what: str, verdicts: Sequence[Verdict], places: list[list[tuple[int, int]]]) -> list[Any]:
-        keys = list(chain.from_iterable(_keys(one) for one in verdicts))
-        arguments: list[Number] = [what]
-        for one, pairs in zip(verdicts, places, strict=True):
-            arguments += (one.demand.cost, len(pairs), *chain.from_iterable(pairs))
-        answers: list[Any] = await self._accelerator.call(
-            lambda redis: self._script(keys=keys, args=arguments, client=redis)
+    async def _call(self, what: str, verdicts: Sequence[Verdict], places: Iterable[Sequence[int]]) -> list[list[int]]:
+        """`places` are, policy by policy, the limits to take under or the buckets to give back to."""
+        demands: list[list[object]] = [
+            [one.demand.cost, *chain.from_iterable(zip(_keys(one), numbers, map(_width, one.rates), strict=True))]
+            for one, numbers in zip(verdicts, places, strict=True)
+        ]
+        arguments: list[str | bytes] = [what, _encode(demands)]
+        some_key = _keys(verdicts[0])[0]
+        answers: list[list[int]] = await self._accelerator.call(
+            lambda redis: self._script(keys=[some_key], args=arguments, client=redis)
         )
         return answers
 
