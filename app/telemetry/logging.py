@@ -24,6 +24,7 @@ from app.telemetry.redaction import redacted_field
 
 FILE_BYTES: Final = 10_000_000
 FILES_KEPT: Final = 5
+OWN_WAYS: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "celery")  # bring handlers of their own
 QUIET: Final = ("asyncio", "celery.redirected", "urllib3", "multipart")
 
 
@@ -63,6 +64,11 @@ def configure(settings: Settings, *, process: str) -> None:
         handlers[1].setFormatter(json)
     logging.basicConfig(handlers=handlers, level=settings.log_level, force=True)
     logging.captureWarnings(capture=True)
+    for name in OWN_WAYS:
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.setLevel(logging.NOTSET)
+        library.propagate, library.disabled = True, False
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(

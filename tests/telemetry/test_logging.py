@@ -45,6 +45,9 @@ def lines(log_file: Path) -> list[dict[str, Any]]:
 
 
 def test_libraries_and_the_chat_write_the_same_kind_of_line(log_file: Path) -> None:
+    # As uvicorn leaves it when it was started with its own configuration: lines would pass by our file.
+    logging.getLogger("uvicorn").propagate = False
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     configured(log_file)
     structlog.contextvars.bind_contextvars(request_id="r-1")
     structlog.get_logger("app.domain").info("stored", seq=5)
