@@ -110,6 +110,24 @@ async def test_the_wait_is_not_longer_than_it_must_be(make: Make, clock: Clock, 
     assert first_ends <= refused.retry_after <= first_ends + 86_400 / 60 + 1
 
 
+async def test_both_bounds_are_exact(make: Make, clock: Clock) -> None:
+    """What is taken counts for W + W/120 at least, at the end of a bucket, and for W + W/60 at most, at its start."""
+    bucket, window = 500_000, 60 * MICROSECONDS
+    throttles = make(policy=Rate(1, 60))
+    clock.advance(-(clock.now % bucket))
+    for offset, counts in ((bucket - 1, window + bucket), (0, window + 2 * bucket - 1)):
+        clock.advance(offset)
+        demand = Demand(("policy",), str(uuid7()))
+        await throttles.take([demand])
+        clock.advance(counts)
+        [refused] = await throttles.take([demand])
+        assert not refused.allowed
+        clock.advance(1)
+        [allowed] = await throttles.take([demand])
+        assert allowed.allowed
+        clock.advance(-(clock.now % bucket))
+
+
 async def test_a_clock_set_back_lets_nobody_through(make: Make, clock: Clock, subject: str) -> None:
     throttles, demand = make(policy=Rate(3, 60)), Demand(("policy",), subject)
     assert all(one.allowed for one in await throttles.take([demand] * 3))

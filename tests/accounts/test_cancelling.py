@@ -1,0 +1,34 @@
+"""Who hangs up in the middle of a statement is cancelled, and nothing else: a cancellation must stay one."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, open_engine
+from app.settings import Settings
+
+
+async def test_a_cancelled_statement_is_not_mistaken_for_an_absent_database(settings: Settings) -> None:
+    """Were it, the task would go on as if nothing had happened, and who cancelled it would wait for ever."""
+    database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
+
+    async def wait() -> None:
+        async with database.transaction() as session:
+            begun.set()
+            await session.execute(text("SELECT pg_sleep(5)"))
+
+    for _ in range(3):
+        begun = asyncio.Event()
+        waiting = asyncio.create_task(wait())
+        await begun.wait()
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        # The pool of one has its connection again.
+        async with database.transaction() as session:
+            assert await session.scalar(text("SELECT 1")) == 1
+    await database.close()
