@@ -215,7 +215,7 @@ class Stage:
     def _make(self, name: str, scale: Scale) -> None:
         print(f"The database {name} is made, once …", flush=True)
         # Renamed when finished: a run that was stopped leaves nothing that looks whole.
-        url = self.copy_of("draft", "template1")
+        url = self.copy_of("draft", "template0")
         migrate(url.replace("postgresql:", "postgresql+psycopg:", 1))
         with psycopg.connect(url, autocommit=True, connect_timeout=3) as connection:
             population.fill(connection, Population(scale), lambda line: print(line, flush=True))
