@@ -71,7 +71,7 @@ class Mismatch(ChatError):
 
 
 class Throttled(ChatError):
-    """`policy` names the throttle, `retry_after` is in whole seconds, at least 1; `limit` and `window` (s) describe it."""
+    """`policy` names the throttle: `limit` per `window` (s). `retry_after` is in whole seconds, at least 1."""
 
     code = "throttled"
     detail = "Too many requests: wait a little."

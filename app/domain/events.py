@@ -68,7 +68,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_fie
 
 
 class ReadMoved(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=2):
-    """A read cursor moved. Others hear of it in conversations of up to 200 members (`small`), else one's own devices."""
+    """A read cursor moved. Others hear of it in `small` conversations (up to 200 members), else one's own devices."""
 
     conversation: UUID
     user: UUID

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from app.db import Database
-from app.domain.conversations.models import Conversation
+from app.domain.conversations.models import Conversation, Membership
 from app.domain.users.callers import Caller
 from tests.support.factories import ConversationFactory, LoginSessionFactory, MembershipFactory, UserFactory
 
@@ -61,6 +61,6 @@ async def set_up(database: Database, *, is_private: bool = True) -> Scene:
     ada, grace, linus, eve = [await person(database, name) for name in ("Ada", "Grace", "Linus", "Eve")]
     conversation = await group(database, ada, grace, linus, is_private=is_private)
     async with database.transaction() as session:
-        membership = await session.get_one(MembershipFactory.__model__, (conversation, grace.user))
+        membership = await session.get_one(Membership, (conversation, grace.user))
         membership.role = "admin"
     return Scene(conversation=conversation, ada=ada, grace=grace, linus=linus, eve=eve)
