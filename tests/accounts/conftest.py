@@ -8,10 +8,13 @@ import pytest
 
 from app.db import Database, open_engine
 from app.domain.events import Outgoing
+from app.domain.rows import uuid7
+from app.domain.users.accounts import register
 from app.domain.users.passwords import Passwords
 from app.domain.users.tokens import Tokens
+from app.domain.views import Profile
 from app.settings import Settings
-from tests.support.web import Client, running
+from tests.support.web import PASSWORD, Client, running
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +51,16 @@ def quick_passwords() -> Iterator[Passwords]:
     passwords = Passwords(memory=64, passes=1)
     yield passwords
     passwords.close()
+
+
+@pytest.fixture
+async def grace(database: Database, quick_passwords: Passwords) -> Profile:
+    async with database.transaction() as session:
+        return await register(
+            session,
+            email=f"grace.{uuid7()}@example.org",
+            password=PASSWORD,
+            first_name="Grace",
+            last_name="Hopper",
+            passwords=quick_passwords,
+        )

@@ -1,0 +1,27 @@
+"""What tests of logins share: begin one on the database, ask whether one lives, somebody to try it on."""
+
+from __future__ import annotations
+
+from app.db import Database
+from app.domain.users import logins
+from app.domain.users.callers import Caller
+from app.domain.users.logins import Device
+from app.domain.users.passwords import Passwords
+from app.domain.users.tokens import Tokens
+from tests.support.web import API, PASSWORD, Client, Someone
+
+
+async def alive(api: Client, person: Someone) -> bool:
+    answer = await api.get(f"{API}/me/", headers=person.headers)
+    assert answer.status_code in (200, 401)
+    return answer.status_code == 200
+
+
+async def begin(
+    database: Database, email: str, passwords: Passwords, tokens: Tokens, password: str = PASSWORD
+) -> Caller:
+    async with database.transaction() as session:
+        begun = await logins.log_in(
+            session, email=email, password=password, device=Device(), passwords=passwords, tokens=tokens
+        )
+    return tokens.verify(begun.access, "access").caller()
