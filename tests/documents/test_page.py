@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from playwright.async_api import Browser
 
 from tests.documents.conftest import Json
 from tests.support.browser import chromium, watched_page
@@ -16,9 +18,17 @@ pytestmark = pytest.mark.browser
 LOCAL = ("data", "blob", "about")
 
 
-async def test_the_page_shows_every_operation_and_asks_no_foreign_host(api: Api, document: Json) -> None:
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as started:
+        yield started
+
+
+async def test_the_page_shows_every_operation_and_asks_no_foreign_host(
+    browser: Browser, api: Api, document: Json
+) -> None:
     operations = sum(len(methods) for methods in document["paths"].values())
-    async with chromium() as browser, watched_page(browser) as watched:
+    async with watched_page(browser) as watched:
         await watched.page.goto(f"{api.url}/docs")
         await watched.page.wait_for_selector(".opblock-summary")
         assert await watched.page.locator(".opblock-summary").count() == operations
@@ -35,8 +45,8 @@ async def test_the_page_shows_every_operation_and_asks_no_foreign_host(api: Api,
     assert watched.complaints == []
 
 
-async def test_a_script_in_the_page_itself_would_not_run(api: Api) -> None:
-    async with chromium() as browser, watched_page(browser) as watched:
+async def test_a_script_in_the_page_itself_would_not_run(browser: Browser, api: Api) -> None:
+    async with watched_page(browser) as watched:
         await watched.page.goto(f"{api.url}/docs")
         await watched.page.evaluate(
             "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}))"
