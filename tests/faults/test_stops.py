@@ -31,7 +31,7 @@ async def ready_says(node: Node) -> tuple[int, str | None]:
 
 
 async def test_a_process_told_to_stop_loses_nothing(started: Processes, nodes: Nodes, database_url: str) -> None:
-    leaving = started.api("--grace=4")
+    leaving = started.api("--grace=3")
     ada, linus = [await nodes.two.register(name) for name in ("Ada", "Linus")]
     engines = await ada.converse(linus)
     ledger, stop, node = Ledger(), asyncio.Event(), Node(leaving.url)
@@ -61,6 +61,7 @@ async def test_a_process_told_to_stop_loses_nothing(started: Processes, nodes: N
         assert (503, "draining") in said
         assert finished.startswith(b"HTTP/1.1 201"), "what was under way was not finished"
         assert [await socket.closed() for socket in leavers] == [RESTARTING] * len(leavers)
+        stop.set()
         await asyncio.gather(*writers)
         assert len(ledger.acknowledged) > before, "it was not under load when it stopped"
         await ledger.settle(ada)
