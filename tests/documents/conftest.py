@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
+from litestar import Litestar
 
 from app.api.documents import described
 from app.main import create_app
@@ -17,11 +18,16 @@ Json = dict[str, Any]
 
 
 @pytest.fixture(scope="session")
-def document() -> Json:
-    """The OpenAPI document. Making it asks no server."""
+def app() -> Litestar:
+    """The application as it describes itself; no server is asked."""
     postgres, redis = "postgresql://127.0.0.1/unused", "redis://127.0.0.1/0"
-    unused = Settings(database_url=postgres, redis_url=redis, cache_redis_url=redis, secret_key="-" * 32)
-    return described(create_app(unused))
+    return create_app(Settings(database_url=postgres, redis_url=redis, cache_redis_url=redis, secret_key="-" * 32))
+
+
+@pytest.fixture(scope="session")
+def document(app: Litestar) -> Json:
+    """The OpenAPI document."""
+    return described(app)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
+from litestar import Litestar
+from litestar.routes import HTTPRoute
 
 from tests.documents.conftest import Json
 
@@ -97,6 +99,13 @@ def test_every_operation_has_a_summary_a_tag_and_a_name_of_its_own(document: Jso
         assert len(one.told["tags"]) == 1, one.name
         assert set(one.told["tags"]) <= tags, one.name
     assert tags == {one.told["tags"][0] for one in every}
+
+
+def test_names_and_summaries_are_written_and_not_made_up_from_the_handlers(app: Litestar) -> None:
+    handlers = [one for route in app.routes if isinstance(route, HTTPRoute) for one in route.route_handlers]
+    shown = [one for one in handlers if one.resolve_include_in_schema() and one.http_methods != {"OPTIONS"}]
+    assert len(shown) > 30
+    assert [str(one) for one in shown if not (one.summary and one.operation_id)] == []
 
 
 def test_what_strangers_may_use_asks_for_no_token_and_all_else_does(document: Json, every: list[Operation]) -> None:
