@@ -13,11 +13,12 @@ from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp
 
-from app.api import documents, health
+from app.api import documents
 from app.api.accounts import AccountController, RegistrationController
 from app.api.changes import ChangeController
 from app.api.conversations import ConversationController
 from app.api.headers import SecurityHeaders
+from app.api.health import HealthController
 from app.api.hosts import AllowedHosts
 from app.api.logins import LoginController
 from app.api.members import MemberController
@@ -25,7 +26,7 @@ from app.api.messages import MessageController
 from app.api.people import PeopleController
 from app.api.problems import answer
 from app.api.reading import ReadingController
-from app.api.root import front_page
+from app.api.root import RootController
 from app.db import Session
 from app.settings import Settings, load
 from app.telemetry.requests import RequestLog
@@ -37,6 +38,7 @@ LARGEST_BODY = 256 * 1024
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
 CONTROLLERS = (
+    RootController,
     RegistrationController,
     AccountController,
     LoginController,
@@ -63,12 +65,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
 
     app = Litestar(
         [
-            Router("/api/v1", route_handlers=[front_page, *CONTROLLERS], guards=[authenticated]),
-            health.livez,
-            health.readyz,
-            health.metrics,
-            documents.page,
-            documents.document,
+            Router("/api/v1", route_handlers=CONTROLLERS, guards=[authenticated]),
+            HealthController,
+            documents.DocumentsController,
             documents.assets,
             runtime.live.route(),
         ],

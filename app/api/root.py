@@ -6,8 +6,9 @@ from importlib.metadata import version
 from typing import Final
 
 import msgspec
-from litestar import get
+from litestar import Controller, get
 
+from app.api.authentication import PUBLIC
 from app.api.problems import documented
 
 
@@ -25,13 +26,11 @@ LINKS: Final = {
 }
 
 
-@get(
-    "/",
-    opt={"public": True},
-    operation_id="about",
-    summary="Name, version, documents",
-    responses=documented(),
-    tags=["About"],
-)
-async def front_page() -> FrontPage:
-    return FrontPage(name="chat", version=version("chat-backend"), links=LINKS)
+class RootController(Controller):
+    """The one page of the API that asks for nothing."""
+
+    tags = ("About",)
+
+    @get("/", opt=PUBLIC, operation_id="about", summary="Name, version, documents", responses=documented())
+    async def about(self) -> FrontPage:
+        return FrontPage(name="chat", version=version("chat-backend"), links=LINKS)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response, get
+from litestar import Controller, Litestar, MediaType, Request, Response, get
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
@@ -20,6 +20,8 @@ from litestar.static_files import create_static_files_router
 from app.api.documents.description import described
 
 __all__ = ["assets", "described", "document", "openapi_config", "page"]
+
+from app.api.authentication import PUBLIC
 
 HERE = Path(__file__).parent
 PAGE = (HERE / "docs.html").read_bytes()
@@ -76,9 +78,20 @@ def openapi_config() -> OpenAPIConfig:
     )
 
 
-@get("/openapi.json", opt={"public": True}, include_in_schema=False)
-async def document(request: Request[Any, Any, Any]) -> Response[bytes]:
-    return Response(_encoded(request.app), media_type="application/vnd.oai.openapi+json")
+class DocumentsController(Controller):
+    """The document, and the page that shows it."""
+
+    path = "/"
+    opt = PUBLIC
+    include_in_schema = False
+
+    @get("/openapi.json")
+    async def document(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        return Response(_encoded(request.app), media_type="application/vnd.oai.openapi+json")
+
+    @get("/docs", media_type=MediaType.HTML)
+    async def page(self) -> Response[bytes]:
+        return Response(PAGE, media_type=MediaType.HTML, headers={"content-security-policy": PAGE_POLICY})
 
 
 @cache
@@ -86,11 +99,6 @@ def _encoded(app: Litestar) -> bytes:
     return msgspec.json.encode(described(app))
 
 
-@get("/docs", opt={"public": True}, include_in_schema=False, media_type=MediaType.HTML)
-async def page() -> Response[bytes]:
-    return Response(PAGE, media_type=MediaType.HTML, headers={"content-security-policy": PAGE_POLICY})
-
-
 assets = create_static_files_router(
-    path="/docs/assets", directories=[HERE / "assets"], opt={"public": True}, include_in_schema=False, name="assets"
+    path="/docs/assets", directories=[HERE / "assets"], opt=PUBLIC, include_in_schema=False, name="assets"
 )

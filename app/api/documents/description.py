@@ -55,7 +55,7 @@ def described(app: Litestar) -> Json:
 def _handlers(app: Litestar) -> Iterator[HTTPRouteHandler]:
     for route in app.routes:
         if isinstance(route, HTTPRoute):
-            yield from (one for one in route.route_handlers if one.include_in_schema is not False)
+            yield from (one for one in route.route_handlers if one.resolve_include_in_schema())
 
 
 def _schemas(handlers: Iterable[HTTPRouteHandler]) -> Json:
