@@ -14,7 +14,7 @@ import structlog
 from app.domain.errors import Unavailable
 from app.realtime.catching_up import catch_up
 from app.realtime.connections import Connection, Gone
-from app.realtime.deliveries import Frame, encode_json
+from app.realtime.deliveries import Frame, encode_json, frame_of
 
 if TYPE_CHECKING:
     from app.realtime.hub import Hub
@@ -71,6 +71,9 @@ class Beginnings:
         mark = passing.mark()
         summary = await self._hub.journal.summary(user, conversation)
         if summary is None:
+            # Gone again. A socket that was taken out of the room to be begun anew has not heard of that.
+            for connection in self._lacking(user, conversation):
+                connection.put(frame_of("access.revoked", conversation=conversation, reason="not_a_member"))
             return
         data = encode_json(summary)
         created = Frame(

@@ -90,17 +90,8 @@ class Hub:
         if connection.close_code is not None:
             return None
         room = self.rooms.get(conversation) or Room(conversation, position)
-        changes = [event for event in passed or () if isinstance(event, Change) and event.position > position]
-        changes.sort(key=_position)
-        told = position
-        for change in changes:
-            if change.position <= room.delivered and change.prev <= told < change.position:
-                connection.put(Frame(_following(change, told).frame()))
-                told = change.position
-                if change.subject == connection.user and change.type in ENDINGS:
-                    connection.put(_revoked(change))
-                    return None
-        if told < room.delivered:
+        told = self._tell_missed(connection, room, position, passed or ())
+        if told is None or told < room.delivered:
             return told
         self.rooms[conversation] = room
         room.connections[connection] = read_seq
@@ -114,6 +105,27 @@ class Hub:
             elif event.position > room.delivered:
                 self._change(event)
         return None
+
+    def _tell_missed(self, connection: Connection, room: Room, position: int, passed: Sequence[Passed]) -> int | None:
+        """Tell one socket what its room was told since `position`, as far as it passed by without a gap.
+
+        Answers the position told; None when the socket's user went meanwhile, and is begun anew if they came back.
+        """
+        changes = [
+            event for event in passed if isinstance(event, Change) and position < event.position <= room.delivered
+        ]
+        for change in sorted(changes, key=_position):
+            if not change.prev <= position < change.position:
+                continue
+            if change.subject == connection.user and change.type in BEGINNINGS:
+                self.beginnings.start(connection.user, room.conversation)
+                return None
+            connection.put(Frame(_following(change, position).frame()))
+            position = change.position
+            if change.subject == connection.user and change.type in ENDINGS:
+                connection.put(_revoked(change))
+                return None
+        return position
 
     def unsubscribe(self, connection: Connection, conversation: UUID) -> None:
         room = connection.rooms.pop(conversation, None)
@@ -208,6 +220,9 @@ class Hub:
 
     def _overdue(self, room: Room) -> None:
         room.timer = None
+        if not self.trusted:
+            self.behind.add(room)
+            return
         self.drain(room)
         if room.behind and room.connections:
             self.repairs.start(room)

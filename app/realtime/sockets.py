@@ -79,8 +79,7 @@ class Sockets:
     async def serve(self, socket: Socket) -> None:
         """One socket from handshake to close."""
         try:
-            caller = await self._admit(socket)
-            code = self._refusal(caller)
+            caller, code = await self._admit(socket), None
         except Refused as refused:
             caller, code = None, refused.code
         except Unavailable:
@@ -88,7 +87,9 @@ class Sockets:
         # Whatever happens from here on is told by close codes, which only an accepted socket shows.
         with suppress(OSError, WebSocketDisconnect, RuntimeError):
             await socket.accept(subprotocols=answer_protocol(socket))
-            if caller is None or code is not None:
+            if caller is not None and len(self._hub.people.get(caller.user, ())) >= SOCKETS_PER_USER:
+                caller, code = None, TOO_MANY
+            if caller is None:
                 await socket.close(code or NOT_AUTHENTICATED)
                 return
             await self._converse(socket, caller)
@@ -113,9 +114,6 @@ class Sockets:
         if self._draining:
             raise Refused(RESTARTING)
         return await self._gate.admit(socket)
-
-    def _refusal(self, caller: Caller) -> int | None:
-        return TOO_MANY if len(self._hub.people.get(caller.user, ())) >= SOCKETS_PER_USER else None
 
     async def _converse(self, socket: Socket, caller: Caller) -> None:
         connection = Connection(caller, wire_of(socket))

@@ -180,7 +180,7 @@ async def test_typing_is_told_to_the_others_and_not_to_outsiders(nodes: tuple[No
     here, there = nodes
     scene = await set_up(here.database)
     phone, desk = await here.join(scene.ada), await there.join(scene.ada)
-    linus, eve = await there.join(scene.linus), await there.join(scene.eve)
+    linus, eve, grace = await there.join(scene.linus), await there.join(scene.eve), await here.join(scene.grace)
     await phone.say("typing", conversation=str(scene.conversation))
     typing = await linus.next("typing")
     assert (typing["user"], typing["expires_in"]) == (str(scene.ada.user), 10)
@@ -189,8 +189,10 @@ async def test_typing_is_told_to_the_others_and_not_to_outsiders(nodes: tuple[No
         assert listener.told("typing") == []
     await eve.say("typing", conversation=str(scene.conversation), ref=1)
     assert (await eve.next("error", ref=1))["code"] == "not_found"
-    await linus.quiet("typing")
-    assert len(linus.told("typing")) == 1
+    await there.send(scene.conversation, scene.ada)
+    for listener in (linus, grace):
+        await listener.next("message.created")
+        assert len(listener.told("typing")) == 1
 
 
 async def test_a_room_without_listeners_is_forgotten(fresh_node: Node) -> None:
