@@ -37,7 +37,8 @@ ROWS: dict[str, Prepare] = {
 
 def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     names = [name for name in ROWS if name in asked.only or not asked.only]
     given = {name: getattr(asked, name) for name in ("warm_up", "seconds", "rounds")}
     pace = msgspec.structs.replace(
@@ -62,6 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"bench: {refused}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        print("bench: stopped; nothing is written", file=sys.stderr)
         return 130
     results = Results(report.machine(), rows)
     print(report.table(results))
