@@ -145,6 +145,10 @@ class Processes:
         wait_until(lambda: "ready." in one.said, one.process, seconds=START_SECONDS, what=one.name, log=one.log)
         return one
 
+    def keep(self, one: Process) -> None:
+        """One started elsewhere, to be ended with the others."""
+        self._all.append(one)
+
     def end(self) -> None:
         for one in self._all:
             one.end()

@@ -5,6 +5,7 @@ What fired is counted: a fault that never happened proves nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Literal
 
@@ -21,15 +22,21 @@ class Trap(msgspec.Struct):
     """Cuts the next transaction in which a statement contains `needle`.
 
     `statement`: before that statement is forwarded. `before`: before its COMMIT is. `after`: once the server has
-    committed, before the client hears of it. `fired` counts.
+    committed, before the client hears of it. `fired` counts. `then` is called at that very moment.
     """
 
     where: Where | None = None
     needle: bytes = b""
     fired: int = 0
+    then: Callable[[], None] | None = None
 
-    def set(self, where: Where, needle: bytes) -> None:
-        self.where, self.needle, self.fired = where, needle, 0
+    def set(self, where: Where, needle: bytes, then: Callable[[], None] | None = None) -> None:
+        self.where, self.needle, self.fired, self.then = where, needle, 0, then
+
+    def cut(self) -> Cut:
+        if self.then is not None:
+            self.then()
+        return Cut()
 
     def springs(self, where: str) -> bool:
         if self.where != where:
@@ -65,7 +72,7 @@ class PostgresWire:
         if self._committing:
             self._awaited += data
             if b"COMMIT\0" in self._awaited:  # the tag of CommandComplete: it is durable now
-                raise Cut
+                raise self._trap.cut()
             return b""
         return data
 
@@ -95,7 +102,7 @@ class PostgresWire:
         if word == b"COMMIT":
             touched, self._touched = self._touched, False
             if touched and self._trap.springs("before"):
-                raise Cut
+                raise self._trap.cut()
             if touched and self._trap.springs("after"):
                 self._committing = True
         elif word in (b"BEGIN", b"ROLLBACK"):
@@ -103,7 +110,7 @@ class PostgresWire:
         elif self._trap.where is not None and self._trap.needle in text:
             self._touched = True
             if self._trap.springs("statement"):
-                raise Cut
+                raise self._trap.cut()
 
 
 class Losses(msgspec.Struct):

@@ -1,0 +1,35 @@
+"""The checkers: each takes the record and the truth, and says in sentences what of one promise did not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from tests.chaos.checks import faults, reading, sending, views
+from tests.chaos.record import Record
+from tests.chaos.truth import Truth
+
+Check = Callable[[Record, Truth], list[str]]
+
+CHECKS: Final[tuple[Check, ...]] = (
+    sending.nothing_acknowledged_is_lost,
+    sending.a_retry_is_no_duplicate,
+    sending.there_is_one_order,
+    reading.paging_is_complete,
+    reading.the_cache_never_lies,
+    reading.pages_are_true_in_the_quiet,
+    reading.unread_converges,
+    reading.cursors_never_move_back,
+    reading.removal_cuts_off,
+    views.frames_follow_on_each_other,
+    views.a_gap_is_repaired,
+    views.views_equal_a_fresh_read,
+    faults.every_fault_was_survived,
+    faults.nothing_waits_for_redis,
+    faults.stops_are_clean,
+)
+
+
+def judge(record: Record, truth: Truth) -> list[str]:
+    """Everything that was violated."""
+    return [f"{found}" for check in CHECKS for found in check(record, truth)]
