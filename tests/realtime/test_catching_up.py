@@ -13,7 +13,7 @@ from app.domain.errors import Unavailable
 from app.domain.messages import editing
 from app.domain.messages.changes import Changes
 from app.realtime import catching_up
-from tests.realtime.conftest import Json, Listener, Node
+from tests.realtime.conftest import Json, Listener, Node, eventually
 from tests.support.scene import set_up
 
 Nodes = tuple[Node, Node]
@@ -177,6 +177,7 @@ async def test_while_the_database_is_away_a_resume_waits(node: Node, monkeypatch
     await node.send(scene.conversation, scene.ada)
 
     read, away = node.live.hub.journal.changes_for, True
+    await eventually(lambda: node.live.hub.trusted)
 
     async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Door, Changes] | None:
         if away:
@@ -185,7 +186,11 @@ async def test_while_the_database_is_away_a_resume_waits(node: Node, monkeypatch
 
     monkeypatch.setattr(node.live.hub.journal, "changes_for", changes_for)
     await ada.say("resume", conversations={str(scene.conversation): 4}, ref="patience")
-    await ada.quiet("caught_up", "error")
+    # What a look finds lacking is lacking for a reason.
+    assert await node.live.look.once()
+    await ada.quiet("caught_up", "error", "conversation.created")
+    await eventually(lambda: not node.live.hub.beginnings._running)
+    await ada.quiet("caught_up", "error", "conversation.created")
     away = False
     await ada.next("caught_up", ref="patience")
 
