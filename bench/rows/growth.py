@@ -106,7 +106,10 @@ def _ratio(stage: Stage, short: Feed, long: Feed) -> Measure:
         return feed.play(clients=stage.pace.clients(CLIENTS), seconds=seconds).rate
 
     def measure(seconds: float) -> float:
-        one, other = play(short, seconds), play(long, seconds)
+        # To and fro within a round too: what else the machine does then meets both.
+        turns = max(1, round(seconds))
+        played = [(play(short, seconds / turns), play(long, seconds / turns)) for _ in range(turns)]
+        one, other = (sum(rates) for rates in zip(*played, strict=True))
         return one / other if other else 0.0
 
     return measure
