@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
-from uuid import uuid4
 
 from app.domain.rows import uuid7
 from tests.story.conftest import Pair
 from tests.support.client import Json, Person, Socket
 
+# The database is shared: others may have engines too.
+NAME = f"Engines {uuid7()}"
 IMAGE = "https://images.example.org/bernoulli.png"
 
 
 async def test_two_people_converse_and_a_stranger_learns_nothing(pair: Pair) -> None:
     ada, linus, eve = [await pair.one.register(name) for name in ("Ada", "Linus", "Eve")]
     linus, eve = linus.at(pair.two), eve.at(pair.two)
-    name = f"Engines {uuid4()}"  # the database is shared: others may have engines too
-    created = await ada.post("/conversations/", name=name, is_private=True)
+    created = await ada.post("/conversations/", name=NAME, is_private=True)
     engines = created["id"]
     assert (created["creator"], created["role"]) == (ada.id, "admin")
     await ada.post(f"/conversations/{engines}/add_member/", user=linus.id)
@@ -77,7 +77,7 @@ async def nothing_is_known(eve: Person, engines: str, message: str, to_eve: Sock
         none = await eve.call(method, path.format(nowhere), body)
         assert (real.status, real.content) == (none.status, none.content) == (404, none.content), path
     assert (await eve.get("/conversations/"))["items"] == []
-    assert (await eve.get("/conversations/discover/", search=name))["items"] == []
+    assert (await eve.get("/conversations/discover/", search=NAME))["items"] == []
     for conversation in (engines, nowhere):
         await to_eve.say("send", ref=conversation, conversation=conversation, message_type="text", text="hello?")
         await to_eve.say("read", ref=conversation, conversation=conversation, seq=1)
