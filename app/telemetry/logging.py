@@ -24,7 +24,10 @@ from app.telemetry.redaction import redacted_field
 
 FILE_BYTES: Final = 10_000_000
 FILES_KEPT: Final = 5
-OWN_WAYS: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "celery")  # bring handlers of their own
+OWN_WAYS: Final = ("uvicorn", "uvicorn.error", "celery")  # bring handlers of their own
+ACCESS: Final = "uvicorn.access"
+"""A second line for each request. uvicorn writes it, whatever `access_log` says, once this logger leads to a handler."""
+
 QUIET: Final = ("asyncio", "celery.redirected", "urllib3", "multipart")
 
 
@@ -69,6 +72,8 @@ def configure(settings: Settings, *, process: str) -> None:
         library.handlers.clear()
         library.setLevel(logging.NOTSET)
         library.propagate, library.disabled = True, False
+    logging.getLogger(ACCESS).handlers.clear()
+    logging.getLogger(ACCESS).propagate = False
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(

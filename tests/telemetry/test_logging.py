@@ -44,6 +44,13 @@ def lines(log_file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log_file.read_text().splitlines()]
 
 
+def test_a_request_has_one_line_for_uvicorns_own_leads_nowhere(log_file: Path) -> None:
+    logging.getLogger("uvicorn.access").propagate = True
+    configured(log_file)
+    assert not logging.getLogger("uvicorn.access").hasHandlers()  # what uvicorn asks before it writes any
+    assert logging.getLogger("uvicorn.error").hasHandlers()
+
+
 def test_libraries_and_the_chat_write_the_same_kind_of_line(log_file: Path) -> None:
     # As uvicorn leaves it when it was started with its own configuration: lines would pass by our file.
     logging.getLogger("uvicorn").propagate = False
