@@ -26,7 +26,7 @@ FILE_BYTES: Final = 10_000_000
 FILES_KEPT: Final = 5
 OWN_WAYS: Final = ("uvicorn", "uvicorn.error", "celery")  # bring handlers of their own
 ACCESS: Final = "uvicorn.access"
-"""A second line for each request. uvicorn writes it, whatever `access_log` says, once this logger leads to a handler."""
+"""A second line for each request: uvicorn writes it, whatever `access_log` says, if this logger leads to a handler."""
 
 QUIET: Final = ("asyncio", "celery.redirected", "urllib3", "multipart")
 
