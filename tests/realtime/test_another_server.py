@@ -1,0 +1,49 @@
+"""Where another server than ours runs the application, sockets are served over plain ASGI, by the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.domain.users import families
+from app.domain.users.models import LoginSession
+from app.realtime.deliveries import Frame, payload_of
+from app.realtime.wires import AsgiWire
+from tests.realtime.conftest import Node
+from tests.support.scene import set_up
+
+
+@pytest.fixture
+async def plain(database_url: str, redis_url: str) -> AsyncIterator[Node]:
+    node = Node(database_url, redis_url)
+    node.server = "websockets-sansio"
+    async with node.running():
+        yield node
+
+
+async def test_messages_are_told_in_order_and_sends_acknowledged(plain: Node) -> None:
+    scene = await set_up(plain.database)
+    ada, linus = await plain.join(scene.ada), await plain.join(scene.linus)
+    assert isinstance(plain.sockets(scene.ada)[0]._wire, AsgiWire)
+    for number in range(5):
+        await ada.say("send", conversation=str(scene.conversation), message_type="text", text=f"é{number}", ref=number)
+    await ada.next("ack", ref=4)
+    await linus.next("message.created", position=9)
+    assert [frame["data"]["text"] for frame in linus.told("message.created")] == ["é0", "é1", "é2", "é3", "é4"]
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 65_535, 65_536])
+def test_a_frame_carries_what_was_put_into_it(length: int) -> None:
+    data = b"x" * length
+    assert payload_of(Frame(data).wire) == data
+
+
+async def test_close_codes_are_the_same(plain: Node) -> None:
+    scene = await set_up(plain.database)
+    ada, linus = await plain.join(scene.ada), await plain.join(scene.linus)
+    await plain.do(families.end, LoginSession.id == scene.ada.session)
+    assert await ada.closed() == 4401
+    assert await (await plain.open()).closed() == 4401
+    await plain.live.drain()
+    assert await linus.closed() == 1012
