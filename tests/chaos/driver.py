@@ -187,7 +187,7 @@ class Driver:
         ]
         writers = [asyncio.create_task(writer.run(done)) for writer in writer_of]
         await asyncio.sleep(0.3)
-        fired = await racing.toggle(stay_away=False)
+        fired = await racing.toggle()
         await asyncio.sleep(0.2)
         done.set()
         await asyncio.gather(*writers)

@@ -53,6 +53,8 @@ class Timeline(msgspec.Struct):
     user: str
     name: str
     entries: list[Entry] = []
+    made: Any = None
+    """The replica they make, once somebody judged them."""
 
 
 class Walk(msgspec.Struct, kw_only=True):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tests.chaos.record import Entry, Json
+from tests.chaos.record import Entry, Json, Timeline
 
 Wish = Literal["resume", "load"]
 
@@ -55,6 +55,8 @@ class Held:
     def __init__(self, line: Json, position: int) -> None:
         self.line = line
         self.position = position
+        self.known = line["position"]
+        """The position of the newest line that was given."""
         self.messages: dict[int, msgspec.Raw | bytes] = {}
         self.members: dict[str, msgspec.Raw | bytes] = {}
         self.facts: msgspec.Raw | bytes | None = None
@@ -157,6 +159,7 @@ class Replica:
             if held is None:
                 return [self._given(line)]
             held.line = line
+            held.known = line["position"]
             return [("resume", conversation)] if held.position < frame.position else []
         if held is not None and held.loading is not None:
             held.loading.append(frame)
@@ -224,12 +227,17 @@ class Replica:
             self._number(data["conversation"], message["seq"], message["id"])
         # Live ones that came while it was loaded: the older ones are in it.
         wishes = [wish for frame in waiting if frame.position > held.position for wish in self._changed(frame)]
+        if held.position < held.known and not wishes:
+            # Begun before the line was given: what lies between was told to who had not the conversation then.
+            return [("resume", data["conversation"])]
         return wishes[:1]
 
 
-def replay(user: str, entries: list[Entry]) -> Replica:
-    """The replica these entries make."""
-    replica = Replica(user)
-    for entry in entries:
-        replica.take(entry)
-    return replica
+def replay(timeline: Timeline) -> Replica:
+    """The replica these entries make, when all of them have come."""
+    if timeline.made is None:
+        timeline.made = replica = Replica(timeline.user)
+        for entry in timeline.entries:
+            replica.take(entry)
+    made: Replica = timeline.made
+    return made

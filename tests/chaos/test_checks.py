@@ -163,6 +163,16 @@ def slow_call(record: Record, _: Truth) -> None:
     record.settle(call, 200, None).ended = call.began + 3
 
 
+def refuse_first(record: Record, _: Truth) -> None:
+    call = record.of("send")[0]
+    call.outcome, call.status = "failed", 404
+
+
+def end_early(record: Record, _: Truth) -> None:
+    del record.peeks[0].page[5]
+    record.peeks[0].older.update(rows(5, 5))
+
+
 def skip_seq(record: Record, _: Truth) -> None:
     del record.walks[0].items[1]
 
@@ -194,14 +204,7 @@ BREAKS: dict[str, tuple[str, Break]] = {
     ),
     "the name differs": ("I10", lambda _, truth: truth.lines["linus"][HERE].update(name="Others")),
     "an acknowledged send is missing": ("I1", forget_row),
-    "a send that was refused is stored": (
-        "I1",
-        lambda record, _: [
-            setattr(call, field, value)
-            for call in record.of("send")[:1]
-            for field, value in (("outcome", "failed"), ("status", 404))
-        ],
-    ),
+    "a send that was refused is stored": ("I1", refuse_first),
     "a row is duplicated": ("I2", double_row),
     "a retry is answered with another seq": (
         "I2",
@@ -230,10 +233,7 @@ BREAKS: dict[str, tuple[str, Break]] = {
     ),
     "a stop takes too long": ("I13", lambda record, _: setattr(record.stops[0], "seconds", 21.0)),
     "a socket is not told 1012": ("I13", lambda record, _: record.stops[0].closes.append(1006)),
-    "a page is older than 2 s": (
-        "I15",
-        lambda record, _: record.peeks[0].page.pop(5) and record.peeks[0].older.update(rows(5, 5)),
-    ),
+    "a page is older than 2 s": ("I15", end_early),
     "a page has a deleted text": ("I15", lambda record, _: record.peeks[0].older.update({3: (9, "")})),
     "a page has another text": ("I15", lambda record, _: record.peeks[0].page.update({3: (5, "planted")})),
     "a page in the quiet lies": (

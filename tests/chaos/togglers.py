@@ -38,10 +38,13 @@ class Toggler:
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             await asyncio.sleep(self._dice.uniform(0.3, 1.5))
-            await self.toggle(stay_away=self._dice.random() < 0.6)
+            await self.toggle(stop if self._dice.random() < 0.6 else None)
 
-    async def toggle(self, stay_away: bool) -> bool:
-        """Out and in again; whether they were seen to be out. They are a member when it returns."""
+    async def toggle(self, away_until: asyncio.Event | None = None) -> bool:
+        """Out and in again; whether they were seen to be out. They are a member when it returns.
+
+        With an event they stay away for longer than a removal may take to be felt, unless it comes first.
+        """
         removed = self._dice.random() < 0.6
         if removed:
             out = await self._do(self.admin, "remove_member", {"user": self.person.id})
@@ -57,8 +60,8 @@ class Toggler:
             )
             self._record.removals.append(removal)
             removal.before = await self._newest()
-            if stay_away:
-                await self._look_in(removal)
+            if away_until is not None:
+                await self._look_in(removal, away_until)
             removal.after = await self._newest()
             removal.back = time.monotonic()
         await self._come_back()
@@ -108,9 +111,12 @@ class Toggler:
                 return int(found[0]) if found else None
         return None
 
-    async def _look_in(self, removal: Removal) -> None:
+    async def _look_in(self, removal: Removal, until: asyncio.Event) -> None:
         """What an outsider can still read when the time is up: nothing, at any process."""
-        await asyncio.sleep(REVOKED_SECONDS * self._record.patience + 0.05)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REVOKED_SECONDS * self._record.patience + 0.05):
+                await until.wait()
+                return
         for place in self._stage.places:
             for path in ("messages/", "changes/"):
                 status, _ = await self._get(place, f"{self._path}/{path}")

@@ -65,7 +65,7 @@ def there_is_one_order(record: Record, truth: Truth) -> list[str]:
             ]
     steps: dict[tuple[str, int], str] = {}
     for timeline in record.timelines:
-        replica = replay(timeline.user, timeline.entries)
+        replica = replay(timeline)
         found += [
             f"I3: {timeline.name} knows message {seq} as another one"
             for (conversation, seq), message in replica.ids.items()

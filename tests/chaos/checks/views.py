@@ -16,18 +16,14 @@ SILENCE_SECONDS = 10.0
 
 def frames_follow_on_each_other(record: Record, truth: Truth) -> list[str]:
     """I3, I7: no socket is told twice, backwards, of what it was not given, or after its access was revoked."""
-    return [
-        f"I3: {timeline.name} was {wrong}"
-        for timeline in record.timelines
-        for wrong in replay(timeline.user, timeline.entries).wrong
-    ]
+    return [f"I3: {timeline.name} was {wrong}" for timeline in record.timelines for wrong in replay(timeline).wrong]
 
 
 def a_gap_is_repaired(record: Record, truth: Truth) -> list[str]:
     """I5: whoever sees a gap asks, and each `resume` is answered to its end or ends with the socket: never silence."""
     found = []
     for timeline in record.timelines:
-        replica = replay(timeline.user, timeline.entries)
+        replica = replay(timeline)
         found += [f"I5: {timeline.name} missed something in {one}, unrepaired" for one in replica.gaps]
         asked: dict[object, float] = {}
         for entry in timeline.entries:
@@ -52,7 +48,7 @@ def views_equal_a_fresh_read(record: Record, truth: Truth) -> list[str]:
 
 
 def _differences(timeline: Timeline, truth: Truth) -> list[str]:
-    replica = replay(timeline.user, timeline.entries)
+    replica = replay(timeline)
     found = []
     for conversation, line in truth.lines[timeline.user].items():
         held = replica.held.get(conversation)
