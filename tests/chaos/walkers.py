@@ -143,7 +143,7 @@ class Peeker:
         if answer.status != 200:
             return
         page = {one["seq"]: (one["position"], one["text"]) for one in answer.body["items"]}
-        newer = await newest(connection, conversation)
+        newer = await rows_from(connection, conversation, min(page, default=0))
         looks.append((time.monotonic(), newer))
         older = next((rows for at, rows in reversed(looks) if at < began - PROMISED_SECONDS), {})
         first = min(page, default=0)
@@ -154,10 +154,12 @@ class Peeker:
         self._record.counts["pages compared with Postgres"] += 1
 
 
-async def newest(connection: psycopg.AsyncConnection[Any], conversation: str) -> dict[int, tuple[int, str]]:
-    """The newest rows, past everything of ours."""
+async def rows_from(
+    connection: psycopg.AsyncConnection[Any], conversation: str, first: int
+) -> dict[int, tuple[int, str]]:
+    """The rows from this seq on, however many came meanwhile, past everything of ours."""
     rows = await connection.execute(
-        "SELECT seq, position, text FROM messages WHERE conversation_id = %s ORDER BY seq DESC LIMIT %s",
-        [conversation, 4 * PEEKED],
+        "SELECT seq, position, text FROM messages WHERE conversation_id = %s AND seq >= %s ORDER BY seq",
+        [conversation, first],
     )
     return {seq: (position, text) for seq, position, text in await rows.fetchall()}
