@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         QUICKLY if asked.quick else Pace(), **{name: value for name, value in given.items() if value is not None}
     )
     rows, failed = [], []
-    directory = asked.data_dir / ("bench-quick" if asked.quick else "bench")
+    directory = asked.data_dir.absolute() / ("bench-quick" if asked.quick else "bench")
     try:
         with opened(directory, QUICK if asked.quick else FULL, pace) as stage:
             print(f"Load by {generator(pace.seconds)}; {stage.cores}.", flush=True)
