@@ -18,15 +18,15 @@ encode_json = msgspec.json.Encoder().encode
 
 
 class Frame:
-    """`wire` is the whole WebSocket frame (RFC 6455, section 5.2): what a server sends is not masked, so all share it.
+    """`wire` are whole WebSocket frames (RFC 6455, section 5.2): what a server sends is not masked, so all share it.
 
-    `key` says which frames replace each other.
+    Several payloads are several frames that leave together. `key` says which frames replace each other.
     """
 
     __slots__ = ("key", "loss", "size", "wire")
 
-    def __init__(self, data: bytes, loss: Loss = "never", key: tuple[UUID, UUID] | None = None) -> None:
-        self.wire = _header(len(data)) + data
+    def __init__(self, *payloads: bytes, loss: Loss = "never", key: tuple[UUID, UUID] | None = None) -> None:
+        self.wire = b"".join([part for data in payloads for part in (_header(len(data)), data)])
         self.size = len(self.wire)
         self.loss = loss
         self.key = key
@@ -37,10 +37,17 @@ def frame_of(type: str, **fields: Any) -> Frame:  # noqa: A002 - the field's nam
     return Frame(encode_json({"type": type, **fields}))
 
 
-def payload_of(wire: bytes) -> bytes:
-    """What a frame of ours carries, for servers that frame it themselves."""
-    size = len(wire)
-    return wire[2 if size <= SHORT + 2 else 4 if size <= MEDIUM + 4 else 10 :]
+def payloads_of(wire: bytes) -> list[bytes]:
+    """What frames of ours carry, for servers that frame it themselves."""
+    found, at = [], 0
+    while at < len(wire):
+        length, at = wire[at + 1], at + 2
+        if length > SHORT:
+            width = 2 if length == SHORT + 1 else 8
+            length, at = int.from_bytes(wire[at : at + width], "big"), at + width
+        found.append(wire[at : at + length])
+        at += length
+    return found
 
 
 def _header(length: int) -> bytes:

@@ -14,18 +14,18 @@ import time
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-import msgspec
 import structlog
 
 from app.domain.events import BEGINNINGS, ENDINGS, Change, LoginsEnded, ReadMoved
 from app.realtime.beginnings import Beginnings
 from app.realtime.connections import NOT_AUTHENTICATED, Connection
-from app.realtime.deliveries import Frame, frame_of, sender_of
+from app.realtime.deliveries import Frame, sender_of
 from app.realtime.journal import Journal
 from app.realtime.passing import Passed, Passing
 from app.realtime.repairs import Repairs
 from app.realtime.rooms import Room
 from app.realtime.signals import Event, Here, Notice, Typing
+from app.realtime.telling import following, revoked, runs, tell_room
 from app.realtime.transient import tell_notice, tell_one_read, tell_others, tell_read
 
 log = structlog.get_logger(__name__)
@@ -99,6 +99,8 @@ class Hub:
         if told > room.delivered:
             room.ahead = room.ahead or {}
             room.ahead[connection] = told
+            room.target = max(room.target, told)
+            self.wait(room)
         for event in passed or ():
             if isinstance(event, ReadMoved):
                 tell_one_read(room, connection, event)
@@ -120,10 +122,10 @@ class Hub:
             if change.subject == connection.user and change.type in BEGINNINGS:
                 self.beginnings.start(connection.user, room.conversation)
                 return None
-            connection.put(Frame(_following(change, position).frame()))
+            connection.put(Frame(following(change, position).frame()))
             position = change.position
             if change.subject == connection.user and change.type in ENDINGS:
-                connection.put(_revoked(change))
+                connection.put(revoked(change))
                 return None
         return position
 
@@ -145,16 +147,38 @@ class Hub:
 
     def hear(self, events: Sequence[Event]) -> None:
         """Deliver what happened, here or elsewhere. Never raises: one bad event must not end delivery."""
+        changes: dict[UUID, list[Change]] = {}
         for event in events:
+            if isinstance(event, Change):
+                changes.setdefault(event.conversation, []).append(event)
+                continue
+            self._hear_all(changes)
             try:
                 self._hear(event)
             except Exception:
                 log.exception("event_not_delivered", kind=type(event).__name__)
+        self._hear_all(changes)
+
+    def _hear_all(self, changes: dict[UUID, list[Change]]) -> None:
+        """Take in what was committed together, conversation by conversation."""
+        for conversation, committed in changes.items():
+            try:
+                for run in runs(committed):
+                    self._run(self.rooms.get(conversation), run)
+            except Exception:
+                log.exception("changes_not_delivered", conversation=str(conversation))
+        changes.clear()
+
+    def _run(self, room: Room | None, run: list[Change]) -> None:
+        if room is None or run[0].prev != room.delivered or room.repairing or not self.trusted:
+            for change in run:
+                self._change(change)
+            return
+        self.deliver(room, run)
+        self.drain(room)
 
     def _hear(self, event: Event) -> None:
         match event:
-            case Change():
-                self._change(event)
             case ReadMoved():
                 tell_read(self, event)
             case LoginsEnded():
@@ -179,37 +203,35 @@ class Hub:
             room.hold(change)
             self.wait(room)
         else:
-            self.deliver(room, change)
+            self.deliver(room, [change])
             self.drain(room)
 
-    def deliver(self, room: Room, change: Change) -> None:
-        """Tell all who listen, in one step without waiting."""
-        frame = Frame(change.frame())
-        newcomers = self.mine(room, change.subject) if change.type in BEGINNINGS and change.subject else []
-        for connection in newcomers:
-            self.unsubscribe(connection, room.conversation)
-        if room.ahead:
-            self._deliver_unevenly(room, room.ahead, change, frame)
-        else:
-            for connection in room.connections:
-                connection.put(frame)
-        room.delivered = change.position
-        self.passing.note(change)
-        if change.type == "message.created":
-            # Who sends has read so far, and knows it.
-            for connection in self.mine(room, sender_of(change.data)):
-                room.connections[connection] = max(room.connections[connection], change.seq)
-        elif change.type in ENDINGS and change.subject is not None:
-            self._revoke(room, self.mine(room, change.subject), change)
-        elif change.type in BEGINNINGS and change.subject in self.people:
-            self.beginnings.start(change.subject, change.conversation)
-        elif change.type == "conversation.deleted":
-            self._revoke(room, list(room.connections), change)
+    def deliver(self, room: Room, run: Sequence[Change]) -> None:
+        """Tell all who listen, in one step without waiting. `run` is one of `telling.runs`."""
+        first = run[0]
+        if first.type in BEGINNINGS:
+            # Who comes (back) is given the conversation instead.
+            for connection in self.mine(room, first.subject):
+                self.unsubscribe(connection, room.conversation)
+        tell_room(room, run)
+        room.delivered = run[-1].position
+        for change in run:
+            self.passing.note(change)
+            if change.type == "message.created":
+                # Who sends has read so far, and knows it.
+                for connection in self.mine(room, sender_of(change.data)):
+                    room.connections[connection] = max(room.connections[connection], change.seq)
+        if first.type in ENDINGS:
+            self._revoke(room, self.mine(room, first.subject), first)
+        elif first.type in BEGINNINGS and first.subject in self.people:
+            self.beginnings.start(first.subject, room.conversation)
+        elif first.type == "conversation.deleted":
+            self._revoke(room, list(room.connections), first)
 
     def drain(self, room: Room) -> None:
         """Deliver what was held and follows now."""
         while (change := room.following()) is not None:
-            self.deliver(room, change)
+            self.deliver(room, [change])
         if not room.behind:
             room.stop_waiting()
 
@@ -238,23 +260,10 @@ class Hub:
         return [connection for connection in mine if connection in room.connections]
 
     def _revoke(self, room: Room, connections: Sequence[Connection], change: Change) -> None:
-        frame = _revoked(change)
+        frame = revoked(change)
         for connection in connections:
             connection.put(frame)
             self.unsubscribe(connection, room.conversation)
-
-    def _deliver_unevenly(self, room: Room, ahead: dict[Connection, int], change: Change, frame: Frame) -> None:
-        """Deliver where some sockets' snapshots are newer than what the others have been told."""
-        for connection in room.connections:
-            known = ahead.get(connection)
-            if known is None:
-                connection.put(frame)
-                continue
-            if change.position > known:
-                connection.put(Frame(_following(change, known).frame()))
-            if change.position >= known:
-                del ahead[connection]
-        room.ahead = ahead or None
 
 
 def _nobody(user: UUID) -> None:
@@ -263,13 +272,3 @@ def _nobody(user: UUID) -> None:
 
 def _position(change: Change) -> int:
     return change.position
-
-
-def _following(change: Change, position: int) -> Change:
-    """The same change for who stands at `position`, when it covers more than what follows on it."""
-    return change if change.prev == position else msgspec.structs.replace(change, prev=position)
-
-
-def _revoked(change: Change) -> Frame:
-    reason = change.type.partition(".")[2]
-    return frame_of("access.revoked", conversation=change.conversation, reason=reason)

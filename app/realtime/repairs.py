@@ -10,6 +10,7 @@ import structlog
 from app.domain.errors import Conflict, NotFound, Unavailable
 from app.realtime.connections import RESTARTING
 from app.realtime.rooms import Room
+from app.realtime.telling import runs
 
 if TYPE_CHECKING:
     from app.realtime.hub import Hub
@@ -66,9 +67,9 @@ class Repairs:
         complete = False
         while room.connections and not complete:
             changes = await self._hub.journal.changes(room.conversation, room.delivered, PAGE)
-            for change in changes.items:
-                if change.position > room.delivered:
-                    self._hub.deliver(room, change)
+            for run in runs(changes.items):
+                if run[0].prev == room.delivered:
+                    self._hub.deliver(room, run)
             complete = changes.complete
         # What was announced before the read and is not in the log does not exist: nothing waits for it any longer.
         held = {prev: change for prev, change in (room.held or {}).items() if prev not in expected}

@@ -45,7 +45,7 @@ def tell_others(hub: Hub, event: Typing | Here) -> None:
     room = hub.rooms.get(event.conversation)
     if room is None or not hub.trusted:
         return
-    frame = Frame(event.frame(), "dropped")
+    frame = Frame(event.frame(), loss="dropped")
     for connection in room.connections:
         if connection.user != event.user:
             connection.put(frame)
@@ -61,4 +61,4 @@ def tell_notice(hub: Hub, event: Notice) -> None:
 
 
 def _frame(event: ReadMoved) -> Frame:
-    return Frame(event.frame(), "merged", (event.conversation, event.user))
+    return Frame(event.frame(), loss="merged", key=(event.conversation, event.user))

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from litestar.connection import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
-from app.realtime.deliveries import payload_of
+from app.realtime.deliveries import payloads_of
 
 EXTENSION = "chat.wire"
 """Under this name of the ASGI scope's extensions stands the server's wire, where it has one."""
@@ -23,7 +23,7 @@ Socket = WebSocket[Any, Any, Any]
 
 
 class Wire(Protocol):
-    """`write` takes a whole frame's bytes and may be called while `takes_more`; `on_writable`: it takes more again."""
+    """`write` takes whole frames' bytes and may be called while `takes_more`; `on_writable`: it takes more again."""
 
     takes_more: bool
     write: Callable[[bytes], None]
@@ -66,11 +66,12 @@ class AsgiWire:
 
     def _begin(self, wire: bytes) -> None:
         self.takes_more = False
-        self._writing = asyncio.create_task(self._write(payload_of(wire)))
+        self._writing = asyncio.create_task(self._write(payloads_of(wire)))
 
-    async def _write(self, payload: bytes) -> None:
+    async def _write(self, payloads: list[bytes]) -> None:
         with suppress(OSError, WebSocketDisconnect, RuntimeError):
-            await self._socket.send_text(payload)
+            for payload in payloads:
+                await self._socket.send_text(payload)
         if self._code is not None:
             await self._end()
             return

@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.users import families
 from app.domain.users.models import LoginSession
-from app.realtime.deliveries import Frame, payload_of
+from app.realtime.deliveries import Frame, payloads_of
 from app.realtime.wires import AsgiWire
 from tests.realtime.conftest import Node
 from tests.support.scene import set_up
@@ -36,7 +36,8 @@ async def test_messages_are_told_in_order_and_sends_acknowledged(plain: Node) ->
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 65_535, 65_536])
 def test_a_frame_carries_what_was_put_into_it(length: int) -> None:
     data = b"x" * length
-    assert payload_of(Frame(data).wire) == data
+    assert payloads_of(Frame(data).wire) == [data]
+    assert payloads_of(Frame(b"first", data, b"last").wire) == [b"first", data, b"last"]
 
 
 async def test_close_codes_are_the_same(plain: Node) -> None:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from app.domain.conversations import groups, members, reading
 from app.domain.conversations.models import Conversation
-from app.domain.messages import editing
+from app.domain.messages import editing, sending
 from tests.realtime.conftest import Node, eventually
 from tests.support.scene import group, person, set_up
 
@@ -50,6 +50,27 @@ async def test_a_message_reaches_every_process_once_and_in_order(nodes: tuple[No
         assert [frame["data"]["text"] for frame in told] == [f"message {number}" for number in range(10)]
         assert [(frame["prev"], frame["position"]) for frame in told] == [(n, n + 1) for n in range(4, 14)]
     await eve.quiet("message.created")
+
+
+async def test_what_is_committed_together_is_told_in_order_frame_by_frame(nodes: tuple[Node, Node]) -> None:
+    here, there = nodes
+    scene = await set_up(here.database)
+    other = await group(here.database, scene.ada, scene.linus)
+    ada, linus = await here.join(scene.ada), await there.join(scene.linus)
+    drafts = [
+        sending.draft(conversation, scene.ada, "text", f"message {number} " + "x" * 6_000)
+        for number in range(30)
+        for conversation in (scene.conversation, other)
+    ]
+    await here.do(sending.send_batch, drafts)
+    for listener in (ada, linus):
+        await listener.next("message.created", conversation=str(other), position=33)
+        for conversation, first in ((scene.conversation, 4), (other, 3)):
+            told = [frame for frame in listener.told("message.created") if frame["conversation"] == str(conversation)]
+            assert [(frame["prev"], frame["position"]) for frame in told] == [
+                (n, n + 1) for n in range(first, first + 30)
+            ]
+            assert [frame["data"]["text"].split()[1] for frame in told] == [str(number) for number in range(30)]
 
 
 async def test_an_edit_and_a_deletion_are_told_as_they_stand(nodes: tuple[Node, Node]) -> None:
