@@ -67,7 +67,7 @@ class Throttles:
         self._accelerator = accelerator
         self._script = accelerator.redis.register_script(SCRIPT)
         self._local = Counters(processes)
-        self._singles: Batcher[Demand, Verdict] = Batcher(self.take, largest=LARGEST, waiting=MOST_WAITING, flights=4)
+        self._singles: Batcher[Demand, Verdict] = Batcher(self.take, largest=LARGEST, waiting=MOST_WAITING)
 
     def rate(self, policy: str, subject: str) -> Rate:
         """The limit of `policy` for `subject`: the place for exceptions to the rule."""

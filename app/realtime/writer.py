@@ -1,8 +1,8 @@
 """The writer: all sends of this process, REST and socket, in group commits. Acknowledged means committed.
 
-Sends that arrive while two writes are in flight wait for the next one, and one transaction writes them all. Two, so that
-one is prepared while the other waits for Postgres; the conversations' locks, taken in order, keep them apart. The order
-of a flight: fold equal keys, ask the throttles once, write, COMMIT, hand over (cache and bus, by `Database.transaction`),
+Sends that arrive while two writes are in flight wait for the next one, and one transaction writes them all. Two, so
+that one is prepared while the other waits for Postgres; the conversations' locks, taken in order, keep them apart. A
+flight's order: fold equal keys, ask the throttles once, write, COMMIT, hand over (cache and bus, by the transaction),
 give back what was taken and not stored. A batch that fails is run again conversation by conversation, then message by
 message, so that what cannot be stored fails alone; a conversation whose lock was not to be had answers 503 instead.
 """
@@ -31,7 +31,9 @@ class Writer:
     def __init__(self, database: Database, throttles: Throttles) -> None:
         self._database = database
         self._throttles = throttles
-        self._sends: Batcher[Draft, Sent] = Batcher(self._fly, largest=LARGEST_BATCH, waiting=MOST_WAITING, flights=FLIGHTS)
+        self._sends: Batcher[Draft, Sent] = Batcher(
+            self._fly, largest=LARGEST_BATCH, waiting=MOST_WAITING, flights=FLIGHTS
+        )
 
     async def send(self, draft: Draft) -> Sent:
         """Store `draft` and answer once it is committed.
