@@ -81,7 +81,8 @@ async def test_in_a_large_conversation_presence_is_nobodys_business(nodes: Nodes
     await eventually(lambda: not here.live.presence._arrivals)
     await grace.quiet("presence")
     assert grace.told("presence") == []
-    # Until the first beat of these nodes has come, who is there is unknown: asked again, it is known, and still not told.
+    # Until the first beat has come, who is there is unknown: asked again, it is known, and still not told.
+    data: dict[str, list[str] | None] = {}
     for ref in range(1, 101):
         await ada.say("presence", conversation=str(scene.conversation), ref=ref)
         data = (await ada.next("ack", ref=ref))["data"]
