@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,6 +22,8 @@ from typing import Final
 import psutil
 
 PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+STEADY_PORTS: Final = range(20_000, 32_000)
+"""Outgoing connections take theirs from 32768 up on Linux, from 49152 elsewhere (RFC 6335)."""
 
 
 class StartRefused(Exception):
@@ -43,10 +46,13 @@ def dying_with_us(gently: signal.Signals) -> Callable[[], None] | None:
 
 
 def free_port() -> int:
-    """A TCP port on the loopback that nobody holds at this moment. It may be taken before it is used: try again."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port on the loopback that nobody holds at this moment. It may be taken before it is used: try again.
+
+    It lies below the ports that kernels give to outgoing connections: a server that comes back finds it free.
+    """
+    while port_is_taken(port := random.choice(STEADY_PORTS)):  # noqa: S311 - any will do
+        pass
+    return port
 
 
 def port_is_taken(port: int, host: str = "127.0.0.1") -> bool:

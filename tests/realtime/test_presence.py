@@ -21,13 +21,19 @@ Nodes = tuple[Node, Node]
 
 @pytest.fixture
 async def nodes(database_url: str, empty_redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Nodes]:
-    """Two processes that tell quickly, on a Redis that has been whole for long."""
+    """Two processes that tell quickly, on a Redis that has been whole for long.
+
+    Its keys are theirs alone: a process of another test would call everybody unknown for as long as it is used to.
+    """
+    own_keys = f"{empty_redis_url.removesuffix('/0')}/1"
     monkeypatch.setattr(presence, "TICK_SECONDS", 0.05)
     monkeypatch.setattr(presence, "BEAT_SECONDS", 0.2)
     monkeypatch.setattr(presence, "LINGER_SECONDS", 0.3)
     monkeypatch.setattr(presence, "EMPTY_SECONDS", 0)
+    # One late answer on a busy machine would make presence unknown for two minutes.
+    monkeypatch.setattr(presence, "UNKNOWN_SECONDS", 1)
     async with AsyncExitStack() as stack:
-        both = (Node(database_url, empty_redis_url), Node(database_url, empty_redis_url))
+        both = (Node(database_url, own_keys), Node(database_url, own_keys))
         for node in both:
             await stack.enter_async_context(node.running())
         await eventually(lambda: all(node.bus.hearing for node in both))
@@ -135,7 +141,8 @@ async def test_a_flushed_redis_is_told_anew_who_is_here(nodes: Nodes, monkeypatc
     assert len(grace.told("presence")) == told
 
 
-async def test_with_redis_away_nobody_counts_as_absent(nodes: Nodes) -> None:
+async def test_with_redis_away_nobody_counts_as_absent(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "UNKNOWN_SECONDS", 120)
     here, _ = nodes
     nowhere = Accelerator("redis://127.0.0.1:1/0")
     assert await online(nowhere, [uuid4()]) is None
