@@ -84,6 +84,7 @@ class Database:
         self.engine = engine
         self.hand_over = hand_over
         self._sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
+        self._looks = async_sessionmaker(engine.execution_options(isolation_level="AUTOCOMMIT"), autoflush=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -101,6 +102,18 @@ class Database:
         if events:
             # Committed: it must be told even if the caller hangs up now. The hand-over itself has a deadline.
             await asyncio.shield(asyncio.ensure_future(self.hand_over(events)))
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[AsyncSession]:
+        """A session for one statement that only reads: its snapshot is its own, and BEGIN and COMMIT, two round
+        trips, are saved. Several statements that must agree, and every change, take a `transaction`.
+
+        Raises:
+            Unavailable: the database is away, or its pool is exhausted.
+        """
+        async with asyncio.timeout(TRANSACTION_SECONDS), self._looks() as session:
+            await _connect(session)
+            yield session
 
     async def close(self) -> None:
         await self.engine.dispose()

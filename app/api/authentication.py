@@ -6,6 +6,7 @@ needs an access token whose login still lives. What a caller may do there is the
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -29,6 +30,9 @@ PUBLIC: Final = {"public": True}
 JUDGED_LATER: Final = {"judged_later": True}
 """`opt` of a route whose verb asks for the login itself, in its own transaction: asking twice would only cost."""
 
+ADMITTED_LATER: Final = {**JUDGED_LATER, "admitted_later": True}
+"""`opt` of a route that waits for the throttle itself (`request.auth`), while it asks for something else."""
+
 
 class Liveness(Protocol):
     """Knows which logins have been ended."""
@@ -42,6 +46,9 @@ class Requests(Protocol):
 
     async def of_user(self, user: str) -> None:
         """Raises Throttled."""
+
+    def admission(self, user: str) -> Awaitable[None]:
+        """The same, counted now and waited for by somebody else."""
 
     async def of_network(self, network: str) -> None:
         """Raises Throttled."""
@@ -69,8 +76,11 @@ class Authentication:
             await self._requests.of_network(client_of(connection, self._hops).network)
         else:
             claims = self._tokens.verify(bearer(connection.headers), "access")
-            await self._requests.of_user(str(claims.user))
             caller = claims.caller()
+            if handler.opt.get("admitted_later"):
+                connection.scope["auth"] = self._requests.admission(str(caller.user))
+            else:
+                await self._requests.of_user(str(caller.user))
             if not handler.opt.get("judged_later"):
                 await self._liveness.ensure(caller)
             connection.scope["user"] = caller

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Annotated, Any, Protocol, runtime_checkable
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 
-from app.api.authentication import JUDGED_LATER
+from app.api.authentication import ADMITTED_LATER, JUDGED_LATER
 from app.api.problems import documented
 from app.db import Session
 from app.domain.messages import details, editing, sending
@@ -44,7 +45,7 @@ MessageLimit = Annotated[
     QueryParameter(description="At most so many items.", schema_extra={"minimum": 1, "maximum": LARGEST_PAGE}),
 ]
 
-CallersRequest = Request[Caller, Any, Any]
+CallersRequest = Request[Caller, Awaitable[None], Any]
 """The two busiest handlers take the caller from the request: a second dependency would cost each a task group."""
 
 
@@ -81,7 +82,7 @@ class MessageEdit(msgspec.Struct, forbid_unknown_fields=True):
 class PageSource(Protocol):
     """Where pages come from, as JSON; `app.realtime.pages.Pages` is one."""
 
-    async def page(self, conversation: UUID, caller: Caller, ask: Ask) -> bytes: ...
+    async def page(self, conversation: UUID, caller: Caller, ask: Ask, admission: Awaitable[None]) -> bytes: ...
 
 
 class MessageController(Controller):
@@ -114,7 +115,7 @@ class MessageController(Controller):
 
     @get(
         "/",
-        opt=JUDGED_LATER,
+        opt=ADMITTED_LATER,
         operation_id="listMessages",
         summary="A page of messages: the newest, or before, after or around a seq",
         description="`has_more` is of the direction asked.",
@@ -133,9 +134,8 @@ class MessageController(Controller):
         around: FromQuery[int | None] = None,
         limit: MessageLimit = 50,
     ) -> Response[bytes]:
-        return Response(
-            await pages.page(conversation_id, request.user, Ask(before, after, around, limit)), media_type=JSON
-        )
+        ask = Ask(before, after, around, limit)
+        return Response(await pages.page(conversation_id, request.user, ask, request.auth), media_type=JSON)
 
     @get(
         "/{message_id:uuid}",

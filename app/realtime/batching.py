@@ -41,13 +41,21 @@ class Batcher(Generic[Item, Answer]):
         Raises:
             Unavailable: too many are waiting.
         """
+        return await self.ask(item)
+
+    def ask(self, item: Item) -> asyncio.Future[Answer]:
+        """Queue `item`; the answer is to come. Who does not wait for it cancels it.
+
+        Raises:
+            Unavailable: too many are waiting.
+        """
         if len(self._queue) >= self._most:
             raise Unavailable("overloaded", "Too much is waiting to be done: try again.")
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._queue.append((item, answer))
         if len(self._in_air) < self._flights:
             self._launch()
-        return await answer
+        return answer
 
     def _launch(self) -> None:
         task = asyncio.create_task(self._run())

@@ -1,12 +1,12 @@
 """The newest messages of each conversation in a Redis hash: served only when proven, so it cannot lie.
 
-Field = `seq`, value = `<position>:<json>`; at most `CACHE_MESSAGES` (500) messages and 512 KiB, expiring after a day.
+Field = `seq`, value = the message as JSON; at most `CACHE_MESSAGES` (500) messages and 512 KiB, expiring after a day.
 A page is proven when every `seq` of it is present (the log has no holes) and the hash's `edited` equals the
 conversation's `edited_position`, which each edit, delete and rename moves. `last_seq` and `edited_position` come from
 Postgres, never from the hash. A cache write that is lost therefore makes a page unproven, never wrong: an edit's
-write applies only onto the `edited` it replaces, a live write must be newer than what it finds, a rebuild may replace
-equals unless the hash knows a newer edit. One script does all writing, one proves and joins pages: a page crosses the
-wire as one string, and is decoded nowhere.
+write applies only onto the `edited` it replaces, a live write must be newer than what it finds (by the message's own
+`position`), a rebuild may replace equals unless the hash knows a newer edit. One script does all writing, one proves
+and joins pages: a page crosses the wire as one string, and is decoded nowhere.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Missed(msgspec.Struct, frozen=True):
 
 def key_of(conversation: UUID) -> str:
     """All keys of one conversation share a hash tag, so that they live on one node of a cluster."""
-    return f"chat:{{{conversation}}}:messages"
+    return f"chat:{{{conversation}}}:log"
 
 
 class Cache:
@@ -64,7 +64,7 @@ class Cache:
             elif change.edited != change.edited_before:
                 # An edit stands in line behind the messages created before it.
                 self._live(pipeline, live.pop(change.conversation, []))
-                entries = [(change.seq, _value(change.position, change.data))] if change.seq else []
+                entries = [(change.seq, change.data)] if change.seq else []
                 self._write(pipeline, "edit", change.conversation, change.edited_before, change.edited, entries)
         for created in live.values():
             self._live(pipeline, created)
@@ -73,7 +73,7 @@ class Cache:
         self, pipeline: Pipeline, conversation: UUID, edited_position: int, messages: Sequence[tuple[int, int, bytes]]
     ) -> None:
         """Write (seq, position, json) as read from Postgres in one snapshot with `edited_position`."""
-        entries = [(seq, _value(position, data)) for seq, position, data in messages]
+        entries = [(seq, data) for seq, _, data in messages]
         self._write(pipeline, "rebuild", conversation, edited_position, edited_position, entries)
 
     async def pages(self, redis: Redis, wanted: Sequence[Wanted]) -> list[bytes | Missed]:
@@ -87,7 +87,7 @@ class Cache:
 
     def _live(self, pipeline: Pipeline, created: Sequence[Change]) -> None:
         if created:
-            entries = [(change.seq, _value(change.position, change.data)) for change in created]
+            entries = [(change.seq, change.data) for change in created]
             self._write(pipeline, "live", created[0].conversation, 0, 0, entries)
 
     def _write(
@@ -102,7 +102,3 @@ class Cache:
         flat = [part for entry in entries for part in entry]
         limits = (self.most, LARGEST_BYTES, EXPIRY)
         pipeline.eval(WRITE, 1, key_of(conversation), mode, *limits, edited_before, edited, *flat)
-
-
-def _value(position: int, data: bytes) -> bytes:
-    return b"%d:%b" % (position, data)

@@ -3,26 +3,22 @@
 local pages = {}
 for i, key in ipairs(KEYS) do
     local low, high, edited = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
-    local fields = {'edited', 'floor'}
-    for seq = low, high do fields[#fields + 1] = string.format('%d', seq) end
+    local fields, count = {}, high - low + 1
+    for place = 1, count do fields[place] = low + place - 1 end
+    fields[count + 1], fields[count + 2] = 'edited', 'floor'
     local held = redis.call('HMGET', key, unpack(fields))
-    local floor = tonumber(held[2])
-    if (tonumber(held[1]) or 0) ~= edited then
-        pages[i] = 1
-    else
-        local messages = {}
-        for place = 3, #fields do
-            local value = held[place]
-            if not value then break end
-            messages[place - 2] = string.sub(value, string.find(value, ':', 1, true) + 1)
-        end
-        if #messages == high - low + 1 then
-            pages[i] = table.concat(messages, ',')
-        elseif floor and low < floor then
-            pages[i] = 0
-        else
-            pages[i] = 1
+    local whole = (tonumber(held[count + 1]) or 0) == edited
+    local floor = tonumber(held[count + 2])
+    pages[i] = 1
+    if whole then
+        for place = 1, count do
+            if not held[place] then
+                whole = false
+                if floor and low < floor then pages[i] = 0 end
+                break
+            end
         end
     end
+    if whole then pages[i] = table.concat(held, ',', 1, count) end
 end
 return pages

@@ -1,6 +1,6 @@
 -- The one script that writes a conversation's cache: KEYS[1] is its hash.
 -- ARGV: mode, window (messages), largest (bytes), expiry (s), edited_before, edited, then seq, value, seq, value …
--- A value is "<position>:<json>". Fields beside the seqs: low, high (seqs held), bytes, edited (the conversation's
+-- A value is a message's JSON. Fields beside the seqs: low, high (seqs held), bytes, edited (the conversation's
 -- edited_position the values are true for) and floor (the lowest seq the limits leave room for, once known).
 local key, mode = KEYS[1], ARGV[1]
 local window, largest, expiry = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -16,8 +16,9 @@ if mode == 'edit' and known ~= before then return 0 end
 if mode == 'rebuild' and known > edited then return 0 end
 if mode ~= 'live' then known = edited end
 
+-- The first one is the field: what looks like it inside a text has its quotes escaped.
 local function position(value)
-    return tonumber(string.match(value, '^(%d+):'))
+    return tonumber(string.match(value, '"position":(%d+)'))
 end
 
 local function put(seq, value)

@@ -7,7 +7,7 @@ at a time and never waited for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 from app.db import Database
@@ -33,20 +33,27 @@ class Pages:
         self._accelerator = accelerator
         self._cache = cache
         self._rebuild = rebuild
-        self._doors: Batcher[Pair, Door] = Batcher(self._open, largest=LARGEST_FLIGHT, waiting=MOST_WAITING)
+        self._doors: Batcher[Pair, Door] = Batcher(self._open, largest=LARGEST_FLIGHT, waiting=MOST_WAITING, flights=2)
         self._proofs: Batcher[Wanted, bytes | Missed] = Batcher(
-            self._prove, largest=LARGEST_FLIGHT, waiting=MOST_WAITING
+            self._prove, largest=LARGEST_FLIGHT, waiting=MOST_WAITING, flights=2
         )
 
-    async def page(self, conversation: UUID, caller: Caller, ask: Ask) -> bytes:
-        """A `MessagePage` as JSON.
+    async def page(self, conversation: UUID, caller: Caller, ask: Ask, admission: Awaitable[None]) -> bytes:
+        """A `MessagePage` as JSON. `admission` is waited for beside the access, and comes first.
 
         Raises:
+            Throttled: too many requests.
             NotFound, Forbidden: the caller may not read it.
             Invalid: the page asked for makes no sense.
             Unavailable: the database is away.
         """
-        door = await self._doors.call(Pair(conversation, caller.user, caller.session))
+        asked = self._doors.ask(Pair(conversation, caller.user, caller.session))
+        try:
+            await admission
+        except BaseException:
+            asked.cancel()
+            raise
+        door = await asked
         span = span_of(ask, door.last_seq)
         messages = await self._messages(door, span) if span.high >= span.low else b""
         return assemble(messages, door.position, has_more=span.has_more)
@@ -58,11 +65,11 @@ class Pages:
                 return found
             if found.rebuild:
                 self._rebuild(door.conversation)
-        async with self._database.transaction() as session:
+        async with self._database.look() as session:
             return b",".join([data for _, _, data in await read_span(session, door.conversation, span)])
 
     async def _open(self, pairs: Sequence[Pair]) -> Sequence[Door | ChatError]:
-        async with self._database.transaction() as session:
+        async with self._database.look() as session:
             return await open_doors(session, pairs)
 
     async def _prove(self, wanted: Sequence[Wanted]) -> Sequence[bytes | Missed]:

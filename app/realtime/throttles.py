@@ -6,7 +6,8 @@ away each process enforces its share of each limit by itself (`counters`): a thr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from asyncio import Future
+from collections.abc import Awaitable, Generator, Iterable, Mapping, Sequence
 from itertools import chain
 from math import ceil
 from pathlib import Path
@@ -59,6 +60,20 @@ class Verdict(msgspec.Struct, frozen=True):
         return Throttled(policy, max(1, self.retry_after), limit=rate.limit, window=rate.window)
 
 
+class Admission:
+    """The answer to one demand, to come; it need not be waited for."""
+
+    __slots__ = ("_verdict",)
+
+    def __init__(self, verdict: Future[Verdict]) -> None:
+        self._verdict = verdict
+
+    def __await__(self) -> Generator[object, None, None]:
+        verdict = yield from self._verdict
+        if not verdict.allowed:
+            raise verdict.error()
+
+
 class Throttles:
     """`rates` by the policy's name; it may be changed at any time. `processes` share the limits with Redis away."""
 
@@ -108,16 +123,15 @@ class Throttles:
 
     async def of_user(self, user: str) -> None:
         """Count a request of `user`. Raises Throttled."""
-        await self._require(Demand(("requests",), user))
+        await self.admission(user)
+
+    def admission(self, user: str) -> Awaitable[None]:
+        """Count a request of `user` now; waiting for it raises Throttled. Meanwhile other things can be asked."""
+        return Admission(self._singles.ask(Demand(("requests",), user)))
 
     async def of_network(self, network: str) -> None:
         """Count a request before login from `network`. Raises Throttled."""
-        await self._require(Demand(("address",), network))
-
-    async def _require(self, demand: Demand) -> None:
-        verdict = await self.take_one(demand)
-        if not verdict.allowed:
-            raise verdict.error()
+        await Admission(self._singles.ask(Demand(("address",), network)))
 
     async def _call(self, what: str, verdicts: Sequence[Verdict], places: Iterable[Sequence[int]]) -> list[list[int]]:
         """`places` are, policy by policy, the limits to take under or the buckets to give back to."""
