@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import psycopg
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
 from app.domain.events import Outgoing, recorded
@@ -35,6 +35,9 @@ BUSY_STATES = frozenset({"55P03", "40P01", "40001", "57014"})
 
 Session = AsyncSession
 """What handlers and tasks call the session in which a transaction runs."""
+
+Look = AsyncConnection
+"""What a single reading statement runs on."""
 
 HandOver = Callable[[list[Outgoing]], Awaitable[None]]
 
@@ -84,7 +87,7 @@ class Database:
         self.engine = engine
         self.hand_over = hand_over
         self._sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
-        self._looks = async_sessionmaker(engine.execution_options(isolation_level="AUTOCOMMIT"), autoflush=False)
+        self._looks = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -104,16 +107,20 @@ class Database:
             await asyncio.shield(asyncio.ensure_future(self.hand_over(events)))
 
     @asynccontextmanager
-    async def look(self) -> AsyncIterator[AsyncSession]:
-        """A session for one statement that only reads: its snapshot is its own, and BEGIN and COMMIT, two round
-        trips, are saved. Several statements that must agree, and every change, take a `transaction`.
+    async def look(self) -> AsyncIterator[Look]:
+        """For one statement that only reads: its snapshot is its own, and BEGIN and COMMIT, two round trips, are saved.
+
+        Several statements that must agree, and every change, take a `transaction`.
 
         Raises:
             Unavailable: the database is away, or its pool is exhausted.
         """
-        async with asyncio.timeout(TRANSACTION_SECONDS), self._looks() as session:
-            await _connect(session)
-            yield session
+        async with asyncio.timeout(TRANSACTION_SECONDS), AsyncExitStack() as stack:
+            try:
+                connection = await stack.enter_async_context(self._looks.connect())
+            except (PoolTimeout, TimeoutError) as error:
+                raise Unavailable(*AWAY) from error
+            yield connection
 
     async def close(self) -> None:
         await self.engine.dispose()

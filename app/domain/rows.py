@@ -12,11 +12,15 @@ from uuid import UUID
 
 from advanced_alchemy.base import DefaultBase, orm_registry
 from sqlalchemy import ColumnElement, Integer, Row, cast, func
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-__all__ = ["BUCKET_SECONDS", "AnyRow", "DefaultBase", "Entity", "bucket_now", "metadata", "uuid7"]
+__all__ = ["BUCKET_SECONDS", "AnyRow", "DefaultBase", "Entity", "Reader", "bucket_now", "metadata", "uuid7"]
 
+
+Reader: TypeAlias = AsyncSession | AsyncConnection
+"""What a reading statement runs on: a transaction's session, or a connection when it is the only statement."""
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 """A row of whatever was selected, read by its labels."""

@@ -27,6 +27,6 @@ class Liveness:
             raise Unauthenticated("login_ended", "This login has been ended. Log in again.")
 
     async def _ask(self, callers: Sequence[Caller]) -> Sequence[bool]:
-        async with self._database.look() as session:
-            over = await dead(session, {(caller.session, caller.user) for caller in callers})
+        async with self._database.look() as reader:
+            over = await dead(reader, {(caller.session, caller.user) for caller in callers})
         return [caller.session not in over for caller in callers]

@@ -65,12 +65,12 @@ class Pages:
                 return found
             if found.rebuild:
                 self._rebuild(door.conversation)
-        async with self._database.look() as session:
-            return b",".join([data for _, _, data in await read_span(session, door.conversation, span)])
+        async with self._database.look() as reader:
+            return b",".join([data for _, _, data in await read_span(reader, door.conversation, span)])
 
     async def _open(self, pairs: Sequence[Pair]) -> Sequence[Door | ChatError]:
-        async with self._database.look() as session:
-            return await open_doors(session, pairs)
+        async with self._database.look() as reader:
+            return await open_doors(reader, pairs)
 
     async def _prove(self, wanted: Sequence[Wanted]) -> Sequence[bytes | Missed]:
         try:

@@ -23,7 +23,7 @@ class Hash:
 
     def __init__(self, redis: Redis, conversation: str) -> None:
         self._redis = redis
-        self._key = f"chat:{{{conversation}}}:messages"
+        self._key = f"chat:{{{conversation}}}:log"
 
     async def text(self, seq: int) -> str:
         found: Any = await self._redis.hget(self._key, str(seq))

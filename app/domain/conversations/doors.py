@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.errors import ChatError, Conflict, Forbidden, NotFound, Unauthenticated
-from app.domain.rows import AnyRow
+from app.domain.rows import AnyRow, Reader
 from app.domain.users.models import LoginSession, User
 from app.domain.views import Kind, Role
 
@@ -189,12 +189,12 @@ async def open_door(session: AsyncSession, conversation: UUID, user: UUID, *, al
     return _judge(rows.one_or_none(), user, outsiders=allow_outsiders)
 
 
-async def open_doors(session: AsyncSession, pairs: Sequence[Pair]) -> list[Door | ChatError]:
+async def open_doors(reader: Reader, pairs: Sequence[Pair]) -> list[Door | ChatError]:
     """Many doors for reading in one statement: for each pair, in order, the door or the error to raise for it.
 
     Errors: as `open_door`, and Unauthenticated when the account or the login session is over.
     """
-    rows = await session.execute(
+    rows = await reader.execute(
         _MANY,
         {
             "conversations": [pair.conversation for pair in pairs],

@@ -13,6 +13,7 @@ from app.domain.conversations.models import Conversation
 from app.domain.errors import Invalid
 from app.domain.messages.models import MessageRow
 from app.domain.messages.reading import MESSAGE_COLUMNS, SENDER, SENDER_COLUMNS, as_message
+from app.domain.rows import Reader
 
 LARGEST_PAGE = 500
 USUAL_PAGE = 50
@@ -64,9 +65,9 @@ def span_of(ask: Ask, last_seq: int) -> Span:
     return Span(low, high, has_more=low > 1 and high >= 1)
 
 
-async def read_span(session: AsyncSession, conversation: UUID, span: Span) -> list[Entry]:
+async def read_span(reader: Reader, conversation: UUID, span: Span) -> list[Entry]:
     """The messages of `span`, ascending."""
-    rows = await session.execute(
+    rows = await reader.execute(
         select(*MESSAGE_COLUMNS, *SENDER_COLUMNS)
         .join(SENDER, SENDER.id == MessageRow.sender_id)
         .where(MessageRow.conversation_id == conversation, MessageRow.seq.between(span.low, span.high))

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, func, literal, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, bindparam, func, select
 
+from app.domain.rows import Reader
 from app.domain.users.models import LoginSession, User
 
 
@@ -24,13 +24,15 @@ def login_is_live() -> ColumnElement[bool]:
     return and_(LoginSession.revoked_at.is_(None), LoginSession.expires_at > func.clock_timestamp())
 
 
-async def dead(session: AsyncSession, logins: Collection[tuple[UUID, UUID]]) -> set[UUID]:
+_ALIVE = (
+    select(LoginSession.id, LoginSession.user_id)
+    .join(User, User.id == LoginSession.user_id)
+    .where(LoginSession.id == any_(bindparam("logins", type_=ARRAY(Uuid))), login_is_live(), account_is_open())
+)
+
+
+async def dead(reader: Reader, logins: Collection[tuple[UUID, UUID]]) -> set[UUID]:
     """Of these (login session, user) pairs, the sessions that do not live, or are not that user's. One query."""
-    asked = list({login for login, _ in logins})
-    alive = await session.execute(
-        select(LoginSession.id, LoginSession.user_id)
-        .join(User, User.id == LoginSession.user_id)
-        .where(LoginSession.id == any_(literal(asked, ARRAY(Uuid))), login_is_live(), account_is_open())
-    )
+    alive = await reader.execute(_ALIVE, {"logins": list({login for login, _ in logins})})
     living = {(login, user) for login, user in alive}
     return {login for login, user in logins if (login, user) not in living}
