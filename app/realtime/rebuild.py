@@ -44,8 +44,7 @@ def _fitting(entries: list[Entry]) -> list[Entry]:
     """The newest of `entries` that fit into the cache's bytes."""
     room = LARGEST_BYTES
     for place in range(len(entries) - 1, -1, -1):
-        _, position, data = entries[place]
-        room -= len(b"%d:" % position) + len(data)
+        room -= len(entries[place][2])
         if room < 0:
             return entries[place + 1 :]
     return entries

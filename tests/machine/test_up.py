@@ -27,7 +27,7 @@ def data_dir() -> Iterator[Path]:
         yield directory / "data"
 
 
-def test_it_runs_alone_revives_what_falls_and_ends_with_ctrl_c(data_dir: Path) -> None:
+def test_it_runs_alone_revives_what_falls_and_after_a_kill_has_the_data(data_dir: Path) -> None:
     with chat_up(data_dir) as running:
         running.wait_ready()
         assert {verb for verb in ("api", "worker", "beat") if running.children(verb)} == {"api", "worker", "beat"}
@@ -52,16 +52,6 @@ def test_it_runs_alone_revives_what_falls_and_ends_with_ctrl_c(data_dir: Path) -
         assert alive(fallen + pool) == []
 
         everything = running.family()
-        assert running.stop(signal.SIGINT) < STOP_SECONDS
-        assert running.process.returncode == 0
-        assert alive(everything) == []
-        assert sorted(file.name for file in data_dir.iterdir() if file.is_file()) == ["secret_key", "up.lock"]
-
-
-def test_after_a_kill_nothing_lives_on_and_the_next_start_has_the_data(data_dir: Path) -> None:
-    with chat_up(data_dir) as running:
-        running.wait_ready()
-        everything = running.family()
         with psycopg.connect(database_of(running)) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 'before the crash' AS word")
         # One that cannot hear the kernel's message: it holds the port until somebody ends it.
@@ -70,15 +60,17 @@ def test_after_a_kill_nothing_lives_on_and_the_next_start_has_the_data(data_dir:
         running.process.kill()
         running.process.wait()
         until(lambda: alive(everything) in ([], [frozen]), STOP_SECONDS)
+
     with chat_up(data_dir, port=running.port) as running:
         running.wait_ready()
         assert alive([frozen]) == []
         with psycopg.connect(database_of(running)) as connection:
             assert connection.execute("SELECT word FROM kept").fetchone() == ("before the crash",)
         everything = running.family()
-        assert running.stop(signal.SIGTERM) < STOP_SECONDS
+        assert running.stop(signal.SIGINT) < STOP_SECONDS
         assert running.process.returncode == 0
         assert alive(everything) == []
+        assert sorted(file.name for file in data_dir.iterdir() if file.is_file()) == ["secret_key", "up.lock"]
 
 
 def test_a_port_that_is_taken_is_named_before_anything_is_started(data_dir: Path) -> None:
@@ -104,7 +96,7 @@ def test_servers_that_are_given_replace_the_embedded_ones(
         assert messages > 20
         assert demo(running) == told
         assert count(fresh_database_url, "SELECT count(*) FROM messages") == messages
-        assert running.stop(signal.SIGHUP) < STOP_SECONDS
+        assert running.stop(signal.SIGTERM) < STOP_SECONDS
 
 
 def test_a_demo_without_a_chat_says_so(data_dir: Path) -> None:
