@@ -31,8 +31,11 @@ venv: .venv/dev.stamp ## the environment with everything the tests need
 .venv/dev.stamp: requirements/dev.txt pyproject.toml
 	@bash requirements/install dev
 
+# One more than there are cores: many tests wait for processes to start and to stop.
+WORKERS ?= $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
+
 test: venv ## the whole suite, against real servers
-	$(PYTEST) -n auto --dist worksteal $(PYTEST_ARGS)
+	$(PYTEST) -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 check: venv ## what CI runs: format, lint, types, import contracts, migrations, tests
 	.venv/bin/ruff format --check .
