@@ -10,7 +10,6 @@ from litestar.config.cors import CORSConfig
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp
 
 from app.api import documents
@@ -59,13 +58,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
         async with runtime.database.transaction() as session:
             yield session
 
-    # A plain function: Litestar copies its guards deeply, with all they hold.
-    async def authenticated(connection: AnyConnection, handler: BaseRouteHandler) -> None:
-        await runtime.authentication(connection, handler)
-
     app = Litestar(
         [
-            Router("/api/v1", route_handlers=CONTROLLERS, guards=[authenticated]),
+            Router("/api/v1", route_handlers=CONTROLLERS, middleware=[runtime.authentication]),
             HealthController,
             documents.DocumentsController,
             documents.assets,

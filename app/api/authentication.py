@@ -6,7 +6,7 @@ needs an access token whose login still lives. What a caller may do there is the
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -14,8 +14,10 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Headers
 from litestar.di import Provide
+from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
-from litestar.handlers import BaseRouteHandler
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app.domain.errors import Unauthenticated
 from app.domain.users.addresses import client_address, network
@@ -61,8 +63,13 @@ class Client(msgspec.Struct, frozen=True):
     network: str
 
 
-class Authentication:
-    """A Litestar guard. Puts the `Caller` into the scope, where the dependency `caller` finds it."""
+class Authentication(ASGIMiddleware):
+    """Puts the `Caller` into the scope, where the dependency `caller` finds it.
+
+    Not a guard: Litestar copies the handler for every call of one.
+    """
+
+    scopes = (ScopeType.HTTP,)
 
     def __init__(self, tokens: Tokens, liveness: Liveness, requests: Requests, *, proxy_hops: int = 0) -> None:
         self._tokens = tokens
@@ -70,18 +77,25 @@ class Authentication:
         self._requests = requests
         self._hops = proxy_hops
 
-    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    def __deepcopy__(self, memo: object) -> Authentication:
+        return self  # Litestar copies what a router is given; there is one of this
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Raises Unauthenticated, Throttled, or 415 for a body that does not call itself JSON."""
-        if handler.opt.get("public") or connection.scope.get("method") == "OPTIONS":
+        await self._admit(ASGIConnection(scope), scope["route_handler"].opt)
+        await next_app(scope, receive, send)
+
+    async def _admit(self, connection: ASGIConnection[Any, Any, Any, Any], opt: Mapping[str, Any]) -> None:
+        if opt.get("public") or connection.scope.get("method") == "OPTIONS":
             await self._requests.of_network(client_of(connection, self._hops).network)
         else:
             claims = self._tokens.verify(bearer(connection.headers), "access")
             caller = claims.caller()
-            if handler.opt.get("admitted_later"):
+            if opt.get("admitted_later"):
                 connection.scope["auth"] = self._requests.admission(str(caller.user))
             else:
                 await self._requests.of_user(str(caller.user))
-            if not handler.opt.get("judged_later"):
+            if not opt.get("judged_later"):
                 await self._liveness.ensure(caller)
             connection.scope["user"] = caller
         require_json(connection.headers)

@@ -33,9 +33,9 @@ class Pages:
         self._accelerator = accelerator
         self._cache = cache
         self._rebuild = rebuild
-        self._doors: Batcher[Pair, Door] = Batcher(self._open, largest=LARGEST_FLIGHT, waiting=MOST_WAITING, flights=2)
+        self._doors: Batcher[Pair, Door] = Batcher(self._open, largest=LARGEST_FLIGHT, waiting=MOST_WAITING)
         self._proofs: Batcher[Wanted, bytes | Missed] = Batcher(
-            self._prove, largest=LARGEST_FLIGHT, waiting=MOST_WAITING, flights=2
+            self._prove, largest=LARGEST_FLIGHT, waiting=MOST_WAITING
         )
 
     async def page(self, conversation: UUID, caller: Caller, ask: Ask, admission: Awaitable[None]) -> bytes:

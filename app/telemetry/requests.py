@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import uuid4
 
 import structlog
 
@@ -93,7 +93,7 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == HEADER and _ACCEPTABLE.fullmatch(value):
             return str(value, "ascii")
-    return uuid4().hex
+    return f"{random.getrandbits(128):032x}"
 
 
 def _on_one_line(path: str) -> str:
