@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help up demo test check fmt lint types lock chaos bench documents golden openapi venv clean
+.PHONY: help up demo test check fmt lint types lock chaos trials bench documents golden openapi venv clean
 
 PY := .venv/bin/python
 SEED ?= 1
@@ -58,6 +58,9 @@ lock: venv ## make the locks anew from pyproject.toml
 
 chaos: venv ## the fault driver: make chaos SEED=7 MINUTES=30
 	@exec $(PY) -m tests.chaos --seed $(SEED) --minutes $(MINUTES)
+
+trials: venv ## four long trials: kills, Redis away, a storm of sockets, a reader that never reads
+	@exec $(PY) -m tests.chaos.trials $(ONLY)
 
 bench: venv ## the benchmark: a table, and bench/results.json; make bench ONLY=send_64 for one row
 	@exec $(PY) -m bench $(addprefix --only=,$(ONLY))

@@ -32,10 +32,16 @@ Say = Callable[[str], None]
 
 
 class Driver:
-    """`patience` stretches every bound: 1 on a machine of its own, more where a whole suite runs beside."""
+    """`patience` stretches every bound: 1 on a machine of its own, more where a whole suite runs beside.
 
-    def __init__(self, stage: Stage, seed: int, patience: float, say: Say, *, hurried: bool = False) -> None:
+    `rate` is what all writers together aim at, in sends a second.
+    """
+
+    def __init__(
+        self, stage: Stage, seed: int, patience: float, say: Say, *, hurried: bool = False, rate: float = RATE
+    ) -> None:
         self.hurried = hurried
+        self.rate = rate
         self.stage = stage
         self.dice = random.Random(seed)
         self.record = Record(patience)
@@ -100,7 +106,7 @@ class Driver:
         seats = [(cast[name], one) for one in self.conversations[:3] for name in ("Ada", "Grace", "Alan", "Joan")]
         seats += [(toggler.person, toggler.conversation) for toggler in self.togglers]
         for at, (person, conversation) in enumerate(seats):
-            writer = Writer(self.stage, self.record, person, conversation, self._own_dice(), RATE / len(seats))
+            writer = Writer(self.stage, self.record, person, conversation, self._own_dice(), self.rate / len(seats))
             if at % 3 == 0:
                 writer.socket = next(reader for reader in self.readers if reader.person is person)
             self.writers.append(writer)

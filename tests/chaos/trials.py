@@ -1,0 +1,168 @@
+"""`make trials`: four long trials, one after the other, each with figures; red when a promise does not hold.
+
+`kills`: fifty times kill -9 under 200 sends a second. `redis`: away for a minute, then silent for a minute.
+`storm`: a thousand sockets lost and back at once, at one process. `slow`: somebody who never reads, beside 200 others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import uvloop
+
+from bench.crowds import Crowd, unheard
+from tests.chaos.driver import Driver
+from tests.chaos.faults import LONG, SHORT, Fault
+from tests.chaos.latency import Idler, Latency
+from tests.chaos.stage import Stage, set_stage
+
+KILLS: Final = 50
+SENDS: Final = 200.0
+CROWD: Final = 1_000
+SOCKETS_EACH: Final = 20
+"""The most one person may have at one process."""
+HELLO_SECONDS: Final = 10.0
+BACK_SECONDS: Final = 5.0
+BACK_MS: Final = 50.0
+ADDED_SECONDS: Final = 3.0
+GOOD: Final = 200
+CALM_SECONDS: Final = 60.0
+WORSE: Final = 1.10
+"""What the others may be slowed down by a reader that never reads."""
+SEED: Final = 1
+
+Trial = Callable[[Stage], Awaitable[list[str]]]
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+async def kills(stage: Stage) -> list[str]:
+    driver = Driver(stage, SEED, 1.0, say, rate=SENDS)
+    await driver.set_up(1)
+    driver.begin()
+    for number in range(1, KILLS + 1):
+        await driver.suffer(_fault("kill -9 of an API process"))
+        if number % 10 == 0:
+            say(f"  {number} kills, {driver.record.counts['send ok']} sends acknowledged")
+    seconds = time.monotonic() - driver.record.began
+    violations = await driver.finish()
+    slowest = max(window.converged or 0.0 for window in driver.record.windows)
+    acknowledged = driver.record.counts["send ok"]
+    say(
+        f"  {acknowledged} acknowledged, {acknowledged / seconds:.0f}/s; all whole at most {slowest:.2f} s after a kill"
+    )
+    return violations
+
+
+async def redis(stage: Stage) -> list[str]:
+    driver = Driver(stage, SEED, 1.0, say)
+    await driver.set_up(1)
+    one, two = (place.node for place in stage.places)
+    ada, grace = [await one.register(name) for name in ("Ada", "Grace")]
+    conversation = await ada.converse(grace)
+    newcomers = [await one.register(f"New{number}") for number in range(2)]
+    driver.begin()
+    await asyncio.sleep(3)
+    problems: list[str] = []
+    latency = Latency(ada, conversation)
+    async with grace.at(two).listening() as socket:
+        say(f"  before: {await latency.measure(socket, BACK_SECONDS)}")
+        for fault, newcomer in zip(
+            (_fault("Redis down 60 s"), _fault("Redis silent (SIGSTOP) 60 s")), newcomers, strict=True
+        ):
+            async with newcomer.at(two).listening() as there:
+                suffering = asyncio.create_task(driver.suffer(fault))
+                await asyncio.sleep(10)
+                began = time.monotonic()
+                await ada.post(f"/conversations/{conversation}/add_member/", user=newcomer.id)
+                await there.expect("conversation.created", conversation=conversation)
+                waited = time.monotonic() - began
+                await suffering
+            await asyncio.sleep(BACK_SECONDS)
+            lags = await latency.measure(socket, BACK_SECONDS)
+            say(f"  {fault.name}: who was added had it after {waited:.2f} s; 5 s after its return {lags}")
+            if waited > ADDED_SECONDS:
+                problems.append(f"{fault.name}: who was added had the conversation after {waited:.1f} s")
+            if lags.at(0.5) > BACK_MS:
+                problems.append(f"{fault.name}: 5 s after its return {lags}")
+    return problems + await driver.finish()
+
+
+async def storm(stage: Stage) -> list[str]:
+    node = stage.places[0].node
+    people = await asyncio.gather(*(node.register(f"Crowd{at}") for at in range(CROWD // SOCKETS_EACH)))
+    await people[0].converse(*people[1:])
+    tokens = [person.access for person in people for _ in range(SOCKETS_EACH)]
+    crowd = Crowd(stage.places[0].port)
+    await crowd.open(tokens, unheard)
+    await crowd.leave()
+    began = time.monotonic()
+    # Fails when one is refused, with a 5xx or otherwise.
+    await crowd.open(tokens, unheard)
+    seconds = time.monotonic() - began
+    await crowd.leave()
+    say(f"  {len(tokens)} sockets had their hello {seconds:.1f} s after all were lost")
+    return [] if seconds <= HELLO_SECONDS else [f"{len(tokens)} sockets had their hello after {seconds:.1f} s"]
+
+
+async def slow(stage: Stage) -> list[str]:
+    place = stage.places[0]
+    people = await asyncio.gather(*(place.node.register(f"Good{at}") for at in range(GOOD // SOCKETS_EACH)))
+    ada, idle = [await place.node.register(name) for name in ("Ada", "Idle")]
+    conversation = await ada.converse(*people, idle)
+    crowd, latency = Crowd(place.port), Latency(ada, conversation)
+    await crowd.open([person.access for person in people for _ in range(SOCKETS_EACH)], latency.heard)
+    before = await latency.play(CALM_SECONDS)
+    say(f"  {GOOD} readers alone: {before}")
+    async with Idler(place.port, idle.access) as idler:
+        beside = await latency.play(CALM_SECONDS)
+    say(f"  beside one that never reads ({idler.opened} connections of it, one at a time): {beside}")
+    after = await latency.play(CALM_SECONDS)
+    say(f"  alone again: {after}")
+    crowd.require()
+    await crowd.leave()
+    bound = WORSE * max(before.at(0.99), after.at(0.99))
+    return [] if beside.at(0.99) <= bound else [f"p99 {beside.at(0.99):.1f} ms, more than {bound:.1f} ms"]
+
+
+def _fault(name: str) -> Fault:
+    return next(fault for fault in (*SHORT, *LONG) if fault.name == name)
+
+
+TRIALS: Final[dict[str, Trial]] = {"kills": kills, "redis": redis, "storm": storm, "slow": slow}
+
+
+async def run(names: list[str]) -> int:
+    broken = 0
+    for name in names:
+        say(name)
+        async with set_stage() as stage:
+            problems = await TRIALS[name](stage)
+        for problem in problems:
+            say(f"VIOLATION {problem}")
+        broken += len(problems)
+    say(f"{broken} violations" if broken else "no violation")
+    return 1 if broken else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.trials", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*TRIALS, []], help="these; else all")
+    asked = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    gc.disable()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run(asked.names or list(TRIALS)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
