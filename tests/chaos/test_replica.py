@@ -44,3 +44,23 @@ def test_a_load_that_is_as_new_as_the_line_is_enough() -> None:
     replica.take(created(LONG))
     assert replica.take(loaded(LONG)) == []
     assert replica.take(change(LONG + 1, "message.created", message(5))) == []
+
+
+def test_what_is_loaded_may_be_ahead_of_the_socket_which_then_tells_it_once() -> None:
+    replica = Replica("linus")
+    replica.take(created(LONG))
+    replica.take(loaded(LONG + 2))
+    for position in (LONG + 1, LONG + 2, LONG + 3):
+        replica.take(change(position, "message.created", message(position)))
+    assert replica.held[HERE].position == LONG + 3
+    assert replica.wrong == []
+    replica.take(change(LONG + 2, "message.created", message(LONG + 2)))
+    assert "twice" in replica.wrong[0]
+
+
+def test_a_read_mark_told_during_a_load_is_kept() -> None:
+    replica = Replica("linus")
+    replica.take(created(LONG))
+    replica.take(told({"type": "read", "conversation": HERE, "user": "linus", "seq": 7}))
+    replica.take(loaded(LONG))
+    assert replica.held[HERE].line["read_seq"] == 7
