@@ -14,6 +14,7 @@ from litestar.types import ASGIApp
 
 from app.api import documents
 from app.api.accounts import AccountController, RegistrationController
+from app.api.bodies import StrictRequest
 from app.api.changes import ChangeController
 from app.api.conversations import ConversationController
 from app.api.headers import SecurityHeaders
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         lifespan=[runtime.running],
         openapi_config=documents.openapi_config(),
         cors_config=CORSConfig(allow_origins=list(runtime.settings.allowed_origins), max_age=600),
+        request_class=StrictRequest,
         request_max_body_size=LARGEST_BODY,
         debug=runtime.settings.debug,
         state=State({"retiring": runtime}),

@@ -41,8 +41,8 @@ def field_faults(extra: Any) -> list[FieldFault]:
 def _fault(one: Mapping[str, Any]) -> FieldFault:
     field, message = _INDEX.sub(r".\1", str(one.get("key", ""))), str(one.get("message", ""))
     named = _NAMED.match(message)
-    if field == "data" and (named or message == NO_BODY or message.startswith("Expected `object`")):
-        field = ""  # Litestar's word for the body as a whole; otherwise it is a field of that name
+    if message == NO_BODY:
+        field = ""  # Litestar's word for the body as a whole; otherwise "data" is a field of that name
     if named:
         field = f"{field}.{named[2]}" if field else named[2]
         message = _PLAIN[named[1]]

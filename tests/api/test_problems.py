@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ from litestar.exceptions import (
 from litestar.params import JSONBody
 from structlog.testing import capture_logs
 
+from app.api.bodies import StrictRequest
 from app.api.problems import STATUSES, answer
 from app.domain import errors
 from app.domain.errors import ChatError, Invalid, OutcomeUnknown, Throttled
@@ -207,7 +209,13 @@ async def marks(data: JSONBody[Marks]) -> None:
     ],
 )
 async def test_faults_name_their_field_however_deep(body: str, field: str) -> None:
-    app = Litestar([marks], exception_handlers={Exception: answer}, openapi_config=None, logging_config=None)
+    app = Litestar(
+        [marks],
+        request_class=StrictRequest,
+        exception_handlers={Exception: answer},
+        openapi_config=None,
+        logging_config=None,
+    )
     async with serving(app) as client:
         answered = await client.post("/marks", content=body)
     [fault] = problem(answered, 400, "invalid")["errors"]
@@ -236,13 +244,16 @@ async def test_a_wrong_method_names_the_right_ones(api: Client) -> None:
         b'{"email": "\xff\xfe"}',
         b'{"email": "\\ud800"}',
         b"\x00",
-        b"[" * 100_000,
-        b'{"email":' * 10_000,
-        json.dumps({"email": None}).encode() + b"}",
+        json.dumps({"email": "ada@example.org", "password": "x"}).encode() + b"}",
     ],
 )
 async def test_what_is_no_json_is_malformed(api: Client, body: bytes) -> None:
     problem(await api.post(f"{API}/login/", content=body), 400, "malformed")
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"email":' * 10_000, b'{"email": null}}'])
+async def test_what_is_of_another_type_is_read_no_further(api: Client, body: bytes) -> None:
+    problem(await api.post(f"{API}/login/", content=body), 400, "invalid")
 
 
 async def test_no_body_is_said_to_be_missing(api: Client) -> None:
@@ -282,3 +293,43 @@ async def test_details_do_not_quote_the_address_asked_for(api: Client) -> None:
     problem(answered, 400, "invalid")
     assert "canary" not in answered.text
     assert "http" not in answered.text
+
+
+async def test_who_hangs_up_before_the_end_of_a_body_is_no_error_of_ours() -> None:
+    @post("/")
+    async def route(data: JSONBody[dict[str, int]]) -> None: ...
+
+    app = Litestar(
+        [route],
+        request_class=StrictRequest,
+        exception_handlers={Exception: answer},
+        openapi_config=None,
+        logging_config=None,
+    )
+    said = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(said)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: Any = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/",
+        "raw_path": b"/",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"content-length", b"9")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+        "app": app,
+    }
+    with capture_logs() as logs:
+        await app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert logs == []

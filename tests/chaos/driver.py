@@ -177,7 +177,8 @@ class Driver:
                 for reader, _ in there
                 if reader.opened == opened[reader] and reader.settled
                 for one, held in reader.replica.held.items()
-                if one in goal and held.position < goal[one]
+                # What is being loaded over REST was given meanwhile: that is no delivery.
+                if one in goal and held.position < goal[one] and held.loading is None
             ]
             waited = time.monotonic() - began
             bound = seconds * self.record.patience + 2 * self.record.stalled(began, time.monotonic())

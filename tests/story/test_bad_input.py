@@ -81,6 +81,7 @@ CASES = {
     "client_id with NUL": text(said(client_id="a\0"), "invalid", "client_id"),
     "client_id a number": text(said(client_id=7), "invalid", "client_id"),
     "two different keys": text(said(client_id="a"), "invalid_message", "client_id", headers={"Idempotency-Key": "b"}),
+    "a number said as a text": text(said(reply_to="1"), "invalid", "reply_to"),
     "reply to nothing": text(said(reply_to=99), "invalid_message", "reply_to"),
     "reply to zero": text(said(reply_to=0), "invalid_message", "reply_to"),
     "reply to a huge number": text(said(reply_to=2**63), "invalid_message", "reply_to"),
@@ -93,10 +94,10 @@ CASES = {
     "array body": text([], "invalid"),
     "string body": text(b'"hello"', "invalid"),
     "2,000-deep JSON": text(
-        b'{"message_type":"text","text":"x","reply_to":' + b"[" * DEEP + b"]" * DEEP + b"}", "malformed"
+        b'{"message_type":"text","text":"x","reply_to":' + b"[" * DEEP + b"]" * DEEP + b"}", "invalid", "reply_to"
     ),
-    "2,000-deep body": text(b"[" * DEEP + b"]" * DEEP, "malformed"),
-    "2,000-deep unknown field": text(b'{"colour":' + b'{"a":' * DEEP + b"1" + b"}" * DEEP + b"}", "malformed"),
+    "2,000-deep body": text(b"[" * DEEP + b"]" * DEEP, "invalid"),
+    "2,000-deep unknown field": text(b'{"colour":' + b'{"a":' * DEEP + b"1" + b"}" * DEEP + b"}", "invalid", "colour"),
     "2 MB body": text(said(text="x" * TWO_MEGABYTES), "too_large", status=413),
     "2 MB of blanks": text(b" " * TWO_MEGABYTES, "too_large", status=413),
     "another content type": text(
@@ -143,6 +144,26 @@ CASES = {
     "read of a huge": Case("PUT", "/conversations/{conversation}/read/", {"seq": 2**63}, 400, "invalid_seq"),
     "read of a word": Case(
         "PUT", "/conversations/{conversation}/read/", {"seq": "one"}, 400, "invalid", frozenset({"seq"})
+    ),
+    "read of a number said as a text": Case(
+        "PUT", "/conversations/{conversation}/read/", {"seq": "1"}, 400, "invalid", frozenset({"seq"})
+    ),
+    "a truth said as a text": Case(
+        "POST", "/conversations/", {"name": "x", "is_private": "true"}, 400, "invalid", frozenset({"is_private"})
+    ),
+    "a truth said as a number": Case(
+        "POST", "/conversations/", {"name": "x", "is_private": 1}, 400, "invalid", frozenset({"is_private"})
+    ),
+    "marks that are none": Case(
+        "POST", "/conversations/{conversation}/mark_message_read/", {"data": 7}, 400, "invalid", frozenset({"data"})
+    ),
+    "marks without a message": Case(
+        "POST",
+        "/conversations/{conversation}/mark_message_read/",
+        {"data": [{}]},
+        400,
+        "invalid",
+        frozenset({"data.0.message"}),
     ),
     "read backwards": Case("PUT", "/conversations/{conversation}/read/", {"seq": -1}, 400, "invalid_seq"),
     "marks of nothing": Case("POST", "/conversations/{conversation}/mark_message_read/", {"data": []}, 400, "invalid"),
