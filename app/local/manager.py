@@ -8,6 +8,8 @@ system without such ties left.
 
 from __future__ import annotations
 
+import os
+import pwd
 import shlex
 import signal
 import subprocess
@@ -33,7 +35,7 @@ logfile_maxbytes = 0
 loglevel = warn
 pidfile = {home}/supervisord.pid
 childlogdir = {home}
-
+{account}
 # One group: its programs are told to stop at the same time, groups only one after the other.
 [group:chat]
 programs = {programs}
@@ -107,7 +109,10 @@ class Manager:
 
     def _configured(self, arguments: dict[str, list[str]]) -> str:
         # A percent sign means something to supervisord, in a path too.
-        parts = [CONFIGURATION.format(home=str(self._home.resolve()).replace("%", "%%"), programs=",".join(PROGRAMS))]
+        home = str(self._home.resolve()).replace("%", "%%")
+        # Root is told so on purpose, or supervisord begins every start with a critical message.
+        account = f"user = {pwd.getpwuid(0).pw_name}\n" if os.geteuid() == 0 else ""
+        parts = [CONFIGURATION.format(home=home, account=account, programs=",".join(PROGRAMS))]
         for name in PROGRAMS:
             words = [sys.executable, "-m", "app.cli", "--tied", name, *arguments.get(name, [])]
             command = shlex.join(words).replace("%", "%%")
