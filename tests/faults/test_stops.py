@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from tests.faults.conftest import Nodes
 from tests.support.client import PATIENCE, Node, Socket, eventually
@@ -154,7 +155,7 @@ async def send_on(socket: Socket, conversation: str, ledger: Ledger) -> None:
                 client_id=client_id,
             )
             answer = await socket.expect("ack", "error", ref=client_id)
-        except (AssertionError, OSError, EOFError, asyncio.IncompleteReadError):
+        except (AssertionError, OSError, EOFError, ConnectionClosed):
             return
         if answer["type"] == "ack":
             ledger.acknowledged[client_id] = answer["data"]

@@ -1,0 +1,147 @@
+"""Bodies are what they say: strictly typed, bounded, JSON; what is wrong is named however deep it stands."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from litestar import Litestar, post
+from litestar.params import JSONBody
+from structlog.testing import capture_logs
+
+from app.api.bodies import StrictRequest
+from app.api.problems import answer
+from tests.support.web import API, Client, join, problem, serving
+
+
+class Item(msgspec.Struct, forbid_unknown_fields=True):
+    message: int
+
+
+class Marks(msgspec.Struct, forbid_unknown_fields=True):
+    data: list[Item]
+
+
+@post("/marks", status_code=204)
+async def marks(data: JSONBody[Marks]) -> None:
+    del data
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ('{"data": [{"message": "x"}]}', "data.0.message"),
+        ('{"data": [{"message": 1}, {"message": 1, "seq": 2}]}', "data.1.seq"),
+        ('{"data": [{}]}', "data.0.message"),
+        ('{"data": 7}', "data"),
+        ('{"dat": []}', "dat"),
+        ("{}", "data"),
+        ("[]", ""),
+    ],
+)
+async def test_faults_name_their_field_however_deep(body: str, field: str) -> None:
+    app = Litestar(
+        [marks],
+        request_class=StrictRequest,
+        exception_handlers={Exception: answer},
+        openapi_config=None,
+        logging_config=None,
+    )
+    async with serving(app) as client:
+        answered = await client.post("/marks", content=body)
+    [fault] = problem(answered, 400, "invalid")["errors"]
+    assert fault["field"] == field
+    assert fault["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"email":',
+        b"{'email': 1}",
+        b'{"email": "\xff\xfe"}',
+        b'{"email": "\\ud800"}',
+        b"\x00",
+        json.dumps({"email": "ada@example.org", "password": "x"}).encode() + b"}",
+    ],
+)
+async def test_what_is_no_json_is_malformed(api: Client, body: bytes) -> None:
+    problem(await api.post(f"{API}/login/", content=body), 400, "malformed")
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"email":' * 10_000, b'{"email": null}}'])
+async def test_what_is_of_another_type_is_read_no_further(api: Client, body: bytes) -> None:
+    problem(await api.post(f"{API}/login/", content=body), 400, "invalid")
+
+
+async def test_no_body_is_said_to_be_missing(api: Client) -> None:
+    body = problem(await api.post(f"{API}/login/"), 400, "invalid")
+    assert body["errors"] == [{"field": "", "message": "A JSON object is required."}]
+
+
+async def test_too_large_a_body_is_refused(api: Client) -> None:
+    answered = await api.post(f"{API}/login/", content=b'{"email": "' + b"x" * 300_000 + b'"}')
+    problem(answered, 413, "too_large")
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x", "x"]
+)
+async def test_a_body_that_says_it_is_no_json_is_refused(api: Client, kind: str) -> None:
+    answered = await api.post(f"{API}/login/", content=b'{"email": "x"}', headers={"Content-Type": kind})
+    problem(answered, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON", None])
+async def test_json_is_json_however_it_is_written(api: Client, kind: str | None) -> None:
+    headers = {"Content-Type": kind} if kind else {}
+    answered = await api.post(f"{API}/login/", content=b'{"email": "x", "password": "y"}', headers=headers)
+    problem(answered, 401, "invalid_credentials")
+
+
+async def test_without_a_body_the_type_does_not_matter(api: Client) -> None:
+    ada = await join(api)
+    answered = await api.get(f"{API}/me/", headers={**ada.headers, "Content-Type": "text/plain"})
+    assert answered.status_code == 200
+
+
+async def test_who_hangs_up_before_the_end_of_a_body_is_no_error_of_ours() -> None:
+    @post("/")
+    async def route(data: JSONBody[dict[str, int]]) -> None: ...
+
+    app = Litestar(
+        [route],
+        request_class=StrictRequest,
+        exception_handlers={Exception: answer},
+        openapi_config=None,
+        logging_config=None,
+    )
+    said = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(said)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: Any = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/",
+        "raw_path": b"/",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"content-length", b"9")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+        "app": app,
+    }
+    with capture_logs() as logs:
+        await app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert logs == []
