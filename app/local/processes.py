@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -50,7 +50,7 @@ def free_port() -> int:
 
     It lies below the ports that kernels give to outgoing connections: a server that comes back finds it free.
     """
-    while port_is_taken(port := random.choice(STEADY_PORTS)):  # noqa: S311 - any will do
+    while port_is_taken(port := secrets.choice(STEADY_PORTS)):
         pass
     return port
 

@@ -8,12 +8,24 @@ from typing import Any
 import msgspec
 import pytest
 from litestar import Litestar, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 from structlog.testing import capture_logs
 
 from app.api.bodies import StrictRequest
 from app.api.problems import answer
 from tests.support.web import API, Client, join, problem, serving
+
+
+def strict(route: HTTPRouteHandler) -> Litestar:
+    """An application of this route alone, which reads bodies as ours does."""
+    return Litestar(
+        [route],
+        request_class=StrictRequest,
+        exception_handlers={Exception: answer},
+        openapi_config=None,
+        logging_config=None,
+    )
 
 
 class Item(msgspec.Struct, forbid_unknown_fields=True):
@@ -42,13 +54,7 @@ async def marks(data: JSONBody[Marks]) -> None:
     ],
 )
 async def test_faults_name_their_field_however_deep(body: str, field: str) -> None:
-    app = Litestar(
-        [marks],
-        request_class=StrictRequest,
-        exception_handlers={Exception: answer},
-        openapi_config=None,
-        logging_config=None,
-    )
+    app = strict(marks)
     async with serving(app) as client:
         answered = await client.post("/marks", content=body)
     [fault] = problem(answered, 400, "invalid")["errors"]
@@ -111,13 +117,7 @@ async def test_who_hangs_up_before_the_end_of_a_body_is_no_error_of_ours() -> No
     @post("/")
     async def route(data: JSONBody[dict[str, int]]) -> None: ...
 
-    app = Litestar(
-        [route],
-        request_class=StrictRequest,
-        exception_handlers={Exception: answer},
-        openapi_config=None,
-        logging_config=None,
-    )
+    app = strict(route)
     said = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
     sent: list[Any] = []
 

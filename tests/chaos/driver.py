@@ -19,7 +19,7 @@ from tests.chaos.togglers import Toggler
 from tests.chaos.truth import Truth, read_truth
 from tests.chaos.walkers import Peeker, Walker
 from tests.chaos.writers import Editor, Marker, Writer, say_again
-from tests.support.client import Person
+from tests.support.client import Person, eventually
 
 CONVERGED_SECONDS: Final = 5.0
 """I6: after the last fault heals."""
@@ -223,10 +223,8 @@ class Driver:
 
     async def _quiet(self) -> list[str]:
         """Until every reader is back, and 5 s more, in which all must have arrived."""
-        deadline = time.monotonic() + 20 * self.record.patience
-        for reader in self.readers:
-            while not reader.is_whole and time.monotonic() < deadline:  # noqa: ASYNC110 - many things make it whole
-                await asyncio.sleep(0.05)
+        with suppress(AssertionError):
+            await eventually(lambda: all(reader.is_whole for reader in self.readers), 20 * self.record.patience)
         late = [f"I5: {reader.name} never came back" for reader in self.readers if not reader.is_whole]
         began = time.monotonic()
         goal = await positions(self.stage.url, self.conversations)

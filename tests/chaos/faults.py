@@ -18,6 +18,7 @@ import psycopg
 
 from tests.chaos.record import Stop
 from tests.chaos.stage import Place
+from tests.support.wires import Where
 
 if TYPE_CHECKING:
     from tests.chaos.driver import Driver
@@ -56,7 +57,7 @@ async def kill(driver: Driver) -> None:
     await driver.bring_back(place)
 
 
-def killed_at(where: str) -> Callable[[Driver], Awaitable[None]]:
+def killed_at(where: Where) -> Callable[[Driver], Awaitable[None]]:
     async def inject(driver: Driver) -> None:
         place = driver.some_place()
         api = place.running
@@ -68,16 +69,16 @@ def killed_at(where: str) -> Callable[[Driver], Awaitable[None]]:
     return inject
 
 
-def cut_at(where: str) -> Callable[[Driver], Awaitable[None]]:
+def cut_at(where: Where) -> Callable[[Driver], Awaitable[None]]:
     async def inject(driver: Driver) -> None:
         await sprung(driver, driver.some_place(), where, None)
 
     return inject
 
 
-async def sprung(driver: Driver, place: Place, where: str, then: Callable[[], None] | None) -> None:
+async def sprung(driver: Driver, place: Place, where: Where, then: Callable[[], None] | None) -> None:
     """The trap in this process's way to Postgres, until some send walks into it."""
-    place.trap.set(where, b"send_messages", then)  # type: ignore[arg-type]
+    place.trap.set(where, b"send_messages", then)
     deadline = time.monotonic() + SPRING_SECONDS
     while not place.trap.fired:
         if time.monotonic() > deadline:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -78,7 +79,7 @@ class Stage:
         await self.do(lambda: migrate(self.url.replace("postgresql:", "postgresql+psycopg:", 1)))
         for name in ("one", "two"):
             trap = Trap()
-            postgres = Proxy(self.url, lambda trap=trap: PostgresWire(trap))  # type: ignore[misc]
+            postgres = Proxy(self.url, partial(PostgresWire, trap))
             redis = Proxy(self.valkey.url)
             for proxy in (postgres, redis):
                 proxy.start()
