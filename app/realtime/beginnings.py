@@ -12,9 +12,9 @@ from uuid import UUID
 import structlog
 
 from app.domain.errors import Unavailable
-from app.realtime.catching_up import catch_up
+from app.realtime.catching_up import AGAIN_SECONDS, catch_up
 from app.realtime.connections import Connection, Gone
-from app.realtime.deliveries import Frame, encode_json, frame_of
+from app.realtime.deliveries import Frame, encode_json
 
 if TYPE_CHECKING:
     from app.realtime.hub import Hub
@@ -59,10 +59,12 @@ class Beginnings:
 
     async def _run(self, user: UUID, conversation: UUID) -> None:
         try:
-            with self._hub.passing.reading():
-                await self._tell(user, conversation)
-        except Unavailable:
-            log.warning("beginning_postponed", conversation=str(conversation))  # the next look finds it
+            while self._lacking(user, conversation):
+                try:
+                    with self._hub.passing.reading():
+                        return await self._tell(user, conversation)
+                except Unavailable:
+                    await asyncio.sleep(AGAIN_SECONDS)
         except Exception:
             log.exception("beginning_failed", conversation=str(conversation))
 
@@ -73,7 +75,7 @@ class Beginnings:
         if summary is None:
             # Gone again. A socket that was taken out of the room to be begun anew has not heard of that.
             for connection in self._lacking(user, conversation):
-                connection.put(frame_of("access.revoked", conversation=conversation, reason="not_a_member"))
+                connection.revoke(conversation)
             return
         data = encode_json(summary)
         created = Frame(
@@ -82,7 +84,7 @@ class Beginnings:
         )
         for connection in self._lacking(user, conversation):
             passed = passing.since(mark, {conversation})
-            connection.put(created)
+            connection.give({conversation}, created)
             since = None if passed is None else passed.get(conversation, [])
             told = self._hub.subscribe(connection, conversation, summary.position, summary.read_seq, since)
             if told is not None:

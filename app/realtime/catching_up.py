@@ -37,18 +37,27 @@ async def catch_up(
     """Tell `connection` what it missed since `position`, and let it hear what follows. Answers where it stands.
 
     Told are `reset` when that is too much or `position` is from the future, and `access.revoked` to who is no member
-    (any more). After a `reset` what follows the present position is heard.
+    (any more). After a `reset` what follows the present position is heard. What the socket was told to give up since it
+    asked, it is given again as a beginning, if its user has come back: changes alone mean nothing to it any more.
 
     Raises:
         Gone: the socket is over.
     """
     hub.unsubscribe(connection, conversation)
     connection.catching.add(conversation)
+    given_up = connection.gave_up(conversation)
     try:
         with hub.passing.reading():
-            return await _read(hub, connection, conversation, position, ref)
+            mark = hub.passing.mark()
+            outcome: Outcome = "revoked"
+            if not given_up:
+                outcome, position = await _read(hub, connection, conversation, position, ref)
+            returned = conversation in hub.passing.beginnings(mark, connection.user)
     finally:
         connection.catching.discard(conversation)
+    if outcome == "revoked" and (given_up or returned):
+        hub.beginnings.start(connection.user, conversation)
+    return outcome, position
 
 
 async def _read(
@@ -62,7 +71,7 @@ async def _read(
         except Conflict:
             return await _reset(hub, connection, conversation, ref)
         if found is None:
-            connection.put(frame_of("access.revoked", conversation=conversation, reason="not_a_member"))
+            connection.revoke(conversation)
             return "revoked", told
         door, changes = found
         if await _too_many(hub, connection, conversation, told, count, door.position):
@@ -108,7 +117,7 @@ async def _reset(hub: Hub, connection: Connection, conversation: UUID, ref: str 
         mark = hub.passing.mark()
         summary = await patiently(connection, hub.journal.summary, conversation)
         if summary is None:
-            connection.put(frame_of("access.revoked", conversation=conversation, reason="not_a_member"))
+            connection.revoke(conversation)
             return "revoked", 0
         if (
             hub.subscribe(connection, conversation, summary.position, summary.read_seq, _since(hub, mark, conversation))

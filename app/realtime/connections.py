@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.domain.users.callers import Caller
-from app.realtime.deliveries import Frame
+from app.realtime.deliveries import Frame, frame_of
 from app.realtime.wires import Wire
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 MOST_BYTES = 1024 * 1024 - 128 * 1024
 """Beside what the transport itself has taken (64 KiB and one frame): together less than 1 MB."""
 MOST_FRAMES = 1_000
+MOST_GIVEN_UP = 1_000
+"""Conversations one socket may be told to give up before it has to come back; who asks for foreign ones meets it."""
 STUCK_SECONDS = 10.0
 
 TOO_LARGE = 1009
@@ -50,6 +53,7 @@ class Slot:
 class Connection:
     """`rooms` are what it hears, `catching` what it catches up on and therefore does not hear at the moment.
 
+    `given_up` are those it was told to drop and not given again since: whatever it resumes then, it needs them whole.
     `ready` once `hello` is on its way, `settled` once the whole snapshot is.
     """
 
@@ -64,6 +68,7 @@ class Connection:
         "caller",
         "catching",
         "close_code",
+        "given_up",
         "ready",
         "rooms",
         "settled",
@@ -75,6 +80,7 @@ class Connection:
         self.user = caller.user
         self.rooms: dict[UUID, Room] = {}
         self.catching: set[UUID] = set()
+        self.given_up: set[UUID] | None = None
         self.ready = False
         self.settled = False
         self.close_code: int | None = None
@@ -89,6 +95,23 @@ class Connection:
     def lacks(self, conversation: UUID) -> bool:
         """Whether it should hear the conversation and does not."""
         return self.close_code is None and conversation not in self.rooms and conversation not in self.catching
+
+    def revoke(self, conversation: UUID, reason: str = "not_a_member") -> None:
+        """Tell it that `conversation` is none of its any more: it comes back by being given it, not by changes."""
+        self.put(frame_of("access.revoked", conversation=conversation, reason=reason))
+        self.given_up = self.given_up or set()
+        self.given_up.add(conversation)
+        if len(self.given_up) > MOST_GIVEN_UP:
+            self.close(RESTARTING, flush=True)
+
+    def give(self, conversations: Collection[UUID], frame: Frame) -> None:
+        """Tell it of `conversations` as they stand."""
+        self.put(frame)
+        if self.given_up is not None:
+            self.given_up = self.given_up.difference(conversations) or None
+
+    def gave_up(self, conversation: UUID) -> bool:
+        return self.given_up is not None and conversation in self.given_up
 
     @property
     def queued(self) -> tuple[int, int]:

@@ -64,7 +64,8 @@ async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: dict[s
             await connection.room_for_more()
             lines = [line for line in snapshot[first : first + LINES] if line.id not in connection.rooms]
             more = first + LINES < len(snapshot)
-            connection.put(frame_of("conversations", conversations=lines, next=more))
+            frame = frame_of("conversations", conversations=lines, next=more)
+            connection.give({line.id for line in lines}, frame)
             await _subscribe(hub, connection, lines, mark)
         connection.settled = True
         for conversation in hub.passing.beginnings(mark, connection.user):
@@ -78,6 +79,8 @@ async def _subscribe(hub: Hub, connection: Connection, lines: Sequence[Conversat
     passed = hub.passing.since(mark, {line.id for line in lines})
     behind = []
     for line in lines:
+        if line.id in connection.catching:
+            continue  # asked for already, from another position: it is heard when that is done
         since = None if passed is None else passed.get(line.id, [])
         told = hub.subscribe(connection, line.id, line.position, line.read_seq, since)
         if told is not None:

@@ -25,7 +25,7 @@ from app.realtime.passing import Passed, Passing
 from app.realtime.repairs import Repairs
 from app.realtime.rooms import Room
 from app.realtime.signals import Event, Here, Notice, Typing
-from app.realtime.telling import following, revoked, runs, tell_room
+from app.realtime.telling import following, reason_of, runs, tell_room
 from app.realtime.transient import tell_notice, tell_one_read, tell_others, tell_read
 
 log = structlog.get_logger(__name__)
@@ -125,7 +125,7 @@ class Hub:
             connection.put(Frame(following(change, position).frame()))
             position = change.position
             if change.subject == connection.user and change.type in ENDINGS:
-                connection.put(revoked(change))
+                connection.revoke(room.conversation, reason_of(change))
                 return None
         return position
 
@@ -260,9 +260,8 @@ class Hub:
         return [connection for connection in mine if connection in room.connections]
 
     def _revoke(self, room: Room, connections: Sequence[Connection], change: Change) -> None:
-        frame = revoked(change)
         for connection in connections:
-            connection.put(frame)
+            connection.revoke(room.conversation, reason_of(change))
             self.unsubscribe(connection, room.conversation)
 
 

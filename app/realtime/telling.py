@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from app.domain.events import Change
-from app.realtime.deliveries import Frame, frame_of
+from app.realtime.deliveries import Frame
 from app.realtime.rooms import Room
 
 LARGEST_RUN = 64 * 1024
@@ -67,7 +67,6 @@ def following(change: Change, position: int) -> Change:
     return change if change.prev == position else msgspec.structs.replace(change, prev=position)
 
 
-def revoked(change: Change) -> Frame:
-    """What the change that ends somebody's access is followed by, for them."""
-    reason = change.type.partition(".")[2]
-    return frame_of("access.revoked", conversation=change.conversation, reason=reason)
+def reason_of(change: Change) -> str:
+    """Why the change that ends somebody's access does, for them: `left`, `removed`, `deleted`."""
+    return change.type.partition(".")[2]
