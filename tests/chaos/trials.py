@@ -1,7 +1,8 @@
-"""`make trials`: four long trials, one after the other, each with figures; red when a promise does not hold.
+"""`make trials`: five long trials, one after the other, each with figures; red when a promise does not hold.
 
 `kills`: fifty times kill -9 under 200 sends a second. `redis`: away for a minute, then silent for a minute.
 `storm`: a thousand sockets lost and back at once, at one process. `slow`: somebody who never reads, beside 200 others.
+`hello`: how soon somebody with 500 conversations has `hello`, and all of them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import uvloop
 from bench.crowds import Crowd, unheard
 from tests.chaos.driver import Driver
 from tests.chaos.faults import LONG, SHORT, Fault
-from tests.chaos.latency import Idler, Latency
+from tests.chaos.latency import Idler, Lags, Latency
 from tests.chaos.stage import Stage, set_stage
 
 KILLS: Final = 50
@@ -38,6 +39,9 @@ GOOD: Final = 200
 CALM_SECONDS: Final = 60.0
 WORSE: Final = 1.10
 """What the others may be slowed down by a reader that never reads."""
+CONVERSATIONS: Final = 500
+HELLOS: Final = 20
+HELLO_MS: Final = 100.0
 SEED: Final = 1
 
 Trial = Callable[[Stage], Awaitable[list[str]]]
@@ -136,11 +140,34 @@ async def slow(stage: Stage) -> list[str]:
     return [] if beside.at(0.99) <= bound else [f"p99 {beside.at(0.99):.1f} ms, more than {bound:.1f} ms"]
 
 
+async def hello(stage: Stage) -> list[str]:
+    node = stage.places[0].node
+    ada = await node.register("Ada")
+    for start in range(0, CONVERSATIONS, SOCKETS_EACH):
+        names = [f"Conversation {number}" for number in range(start, start + SOCKETS_EACH)]
+        made = await asyncio.gather(*(ada.post("/conversations/", name=name, is_private=True) for name in names))
+        await asyncio.gather(*(ada.say(one["id"], "hello there") for one in made))
+    first, whole = [], []
+    for _ in range(HELLOS):
+        began = time.monotonic()
+        async with ada.listening() as socket:
+            first.append((time.monotonic() - began) * 1_000)
+            frame = socket.frames[0]
+            known = len(frame["conversations"])
+            while frame["next"]:
+                frame = await socket.expect("conversations")
+                known += len(frame["conversations"])
+            whole.append((time.monotonic() - began) * 1_000)
+            assert known == CONVERSATIONS
+    say(f"  hello: {Lags(first)}; all {CONVERSATIONS} conversations: {Lags(whole)}")
+    return [] if Lags(first).at(0.99) < HELLO_MS else [f"hello after {Lags(first)}"]
+
+
 def _fault(name: str) -> Fault:
     return next(fault for fault in (*SHORT, *LONG) if fault.name == name)
 
 
-TRIALS: Final[dict[str, Trial]] = {"kills": kills, "redis": redis, "storm": storm, "slow": slow}
+TRIALS: Final[dict[str, Trial]] = {"kills": kills, "redis": redis, "storm": storm, "slow": slow, "hello": hello}
 
 
 async def run(names: list[str]) -> int:
