@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 from uuid import UUID
 
 from app.domain.errors import Conflict, Unavailable
+from app.domain.events import ENDINGS
 from app.realtime.connections import Connection, Gone
 from app.realtime.deliveries import Frame, frame_of
 from app.realtime.passing import Passed
+from app.realtime.telling import reason_of
 
 if TYPE_CHECKING:
     from app.realtime.hub import Hub
@@ -79,6 +81,10 @@ async def _read(
         for change in changes.items:
             await connection.room_for_more()
             connection.put(Frame(change.frame()))
+            if change.subject == connection.user and change.type in ENDINGS:
+                # Removed after the membership was looked at and before the changes were: nothing later is theirs.
+                connection.revoke(conversation, reason_of(change))
+                return "revoked", change.position
         told, count = changes.position, count + len(changes.items)
         if changes.complete:
             further = hub.subscribe(connection, conversation, told, door.read_seq, _since(hub, mark, conversation))

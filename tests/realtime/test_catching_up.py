@@ -6,13 +6,14 @@ import asyncio
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations import groups, members, roles
-from app.domain.conversations.doors import Door
+from app.domain.conversations.doors import Door, open_door
 from app.domain.errors import Unavailable
 from app.domain.messages import editing
 from app.domain.messages.changes import Changes
-from app.realtime import catching_up, connections
+from app.realtime import catching_up, connections, journal
 from tests.realtime.conftest import Json, Listener, Node, eventually
 from tests.support.scene import set_up
 
@@ -273,6 +274,28 @@ async def test_who_comes_back_while_being_refused_has_the_conversation_before_an
     await linus.say("resume", conversations={str(scene.conversation): 4}, ref="late")
     await linus.next("access.revoked")
     await linus.next("conversation.created", conversation=str(scene.conversation))
+
+
+async def test_who_is_removed_between_the_door_and_the_changes_hears_no_more(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = nodes
+    scene = await set_up(here.database)
+    linus = await there.join(scene.linus)
+
+    async def open_door_then_lose(session: AsyncSession, conversation: UUID, user: UUID) -> Door:
+        door = await open_door(session, conversation, user)
+        await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
+        await here.send(scene.conversation, scene.ada, "secret")
+        return door
+
+    monkeypatch.setattr(journal, "open_door", open_door_then_lose)
+    caught_up = await resume(linus, **{str(scene.conversation): 4})
+    assert caught_up["positions"] == {}
+    assert [frame["reason"] for frame in linus.told("access.revoked")] == ["removed"]
+    await here.send(scene.conversation, scene.ada, "another")
+    await linus.quiet("message.created")
+    assert linus.told("message.created") == []
 
 
 async def test_a_socket_told_to_give_up_very_much_has_to_come_back(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
