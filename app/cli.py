@@ -164,6 +164,24 @@ async def _create_operator(settings: Settings, asked: argparse.Namespace, passwo
         await database.close()
 
 
+def reseal(asked: argparse.Namespace) -> None:
+    import asyncio
+
+    print(f"{asyncio.run(_reseal(_load_beside()))} secrets sealed with today's key: SECRET_KEY_PREVIOUS may go.")
+
+
+async def _reseal(settings: Settings) -> int:
+    from app.db import Database, open_engine
+    from app.domain.users.second_factors import SecondFactors
+
+    database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
+    try:
+        async with database.transaction() as session:
+            return await SecondFactors(settings.secret_key, settings.secret_key_previous).reseal(session)
+    finally:
+        await database.close()
+
+
 def _password() -> str:
     """Typed, or the first line of the input; never an argument, which every account of the machine can read."""
     import getpass
@@ -247,6 +265,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--first-name", default="Operator", help="of a new account (Operator)")
     verb.add_argument("--last-name", default="Root", help="of a new account (Root)")
     verb.set_defaults(verb=create_operator)
+
+    verb = verbs.add_parser("reseal", help="after a change of SECRET_KEY: what the previous one sealed")
+    verb.set_defaults(verb=reseal)
 
     verb = verbs.add_parser("openapi", help="write the API's description to a file")
     verb.add_argument("file", type=Path)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
-from app.domain.events import Outgoing, recorded
+from app.domain.events import Errand, Outgoing, entrusted, recorded
 
 CONNECT_SECONDS = 3
 POOL_SECONDS = 3
@@ -40,10 +40,16 @@ Look = AsyncConnection
 """What a single reading statement runs on."""
 
 HandOver = Callable[[list[Outgoing]], Awaitable[None]]
+Entrust = Callable[[list[Errand]], None]
+"""Never waits, never raises."""
 
 
 async def _nowhere(events: list[Outgoing]) -> None:
     """The hand-over of a process that tells nobody."""
+
+
+def _to_nobody(_: list[Errand]) -> None:
+    """Errands of a process without a queue: the sweeps find them in the rows."""
 
 
 def open_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
@@ -83,9 +89,10 @@ def open_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
 class Database:
     """One engine and the one way to use it."""
 
-    def __init__(self, engine: AsyncEngine, hand_over: HandOver = _nowhere) -> None:
+    def __init__(self, engine: AsyncEngine, hand_over: HandOver = _nowhere, entrust: Entrust = _to_nobody) -> None:
         self.engine = engine
         self.hand_over = hand_over
+        self.entrust = entrust
         self._sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
         self._looks = engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -101,7 +108,9 @@ class Database:
             await _connect(session)
             yield session
             await _commit(session)
-            events = recorded(session)
+            events, errands = recorded(session), entrusted(session)
+        if errands:
+            self.entrust(errands)
         if events:
             # Committed: it must be told even if the caller hangs up now. The hand-over itself has a deadline.
             await asyncio.shield(asyncio.ensure_future(self.hand_over(events)))

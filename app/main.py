@@ -12,7 +12,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ASGIApp
 
-from app.api import documents
+from app.api import documents, pages
 from app.api.accounts import AccountController, RegistrationController
 from app.api.bodies import StrictRequest
 from app.api.changes import ChangeController
@@ -21,12 +21,15 @@ from app.api.headers import SecurityHeaders
 from app.api.health import HealthController
 from app.api.hosts import AllowedHosts
 from app.api.logins import LoginController
+from app.api.mailed import MailedController
 from app.api.members import MemberController
 from app.api.messages import MessageController
+from app.api.options import Options
 from app.api.people import PeopleController
 from app.api.problems import answer
 from app.api.reading import ReadingController
 from app.api.root import RootController
+from app.api.second_factors import SecondFactorController
 from app.db import Session
 from app.settings import Settings, load
 from app.telemetry.requests import RequestLog
@@ -42,6 +45,8 @@ CONTROLLERS = (
     RegistrationController,
     AccountController,
     LoginController,
+    MailedController,
+    SecondFactorController,
     PeopleController,
     ConversationController,
     MemberController,
@@ -61,10 +66,12 @@ def create_app(settings: Settings | None = None) -> Litestar:
 
     app = Litestar(
         [
-            Router("/api/v1", route_handlers=CONTROLLERS, middleware=[runtime.authentication]),
+            Router("/api/v1", route_handlers=CONTROLLERS, middleware=[runtime.authentication, Options()]),
             HealthController,
             documents.DocumentsController,
             documents.assets,
+            pages.PagesController,
+            pages.assets,
             runtime.live.route(),
         ],
         dependencies={"tx": Provide(transaction), **runtime.dependencies()},

@@ -8,6 +8,7 @@ counts as not set (`LOG_FILE=` is the exception: it means no file).
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,8 @@ EXAMPLE_SECRETS: Final = ("change", "example", "insecure", "replace", "secret_ke
 HOW_TO_MAKE_ONE: Final = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 POSTGRES_SCHEMES: Final = ("postgres", "postgresql", "postgresql+psycopg")
 REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
+SMTP_SCHEMES: Final = ("smtp", "smtps", "smtp+starttls")
+_MAILBOX: Final = re.compile(r"(?:[^<>\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)")
 
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Few = Annotated[int, Meta(ge=1, le=64)]
@@ -115,7 +118,7 @@ def load(
                 problems.append(f"{name.upper()}: {error}.")
     log_file_off = "LOG_FILE" in given and not given["LOG_FILE"].strip()
     settings = _completed(Settings(**values), log_file_off=log_file_off)
-    problems += _servers(settings, embedded=embedded) + _secrets(settings) + _addresses(settings)
+    problems += _servers(settings, embedded=embedded) + _secrets(settings) + _addresses(settings) + _mail(settings)
     if problems:
         raise SettingsRefused(problems)
     if not settings.secret_key:
@@ -214,6 +217,20 @@ def _addresses(settings: Settings) -> list[str]:
         if not fits:
             problems.append(f"{name}: '{url}' is no address; write it as https://chat.example.org.")
     return list(dict.fromkeys(problems))
+
+
+def _mail(settings: Settings) -> list[str]:
+    problems = []
+    try:
+        parts = urlsplit(settings.smtp_url)
+        fits = not settings.smtp_url or (parts.scheme in SMTP_SCHEMES and bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        fits = False
+    if not fits:
+        problems.append("SMTP_URL: write it as smtps://user:password@mail.example.org, or smtp://… for STARTTLS.")
+    if not _MAILBOX.fullmatch(settings.mail_from):
+        problems.append("MAIL_FROM: write it as chat@example.org or Chat <chat@example.org>.")
+    return problems
 
 
 def _kept_secret(file: Path) -> str:

@@ -17,8 +17,11 @@ from app.api.authentication import Authentication
 from app.api.health import Readiness
 from app.db import Database, open_engine
 from app.domain.errors import Unavailable
+from app.domain.events import Errand
 from app.domain.rates import Rate
 from app.domain.users.passwords import Passwords
+from app.domain.users.registering import Registrar
+from app.domain.users.second_factors import SecondFactors
 from app.domain.users.tokens import Tokens
 from app.realtime.accelerator import Accelerator, Away
 from app.realtime.bus import Bus, cache_rider
@@ -29,18 +32,25 @@ from app.realtime.journal import CONNECTIONS
 from app.realtime.live import Live
 from app.realtime.liveness import Liveness
 from app.realtime.pages import Pages
+from app.realtime.postage import RATES as MAIL_RATES
+from app.realtime.postage import Postage
 from app.realtime.rebuild import Rebuilder
 from app.realtime.throttles import Throttles
 from app.realtime.writer import Writer
 from app.settings import Settings
 from app.tasks import application
 from app.tasks import cache as cache_tasks
+from app.tasks import mails as mail_tasks
+from app.tasks import people as people_tasks
 from app.tasks.dispatch import Dispatch
+from app.tasks.letters import Letterhead
+from app.tasks.post import open_post
 from app.tasks.workshop import Tools
 
 POOL_SIZE = 10
 READY_SECONDS = 2.0
 WRITE_SECONDS = 3.0
+ERRANDS = {"mail": mail_tasks.send_mail, "person": people_tasks.tell_person}
 HAND_OVER_SECONDS = 1.5
 """At the end, for what is queued: with the requests' grace (see `chat api`) the whole stop stays within 20 s."""
 
@@ -53,7 +63,10 @@ class Runtime:
         self.accelerator = Accelerator(settings.cache_redis_url)
         self.cache = Cache(most=settings.cache_messages)
         self.bus = Bus(self.accelerator, settings.cache_redis_url, riders=[cache_rider(self.cache.add_writes)])
-        self.database = Database(open_engine(settings.sqlalchemy_url, pool_size=POOL_SIZE), self.bus.hand_over)
+        self.dispatch = Dispatch()
+        self.database = Database(
+            open_engine(settings.sqlalchemy_url, pool_size=POOL_SIZE), self.bus.hand_over, self._entrust
+        )
         self.throttles = Throttles(self.accelerator, throttle_rates(settings), processes=settings.web_concurrency)
         self.tokens = Tokens(
             settings.secret_key,
@@ -63,6 +76,9 @@ class Runtime:
         )
         self.passwords = Passwords()
         self.guesses = Guesses(self.throttles, self.database)
+        self.second_factors = SecondFactors(settings.secret_key, settings.secret_key_previous)
+        self.postage = Postage(self.throttles)
+        self.registrar = Registrar(self.passwords, self.postage, must_activate=settings.require_activation)
         self.writer = Writer(self.database, self.throttles)
         # Looks and repairs never wait behind requests: they have connections of their own.
         self.readers = Database(open_engine(settings.sqlalchemy_url, pool_size=CONNECTIONS))
@@ -79,7 +95,6 @@ class Runtime:
             readers=self.readers,
         )
         self.celery = make_celery(settings)
-        self.dispatch = Dispatch()
         self.pages = Pages(self.database, self.accelerator, self.cache, self._ask_for_rebuild)
         self.authentication = Authentication(
             self.tokens, Liveness(self.database), self.throttles, proxy_hops=settings.trusted_proxy_hops
@@ -92,6 +107,9 @@ class Runtime:
             "tokens": self.tokens,
             "passwords": self.passwords,
             "guesses": self.guesses,
+            "postage": self.postage,
+            "registrar": self.registrar,
+            "second_factors": self.second_factors,
             "sender": self.writer,
             "pages": self.pages,
             "health": self,
@@ -138,6 +156,10 @@ class Runtime:
             return Readiness(ready=True, degraded=["redis"])
         return Readiness(ready=True)
 
+    def _entrust(self, errands: list[Errand]) -> None:
+        for errand in errands:
+            self.dispatch.send(ERRANDS[errand.kind], str(errand.id))
+
     def _ask_for_rebuild(self, conversation: UUID) -> None:
         self.dispatch.send(cache_tasks.rebuild, str(conversation))
 
@@ -150,6 +172,7 @@ def throttle_rates(settings: Settings) -> dict[str, Rate]:
         "requests": settings.throttle_requests,
         "address": settings.throttle_address,
         **GUESS_RATES,
+        **MAIL_RATES,
     }
 
 
@@ -162,10 +185,17 @@ def make_celery(settings: Settings) -> Celery:
 
 def open_tools(settings: Settings) -> Tools:
     """What a worker process's tasks work with; opened in that process, after the fork."""
-    database = Database(open_engine(settings.sqlalchemy_url, pool_size=2))
     accelerator = Accelerator(settings.cache_redis_url, connections=2)
-    rebuilder = Rebuilder(database, accelerator, Cache(most=settings.cache_messages))
-    return Tools(database=database, rebuild_cache=rebuilder.rebuild)
+    cache = Cache(most=settings.cache_messages)
+    bus = Bus(accelerator, settings.cache_redis_url, riders=[cache_rider(cache.add_writes)])
+    database = Database(open_engine(settings.sqlalchemy_url, pool_size=2), bus.hand_over)
+    rebuilder = Rebuilder(database, accelerator, cache)
+    return Tools(
+        database=database,
+        rebuild_cache=rebuilder.rebuild,
+        post=open_post(settings.smtp_url, settings.data_dir / "mail"),
+        letterhead=Letterhead(settings.public_url, settings.mail_from),
+    )
 
 
 def _offer(thing: object) -> Provide:

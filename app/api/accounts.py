@@ -1,25 +1,28 @@
-"""Accounts: registering, one's own profile, changing the password."""
+"""Accounts: registering, one's own profile, changing password and e-mail, closing the account."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 import msgspec
-from litestar import Controller, get, patch, post, put
+from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from app.api.authentication import PUBLIC
 from app.api.guesses import Guesses
 from app.api.problems import documented
 from app.db import Session
-from app.domain.users import accounts
+from app.domain.users import accounts, closing, new_emails
 from app.domain.users.callers import Caller
-from app.domain.users.logins import Device
+from app.domain.users.devices import Device
 from app.domain.users.passwords import Passwords
+from app.domain.users.postage import Postage
+from app.domain.users.registering import LONGEST_NAME, Asked, Registrar
 from app.domain.views import Profile
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=accounts.LONGEST_NAME, examples=["Ada"])]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME, examples=["Ada"])]
 Email = Annotated[str, msgspec.Meta(max_length=254, examples=["ada@example.org"])]
 NewPassword = Annotated[
     str,
@@ -57,6 +60,15 @@ class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
     new_password: NewPassword
 
 
+class CurrentPassword(msgspec.Struct, forbid_unknown_fields=True):
+    current_password: Password
+
+
+class EmailChange(msgspec.Struct, forbid_unknown_fields=True):
+    new_email: Email
+    current_password: Password
+
+
 class RegistrationController(Controller):
     path = "/users"
     tags = ("Accounts",)
@@ -66,13 +78,20 @@ class RegistrationController(Controller):
         opt=PUBLIC,
         operation_id="register",
         summary="Register",
-        description="E-mail addresses are compared without case.",
-        responses=documented("400 common_password", "409 email_taken"),
+        description=(
+            "E-mail addresses are compared without case. With REQUIRE_ACTIVATION the answer is always 202, and a mail "
+            "goes to the address, whoever asks."
+        ),
+        responses={
+            202: ResponseSpec(Asked, description="A mail is on its way; the account begins when its link is followed."),
+            **documented("400 common_password", "409 email_taken"),
+        },
     )
     async def register(
-        self, data: JSONBody[Registration], tx: NamedDependency[Session], passwords: NamedDependency[Passwords]
-    ) -> Profile:
-        return await accounts.register(tx, **msgspec.structs.asdict(data), passwords=passwords)
+        self, data: JSONBody[Registration], tx: NamedDependency[Session], registrar: NamedDependency[Registrar]
+    ) -> Response[Profile | Asked]:
+        outcome = await registrar.register(tx, **msgspec.structs.asdict(data))
+        return Response(outcome, status_code=201 if isinstance(outcome, Profile) else 202)
 
 
 class AccountController(Controller):
@@ -115,6 +134,49 @@ class AccountController(Controller):
     ) -> None:
         async with guesses.counted(str(caller.user), device.address):
             await accounts.change_password(tx, caller, **msgspec.structs.asdict(data), passwords=passwords)
+
+    @post(
+        "/me/email",
+        status_code=204,
+        operation_id="changeMyEmail",
+        summary="Ask for another e-mail address",
+        description="It counts once it is confirmed from the new address; the old one is told.",
+        responses=documented("400 wrong_password"),
+    )
+    async def change_email(
+        self,
+        data: JSONBody[EmailChange],
+        caller: NamedDependency[Caller],
+        device: NamedDependency[Device],
+        guesses: NamedDependency[Guesses],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+        postage: NamedDependency[Postage],
+    ) -> None:
+        async with guesses.counted(str(caller.user), device.address):
+            await new_emails.ask(tx, caller, **msgspec.structs.asdict(data), passwords=passwords, postage=postage)
+
+    @delete(
+        "/me",
+        operation_id="closeMyAccount",
+        summary="Close my account",
+        description=(
+            'Messages stay, under "deleted user"; what is personal is gone at once. Within 10 s the account has left '
+            "its groups. The e-mail address is free again."
+        ),
+        responses=documented("400 wrong_password"),
+    )
+    async def close(
+        self,
+        data: JSONBody[CurrentPassword],
+        caller: NamedDependency[Caller],
+        device: NamedDependency[Device],
+        guesses: NamedDependency[Guesses],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+    ) -> None:
+        async with guesses.counted(str(caller.user), device.address):
+            await closing.close(tx, caller, current_password=data.current_password, passwords=passwords)
 
 
 def _given(data: msgspec.Struct) -> dict[str, str]:

@@ -22,7 +22,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from app.domain.errors import Unauthenticated
 from app.domain.users.addresses import client_address, network
 from app.domain.users.callers import Caller
-from app.domain.users.logins import Device
+from app.domain.users.devices import Device
 from app.domain.users.tokens import Tokens
 
 SCHEMES: Final = frozenset({"bearer", "jwt"})

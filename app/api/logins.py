@@ -19,8 +19,10 @@ from app.api.problems import documented, settled
 from app.db import Session
 from app.domain.users import families, logins, tickets
 from app.domain.users.callers import Caller
-from app.domain.users.logins import Device, LoggedIn
+from app.domain.users.devices import Device
+from app.domain.users.logins import LoggedIn
 from app.domain.users.passwords import Passwords
+from app.domain.users.second_factors import SecondFactors
 from app.domain.users.tokens import Pair, Tokens
 from app.domain.views import LoginPage, Ticket
 
@@ -30,6 +32,10 @@ Token = Annotated[str, msgspec.Meta(max_length=2_048, examples=["eyJhbGciOiJIUzI
 class Credentials(msgspec.Struct, forbid_unknown_fields=True):
     email: Email
     password: Password
+    code: Annotated[
+        str | None,
+        msgspec.Meta(description="Of the authenticator, or a recovery code; where the account has a second factor."),
+    ] = None
 
 
 class RefreshToken(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,7 +65,13 @@ class LoginController(Controller):
             "The same answer whether the e-mail is unknown or the password wrong; 403 only with the right password. "
             "After 10 wrong ones in 5 minutes from one network: 429, policy `guesses`."
         ),
-        responses=documented("401 invalid_credentials", "403 not_activated", "403 suspended"),
+        responses=documented(
+            "401 invalid_credentials",
+            "401 second_factor_required",
+            "401 invalid_code",
+            "403 not_activated",
+            "403 suspended",
+        ),
     )
     async def log_in(
         self,
@@ -68,11 +80,17 @@ class LoginController(Controller):
         guesses: NamedDependency[Guesses],
         tx: NamedDependency[Session],
         passwords: NamedDependency[Passwords],
+        second_factors: NamedDependency[SecondFactors],
         tokens: NamedDependency[Tokens],
     ) -> LoggedIn:
         async with guesses.counted(data.email, device.address):
             return await logins.log_in(
-                tx, email=data.email, password=data.password, device=device, passwords=passwords, tokens=tokens
+                tx,
+                **msgspec.structs.asdict(data),
+                device=device,
+                passwords=passwords,
+                second_factors=second_factors,
+                tokens=tokens,
             )
 
     @post(

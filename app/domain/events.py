@@ -7,7 +7,7 @@ follows on, so that a receiver sees a gap. The others may be lost: what they say
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -91,6 +91,17 @@ class LoginsEnded(msgspec.Struct, frozen=True, kw_only=True, array_like=True, ta
 
 Outgoing = Change | ReadMoved | LoginsEnded
 
+
+class Errand(NamedTuple):
+    """Work for afterwards, derived from rows: a `mail` to send, a `person` whose name or membership others must learn.
+
+    May be lost: a sweep finds in the rows what nobody did.
+    """
+
+    kind: Literal["mail", "person"]
+    id: UUID
+
+
 SMALL_CONVERSATION = 200
 """Up to this many members, others' read marks and presence are told (contract, frame `read`)."""
 
@@ -151,3 +162,14 @@ def recorded(session: AsyncSession) -> list[Outgoing]:
     """What has been recorded so far; for `app.db`, after COMMIT."""
     events: list[Outgoing] = session.info.get("outgoing", [])
     return events
+
+
+def entrust(session: AsyncSession, errand: Errand) -> None:
+    """Have it done once this session's transaction is committed."""
+    session.info.setdefault("errands", []).append(errand)
+
+
+def entrusted(session: AsyncSession) -> list[Errand]:
+    """What has been entrusted so far; for `app.db`, after COMMIT."""
+    errands: list[Errand] = session.info.get("errands", [])
+    return errands

@@ -61,11 +61,12 @@ class Cache:
         for change in changes:
             if change.type == "message.created":
                 live.setdefault(change.conversation, []).append(change)
-            elif change.edited != change.edited_before:
-                # An edit stands in line behind the messages created before it.
+            elif change.edited != change.edited_before and change.seq:
+                # An edit stands in line behind the messages created before it. After a rename (no message's change)
+                # nothing is written: the hash stays behind, and with it the old names, until it is rebuilt.
                 self._live(pipeline, live.pop(change.conversation, []))
-                entries = [(change.seq, change.data)] if change.seq else []
-                self._write(pipeline, "edit", change.conversation, change.edited_before, change.edited, entries)
+                entry = (change.seq, change.data)
+                self._write(pipeline, "edit", change.conversation, change.edited_before, change.edited, [entry])
         for created in live.values():
             self._live(pipeline, created)
 

@@ -8,7 +8,6 @@ like known ones, so the answers tell nothing about which exist.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,12 +15,13 @@ from app.db import Database
 from app.domain.errors import ChatError
 from app.domain.rates import Rate
 from app.domain.users.addresses import network
-from app.domain.users.familiar import is_familiar
+from app.domain.users.devices import is_familiar
+from app.realtime.postage import digest_of
 from app.realtime.throttles import Demand, Throttles
 
 FROM_NETWORK, FROM_ANYWHERE = "guesses", "guesses_anywhere"
 RATES = {FROM_NETWORK: Rate(10, 300), FROM_ANYWHERE: Rate(100, 3_600)}
-WRONG = frozenset({"invalid_credentials", "wrong_password"})
+WRONG = frozenset({"invalid_credentials", "invalid_code", "wrong_password"})
 
 
 class Guesses:
@@ -38,7 +38,7 @@ class Guesses:
         Raises:
             Throttled: too many wrong ones lately.
         """
-        digest = hashlib.sha256(account.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        digest = digest_of(account)
         here = await self._throttles.take_one(Demand((FROM_NETWORK,), f"{digest}@{network(address)}"))
         if not here.allowed:
             raise here.error()

@@ -13,16 +13,22 @@ from kombu.entity import Queue
 KINDS = ("cache", "notifications", "broadcasts", "analytics", "upkeep")
 """One queue each; a task named `chat.<kind>.<verb>` goes to the queue `<kind>`."""
 
+TASKS = ("app.tasks.cache", "app.tasks.mails", "app.tasks.people", "app.tasks.upkeep")
 SOFT_LIMIT = 60
 HARD_LIMIT = 90
 VISIBILITY = 300
 BROKER_SECONDS = 2.0
-EVERY_TEN_MINUTES = 600.0
+PERIODIC = {
+    "chat.upkeep.expire": 600.0,
+    "chat.upkeep.tell_people": 5.0,
+    "chat.notifications.overlooked": 15.0,
+}
+"""Seconds between two of each."""
 
 
 def make(broker_url: str) -> Celery:
     """The application on the Redis at `broker_url`; its tasks are those of `app.tasks`."""
-    celery = Celery("chat", broker=broker_url, include=["app.tasks.cache", "app.tasks.upkeep"])
+    celery = Celery("chat", broker=broker_url, include=TASKS)
     celery.conf.update(
         # Declared, or Flower and exporters do not see what waits in a queue.
         task_queues=[Queue(kind) for kind in KINDS],  # type: ignore[no-untyped-call]  # kombu has no types
@@ -49,8 +55,11 @@ def make(broker_url: str) -> Celery:
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         timezone="UTC",
-        beat_schedule={
-            "expire": {"task": "chat.upkeep.expire", "schedule": schedule(EVERY_TEN_MINUTES)},
-        },
+        beat_schedule={name: _periodic(name, seconds) for name, seconds in PERIODIC.items()},
     )
     return celery
+
+
+def _periodic(task: str, seconds: float) -> dict[str, object]:
+    # What no worker took until the next one is due is dropped: it would do the same.
+    return {"task": task, "schedule": schedule(seconds), "options": {"expires": seconds}}

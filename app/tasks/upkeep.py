@@ -1,10 +1,11 @@
-"""Sweeping away what has expired: socket tickets, and login sessions whose last token is long over."""
+"""Sweeping away what has expired: tickets, mailed tokens, registrations, old login sessions, settled mails."""
 
 from __future__ import annotations
 
 import structlog
 from celery import shared_task
 
+from app.domain.mails import outbox
 from app.domain.users import expiry
 from app.tasks.workshop import Tools, workshop
 
@@ -13,12 +14,12 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name="chat.upkeep.expire")
 def expire() -> int:
-    """Delete expired tickets and login sessions; the number of rows."""
+    """Delete what is over; the number of rows."""
     return workshop.run(_expire)
 
 
 async def _expire(tools: Tools) -> int:
     async with tools.database.transaction() as session:
-        gone = await expiry.sweep(session)
+        gone = await expiry.sweep(session) + await outbox.sweep(session)
     log.info("expired", rows=gone)
     return gone

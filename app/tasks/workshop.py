@@ -15,6 +15,8 @@ from uuid import UUID
 import msgspec
 
 from app.db import Database
+from app.tasks.letters import Letterhead
+from app.tasks.post import Post
 
 T = TypeVar("T")
 
@@ -24,6 +26,8 @@ class Tools(msgspec.Struct, frozen=True):
 
     database: Database
     rebuild_cache: Callable[[UUID], Awaitable[int]]
+    post: Post
+    letterhead: Letterhead
 
 
 class Workshop:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from app.db import Database
 from app.domain.users import logins
 from app.domain.users.callers import Caller
-from app.domain.users.logins import Device
+from app.domain.users.devices import Device
 from app.domain.users.passwords import Passwords
+from app.domain.users.second_factors import SecondFactors
 from app.domain.users.tokens import Tokens
 from tests.support.web import API, PASSWORD, Client, Someone
+
+SECOND_FACTORS = SecondFactors("for-tests-only")
 
 
 async def alive(api: Client, person: Someone) -> bool:
@@ -22,6 +25,12 @@ async def begin(
 ) -> Caller:
     async with database.transaction() as session:
         begun = await logins.log_in(
-            session, email=email, password=password, device=Device(), passwords=passwords, tokens=tokens
+            session,
+            email=email,
+            password=password,
+            device=Device(),
+            passwords=passwords,
+            second_factors=SECOND_FACTORS,
+            tokens=tokens,
         )
     return tokens.verify(begun.access, "access").caller()

@@ -9,8 +9,8 @@ import pytest
 from app.db import Database, open_engine
 from app.domain.events import Outgoing
 from app.domain.rows import uuid7
-from app.domain.users.accounts import register
 from app.domain.users.passwords import Passwords
+from app.domain.users.registering import begin, check
 from app.domain.users.tokens import Tokens
 from app.domain.views import Profile
 from app.settings import Settings
@@ -56,7 +56,7 @@ def quick_passwords() -> Iterator[Passwords]:
 @pytest.fixture
 async def grace(database: Database, quick_passwords: Passwords) -> Profile:
     async with database.transaction() as session:
-        return await register(
+        wanted = await check(
             session,
             email=f"grace.{uuid7()}@example.org",
             password=PASSWORD,
@@ -64,3 +64,4 @@ async def grace(database: Database, quick_passwords: Passwords) -> Profile:
             last_name="Hopper",
             passwords=quick_passwords,
         )
+        return await begin(session, wanted)

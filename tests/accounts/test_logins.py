@@ -12,13 +12,13 @@ from app.domain.errors import Unauthenticated
 from app.domain.events import LoginsEnded, Outgoing
 from app.domain.rows import uuid7
 from app.domain.users import logins
+from app.domain.users.devices import Device
 from app.domain.users.liveness import dead
-from app.domain.users.logins import Device
 from app.domain.users.models import User
 from app.domain.users.passwords import Passwords
 from app.domain.users.tokens import Tokens
 from app.domain.views import Profile
-from tests.accounts.beginnings import alive, begin
+from tests.accounts.beginnings import SECOND_FACTORS, alive, begin
 from tests.support.factories import now
 from tests.support.web import API, PASSWORD, Client, join, log_in, problem
 from tests.support.web import register as register_account
@@ -64,6 +64,7 @@ async def test_an_unknown_address_costs_the_same_hash(
                 password=PASSWORD,
                 device=Device(),
                 passwords=quick_passwords,
+                second_factors=SECOND_FACTORS,
                 tokens=tokens,
             )
     assert verified == [quick_passwords._nobodys]

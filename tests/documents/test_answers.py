@@ -41,8 +41,11 @@ HELD: list[CheckFunction] = [
 LAST = ("leaveConversation", "deleteMessage", "deleteConversation", "endLogin", "logOut")
 """What they end the others need, so they come last, in this order."""
 
-IN_ORDER = {"logIn": 1, "makeAdmin": 1, "removeAdmin": 2, "removeMember": 3}
+IN_ORDER = {"logIn": 1, "makeAdmin": 1, "removeAdmin": 2, "removeMember": 3, "changePassword": 4, "closeMyAccount": 5}
 """What an example does to what another one did."""
+
+BY_MAIL_OR_PHONE = {"activate", "chooseNewPassword", "confirmEmail", "confirmSecondFactor"}
+"""Their examples hold what only a mail or an authenticator knows: refused, and as documented."""
 
 AnyCase = Case[Any]
 AnyOperation = APIOperation[Any, Any, Any, Any]
@@ -135,7 +138,8 @@ def test_every_example_of_a_body_is_accepted(document: Json, api: Api) -> None:
                     media_type="application/json",
                 )
                 response = case.call(base_url=api.url, session=session, headers=known.headers, timeout=10)
-                assert response.status_code < 300, (name, called, response.text)
+                known_here = response.status_code < 300
+                assert known_here is (name not in BY_MAIL_OR_PHONE), (name, called, response.text)
                 case.validate_response(response, checks=HELD)
                 tried += 1
     assert tried > 20

@@ -17,7 +17,8 @@ from tests.documents.conftest import Json
 
 CONTRACT = """
 GET / · POST /users · POST /login · POST /refresh · POST /verify · POST /logout · GET /sessions · DELETE /sessions/{id}
-POST /reset-password · GET /me · PATCH /me · PUT /me · GET /users · POST /ws-ticket
+POST /reset-password · GET /me · PATCH /me · PUT /me · DELETE /me · POST /me/email · GET /users · POST /ws-ticket
+POST /activate · POST /resend-activation · POST /forgot-password · POST /forgot-password-confirm
 GET /conversations · POST /conversations · GET /conversations/discover
 GET /conversations/{id} · PATCH /conversations/{id} · DELETE /conversations/{id} · GET /conversations/{id}/members
 POST /conversations/{id}/join · POST /conversations/{id}/leave_conversation
@@ -28,7 +29,8 @@ POST /conversations/{id}/messages · GET /conversations/{id}/messages · GET /co
 PATCH /conversations/{id}/messages/{id} · PUT /conversations/{id}/messages/{id}
 DELETE /conversations/{id}/messages/{id}
 """
-PUBLIC = {"about", "register", "logIn", "refreshTokens", "verifyToken", "livez", "readyz", "metrics"}
+BY_MAIL = {"activate", "resendActivation", "forgotPassword", "chooseNewPassword", "confirmEmail"}
+PUBLIC = {"about", "register", "logIn", "refreshTokens", "verifyToken", "livez", "readyz", "metrics"} | BY_MAIL
 WITHOUT_ERRORS = {"livez", "metrics"}
 """They ask nothing and nobody, so nothing can be refused."""
 

@@ -109,6 +109,20 @@ async def test_an_edit_applies_onto_the_value_it_replaces(redis: Redis) -> None:
     assert await page(redis, cache, 1, 2, edited_position=3) == [(1, "edited"), (2, "text")]
 
 
+async def test_after_a_rename_nothing_is_served_until_rebuilt(redis: Redis) -> None:
+    """The names in cached messages are old, and no write of the cache's knows the new one."""
+    cache = Cache()
+    await write(redis, cache, created(1), created(2))
+    renamed = Change(
+        type="member.updated", conversation=CONVERSATION, position=3, prev=2, data=b"{}", edited=3, edited_before=0
+    )
+    await write(redis, cache, renamed, edited(2, 4, before=3))
+    assert await page(redis, cache, 1, 2, 3) == Missed(rebuild=True)
+    assert await page(redis, cache, 1, 2, 4) == Missed(rebuild=True)
+    await rebuild(redis, cache, 4, (1, 1, "new name"), (2, 4, "new name"))
+    assert await page(redis, cache, 1, 2, 4) == [(1, "new name"), (2, "new name")]
+
+
 async def test_a_late_live_write_does_not_bring_an_old_text_back(redis: Redis) -> None:
     cache = Cache()
     await write(redis, cache, edited(1, position=2, before=0, text="new"))

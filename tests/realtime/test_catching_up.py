@@ -6,14 +6,13 @@ import asyncio
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations import groups, members, roles
-from app.domain.conversations.doors import Door, open_door
+from app.domain.conversations.doors import Door
 from app.domain.errors import Unavailable
 from app.domain.messages import editing
 from app.domain.messages.changes import Changes
-from app.realtime import catching_up, connections, journal
+from app.realtime import catching_up
 from tests.realtime.conftest import Json, Listener, Node, eventually
 from tests.support.scene import set_up
 
@@ -213,96 +212,3 @@ async def test_snapshot_and_changes_agree_through_leaving_renaming_and_coming_ba
         "conversation.updated",
         "member.added",
     ]
-
-
-async def test_what_was_given_up_comes_back_as_a_beginning_whatever_is_resumed(
-    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here, there = nodes
-    scene = await set_up(here.database)
-    other = await here.do(groups.create, scene.linus.user, "Another")
-    linus = await there.join(scene.linus)
-    await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
-    await linus.next("access.revoked", reason="removed")
-
-    read, released = there.live.hub.journal.changes_for, asyncio.Event()
-
-    async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Door, Changes] | None:
-        await released.wait()
-        return await read(user, conversation, after, limit)
-
-    monkeypatch.setattr(there.live.hub.journal, "changes_for", changes_for)
-    await linus.say("resume", conversations={str(other): 1}, ref="first")
-    # Sent before the client knew, and waiting for its turn while its user is added again.
-    await linus.say("resume", conversations={str(scene.conversation): 4}, ref="late")
-    await eventually(lambda: scene.conversation in there.sockets(scene.linus)[0].catching)
-    await here.do(members.add, scene.conversation, scene.ada.user, scene.linus.user)
-    await here.send(scene.conversation, scene.ada, "while away")
-    released.set()
-    caught_up = await linus.next("caught_up", ref="late")
-    created = await linus.next("conversation.created", conversation=str(scene.conversation))
-    assert caught_up["positions"] == {}
-    assert created["data"]["last_message"]["text"] == "while away"
-    live = await here.send(scene.conversation, scene.ada, "live")
-    told = await linus.next("message.created", position=live.position)
-    assert told["prev"] == created["position"]
-    again = await resume(linus, "again", **{str(scene.conversation): created["position"]})
-    assert again["positions"] == {str(scene.conversation): live.position}
-
-
-async def test_who_comes_back_while_being_refused_has_the_conversation_before_any_look(
-    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here, there = nodes
-    scene = await set_up(here.database)
-    await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
-    linus = await there.join(scene.linus)
-    read, hub = there.live.hub.journal.changes_for, there.live.hub
-
-    async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Door, Changes] | None:
-        found = await read(user, conversation, after, limit)
-        await here.do(members.add, scene.conversation, scene.ada.user, scene.linus.user)
-        await eventually(lambda: scene.conversation in hub.passing.beginnings(0, scene.linus.user))
-        await eventually(lambda: not hub.beginnings._running)
-        return found
-
-    async def no_look() -> bool:
-        return True
-
-    monkeypatch.setattr(hub.journal, "changes_for", changes_for)
-    monkeypatch.setattr(there.live.look, "once", no_look)
-    await linus.say("resume", conversations={str(scene.conversation): 4}, ref="late")
-    await linus.next("access.revoked")
-    await linus.next("conversation.created", conversation=str(scene.conversation))
-
-
-async def test_who_is_removed_between_the_door_and_the_changes_hears_no_more(
-    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here, there = nodes
-    scene = await set_up(here.database)
-    linus = await there.join(scene.linus)
-
-    async def open_door_then_lose(session: AsyncSession, conversation: UUID, user: UUID) -> Door:
-        door = await open_door(session, conversation, user)
-        await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
-        await here.send(scene.conversation, scene.ada, "secret")
-        return door
-
-    monkeypatch.setattr(journal, "open_door", open_door_then_lose)
-    caught_up = await resume(linus, **{str(scene.conversation): 4})
-    assert caught_up["positions"] == {}
-    assert [frame["reason"] for frame in linus.told("access.revoked")] == ["removed"]
-    await here.send(scene.conversation, scene.ada, "another")
-    await linus.quiet("message.created")
-    assert linus.told("message.created") == []
-
-
-async def test_a_socket_told_to_give_up_very_much_has_to_come_back(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MOST_GIVEN_UP", 10)
-    scene = await set_up(node.database)
-    linus = await node.join(scene.linus)
-    await resume(linus, **{str(uuid4()): 1 for _ in range(10)})
-    await linus.say("resume", conversations={str(uuid4()): 1}, ref="one more")
-    await linus.next("access.revoked")
-    assert await linus.closed() == connections.RESTARTING

@@ -133,6 +133,11 @@ async def test_public_routes_are_the_ones_the_contract_marks(settings: Settings)
         f"POST {API}/login",
         f"POST {API}/refresh",
         f"POST {API}/verify",
+        f"POST {API}/activate",
+        f"POST {API}/resend-activation",
+        f"POST {API}/forgot-password",
+        f"POST {API}/forgot-password-confirm",
+        f"POST {API}/confirm-email",
     }
 
 

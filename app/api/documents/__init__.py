@@ -34,8 +34,10 @@ PAGE_POLICY = (
 
 TAGS = [
     Tag(name="About", description="What answers here."),
-    Tag(name="Accounts", description="Registering, one's own profile, the password."),
+    Tag(name="Accounts", description="Registering, one's own profile, password and e-mail, closing the account."),
+    Tag(name="By mail", description="Activation, forgotten passwords, confirmed addresses: tokens that were mailed."),
     Tag(name="Logins", description="Logging in and out, tokens, login sessions, socket tickets."),
+    Tag(name="Second factor", description="Codes of an authenticator (TOTP) at login, and recovery codes."),
     Tag(name="People", description="Finding others."),
     Tag(name="Conversations", description="Groups and direct conversations, discovery."),
     Tag(name="Members", description="Joining, adding, removing, leaving, roles."),

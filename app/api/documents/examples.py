@@ -16,6 +16,8 @@ from app.api.health import Readiness
 from app.api.logins import Valid
 from app.api.root import LINKS, FrontPage
 from app.domain.users.logins import LoggedIn
+from app.domain.users.registering import Asked
+from app.domain.users.second_factors import Enrolment, RecoveryCodes, State
 from app.domain.users.tokens import Pair
 from app.domain.views import (
     Change,
@@ -41,6 +43,8 @@ from app.domain.views import (
 NINE: Final = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 TOKEN: Final = "eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoi4oCmIn0.c2lnbmVk"  # noqa: S105 - signed by nobody
 PASSWORD: Final = "correct horse battery staple"  # noqa: S105 - known to everybody
+MAILED: Final = "pmvOaZ0cH7pQbDCg6sTtbBkX8n1Zq5yRwJ3kLhU9e2A"
+SECRET: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105 - of nobody
 CURSOR: Final = "eyJpZCI6IjAxOTk5N2IwIn0"
 
 
@@ -131,6 +135,10 @@ ANSWERS: Final[Mapping[str, msgspec.Struct]] = {
         LoggedIn(access=TOKEN, refresh=TOKEN, user=_profile),
         _pair,
         Valid(),
+        Asked(),
+        Enrolment(secret=SECRET, uri=f"otpauth://totp/chat:ada%40example.org?secret={SECRET}&issuer=chat"),
+        RecoveryCodes(["k3mz-q5xw-7b2n-tfya", "p6qd-m2vr-x4hs-zj7c"]),
+        State(enabled=True, recovery_codes_left=10),
         LoginPage(items=[_login], next=None),
         Ticket(ticket="pX2m9cQ0rT8kVb3nW5yZ1aD7fG4hJ6lE", expires_in=30),
         PersonPage(items=[GRACE], next=CURSOR),
@@ -152,6 +160,8 @@ ANSWERS: Final[Mapping[str, msgspec.Struct]] = {
 """An answer by the name of its schema."""
 
 SPECIAL: Final[Mapping[tuple[str, str], Any]] = {
+    ("register", "201"): _profile,
+    ("register", "202"): Asked(),
     ("createConversation", "201"): _opened(_new, _members[:1]),
     ("createConversation", "200"): _opened(_direct, _members),
     ("discoverConversations", "200"): ConversationPage(items=[_public], next=None),
@@ -162,9 +172,22 @@ SPECIAL: Final[Mapping[tuple[str, str], Any]] = {
 
 BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "register": {"ada": {"email": _profile.email, "password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace"}},
-    "logIn": {"ada": {"email": _profile.email, "password": PASSWORD}},
+    "logIn": {
+        "ada": {"email": _profile.email, "password": PASSWORD},
+        "second factor": {"email": _profile.email, "password": PASSWORD, "code": "492039"},
+    },
     "refreshTokens": {"refresh": {"refresh": TOKEN}},
     "verifyToken": {"token": {"token": TOKEN}},
+    "activate": {"token": {"token": MAILED}},
+    "resendActivation": {"ada": {"email": _profile.email}},
+    "forgotPassword": {"ada": {"email": _profile.email}},
+    "chooseNewPassword": {"token": {"token": MAILED, "new_password": "analytical-engine"}},
+    "confirmEmail": {"token": {"token": MAILED}},
+    "changeMyEmail": {"new": {"new_email": "countess@example.org", "current_password": PASSWORD}},
+    "closeMyAccount": {"sure": {"current_password": "analytical-engine"}},
+    "enrolSecondFactor": {"ada": {"current_password": PASSWORD}},
+    "confirmSecondFactor": {"code": {"code": "492039"}},
+    "disableSecondFactor": {"ada": {"current_password": PASSWORD}},
     "changePassword": {"change": {"current_password": PASSWORD, "new_password": "analytical-engine"}},
     "changeMyNames": {"one": {"first_name": "Augusta"}},
     "replaceMyNames": {"both": {"first_name": "Augusta", "last_name": "King"}},

@@ -1,16 +1,25 @@
-"""A person who is called otherwise is a change in each conversation they were ever in; one transaction for each."""
+"""A person who is called otherwise, or whose account is closed, is a change in each conversation they were ever in.
+
+One transaction for each, in order of their ids; how far it got stands in the user's row, so that it goes on there
+whoever dies. Another change meanwhile begins anew.
+"""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.doors import lock
 from app.domain.conversations.facts import member_of
+from app.domain.conversations.members import take_out
 from app.domain.conversations.memberships import change_name
 from app.domain.conversations.models import Conversation, Membership
+from app.domain.users.models import User
+
+MOST_AT_ONCE = 500
+UNSYNCHRONIZED = {"synchronize_session": False}
 
 
 async def conversations_ever(
@@ -39,4 +48,36 @@ async def tell_name(session: AsyncSession, conversation: UUID, user: UUID) -> bo
     if edited is None or row is None:
         return False
     await change_name(session, conversation, row, edited=edited)
+    return True
+
+
+async def untold(session: AsyncSession) -> list[UUID]:
+    """People of whom some conversation does not know what they are called now, or that they are gone; at most 500."""
+    statement = select(User.id).where(User.version > User.told_version).order_by(User.id).limit(MOST_AT_ONCE)
+    return list(await session.scalars(statement))
+
+
+async def tell_next(session: AsyncSession, user: UUID) -> bool:
+    """Tell one more conversation, which who closed their account also leaves; whether there may be another.
+
+    Told twice (by tasks side by side) is told once more, and harmless.
+    """
+    statement = select(User.version, User.told_version, User.told_through, User.closed_at).where(User.id == user)
+    person = (await session.execute(statement)).one_or_none()
+    if person is None or person.version == person.told_version:
+        return False
+    following = await conversations_ever(session, user, after=person.told_through, limit=1)
+    if following:
+        if person.closed_at is not None:
+            await take_out(session, following[0], user)
+        await tell_name(session, following[0], user)
+    # Of a version that is not the present one nothing is noted: its conversations have to be told again.
+    await session.execute(
+        update(User)
+        .where(User.id == user, User.version == person.version)
+        .values(
+            {"told_through": following[0]} if following else {"told_through": None, "told_version": person.version}
+        ),
+        execution_options=UNSYNCHRONIZED,
+    )
     return True

@@ -1,4 +1,4 @@
-"""What is over and may go: tickets a minute after their end, login sessions a week after theirs.
+"""What is over and may go: tickets, mailed tokens and registrations a minute after their end, logins a week after.
 
 A session's row stays that long so that a stolen old token is still recognised as one of an ended family.
 """
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.domain.rows import DefaultBase
-from app.domain.users.models import LoginSession, SocketTicket
+from app.domain.users.models import LoginSession, MailedToken, Registration, SocketTicket
 
 TICKETS = timedelta(minutes=1)
 SESSIONS = timedelta(days=7)
@@ -26,7 +26,9 @@ async def sweep(session: AsyncSession) -> int:
     now = func.clock_timestamp()
     tickets = await _sweep(session, SocketTicket, SocketTicket.digest, SocketTicket.expires_at < now - TICKETS)
     sessions = await _sweep(session, LoginSession, LoginSession.id, LoginSession.expires_at < now - SESSIONS)
-    return tickets + sessions
+    tokens = await _sweep(session, MailedToken, MailedToken.digest, MailedToken.expires_at < now - TICKETS)
+    registrations = await _sweep(session, Registration, Registration.id, Registration.expires_at < now - TICKETS)
+    return tickets + sessions + tokens + registrations
 
 
 async def _sweep(

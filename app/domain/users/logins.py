@@ -11,27 +11,27 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Forbidden, NotFound, Unauthenticated
+from app.domain.mails import outbox
 from app.domain.pauses import paused
 from app.domain.rows import AnyRow, uuid7
 from app.domain.texts import clean
 from app.domain.users.callers import Caller
+from app.domain.users.devices import Device, is_new_device
 from app.domain.users.emails import owned_by
 from app.domain.users.families import FAMILY, UNSYNCHRONIZED, end, pair_of
 from app.domain.users.liveness import login_is_live
 from app.domain.users.models import LoginSession, User
 from app.domain.users.passwords import LONGEST, Passwords
+from app.domain.users.registering import waiting
+from app.domain.users.second_factors import SecondFactors
 from app.domain.users.tokens import Pair, Tokens
 from app.domain.views import Login, LoginPage, Profile
 
+QUIET = timedelta(hours=1)
+"""Between two mails about logins from new devices."""
+
 MOST_LOGINS = 100
 """Live logins a person may have; beyond, the longest unused ones are ended."""
-
-
-class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a login comes from, as its owner will see it in the list."""
-
-    address: str = ""
-    user_agent: str = ""
 
 
 class LoggedIn(Pair, frozen=True, kw_only=True):
@@ -43,20 +43,32 @@ class _At(msgspec.Struct, frozen=True, tag="login"):
 
 
 async def log_in(
-    session: AsyncSession, *, email: str, password: str, device: Device, passwords: Passwords, tokens: Tokens
+    session: AsyncSession,
+    *,
+    email: str,
+    password: str,
+    code: str | None = None,
+    device: Device,
+    passwords: Passwords,
+    second_factors: SecondFactors,
+    tokens: Tokens,
 ) -> LoggedIn:
     """Begin a login. An unknown e-mail takes the same time and gets the same answer as a wrong password.
 
     Raises:
-        Unauthenticated: `invalid_credentials`.
+        Unauthenticated: `invalid_credentials`; with the right password `second_factor_required`, `invalid_code`.
         Forbidden: the password is right, but the account is `not_activated` or `suspended`.
         Unavailable: too many logins at once.
     """
     user = await _proven(session, clean(email, "email", 1_000, 0), password, passwords)
     if not user.is_active:
-        raise Forbidden("not_activated", "This account is not activated yet: follow the link in the mail.")
+        raise not_activated()
     if user.suspended_at is not None:
         raise Forbidden("suspended", "This account is suspended.")
+    await second_factors.require(session, user.id, code)
+    if await is_new_device(session, user.id, device) and not await outbox.lately(session, "new_login", user.id, QUIET):
+        facts = {"first_name": user.first_name, "network": device.address, "user_agent": _printable(device.user_agent)}
+        await outbox.post(session, "new_login", user.email, user=user.id, **facts)
     begun = (
         await session.execute(
             insert(LoginSession)
@@ -133,11 +145,18 @@ async def _proven(session: AsyncSession, email: str, password: str, passwords: P
         found = (
             await session.execute(select(User.id, User.password_hash).where(owned_by(email), User.closed_at.is_(None)))
         ).one_or_none()
+        pending = found is None
+        if pending:
+            # Not activated yet: the newest registration is held against the password, as an account would be.
+            found = await waiting(session, email)
         async with paused(session):
             right = await passwords.verify(found and found.password_hash, password[: LONGEST + 1])
-            fresh = await passwords.hash(password) if found and right and passwords.is_outdated(found[1]) else None
+            outdated = found is not None and right and not pending and passwords.is_outdated(found.password_hash)
+            fresh = await passwords.hash(password) if outdated else None
         if found is None or not right:
             break
+        if pending:
+            raise not_activated()
         # Locked, and asked again: who changes the password meanwhile either waits for this login, and then ends it
         # with the others, or was first, and then this is the password of yesterday.
         user = (
@@ -164,6 +183,10 @@ async def _end_beyond(session: AsyncSession, user: UUID, most: int) -> None:
         .offset(most)
     )
     await end(session, LoginSession.id.in_(newest))
+
+
+def not_activated() -> Forbidden:
+    return Forbidden("not_activated", "This account is not activated yet: follow the link in the mail.")
 
 
 def _printable(text: str) -> str:

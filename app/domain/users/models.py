@@ -1,4 +1,4 @@
-"""Rows of people, their logins and their socket tickets. Passwords, tokens and tickets are kept as hashes only."""
+"""Rows of people, of those who want to be, of logins, tickets and mailed tokens. What proves is kept as hashes only."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from datetime import datetime
 from uuid import UUID
 
 from advanced_alchemy.types import DateTimeUTC
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, LargeBinary, String, func, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.rows import DefaultBase, Entity
 
 
 class User(Entity):
-    """A person. Never deleted: a closed account keeps its row, without personal data, as "deleted user"."""
+    """A person. Never deleted: a closed account keeps its row, without personal data, as "deleted user".
+
+    `version` moves when others must learn something of them: another name, or that the account is closed.
+    `told_version` is the one all conversations know; while it is behind, `told_through` is the last that does.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
@@ -23,6 +27,7 @@ class User(Entity):
             text("lower(first_name || ' ' || last_name) gin_trgm_ops"),
             postgresql_using="gin",
         ),
+        Index("ix_users_untold", "id", postgresql_where=text("version > told_version")),
     )
 
     email: Mapped[str] = mapped_column(String(254))
@@ -34,6 +39,9 @@ class User(Entity):
     created_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.now())
     suspended_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
     closed_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
+    version: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    told_version: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    told_through: Mapped[UUID | None]
 
 
 class LoginSession(Entity):
@@ -75,3 +83,58 @@ class SocketTicket(DefaultBase):
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     session_id: Mapped[UUID] = mapped_column(ForeignKey("login_sessions.id", ondelete="CASCADE"))
     expires_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True))
+
+
+class Registration(Entity):
+    """Somebody wants an account and has not shown yet that the address is theirs; others may want the same address."""
+
+    __tablename__ = "registrations"
+    __table_args__ = (
+        Index("ix_registrations_email_lower", func.lower(text("email"))),
+        Index("ix_registrations_expires_at", "expires_at"),
+    )
+
+    email: Mapped[str] = mapped_column(String(254))
+    first_name: Mapped[str] = mapped_column(String(100))
+    last_name: Mapped[str] = mapped_column(String(100))
+    password_hash: Mapped[str] = mapped_column(String(255))
+    expires_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True))
+
+
+class MailedToken(DefaultBase):
+    """A single-use key that was mailed: whoever has it reads that mailbox. `email` is the address it makes theirs."""
+
+    __tablename__ = "mailed_tokens"
+    __table_args__ = (
+        CheckConstraint("purpose IN ('activation', 'password', 'email')", name="purpose"),
+        Index("ix_mailed_tokens_expires_at", "expires_at"),
+        Index("ix_mailed_tokens_user_id", "user_id"),
+        Index("ix_mailed_tokens_registration_id", "registration_id"),
+    )
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(10))
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    registration_id: Mapped[UUID | None] = mapped_column(ForeignKey("registrations.id", ondelete="CASCADE"))
+    email: Mapped[str] = mapped_column(String(254), server_default="")
+    expires_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True))
+
+
+class SecondFactor(DefaultBase):
+    """A person's authenticator (RFC 6238); counts once confirmed. `last_step` is the newest whose code was used."""
+
+    __tablename__ = "second_factors"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    sealed_secret: Mapped[bytes] = mapped_column(LargeBinary(255))
+    confirmed_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
+    last_step: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+
+
+class RecoveryCode(DefaultBase):
+    """What logs in once when the authenticator is lost."""
+
+    __tablename__ = "recovery_codes"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("second_factors.user_id", ondelete="CASCADE"), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)

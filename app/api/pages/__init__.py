@@ -1,0 +1,32 @@
+"""Pages for people: what the links in mails open. No framework, no foreign host, no secret in any URL sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from litestar import Controller, MediaType, Response, get
+from litestar.static_files import create_static_files_router
+
+from app.api.authentication import PUBLIC
+
+HERE = Path(__file__).parent
+ACCOUNT = (HERE / "account.html").read_bytes()
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+
+
+class PagesController(Controller):
+    path = "/"
+    opt = PUBLIC
+    include_in_schema = False
+
+    @get("/account", media_type=MediaType.HTML)
+    async def account(self) -> Response[bytes]:
+        return Response(ACCOUNT, media_type=MediaType.HTML, headers={"content-security-policy": POLICY})
+
+
+assets = create_static_files_router(
+    path="/account/assets", directories=[HERE / "assets"], opt=PUBLIC, include_in_schema=False, name="account_assets"
+)

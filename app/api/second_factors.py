@@ -1,0 +1,93 @@
+"""The second factor of one's account: enrol an authenticator, confirm it with a code, turn it off with the password."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from app.api.accounts import CurrentPassword
+from app.api.guesses import Guesses
+from app.api.problems import documented
+from app.db import Session
+from app.domain.users.callers import Caller
+from app.domain.users.devices import Device
+from app.domain.users.passwords import Passwords
+from app.domain.users.second_factors import Enrolment, RecoveryCodes, SecondFactors, State
+
+
+class Code(msgspec.Struct, forbid_unknown_fields=True):
+    code: Annotated[str, msgspec.Meta(max_length=64, examples=["492039"])]
+
+
+class SecondFactorController(Controller):
+    path = "/me/second-factor"
+    tags = ("Second factor",)
+
+    @get("/", operation_id="getMySecondFactor", summary="Whether I have a second factor", responses=documented())
+    async def read(
+        self,
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        second_factors: NamedDependency[SecondFactors],
+    ) -> State:
+        return await second_factors.state(tx, caller)
+
+    @post(
+        "/",
+        operation_id="enrolSecondFactor",
+        summary="Enrol an authenticator",
+        description="It counts once it is confirmed with a code.",
+        responses=documented("400 wrong_password", "409 second_factor_on"),
+    )
+    async def enrol(
+        self,
+        data: JSONBody[CurrentPassword],
+        caller: NamedDependency[Caller],
+        device: NamedDependency[Device],
+        guesses: NamedDependency[Guesses],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+        second_factors: NamedDependency[SecondFactors],
+    ) -> Enrolment:
+        async with guesses.counted(str(caller.user), device.address):
+            return await second_factors.enrol(tx, caller, data.current_password, passwords)
+
+    @post(
+        "/confirm",
+        status_code=200,
+        operation_id="confirmSecondFactor",
+        summary="Confirm the authenticator with a code",
+        description="From then on a login needs a code. The recovery codes are shown this once.",
+        responses=documented("400 wrong_code", "409 second_factor_off", "409 second_factor_on"),
+    )
+    async def confirm(
+        self,
+        data: JSONBody[Code],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        second_factors: NamedDependency[SecondFactors],
+    ) -> RecoveryCodes:
+        return await second_factors.confirm(tx, caller, data.code)
+
+    @delete(
+        "/",
+        operation_id="disableSecondFactor",
+        summary="Turn the second factor off",
+        responses=documented("400 wrong_password", "409 second_factor_off"),
+    )
+    async def disable(
+        self,
+        data: JSONBody[CurrentPassword],
+        caller: NamedDependency[Caller],
+        device: NamedDependency[Device],
+        guesses: NamedDependency[Guesses],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+        second_factors: NamedDependency[SecondFactors],
+    ) -> None:
+        async with guesses.counted(str(caller.user), device.address):
+            await second_factors.disable(tx, caller, data.current_password, passwords)

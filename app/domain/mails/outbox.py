@@ -1,0 +1,185 @@
+"""The way of a mail: posted, claimed, settled. Each step is one statement, so that any number of tasks may try.
+
+A mail is sent at most once. The claim is committed before anything is handed to a mail server; what surely was not
+accepted is postponed and tried again, what may have been is settled as `unknown` and never tried again (I9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.events import Errand, entrust
+from app.domain.mails.models import Mail
+from app.domain.rows import uuid7
+
+Kind = Literal[
+    "welcome",
+    "activation",
+    "activation_again",
+    "forgotten_password",
+    "password_changed",
+    "confirm_email",
+    "email_change_asked",
+    "email_changed",
+    "account_closed",
+    "new_login",
+    "second_factor_on",
+    "second_factor_off",
+]
+
+SENT, UNKNOWN, REFUSED, FAILED, CLOSED = "sent", "unknown", "refused", "failed", "account closed"
+MOST_ATTEMPTS: Final = 6
+FIRST_PAUSE: Final = timedelta(seconds=30)
+"""Four times as long after each attempt: 30 s, 2 min, 8 min, 32 min, 2 h."""
+
+PATIENCE: Final = timedelta(minutes=5)
+"""Longer than a task may live: who claimed a mail that long ago is dead."""
+
+OVERLOOKED: Final = timedelta(seconds=5)
+KEPT: Final = timedelta(days=7)
+MOST_AT_ONCE: Final = 500
+MOST_SWEPT: Final = 10_000
+UNSYNCHRONIZED = {"synchronize_session": False}
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail of which this is the one attempt under way."""
+
+    id: UUID
+    kind: Kind
+    address: str
+    user: UUID | None
+    registration: UUID | None
+    facts: Mapping[str, Any]
+    attempts: int
+
+
+async def post(
+    session: AsyncSession,
+    kind: Kind,
+    address: str,
+    *,
+    user: UUID | None = None,
+    registration: UUID | None = None,
+    **facts: str,
+) -> None:
+    """Have a mail sent once this transaction is committed. `facts` are what its text needs."""
+    mail = uuid7()
+    await session.execute(
+        insert(Mail).values(
+            id=mail, kind=kind, address=address, user_id=user, registration_id=registration, facts=facts
+        )
+    )
+    entrust(session, Errand("mail", mail))
+
+
+async def claim(session: AsyncSession, mail: UUID) -> Claimed | None:
+    """Take it, if it is due and nobody else has; commit before sending."""
+    claimed = await session.execute(
+        update(Mail)
+        .where(
+            Mail.id == mail, Mail.outcome.is_(None), Mail.claimed_at.is_(None), Mail.due_at <= func.clock_timestamp()
+        )
+        .values(claimed_at=func.clock_timestamp(), attempts=Mail.attempts + 1)
+        .returning(Mail.id, Mail.kind, Mail.address, Mail.user_id, Mail.registration_id, Mail.facts, Mail.attempts),
+        execution_options=UNSYNCHRONIZED,
+    )
+    row = claimed.one_or_none()
+    if row is None:
+        return None
+    return Claimed(
+        id=row.id,
+        kind=row.kind,
+        address=row.address,
+        user=row.user_id,
+        registration=row.registration_id,
+        facts=row.facts,
+        attempts=row.attempts,
+    )
+
+
+async def settle(session: AsyncSession, mail: UUID, outcome: str) -> None:
+    """It is over, and forgotten but for this: one of the outcomes above, or why there was nothing to send."""
+    await session.execute(
+        update(Mail)
+        .where(Mail.id == mail, Mail.outcome.is_(None))
+        .values(outcome=outcome, settled_at=func.clock_timestamp(), address="", facts={}),
+        execution_options=UNSYNCHRONIZED,
+    )
+
+
+async def call_back(session: AsyncSession, user: UUID) -> None:
+    """What has not left yet for this account does not leave any more."""
+    await session.execute(
+        update(Mail)
+        .where(Mail.user_id == user, Mail.outcome.is_(None), Mail.claimed_at.is_(None))
+        .values(outcome=CLOSED, settled_at=func.clock_timestamp(), address="", facts={}),
+        execution_options=UNSYNCHRONIZED,
+    )
+
+
+async def lately(session: AsyncSession, kind: Kind, user: UUID, within: timedelta) -> bool:
+    """Whether a mail of this kind was posted for the account within that time."""
+    found = await session.scalar(
+        select(Mail.id)
+        .where(Mail.user_id == user, Mail.kind == kind, Mail.created_at > func.clock_timestamp() - within)
+        .limit(1)
+    )
+    return found is not None
+
+
+async def postpone(session: AsyncSession, mail: Claimed) -> bool:
+    """It surely was not accepted: again later, or `failed` after the last attempt; whether there is another."""
+    if mail.attempts >= MOST_ATTEMPTS:
+        await settle(session, mail.id, FAILED)
+        return False
+    pause = FIRST_PAUSE * 4 ** (mail.attempts - 1)
+    await session.execute(
+        update(Mail)
+        .where(Mail.id == mail.id, Mail.outcome.is_(None))
+        .values(claimed_at=None, due_at=func.clock_timestamp() + pause),
+        execution_options=UNSYNCHRONIZED,
+    )
+    return True
+
+
+async def overlooked(session: AsyncSession) -> list[UUID]:
+    """Due for a while and claimed by nobody: their errand was lost, or they were postponed. At most 500, oldest first.
+
+    Those claimed by somebody who died are settled as `unknown` by this.
+    """
+    now = func.clock_timestamp()
+    await session.execute(
+        update(Mail)
+        .where(Mail.outcome.is_(None), Mail.claimed_at < now - PATIENCE)
+        .values(outcome=UNKNOWN, settled_at=now, address="", facts={}),
+        execution_options=UNSYNCHRONIZED,
+    )
+    waiting = (
+        select(Mail.id)
+        .where(Mail.outcome.is_(None), Mail.claimed_at.is_(None), Mail.due_at < now - OVERLOOKED)
+        .order_by(Mail.due_at)
+        .limit(MOST_AT_ONCE)
+    )
+    return list(await session.scalars(waiting))
+
+
+async def sweep(session: AsyncSession) -> int:
+    """Forget the oldest settled ones, at most 10,000; how many."""
+    old = (
+        select(Mail.id)
+        .where(Mail.outcome.is_not(None), Mail.settled_at < func.clock_timestamp() - KEPT)
+        .limit(MOST_SWEPT)
+        .with_for_update(skip_locked=True)
+    )
+    gone = await session.execute(
+        delete(Mail).where(Mail.id.in_(old)).returning(Mail.id), execution_options=UNSYNCHRONIZED
+    )
+    return len(gone.all())

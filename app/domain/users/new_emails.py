@@ -1,0 +1,74 @@
+"""Another e-mail address: it counts once somebody who reads it has confirmed; the old one is told before and after."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.errors import Conflict
+from app.domain.mails import outbox
+from app.domain.users import mailed_tokens
+from app.domain.users.callers import Caller
+from app.domain.users.emails import check_email
+from app.domain.users.families import UNSYNCHRONIZED
+from app.domain.users.liveness import account_is_open
+from app.domain.users.models import User
+from app.domain.users.passwords import Passwords
+from app.domain.users.postage import Postage
+from app.domain.users.proofs import prove
+
+
+async def ask(
+    session: AsyncSession,
+    caller: Caller,
+    *,
+    new_email: str,
+    current_password: str,
+    passwords: Passwords,
+    postage: Postage,
+) -> None:
+    """Mail a token to the new address, and tell the old one. Whether the new one is taken, nobody is told here.
+
+    Raises:
+        Invalid: this is no e-mail address, or `wrong_password`.
+        Throttled: too many mails to that address.
+        Unavailable: too many passwords are being hashed.
+    """
+    new_email = check_email(new_email, "new_email")
+    own = await prove(session, caller, current_password, passwords)
+    await postage.require(new_email)
+    facts = {"first_name": own.first_name, "new_email": new_email}
+    await outbox.post(session, "confirm_email", new_email, user=own.id, **facts)
+    await outbox.post(session, "email_change_asked", own.email, user=own.id, **facts)
+
+
+async def confirm(session: AsyncSession, token: str) -> None:
+    """From now on the account has the address the token was mailed to.
+
+    Raises:
+        Invalid: `invalid_mailed_token`.
+        Conflict: `email_taken`: another account got it meanwhile.
+    """
+    held = await mailed_tokens.spend(session, token, "email")
+    own = (
+        await session.execute(
+            select(User.id, User.email, User.first_name)
+            .where(User.id == held.user, account_is_open())
+            .with_for_update(key_share=True)
+        )
+    ).one_or_none()
+    if own is None:
+        raise mailed_tokens.refused()
+    try:
+        async with session.begin_nested():
+            await session.execute(
+                update(User).where(User.id == own.id).values(email=held.email), execution_options=UNSYNCHRONIZED
+            )
+    except IntegrityError as error:
+        raise Conflict("email_taken", "There is an account with this e-mail address.") from error
+    await mailed_tokens.forget(session, own.id)
+    for address in (own.email, held.email):
+        await outbox.post(
+            session, "email_changed", address, user=own.id, first_name=own.first_name, new_email=held.email
+        )

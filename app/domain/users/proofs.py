@@ -1,0 +1,41 @@
+"""Showing once more who one is: the current password, before something that cannot be undone."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.errors import Invalid, Unauthenticated
+from app.domain.pauses import paused
+from app.domain.rows import AnyRow
+from app.domain.users.callers import Caller
+from app.domain.users.models import User
+from app.domain.users.passwords import LONGEST, Passwords
+
+
+async def prove(session: AsyncSession, caller: Caller, current_password: str, passwords: Passwords) -> AnyRow:
+    """The caller's `id, email, first_name, password_hash`, once the password is theirs.
+
+    Whoever changes the account by it asks for the same `password_hash` again: of two changes at once the second no
+    longer knows the current password.
+
+    Raises:
+        Invalid: `wrong_password`.
+        Unavailable: too many passwords are being hashed.
+    """
+    found = await session.execute(
+        select(User.id, User.email, User.first_name, User.password_hash).where(User.id == caller.user)
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise Unauthenticated
+    async with paused(session):
+        if not await passwords.verify(row.password_hash, current_password[: LONGEST + 1]):
+            raise wrong_password()
+    return row
+
+
+def wrong_password() -> Invalid:
+    return Invalid(
+        "wrong_password", "The current password is wrong.", errors=(("current_password", "Is not your password."),)
+    )

@@ -1,0 +1,55 @@
+"""A forgotten password: a mail to the address of the account, if there is one; whether there is, nobody is told."""
+
+from __future__ import annotations
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.mails import outbox
+from app.domain.pauses import paused
+from app.domain.users import mailed_tokens
+from app.domain.users.emails import check_email
+from app.domain.users.families import UNSYNCHRONIZED, end
+from app.domain.users.liveness import account_is_open
+from app.domain.users.models import LoginSession, User
+from app.domain.users.passwords import Passwords, check_new
+from app.domain.users.postage import Postage
+
+
+async def ask(session: AsyncSession, email: str, postage: Postage) -> None:
+    """Mail a token to who owns this account. The account is not looked up before the mail leaves: known and unknown
+    addresses are answered alike, and take the same time.
+
+    Raises:
+        Invalid: this is no e-mail address.
+    """
+    email = check_email(email)
+    if await postage.allows(email):
+        await outbox.post(session, "forgotten_password", email)
+
+
+async def confirm(session: AsyncSession, *, token: str, new_password: str, passwords: Passwords) -> None:
+    """A new password for who has the token; all logins end, and with them whatever else was mailed.
+
+    Raises:
+        Invalid: `invalid_mailed_token`, or the password may not be used.
+        Unavailable: too many passwords are being hashed.
+    """
+    check_new(new_password, "new_password")
+    await mailed_tokens.look(session, token, "password")
+    async with paused(session):
+        password_hash = await passwords.hash(new_password)
+    held = await mailed_tokens.spend(session, token, "password")
+    changed = await session.execute(
+        update(User)
+        .where(User.id == held.user, account_is_open())
+        .values(password_hash=password_hash)
+        .returning(User.id, User.email, User.first_name),
+        execution_options=UNSYNCHRONIZED,
+    )
+    row = changed.one_or_none()
+    if row is None:
+        return  # closed or suspended meanwhile: the token is spent, and there is nothing to tell
+    await mailed_tokens.forget(session, row.id)
+    await end(session, LoginSession.user_id == row.id)
+    await outbox.post(session, "password_changed", row.email, user=row.id, first_name=row.first_name)

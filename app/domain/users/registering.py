@@ -1,0 +1,184 @@
+"""Becoming somebody: at once, or by showing first that the address is one's own (REQUIRE_ACTIVATION).
+
+With activation every registration gets the same answer and a mail, whoever asks for whatever address: the request does
+not even look whether there is an account. Name and password belong to the token that is mailed, so the owner of an
+address who follows a link gets the password that was chosen with it, never one that a stranger left waiting.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_if_free
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.errors import Conflict
+from app.domain.mails import outbox
+from app.domain.pauses import paused
+from app.domain.rows import AnyRow, uuid7
+from app.domain.texts import clean
+from app.domain.users import mailed_tokens
+from app.domain.users.emails import check_email
+from app.domain.users.models import Registration, User
+from app.domain.users.passwords import Passwords, check_new
+from app.domain.users.postage import Postage
+from app.domain.views import Profile
+
+LONGEST_NAME = 100
+LIFETIME: Final = timedelta(days=7)
+"""Of a registration; each link in a mail lives shorter, and another can be asked for until then."""
+
+UNSYNCHRONIZED = {"synchronize_session": False}
+PROFILE = (User.id, User.email, User.first_name, User.last_name, User.is_active)
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A mail is on its way, to whoever owns the address."""
+
+    detail: str = "Follow the link in the mail."
+
+
+class Registrar:
+    """`must_activate`: accounts begin when the link in the mail is followed."""
+
+    def __init__(self, passwords: Passwords, postage: Postage, *, must_activate: bool = False) -> None:
+        self._passwords = passwords
+        self._postage = postage
+        self._must_activate = must_activate
+
+    async def register(
+        self, session: AsyncSession, *, email: str, password: str, first_name: str, last_name: str
+    ) -> Profile | Asked:
+        """A new account, or a mail.
+
+        Raises:
+            Invalid: a field is not good, or the password is too common.
+            Conflict: `email_taken`, where no activation is asked for.
+            Unavailable: too many passwords are being hashed.
+        """
+        wanted = await check(
+            session,
+            email=email,
+            password=password,
+            first_name=first_name,
+            last_name=last_name,
+            passwords=self._passwords,
+        )
+        if not self._must_activate:
+            return await begin(session, wanted)
+        if await self._postage.allows(wanted.email):
+            await _keep(session, wanted)
+        return Asked()
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """An account that may be made."""
+
+    email: str
+    first_name: str
+    last_name: str
+    password_hash: str
+
+
+async def check(
+    session: AsyncSession, *, email: str, password: str, first_name: str, last_name: str, passwords: Passwords
+) -> Wanted:
+    """Judge the fields and hash the password. Raises Invalid, Unavailable."""
+    email = check_email(email)
+    first_name, last_name = check_name(first_name, "first_name"), check_name(last_name, "last_name")
+    check_new(password)
+    async with paused(session):
+        password_hash = await passwords.hash(password)
+    return Wanted(email=email, first_name=first_name, last_name=last_name, password_hash=password_hash)
+
+
+async def begin(session: AsyncSession, wanted: Wanted, *, is_operator: bool = False) -> Profile:
+    """The account, active; a mail welcomes its owner. Raises Conflict `email_taken`."""
+    # Two who register one address at once: the unique index on lower(email) lets one through, no look-up before does.
+    created = await session.execute(
+        insert_if_free(User)
+        .values(id=uuid7(), is_active=True, is_operator=is_operator, **msgspec.structs.asdict(wanted))
+        .on_conflict_do_nothing()
+        .returning(*PROFILE)
+    )
+    row = created.one_or_none()
+    if row is None:
+        raise Conflict("email_taken", "There is an account with this e-mail address.")
+    await outbox.post(session, "welcome", row.email, user=row.id, first_name=row.first_name)
+    return profile_of(row)
+
+
+async def activate(session: AsyncSession, token: str) -> None:
+    """The account of the registration that `token` belongs to begins.
+
+    Raises:
+        Invalid: `invalid_mailed_token`.
+        Conflict: `email_taken`: another registration of this address was activated before.
+    """
+    held = await mailed_tokens.spend(session, token, "activation")
+    if held.user is not None:
+        await session.execute(
+            update(User).where(User.id == held.user, User.closed_at.is_(None)).values(is_active=True),
+            execution_options=UNSYNCHRONIZED,
+        )
+        return
+    found = await session.execute(
+        delete(Registration)
+        .where(Registration.id == held.registration)
+        .returning(Registration.email, Registration.first_name, Registration.last_name, Registration.password_hash),
+        execution_options=UNSYNCHRONIZED,
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise mailed_tokens.refused()  # spent a moment ago through another mail of the same registration
+    wanted = Wanted(
+        email=row.email, first_name=row.first_name, last_name=row.last_name, password_hash=row.password_hash
+    )
+    await begin(session, wanted)
+    await session.execute(
+        delete(Registration).where(func.lower(Registration.email) == func.lower(row.email)),
+        execution_options=UNSYNCHRONIZED,
+    )
+
+
+async def mail_again(session: AsyncSession, email: str, postage: Postage) -> None:
+    """Another activation mail, if there is something to activate: whether there is, the answer does not tell."""
+    email = check_email(email)
+    if await postage.allows(email):
+        await outbox.post(session, "activation_again", email)
+
+
+async def waiting(session: AsyncSession, email: str) -> AnyRow | None:
+    """The newest registration of this address that may still be activated: its `id`, `first_name`, `password_hash`."""
+    newest = (
+        select(Registration.id, Registration.first_name, Registration.password_hash)
+        .where(func.lower(Registration.email) == func.lower(email), Registration.expires_at > func.clock_timestamp())
+        .order_by(Registration.id.desc())
+        .limit(1)
+    )
+    return (await session.execute(newest)).one_or_none()
+
+
+def check_name(name: str, field: str) -> str:
+    """A first or last name: 1 … 100 characters, not blank, on one line. Raises Invalid."""
+    return clean(name, field, LONGEST_NAME, one_line=True)
+
+
+def profile_of(row: AnyRow) -> Profile:
+    """The view of `PROFILE`."""
+    return Profile(
+        id=row.id, email=row.email, first_name=row.first_name, last_name=row.last_name, is_active=row.is_active
+    )
+
+
+async def _keep(session: AsyncSession, wanted: Wanted) -> None:
+    registration = uuid7()
+    await session.execute(
+        insert(Registration).values(
+            id=registration, expires_at=func.clock_timestamp() + LIFETIME, **msgspec.structs.asdict(wanted)
+        )
+    )
+    await outbox.post(session, "activation", wanted.email, registration=registration, first_name=wanted.first_name)

@@ -1,0 +1,72 @@
+"""Sending mails: claimed and committed first, then handed over, then settled. Safe twice: only one claim succeeds."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import structlog
+from celery import shared_task
+
+from app.domain.mails import outbox
+from app.domain.mails.outbox import REFUSED, SENT, UNKNOWN, Claimed
+from app.domain.users.letters import Letter, letter_of
+from app.tasks.post import NotNow, Refused, Unsure
+from app.tasks.workshop import Tools, workshop
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="chat.notifications.mail")
+def send_mail(mail: str) -> str:
+    """Send the mail of this id, if it is due and nobody has; what became of it."""
+    return workshop.run(lambda tools: _send(tools, UUID(mail)))
+
+
+@shared_task(name="chat.notifications.overlooked")
+def send_overlooked() -> int:
+    """Have those sent whose errand was lost or that were postponed; how many."""
+    mails = workshop.run(_overlooked)
+    for mail in mails:
+        send_mail.apply_async((str(mail),))
+    return len(mails)
+
+
+async def _send(tools: Tools, mail: UUID) -> str:
+    async with tools.database.transaction() as session:
+        claimed = await outbox.claim(session, mail)
+        if claimed is None:
+            return "not due"
+        letter = await letter_of(session, claimed)
+        if isinstance(letter, str):
+            await outbox.settle(session, mail, letter)
+            return letter
+    # Committed. Whoever dies from here on leaves a claim behind, and no second letter.
+    outcome = await asyncio.to_thread(_hand_over, tools, claimed, letter)
+    async with tools.database.transaction() as session:
+        if outcome is not None:
+            await outbox.settle(session, mail, outcome)
+        elif not await outbox.postpone(session, claimed):
+            log.error("mail_given_up", mail=str(mail), kind=claimed.kind)
+    return outcome or "postponed"
+
+
+def _hand_over(tools: Tools, claimed: Claimed, letter: Letter) -> str | None:
+    """The outcome; None for later."""
+    try:
+        tools.post.send(tools.letterhead.write(letter, claimed.id))
+    except NotNow as why:
+        log.warning("mail_postponed", mail=str(claimed.id), kind=claimed.kind, why=str(why))
+        return None
+    except Unsure as why:
+        log.error("mail_unknown", mail=str(claimed.id), kind=claimed.kind, why=str(why))
+        return UNKNOWN
+    except Refused as why:
+        log.warning("mail_refused", mail=str(claimed.id), kind=claimed.kind, why=str(why))
+        return REFUSED
+    return SENT
+
+
+async def _overlooked(tools: Tools) -> list[UUID]:
+    async with tools.database.transaction() as session:
+        return await outbox.overlooked(session)

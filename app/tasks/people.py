@@ -1,0 +1,50 @@
+"""Telling every conversation what somebody is called now, and taking who closed their account out of their groups."""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+import structlog
+from celery import shared_task
+
+from app.domain.conversations import renames
+from app.tasks.workshop import Tools, workshop
+
+log = structlog.get_logger(__name__)
+
+TURN_SECONDS = 20.0
+"""Then others have their turn; the rest follows as another task."""
+
+
+@shared_task(name="chat.upkeep.tell_person")
+def tell_person(person: str) -> int:
+    """Go on where the person's row says; the number of conversations told."""
+    told, done = workshop.run(lambda tools: _tell(tools, UUID(person)))
+    if not done:
+        tell_person.apply_async((person,))
+    return told
+
+
+@shared_task(name="chat.upkeep.tell_people")
+def tell_people() -> int:
+    """Have those told whose errand was lost; how many."""
+    people = workshop.run(_untold)
+    for person in people:
+        tell_person.apply_async((str(person),))
+    return len(people)
+
+
+async def _tell(tools: Tools, person: UUID) -> tuple[int, bool]:
+    end, told = time.monotonic() + TURN_SECONDS, 0
+    while time.monotonic() < end:
+        async with tools.database.transaction() as session:
+            if not await renames.tell_next(session, person):
+                return told, True
+        told += 1
+    return told, False
+
+
+async def _untold(tools: Tools) -> list[UUID]:
+    async with tools.database.transaction() as session:
+        return await renames.untold(session)

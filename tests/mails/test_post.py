@@ -1,0 +1,140 @@
+"""Handing over to a real mail server: what is accepted, refused, perhaps accepted, and what only TLS may carry."""
+
+from __future__ import annotations
+
+import ssl
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from app.domain.users.letters import Letter
+from app.local.processes import free_port
+from app.tasks import post
+from app.tasks.letters import Letterhead
+from app.tasks.post import NotNow, Refused, Unsure, open_post
+from tests.support.mailbox import mail_server, text_of
+
+CERTIFICATE = Path(__file__).with_name("localhost.pem")
+"""Of localhost, signed by itself, with its key: for these tests only."""
+
+LETTERHEAD = Letterhead("https://chat.example.org", "Chat <chat@example.org>")
+ANYWHERE = Path("unused")
+
+
+def letter(address: str = "ada@example.org", mail: UUID | None = None) -> EmailMessage:
+    return LETTERHEAD.write(Letter(template="welcome", address=address, facts={"first_name": "Ädä"}), mail or uuid4())
+
+
+@pytest.fixture
+def tls(monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A server's TLS, which our side trusts."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
+async def test_a_letter_arrives_as_it_was_written() -> None:
+    with mail_server() as (mailboxes, port):
+        mail = uuid4()
+        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter(mail=mail))
+        [came] = mailboxes.to("ada@example.org")
+    assert came["From"] == "Chat <chat@example.org>"
+    assert came["Message-ID"] == f"<{mail}@example.org>"
+    assert "Hello Ädä," in text_of(came)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ("450 later", NotNow),
+        ("452 full", NotNow),
+        ("550 nobody here", Refused),
+        ("554 spam", Refused),
+        ("hang up", Unsure),
+    ],
+)
+def test_what_the_server_says_decides(answer: str, outcome: type[Exception]) -> None:
+    with mail_server() as (mailboxes, port):
+        mailboxes.answers = [answer]
+        with pytest.raises(outcome):
+            open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter())
+        assert mailboxes.to("ada@example.org") == []
+
+
+def test_a_server_that_never_answers_is_waited_for_with_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post, "SECONDS", 0.3)
+    with mail_server() as (mailboxes, port):
+        mailboxes.answers = ["wait"]
+        with pytest.raises(Unsure):
+            open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter())
+
+
+def test_nobody_there_means_later() -> None:
+    with pytest.raises(NotNow):
+        open_post(f"smtp://127.0.0.1:{free_port()}", ANYWHERE).send(letter())
+
+
+def test_the_password_goes_over_tls_from_the_start(tls: ssl.SSLContext) -> None:
+    with mail_server(tls=tls) as (mailboxes, port):
+        open_post(f"smtps://api%40key:right@localhost:{port}", ANYWHERE).send(letter())
+        assert mailboxes.to("ada@example.org")
+        assert [(user, password) for user, password, _ in mailboxes.users] == [("api@key", "right")]
+
+
+def test_the_password_goes_over_starttls(tls: ssl.SSLContext) -> None:
+    with mail_server(starttls=tls) as (mailboxes, port):
+        open_post(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter())
+        assert mailboxes.to("ada@example.org")
+        assert mailboxes.users == [("key", "right", True)]
+
+
+def test_a_certificate_nobody_vouches_for_is_not_trusted(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with mail_server(starttls=tls) as (mailboxes, port):
+        with pytest.raises(NotNow, match="CERTIFICATE_VERIFY_FAILED"):
+            open_post(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter())
+        assert mailboxes.users == []
+
+
+def test_where_tls_is_a_must_nothing_is_sent_without() -> None:
+    with mail_server() as (mailboxes, port):
+        with pytest.raises(NotNow, match="TLS"):
+            open_post(f"smtp+starttls://localhost:{port}", ANYWHERE).send(letter())
+        assert mailboxes.to("ada@example.org") == []
+
+
+def test_a_wrong_password_of_ours_means_later(tls: ssl.SSLContext) -> None:
+    with mail_server(starttls=tls) as (mailboxes, port):
+        with pytest.raises(NotNow):
+            open_post(f"smtp://key:wrong@localhost:{port}", ANYWHERE).send(letter())
+        assert mailboxes.to("ada@example.org") == []
+
+
+def test_addresses_of_other_letters() -> None:
+    with mail_server() as (mailboxes, port):
+        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter("jürgen@bücher.example.org"))
+        assert mailboxes.to("jürgen@xn--bcher-kva.example.org")
+    with mail_server(enable_SMTPUTF8=False) as (_, port), pytest.raises(Refused):
+        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter("jürgen@example.org"))
+
+
+def test_without_a_server_letters_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post, "MOST_FILES", 3)
+    files = open_post("", tmp_path / "mail")
+    for _ in range(5):
+        files.send(letter())
+    kept = sorted((tmp_path / "mail").iterdir())
+    assert [file.suffix for file in kept] == [".eml"] * 3
+    came = message_from_bytes(kept[0].read_bytes(), policy=default)
+    assert came["Subject"] == "Welcome to the chat"
+
+
+def test_a_directory_that_cannot_be_written_means_later(tmp_path: Path) -> None:
+    (tmp_path / "mail").write_text("a file where the directory should be")
+    with pytest.raises(NotNow):
+        open_post("", tmp_path / "mail").send(letter())
