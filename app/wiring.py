@@ -46,6 +46,7 @@ from app.tasks.dispatch import Dispatch
 from app.tasks.letters import Letterhead
 from app.tasks.post import open_post
 from app.tasks.workshop import Tools
+from app.telemetry import loop
 
 POOL_SIZE = 10
 READY_SECONDS = 2.0
@@ -121,9 +122,11 @@ class Runtime:
         """Start, and after the last request: write what is queued, close."""
         self.dispatch.start()
         await self.live.start()
+        watching = asyncio.create_task(loop.watch())
         try:
             yield
         finally:
+            watching.cancel()
             await self.retire()
             # Whoever sent it has gone or been told that the outcome is unknown: bounded, then.
             with suppress(TimeoutError):

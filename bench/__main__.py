@@ -17,7 +17,7 @@ from bench.load import generator
 from bench.measures import Prepare, Results, run
 from bench.population import FULL, QUICK
 from bench.processes import Failed, NotBuilt
-from bench.rows import fanout, growth, lists, memory, notify, pages, sends, sockets
+from bench.rows import fanout, growth, lists, logins, memory, notify, pages, sends, sockets
 from bench.stage import QUICKLY, Pace, opened
 
 ROWS: dict[str, Prepare] = {
@@ -30,6 +30,8 @@ ROWS: dict[str, Prepare] = {
     "delivery_p50_ms": sockets.delivery_p50_ms,
     "socket_kb": memory.socket_kb,
     "hello_20": sockets.hello_20,
+    "login_storm_p99_ms": logins.login_storm_p99_ms,
+    "login_tells": logins.login_tells,
     "growth": growth.growth,
     "notify": notify.notify,
 }

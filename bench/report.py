@@ -58,6 +58,8 @@ AIMS = {
     "socket_kb": Aim("≤ 30", lambda r: r.value <= 30),
     "sockets_10000_mb": Aim("≤ 400", lambda r: r.value <= 400),
     "hello_20": Aim("≥ 500", lambda r: r.value >= 500),
+    "login_storm_p99_ms": Aim("< 50", lambda r: r.value < 50),
+    "login_tells": Aim("≤ 1.1", lambda r: r.value <= 1.1),
     "growth": Aim("≤ 1.2", lambda r: r.value <= 1.2),
     "notify": Aim("≥ 1,000", lambda r: r.value >= 1_000),
 }

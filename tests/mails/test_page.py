@@ -12,7 +12,7 @@ from playwright.async_api import Browser
 from tests.mails.conftest import PUBLIC_URL, Place
 from tests.mails.test_flows import address
 from tests.support.browser import chromium, watched_page
-from tests.support.mailbox import Mailboxes, link_of
+from tests.support.mailbox import Mailboxes, link_of, text_of, token_of
 from tests.support.web import API, PASSWORD
 
 pytestmark = pytest.mark.browser
@@ -45,7 +45,7 @@ def here(link: str, url: str) -> str:
 
 
 async def test_a_person_activates_and_later_forgets_the_password(
-    browser: Browser, url: str, http: httpx.AsyncClient, mailboxes: Mailboxes
+    browser: Browser, url: str, http: httpx.AsyncClient, mailboxes: Mailboxes, place: Place
 ) -> None:
     email = address()
     person = {"email": email, "password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace"}
@@ -93,7 +93,14 @@ async def test_a_person_activates_and_later_forgets_the_password(
         await page.get_by_text("The address is confirmed.").wait_for()
         assert (await http.get(f"{API}/me/", headers=headers)).json()["email"] == new
     assert watched.complaints == []
-    # No server was told a token with the address of a page.
+    # No server was told a token with the address of a page, and no log has one, nor the links they are in.
+    told = "".join(log.read_text(errors="replace") for log in place.processes.directory.glob("*.log"))
+    assert "/api/v1/forgot-password-confirm" in told
+    for letter in (*mailboxes.to(email), *mailboxes.to(new)):
+        if "#" in text_of(letter):
+            assert token_of(letter) not in told
+    for secret in (email, new, PASSWORD, NEW):
+        assert secret not in told
     assert {one.partition("?")[0] for one in watched.requests if "/account" in one} >= {f"{url}/account"}
     assert not [one for one in watched.requests if "token" in one or "?" in one]
 

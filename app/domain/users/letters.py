@@ -64,7 +64,7 @@ async def _activation_again(session: AsyncSession, mail: Claimed) -> Letter | st
             return _known_already(mail, owner)
         token = await mint(session, "activation", user=owner.id)
         return Letter(template="activation", address=mail.address, token=token, facts={"first_name": owner.first_name})
-    registration = await waiting(session, mail.address)
+    registration = (await session.execute(waiting(mail.address))).one_or_none()
     if registration is None:
         return NO_ACCOUNT
     token = await mint(session, "activation", registration=registration.id)

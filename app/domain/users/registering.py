@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_if_free
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -151,15 +152,14 @@ async def mail_again(session: AsyncSession, email: str, postage: Postage) -> Non
         await outbox.post(session, "activation_again", email)
 
 
-async def waiting(session: AsyncSession, email: str) -> AnyRow | None:
-    """The newest registration of this address that may still be activated: its `id`, `first_name`, `password_hash`."""
-    newest = (
-        select(Registration.id, Registration.first_name, Registration.password_hash)
+def waiting(email: str) -> Select[*tuple[UUID, str]]:
+    """The newest registration of this address that may still be activated: its `id` and `first_name`."""
+    return (
+        select(Registration.id, Registration.first_name)
         .where(func.lower(Registration.email) == func.lower(email), Registration.expires_at > func.clock_timestamp())
         .order_by(Registration.id.desc())
         .limit(1)
     )
-    return (await session.execute(newest)).one_or_none()
 
 
 def check_name(name: str, field: str) -> str:

@@ -1,0 +1,29 @@
+"""How late the event loop is: the time everybody in this process waits because somebody else keeps the loop busy."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from prometheus_client import Histogram
+
+EVERY: Final = 0.02
+BUCKETS: Final = (
+    *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075),
+    *(0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
+)
+
+DELAY = Histogram(
+    "chat_event_loop_delay_seconds",
+    "How much later than asked for the event loop wakes, looked at every 20 ms.",
+    buckets=BUCKETS,
+)
+
+
+async def watch() -> None:
+    """Measure for ever; a task of the process."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + EVERY
+        await asyncio.sleep(EVERY)
+        DELAY.observe(max(0.0, loop.time() - due))

@@ -1,0 +1,38 @@
+"""The delay of the event loop is seen from outside: a loop that was kept busy says for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from app.settings import Settings
+from app.telemetry import loop
+from tests.support.web import Client, running
+
+
+def longer_than(text: str, bound: float) -> float:
+    """How many looks found a delay of more than `bound` seconds."""
+    counts = {
+        line.partition('le="')[2].partition('"')[0]: float(line.rpartition(" ")[2])
+        for line in text.splitlines()
+        if line.startswith("chat_event_loop_delay_seconds_bucket")
+    }
+    return counts["+Inf"] - counts[str(bound)]
+
+
+def _keep_busy(seconds: float) -> None:
+    """What nobody may do on a loop."""
+    time.sleep(seconds)
+
+
+async def told(api: Client) -> str:
+    return (await api.get("/metrics")).text
+
+
+async def test_a_loop_that_is_kept_busy_is_late(settings: Settings) -> None:
+    async with running(settings) as api:
+        await asyncio.sleep(3 * loop.EVERY)
+        before = longer_than(await told(api), 0.1)
+        _keep_busy(0.3)
+        await asyncio.sleep(3 * loop.EVERY)
+        assert longer_than(await told(api), 0.1) == before + 1
