@@ -40,9 +40,11 @@ async def _send(tools: Tools, mail: UUID) -> str:
         letter = await letter_of(session, claimed)
         if isinstance(letter, str):
             await outbox.settle(session, mail, letter)
+            log.info("mail", mail=str(mail), kind=claimed.kind, outcome=letter)
             return letter
     # Committed. Whoever dies from here on leaves a claim behind, and no second letter.
     outcome = await asyncio.to_thread(_hand_over, tools, claimed, letter)
+    log.info("mail", mail=str(mail), kind=claimed.kind, template=letter.template, outcome=outcome or "postponed")
     async with tools.database.transaction() as session:
         if outcome is not None:
             await outbox.settle(session, mail, outcome)

@@ -21,6 +21,7 @@ TURN_SECONDS = 20.0
 def tell_person(person: str) -> int:
     """Go on where the person's row says; the number of conversations told."""
     told, done = workshop.run(lambda tools: _tell(tools, UUID(person)))
+    log.info("person_told", person=person, conversations=told, done=done)
     if not done:
         tell_person.apply_async((person,))
     return told

@@ -21,5 +21,6 @@ def expire() -> int:
 async def _expire(tools: Tools) -> int:
     async with tools.database.transaction() as session:
         gone = await expiry.sweep(session) + await outbox.sweep(session)
-    log.info("expired", rows=gone)
+    if gone:
+        log.info("expired", rows=gone)
     return gone

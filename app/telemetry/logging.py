@@ -28,7 +28,10 @@ OWN_WAYS: Final = ("uvicorn", "uvicorn.error", "celery")  # bring handlers of th
 ACCESS: Final = "uvicorn.access"
 """A second line for each request: uvicorn writes it, whatever `access_log` says, if this logger leads to a handler."""
 
-QUIET: Final = ("asyncio", "celery.redirected", "urllib3", "multipart")
+PERIODIC: Final = ("celery.app.trace", "celery.beat", "celery.worker.strategy")
+"""Each would say of every task, every few seconds, that it came and went. Tasks say themselves what they did."""
+
+QUIET: Final = ("asyncio", "celery.redirected", "urllib3", "multipart", *PERIODIC)
 
 
 def configure(settings: Settings, *, process: str) -> None:
