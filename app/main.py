@@ -24,6 +24,7 @@ from app.api.logins import LoginController
 from app.api.mailed import MailedController
 from app.api.members import MemberController
 from app.api.messages import MessageController
+from app.api.notifications import NotificationController
 from app.api.options import Options
 from app.api.people import PeopleController
 from app.api.problems import answer
@@ -51,6 +52,7 @@ CONTROLLERS = (
     ConversationController,
     MemberController,
     ReadingController,
+    NotificationController,
     ChangeController,
     MessageController,
 )

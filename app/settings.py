@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: str = ""
     mail_from: str = "chat@localhost"
     require_activation: bool = False
+    notify_after_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 30
+    notify_quiet_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 60
     access_token_minutes: Positive = 15
     refresh_token_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
     ws_query_token: bool = True

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from celery import Celery
@@ -18,6 +20,7 @@ from app.api.health import Readiness
 from app.db import Database, open_engine
 from app.domain.errors import Unavailable
 from app.domain.events import Errand
+from app.domain.notifications.unsubscribing import Unsubscribing
 from app.domain.rates import Rate
 from app.domain.users.passwords import Passwords
 from app.domain.users.registering import Registrar
@@ -34,18 +37,21 @@ from app.realtime.liveness import Liveness
 from app.realtime.pages import Pages
 from app.realtime.postage import RATES as MAIL_RATES
 from app.realtime.postage import Postage
+from app.realtime.presence import online
 from app.realtime.rebuild import Rebuilder
+from app.realtime.signals import Notice
 from app.realtime.throttles import Throttles
 from app.realtime.writer import Writer
 from app.settings import Settings
 from app.tasks import application
 from app.tasks import cache as cache_tasks
 from app.tasks import mails as mail_tasks
+from app.tasks import notifications as notification_tasks
 from app.tasks import people as people_tasks
 from app.tasks.dispatch import Dispatch
 from app.tasks.letters import Letterhead
 from app.tasks.post import open_post
-from app.tasks.workshop import Tools
+from app.tasks.workshop import Notices, Tools
 from app.telemetry import loop
 
 POOL_SIZE = 10
@@ -77,6 +83,7 @@ class Runtime:
         )
         self.passwords = Passwords()
         self.guesses = Guesses(self.throttles, self.database)
+        self.unsubscribing = Unsubscribing(settings.secret_key, settings.secret_key_previous)
         self.second_factors = SecondFactors(settings.secret_key, settings.secret_key_previous)
         self.postage = Postage(self.throttles)
         self.registrar = Registrar(self.passwords, self.postage, must_activate=settings.require_activation)
@@ -111,6 +118,7 @@ class Runtime:
             "postage": self.postage,
             "registrar": self.registrar,
             "second_factors": self.second_factors,
+            "unsubscribing": self.unsubscribing,
             "sender": self.writer,
             "pages": self.pages,
             "health": self,
@@ -191,13 +199,24 @@ def open_tools(settings: Settings) -> Tools:
     accelerator = Accelerator(settings.cache_redis_url, connections=2)
     cache = Cache(most=settings.cache_messages)
     bus = Bus(accelerator, settings.cache_redis_url, riders=[cache_rider(cache.add_writes)])
-    database = Database(open_engine(settings.sqlalchemy_url, pool_size=2), bus.hand_over)
+    database = Database(open_engine(settings.sqlalchemy_url, pool_size=2), bus.hand_over, notification_tasks.hand_on)
     rebuilder = Rebuilder(database, accelerator, cache)
+
+    async def tell(frames: Sequence[tuple[UUID, bytes]]) -> None:
+        await bus.tell(*(Notice(users=(user,), frame=frame) for user, frame in frames))
+
     return Tools(
         database=database,
         rebuild_cache=rebuilder.rebuild,
         post=open_post(settings.smtp_url, settings.data_dir / "mail"),
         letterhead=Letterhead(settings.public_url, settings.mail_from),
+        notices=Notices(
+            after=timedelta(seconds=settings.notify_after_seconds),
+            quiet=timedelta(minutes=settings.notify_quiet_minutes),
+            online=partial(online, accelerator),
+            tell=tell,
+            unsubscribing=Unsubscribing(settings.secret_key, settings.secret_key_previous),
+        ),
     )
 
 

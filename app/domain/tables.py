@@ -5,7 +5,8 @@ from __future__ import annotations
 from app.domain.conversations import models as conversations
 from app.domain.mails import models as mails
 from app.domain.messages import models as messages
+from app.domain.notifications import models as notifications
 from app.domain.rows import metadata
 from app.domain.users import models as users
 
-__all__ = ["conversations", "mails", "messages", "metadata", "users"]
+__all__ = ["conversations", "mails", "messages", "metadata", "notifications", "users"]

@@ -13,7 +13,7 @@ from kombu.entity import Queue
 KINDS = ("cache", "notifications", "broadcasts", "analytics", "upkeep")
 """One queue each; a task named `chat.<kind>.<verb>` goes to the queue `<kind>`."""
 
-TASKS = ("app.tasks.cache", "app.tasks.mails", "app.tasks.people", "app.tasks.upkeep")
+TASKS = tuple(f"app.tasks.{one}" for one in ("cache", "mails", "notifications", "people", "upkeep"))
 SOFT_LIMIT = 60
 HARD_LIMIT = 90
 VISIBILITY = 300
@@ -22,6 +22,7 @@ PERIODIC = {
     "chat.upkeep.expire": 600.0,
     "chat.upkeep.tell_people": 5.0,
     "chat.notifications.overlooked": 15.0,
+    "chat.notifications.decide": 5.0,
 }
 """Seconds between two of each."""
 

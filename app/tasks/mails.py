@@ -8,8 +8,11 @@ from uuid import UUID
 import structlog
 from celery import shared_task
 
+from app.db import Session
 from app.domain.mails import outbox
-from app.domain.mails.outbox import REFUSED, SENT, UNKNOWN, Claimed
+from app.domain.mails.outbox import FAILED, REFUSED, SENT, UNKNOWN, Claimed
+from app.domain.notifications import letters as notifications
+from app.domain.notifications import mailing
 from app.domain.users.letters import Letter, letter_of
 from app.tasks.post import NotNow, Refused, Unsure
 from app.tasks.workshop import Tools, workshop
@@ -37,9 +40,9 @@ async def _send(tools: Tools, mail: UUID) -> str:
         claimed = await outbox.claim(session, mail)
         if claimed is None:
             return "not due"
-        letter = await letter_of(session, claimed)
+        letter = await _letter_of(tools, session, claimed)
         if isinstance(letter, str):
-            await outbox.settle(session, mail, letter)
+            await _settle(session, claimed, letter)
             log.info("mail", mail=str(mail), kind=claimed.kind, outcome=letter)
             return letter
     # Committed. Whoever dies from here on leaves a claim behind, and no second letter.
@@ -47,10 +50,23 @@ async def _send(tools: Tools, mail: UUID) -> str:
     log.info("mail", mail=str(mail), kind=claimed.kind, template=letter.template, outcome=outcome or "postponed")
     async with tools.database.transaction() as session:
         if outcome is not None:
-            await outbox.settle(session, mail, outcome)
+            await _settle(session, claimed, outcome)
         elif not await outbox.postpone(session, claimed):
+            await mailing.settled(session, mail, FAILED)
             log.error("mail_given_up", mail=str(mail), kind=claimed.kind)
     return outcome or "postponed"
+
+
+async def _letter_of(tools: Tools, session: Session, claimed: Claimed) -> Letter | str:
+    if claimed.kind == "unread":
+        return await notifications.letter_of(session, claimed, tools.notices.unsubscribing)
+    return await letter_of(session, claimed)
+
+
+async def _settle(session: Session, claimed: Claimed, outcome: str) -> None:
+    await outbox.settle(session, claimed.id, outcome)
+    if claimed.kind == "unread":
+        await mailing.settled(session, claimed.id, outcome)
 
 
 def _hand_over(tools: Tools, claimed: Claimed, letter: Letter) -> str | None:

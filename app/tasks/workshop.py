@@ -8,17 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from app.db import Database
+from app.domain.notifications.unsubscribing import Unsubscribing
 from app.tasks.letters import Letterhead
 from app.tasks.post import Post
 
 T = TypeVar("T")
+
+
+class Notices(msgspec.Struct, frozen=True):
+    """How notifications are told. `online`: who of these is there, None when nobody knows. `tell`: (user, frame) each.
+
+    `after` an unread message, `quiet` between two mails about a conversation.
+    """
+
+    after: timedelta
+    quiet: timedelta
+    online: Callable[[Collection[UUID]], Awaitable[set[UUID] | None]]
+    tell: Callable[[Sequence[tuple[UUID, bytes]]], Awaitable[None]]
+    unsubscribing: Unsubscribing
 
 
 class Tools(msgspec.Struct, frozen=True):
@@ -28,6 +43,7 @@ class Tools(msgspec.Struct, frozen=True):
     rebuild_cache: Callable[[UUID], Awaitable[int]]
     post: Post
     letterhead: Letterhead
+    notices: Notices
 
 
 class Workshop:

@@ -26,6 +26,7 @@ PUBLIC = {
     ("POST", f"{API}/forgot-password"),
     ("POST", f"{API}/forgot-password-confirm"),
     ("POST", f"{API}/confirm-email"),
+    ("POST", f"{API}/unsubscribe"),
 }
 """The routes marked ° in the contract. Adding one is a decision: write it here too."""
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import get_args
+from typing import cast, get_args
 from uuid import UUID
 
 import msgspec
 import pytest
 
+from app.api.documents.examples import ANSWERS
 from app.api.problems import Problem
 from app.domain import views
 from app.domain.events import ChangeType, view_change
-from app.domain.views import Member, Person
+from app.domain.notifications.telling import Told
+from app.domain.views import Member, NotificationPage, Person
 from app.realtime.signals import Here
 from tests.documents.markers import ROOT
 from tests.documents.session import Recorder, play
@@ -44,9 +46,20 @@ async def played(urls: tuple[str, str]) -> Recorder:
     recorder = await play(*nodes)
     for node in nodes:
         await node.close()
-    for frame in (_renamed(), Here(conversation=UUID(int=1), user=UUID(int=10), online=True).frame()):
+    for frame in (_renamed(), Here(conversation=UUID(int=1), user=UUID(int=10), online=True).frame(), _told()):
         recorder.frame(msgspec.json.decode(frame))
+    for name in ("NotificationPage", "NotificationDecisions", "Attention"):
+        view = msgspec.to_builtins(ANSWERS[name])
+        recorder.view(name, view)
+        if "items" in view:
+            recorder.view(name.removesuffix("Page").removesuffix("s"), view["items"][0])
     return recorder
+
+
+def _told() -> bytes:
+    """What a worker tells after a while; `tests/notifications` holds the list against what a socket is told."""
+    [notification] = cast("NotificationPage", ANSWERS["NotificationPage"]).items
+    return Told(UUID(int=10), notification).frame()
 
 
 def _renamed() -> bytes:

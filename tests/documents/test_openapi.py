@@ -28,8 +28,10 @@ PUT /conversations/{id}/read · POST /conversations/{id}/mark_message_read · GE
 POST /conversations/{id}/messages · GET /conversations/{id}/messages · GET /conversations/{id}/messages/{id}
 PATCH /conversations/{id}/messages/{id} · PUT /conversations/{id}/messages/{id}
 DELETE /conversations/{id}/messages/{id}
+GET /notifications · POST /notifications/read · PUT /conversations/{id}/notifications
+GET /conversations/{id}/messages/{id}/notifications
 """
-BY_MAIL = {"activate", "resendActivation", "forgotPassword", "chooseNewPassword", "confirmEmail"}
+BY_MAIL = {"activate", "resendActivation", "forgotPassword", "chooseNewPassword", "confirmEmail", "unsubscribe"}
 PUBLIC = {"about", "register", "logIn", "refreshTokens", "verifyToken", "livez", "readyz", "metrics"} | BY_MAIL
 WITHOUT_ERRORS = {"livez", "metrics"}
 """They ask nothing and nobody, so nothing can be refused."""

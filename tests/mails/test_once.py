@@ -15,10 +15,11 @@ from sqlalchemy import Interval, literal, select, update
 from app.db import Database, open_engine
 from app.domain.mails import outbox
 from app.domain.mails.models import Mail
+from app.domain.notifications.unsubscribing import Unsubscribing
 from app.tasks import mails
 from app.tasks.letters import Letterhead
 from app.tasks.post import open_post
-from app.tasks.workshop import Tools
+from app.tasks.workshop import Notices, Tools
 from app.wiring import make_celery
 from tests.mails.conftest import PUBLIC_URL, Place
 from tests.realtime.conftest import eventually
@@ -42,6 +43,9 @@ class Desk:
             rebuild_cache=_nothing,
             post=open_post(f"smtp://127.0.0.1:{port}", None),  # type: ignore[arg-type]  # no files here
             letterhead=Letterhead(PUBLIC_URL, "chat@example.org"),
+            notices=Notices(
+                after=timedelta(0), quiet=timedelta(0), online=_nobody, tell=_unheard, unsubscribing=Unsubscribing("x")
+            ),
         )
 
     async def write(self) -> UUID:
@@ -76,6 +80,14 @@ class Desk:
 
 async def _nothing(_: UUID) -> int:
     return 0
+
+
+async def _nobody(_: object) -> set[UUID]:
+    return set()
+
+
+async def _unheard(_: object) -> None:
+    """Nobody listens here."""
 
 
 @contextmanager

@@ -40,6 +40,9 @@ CASES: dict[str, Any] = {
     f"PATCH {MESSAGE}": {"text": "rewritten"},
     f"PUT {MESSAGE}": {"text": "rewritten"},
     f"DELETE {MESSAGE}": None,
+    f"GET {CONVERSATION}/notifications": None,
+    f"PUT {CONVERSATION}/notifications": {"level": "none"},
+    f"GET {MESSAGE}/notifications": None,
     "DELETE /sessions/{login_id}": None,
 }
 """For every route with an id, a body that its rules accept: what is refused is refused because of who asks."""
@@ -138,6 +141,7 @@ async def test_public_routes_are_the_ones_the_contract_marks(settings: Settings)
         f"POST {API}/forgot-password",
         f"POST {API}/forgot-password-confirm",
         f"POST {API}/confirm-email",
+        f"POST {API}/unsubscribe",
     }
 
 

@@ -43,6 +43,7 @@ TAGS = [
     Tag(name="Members", description="Joining, adding, removing, leaving, roles."),
     Tag(name="Reading", description="Read cursors, and what changed since a position."),
     Tag(name="Messages", description="The log: send, page, open, edit, delete."),
+    Tag(name="Notifications", description="What is unread, how one wants to be told, and why one was or was not."),
     Tag(name="Health", description="For machines."),
 ]
 

@@ -20,6 +20,7 @@ from app.domain.users.registering import Asked
 from app.domain.users.second_factors import Enrolment, RecoveryCodes, State
 from app.domain.users.tokens import Pair
 from app.domain.views import (
+    Attention,
     Change,
     ChangePage,
     ConversationDetail,
@@ -32,6 +33,10 @@ from app.domain.views import (
     Message,
     MessageDetail,
     MessagePage,
+    Notification,
+    NotificationDecision,
+    NotificationDecisions,
+    NotificationPage,
     Person,
     PersonPage,
     Profile,
@@ -82,6 +87,16 @@ _message = Message(
     sent_at=NINE,
     updated_at=NINE,
     deleted_at=None,
+)
+_notification = Notification(
+    id=_id(20),
+    conversation=CONVERSATION,
+    kind="mention",
+    from_seq=9,
+    up_to_seq=12,
+    created_at=NINE + timedelta(seconds=35),
+    updated_at=NINE + timedelta(seconds=35),
+    is_read=False,
 )
 _members = [
     Member(user=ADA, role="admin", joined_at=NINE - timedelta(days=1), left_at=None, read_seq=12),
@@ -154,6 +169,14 @@ ANSWERS: Final[Mapping[str, msgspec.Struct]] = {
         _message,
         MessagePage(items=[_message], position=17, has_more=True),
         MessageDetail(**msgspec.structs.asdict(_message), seen_by=SeenBy(count=2, users=[ADA, GRACE])),
+        NotificationPage(items=[_notification], next=None),
+        Attention(level="mentions", muted_until=None, mails=True),
+        NotificationDecisions(
+            items=[
+                NotificationDecision(channel="mail", outcome="present", decided_at=NINE + timedelta(seconds=35)),
+                NotificationDecision(channel="app", outcome="sent", decided_at=NINE + timedelta(seconds=35)),
+            ]
+        ),
         Readiness(ready=True),
     )
 }
@@ -191,6 +214,12 @@ BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "changePassword": {"change": {"current_password": PASSWORD, "new_password": "analytical-engine"}},
     "changeMyNames": {"one": {"first_name": "Augusta"}},
     "replaceMyNames": {"both": {"first_name": "Augusta", "last_name": "King"}},
+    "markNotificationsRead": {"some": {"ids": [str(_id(20))]}, "all": {"all": True}},
+    "setAttention": {
+        "mentions": {"level": "mentions"},
+        "quiet": {"level": "all", "muted_until": "2026-05-05T07:00:00Z", "mails": False},
+    },
+    "unsubscribe": {"token": {"token": MAILED}},
     "createConversation": {
         "group": {"name": "Engine room", "is_private": True},
         "direct": {"kind": "direct", "user": str(GRACE.id)},

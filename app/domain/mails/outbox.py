@@ -32,6 +32,7 @@ Kind = Literal[
     "new_login",
     "second_factor_on",
     "second_factor_off",
+    "unread",
 ]
 
 SENT, UNKNOWN, REFUSED, FAILED, CLOSED = "sent", "unknown", "refused", "failed", "account closed"
@@ -69,7 +70,7 @@ async def post(
     user: UUID | None = None,
     registration: UUID | None = None,
     **facts: str,
-) -> None:
+) -> UUID:
     """Have a mail sent once this transaction is committed. `facts` are what its text needs."""
     mail = uuid7()
     await session.execute(
@@ -78,6 +79,7 @@ async def post(
         )
     )
     entrust(session, Errand("mail", mail))
+    return mail
 
 
 async def claim(session: AsyncSession, mail: UUID) -> Claimed | None:

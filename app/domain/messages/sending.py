@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain import events
 from app.domain.errors import ChatError, Forbidden, Invalid, Mismatch, NotFound, Unauthenticated
 from app.domain.messages.content import checked_client_id, checked_content, checked_reply
+from app.domain.messages.mentions import note
 from app.domain.rows import uuid7
 from app.domain.users.callers import Caller
 from app.domain.views import Message, MessageType, Person
@@ -136,7 +137,11 @@ async def send_batch(
             "lookups": list(lookups) if lookups is not None else [False] * len(drafts),
         },
     )
-    return [_outcome(session, one, row) for one, row in zip(drafts, rows, strict=True)]
+    answered = list(zip(drafts, rows, strict=True))
+    naming = [(one, row.seq) for one, row in answered if row.outcome == "stored" and "@" in one.text]
+    if naming:
+        await note(session, [(one.conversation, seq, one.sender, one.text) for one, seq in naming])
+    return [_outcome(session, one, row) for one, row in answered]
 
 
 def _outcome(session: AsyncSession, one: Draft, row: Any) -> Outcome:

@@ -19,7 +19,12 @@ ASCII: Final = SMTP.clone(cte_type="7bit")
 """For servers of any age."""
 
 TEMPLATES: Final = Path(__file__).parent
-PAGES: Final = {"activation": "activate", "forgotten_password": "password", "confirm_email": "email"}
+PAGES: Final = {
+    "activation": "activate",
+    "forgotten_password": "password",
+    "confirm_email": "email",
+    "unread": "unsubscribe",
+}
 """What the link of a letter opens on the account page."""
 
 LOOKS_LIKE_AN_ADDRESS: Final = re.compile(r"[./:@\\]")

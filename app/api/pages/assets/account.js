@@ -1,10 +1,11 @@
-// What a mail's link opens: `#activate=…`, `#password=…` or `#email=…`. The token stands behind the #, so that no server
+// What a mail's link opens: `#activate=…`, `#password=…`, `#email=…`, `#unsubscribe=…`. The token stands behind the #, so that no server
 // and no log on the way is told it; nothing is spent before a person presses the button (programs follow links, too).
 
 const DONE = {
   activate: "Your account is active. You can log in now.",
   password: "Your password is changed. You can log in with it now.",
   email: "The address is confirmed.",
+  unsubscribe: "You will get no more mails about this conversation.",
 };
 
 const outcome = document.getElementById("outcome");

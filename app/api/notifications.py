@@ -1,0 +1,145 @@
+"""Notifications: the list, how one wants to be told of a conversation, why one was told or not, unsubscribing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from app.api.authentication import PUBLIC
+from app.api.mailed import MailedToken
+from app.api.paging import Cursor, Limit
+from app.api.problems import documented
+from app.db import Session
+from app.domain.errors import Invalid
+from app.domain.notifications import inbox
+from app.domain.notifications.unsubscribing import Unsubscribing
+from app.domain.users.callers import Caller
+from app.domain.views import Attention, NotificationDecisions, NotificationPage
+
+MOST_IDS = 100
+
+
+class Marked(msgspec.Struct, forbid_unknown_fields=True):
+    """`ids`, or `all: true`."""
+
+    ids: Annotated[list[UUID], msgspec.Meta(max_length=MOST_IDS)] | msgspec.UnsetType = msgspec.UNSET
+    all: bool = False
+
+
+class Wish(msgspec.Struct, forbid_unknown_fields=True):
+    """How one wants to be told. What is left out is the default."""
+
+    level: Literal["all", "mentions", "none"]
+    muted_until: datetime | None = None
+    mails: bool = True
+
+
+class NotificationController(Controller):
+    tags = ("Notifications",)
+
+    @get(
+        "/notifications",
+        operation_id="listNotifications",
+        summary="What I have not read, conversation by conversation, newest first",
+        responses=documented("400 invalid_cursor"),
+    )
+    async def listing(
+        self,
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> NotificationPage:
+        return await inbox.listing(tx, caller, limit=limit, cursor=cursor)
+
+    @post(
+        "/notifications/read",
+        status_code=204,
+        operation_id="markNotificationsRead",
+        summary="These notifications, or all, are read",
+        description="Reading the messages marks them, too. Others' ids are passed over.",
+        responses=documented(),
+    )
+    async def mark_read(
+        self, data: JSONBody[Marked], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> None:
+        await inbox.mark_read(tx, caller, _ids(data))
+
+    @get(
+        "/conversations/{conversation_id:uuid}/notifications",
+        operation_id="getAttention",
+        summary="How I want to be told of a conversation",
+        responses=documented("403 not_a_member", "404 not_found"),
+    )
+    async def attention(
+        self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> Attention:
+        return await inbox.attention(tx, caller, conversation_id)
+
+    @put(
+        "/conversations/{conversation_id:uuid}/notifications",
+        operation_id="setAttention",
+        summary="Set how I want to be told of a conversation",
+        description=(
+            "`all` messages, only `mentions` (`@Ada` or `@Ada Lovelace` in a text, as it was sent), or `none`; not "
+            "before `muted_until`. `mails: false` leaves out the mails."
+        ),
+        responses=documented("403 not_a_member", "404 not_found"),
+    )
+    async def attend(
+        self,
+        conversation_id: FromPath[UUID],
+        data: JSONBody[Wish],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> Attention:
+        return await inbox.attend(tx, caller, conversation_id, **msgspec.structs.asdict(data))
+
+    @get(
+        "/conversations/{conversation_id:uuid}/messages/{message_id:uuid}/notifications",
+        operation_id="listDecisions",
+        summary="Why I was told of a message, or was not",
+        description=(
+            "Newest first, for a week. `sent`; or `read elsewhere`, `present`, `muted`, `level`, `deleted`, "
+            "`unsubscribed`, `no address`, `throttled`, `gone`, `unknown`; of a mail also `due`, `refused`, `failed`."
+        ),
+        responses=documented("403 not_a_member", "404 not_found"),
+    )
+    async def decisions(
+        self,
+        conversation_id: FromPath[UUID],
+        message_id: FromPath[UUID],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> NotificationDecisions:
+        return await inbox.decisions(tx, caller, conversation_id, message_id)
+
+    @post(
+        "/unsubscribe",
+        status_code=204,
+        opt=PUBLIC,
+        operation_id="unsubscribe",
+        summary="No more mails about a conversation",
+        description="With the token of such a mail; without logging in. Again is the same.",
+        responses=documented("400 invalid_mailed_token"),
+    )
+    async def unsubscribe(
+        self,
+        data: JSONBody[MailedToken],
+        tx: NamedDependency[Session],
+        unsubscribing: NamedDependency[Unsubscribing],
+    ) -> None:
+        await unsubscribing.apply(tx, data.token)
+
+
+def _ids(data: Marked) -> list[UUID] | None:
+    """None for all. Raises Invalid for neither and for both."""
+    if data.all is (data.ids is not msgspec.UNSET):
+        raise Invalid(errors=(("ids", "Give ids, or all: true."),))
+    return None if data.ids is msgspec.UNSET else data.ids

@@ -1,0 +1,91 @@
+"""Rows of notifications: how each member wants to be told, what they were told, and why or why not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from advanced_alchemy.types import DateTimeUTC
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, Integer, String, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.domain.rows import DefaultBase, Entity
+
+
+class Subscription(DefaultBase):
+    """How one member wants to be told of a conversation, and up to where that has been decided.
+
+    Beside the membership and not in it: sends touch memberships all the time, and this only when somebody is behind.
+    Missing means the defaults, decided up to where they joined.
+    """
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        CheckConstraint("level IN ('all', 'mentions', 'none')", name="level"),
+        Index("ix_subscriptions_mail_due_at", "mail_due_at", postgresql_where=text("mail_due_at IS NOT NULL")),
+        Index("ix_subscriptions_user_id", "user_id"),
+        {"postgresql_with": {"fillfactor": "80"}},
+    )
+
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    level: Mapped[str] = mapped_column(String(8), server_default="all")
+    muted_until: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
+    mails: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    decided_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    mailed_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    mailed_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
+    mail_due_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
+
+
+class NotificationRow(Entity):
+    """Unread messages of one conversation, up to `up_to_seq`. At most one of a conversation is open; it grows."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        CheckConstraint("kind IN ('unread', 'mention')", name="kind"),
+        Index(
+            "uq_notifications_open", "user_id", "conversation_id", unique=True, postgresql_where=text("read_at IS NULL")
+        ),
+        Index("ix_notifications_user_id_id", "user_id", "id"),
+        Index("ix_notifications_updated_at", "updated_at"),
+    )
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id"))
+    kind: Mapped[str] = mapped_column(String(7))
+    from_seq: Mapped[int] = mapped_column(BigInteger)
+    up_to_seq: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.clock_timestamp())
+    updated_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.clock_timestamp())
+    read_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
+
+
+class Decision(Entity):
+    """Why somebody was told of the messages after `from_seq` up to `up_to_seq`, or was not. Kept for a week."""
+
+    __tablename__ = "notification_decisions"
+    __table_args__ = (
+        CheckConstraint("channel IN ('app', 'mail')", name="channel"),
+        Index("ix_notification_decisions_whose", "conversation_id", "user_id", "up_to_seq"),
+        Index("ix_notification_decisions_decided_at", "decided_at"),
+        Index("ix_notification_decisions_mail_id", "mail_id", postgresql_where=text("mail_id IS NOT NULL")),
+    )
+
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    channel: Mapped[str] = mapped_column(String(4))
+    outcome: Mapped[str] = mapped_column(String(16))
+    from_seq: Mapped[int] = mapped_column(BigInteger)
+    up_to_seq: Mapped[int] = mapped_column(BigInteger)
+    decided_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.clock_timestamp())
+    mail_id: Mapped[UUID | None]
+
+
+class Progress(DefaultBase):
+    """Up to which ten-second bucket a sweep has looked."""
+
+    __tablename__ = "progress"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    bucket: Mapped[int] = mapped_column(Integer)

@@ -1,0 +1,66 @@
+"""Unsubscribing without logging in: the token in a mail is signed, not stored, and does one thing only."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.models import Membership
+from app.domain.errors import Invalid
+from app.domain.notifications.models import Subscription
+
+SIGNATURE_BYTES: Final = 16
+LENGTH: Final = 32 + SIGNATURE_BYTES
+
+
+class Unsubscribing:
+    """Signs with a key made of `secret`; believes the previous one's, too."""
+
+    def __init__(self, secret: str, previous: str = "") -> None:
+        self._keys = [hmac.digest(one.encode(), b"chat.unsubscribe.v1", "sha256") for one in (secret, previous) if one]
+
+    def token(self, user: UUID, conversation: UUID) -> str:
+        return base64.urlsafe_b64encode(self._signed(self._keys[0], user.bytes + conversation.bytes)).decode()
+
+    async def apply(self, session: AsyncSession, token: str) -> None:
+        """No more mails of that conversation to that person. Again is the same.
+
+        Raises:
+            Invalid: `invalid_mailed_token`.
+        """
+        user, conversation = self._read(token)
+        if await session.get(Membership, (conversation, user)) is None:
+            raise refused()
+        await session.execute(
+            upsert(Subscription)
+            .values(conversation_id=conversation, user_id=user, mails=False)
+            .on_conflict_do_update(index_elements=["conversation_id", "user_id"], set_={"mails": False})
+        )
+
+    def _read(self, token: str) -> tuple[UUID, UUID]:
+        try:
+            raw = base64.urlsafe_b64decode(token.strip().encode("ascii"))
+        except (binascii.Error, UnicodeEncodeError, ValueError) as error:
+            raise refused() from error
+        what = raw[:32]
+        if len(raw) != LENGTH or not any(hmac.compare_digest(self._signed(key, what), raw) for key in self._keys):
+            raise refused()
+        return UUID(bytes=what[:16]), UUID(bytes=what[16:])
+
+    @staticmethod
+    def _signed(key: bytes, what: bytes) -> bytes:
+        return what + hmac.digest(key, what, "sha256")[:SIGNATURE_BYTES]
+
+
+def refused() -> Invalid:
+    return Invalid(
+        "invalid_mailed_token",
+        "This token is not valid: take it from the mail as it is.",
+        errors=(("token", "Is not valid."),),
+    )

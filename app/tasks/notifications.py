@@ -1,0 +1,91 @@
+"""Notifications, every few seconds: who is told in the app of what they have not read, and whose mail is due.
+
+Two sweeps at once do no harm: the rows' locks keep them apart. A sweep that was lost, or killed, is made good by the
+next, which begins where the one before had got to.
+"""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+import structlog
+from celery import shared_task
+
+from app.domain.events import Errand
+from app.domain.notifications import deciding, mailing
+from app.domain.notifications.deciding import Place
+from app.tasks.mails import send_mail
+from app.tasks.workshop import Tools, workshop
+
+log = structlog.get_logger(__name__)
+
+TURN_SECONDS = 40.0
+"""Below the task's limit; what is left is the next sweep's."""
+
+TOGETHER = 200
+
+
+@shared_task(name="chat.notifications.decide")
+def decide() -> int:
+    """Tell those who are behind, and post the mails that are due; the number of people told in the app."""
+    return workshop.run(_sweep)
+
+
+def hand_on(errands: list[Errand]) -> None:
+    """What this worker's own transactions entrust: mails. One that is lost here is found by the sweep of mails."""
+    for errand in errands:
+        if errand.kind == "mail":
+            send_mail.apply_async((str(errand.id),))
+
+
+async def _sweep(tools: Tools) -> int:
+    end = time.monotonic() + TURN_SECONDS
+    told = await _tell(tools, end)
+    mails = await _mail(tools, end)
+    if told or mails:
+        log.info("notified", people=told, mails=mails)
+    return told
+
+
+async def _tell(tools: Tools, end: float) -> int:
+    notices, told = tools.notices, 0
+    async with tools.database.transaction() as session:
+        since, following, now = await deciding.bounds(session, notices.after)
+    at: Place | None = None
+    through = False
+    while not through and time.monotonic() < end:
+        async with tools.database.transaction() as session:
+            places = await deciding.moved(session, since, now, at)
+        through = not places
+        for at in places:
+            told += await _decide_one(tools, at[1])
+            if time.monotonic() >= end:
+                break
+    async with tools.database.transaction() as session:
+        await deciding.decided(session, following if through or at is None else min(following, at[0]))
+    return told
+
+
+async def _decide_one(tools: Tools, conversation: UUID) -> int:
+    async with tools.database.transaction() as session:
+        told = await deciding.decide(session, conversation, tools.notices.after, tools.notices.quiet)
+    for start in range(0, len(told), TOGETHER):
+        await tools.notices.tell([(one.user, one.frame()) for one in told[start : start + TOGETHER]])
+    return len(told)
+
+
+async def _mail(tools: Tools, end: float) -> int:
+    posted = 0
+    while time.monotonic() < end:
+        async with tools.database.transaction() as session:
+            keys = await mailing.due(session)
+        if not keys:
+            break
+        here = await tools.notices.online({user for _, user in keys})
+        async with tools.database.transaction() as session:
+            judged, mails = await mailing.decide(session, keys, here)
+        posted += mails
+        if not judged:
+            break  # another sweep is at them
+    return posted

@@ -1,0 +1,212 @@
+"""From a message to a socket, a mail and back: a real worker, a real mail server, real people."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+import redis
+
+from app.realtime.presence import WHOLE
+from app.settings import Settings
+from app.tasks import mails, notifications
+from app.wiring import make_celery
+from tests.mails.conftest import PUBLIC_URL
+from tests.support.client import API, Node, Person
+from tests.support.mailbox import Mailboxes, link_of, mail_server, text_of
+from tests.support.processes import Processes, processes
+from tests.support.servers import TestPostgres, public_directory, run_valkey, worker_name
+
+
+class Place(msgspec.Struct, frozen=True):
+    settings: Settings
+    processes: Processes
+    mailboxes: Mailboxes
+    url: str
+
+
+@pytest.fixture(scope="module")
+def place(postgres: TestPostgres, settings: Settings) -> Iterator[Place]:
+    name = f"chat_{worker_name()}_notifications"
+    with (
+        public_directory() as directory,
+        run_valkey() as valkey,
+        mail_server() as (mailboxes, port),
+        processes(directory, postgres.create(name), valkey.url) as started,
+    ):
+        started.environment |= {
+            "SMTP_URL": f"smtp://127.0.0.1:{port}",
+            "PUBLIC_URL": PUBLIC_URL,
+            "NOTIFY_AFTER_SECONDS": "0",
+            "NOTIFY_QUIET_MINUTES": "60",
+        }
+        url = started.api().url
+        started.worker()
+        with redis.Redis.from_url(valkey.url, socket_timeout=5) as client:
+            # As if it had run for long: an empty Redis knows only after twenty seconds who is not there.
+            client.set(WHOLE, int(time.time()) - 1)
+        own = msgspec.structs.replace(settings, database_url=started.environment["DATABASE_URL"], redis_url=valkey.url)
+        yield Place(own, started, mailboxes, url)
+    postgres.drop(name)
+
+
+@pytest.fixture
+async def node(place: Place) -> AsyncIterator[Node]:
+    make_celery(place.settings)
+    found = Node(place.url)
+    yield found
+    await found.close()
+
+
+def sweep(times: int = 1) -> None:
+    """What beat does every five seconds."""
+    for _ in range(times):
+        notifications.decide.apply_async()
+
+
+async def reasons(person: Person, conversation: str, message: str) -> list[tuple[str, str]]:
+    found = await person.get(f"/conversations/{conversation}/messages/{message}/notifications/")
+    return [(one["channel"], one["outcome"]) for one in found["items"]]
+
+
+async def becomes(person: Person, conversation: str, message: str, wanted: list[tuple[str, str]]) -> None:
+    found: list[tuple[str, str]] = []
+    for _ in range(200):
+        if (found := await reasons(person, conversation, message)) == wanted:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{found}, not {wanted}")
+
+
+async def listed(person: Person) -> list[dict[str, Any]]:
+    return list((await person.get("/notifications/"))["items"])
+
+
+async def test_the_present_are_told_on_their_sockets_and_the_absent_by_mail(node: Node, place: Place) -> None:
+    ada, grace, linus = [await node.register(name) for name in ("Ada", "Grace", "Linus")]
+    engines = await ada.converse(grace, linus)
+    async with grace.listening() as socket:
+        await asyncio.sleep(1.5)  # until presence is told
+        message = (await ada.say(engines, "look at this, @Linus")).body
+        sweep()
+        told = await socket.expect("notification", conversation=engines)
+        assert (told["kind"], told["from_seq"], told["up_to_seq"], told["is_read"]) == ("unread", 0, 1, False)
+        [kept] = await listed(grace)
+        assert kept == {key: value for key, value in told.items() if key != "type"}
+        letter = await place.mailboxes.wait_for(linus.email, "Unread in Engines")
+        assert "Ada Tester: look at this, @Linus" in text_of(letter)
+        await becomes(linus, engines, message["id"], [("mail", "sent"), ("app", "sent")])
+        await becomes(grace, engines, message["id"], [("mail", "present"), ("app", "sent")])
+        assert [one["kind"] for one in await listed(linus)] == ["mention"]
+        await becomes(ada, engines, message["id"], [("app", "read elsewhere")])
+    assert place.mailboxes.to(grace.email, "Unread") == []
+
+
+async def test_a_link_unsubscribes_without_a_login(node: Node, place: Place) -> None:
+    ada, grace = [await node.register(name) for name in ("Ada", "Grace")]
+    engines = await ada.converse(grace)
+    first = (await ada.say(engines, "one")).body
+    sweep()
+    letter = await place.mailboxes.wait_for(grace.email, "Unread")
+    token = link_of(letter).partition("#unsubscribe=")[2]
+    for _ in range(2):
+        answer = await node.request("POST", f"{API}/unsubscribe/", json={"token": token})
+        assert answer.status == 204
+    for wrong in (token[:-4] + "AAA=", "nonsense", "", "ü", token + "AAAA"):
+        refused = await node.request("POST", f"{API}/unsubscribe/", json={"token": wrong})
+        assert (refused.status, refused.problem.code) == (400, "invalid_mailed_token")
+    assert await grace.get(f"/conversations/{engines}/notifications/") == {
+        "level": "all",
+        "muted_until": None,
+        "mails": False,
+    }
+    await becomes(grace, engines, first["id"], [("mail", "sent"), ("app", "sent")])
+
+
+async def test_sweeps_beside_each_other_tell_and_mail_once(node: Node, place: Place) -> None:
+    """Two beats, duplicated tasks, and a second worker."""
+    ada = await node.register("Ada")
+    others = [await node.register(f"Other{number}") for number in range(6)]
+    engines = await ada.converse(*others)
+    second = place.processes.worker()
+    try:
+        await ada.say(engines, "hello all")
+        sweep(12)
+        for one in others:
+            await place.mailboxes.wait_for(one.email, "Unread")
+        sweep(6)
+        last = await node.register("Last")
+        another = await ada.converse(last)
+        await ada.say(another, "the end")
+        sweep()
+        await place.mailboxes.wait_for(last.email, "Unread")
+    finally:
+        second.end()
+    assert [len(place.mailboxes.to(one.email, "Unread")) for one in others] == [1] * 6
+    assert [len(await listed(one)) for one in others] == [1] * 6
+
+
+async def test_what_is_read_between_decision_and_mail_is_not_mailed(node: Node, place: Place) -> None:
+    ada, grace = [await node.register(name) for name in ("Ada", "Grace")]
+    engines = await ada.converse(grace)
+    place.mailboxes.answers = ["450 later"]
+    message = (await ada.say(engines, "hello")).body
+    sweep()
+    await becomes(grace, engines, message["id"], [("mail", "due"), ("app", "sent")])
+    await grace.call("PUT", f"/conversations/{engines}/read/", {"seq": 1})
+    # As if half a minute had passed: the mail is due again, and asks once more whether it is wanted.
+    with psycopg.connect(place.settings.libpq_url, autocommit=True) as connection:
+        due = None
+        for _ in range(200):
+            due = connection.execute(
+                "UPDATE mails SET due_at = now() - interval '1 s' WHERE user_id = %s AND kind = 'unread'"
+                " AND attempts = 1 AND claimed_at IS NULL RETURNING id",
+                [grace.id],
+            ).fetchone()
+            if due:
+                break
+            await asyncio.sleep(0.05)
+    assert due
+    mails.send_mail.apply_async((str(due[0]),))
+    await becomes(grace, engines, message["id"], [("mail", "read elsewhere"), ("app", "sent")])
+    assert place.mailboxes.to(grace.email, "Unread") == []
+
+
+async def test_marking_and_wishes_over_rest(node: Node) -> None:
+    ada, grace, eve = [await node.register(name) for name in ("Ada", "Grace", "Eve")]
+    engines = await ada.converse(grace)
+    await ada.say(engines, "hello")
+    sweep()
+    found: list[dict[str, Any]] = []
+    for _ in range(100):
+        if found := await listed(grace):
+            break
+        await asyncio.sleep(0.05)
+    [one] = found
+    for body in ({}, {"ids": [one["id"]], "all": True}, {"ids": ["x"]}, {"all": False}, {"other": 1}):
+        assert (await grace.call("POST", "/notifications/read/", body)).status == 400
+    assert (await eve.call("POST", "/notifications/read/", {"ids": [one["id"]]})).status == 204
+    assert [each["is_read"] for each in await listed(grace)] == [False]
+    assert (await grace.call("POST", "/notifications/read/", {"ids": [one["id"]]})).status == 204
+    assert [each["is_read"] for each in await listed(grace)] == [True]
+    assert (await grace.call("POST", "/notifications/read/", {"all": True})).status == 204
+    path = f"/conversations/{engines}/notifications/"
+    wishes: list[tuple[dict[str, object], int]] = [
+        ({"level": "some"}, 400),
+        ({}, 400),
+        ({"level": "all", "muted_until": "tomorrow"}, 400),
+        ({"level": "all", "muted_until": "2026-05-04T09:00:00"}, 400),
+        ({"level": "none", "seq": 1}, 400),
+        ({"level": "mentions", "muted_until": "2030-05-04T09:00:00Z", "mails": False}, 200),
+        ({"level": "none"}, 200),
+    ]
+    for wish, status in wishes:
+        answer = await grace.call("PUT", path, wish)
+        assert answer.status == status, wish
+    assert (await grace.get(path)) == {"level": "none", "muted_until": None, "mails": True}
+    assert (await eve.call("PUT", path, {"level": "all"})).status == 404
