@@ -35,9 +35,9 @@ from app.realtime.journal import CONNECTIONS
 from app.realtime.live import Live
 from app.realtime.liveness import Liveness
 from app.realtime.pages import Pages
-from app.realtime.postage import RATES as MAIL_RATES
-from app.realtime.postage import Postage
 from app.realtime.presence import online
+from app.realtime.quotas import RATES as QUOTA_RATES
+from app.realtime.quotas import Quotas
 from app.realtime.rebuild import Rebuilder
 from app.realtime.signals import Notice
 from app.realtime.throttles import Throttles
@@ -85,8 +85,8 @@ class Runtime:
         self.guesses = Guesses(self.throttles, self.database)
         self.unsubscribing = Unsubscribing(settings.secret_key, settings.secret_key_previous)
         self.second_factors = SecondFactors(settings.secret_key, settings.secret_key_previous)
-        self.postage = Postage(self.throttles)
-        self.registrar = Registrar(self.passwords, self.postage, must_activate=settings.require_activation)
+        self.quotas = Quotas(self.throttles)
+        self.registrar = Registrar(self.passwords, self.quotas, must_activate=settings.require_activation)
         self.writer = Writer(self.database, self.throttles)
         # Looks and repairs never wait behind requests: they have connections of their own.
         self.readers = Database(open_engine(settings.sqlalchemy_url, pool_size=CONNECTIONS))
@@ -115,7 +115,7 @@ class Runtime:
             "tokens": self.tokens,
             "passwords": self.passwords,
             "guesses": self.guesses,
-            "postage": self.postage,
+            "quotas": self.quotas,
             "registrar": self.registrar,
             "second_factors": self.second_factors,
             "unsubscribing": self.unsubscribing,
@@ -183,7 +183,7 @@ def throttle_rates(settings: Settings) -> dict[str, Rate]:
         "requests": settings.throttle_requests,
         "address": settings.throttle_address,
         **GUESS_RATES,
-        **MAIL_RATES,
+        **{str(quota): rate for quota, rate in QUOTA_RATES.items()},
     }
 
 

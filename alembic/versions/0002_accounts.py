@@ -17,9 +17,11 @@ TIME = DateTimeUTC(timezone=True)
 
 
 def upgrade() -> None:
+    op.add_column("users", sa.Column("credentials", sa.Integer(), server_default=sa.text("0"), nullable=False))
     op.add_column("users", sa.Column("version", sa.Integer(), server_default=sa.text("0"), nullable=False))
     op.add_column("users", sa.Column("told_version", sa.Integer(), server_default=sa.text("0"), nullable=False))
     op.add_column("users", sa.Column("told_through", sa.Uuid(), nullable=True))
+    op.add_column("users", sa.Column("teller_until", TIME, nullable=True))
     op.create_index("ix_users_untold", "users", ["id"], postgresql_where=sa.text("version > told_version"))
     op.create_table(
         "mails",
@@ -60,6 +62,7 @@ def upgrade() -> None:
         sa.Column("user_id", GUID(length=16), nullable=True),
         sa.Column("registration_id", GUID(length=16), nullable=True),
         sa.Column("email", sa.String(length=254), server_default="", nullable=False),
+        sa.Column("credentials", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("expires_at", TIME, nullable=False),
         sa.CheckConstraint("purpose IN ('activation', 'password', 'email')", name=op.f("ck_mailed_tokens_purpose")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_mailed_tokens_user_id_users")),
@@ -100,5 +103,5 @@ def downgrade() -> None:
     for table in ("recovery_codes", "second_factors", "mailed_tokens", "registrations", "mails"):
         op.drop_table(table)
     op.drop_index("ix_users_untold", table_name="users")
-    for column in ("told_through", "told_version", "version"):
+    for column in ("teller_until", "told_through", "told_version", "version", "credentials"):
         op.drop_column("users", column)

@@ -18,7 +18,7 @@ from app.domain.users import accounts, closing, new_emails
 from app.domain.users.callers import Caller
 from app.domain.users.devices import Device
 from app.domain.users.passwords import Passwords
-from app.domain.users.postage import Postage
+from app.domain.users.quotas import Quotas
 from app.domain.users.registering import LONGEST_NAME, Asked, Registrar
 from app.domain.views import Profile
 
@@ -105,15 +105,23 @@ class AccountController(Controller):
 
     @patch("/me", operation_id="changeMyNames", summary="Change a name of mine", responses=documented())
     async def rename(
-        self, data: JSONBody[Rename], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+        self,
+        data: JSONBody[Rename],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        quotas: NamedDependency[Quotas],
     ) -> Profile:
-        return await accounts.rename(tx, caller, **_given(data))
+        return await accounts.rename(tx, caller, quotas, **_given(data))
 
     @put("/me", operation_id="replaceMyNames", summary="Replace both of my names", responses=documented())
     async def replace_names(
-        self, data: JSONBody[FullName], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+        self,
+        data: JSONBody[FullName],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        quotas: NamedDependency[Quotas],
     ) -> Profile:
-        return await accounts.rename(tx, caller, **_given(data))
+        return await accounts.rename(tx, caller, quotas, **_given(data))
 
     @post(
         "/reset-password",
@@ -151,10 +159,10 @@ class AccountController(Controller):
         guesses: NamedDependency[Guesses],
         tx: NamedDependency[Session],
         passwords: NamedDependency[Passwords],
-        postage: NamedDependency[Postage],
+        quotas: NamedDependency[Quotas],
     ) -> None:
         async with guesses.counted(str(caller.user), device.address):
-            await new_emails.ask(tx, caller, **msgspec.structs.asdict(data), passwords=passwords, postage=postage)
+            await new_emails.ask(tx, caller, **msgspec.structs.asdict(data), passwords=passwords, quotas=quotas)
 
     @delete(
         "/me",

@@ -15,7 +15,7 @@ from app.api.problems import documented
 from app.db import Session
 from app.domain.users import new_emails, recovering, registering
 from app.domain.users.passwords import Passwords
-from app.domain.users.postage import Postage
+from app.domain.users.quotas import Quotas
 
 Token = Annotated[
     str, msgspec.Meta(max_length=200, description="From the mail.", examples=["pmvOaZ0cH7pQbDCg6sTtbBkX8n1Zq5yR"])
@@ -39,7 +39,7 @@ class ForgottenPassword(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MailedController(Controller):
-    """By mail. Whether an address has an account, no answer tells, and at most 5 mails an hour go to one."""
+    """By mail. Whether an address has an account, no answer tells, and at most 5 mails of a kind an hour go to one."""
 
     tags = ("By mail",)
 
@@ -64,9 +64,9 @@ class MailedController(Controller):
         responses=documented(),
     )
     async def resend_activation(
-        self, data: JSONBody[Address], tx: NamedDependency[Session], postage: NamedDependency[Postage]
+        self, data: JSONBody[Address], tx: NamedDependency[Session], quotas: NamedDependency[Quotas]
     ) -> None:
-        await registering.mail_again(tx, data.email, postage)
+        await registering.mail_again(tx, data.email, quotas)
 
     @post(
         "/forgot-password",
@@ -77,9 +77,9 @@ class MailedController(Controller):
         responses=documented(),
     )
     async def forgot_password(
-        self, data: JSONBody[Address], tx: NamedDependency[Session], postage: NamedDependency[Postage]
+        self, data: JSONBody[Address], tx: NamedDependency[Session], quotas: NamedDependency[Quotas]
     ) -> None:
-        await recovering.ask(tx, data.email, postage)
+        await recovering.ask(tx, data.email, quotas)
 
     @post(
         "/forgot-password-confirm",

@@ -68,10 +68,13 @@ class SecondFactorController(Controller):
         self,
         data: JSONBody[Code],
         caller: NamedDependency[Caller],
+        device: NamedDependency[Device],
+        guesses: NamedDependency[Guesses],
         tx: NamedDependency[Session],
         second_factors: NamedDependency[SecondFactors],
     ) -> RecoveryCodes:
-        return await second_factors.confirm(tx, caller, data.code)
+        async with guesses.counted(str(caller.user), device.address):
+            return await second_factors.confirm(tx, caller, data.code)
 
     @delete(
         "/",

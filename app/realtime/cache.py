@@ -61,12 +61,15 @@ class Cache:
         for change in changes:
             if change.type == "message.created":
                 live.setdefault(change.conversation, []).append(change)
-            elif change.edited != change.edited_before and change.seq:
-                # An edit stands in line behind the messages created before it. After a rename (no message's change)
-                # nothing is written: the hash stays behind, and with it the old names, until it is rebuilt.
+            elif change.edited != change.edited_before:
+                # It stands in line behind the messages created before it.
                 self._live(pipeline, live.pop(change.conversation, []))
-                entry = (change.seq, change.data)
-                self._write(pipeline, "edit", change.conversation, change.edited_before, change.edited, [entry])
+                if change.seq:
+                    entry = (change.seq, change.data)
+                    self._write(pipeline, "edit", change.conversation, change.edited_before, change.edited, [entry])
+                else:
+                    # A rename: no message here knows the new name, and a name that was given up is to be gone.
+                    pipeline.unlink(key_of(change.conversation))
         for created in live.values():
             self._live(pipeline, created)
 

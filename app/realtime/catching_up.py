@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 from uuid import UUID
 
 from app.domain.errors import Conflict, Unavailable
-from app.domain.events import ENDINGS
+from app.domain.events import ENDINGS, ReadMoved
 from app.realtime.connections import Connection, Gone
 from app.realtime.deliveries import Frame, frame_of
 from app.realtime.passing import Passed
 from app.realtime.telling import reason_of
+from app.realtime.transient import read_frame
 
 if TYPE_CHECKING:
     from app.realtime.hub import Hub
@@ -45,8 +46,7 @@ async def catch_up(
     Raises:
         Gone: the socket is over.
     """
-    hub.unsubscribe(connection, conversation)
-    connection.catching.add(conversation)
+    hub.pause(connection, conversation)
     given_up = connection.gave_up(conversation)
     try:
         with hub.passing.reading():
@@ -56,7 +56,7 @@ async def catch_up(
                 outcome, position = await _read(hub, connection, conversation, position, ref)
             returned = conversation in hub.passing.beginnings(mark, connection.user)
     finally:
-        connection.catching.discard(conversation)
+        connection.catching.pop(conversation, None)
     if outcome == "revoked" and (given_up or returned):
         hub.beginnings.start(connection.user, conversation)
     return outcome, position
@@ -87,12 +87,21 @@ async def _read(
                 return "revoked", change.position
         told, count = changes.position, count + len(changes.items)
         if changes.complete:
+            _tell_read(connection, conversation, door.read_seq)
             further = hub.subscribe(connection, conversation, told, door.read_seq, _since(hub, mark, conversation))
             if connection.close_code is not None:
                 raise Gone
             if further is None:
                 return "caught_up", told
             told = further
+
+
+def _tell_read(connection: Connection, conversation: UUID, read_seq: int) -> None:
+    """On another device its user has read further while this one heard nothing."""
+    if read_seq > connection.catching.get(conversation, 0):
+        moved = ReadMoved(conversation=conversation, user=connection.user, seq=read_seq, small=False)
+        connection.put(read_frame(moved))
+        connection.catching[conversation] = read_seq
 
 
 async def patiently(

@@ -133,8 +133,7 @@ class Commands:
             raise Invalid("too_many_resumes", "Wait for the catch-ups that are under way.")
         for conversation in said.conversations:
             # From now on live ones wait, whenever its turn comes.
-            self._means.hub.unsubscribe(self._connection, conversation)
-        self._connection.catching.update(said.conversations)
+            self._means.hub.pause(self._connection, conversation)
         task = asyncio.create_task(self._catch_up(said))
         self._resumes.add(task)
         task.add_done_callback(self._resumes.discard)

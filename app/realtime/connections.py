@@ -51,7 +51,8 @@ class Slot:
 
 
 class Connection:
-    """`rooms` are what it hears, `catching` what it catches up on and therefore does not hear at the moment.
+    """`rooms` are what it hears, `catching` what it catches up on and therefore does not hear at the moment, each with
+    its own user's read cursor as last told.
 
     `given_up` are those it was told to drop and not given again since: whatever it resumes then, it needs them whole.
     `ready` once `hello` is on its way, `settled` once the whole snapshot is.
@@ -79,7 +80,7 @@ class Connection:
         self.caller = caller
         self.user = caller.user
         self.rooms: dict[UUID, Room] = {}
-        self.catching: set[UUID] = set()
+        self.catching: dict[UUID, int] = {}
         self.given_up: set[UUID] | None = None
         self.ready = False
         self.settled = False

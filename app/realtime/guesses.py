@@ -16,12 +16,12 @@ from app.domain.errors import ChatError
 from app.domain.rates import Rate
 from app.domain.users.addresses import network
 from app.domain.users.devices import is_familiar
-from app.realtime.postage import digest_of
+from app.domain.users.emails import digest_of
 from app.realtime.throttles import Demand, Throttles
 
 FROM_NETWORK, FROM_ANYWHERE = "guesses", "guesses_anywhere"
 RATES = {FROM_NETWORK: Rate(10, 300), FROM_ANYWHERE: Rate(100, 3_600)}
-WRONG = frozenset({"invalid_credentials", "invalid_code", "wrong_password"})
+WRONG = frozenset({"invalid_credentials", "invalid_code", "wrong_code", "wrong_password"})
 
 
 class Guesses:

@@ -129,6 +129,13 @@ class Hub:
                 return None
         return position
 
+    def pause(self, connection: Connection, conversation: UUID) -> None:
+        """It catches up and hears nothing meanwhile; what it knows of its user's own reading is kept until then."""
+        room = connection.rooms.get(conversation)
+        read_seq = connection.catching.get(conversation, 0) if room is None else room.connections[connection]
+        self.unsubscribe(connection, conversation)
+        connection.catching[conversation] = read_seq
+
     def unsubscribe(self, connection: Connection, conversation: UUID) -> None:
         room = connection.rooms.pop(conversation, None)
         if room is None:

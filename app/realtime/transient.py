@@ -23,7 +23,7 @@ def tell_read(hub: Hub, event: ReadMoved) -> None:
     for connection in hub.mine(room, event.user):
         tell_one_read(room, connection, event)
     if event.small:
-        frame = _frame(event)
+        frame = read_frame(event)
         for connection in room.connections:
             if connection.user != event.user:
                 connection.put(frame)
@@ -37,7 +37,7 @@ def tell_one_read(room: Room, connection: Connection, event: ReadMoved) -> None:
         room.connections[connection] = event.seq
     elif not event.small:
         return
-    connection.put(_frame(event))
+    connection.put(read_frame(event))
 
 
 def tell_others(hub: Hub, event: Typing | Here) -> None:
@@ -60,5 +60,6 @@ def tell_notice(hub: Hub, event: Notice) -> None:
                 connection.put(frame)
 
 
-def _frame(event: ReadMoved) -> Frame:
+def read_frame(event: ReadMoved) -> Frame:
+    """Newest wins: an older one that still waits is replaced."""
     return Frame(event.frame(), loss="merged", key=(event.conversation, event.user))

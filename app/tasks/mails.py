@@ -72,7 +72,7 @@ async def _settle(session: Session, claimed: Claimed, outcome: str) -> None:
 def _hand_over(tools: Tools, claimed: Claimed, letter: Letter) -> str | None:
     """The outcome; None for later."""
     try:
-        tools.post.send(tools.letterhead.write(letter, claimed.id))
+        tools.post.send(tools.letterhead.write(letter, claimed.id), letter.address)
     except NotNow as why:
         log.warning("mail_postponed", mail=str(claimed.id), kind=claimed.kind, why=str(why))
         return None

@@ -13,15 +13,16 @@ from app.tasks.workshop import Tools, workshop
 
 log = structlog.get_logger(__name__)
 
-TURN_SECONDS = 20.0
+TURN_SECONDS = 5.0
 """Then others have their turn; the rest follows as another task."""
 
 
 @shared_task(name="chat.upkeep.tell_person")
 def tell_person(person: str) -> int:
-    """Go on where the person's row says; the number of conversations told."""
+    """Go on where the person's row says, unless somebody does; the number of conversations told."""
     told, done = workshop.run(lambda tools: _tell(tools, UUID(person)))
-    log.info("person_told", person=person, conversations=told, done=done)
+    if told:
+        log.info("person_told", person=person, conversations=told, done=done)
     if not done:
         tell_person.apply_async((person,))
     return told
@@ -38,11 +39,16 @@ def tell_people() -> int:
 
 async def _tell(tools: Tools, person: UUID) -> tuple[int, bool]:
     end, told = time.monotonic() + TURN_SECONDS, 0
+    async with tools.database.transaction() as session:
+        if not await renames.begin_telling(session, person):
+            return 0, True
     while time.monotonic() < end:
         async with tools.database.transaction() as session:
             if not await renames.tell_next(session, person):
                 return told, True
         told += 1
+    async with tools.database.transaction() as session:
+        await renames.pass_on(session, person)
     return told, False
 
 

@@ -38,8 +38,8 @@ class Unsure(Exception):
 
 
 class Post(Protocol):
-    def send(self, message: EmailMessage) -> None:
-        """Returns once it was accepted. Raises NotNow, Refused, Unsure."""
+    def send(self, message: EmailMessage, address: str, /) -> None:
+        """Returns once it was accepted for `address`. Raises NotNow, Refused, Unsure."""
 
 
 def open_post(smtp_url: str, directory: Path) -> Post:
@@ -63,11 +63,11 @@ class Server:
         self._tls_is_a_must = parts.scheme == "smtp+starttls" or (bool(self._user) and not is_near)
         self._context = ssl.create_default_context()
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage, address: str, /) -> None:
         try:
             server = self._connected()
             try:
-                self._address(server, message)
+                self._address(server, parseaddr(str(message["From"]))[1], address)
                 _hand_over(server, message)
             finally:
                 with suppress(OSError):
@@ -81,7 +81,7 @@ class Server:
             return smtplib.SMTP_SSL(self._host, self._port, timeout=SECONDS, context=self._context)
         return smtplib.SMTP(self._host, self._port, timeout=SECONDS)
 
-    def _address(self, server: smtplib.SMTP, message: EmailMessage) -> None:
+    def _address(self, server: smtplib.SMTP, by: str, to: str) -> None:
         server.ehlo()
         if not self._tls_at_once and (self._tls_is_a_must or server.has_extn("starttls")):
             if not server.has_extn("starttls"):
@@ -90,7 +90,7 @@ class Server:
             server.ehlo()
         if self._user:
             server.login(self._user, self._password)
-        sender, recipient = (_wire_address(str(message[field])) for field in ("From", "To"))
+        sender, recipient = _wire_address(by), _wire_address(to)
         options = [] if (sender + recipient).isascii() else ["SMTPUTF8"]
         if options and not server.has_extn("smtputf8"):
             raise Refused("the server knows ASCII addresses only")
@@ -104,7 +104,7 @@ class Files:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage, _address: str, /) -> None:
         name = str(message["Message-ID"]).strip("<>").partition("@")[0]
         file = self._directory / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{name}.eml"
         try:
@@ -133,15 +133,17 @@ def _hand_over(server: smtplib.SMTP, message: EmailMessage) -> None:
 
 
 def _judge(code: int, words: bytes) -> None:
-    if code < 400:
+    if 200 <= code < 300:
         return
+    if code < 200:
+        raise Unsure(f"an answer that is none: {code}")
     said = f"{code} {words.decode(errors='replace')[:200]}"
     raise (NotNow if code < 500 else Refused)(said)
 
 
-def _wire_address(header: str) -> str:
-    """The bare address; a domain of other letters in its ASCII form (IDNA)."""
-    local, _, domain = parseaddr(header)[1].rpartition("@")
+def _wire_address(address: str) -> str:
+    """As servers know it: a domain of other letters in its ASCII form (IDNA)."""
+    local, _, domain = address.rpartition("@")
     try:
         return f"{local}@{domain.encode('idna').decode()}" if domain else local
     except UnicodeError as error:

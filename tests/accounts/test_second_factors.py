@@ -195,3 +195,15 @@ def test_an_operator_reseals_what_the_previous_key_sealed(settings: Settings) ->
     assert done.returncode == 0, done.stderr
     sealed = count(settings.libpq_url, "SELECT count(*) FROM second_factors")
     assert done.stdout == f"{sealed} secrets sealed with today's key: SECRET_KEY_PREVIOUS may go.\n"
+
+
+async def test_a_secret_nobody_can_open_any_more_still_lets_recovery_codes_in(api: Client, database: Database) -> None:
+    """SECRET_KEY was changed, and `chat reseal` forgotten."""
+    ada = await join(api)
+    phone, codes = await protected(api, ada)
+    async with database.transaction() as session:
+        row = await session.get_one(SecondFactor, ada.id)
+        row.sealed_secret = SecondFactors("a key that is gone")._seal.encrypt(b"JBSWY3DPEHPK3PXP")
+        await session.flush()
+    assert await try_to_log_in(api, ada, phone.code()) == "invalid_code"
+    assert await try_to_log_in(api, ada, codes[0]) == 200

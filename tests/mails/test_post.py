@@ -23,6 +23,7 @@ CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
 LETTERHEAD = Letterhead("https://chat.example.org", "Chat <chat@example.org>")
 ANYWHERE = Path("unused")
+WHO = "ada@example.org"
 
 
 def letter(address: str = "ada@example.org", mail: UUID | None = None) -> EmailMessage:
@@ -41,7 +42,7 @@ def tls(monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
 async def test_a_letter_arrives_as_it_was_written() -> None:
     with mail_server() as (mailboxes, port):
         mail = uuid4()
-        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter(mail=mail))
+        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter(mail=mail), WHO)
         [came] = mailboxes.to("ada@example.org")
     assert came["From"] == "Chat <chat@example.org>"
     assert came["Message-ID"] == f"<{mail}@example.org>"
@@ -56,13 +57,14 @@ async def test_a_letter_arrives_as_it_was_written() -> None:
         ("550 nobody here", Refused),
         ("554 spam", Refused),
         ("hang up", Unsure),
+        ("-1 rubbish", Unsure),
     ],
 )
 def test_what_the_server_says_decides(answer: str, outcome: type[Exception]) -> None:
     with mail_server() as (mailboxes, port):
         mailboxes.answers = [answer]
         with pytest.raises(outcome):
-            open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter())
+            open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter(), WHO)
         assert mailboxes.to("ada@example.org") == []
 
 
@@ -71,24 +73,24 @@ def test_a_server_that_never_answers_is_waited_for_with_an_end(monkeypatch: pyte
     with mail_server() as (mailboxes, port):
         mailboxes.answers = ["wait"]
         with pytest.raises(Unsure):
-            open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter())
+            open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter(), WHO)
 
 
 def test_nobody_there_means_later() -> None:
     with pytest.raises(NotNow):
-        open_post(f"smtp://127.0.0.1:{free_port()}", ANYWHERE).send(letter())
+        open_post(f"smtp://127.0.0.1:{free_port()}", ANYWHERE).send(letter(), WHO)
 
 
 def test_the_password_goes_over_tls_from_the_start(tls: ssl.SSLContext) -> None:
     with mail_server(tls=tls) as (mailboxes, port):
-        open_post(f"smtps://api%40key:right@localhost:{port}", ANYWHERE).send(letter())
+        open_post(f"smtps://api%40key:right@localhost:{port}", ANYWHERE).send(letter(), WHO)
         assert mailboxes.to("ada@example.org")
         assert [(user, password) for user, password, _ in mailboxes.users] == [("api@key", "right")]
 
 
 def test_the_password_goes_over_starttls(tls: ssl.SSLContext) -> None:
     with mail_server(starttls=tls) as (mailboxes, port):
-        open_post(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter())
+        open_post(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter(), WHO)
         assert mailboxes.to("ada@example.org")
         assert mailboxes.users == [("key", "right", True)]
 
@@ -97,37 +99,39 @@ def test_a_certificate_nobody_vouches_for_is_not_trusted(tls: ssl.SSLContext, mo
     monkeypatch.delenv("SSL_CERT_FILE")
     with mail_server(starttls=tls) as (mailboxes, port):
         with pytest.raises(NotNow, match="CERTIFICATE_VERIFY_FAILED"):
-            open_post(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter())
+            open_post(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter(), WHO)
         assert mailboxes.users == []
 
 
 def test_where_tls_is_a_must_nothing_is_sent_without() -> None:
     with mail_server() as (mailboxes, port):
         with pytest.raises(NotNow, match="TLS"):
-            open_post(f"smtp+starttls://localhost:{port}", ANYWHERE).send(letter())
+            open_post(f"smtp+starttls://localhost:{port}", ANYWHERE).send(letter(), WHO)
         assert mailboxes.to("ada@example.org") == []
 
 
 def test_a_wrong_password_of_ours_means_later(tls: ssl.SSLContext) -> None:
     with mail_server(starttls=tls) as (mailboxes, port):
         with pytest.raises(NotNow):
-            open_post(f"smtp://key:wrong@localhost:{port}", ANYWHERE).send(letter())
+            open_post(f"smtp://key:wrong@localhost:{port}", ANYWHERE).send(letter(), WHO)
         assert mailboxes.to("ada@example.org") == []
 
 
 def test_addresses_of_other_letters() -> None:
     with mail_server() as (mailboxes, port):
-        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter("jürgen@bücher.example.org"))
+        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(
+            letter("jürgen@bücher.example.org"), "jürgen@bücher.example.org"
+        )
         assert mailboxes.to("jürgen@xn--bcher-kva.example.org")
     with mail_server(enable_SMTPUTF8=False) as (_, port), pytest.raises(Refused):
-        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter("jürgen@example.org"))
+        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter("jürgen@example.org"), "jürgen@example.org")
 
 
 def test_without_a_server_letters_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(post, "MOST_FILES", 3)
     files = open_post("", tmp_path / "mail")
     for _ in range(5):
-        files.send(letter())
+        files.send(letter(), WHO)
     kept = sorted((tmp_path / "mail").iterdir())
     assert [file.suffix for file in kept] == [".eml"] * 3
     came = message_from_bytes(kept[0].read_bytes(), policy=default)
@@ -137,4 +141,4 @@ def test_without_a_server_letters_are_files(tmp_path: Path, monkeypatch: pytest.
 def test_a_directory_that_cannot_be_written_means_later(tmp_path: Path) -> None:
     (tmp_path / "mail").write_text("a file where the directory should be")
     with pytest.raises(NotNow):
-        open_post("", tmp_path / "mail").send(letter())
+        open_post("", tmp_path / "mail").send(letter(), WHO)

@@ -119,6 +119,7 @@ async def test_after_a_rename_nothing_is_served_until_rebuilt(redis: Redis) -> N
     await write(redis, cache, renamed, edited(2, 4, before=3))
     assert await page(redis, cache, 1, 2, 3) == Missed(rebuild=True)
     assert await page(redis, cache, 1, 2, 4) == Missed(rebuild=True)
+    assert await redis.hget(key_of(CONVERSATION), "1") is None  # a name that was given up is gone at once
     await rebuild(redis, cache, 4, (1, 1, "new name"), (2, 4, "new name"))
     assert await page(redis, cache, 1, 2, 4) == [(1, "new name"), (2, "new name")]
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.conversations import groups, members
+from app.domain.conversations import groups, members, reading
 from app.domain.conversations.doors import Door, open_door
 from app.domain.messages.changes import Changes
 from app.realtime import connections, journal
@@ -50,6 +50,30 @@ async def test_what_was_given_up_comes_back_as_a_beginning_whatever_is_resumed(
     assert told["prev"] == created["position"]
     again = await resume(linus, "again", **{str(scene.conversation): created["position"]})
     assert again["positions"] == {str(scene.conversation): live.position}
+
+
+async def test_what_was_read_elsewhere_while_catching_up_is_told(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = nodes
+    scene = await set_up(here.database)
+    linus = await there.join(scene.linus)
+    await here.send(scene.conversation, scene.ada)
+    await linus.next("message.created")
+    read, released = there.live.hub.journal.changes_for, asyncio.Event()
+
+    async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Door, Changes] | None:
+        await released.wait()
+        return await read(user, conversation, after, limit)
+
+    monkeypatch.setattr(there.live.hub.journal, "changes_for", changes_for)
+    await linus.say("resume", conversations={str(scene.conversation): 4}, ref="late")
+    await eventually(lambda: scene.conversation in there.sockets(scene.linus)[0].catching)
+    await here.do(reading.read, scene.conversation, scene.linus.user, 1)
+    await asyncio.sleep(0.2)  # heard, and told to nobody: the socket is in no room
+    released.set()
+    assert (await linus.next("read"))["seq"] == 1
+    await linus.next("caught_up", ref="late")
+    await resume(linus, "again", **{str(scene.conversation): 4})
+    assert len(linus.told("read")) == 1
 
 
 async def test_who_comes_back_while_being_refused_has_the_conversation_before_any_look(

@@ -6,9 +6,10 @@ whoever dies. Another change meanwhile begins anew.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.doors import lock
@@ -19,6 +20,8 @@ from app.domain.conversations.models import Conversation, Membership
 from app.domain.users.models import User
 
 MOST_AT_ONCE = 500
+LEASE = timedelta(seconds=5)
+"""How long after its last step a teller counts as dead."""
 UNSYNCHRONIZED = {"synchronize_session": False}
 
 
@@ -53,8 +56,33 @@ async def tell_name(session: AsyncSession, conversation: UUID, user: UUID) -> bo
 
 async def untold(session: AsyncSession) -> list[UUID]:
     """People of whom some conversation does not know what they are called now, or that they are gone; at most 500."""
-    statement = select(User.id).where(User.version > User.told_version).order_by(User.id).limit(MOST_AT_ONCE)
+    statement = (
+        select(User.id).where(User.version > User.told_version, ~_being_told()).order_by(User.id).limit(MOST_AT_ONCE)
+    )
     return list(await session.scalars(statement))
+
+
+async def begin_telling(session: AsyncSession, user: UUID) -> bool:
+    """Whether nobody else tells of this person at the moment: who does sees another change by itself, and goes on."""
+    begun = await session.scalar(
+        update(User)
+        .where(User.id == user, User.version > User.told_version, ~_being_told())
+        .values(teller_until=func.clock_timestamp() + LEASE)
+        .returning(User.id),
+        execution_options=UNSYNCHRONIZED,
+    )
+    return begun is not None
+
+
+async def pass_on(session: AsyncSession, user: UUID) -> None:
+    """Whoever comes next goes on at once."""
+    await session.execute(
+        update(User).where(User.id == user).values(teller_until=None), execution_options=UNSYNCHRONIZED
+    )
+
+
+def _being_told() -> ColumnElement[bool]:
+    return func.coalesce(User.teller_until > func.clock_timestamp(), False)
 
 
 async def tell_next(session: AsyncSession, user: UUID) -> bool:
@@ -76,7 +104,9 @@ async def tell_next(session: AsyncSession, user: UUID) -> bool:
         update(User)
         .where(User.id == user, User.version == person.version)
         .values(
-            {"told_through": following[0]} if following else {"told_through": None, "told_version": person.version}
+            {"told_through": following[0], "teller_until": func.clock_timestamp() + LEASE}
+            if following
+            else {"told_through": None, "told_version": person.version, "teller_until": None}
         ),
         execution_options=UNSYNCHRONIZED,
     )

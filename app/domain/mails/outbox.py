@@ -118,13 +118,15 @@ async def settle(session: AsyncSession, mail: UUID, outcome: str) -> None:
 
 
 async def call_back(session: AsyncSession, user: UUID) -> None:
-    """What has not left yet for this account does not leave any more."""
+    """What has not left yet for this account does not leave any more; what is leaving is not tried again."""
+    mine = update(Mail).where(Mail.user_id == user, Mail.outcome.is_(None))
     await session.execute(
-        update(Mail)
-        .where(Mail.user_id == user, Mail.outcome.is_(None), Mail.claimed_at.is_(None))
-        .values(outcome=CLOSED, settled_at=func.clock_timestamp(), address="", facts={}),
+        mine.where(Mail.claimed_at.is_(None)).values(
+            outcome=CLOSED, settled_at=func.clock_timestamp(), address="", facts={}
+        ),
         execution_options=UNSYNCHRONIZED,
     )
+    await session.execute(mine.values(address="", facts={}), execution_options=UNSYNCHRONIZED)
 
 
 async def lately(session: AsyncSession, kind: Kind, user: UUID, within: timedelta) -> bool:
@@ -143,12 +145,15 @@ async def postpone(session: AsyncSession, mail: Claimed) -> bool:
         await settle(session, mail.id, FAILED)
         return False
     pause = FIRST_PAUSE * 4 ** (mail.attempts - 1)
-    await session.execute(
+    again = await session.scalar(
         update(Mail)
-        .where(Mail.id == mail.id, Mail.outcome.is_(None))
-        .values(claimed_at=None, due_at=func.clock_timestamp() + pause),
+        .where(Mail.id == mail.id, Mail.outcome.is_(None), Mail.address != "")
+        .values(claimed_at=None, due_at=func.clock_timestamp() + pause)
+        .returning(Mail.id),
         execution_options=UNSYNCHRONIZED,
     )
+    if again is None:
+        await settle(session, mail.id, CLOSED)  # called back while it was leaving
     return True
 
 

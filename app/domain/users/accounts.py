@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import Unauthenticated
@@ -17,10 +17,9 @@ from app.domain.users.families import UNSYNCHRONIZED, end
 from app.domain.users.models import LoginSession, User
 from app.domain.users.passwords import Passwords, check_new
 from app.domain.users.proofs import prove, wrong_password
+from app.domain.users.quotas import Quotas
 from app.domain.users.registering import PROFILE, begin, check, check_name, profile_of
 from app.domain.views import Profile
-
-NAMES = (User.first_name, User.last_name)
 
 
 async def create_operator(
@@ -43,10 +42,11 @@ async def create_operator(
     promoted = await session.execute(
         update(User)
         .where(User.id == found)
-        .values(is_operator=True, is_active=True, password_hash=password_hash)
+        .values(is_operator=True, is_active=True, password_hash=password_hash, credentials=User.credentials + 1)
         .returning(*PROFILE),
         execution_options=UNSYNCHRONIZED,
     )
+    await mailed_tokens.forget(session, found)
     await end(session, LoginSession.user_id == found)
     return profile_of(promoted.one())
 
@@ -57,26 +57,36 @@ async def profile(session: AsyncSession, caller: Caller) -> Profile:
 
 
 async def rename(
-    session: AsyncSession, caller: Caller, *, first_name: str | None = None, last_name: str | None = None
+    session: AsyncSession,
+    caller: Caller,
+    quotas: Quotas,
+    *,
+    first_name: str | None = None,
+    last_name: str | None = None,
 ) -> Profile:
-    """Change the names given. Raises Invalid for one that is not good."""
+    """Change the names given.
+
+    Raises:
+        Invalid: one is not good.
+        Throttled: too often: each is told in every conversation.
+    """
     names = {
         field: check_name(name, field)
         for field, name in (("first_name", first_name), ("last_name", last_name))
         if name is not None
     }
-    if not names:
-        return await profile(session, caller)
+    now = await profile(session, caller)
+    if all(getattr(now, field) == name for field, name in names.items()):
+        return now
+    await quotas.require("renames", str(caller.user))
     renamed = await session.execute(
         update(User)
-        .where(User.id == caller.user, or_(*(column != names[column.key] for column in NAMES if column.key in names)))
+        .where(User.id == caller.user)
         .values(names | {"version": User.version + 1, "told_through": None})
         .returning(*PROFILE),
         execution_options=UNSYNCHRONIZED,
     )
-    row = renamed.one_or_none()
-    if row is None:
-        return await profile(session, caller)  # called so already
+    row = _known(renamed.one_or_none())
     # A name is in the views of every conversation its owner was ever in: within 10 s they all tell it.
     entrust(session, Errand("person", caller.user))
     return profile_of(row)
@@ -98,7 +108,7 @@ async def change_password(
     changed = await session.scalar(
         update(User)
         .where(User.id == caller.user, User.password_hash == own.password_hash)
-        .values(password_hash=password_hash)
+        .values(password_hash=password_hash, credentials=User.credentials + 1)
         .returning(User.id),
         execution_options=UNSYNCHRONIZED,
     )

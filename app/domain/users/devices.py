@@ -16,6 +16,7 @@ from app.domain.users.models import LoginSession, User
 
 MOST = 1_000
 LONGEST_AGENT = 255
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VERSIONS = re.compile(r"[\d._]+")
 
 
@@ -26,12 +27,16 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = ""
 
 
-async def is_familiar(session: AsyncSession, email: str, address: str) -> bool:
-    """Whether somebody has logged into this account from the network of `address`. Raises Invalid for NUL."""
+async def is_familiar(session: AsyncSession, account: str, address: str) -> bool:
+    """Whether somebody has logged into this account (an e-mail, or an id) from the network of `address`.
+
+    Raises:
+        Invalid: NUL in it.
+    """
     addresses = await session.scalars(
         select(LoginSession.address)
         .join(User, User.id == LoginSession.user_id)
-        .where(owned_by(clean(email, "email", 1_000, 0)))
+        .where(User.id == UUID(account) if _ID.fullmatch(account) else owned_by(clean(account, "email", 1_000, 0)))
         .order_by(LoginSession.id.desc())
         .limit(MOST)
     )

@@ -19,10 +19,10 @@ from app.domain.users.mailed_tokens import mint
 from app.domain.users.models import Registration, User
 from app.domain.users.registering import waiting
 
-NO_ACCOUNT, GONE = "no account", "gone"
+NO_ACCOUNT, GONE, KNOWN = "no account", "gone", "active already"
 """Outcomes of mails that need not leave."""
 
-_OWNER = (User.id, User.first_name, User.is_active, User.suspended_at)
+_OWNER = (User.id, User.email, User.first_name, User.is_active, User.suspended_at, User.credentials)
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ async def letter_of(session: AsyncSession, mail: Claimed) -> Letter | str:
 
 async def _activation(session: AsyncSession, mail: Claimed) -> Letter | str:
     if owner := await _owner(session, mail.address):
-        return _known_already(mail, owner)
+        return _known_already(owner)
     if await session.scalar(select(Registration.id).where(Registration.id == mail.registration)) is None:
         return GONE
     token = await mint(session, "activation", registration=mail.registration)
@@ -61,36 +61,43 @@ async def _activation(session: AsyncSession, mail: Claimed) -> Letter | str:
 async def _activation_again(session: AsyncSession, mail: Claimed) -> Letter | str:
     if owner := await _owner(session, mail.address):
         if owner.is_active:
-            return _known_already(mail, owner)
-        token = await mint(session, "activation", user=owner.id)
-        return Letter(template="activation", address=mail.address, token=token, facts={"first_name": owner.first_name})
-    registration = (await session.execute(waiting(mail.address))).one_or_none()
-    if registration is None:
+            return KNOWN  # nothing to activate; no stranger makes us say so to them
+        token = await mint(session, "activation", user=owner.id, credentials=owner.credentials)
+        return Letter(template="activation", address=owner.email, token=token, facts={"first_name": owner.first_name})
+    registrations = (await session.execute(waiting(mail.address).limit(2))).all()
+    if not registrations:
         return NO_ACCOUNT
-    token = await mint(session, "activation", registration=registration.id)
-    facts = {"first_name": registration.first_name}
-    return Letter(template="activation", address=mail.address, token=token, facts=facts)
+    newest = registrations[0]
+    if len(registrations) > 1:
+        # Whose password the newest holds, nobody knows: its owner registers again, and follows that mail.
+        return Letter(template="register_again", address=newest.email)
+    token = await mint(session, "activation", registration=newest.id)
+    return Letter(template="activation", address=newest.email, token=token, facts={"first_name": newest.first_name})
 
 
 async def _forgotten_password(session: AsyncSession, mail: Claimed) -> Letter | str:
     owner = await _owner(session, mail.address)
     if owner is None or not owner.is_active or owner.suspended_at is not None:
         return NO_ACCOUNT
-    token = await mint(session, "password", user=owner.id)
+    token = await mint(session, "password", user=owner.id, credentials=owner.credentials)
     facts = {"first_name": owner.first_name}
-    return Letter(template="forgotten_password", address=mail.address, token=token, facts=facts)
+    # To the address that is kept, never to the one that was typed.
+    return Letter(template="forgotten_password", address=owner.email, token=token, facts=facts)
 
 
 async def _confirm_email(session: AsyncSession, mail: Claimed) -> Letter | str:
     owner = await _owner(session, mail.address)
     if owner is not None and owner.id != mail.user:
-        return _known_already(mail, owner)
-    token = await mint(session, "email", user=mail.user, email=mail.address)
+        return _known_already(owner)
+    asker = await session.scalar(select(User.credentials).where(User.id == mail.user, User.closed_at.is_(None)))
+    if asker is None or str(asker) != mail.facts["credentials"]:
+        return GONE  # the password was changed since: the request is over
+    token = await mint(session, "email", user=mail.user, email=mail.address, credentials=asker)
     return Letter(template="confirm_email", address=mail.address, token=token, facts=mail.facts)
 
 
-def _known_already(mail: Claimed, owner: AnyRow) -> Letter:
-    return Letter(template="known_already", address=mail.address, facts={"first_name": owner.first_name})
+def _known_already(owner: AnyRow) -> Letter:
+    return Letter(template="known_already", address=owner.email, facts={"first_name": owner.first_name})
 
 
 async def _owner(session: AsyncSession, address: str) -> AnyRow | None:

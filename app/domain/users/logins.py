@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, insert, literal, select, union_all, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.cursors import from_cursor, to_cursor
@@ -67,7 +67,7 @@ async def log_in(
         raise Forbidden("suspended", "This account is suspended.")
     await second_factors.require(session, user.id, code)
     if await is_new_device(session, user.id, device) and not await outbox.lately(session, "new_login", user.id, QUIET):
-        facts = {"first_name": user.first_name, "network": device.address, "user_agent": _printable(device.user_agent)}
+        facts = {"first_name": user.first_name, "network": device.address, "user_agent": _program(device.user_agent)}
         await outbox.post(session, "new_login", user.email, user=user.id, **facts)
     begun = (
         await session.execute(
@@ -142,22 +142,24 @@ async def _proven(session: AsyncSession, email: str, password: str, passwords: P
     Two tries: a concurrent login may have stored a fresh hash of the same password in between.
     """
     for _ in range(2):
-        found = await _candidate(session, email)
-        pending = found is not None and found.pending
+        seen = await _candidate(session, email)
         async with paused(session):
-            right = await passwords.verify(found.password_hash if found else None, password[: LONGEST + 1])
-            outdated = found is not None and right and not pending and passwords.is_outdated(found.password_hash)
+            right = await passwords.verify(seen.account_hash, password[: LONGEST + 1])
+            # Held against a registration whether there is an account or not: who registers a stranger's address and
+            # logs in learns nothing about it.
+            waits = seen.waiting_hash is not None and await passwords.verify(seen.waiting_hash, password[: LONGEST + 1])
+            outdated = right and passwords.is_outdated(seen.account_hash)
             fresh = await passwords.hash(password) if outdated else None
-        if found is None or not right:
+        if not right:
+            if waits:
+                raise not_activated()
             break
-        if pending:
-            raise not_activated()
         # Locked, and asked again: who changes the password meanwhile either waits for this login, and then ends it
         # with the others, or was first, and then this is the password of yesterday.
         user = (
             await session.execute(
                 select(User.id, User.email, User.first_name, User.last_name, User.is_active, User.suspended_at)
-                .where(User.id == found.id, User.password_hash == found.password_hash, User.closed_at.is_(None))
+                .where(owned_by(email), User.password_hash == seen.account_hash, User.closed_at.is_(None))
                 .with_for_update(read=fresh is None, key_share=fresh is not None)
             )
         ).one_or_none()
@@ -170,19 +172,21 @@ async def _proven(session: AsyncSession, email: str, password: str, passwords: P
     raise Unauthenticated("invalid_credentials", "E-mail or password is wrong.")
 
 
-async def _candidate(session: AsyncSession, email: str) -> AnyRow | None:
-    """Whose password is to be held against the one given: the account's, else the newest registration's (`pending`).
+async def _candidate(session: AsyncSession, email: str) -> AnyRow:
+    """What the password may be held against: `account_hash`, and `waiting_hash` of the newest registration.
 
-    One statement, so that none of the three cases takes longer than another.
+    One statement, so that none of the cases takes longer than another.
     """
-    account = select(User.id, User.password_hash, literal(False).label("pending")).where(
-        owned_by(email), User.closed_at.is_(None)
-    )
-    newest = waiting(email).with_only_columns(
-        Registration.id, Registration.password_hash, literal(True).label("pending")
-    )
-    both = union_all(account, select(newest.subquery())).subquery()
-    return (await session.execute(select(both).order_by(both.c.pending).limit(1))).one_or_none()
+    account = select(User.password_hash).where(owned_by(email), User.closed_at.is_(None))
+    newest = waiting(email).with_only_columns(Registration.password_hash).limit(1)
+    return (
+        await session.execute(
+            select(
+                account.scalar_subquery().label("account_hash"),
+                newest.scalar_subquery().label("waiting_hash"),
+            )
+        )
+    ).one()
 
 
 async def _end_beyond(session: AsyncSession, user: UUID, most: int) -> None:
@@ -197,6 +201,12 @@ async def _end_beyond(session: AsyncSession, user: UUID, most: int) -> None:
 
 def not_activated() -> Forbidden:
     return Forbidden("not_activated", "This account is not activated yet: follow the link in the mail.")
+
+
+def _program(user_agent: str) -> str:
+    """For a mail: a stranger wrote it, so no address and nothing long."""
+    words = [word for word in _printable(user_agent)[:120].split() if "://" not in word and "www." not in word]
+    return " ".join(words)
 
 
 def _printable(text: str) -> str:

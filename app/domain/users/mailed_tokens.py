@@ -12,12 +12,12 @@ from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import Invalid
 from app.domain.rows import AnyRow
-from app.domain.users.models import MailedToken
+from app.domain.users.models import MailedToken, User
 
 Purpose = Literal["activation", "password", "email"]
 
@@ -30,15 +30,16 @@ RANDOM_BYTES: Final = 32
 LONGEST: Final = 128
 UNSYNCHRONIZED = {"synchronize_session": False}
 
-_HELD = (MailedToken.user_id, MailedToken.registration_id, MailedToken.email)
+_HELD = (MailedToken.user_id, MailedToken.registration_id, MailedToken.email, MailedToken.credentials)
 
 
 class Held(msgspec.Struct, frozen=True):
-    """What a token is for: an account or a registration, and an address."""
+    """What a token is for: an account (as long as its `credentials` are these) or a registration, and an address."""
 
     user: UUID | None
     registration: UUID | None
     email: str
+    credentials: int
 
 
 async def mint(
@@ -48,8 +49,9 @@ async def mint(
     user: UUID | None = None,
     registration: UUID | None = None,
     email: str = "",
+    credentials: int = 0,
 ) -> str:
-    """A new token, to be mailed and kept nowhere."""
+    """A new token, to be mailed and kept nowhere. It is good while the account's `credentials` are these."""
     token = token_urlsafe(RANDOM_BYTES)
     await session.execute(
         insert(MailedToken).values(
@@ -58,6 +60,7 @@ async def mint(
             user_id=user,
             registration_id=registration,
             email=email,
+            credentials=credentials,
             expires_at=func.clock_timestamp() + LIFETIMES[purpose],
         )
     )
@@ -97,13 +100,17 @@ def _good(token: str, purpose: Purpose) -> ColumnElement[bool]:
         MailedToken.digest == _digest(token),
         MailedToken.purpose == purpose,
         MailedToken.expires_at > func.clock_timestamp(),
+        or_(
+            MailedToken.user_id.is_(None),
+            exists().where(User.id == MailedToken.user_id, User.credentials == MailedToken.credentials),
+        ),
     )
 
 
 def _held(row: AnyRow | None) -> Held:
     if row is None:
         raise refused()
-    return Held(row.user_id, row.registration_id, row.email)
+    return Held(row.user_id, row.registration_id, row.email, row.credentials)
 
 
 def _digest(token: str) -> bytes:

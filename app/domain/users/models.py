@@ -15,8 +15,10 @@ from app.domain.rows import DefaultBase, Entity
 class User(Entity):
     """A person. Never deleted: a closed account keeps its row, without personal data, as "deleted user".
 
+    `credentials` moves with password and address: mailed tokens of before are nobody's any more.
     `version` moves when others must learn something of them: another name, or that the account is closed.
-    `told_version` is the one all conversations know; while it is behind, `told_through` is the last that does.
+    `told_version` is the one all conversations know; while it is behind, `told_through` is the last that does, and
+    until `teller_until` a task is at it.
     """
 
     __tablename__ = "users"
@@ -39,9 +41,11 @@ class User(Entity):
     created_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.now())
     suspended_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
     closed_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
+    credentials: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     version: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     told_version: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     told_through: Mapped[UUID | None]
+    teller_until: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
 
 
 class LoginSession(Entity):
@@ -117,6 +121,7 @@ class MailedToken(DefaultBase):
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     registration_id: Mapped[UUID | None] = mapped_column(ForeignKey("registrations.id", ondelete="CASCADE"))
     email: Mapped[str] = mapped_column(String(254), server_default="")
+    credentials: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     expires_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True))
 
 

@@ -10,13 +10,13 @@ from app.domain.errors import Conflict
 from app.domain.mails import outbox
 from app.domain.users import mailed_tokens
 from app.domain.users.callers import Caller
-from app.domain.users.emails import check_email
+from app.domain.users.emails import check_email, digest_of
 from app.domain.users.families import UNSYNCHRONIZED
 from app.domain.users.liveness import account_is_open
 from app.domain.users.models import User
 from app.domain.users.passwords import Passwords
-from app.domain.users.postage import Postage
 from app.domain.users.proofs import prove
+from app.domain.users.quotas import Quotas, mail_to
 
 
 async def ask(
@@ -26,7 +26,7 @@ async def ask(
     new_email: str,
     current_password: str,
     passwords: Passwords,
-    postage: Postage,
+    quotas: Quotas,
 ) -> None:
     """Mail a token to the new address, and tell the old one. Whether the new one is taken, nobody is told here.
 
@@ -37,9 +37,10 @@ async def ask(
     """
     new_email = check_email(new_email, "new_email")
     own = await prove(session, caller, current_password, passwords)
-    await postage.require(new_email)
+    await quotas.require("mails", mail_to(digest_of(new_email), "email"))
     facts = {"first_name": own.first_name, "new_email": new_email}
-    await outbox.post(session, "confirm_email", new_email, user=own.id, **facts)
+    # Whatever changes the account's credentials before the mail leaves ends the request: see `letters`.
+    await outbox.post(session, "confirm_email", new_email, user=own.id, credentials=str(own.credentials), **facts)
     await outbox.post(session, "email_change_asked", own.email, user=own.id, **facts)
 
 
@@ -54,7 +55,7 @@ async def confirm(session: AsyncSession, token: str) -> None:
     own = (
         await session.execute(
             select(User.id, User.email, User.first_name)
-            .where(User.id == held.user, account_is_open())
+            .where(User.id == held.user, User.credentials == held.credentials, account_is_open())
             .with_for_update(key_share=True)
         )
     ).one_or_none()
@@ -63,7 +64,8 @@ async def confirm(session: AsyncSession, token: str) -> None:
     try:
         async with session.begin_nested():
             await session.execute(
-                update(User).where(User.id == own.id).values(email=held.email), execution_options=UNSYNCHRONIZED
+                update(User).where(User.id == own.id).values(email=held.email, credentials=User.credentials + 1),
+                execution_options=UNSYNCHRONIZED,
             )
     except IntegrityError as error:
         raise Conflict("email_taken", "There is an account with this e-mail address.") from error

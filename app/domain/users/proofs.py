@@ -14,24 +14,31 @@ from app.domain.users.passwords import LONGEST, Passwords
 
 
 async def prove(session: AsyncSession, caller: Caller, current_password: str, passwords: Passwords) -> AnyRow:
-    """The caller's `id, email, first_name, password_hash`, once the password is theirs.
+    """The caller's `id, email, first_name, password_hash, credentials`, once the password is theirs; the row is locked.
 
-    Whoever changes the account by it asks for the same `password_hash` again: of two changes at once the second no
-    longer knows the current password.
+    Whoever pauses again asks for the same `password_hash` again: of two changes at once the second no longer knows the
+    current password.
 
     Raises:
         Invalid: `wrong_password`.
         Unavailable: too many passwords are being hashed.
     """
-    found = await session.execute(
-        select(User.id, User.email, User.first_name, User.password_hash).where(User.id == caller.user)
-    )
-    row = found.one_or_none()
-    if row is None:
+    found = await session.execute(select(User.password_hash).where(User.id == caller.user, User.closed_at.is_(None)))
+    seen = found.scalar_one_or_none()
+    if seen is None:
         raise Unauthenticated
     async with paused(session):
-        if not await passwords.verify(row.password_hash, current_password[: LONGEST + 1]):
+        if not await passwords.verify(seen, current_password[: LONGEST + 1]):
             raise wrong_password()
+    # Asked again, under the lock: a password that was changed meanwhile proves nothing any more.
+    own = await session.execute(
+        select(User.id, User.email, User.first_name, User.password_hash, User.credentials)
+        .where(User.id == caller.user, User.password_hash == seen, User.closed_at.is_(None))
+        .with_for_update(key_share=True)
+    )
+    row = own.one_or_none()
+    if row is None:
+        raise wrong_password()
     return row
 
 

@@ -8,15 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.mails import outbox
 from app.domain.pauses import paused
 from app.domain.users import mailed_tokens
-from app.domain.users.emails import check_email
+from app.domain.users.emails import check_email, digest_of
 from app.domain.users.families import UNSYNCHRONIZED, end
 from app.domain.users.liveness import account_is_open
 from app.domain.users.models import LoginSession, User
 from app.domain.users.passwords import Passwords, check_new
-from app.domain.users.postage import Postage
+from app.domain.users.quotas import Quotas, mail_to
 
 
-async def ask(session: AsyncSession, email: str, postage: Postage) -> None:
+async def ask(session: AsyncSession, email: str, quotas: Quotas) -> None:
     """Mail a token to who owns this account. The account is not looked up before the mail leaves: known and unknown
     addresses are answered alike, and take the same time.
 
@@ -24,7 +24,7 @@ async def ask(session: AsyncSession, email: str, postage: Postage) -> None:
         Invalid: this is no e-mail address.
     """
     email = check_email(email)
-    if await postage.allows(email):
+    if await quotas.allows("mails", mail_to(digest_of(email), "password")):
         await outbox.post(session, "forgotten_password", email)
 
 
@@ -42,14 +42,14 @@ async def confirm(session: AsyncSession, *, token: str, new_password: str, passw
     held = await mailed_tokens.spend(session, token, "password")
     changed = await session.execute(
         update(User)
-        .where(User.id == held.user, account_is_open())
-        .values(password_hash=password_hash)
+        .where(User.id == held.user, User.credentials == held.credentials, account_is_open())
+        .values(password_hash=password_hash, credentials=User.credentials + 1)
         .returning(User.id, User.email, User.first_name),
         execution_options=UNSYNCHRONIZED,
     )
     row = changed.one_or_none()
     if row is None:
-        return  # closed or suspended meanwhile: the token is spent, and there is nothing to tell
+        raise mailed_tokens.refused()
     await mailed_tokens.forget(session, row.id)
     await end(session, LoginSession.user_id == row.id)
     await outbox.post(session, "password_changed", row.email, user=row.id, first_name=row.first_name)

@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_if_free
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,10 +22,10 @@ from app.domain.pauses import paused
 from app.domain.rows import AnyRow, uuid7
 from app.domain.texts import clean
 from app.domain.users import mailed_tokens
-from app.domain.users.emails import check_email
+from app.domain.users.emails import check_email, digest_of, key_of
 from app.domain.users.models import Registration, User
 from app.domain.users.passwords import Passwords, check_new
-from app.domain.users.postage import Postage
+from app.domain.users.quotas import Quotas, mail_to
 from app.domain.views import Profile
 
 LONGEST_NAME = 100
@@ -45,9 +45,9 @@ class Asked(msgspec.Struct, frozen=True):
 class Registrar:
     """`must_activate`: accounts begin when the link in the mail is followed."""
 
-    def __init__(self, passwords: Passwords, postage: Postage, *, must_activate: bool = False) -> None:
+    def __init__(self, passwords: Passwords, quotas: Quotas, *, must_activate: bool = False) -> None:
         self._passwords = passwords
-        self._postage = postage
+        self._quotas = quotas
         self._must_activate = must_activate
 
     async def register(
@@ -70,7 +70,7 @@ class Registrar:
         )
         if not self._must_activate:
             return await begin(session, wanted)
-        if await self._postage.allows(wanted.email):
+        if await self._quotas.allows("mails", mail_to(digest_of(wanted.email), "registration")):
             await _keep(session, wanted)
         return Asked()
 
@@ -122,7 +122,9 @@ async def activate(session: AsyncSession, token: str) -> None:
     held = await mailed_tokens.spend(session, token, "activation")
     if held.user is not None:
         await session.execute(
-            update(User).where(User.id == held.user, User.closed_at.is_(None)).values(is_active=True),
+            update(User)
+            .where(User.id == held.user, User.closed_at.is_(None), User.credentials == held.credentials)
+            .values(is_active=True),
             execution_options=UNSYNCHRONIZED,
         )
         return
@@ -140,26 +142,30 @@ async def activate(session: AsyncSession, token: str) -> None:
     )
     await begin(session, wanted)
     await session.execute(
-        delete(Registration).where(func.lower(Registration.email) == func.lower(row.email)),
+        delete(Registration).where(of_address(row.email)),
         execution_options=UNSYNCHRONIZED,
     )
 
 
-async def mail_again(session: AsyncSession, email: str, postage: Postage) -> None:
+async def mail_again(session: AsyncSession, email: str, quotas: Quotas) -> None:
     """Another activation mail, if there is something to activate: whether there is, the answer does not tell."""
     email = check_email(email)
-    if await postage.allows(email):
+    if await quotas.allows("mails", mail_to(digest_of(email), "activation")):
         await outbox.post(session, "activation_again", email)
 
 
-def waiting(email: str) -> Select[*tuple[UUID, str]]:
-    """The newest registration of this address that may still be activated: its `id` and `first_name`."""
+def waiting(email: str) -> Select[*tuple[UUID, str, str]]:
+    """The registrations of this address that may still be activated, newest first: `id, email, first_name`."""
     return (
-        select(Registration.id, Registration.first_name)
-        .where(func.lower(Registration.email) == func.lower(email), Registration.expires_at > func.clock_timestamp())
+        select(Registration.id, Registration.email, Registration.first_name)
+        .where(of_address(email), Registration.expires_at > func.clock_timestamp())
         .order_by(Registration.id.desc())
-        .limit(1)
     )
+
+
+def of_address(email: str) -> ColumnElement[bool]:
+    """Of `Registration`: wants this address, whatever its case."""
+    return func.lower(Registration.email) == func.lower(key_of(email))
 
 
 def check_name(name: str, field: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, parseaddr
@@ -27,7 +28,7 @@ PAGES: Final = {
 }
 """What the link of a letter opens on the account page."""
 
-LOOKS_LIKE_AN_ADDRESS: Final = re.compile(r"[./:@\\]")
+A_NAME: Final = re.compile(r"[\w '’-]{1,40}")
 
 
 class Letterhead:
@@ -49,7 +50,7 @@ class Letterhead:
         subject, text = self._render(letter, "txt")
         message["Subject"] = subject
         message["From"] = self._sender
-        message["To"] = letter.address
+        message["To"] = Address(addr_spec=letter.address) if letter.address.isascii() else letter.address
         message["Date"] = format_datetime(datetime.now(UTC))
         message["Message-ID"] = f"<{mail}@{parseaddr(self._sender)[1].rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"
@@ -79,7 +80,7 @@ class Letterhead:
 
 def _hello(first_name: str) -> str:
     # A stranger chose the name and whom this is mailed to: it must not advertise a site of theirs.
-    return f"Hello {first_name}," if first_name and not LOOKS_LIKE_AN_ADDRESS.search(first_name) else "Hello,"
+    return f"Hello {first_name}," if A_NAME.fullmatch(first_name) else "Hello,"
 
 
 def _source(name: str) -> str | None:

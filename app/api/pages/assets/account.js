@@ -12,6 +12,8 @@ const outcome = document.getElementById("outcome");
 const [page, token] = location.hash.slice(1).split("=", 2);
 const form = page in DONE && token ? document.getElementById(page) : null;
 
+// Another link, opened in this tab.
+addEventListener("hashchange", () => location.reload());
 history.replaceState(null, "", location.pathname);
 
 if (form === null) {

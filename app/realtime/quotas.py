@@ -1,0 +1,29 @@
+"""Quotas, as policies of the throttles: five mails of a kind an hour to one address, ten new names an hour."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.domain.rates import Rate
+from app.domain.users.quotas import Quota
+from app.realtime.throttles import Demand, Throttles, Verdict
+
+RATES: Final[dict[Quota, Rate]] = {"mails": Rate(5, 3_600), "renames": Rate(10, 3_600)}
+
+
+class Quotas:
+    """What `app.domain.users.quotas` asks for."""
+
+    def __init__(self, throttles: Throttles) -> None:
+        self._throttles = throttles
+
+    async def allows(self, quota: Quota, subject: str) -> bool:
+        return (await self._judge(quota, subject)).allowed
+
+    async def require(self, quota: Quota, subject: str) -> None:
+        verdict = await self._judge(quota, subject)
+        if not verdict.allowed:
+            raise verdict.error()
+
+    async def _judge(self, quota: Quota, subject: str) -> Verdict:
+        return await self._throttles.take_one(Demand((quota,), subject))
