@@ -164,6 +164,21 @@ async def _create_operator(settings: Settings, asked: argparse.Namespace, passwo
         await database.close()
 
 
+def queues(asked: argparse.Namespace) -> int:
+    from redis import RedisError
+
+    settings = _load_beside()
+    overview = import_module("app.tasks.overview")
+    try:
+        states = overview.states(settings.redis_url)
+        workers = overview.workers(import_module("app.wiring").make_celery(settings))
+    except RedisError as error:
+        print(f"chat: the broker is away ({type(error).__name__}).", file=sys.stderr)
+        return 1
+    print(overview.table(states, workers))
+    return 0 if workers else 1
+
+
 def reseal(asked: argparse.Namespace) -> None:
     import asyncio
 
@@ -265,6 +280,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--first-name", default="Operator", help="of a new account (Operator)")
     verb.add_argument("--last-name", default="Root", help="of a new account (Root)")
     verb.set_defaults(verb=create_operator)
+
+    verb = verbs.add_parser("queues", help="what waits in the queues, since when, and which workers there are")
+    verb.set_defaults(verb=queues)
 
     verb = verbs.add_parser("reseal", help="after a change of SECRET_KEY: what the previous one sealed")
     verb.set_defaults(verb=reseal)

@@ -6,14 +6,22 @@ itself by redelivery. Results are not kept: what a task did is found in Postgres
 
 from __future__ import annotations
 
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
 from celery import Celery
 from celery.schedules import schedule
+from celery.signals import before_task_publish
 from kombu.entity import Queue
 
 KINDS = ("cache", "notifications", "broadcasts", "analytics", "upkeep")
 """One queue each; a task named `chat.<kind>.<verb>` goes to the queue `<kind>`."""
 
 TASKS = tuple(f"app.tasks.{one}" for one in ("cache", "mails", "notifications", "people", "upkeep"))
+SENT_AT = "sent_at"
+"""The header of a message that says when it was handed over, in seconds since 1970."""
+
 SOFT_LIMIT = 60
 HARD_LIMIT = 90
 VISIBILITY = 300
@@ -59,6 +67,13 @@ def make(broker_url: str) -> Celery:
         beat_schedule={name: _periodic(name, seconds) for name, seconds in PERIODIC.items()},
     )
     return celery
+
+
+@before_task_publish.connect(weak=False, dispatch_uid="chat.sent_at")
+def _note_time(headers: MutableMapping[str, Any] | None = None, **_: object) -> None:
+    """The broker keeps no time, so each message carries its own: how old the oldest is, operators ask."""
+    if headers is not None:
+        headers[SENT_AT] = time.time()
 
 
 def _periodic(task: str, seconds: float) -> dict[str, object]:

@@ -1,0 +1,114 @@
+"""`chat queues`: what waits, since when, what runs, who works; and a queue that goes on whatever is put into it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import cast
+
+import msgspec
+import pytest
+import redis
+
+from app.domain.rows import uuid7
+from app.settings import Settings, environment_for_child
+from app.tasks import mails, upkeep
+from app.tasks.overview import states
+from app.wiring import make_celery
+from tests.support.chat import until
+from tests.support.processes import ROOT, processes
+from tests.support.servers import public_directory, run_valkey
+
+
+class Broker(msgspec.Struct, frozen=True):
+    settings: Settings
+
+
+@pytest.fixture
+def broker(settings: Settings) -> Iterator[Broker]:
+    """An empty one, without a worker."""
+    with run_valkey() as valkey:
+        own = msgspec.structs.replace(settings, redis_url=valkey.url, cache_redis_url=valkey.url)
+        make_celery(own)
+        yield Broker(own)
+
+
+def command(broker: Broker) -> subprocess.CompletedProcess[str]:
+    environment = environment_for_child(
+        DATABASE_URL=broker.settings.database_url,
+        REDIS_URL=broker.settings.redis_url,
+        SECRET_KEY=broker.settings.secret_key,
+        DATA_DIR=str(broker.settings.data_dir),
+    )
+    asked = [sys.executable, "-m", "app.cli", "queues"]
+    return subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def waiting(broker: Broker, kind: str) -> tuple[int, float | None]:
+    (found,) = [one for one in states(broker.settings.redis_url) if one.name == kind]
+    return found.waiting, found.oldest
+
+
+def test_what_waits_and_since_when(broker: Broker) -> None:
+    assert waiting(broker, "notifications") == (0, None)
+    mails.send_mail.apply_async((str(uuid7()),))
+    time.sleep(1.1)
+    for _ in range(2):
+        mails.send_mail.apply_async((str(uuid7()),))
+    number, oldest = waiting(broker, "notifications")
+    assert number == 3
+    assert oldest is not None
+    assert 1.0 < oldest < 30
+    told = command(broker)
+    assert told.returncode == 1
+    lines = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line}
+    assert lines["notifications"][0] == "3"
+    assert lines["upkeep"] == ["0", "–", "0"]
+    assert "none answered" in told.stdout
+
+
+def test_a_worker_is_named_and_empties_the_queue(broker: Broker) -> None:
+    mails.send_mail.apply_async((str(uuid7()),))
+    with (
+        public_directory() as directory,
+        processes(directory, broker.settings.database_url, broker.settings.redis_url) as started,
+    ):
+        started.worker()
+        until(lambda: waiting(broker, "notifications")[0] == 0, 20)
+        told = command(broker)
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert "workers: celery@" in told.stdout
+
+
+def test_a_broker_that_is_away_is_a_sentence(broker: Broker) -> None:
+    gone = Broker(msgspec.structs.replace(broker.settings, redis_url="redis://127.0.0.1:1/0"))
+    told = command(gone)
+    assert told.returncode == 1
+    assert told.stderr == "chat: the broker is away (ConnectionError).\n"
+
+
+def test_what_is_no_task_of_ours_is_put_aside_and_the_queue_goes_on(broker: Broker) -> None:
+    """Pickle could carry code; an unknown name and rubbish are nobody's."""
+    client = redis.Redis.from_url(broker.settings.redis_url, socket_timeout=5)
+    upkeep.expire.apply_async()
+    good = json.loads(cast("bytes", client.lpop("upkeep")))
+    pickled = good | {"content-type": "application/x-python-serialize", "body": "gASVCAAAAAAAAACMBGV4aXSULg=="}
+    unknown = good | {"headers": good["headers"] | {"task": "chat.upkeep.unknown", "id": str(uuid7())}}
+    for message in (pickled, unknown):
+        client.lpush("upkeep", json.dumps(message))
+    client.close()
+    with (
+        public_directory() as directory,
+        processes(directory, broker.settings.database_url, broker.settings.redis_url) as started,
+    ):
+        worker = started.worker()
+        until(lambda: waiting(broker, "upkeep")[0] == 0, 20)
+        mails.send_mail.apply_async((str(uuid7()),))
+        until(lambda: waiting(broker, "notifications")[0] == 0, 20)
+        until(lambda: not any(one.running for one in states(broker.settings.redis_url)), 20)
+        assert worker.is_running
+        assert "Refusing to deserialize" in worker.said or "ContentDisallowed" in worker.said
+        assert "unregistered task" in worker.said
