@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 
 from app.api.authentication import Authentication
+from app.api.guesses import own_guess
 from app.api.health import Readiness
 from app.db import Database, open_engine
 from app.domain.errors import Unavailable
@@ -123,7 +124,8 @@ class Runtime:
             "pages": self.pages,
             "health": self,
         }
-        return {name: _offer(thing) for name, thing in offered.items()} | self.authentication.dependencies()
+        asked = {"own_guess": Provide(own_guess, sync_to_thread=False), **self.authentication.dependencies()}
+        return {name: _offer(thing) for name, thing in offered.items()} | asked
 
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncIterator[None]:

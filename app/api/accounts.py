@@ -11,12 +11,11 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from app.api.authentication import PUBLIC
-from app.api.guesses import Guesses
+from app.api.guesses import OwnGuess
 from app.api.problems import documented
 from app.db import Session
 from app.domain.users import accounts, closing, new_emails
 from app.domain.users.callers import Caller
-from app.domain.users.devices import Device
 from app.domain.users.passwords import Passwords
 from app.domain.users.quotas import Quotas
 from app.domain.users.registering import LONGEST_NAME, Asked, Registrar
@@ -135,12 +134,11 @@ class AccountController(Controller):
         self,
         data: JSONBody[PasswordChange],
         caller: NamedDependency[Caller],
-        device: NamedDependency[Device],
-        guesses: NamedDependency[Guesses],
+        own_guess: NamedDependency[OwnGuess],
         tx: NamedDependency[Session],
         passwords: NamedDependency[Passwords],
     ) -> None:
-        async with guesses.counted(str(caller.user), device.address):
+        async with own_guess:
             await accounts.change_password(tx, caller, **msgspec.structs.asdict(data), passwords=passwords)
 
     @post(
@@ -155,13 +153,12 @@ class AccountController(Controller):
         self,
         data: JSONBody[EmailChange],
         caller: NamedDependency[Caller],
-        device: NamedDependency[Device],
-        guesses: NamedDependency[Guesses],
+        own_guess: NamedDependency[OwnGuess],
         tx: NamedDependency[Session],
         passwords: NamedDependency[Passwords],
         quotas: NamedDependency[Quotas],
     ) -> None:
-        async with guesses.counted(str(caller.user), device.address):
+        async with own_guess:
             await new_emails.ask(tx, caller, **msgspec.structs.asdict(data), passwords=passwords, quotas=quotas)
 
     @delete(
@@ -178,12 +175,11 @@ class AccountController(Controller):
         self,
         data: JSONBody[CurrentPassword],
         caller: NamedDependency[Caller],
-        device: NamedDependency[Device],
-        guesses: NamedDependency[Guesses],
+        own_guess: NamedDependency[OwnGuess],
         tx: NamedDependency[Session],
         passwords: NamedDependency[Passwords],
     ) -> None:
-        async with guesses.counted(str(caller.user), device.address):
+        async with own_guess:
             await closing.close(tx, caller, current_password=data.current_password, passwords=passwords)
 
 

@@ -3,10 +3,39 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Protocol, runtime_checkable
+
+from litestar.di import NamedDependency
+
+from app.domain.users.callers import Caller
+from app.domain.users.devices import Device
 
 
 @runtime_checkable
 class Guesses(Protocol):
     def counted(self, account: str, address: str) -> AbstractAsyncContextManager[None]:
-        """Around one guess at the password of `account` (an e-mail). Raises Throttled after too many wrong ones."""
+        """Around one guess at the password of `account` (an e-mail, or an id). Raises Throttled after too many wrong
+        ones."""
+
+
+class OwnGuess:
+    """`async with` it, around what asks for the caller's own password or code. Raises Throttled."""
+
+    def __init__(self, counted: AbstractAsyncContextManager[None]) -> None:
+        self._counted = counted
+
+    async def __aenter__(self) -> None:
+        await self._counted.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return await self._counted.__aexit__(kind, error, traceback)
+
+
+def own_guess(
+    caller: NamedDependency[Caller], device: NamedDependency[Device], guesses: NamedDependency[Guesses]
+) -> OwnGuess:
+    """The dependency `own_guess`."""
+    return OwnGuess(guesses.counted(str(caller.user), device.address))

@@ -10,11 +10,10 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.api.accounts import CurrentPassword
-from app.api.guesses import Guesses
+from app.api.guesses import OwnGuess
 from app.api.problems import documented
 from app.db import Session
 from app.domain.users.callers import Caller
-from app.domain.users.devices import Device
 from app.domain.users.passwords import Passwords
 from app.domain.users.second_factors import Enrolment, RecoveryCodes, SecondFactors, State
 
@@ -47,13 +46,12 @@ class SecondFactorController(Controller):
         self,
         data: JSONBody[CurrentPassword],
         caller: NamedDependency[Caller],
-        device: NamedDependency[Device],
-        guesses: NamedDependency[Guesses],
+        own_guess: NamedDependency[OwnGuess],
         tx: NamedDependency[Session],
         passwords: NamedDependency[Passwords],
         second_factors: NamedDependency[SecondFactors],
     ) -> Enrolment:
-        async with guesses.counted(str(caller.user), device.address):
+        async with own_guess:
             return await second_factors.enrol(tx, caller, data.current_password, passwords)
 
     @post(
@@ -68,12 +66,11 @@ class SecondFactorController(Controller):
         self,
         data: JSONBody[Code],
         caller: NamedDependency[Caller],
-        device: NamedDependency[Device],
-        guesses: NamedDependency[Guesses],
+        own_guess: NamedDependency[OwnGuess],
         tx: NamedDependency[Session],
         second_factors: NamedDependency[SecondFactors],
     ) -> RecoveryCodes:
-        async with guesses.counted(str(caller.user), device.address):
+        async with own_guess:
             return await second_factors.confirm(tx, caller, data.code)
 
     @delete(
@@ -86,11 +83,10 @@ class SecondFactorController(Controller):
         self,
         data: JSONBody[CurrentPassword],
         caller: NamedDependency[Caller],
-        device: NamedDependency[Device],
-        guesses: NamedDependency[Guesses],
+        own_guess: NamedDependency[OwnGuess],
         tx: NamedDependency[Session],
         passwords: NamedDependency[Passwords],
         second_factors: NamedDependency[SecondFactors],
     ) -> None:
-        async with guesses.counted(str(caller.user), device.address):
+        async with own_guess:
             await second_factors.disable(tx, caller, data.current_password, passwords)

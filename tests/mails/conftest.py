@@ -9,44 +9,18 @@ import pytest
 
 from app.db import Database, open_engine
 from app.settings import Settings
-from tests.support.mailbox import Mailboxes, mail_server
-from tests.support.processes import Processes, processes
-from tests.support.servers import TestPostgres, public_directory, run_valkey, worker_name
+from tests.support.mailbox import Mailboxes
+from tests.support.places import PUBLIC_URL, Place, placed
+from tests.support.servers import TestPostgres
 from tests.support.web import Client, running
 
-PUBLIC_URL = "https://chat.example.org"
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where the chat of these tests lives."""
-
-    settings: Settings
-    processes: Processes
-    mailboxes: Mailboxes
+__all__ = ["PUBLIC_URL", "Place"]
 
 
 @pytest.fixture(scope="package")
 def place(postgres: TestPostgres, settings: Settings) -> Iterator[Place]:
-    name = f"chat_{worker_name()}_mails"
-    with (
-        public_directory() as directory,
-        run_valkey() as valkey,
-        mail_server() as (mailboxes, port),
-        processes(directory, postgres.create(name), valkey.url) as started,
-    ):
-        started.environment |= {"SMTP_URL": f"smtp://127.0.0.1:{port}", "PUBLIC_URL": PUBLIC_URL}
-        own = msgspec.structs.replace(
-            settings,
-            database_url=started.environment["DATABASE_URL"],
-            redis_url=valkey.url,
-            cache_redis_url=valkey.url,
-            require_activation=True,
-            public_url=PUBLIC_URL,
-            allowed_hosts=("127.0.0.1", "chat.example.org"),
-            data_dir=directory,
-        )
-        yield Place(own, started, mailboxes)
-    postgres.drop(name)
+    with placed(postgres, settings, "mails") as found:
+        yield found
 
 
 @pytest.fixture(scope="package")
@@ -58,7 +32,7 @@ def mailboxes(place: Place) -> Mailboxes:
 
 @pytest.fixture(scope="package")
 async def api(place: Place, mailboxes: Mailboxes) -> AsyncIterator[Client]:
-    async with running(place.settings) as client:
+    async with running(msgspec.structs.replace(place.settings, require_activation=True)) as client:
         yield client
 
 

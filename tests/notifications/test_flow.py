@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import msgspec
 import psycopg
 import pytest
 import redis
@@ -16,49 +15,32 @@ from app.realtime.presence import WHOLE
 from app.settings import Settings
 from app.tasks import mails, notifications
 from app.wiring import make_celery
-from tests.mails.conftest import PUBLIC_URL
 from tests.support.client import API, Node, Person
-from tests.support.mailbox import Mailboxes, link_of, mail_server, text_of
-from tests.support.processes import Processes, processes
-from tests.support.servers import TestPostgres, public_directory, run_valkey, worker_name
-
-
-class Place(msgspec.Struct, frozen=True):
-    settings: Settings
-    processes: Processes
-    mailboxes: Mailboxes
-    url: str
+from tests.support.mailbox import link_of, text_of
+from tests.support.places import Place, placed
+from tests.support.servers import TestPostgres
 
 
 @pytest.fixture(scope="module")
 def place(postgres: TestPostgres, settings: Settings) -> Iterator[Place]:
-    name = f"chat_{worker_name()}_notifications"
-    with (
-        public_directory() as directory,
-        run_valkey() as valkey,
-        mail_server() as (mailboxes, port),
-        processes(directory, postgres.create(name), valkey.url) as started,
-    ):
-        started.environment |= {
-            "SMTP_URL": f"smtp://127.0.0.1:{port}",
-            "PUBLIC_URL": PUBLIC_URL,
-            "NOTIFY_AFTER_SECONDS": "0",
-            "NOTIFY_QUIET_MINUTES": "60",
-        }
-        url = started.api().url
-        started.worker()
-        with redis.Redis.from_url(valkey.url, socket_timeout=5) as client:
+    """With an API and a worker; a message is due at once."""
+    with placed(postgres, settings, "notifications", NOTIFY_AFTER_SECONDS="0") as found:
+        with redis.Redis.from_url(found.settings.redis_url, socket_timeout=5) as client:
             # As if it had run for long: an empty Redis knows only after twenty seconds who is not there.
             client.set(WHOLE, int(time.time()) - 1)
-        own = msgspec.structs.replace(settings, database_url=started.environment["DATABASE_URL"], redis_url=valkey.url)
-        yield Place(own, started, mailboxes, url)
-    postgres.drop(name)
+        found.processes.worker()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def url(place: Place) -> str:
+    return place.processes.api().url
 
 
 @pytest.fixture
-async def node(place: Place) -> AsyncIterator[Node]:
+async def node(place: Place, url: str) -> AsyncIterator[Node]:
     make_celery(place.settings)
-    found = Node(place.url)
+    found = Node(url)
     yield found
     await found.close()
 
