@@ -16,7 +16,7 @@ from bench import report
 from bench.load import generator
 from bench.measures import Prepare, Results, run
 from bench.population import FULL, QUICK
-from bench.processes import Failed, NotBuilt
+from bench.processes import Failed
 from bench.rows import fanout, growth, lists, logins, memory, notify, pages, sends, sockets
 from bench.stage import QUICKLY, Pace, opened
 
@@ -56,8 +56,6 @@ def main(arguments: list[str] | None = None) -> int:
                 try:
                     with ROWS[name](stage) as plan:
                         rows.extend(run(name, plan, pace, lambda line: print(line, flush=True)))
-                except NotBuilt as missing:
-                    print(f"  {missing}", flush=True)
                 except Failed as failure:
                     print(f"  {failure}", file=sys.stderr, flush=True)
                     failed.append(name)

@@ -23,10 +23,6 @@ class Failed(Exception):
     """Nothing was measured; the message says why."""
 
 
-class NotBuilt(Exception):
-    """The product cannot do yet what the row measures: there is no figure, and no claim."""
-
-
 class Server:
     """An HTTP server of ours on the loopback; `process` for whoever looks at its memory."""
 

@@ -15,6 +15,7 @@ from celery import shared_task
 from app.domain.events import Errand
 from app.domain.notifications import deciding, mailing
 from app.domain.notifications.deciding import Place
+from app.domain.notifications.telling import Told
 from app.tasks.mails import send_mail
 from app.tasks.workshop import Tools, workshop
 
@@ -59,7 +60,7 @@ async def _tell(tools: Tools, end: float) -> int:
             places = await deciding.moved(session, since, now, at)
         through = not places
         for at in places:
-            told += await _decide_one(tools, at[1])
+            told += len(await decide_one(tools, at[1]))
             if time.monotonic() >= end:
                 break
     async with tools.database.transaction() as session:
@@ -67,12 +68,13 @@ async def _tell(tools: Tools, end: float) -> int:
     return told
 
 
-async def _decide_one(tools: Tools, conversation: UUID) -> int:
+async def decide_one(tools: Tools, conversation: UUID) -> list[Told]:
+    """Decide about one conversation, and tell who is to be told; who was."""
     async with tools.database.transaction() as session:
         told = await deciding.decide(session, conversation, tools.notices.after, tools.notices.quiet)
     for start in range(0, len(told), TOGETHER):
         await tools.notices.tell([(one.user, one.frame()) for one in told[start : start + TOGETHER]])
-    return len(told)
+    return told
 
 
 async def _mail(tools: Tools, end: float) -> int:

@@ -1,14 +1,44 @@
-"""Decisions about notifications in one worker."""
+"""Decisions about notifications in one worker process: groups of 20 in which nobody has read the newest messages."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import psycopg
+
+from bench.load import GRACE
 from bench.measures import Plan
-from bench.processes import NotBuilt
+from bench.population import ring
+from bench.processes import ROOT, Failed
 from bench.stage import Stage
 
 
-def notify(_stage: Stage) -> AbstractContextManager[Plan]:
-    """Raises NotBuilt."""
-    raise NotBuilt("not built yet: there are no notifications to decide about")
+@contextmanager
+def notify(stage: Stage) -> Iterator[Plan]:
+    asked = "\n".join(str(ring(number)) for number in range(stage.scale.ring))
+
+    def decide(seconds: float) -> float:
+        with psycopg.connect(stage.database_url) as connection:
+            # As if nothing had been decided or read yet: every member of every group has to be judged, and told.
+            connection.execute("TRUNCATE subscriptions, notifications, notification_decisions")
+            connection.execute("UPDATE memberships SET read_seq = joined_seq WHERE read_seq > joined_seq")
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.notifier", str(seconds)],
+            cwd=ROOT,
+            env={**os.environ, **stage.environment(), "NOTIFY_AFTER_SECONDS": "0"},
+            input=asked,
+            capture_output=True,
+            text=True,
+            timeout=seconds + GRACE,
+            preexec_fn=stage.cores.pin_measured(None),
+            check=False,
+        )
+        if done.returncode:
+            raise Failed(f"The worker ended: {done.stderr.strip().splitlines()[-1:]}")
+        return float(done.stdout)
+
+    yield Plan("decisions/s", {"all told": decide})

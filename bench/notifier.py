@@ -1,0 +1,37 @@
+"""`python -m bench.notifier SECONDS < conversations`: a worker's tools, deciding about notifications as its task does.
+
+Prints the decisions a second: members judged, told or not, with everything that goes with it but mails.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from uuid import UUID
+
+import uvloop
+
+from app.settings import load
+from app.tasks.notifications import decide_one
+from app.wiring import open_tools
+
+
+async def decide(conversations: list[UUID], seconds: float) -> float:
+    tools = open_tools(load())
+    began, decided = time.perf_counter(), 0
+    for conversation in conversations:
+        decided += len(await decide_one(tools, conversation))
+        if time.perf_counter() - began > seconds:
+            break
+    took = time.perf_counter() - began
+    await tools.database.close()
+    return decided / took
+
+
+def main() -> None:
+    conversations = [UUID(line.strip()) for line in sys.stdin]
+    print(uvloop.run(decide(conversations, float(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    main()
