@@ -56,6 +56,19 @@ def as_notification(row: AnyRow, read_seq: int = 0) -> Notification:
     )
 
 
+_FRESH = upsert(NotificationRow)
+# A parameter list, not a list of values: that would be compiled anew for each number of members.
+_GROW = _FRESH.on_conflict_do_update(
+    index_elements=["user_id", "conversation_id"],
+    index_where=NotificationRow.read_at.is_(None),
+    set_={
+        "up_to_seq": _FRESH.excluded.up_to_seq,
+        "kind": case((NotificationRow.kind == "mention", "mention"), else_=_FRESH.excluded.kind),
+        "updated_at": func.clock_timestamp(),
+    },
+).returning(*COLUMNS, NotificationRow.user_id)
+
+
 async def notify(session: AsyncSession, conversation: UUID, due: int, sent: list[AnyRow]) -> list[Told]:
     """Tell these members (`user_id, unread_from, mentioned`) of everything up to `due`."""
     if not sent:
@@ -75,28 +88,15 @@ async def notify(session: AsyncSession, conversation: UUID, due: int, sent: list
         .values(read_at=func.clock_timestamp()),
         execution_options=UNSYNCHRONIZED,
     )
-    fresh = upsert(NotificationRow).values(
-        [
-            {
-                "id": uuid7(),
-                "user_id": row.user_id,
-                "conversation_id": conversation,
-                "kind": "mention" if row.mentioned else "unread",
-                "from_seq": row.unread_from,
-                "up_to_seq": due,
-            }
-            for row in sent
-        ]
-    )
-    written = await session.execute(
-        fresh.on_conflict_do_update(
-            index_elements=["user_id", "conversation_id"],
-            index_where=NotificationRow.read_at.is_(None),
-            set_={
-                "up_to_seq": fresh.excluded.up_to_seq,
-                "kind": case((NotificationRow.kind == "mention", "mention"), else_=fresh.excluded.kind),
-                "updated_at": func.clock_timestamp(),
-            },
-        ).returning(*COLUMNS, NotificationRow.user_id)
-    )
-    return [Told(row.user_id, as_notification(row)) for row in written]
+    rows = [
+        {
+            "id": uuid7(),
+            "user_id": row.user_id,
+            "conversation_id": conversation,
+            "kind": "mention" if row.mentioned else "unread",
+            "from_seq": row.unread_from,
+            "up_to_seq": due,
+        }
+        for row in sent
+    ]
+    return [Told(row.user_id, as_notification(row)) for row in await session.execute(_GROW, rows)]

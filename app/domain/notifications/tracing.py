@@ -57,4 +57,4 @@ async def trace(
         if user not in lengthened
     ]
     if new:
-        await session.execute(insert(Decision).values(new))
+        await session.execute(insert(Decision), new)
