@@ -182,7 +182,9 @@ def queues(asked: argparse.Namespace) -> int:
 def reseal(asked: argparse.Namespace) -> None:
     import asyncio
 
-    print(f"{asyncio.run(_reseal(_load_beside()))} secrets sealed with today's key: SECRET_KEY_PREVIOUS may go.")
+    print(
+        f"Sealed with today's key: {asyncio.run(_reseal(_load_beside()))}. Keep SECRET_KEY_PREVIOUS while logins last."
+    )
 
 
 async def _reseal(settings: Settings) -> int:
@@ -274,7 +276,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(verb=demo)
 
     verb = verbs.add_parser(
-        "create-operator", help="an account that may use /ops; the password is asked for, or read from the input"
+        "create-operator", help="an operator's account; the password is asked for, or read from the input"
     )
     verb.add_argument("email")
     verb.add_argument("--first-name", default="Operator", help="of a new account (Operator)")

@@ -120,6 +120,8 @@ def load(
                 problems.append(f"{name.upper()}: {error}.")
     log_file_off = "LOG_FILE" in given and not given["LOG_FILE"].strip()
     settings = _completed(Settings(**values), log_file_off=log_file_off)
+    if settings.is_production and "public_url" not in values:
+        problems.append("PUBLIC_URL: not set; links in mails begin with it, and pages under it may call the API.")
     problems += _servers(settings, embedded=embedded) + _secrets(settings) + _addresses(settings) + _mail(settings)
     if problems:
         raise SettingsRefused(problems)

@@ -103,6 +103,7 @@ class Stage:
             "REDIS_URL": self.redis_url,
             "SECRET_KEY": self.secret,
             "ENVIRONMENT": "production",
+            "PUBLIC_URL": "http://127.0.0.1",
             "WEB_CONCURRENCY": "1",
             "ACCESS_TOKEN_MINUTES": str(ACCESS_MINUTES),
             "DATA_DIR": str(self.directory),

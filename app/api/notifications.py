@@ -88,7 +88,7 @@ class NotificationController(Controller):
         summary="Set how I want to be told of a conversation",
         description=(
             "`all` messages, only `mentions` (`@Ada` or `@Ada Lovelace` in a text, as it was sent), or `none`; not "
-            "before `muted_until`. `mails: false` leaves out the mails."
+            "before `muted_until`. `mails: false` leaves out the mails. What the body leaves out is the default again."
         ),
         responses=documented("403 not_a_member", "404 not_found"),
     )
@@ -106,8 +106,10 @@ class NotificationController(Controller):
         operation_id="listDecisions",
         summary="Why I was told of a message, or was not",
         description=(
-            "Newest first, for a week. `sent`; or `read elsewhere`, `present`, `muted`, `level`, `deleted`, "
-            "`unsubscribed`, `no address`, `throttled`, `gone`, `unknown`; of a mail also `due`, `refused`, `failed`."
+            "Newest first, for a week; nothing of one's own. What came together is decided about together, and a mail "
+            "waits for its quiet period: there is no word of it before. `sent`; or `read elsewhere`, `present`, "
+            "`muted`, `level`, `deleted`, `unsubscribed`, `no address`, `throttled`, "
+            "`gone`, `unknown`; of a mail also `due`, `refused`, `failed`."
         ),
         responses=documented("403 not_a_member", "404 not_found"),
     )

@@ -59,7 +59,7 @@ class SecondFactorController(Controller):
         status_code=200,
         operation_id="confirmSecondFactor",
         summary="Confirm the authenticator with a code",
-        description="From then on a login needs a code. The recovery codes are shown this once.",
+        description="From then on a login needs a code; older logins go on. The recovery codes are shown this once.",
         responses=documented("400 wrong_code", "409 second_factor_off", "409 second_factor_on"),
     )
     async def confirm(

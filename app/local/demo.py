@@ -27,7 +27,10 @@ def run(port: int) -> int:
         for one, other, lines in DIRECT:
             made = people[one].ask("POST", "/conversations/", {"kind": "direct", "user": people[other].id})
             _say(people, made["id"], lines)
-    except (DemoFailed, OSError) as error:
+    except DemoFailed as error:
+        print(f"chat: The demo could not be played: {error}. It needs a chat without REQUIRE_ACTIVATION.")
+        return 1
+    except OSError as error:
         print(f"chat: The demo could not be played: {error}. Is a chat running on port {port}?")
         return 1
     print(f"The chat at http://127.0.0.1:{port} has people now. Everybody's password is: {PASSWORD}")

@@ -108,14 +108,15 @@ class Files:
         name = str(message["Message-ID"]).strip("<>").partition("@")[0]
         file = self._directory / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{name}.eml"
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             draft = file.with_suffix(".draft")
+            draft.touch(mode=0o600)
             draft.write_bytes(message.as_bytes())
             draft.rename(file)
             self._forget_old()
         except OSError as error:
             raise NotNow(_words(error)) from error
-        log.info("mail_written", subject=str(message["Subject"]), file=str(file))
+        log.info("mail_written", file=str(file))
 
     def _forget_old(self) -> None:
         for old in sorted(self._directory.glob("*.eml"))[:-MOST_FILES]:

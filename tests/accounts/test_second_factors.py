@@ -194,7 +194,7 @@ def test_an_operator_reseals_what_the_previous_key_sealed(settings: Settings) ->
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     sealed = count(settings.libpq_url, "SELECT count(*) FROM second_factors")
-    assert done.stdout == f"{sealed} secrets sealed with today's key: SECRET_KEY_PREVIOUS may go.\n"
+    assert done.stdout == f"Sealed with today's key: {sealed}. Keep SECRET_KEY_PREVIOUS while logins last.\n"
 
 
 async def test_a_secret_nobody_can_open_any_more_still_lets_recovery_codes_in(api: Client, database: Database) -> None:

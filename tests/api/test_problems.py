@@ -179,7 +179,7 @@ async def test_a_recursion_of_ours_is_not_the_clients_fault(
 
 
 @pytest.mark.parametrize(
-    "path", ["/nope", f"{API}/nope", f"{API}/users/x/y/z", "/favicon.ico", "/docs/nope/nope", "//"]
+    "path", ["/nope", f"{API}/nope", f"{API}/users/x/y/z", "/favicon.ico", "/docs/nope/nope", "/nothing//"]
 )
 async def test_an_unknown_path_is_a_problem(api: Client, path: str) -> None:
     problem(await api.get(path), 404, "not_found")

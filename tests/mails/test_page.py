@@ -116,6 +116,11 @@ async def test_any_other_address_says_what_to_do(browser: Browser, url: str, fra
     assert watched.complaints == []
 
 
+def test_the_bare_address_leads_to_the_documents(url: str) -> None:
+    answer = httpx.get(url, timeout=10, trust_env=False)
+    assert (answer.status_code, answer.headers["location"]) == (302, "/docs")
+
+
 def test_the_page_comes_with_strict_headers(url: str) -> None:
     for path in ("/account", "/account/assets/account.js", "/account/assets/account.css"):
         answer = httpx.get(f"{url}{path}", timeout=10, trust_env=False)

@@ -134,6 +134,7 @@ def test_without_a_server_letters_are_files(tmp_path: Path, monkeypatch: pytest.
         files.send(letter(), WHO)
     kept = sorted((tmp_path / "mail").iterdir())
     assert [file.suffix for file in kept] == [".eml"] * 3
+    assert kept[0].stat().st_mode & 0o077 == (tmp_path / "mail").stat().st_mode & 0o077 == 0
     came = message_from_bytes(kept[0].read_bytes(), policy=default)
     assert came["Subject"] == "Welcome to the chat"
 

@@ -89,6 +89,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         "DATABASE_URL",
         "REDIS_URL",
         "SECRET_KEY",
+        "PUBLIC_URL",
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from litestar import Controller, MediaType, Response, get
+from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
 from app.api.authentication import PUBLIC
@@ -21,6 +22,11 @@ class PagesController(Controller):
     path = "/"
     opt = PUBLIC
     include_in_schema = False
+
+    @get("/", name="front_door")
+    async def front_door(self) -> Redirect:
+        """Who follows the bare address finds what there is."""
+        return Redirect("/docs")
 
     @get("/account", media_type=MediaType.HTML)
     async def account(self) -> Response[bytes]:

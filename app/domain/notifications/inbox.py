@@ -112,11 +112,17 @@ async def attend(
 async def decisions(session: AsyncSession, caller: Caller, conversation: UUID, message: UUID) -> NotificationDecisions:
     """Why the caller was told of this message, or was not, newest first. Raises as the door does, NotFound."""
     await open_door(session, conversation, caller.user)
-    seq = await session.scalar(
-        select(MessageRow.seq).where(MessageRow.conversation_id == conversation, MessageRow.id == message)
+    found = await session.execute(
+        select(MessageRow.seq, MessageRow.sender_id).where(
+            MessageRow.conversation_id == conversation, MessageRow.id == message
+        )
     )
-    if seq is None:
+    row = found.one_or_none()
+    if row is None:
         raise NotFound("not_found", "There is no such message.")
+    if row.sender_id == caller.user:
+        return NotificationDecisions(items=[])  # nobody is told of what they said
+    seq = row.seq
     rows = await session.execute(
         select(Decision.channel, Decision.outcome, Decision.decided_at)
         .where(

@@ -54,20 +54,24 @@ class Letterhead:
         message["Date"] = format_datetime(datetime.now(UTC))
         message["Message-ID"] = f"<{mail}@{parseaddr(self._sender)[1].rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"
+        if letter.template == "unread":
+            message["List-Unsubscribe"] = f"<{self._link(letter)}>"
         message.set_content(text)
         message.add_alternative(self._render(letter, "html")[1], subtype="html")
         return message
 
+    def _link(self, letter: Letter) -> str:
+        """After the #: no server on the way, and no log, is told the token."""
+        page = PAGES.get(letter.template)
+        return f"{self._public_url}/account#{page}={letter.token}" if page else self._public_url
+
     def _render(self, letter: Letter, form: str) -> tuple[str, str]:
         """(subject, body)"""
-        page = PAGES.get(letter.template)
         template = self._texts.get_template(f"{letter.template}.{form}")
-        # After the #: no server on the way, and no log, is told the token.
-        link = f"{self._public_url}/account#{page}={letter.token}" if page else self._public_url
         context = {
             "form": f"forms/page.{form}",
             "pieces": f"forms/pieces.{form}",
-            "link": link,
+            "link": self._link(letter),
             "token": letter.token,
             "url": self._public_url,
             "domain": self._public_url.partition("://")[2],
