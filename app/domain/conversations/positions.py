@@ -14,7 +14,7 @@ from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.models import Conversation
-from app.domain.rows import bucket_now
+from app.domain.rows import UNSYNCHRONIZED, bucket_now
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ async def move(
             .where(Conversation.id == conversation)
             .values(position=following, active_bucket=bucket_now(), **values)
             .returning(Conversation.position, Conversation.last_seq, Conversation.edited_position),
-            execution_options={"synchronize_session": False},
+            execution_options=UNSYNCHRONIZED,
         )
     ).one()
     return Step(

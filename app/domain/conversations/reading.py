@@ -14,7 +14,7 @@ from app.domain import events
 from app.domain.conversations.doors import Door, open_door
 from app.domain.conversations.models import Membership
 from app.domain.errors import Invalid
-from app.domain.rows import bucket_now
+from app.domain.rows import UNSYNCHRONIZED, bucket_now
 from app.domain.views import ReadState
 
 
@@ -45,7 +45,7 @@ async def move_cursor(session: AsyncSession, door: Door, seq: int) -> ReadState:
         )
         .values(read_seq=seq, changed_bucket=bucket_now())
         .returning(Membership.read_seq),
-        execution_options={"synchronize_session": False},
+        execution_options=UNSYNCHRONIZED,
     )
     if moved is None:
         # Another device was faster, or the membership has ended meanwhile: the door says which.

@@ -17,12 +17,12 @@ from app.domain.conversations.facts import member_of
 from app.domain.conversations.members import take_out
 from app.domain.conversations.memberships import change_name
 from app.domain.conversations.models import Conversation, Membership
+from app.domain.rows import UNSYNCHRONIZED
 from app.domain.users.models import User
 
 MOST_AT_ONCE = 500
 LEASE = timedelta(seconds=5)
 """How long after its last step a teller counts as dead."""
-UNSYNCHRONIZED = {"synchronize_session": False}
 
 
 async def conversations_ever(

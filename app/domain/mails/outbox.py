@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.events import Errand, entrust
 from app.domain.mails.models import Mail
-from app.domain.rows import uuid7
+from app.domain.rows import UNSYNCHRONIZED, uuid7
 
 Kind = Literal[
     "welcome",
@@ -47,7 +47,6 @@ OVERLOOKED: Final = timedelta(seconds=5)
 KEPT: Final = timedelta(days=7)
 MOST_AT_ONCE: Final = 500
 MOST_SWEPT: Final = 10_000
-UNSYNCHRONIZED = {"synchronize_session": False}
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from app.domain.errors import Conflict, Forbidden, Invalid
 from app.domain.messages.content import checked_text, checked_url
 from app.domain.messages.models import MessageRow
 from app.domain.messages.reading import as_message, find
-from app.domain.rows import AnyRow
+from app.domain.rows import UNSYNCHRONIZED, AnyRow
 from app.domain.users.callers import Caller
 from app.domain.views import Message
 
@@ -94,7 +94,7 @@ async def _change(
         update(MessageRow)
         .where(MessageRow.conversation_id == door.conversation, MessageRow.seq == row.message_seq)
         .values(position=step.position, changed_by=by.user, updated_at=func.clock_timestamp(), **values),
-        execution_options={"synchronize_session": False},
+        execution_options=UNSYNCHRONIZED,
     )
     message = as_message(await find(session, door.conversation, row.message_id))
     change = events.message_change(

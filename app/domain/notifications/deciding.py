@@ -19,14 +19,13 @@ from app.domain.messages.models import Mention, MessageRow
 from app.domain.notifications.models import Progress, Subscription
 from app.domain.notifications.telling import Told, notify
 from app.domain.notifications.tracing import trace
-from app.domain.rows import BUCKET_SECONDS, AnyRow, bucket_now
+from app.domain.rows import BUCKET_SECONDS, UNSYNCHRONIZED, AnyRow, bucket_now
 
 MARGIN: Final = 4
 """Buckets looked back at once more: longer than any transaction may live before its commit is seen."""
 
 MOST_AT_ONCE: Final = 500
 SWEEP: Final = "notifications"
-UNSYNCHRONIZED = {"synchronize_session": False}
 
 Place = tuple[int, UUID]
 """(active bucket, conversation)"""

@@ -18,7 +18,8 @@ from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Invalid, NotFound
 from app.domain.messages.models import MessageRow
 from app.domain.notifications.models import Decision, NotificationRow, Subscription
-from app.domain.notifications.telling import COLUMNS, UNSYNCHRONIZED, as_notification
+from app.domain.notifications.telling import COLUMNS, as_notification
+from app.domain.rows import UNSYNCHRONIZED
 from app.domain.users.callers import Caller
 from app.domain.views import Attention, NotificationDecision, NotificationDecisions, NotificationPage
 

@@ -19,8 +19,8 @@ from app.domain.mails import outbox
 from app.domain.mails.models import Mail
 from app.domain.messages.models import Mention
 from app.domain.notifications.models import Decision, Subscription
-from app.domain.notifications.tracing import UNSYNCHRONIZED, trace
-from app.domain.rows import AnyRow
+from app.domain.notifications.tracing import trace
+from app.domain.rows import UNSYNCHRONIZED, AnyRow
 from app.domain.users.liveness import account_is_open
 from app.domain.users.models import User
 

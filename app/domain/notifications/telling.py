@@ -12,10 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.models import Membership
 from app.domain.notifications.models import NotificationRow
-from app.domain.rows import AnyRow, uuid7
+from app.domain.rows import UNSYNCHRONIZED, AnyRow, uuid7
 from app.domain.views import Notification
-
-UNSYNCHRONIZED = {"synchronize_session": False}
 
 
 class Told(msgspec.Struct, frozen=True):

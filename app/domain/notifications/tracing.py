@@ -9,9 +9,7 @@ from sqlalchemy import case, func, insert, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.notifications.models import Decision
-from app.domain.rows import uuid7
-
-UNSYNCHRONIZED = {"synchronize_session": False}
+from app.domain.rows import UNSYNCHRONIZED, uuid7
 
 
 async def trace(

@@ -9,11 +9,11 @@ from app.domain.errors import Unauthenticated
 from app.domain.events import Errand, entrust
 from app.domain.mails import outbox
 from app.domain.pauses import paused
-from app.domain.rows import AnyRow
+from app.domain.rows import UNSYNCHRONIZED, AnyRow
 from app.domain.users import mailed_tokens
 from app.domain.users.callers import Caller
 from app.domain.users.emails import check_email, owned_by
-from app.domain.users.families import UNSYNCHRONIZED, end
+from app.domain.users.families import end
 from app.domain.users.models import LoginSession, User
 from app.domain.users.passwords import Passwords, check_new
 from app.domain.users.proofs import prove, wrong_password

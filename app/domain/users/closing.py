@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.events import Errand, entrust
 from app.domain.mails import outbox
+from app.domain.rows import UNSYNCHRONIZED
 from app.domain.users import mailed_tokens
 from app.domain.users.callers import Caller
-from app.domain.users.families import UNSYNCHRONIZED, end
+from app.domain.users.families import end
 from app.domain.users.models import LoginSession, SecondFactor, User
 from app.domain.users.passwords import Passwords
 from app.domain.users.proofs import prove, wrong_password

@@ -12,13 +12,12 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.domain.rows import DefaultBase
+from app.domain.rows import UNSYNCHRONIZED, DefaultBase
 from app.domain.users.models import LoginSession, MailedToken, Registration, SocketTicket
 
 TICKETS = timedelta(minutes=1)
 SESSIONS = timedelta(days=7)
 MOST_AT_ONCE = 10_000
-UNSYNCHRONIZED = {"synchronize_session": False}
 
 
 async def sweep(session: AsyncSession) -> int:

@@ -15,13 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import Unauthenticated
 from app.domain.events import LoginsEnded, record
-from app.domain.rows import AnyRow, bucket_now
+from app.domain.rows import UNSYNCHRONIZED, AnyRow, bucket_now
 from app.domain.users.liveness import account_is_open, login_is_live
 from app.domain.users.models import LoginSession, User
 from app.domain.users.tokens import Pair, Tokens, refused
 
 GRACE = timedelta(seconds=10)
-UNSYNCHRONIZED = {"synchronize_session": False}
 
 FAMILY = (
     LoginSession.id,

@@ -13,12 +13,12 @@ from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Forbidden, NotFound, Unauthenticated
 from app.domain.mails import outbox
 from app.domain.pauses import paused
-from app.domain.rows import AnyRow, uuid7
+from app.domain.rows import UNSYNCHRONIZED, AnyRow, uuid7
 from app.domain.texts import clean
 from app.domain.users.callers import Caller
 from app.domain.users.devices import Device, is_new_device
 from app.domain.users.emails import owned_by
-from app.domain.users.families import FAMILY, UNSYNCHRONIZED, end, pair_of
+from app.domain.users.families import FAMILY, end, pair_of
 from app.domain.users.liveness import login_is_live
 from app.domain.users.models import LoginSession, Registration, User
 from app.domain.users.passwords import LONGEST, Passwords

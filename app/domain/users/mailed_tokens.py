@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, s
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import Invalid
-from app.domain.rows import AnyRow
+from app.domain.rows import UNSYNCHRONIZED, AnyRow
 from app.domain.users.models import MailedToken, User
 
 Purpose = Literal["activation", "password", "email"]
@@ -28,7 +28,6 @@ LIFETIMES: Final[dict[Purpose, timedelta]] = {
 }
 RANDOM_BYTES: Final = 32
 LONGEST: Final = 128
-UNSYNCHRONIZED = {"synchronize_session": False}
 
 _HELD = (MailedToken.user_id, MailedToken.registration_id, MailedToken.email, MailedToken.credentials)
 

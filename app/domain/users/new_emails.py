@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import Conflict
 from app.domain.mails import outbox
+from app.domain.rows import UNSYNCHRONIZED
 from app.domain.users import mailed_tokens
 from app.domain.users.callers import Caller
 from app.domain.users.emails import check_email, digest_of
-from app.domain.users.families import UNSYNCHRONIZED
 from app.domain.users.liveness import account_is_open
 from app.domain.users.models import User
 from app.domain.users.passwords import Passwords

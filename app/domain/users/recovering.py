@@ -7,9 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.mails import outbox
 from app.domain.pauses import paused
+from app.domain.rows import UNSYNCHRONIZED
 from app.domain.users import mailed_tokens
 from app.domain.users.emails import check_email, digest_of
-from app.domain.users.families import UNSYNCHRONIZED, end
+from app.domain.users.families import end
 from app.domain.users.liveness import account_is_open
 from app.domain.users.models import LoginSession, User
 from app.domain.users.passwords import Passwords, check_new

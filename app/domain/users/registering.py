@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.errors import Conflict
 from app.domain.mails import outbox
 from app.domain.pauses import paused
-from app.domain.rows import AnyRow, uuid7
+from app.domain.rows import UNSYNCHRONIZED, AnyRow, uuid7
 from app.domain.texts import clean
 from app.domain.users import mailed_tokens
 from app.domain.users.emails import check_email, digest_of, key_of
@@ -32,7 +32,6 @@ LONGEST_NAME = 100
 LIFETIME: Final = timedelta(days=7)
 """Of a registration; each link in a mail lives shorter, and another can be asked for until then."""
 
-UNSYNCHRONIZED = {"synchronize_session": False}
 PROFILE = (User.id, User.email, User.first_name, User.last_name, User.is_active)
 
 

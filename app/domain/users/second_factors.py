@@ -22,8 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import Conflict, Invalid, Unauthenticated
 from app.domain.mails import outbox
+from app.domain.rows import UNSYNCHRONIZED
 from app.domain.users.callers import Caller
-from app.domain.users.families import UNSYNCHRONIZED
 from app.domain.users.models import RecoveryCode, SecondFactor, User
 from app.domain.users.passwords import Passwords
 from app.domain.users.proofs import prove

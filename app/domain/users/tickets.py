@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import Unauthenticated
+from app.domain.rows import UNSYNCHRONIZED
 from app.domain.users.callers import Caller
 from app.domain.users.liveness import account_is_open, login_is_live
 from app.domain.users.models import LoginSession, SocketTicket, User
@@ -51,7 +52,7 @@ async def redeem(session: AsyncSession, ticket: str, *, lifetime: int = 900) -> 
             account_is_open(),
         )
         .returning(LoginSession.id, LoginSession.user_id, LoginSession.expires_at),
-        execution_options={"synchronize_session": False},
+        execution_options=UNSYNCHRONIZED,
     )
     row = spent.one_or_none()
     if row is None:

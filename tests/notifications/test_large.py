@@ -1,0 +1,34 @@
+"""The largest conversation there may be: ten thousand members, decided about in one transaction."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from app.domain.conversations.memberships import MOST_MEMBERS
+from tests.notifications.conftest import Room
+
+
+async def test_ten_thousand_members_are_told_and_traced_again_and_again(room: Room) -> None:
+    async with room.database.transaction() as session:
+        await session.execute(
+            text(
+                "WITH people AS (INSERT INTO users (id, email, first_name, last_name, password_hash)"
+                " SELECT gen_random_uuid(), gen_random_uuid() || '@example.org', 'Many', n::text, ''"
+                " FROM generate_series(1, :many) n RETURNING id)"
+                " INSERT INTO memberships (conversation_id, user_id, created_position, position)"
+                " SELECT CAST(:conversation AS uuid), id, 4, 4 FROM people"
+            ),
+            {"many": MOST_MEMBERS - 3, "conversation": str(room.conversation)},
+        )
+        await session.execute(
+            text(
+                "INSERT INTO subscriptions (conversation_id, user_id, level)"
+                " SELECT conversation_id, user_id, 'none' FROM memberships WHERE conversation_id = :it LIMIT 5000"
+            ),
+            {"it": room.conversation},
+        )
+    for _ in range(2):
+        await room.say(room.scene.ada)
+        told = await room.decide()
+        assert MOST_MEMBERS - 5_001 <= len(told) <= MOST_MEMBERS - 5_000
+        assert await room.decide() == []
