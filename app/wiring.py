@@ -51,6 +51,7 @@ from app.tasks import notifications as notification_tasks
 from app.tasks import people as people_tasks
 from app.tasks.dispatch import Dispatch
 from app.tasks.letters import Letterhead
+from app.tasks.overview import Broker
 from app.tasks.post import open_post
 from app.tasks.workshop import Notices, Tools
 from app.telemetry import loop
@@ -122,6 +123,7 @@ class Runtime:
             "unsubscribing": self.unsubscribing,
             "sender": self.writer,
             "pages": self.pages,
+            "work": Broker(self.settings.redis_url),
             "health": self,
         }
         asked = {"own_guess": Provide(own_guess, sync_to_thread=False), **self.authentication.dependencies()}

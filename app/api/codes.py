@@ -57,6 +57,7 @@ CODES: Final[Mapping[str, str]] = {
     "422 idempotency_mismatch": "This client_id was first used with another body.",
     "429 throttled": "Too many requests for the policy 'requests': wait 12 s.",
     "500 internal": "Something went wrong here. It is logged; trying again may or may not help.",
+    "503 broker_unavailable": "The broker of the queues is away: try again.",
     "503 busy": "This is busy for the moment: try again.",
     "503 database_unavailable": "The database is away: try again.",
     "503 outcome_unknown": (

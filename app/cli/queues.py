@@ -19,10 +19,9 @@ def queues(asked: argparse.Namespace) -> int:
     settings = load_beside()
     overview = import_module("app.tasks.overview")
     try:
-        states = overview.states(settings.redis_url)
-        workers = overview.workers(import_module("app.wiring").make_celery(settings))
+        report = overview.report(settings.redis_url)
     except RedisError as error:
         print(f"chat: the broker is away ({type(error).__name__}).", file=sys.stderr)
         return 1
-    print(overview.table(states, workers))
-    return 0 if workers else 1
+    print(overview.table(report))
+    return 0 if report.workers else 1

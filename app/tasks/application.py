@@ -61,6 +61,8 @@ def make(broker_url: str) -> Celery:
             "socket_timeout": BROKER_SECONDS,
             "socket_connect_timeout": BROKER_SECONDS,
         },
+        # Flower shows what workers tell; who shows himself by heartbeat is counted.
+        worker_send_task_events=True,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         timezone="UTC",

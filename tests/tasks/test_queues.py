@@ -16,7 +16,7 @@ import redis
 from app.domain.rows import uuid7
 from app.settings import Settings, environment_for_child
 from app.tasks import mails, upkeep
-from app.tasks.overview import states
+from app.tasks.overview import report
 from app.wiring import make_celery
 from tests.support.chat import until
 from tests.support.processes import ROOT, processes
@@ -48,7 +48,7 @@ def command(broker: Broker) -> subprocess.CompletedProcess[str]:
 
 
 def waiting(broker: Broker, kind: str) -> tuple[int, float | None]:
-    (found,) = [one for one in states(broker.settings.redis_url) if one.name == kind]
+    (found,) = [one for one in report(broker.settings.redis_url).queues if one.name == kind]
     return found.waiting, found.oldest
 
 
@@ -66,8 +66,8 @@ def test_what_waits_and_since_when(broker: Broker) -> None:
     assert told.returncode == 1
     lines = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line}
     assert lines["notifications"][0] == "3"
-    assert lines["upkeep"] == ["0", "–", "0"]
-    assert "none answered" in told.stdout
+    assert lines["upkeep"] == ["0", "–", "0", "0.0", "0", "0"]
+    assert "none has shown itself" in told.stdout
 
 
 def test_a_worker_is_named_and_empties_the_queue(broker: Broker) -> None:
@@ -78,6 +78,7 @@ def test_a_worker_is_named_and_empties_the_queue(broker: Broker) -> None:
     ):
         started.worker()
         until(lambda: waiting(broker, "notifications")[0] == 0, 20)
+        until(lambda: bool(report(broker.settings.redis_url).workers), 20)
         told = command(broker)
         assert told.returncode == 0, told.stdout + told.stderr
         assert "workers: celery@" in told.stdout
@@ -108,7 +109,7 @@ def test_what_is_no_task_of_ours_is_put_aside_and_the_queue_goes_on(broker: Brok
         until(lambda: waiting(broker, "upkeep")[0] == 0, 20)
         mails.send_mail.apply_async((str(uuid7()),))
         until(lambda: waiting(broker, "notifications")[0] == 0, 20)
-        until(lambda: not any(one.running for one in states(broker.settings.redis_url)), 20)
+        until(lambda: not any(one.running for one in report(broker.settings.redis_url).queues), 20)
         assert worker.is_running
         assert "Refusing to deserialize" in worker.said or "ContentDisallowed" in worker.said
         assert "unregistered task" in worker.said
