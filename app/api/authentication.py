@@ -87,7 +87,7 @@ class Authentication(ASGIMiddleware):
         return self  # Litestar copies what a router is given; there is one of this
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Raises Unauthenticated, Throttled, NotFound (operators' paths), or 415 for a body that does not say it is JSON."""
+        """Raises Unauthenticated, Throttled, NotFound on operators' paths, or 415 for a body that is not JSON."""
         await self._admit(ASGIConnection(scope), scope["route_handler"].opt)
         await next_app(scope, receive, send)
 
