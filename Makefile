@@ -62,7 +62,7 @@ lock: venv ## make the locks anew from pyproject.toml
 chaos: venv ## the fault driver: make chaos SEED=7 MINUTES=30
 	@exec $(PY) -m tests.chaos --seed $(SEED) --minutes $(MINUTES)
 
-trials: venv ## long trials: kills, Redis away, a storm of sockets, a reader that never reads, a long hello
+trials: venv ## long trials: kills, Redis away, a storm of sockets, a reader that never reads, a long hello, the broker away
 	@exec $(PY) -m tests.chaos.trials $(ONLY)
 
 bench: venv ## the benchmark: a table, and bench/results.json; make bench ONLY=send_64 for one row
