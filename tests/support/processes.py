@@ -87,6 +87,7 @@ class Api(Process):
     def __init__(self, arguments: list[str], directory: Path, environment: dict[str, str], port: int) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
+        self.arguments, self.environment = arguments, environment
         super().__init__("api", arguments, directory, {**environment, "PORT": str(port)})
 
     def answers(self, path: str = "/readyz") -> bool:
@@ -137,6 +138,13 @@ class Processes:
                         raise
                     starting[at] = self._start_api(arguments, environment)
         return starting
+
+    def again(self, ended: Api) -> Api:
+        """Another in the place of one that has ended, ready: the same port, arguments and environment."""
+        one = Api(ended.arguments, self.directory, ended.environment, ended.port)
+        self._all.append(one)
+        one.wait_ready()
+        return one
 
     def worker(self, **environment: str) -> Process:
         """A worker that takes tasks."""
