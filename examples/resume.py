@@ -22,7 +22,7 @@ def listen(socket):
     missed, asked = set(), set()  # conversations to `resume`, and those whose missed events are on their way
     for frame in map(json.loads, socket):
         kind, conversation, changes = frame["type"], frame.get("conversation"), []
-        mine, begins = positions.get(conversation, 0), kind == "conversation.created" and conversation not in asked
+        mine = positions.get(conversation, 0)
         if kind in ("hello", "conversations"):
             missed |= {one["id"] for one in frame["conversations"] if one["position"] != positions.get(one["id"], 0)}
         elif kind in ("caught_up", "access.revoked"):
@@ -31,7 +31,7 @@ def listen(socket):
             changes = call(f"/conversations/{conversation}/changes/?after={mine}")["items"]
             asked.discard(conversation)
             missed.add(conversation)
-        elif frame.get("prev") == mine and not begins:
+        elif frame.get("prev") == mine and kind != "conversation.created":
             changes = [frame]
         elif frame.get("position", 0) > mine:
             missed.add(conversation)  # a gap, or new to us: ask from where we stand; this frame comes again

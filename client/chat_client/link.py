@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from chat_client.errors import LoginEnded, Refused, Throttled, Unreachable
 from chat_client.events import Disconnected, Event
 from chat_client.login import Login
-from chat_client.pauses import RESTARTING, TOO_MANY, Pace, Pauses
+from chat_client.pauses import TOO_MANY, Pace, Pauses
 from chat_client.rows import Json
 from chat_client.view import View
 
@@ -29,9 +29,6 @@ HELLO_SECONDS: Final = 20.0
 PING_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 2.0
 LARGEST_FRAME: Final = 16 * 1024 * 1024
-STEADY_SECONDS: Final = 10.0
-"""A socket that held this long was no failure: the next pause is short again."""
-
 MOST_ASKED: Final = 256
 NOT_AUTHENTICATED: Final = 4401
 REFUSED: Final = 4403
@@ -61,12 +58,7 @@ class Link:
             code, least = await self._once()
             if code == REFUSED:
                 raise Refused("refused", "The server does not take this client.", status=403)
-            lived = asyncio.get_running_loop().time() - began
-            if lived > STEADY_SECONDS:
-                self._pauses.over()
-            pause = least + self._pauses.next()
-            if code == RESTARTING and lived > 1:
-                pause = Pauses().next()
+            pause = least + self._pauses.after(code, asyncio.get_running_loop().time() - began)
             await self._emit(Disconnected(code, pause))
             await asyncio.sleep(pause)
 
@@ -92,6 +84,8 @@ class Link:
             raise Unreachable("the socket ended") from error
         finally:
             self._answers.pop(ref, None)
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # known, also where sending failed first
 
     async def follow(self) -> None:
         """Ask for what the view has missed."""

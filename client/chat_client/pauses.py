@@ -12,15 +12,28 @@ RESTARTING: Final = 1012
 TOO_MANY: Final = 4429
 
 
+STEADY_SECONDS: Final = 10.0
+"""A socket that held this long was no failure: the next pause is short again."""
+
+SERVED_SECONDS: Final = 1.0
+
+
 class Pauses:
-    """Doubles from one failure to the next. `over` after a success."""
+    """Each is twice the one before, on the average."""
 
     def __init__(self, first: float = FIRST, longest: float = LONGEST) -> None:
         self._first, self._longest = first, longest
         self._next = first
 
-    def over(self) -> None:
-        self._next = self._first
+    def after(self, code: int, lived: float) -> float:
+        """After a socket that ended with `code` and lived for so many seconds.
+
+        A server that restarts says so to sockets it has served: they come back at once. One that says so to everybody
+        who comes is not there yet.
+        """
+        if lived > STEADY_SECONDS or (code == RESTARTING and lived > SERVED_SECONDS):
+            self._next = self._first
+        return self.next()
 
     def next(self) -> float:
         pause, self._next = self._next, min(2 * self._next, self._longest)

@@ -124,7 +124,7 @@ class View:
     def _changed(self, frame: Json) -> list[Event]:
         conversation, position = frame["conversation"], frame["position"]
         held = self.held.get(conversation)
-        is_beginning = frame["type"] == "conversation.created" and frame["prev"] == 0 and "role" in frame["data"]
+        is_beginning = frame["type"] == "conversation.created"
         if held is None:
             if not is_beginning:
                 return []

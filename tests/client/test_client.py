@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from chat_client import Chat, LoginEnded, Refused, Throttled, Unreachable, Unsettled, events
 from chat_client.errors import ChatError
+from chat_client.login import Login
 
 from app.domain.users.tokens import Tokens
 from tests.client.conftest import Stage
@@ -87,36 +89,43 @@ async def test_a_throttle_longer_than_ones_patience_is_an_error(stage: Stage) ->
     assert await stored(grace, engines) == {"one": 1}
 
 
-async def test_a_socket_outlives_its_token(stage: Stage) -> None:
+async def test_a_socket_outlives_its_token(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     _, grace, _ = await two(stage)
+    adopt, short = Login.adopt, list[str]()
+
+    def adopt_short(login: Login, access: str, refresh: str) -> None:
+        """The first token, which opens the socket, lives eight seconds."""
+        if not short:
+            claims, now = Tokens(SECRET).verify(access, "access"), datetime.now(UTC)
+            whose = {"user": claims.user, "session": claims.session}
+            end = now + timedelta(seconds=8)
+            pair = Tokens(SECRET).pair(**whose, generation=claims.generation, rotated_at=now, expires_at=end)
+            short.append(access := pair.access)
+        adopt(login, access, refresh)
+
+    monkeypatch.setattr(Login, "adopt", adopt_short)
+    began = time.monotonic()
     async with watching(stage.there.url, grace) as watcher:
-        login = watcher.chat._login
-        claims = Tokens(SECRET).verify(login.access, "access")
-        now, whose = datetime.now(UTC), {"user": claims.user, "session": claims.session}
-        short = Tokens(SECRET).pair(
-            **whose, generation=claims.generation, rotated_at=now, expires_at=now + timedelta(seconds=5)
-        )
-        login.adopt(short.access, login._refresh)
-        began = time.monotonic()
-        await eventually(lambda: login.access != short.access)
-        await eventually(lambda: time.monotonic() > began + 6)
-        await watcher.chat.request("GET", "/me/")
+        await eventually(lambda: time.monotonic() > began + 9.5, within=20)
+        assert watcher.chat._login.access != short[0]
         assert watcher.chat.is_connected
         assert watcher.of(events.Disconnected) == []
 
 
-async def test_a_token_that_is_not_taken_any_more_is_renewed_once(stage: Stage) -> None:
+async def test_a_token_that_is_not_taken_any_more_is_renewed_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, grace, _ = await two(stage)
     async with watching(stage.there.url, grace) as watcher:
         login, refreshes = watcher.chat._login, list[str]()
         login.access = "spent." * 2 + "token"
         call = login._rest.call
 
-        async def counted(method: str, path: str, **more: object) -> object:
+        async def counted(method: str, path: str, **more: Any) -> Any:
             refreshes.extend([path] if path == "/refresh/" else [])
-            return await call(method, path, **more)  # type: ignore[arg-type]
+            return await call(method, path, **more)
 
-        login._rest.call = counted  # type: ignore[method-assign]
+        monkeypatch.setattr(login._rest, "call", counted)
         answers = await asyncio.gather(*(watcher.chat.request("GET", "/me/") for _ in range(10)))
         assert [answer["id"] for answer in answers] == [grace.id] * 10
         assert refreshes == ["/refresh/"]
@@ -188,3 +197,23 @@ async def test_a_send_without_an_answer_says_so_at_its_deadline(stage: Stage) ->
         assert settled.client_id == "mine"
     assert (await stored(grace, engines))["anybody?"] == 1
     assert issubclass(Unsettled, ChatError)
+
+
+async def test_a_page_older_than_what_was_told_is_asked_for_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, grace, engines = await two(stage)
+    async with watching(stage.there.url, grace) as watcher:
+        chat, call, asked = watcher.chat, watcher.chat._login.call, list[str]()
+        await grace.say(engines, "one")
+        await watcher.hears(events.MessageTold)
+
+        async def late(method: str, path: str, **more: Any) -> Any:
+            """A cache that is two seconds behind, once."""
+            asked.append(path)
+            page = await call(method, path, **more)
+            return {"items": [], "position": 0, "has_more": False} if len(asked) == 1 else page
+
+        monkeypatch.setattr(chat._login, "call", late)
+        assert await chat.load(engines) == [], "the one there is was told already"
+        assert len(asked) == 2

@@ -11,7 +11,7 @@ from chat_client import events
 from tests.client.conftest import Stage
 from tests.client.watcher import WITHIN, stored, watching
 from tests.support.client import Person, eventually
-from tests.support.proxy import Proxy
+from tests.support.proxy import Cut, Plain, Proxy
 
 pytestmark = pytest.mark.fault
 SENDS = 8
@@ -131,6 +131,36 @@ async def test_a_line_that_went_silent_is_given_up(stage: Stage, monkeypatch: py
     finally:
         proxy.stop()
     assert (await stored(ada, engines))["into the silence"] == 1
+
+
+class Forgetful(Plain):
+    """Cuts the line instead of passing the answer to a send, `left` times in all."""
+
+    left = 2
+
+    def down(self, data: bytes) -> bytes:
+        if b'"type":"ack"' in data and b'"seq":' in data and Forgetful.left:
+            Forgetful.left -= 1
+            raise Cut
+        return data
+
+
+async def test_a_message_whose_answer_is_lost_is_stored_once(stage: Stage) -> None:
+    ada, grace, engines = await two(stage)
+    proxy = Proxy(stage.there.url, Forgetful)
+    proxy.start()
+    try:
+        async with watching(proxy.through, grace) as watcher:
+            for number in range(3):
+                await watcher.hears(events.Connected, count=1 + min(number, 2))
+                await eventually(lambda: watcher.chat.is_connected)
+                sent = await watcher.chat.send(engines, text=f"answer me {number}", within=60)
+                assert sent.seq == number + 1
+            assert Forgetful.left == 0, "no answer was lost"
+            await watcher.sees_what_there_is()
+    finally:
+        proxy.stop()
+    assert await stored(ada, engines) == {f"answer me {number}": 1 for number in range(3)}
 
 
 async def test_too_much_missed_is_loaded_anew(stage: Stage) -> None:
