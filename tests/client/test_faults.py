@@ -9,9 +9,10 @@ import pytest
 from chat_client import events
 
 from tests.client.conftest import Stage
+from tests.client.losses import Forgetful, Leaky, Left
 from tests.client.watcher import WITHIN, stored, watching
 from tests.support.client import Person, eventually
-from tests.support.proxy import Cut, Plain, Proxy
+from tests.support.proxy import Proxy
 
 pytestmark = pytest.mark.fault
 SENDS = 8
@@ -133,21 +134,10 @@ async def test_a_line_that_went_silent_is_given_up(stage: Stage, monkeypatch: py
     assert (await stored(ada, engines))["into the silence"] == 1
 
 
-class Forgetful(Plain):
-    """Cuts the line instead of passing the answer to a send, `left` times in all."""
-
-    left = 2
-
-    def down(self, data: bytes) -> bytes:
-        if b'"type":"ack"' in data and b'"seq":' in data and Forgetful.left:
-            Forgetful.left -= 1
-            raise Cut
-        return data
-
-
 async def test_a_message_whose_answer_is_lost_is_stored_once(stage: Stage) -> None:
     ada, grace, engines = await two(stage)
-    proxy = Proxy(stage.there.url, Forgetful)
+    answers = Left(2)
+    proxy = Proxy(stage.there.url, lambda: Forgetful(answers))
     proxy.start()
     try:
         async with watching(proxy.through, grace) as watcher:
@@ -156,11 +146,30 @@ async def test_a_message_whose_answer_is_lost_is_stored_once(stage: Stage) -> No
                 await eventually(lambda: watcher.chat.is_connected)
                 sent = await watcher.chat.send(engines, text=f"answer me {number}", within=60)
                 assert sent.seq == number + 1
-            assert Forgetful.left == 0, "no answer was lost"
+            assert answers.count == 0, "no answer was lost"
             await watcher.sees_what_there_is()
     finally:
         proxy.stop()
     assert await stored(ada, engines) == {f"answer me {number}": 1 for number in range(3)}
+
+
+async def test_an_event_that_is_lost_on_the_way_is_a_gap_and_comes_again(stage: Stage) -> None:
+    ada, grace, engines = await two(stage)
+    lost = Left(2)
+    proxy = Proxy(stage.there.url, lambda: Leaky(lost))
+    proxy.start()
+    try:
+        async with watching(proxy.through, grace) as watcher:
+            await ada.say(engines, "lost")
+            await ada.say(engines, "lost too")
+            await eventually(lambda: not lost.count)
+            await ada.say(engines, "heard")
+            await watcher.hears(events.MessageTold, count=3)
+            assert watcher.of(events.GapFound) == [events.GapFound(engines, 3)]
+            assert [event.message.text for event in watcher.of(events.MessageTold)] == ["lost", "lost too", "heard"]
+            await watcher.sees_what_there_is()
+    finally:
+        proxy.stop()
 
 
 async def test_too_much_missed_is_loaded_anew(stage: Stage) -> None:

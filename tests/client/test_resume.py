@@ -12,8 +12,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.client.conftest import Stage
+from tests.client.losses import Leaky, Left
 from tests.documents.markers import ROOT
 from tests.support.client import PASSWORD, Person, eventually
+from tests.support.proxy import Proxy
 
 pytestmark = pytest.mark.fault
 PROGRAM = ROOT / "examples" / "resume.py"
@@ -81,6 +83,26 @@ async def test_it_prints_every_message_once_and_in_order(stage: Stage) -> None:
         await more
         await eventually(lambda: len(lines) >= len(said), WITHIN)
     assert lines == said
+
+
+async def test_what_is_lost_on_the_way_is_asked_for(stage: Stage) -> None:
+    ada, grace = [await stage.here.register(name) for name in ("Ada", "Grace")]
+    engines = await ada.converse(grace)
+    lost = Left(2)
+    proxy = Proxy(stage.there.url, lambda: Leaky(lost))
+    proxy.start()
+    try:
+        (await ada.say(engines, "first")).good(201)
+        async with run(proxy.through, grace) as (_, lines):
+            await eventually(lambda: len(lines) == 1, WITHIN)
+            for text in ("lost", "lost too"):
+                (await ada.say(engines, text)).good(201)
+            await eventually(lambda: not lost.count)
+            (await ada.say(engines, "heard")).good(201)
+            await eventually(lambda: len(lines) >= 4, WITHIN)
+    finally:
+        proxy.stop()
+    assert [line.split(" ", 2)[2] for line in lines] == ["first", "lost", "lost too", "heard"]
 
 
 async def test_more_than_a_socket_repairs_is_read_over_rest(stage: Stage) -> None:
