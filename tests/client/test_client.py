@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import textwrap
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +18,7 @@ from app.domain.users.tokens import Tokens
 from tests.client.conftest import Stage
 from tests.client.test_faults import life, two
 from tests.client.watcher import WITHIN, stored, watching
+from tests.documents.markers import ROOT
 from tests.support.client import PASSWORD, eventually
 from tests.support.processes import SECRET
 
@@ -217,3 +220,21 @@ async def test_a_page_older_than_what_was_told_is_asked_for_again(
         monkeypatch.setattr(chat._login, "call", late)
         assert await chat.load(engines) == [], "the one there is was told already"
         assert len(asked) == 2
+
+
+async def test_what_its_readme_shows_answers_a_ping(stage: Stage) -> None:
+    (shown,) = re.findall(r"```python\n(.*?)```", (ROOT / "client" / "README.md").read_text(), re.DOTALL)
+    imports, _, program = shown.partition("\n\n")
+    ada, grace, engines = await two(stage)
+    space: dict[str, Any] = {}
+    exec(f"{imports}\nasync def main(email, password):\n{textwrap.indent(program, '    ')}", space)
+    space["Chat"] = lambda _: Chat(stage.there.url)
+    running = asyncio.create_task(space["main"](grace.email, PASSWORD))
+    async with watching(stage.there.url, ada) as watcher:
+        # Until it is there: what was sent before it came is in its view, and no event.
+        while (await stored(ada, engines))["pong"] == 0:
+            assert not running.done()
+            await watcher.chat.send(engines, text="ping")
+            await asyncio.sleep(0.5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
