@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help up demo test check fmt lint types lock chaos trials bench documents golden openapi postman venv clean
+.PHONY: help up flower demo test check fmt lint types lock chaos trials bench documents golden openapi postman venv clean
 
 PY := .venv/bin/python
 SEED ?= 1
@@ -21,6 +21,9 @@ up: .venv/local.stamp ## run the chat here: servers, API, worker, beat; Ctrl-C s
 
 demo: .venv/local.stamp ## fill a running chat with people and conversations
 	@exec .venv/bin/chat demo
+
+flower: .venv/local.stamp ## the queues of a running chat in a browser: FLOWER_BASIC_AUTH=user:password make flower
+	@exec .venv/bin/chat flower
 
 venv: .venv/dev.stamp ## the environment with everything the tests need
 

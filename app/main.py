@@ -12,7 +12,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ASGIApp
 
-from app.api import documents, pages
+from app.api import documents, operators, pages
 from app.api.accounts import AccountController, RegistrationController
 from app.api.bodies import StrictRequest
 from app.api.changes import ChangeController
@@ -73,7 +73,11 @@ def create_app(settings: Settings | None = None) -> Litestar:
 
     app = Litestar(
         [
-            Router("/api/v1", route_handlers=CONTROLLERS, middleware=[runtime.authentication, Options()]),
+            Router(
+                "/api/v1",
+                route_handlers=[*CONTROLLERS, *operators.CONTROLLERS],
+                middleware=[runtime.authentication, Options()],
+            ),
             HealthController,
             documents.DocumentsController,
             documents.assets,

@@ -22,7 +22,7 @@ import psycopg
 import redis
 from psycopg import sql
 
-from app.cli import migrate
+from app.cli.database import migrate
 from app.domain.users.tokens import Tokens
 from app.local import lock, servers
 from app.local.processes import free_port

@@ -32,6 +32,9 @@ PUBLIC: Final = {"public": True}
 JUDGED_LATER: Final = {"judged_later": True}
 """`opt` of a route whose verb asks for the login itself, in its own transaction: asking twice would only cost."""
 
+OPERATORS: Final = {"operators": True}
+"""`opt` of a route of operators: to others it is a path that does not exist."""
+
 ADMITTED_LATER: Final = {**JUDGED_LATER, "admitted_later": True}
 """`opt` of a route that waits for the throttle itself (`request.auth`), while it asks for something else."""
 
@@ -41,6 +44,9 @@ class Liveness(Protocol):
 
     async def ensure(self, caller: Caller) -> None:
         """Raises Unauthenticated when the caller's login is over, Unavailable when nobody can say."""
+
+    async def ensure_operator(self, caller: Caller) -> None:
+        """Raises NotFound when the caller is no operator."""
 
 
 class Requests(Protocol):
@@ -81,7 +87,7 @@ class Authentication(ASGIMiddleware):
         return self  # Litestar copies what a router is given; there is one of this
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Raises Unauthenticated, Throttled, or 415 for a body that does not call itself JSON."""
+        """Raises Unauthenticated, Throttled, NotFound on operators' paths, or 415 for a body that is not JSON."""
         await self._admit(ASGIConnection(scope), scope["route_handler"].opt)
         await next_app(scope, receive, send)
 
@@ -97,6 +103,8 @@ class Authentication(ASGIMiddleware):
                 await self._requests.of_user(str(caller.user))
             if not opt.get("judged_later"):
                 await self._liveness.ensure(caller)
+            if opt.get("operators"):
+                await self._liveness.ensure_operator(caller)
             connection.scope["user"] = caller
         require_json(connection.headers)
 

@@ -48,6 +48,7 @@ CODES: Final[Mapping[str, str]] = {
     "409 email_taken": "There is an account with this e-mail address.",
     "409 not_a_member": "This person is not a member.",
     "409 not_an_admin": "This person is not an admin.",
+    "409 not_repeatable": "This was no task of ours: there is nothing to hand over again.",
     "409 reset": "This position is from the future: load the conversation anew.",
     "409 second_factor_off": "There is no second factor.",
     "409 second_factor_on": "There is a second factor already: turn it off first.",
@@ -57,6 +58,7 @@ CODES: Final[Mapping[str, str]] = {
     "422 idempotency_mismatch": "This client_id was first used with another body.",
     "429 throttled": "Too many requests for the policy 'requests': wait 12 s.",
     "500 internal": "Something went wrong here. It is logged; trying again may or may not help.",
+    "503 broker_unavailable": "The broker of the queues is away: try again.",
     "503 busy": "This is busy for the moment: try again.",
     "503 database_unavailable": "The database is away: try again.",
     "503 outcome_unknown": (

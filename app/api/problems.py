@@ -44,7 +44,7 @@ CODES: Final = {
     503: "unavailable",
 }
 DETAILS: Final = {
-    404: "There is nothing at this path.",
+    404: errors.NOWHERE,
     405: "This path does not know that method; `Allow` lists what it knows.",
     413: "The body is larger than this accepts.",
 }

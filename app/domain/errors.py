@@ -60,6 +60,10 @@ class NotFound(ChatError):
     detail = "There is no such thing."
 
 
+NOWHERE = "There is nothing at this path."
+"""The words for a path that does not exist, or not for who asks."""
+
+
 class Conflict(ChatError):
     code = "conflict"
     detail = "The present state does not allow this."

@@ -8,5 +8,6 @@ from app.domain.messages import models as messages
 from app.domain.notifications import models as notifications
 from app.domain.rows import metadata
 from app.domain.users import models as users
+from app.domain.work import models as work
 
-__all__ = ["conversations", "mails", "messages", "metadata", "notifications", "users"]
+__all__ = ["conversations", "mails", "messages", "metadata", "notifications", "users", "work"]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -24,6 +25,12 @@ from app.domain.events import Change
 
 LARGEST_BYTES = 512 * 1024
 EXPIRY = 24 * 3600
+NAMED_FIELDS = 4
+"""Of a hash: low, high, bytes, edited; and floor, once it is known."""
+
+WHY: Final[tuple[Literal["beyond", "missing", "unproven"], ...]] = ("beyond", "missing", "unproven")
+"""As `cache_read.lua` counts them."""
+
 WRITE = (Path(__file__).parent / "cache_write.lua").read_text(encoding="utf-8")
 READ = (Path(__file__).parent / "cache_read.lua").read_text(encoding="utf-8")
 
@@ -37,10 +44,26 @@ class Wanted(msgspec.Struct, frozen=True):
     edited_position: int
 
 
-class Missed(msgspec.Struct, frozen=True):
-    """Not proven. `rebuild`: the cache should hold this page and does not."""
+class Head(msgspec.Struct, frozen=True):
+    """Where a conversation stands in Postgres."""
 
-    rebuild: bool
+    conversation: UUID
+    last_seq: int
+    edited_position: int
+
+
+Standing = Literal["whole", "missing", "behind"]
+
+
+class Missed(msgspec.Struct, frozen=True):
+    """Not proven. `why`: no hash at all, a hash that does not prove it, a page older than it holds, or no Redis."""
+
+    why: Literal["missing", "unproven", "beyond", "away"]
+
+    @property
+    def rebuild(self) -> bool:
+        """Whether the cache should hold this page and does not."""
+        return self.why in ("missing", "unproven")
 
 
 def key_of(conversation: UUID) -> str:
@@ -87,7 +110,16 @@ class Cache:
         keys = [key_of(page.conversation) for page in wanted]
         numbers = [number for page in wanted for number in (page.low, page.high, page.edited_position)]
         answers = await self._read(keys=keys, args=numbers, client=redis)
-        return [one if isinstance(one, bytes) else Missed(rebuild=bool(one)) for one in answers]
+        return [one if isinstance(one, bytes) else Missed(WHY[one]) for one in answers]
+
+    async def standings(self, redis: Redis, heads: Sequence[Head]) -> list[Standing]:
+        """How each conversation's hash compares with what Postgres says. One round trip for all."""
+        pipeline = redis.pipeline(transaction=False)
+        for head in heads:
+            pipeline.hmget(key_of(head.conversation), "low", "high", "edited", "floor")
+            pipeline.hlen(key_of(head.conversation))
+        answers = await pipeline.execute()
+        return [_standing(*found) for found in zip(heads, answers[::2], answers[1::2], strict=True)]
 
     def _live(self, pipeline: Pipeline, created: Sequence[Change]) -> None:
         if created:
@@ -106,3 +138,13 @@ class Cache:
         flat = [part for entry in entries for part in entry]
         limits = (self.most, LARGEST_BYTES, EXPIRY)
         pipeline.eval(WRITE, 1, key_of(conversation), mode, *limits, edited_before, edited, *flat)
+
+
+def _standing(head: Head, fields: Sequence[Any], length: int) -> Standing:
+    low, high, edited, floor = fields
+    if high is None:
+        return "missing"
+    messages = length - NAMED_FIELDS - (floor is not None)
+    whole = int(high) - int(low) + 1 == messages
+    # A live write may be ahead of what was asked of Postgres a moment before.
+    return "whole" if whole and int(high) >= head.last_seq and int(edited) >= head.edited_position else "behind"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.db import Database
-from app.domain.errors import Unauthenticated
+from app.domain.errors import NOWHERE, NotFound, Unauthenticated
 from app.domain.users.callers import Caller
 from app.domain.users.liveness import dead
+from app.domain.users.operators import is_operator
 from app.realtime.batching import Batcher
 
 LARGEST = 256
@@ -25,6 +26,12 @@ class Liveness:
         """Raises Unauthenticated when the login is over, Unavailable when Postgres cannot say."""
         if not await self._asked.call(caller):
             raise Unauthenticated("login_ended", "This login has been ended. Log in again.")
+
+    async def ensure_operator(self, caller: Caller) -> None:
+        """Raises NotFound, in the words of a path that does not exist, when the caller is no operator."""
+        async with self._database.look() as reader:
+            if not await is_operator(reader, caller):
+                raise NotFound(detail=NOWHERE)
 
     async def _ask(self, callers: Sequence[Caller]) -> Sequence[bool]:
         async with self._database.look() as reader:

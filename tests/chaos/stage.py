@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from app.cli import migrate
+from app.cli.database import migrate
 from app.local.postgres import Postgres
 from app.local.processes import free_port
 from app.local.valkey import Valkey

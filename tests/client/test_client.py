@@ -231,10 +231,13 @@ async def test_what_its_readme_shows_answers_a_ping(stage: Stage) -> None:
     space["Chat"] = lambda _: Chat(stage.there.url)
     running = asyncio.create_task(space["main"](grace.email, PASSWORD))
     async with watching(stage.there.url, ada) as watcher:
-        # Until it is there: what was sent before it came is in its view, and no event.
-        while (await stored(ada, engines))["pong"] == 0:
+
+        async def answered() -> bool:
+            """What is said before it listens is in its view, and no event: so it is said again."""
             assert not running.done()
             await watcher.chat.send(engines, text="ping")
-            await asyncio.sleep(0.5)
+            return (await stored(ada, engines))["pong"] > 0
+
+        await eventually(answered, WITHIN)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

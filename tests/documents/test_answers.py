@@ -25,6 +25,7 @@ from schemathesis.specs.openapi import checks
 from app.api.documents import examples
 from app.domain.rows import uuid7
 from tests.documents.conftest import Json
+from tests.support.operators import promote
 from tests.support.processes import Api
 
 EXAMPLES = 6
@@ -59,8 +60,8 @@ class Known(msgspec.Struct, frozen=True):
     real: dict[str, str]
 
 
-def make_known(url: str) -> Known:
-    """Ada with a login and a conversation of twelve messages, the first an image; Grace, who is not in it."""
+def make_known(url: str, database_url: str) -> Known:
+    """Ada, an operator, with a login and a conversation of twelve messages, the first an image; Grace is not in it."""
     with httpx.Client(base_url=f"{url}/api/v1", timeout=10, trust_env=False) as client:
 
         def post(path: str, **body: Any) -> Json:
@@ -73,6 +74,7 @@ def make_known(url: str) -> Known:
             return post("/users/", email=address, password=PASSWORD, first_name=first_name, last_name="Tester")
 
         ada, grace = register("Ada"), register("Grace")
+        promote(database_url, ada["email"])
         login = post("/login/", email=ada["email"], password=PASSWORD)
         client.headers["Authorization"] = f"Bearer {login['access']}"
         conversation = post("/conversations/", name="Engines")["id"]
@@ -119,8 +121,8 @@ def hold(operation: AnyOperation, mode: GenerationMode, ask: Callable[[AnyCase, 
     tried()
 
 
-def test_every_example_of_a_body_is_accepted(document: Json, api: Api) -> None:
-    known = make_known(api.url)
+def test_every_example_of_a_body_is_accepted(document: Json, api: Api, database_url: str) -> None:
+    known = make_known(api.url, database_url)
     schema = schemathesis.openapi.from_dict(strict(document))
     tried = 0
     with requests.Session() as session:
@@ -145,11 +147,11 @@ def test_every_example_of_a_body_is_accepted(document: Json, api: Api) -> None:
     assert tried > 20
 
 
-def test_a_running_chat_answers_as_documented(document: Json, api: Api) -> None:
+def test_a_running_chat_answers_as_documented(document: Json, api: Api, database_url: str) -> None:
     generation = GenerationConfig(with_security_parameters=False)
     config = SchemathesisConfig(projects=ProjectsConfig(default=ProjectConfig(generation=generation)))
     schema = schemathesis.openapi.from_dict(strict(document), config=config)
-    known = make_known(api.url)
+    known = make_known(api.url, database_url)
     answered: dict[str, set[int]] = {}
     wrong: list[str] = []
     with requests.Session() as session:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from app.cli import GRACE_SECONDS, _parser
+from app.cli import parser
+from app.cli.serving import GRACE_SECONDS
 from app.realtime.journal import CONNECTIONS
 from app.settings import Settings
 from app.tasks.application import KINDS, VISIBILITY
@@ -66,7 +67,7 @@ def test_every_page_is_in_the_index() -> None:
 
 
 def test_every_command_named_is_there_and_every_one_there_is_named() -> None:
-    verbs: Any = next(action for action in _parser()._actions if action.choices)
+    verbs: Any = next(action for action in parser()._actions if action.choices)
     told = set(re.findall(r"`chat ([a-z-]+)", OPERATIONS))
     assert told <= set(verbs.choices)
     assert set(verbs.choices) - told == {"demo", "openapi"}

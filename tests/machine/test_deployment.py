@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from app.cli import GRACE_SECONDS, _parser
+from app.cli import parser
+from app.cli.serving import GRACE_SECONDS
 from app.settings import Settings, load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,7 +131,7 @@ def test_a_stop_has_more_time_than_the_program_takes() -> None:
 def test_every_command_that_is_named_exists() -> None:
     assert {command[1] for command in commands()} >= {"api", "worker", "beat", "migrate", "up"}
     for command in commands():
-        assert callable(_parser().parse_args(command[1:]).verb)
+        assert callable(parser().parse_args(command[1:]).verb)
 
 
 def test_every_variable_that_is_set_is_a_setting() -> None:

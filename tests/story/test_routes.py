@@ -147,7 +147,8 @@ async def test_public_routes_are_the_ones_the_contract_marks(settings: Settings)
 
 async def test_every_route_with_an_id_has_a_case(settings: Settings) -> None:
     with_ids = {route.replace(API, "", 1) for route, _ in routes(settings) if f" {API}/" in route and "{" in route}
-    assert with_ids == set(CASES)
+    # Those of operators are alike for all others: test_operators.py.
+    assert {route for route in with_ids if " /ops/" not in route} == set(CASES)
 
 
 @pytest.mark.parametrize("who", ["eve", "linus"])

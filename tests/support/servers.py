@@ -62,7 +62,7 @@ class TestPostgres:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
 
     def _migrate_template(self) -> None:
-        from app.cli import migrate
+        from app.cli.database import migrate
 
         with (self.directory / "template.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

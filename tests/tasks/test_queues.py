@@ -16,7 +16,7 @@ import redis
 from app.domain.rows import uuid7
 from app.settings import Settings, environment_for_child
 from app.tasks import mails, upkeep
-from app.tasks.overview import states
+from app.tasks.overview import figures
 from app.wiring import make_celery
 from tests.support.chat import until
 from tests.support.processes import ROOT, processes
@@ -37,18 +37,23 @@ def broker(settings: Settings) -> Iterator[Broker]:
 
 
 def command(broker: Broker) -> subprocess.CompletedProcess[str]:
+    return chat(broker.settings, "queues")
+
+
+def chat(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
+    """`chat …` as an operator types it."""
     environment = environment_for_child(
-        DATABASE_URL=broker.settings.database_url,
-        REDIS_URL=broker.settings.redis_url,
-        SECRET_KEY=broker.settings.secret_key,
-        DATA_DIR=str(broker.settings.data_dir),
+        DATABASE_URL=settings.database_url,
+        REDIS_URL=settings.redis_url,
+        SECRET_KEY=settings.secret_key,
+        DATA_DIR=str(settings.data_dir),
     )
-    asked = [sys.executable, "-m", "app.cli", "queues"]
+    asked = [sys.executable, "-m", "app.cli", *words]
     return subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
 
 def waiting(broker: Broker, kind: str) -> tuple[int, float | None]:
-    (found,) = [one for one in states(broker.settings.redis_url) if one.name == kind]
+    (found,) = [one for one in figures(broker.settings.redis_url).report.queues if one.name == kind]
     return found.waiting, found.oldest
 
 
@@ -66,8 +71,8 @@ def test_what_waits_and_since_when(broker: Broker) -> None:
     assert told.returncode == 1
     lines = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line}
     assert lines["notifications"][0] == "3"
-    assert lines["upkeep"] == ["0", "–", "0"]
-    assert "none answered" in told.stdout
+    assert lines["upkeep"] == ["0", "–", "0", "0.0", "0", "0"]
+    assert "none has shown itself" in told.stdout
 
 
 def test_a_worker_is_named_and_empties_the_queue(broker: Broker) -> None:
@@ -78,6 +83,7 @@ def test_a_worker_is_named_and_empties_the_queue(broker: Broker) -> None:
     ):
         started.worker()
         until(lambda: waiting(broker, "notifications")[0] == 0, 20)
+        until(lambda: bool(figures(broker.settings.redis_url).report.workers), 20)
         told = command(broker)
         assert told.returncode == 0, told.stdout + told.stderr
         assert "workers: celery@" in told.stdout
@@ -108,7 +114,7 @@ def test_what_is_no_task_of_ours_is_put_aside_and_the_queue_goes_on(broker: Brok
         until(lambda: waiting(broker, "upkeep")[0] == 0, 20)
         mails.send_mail.apply_async((str(uuid7()),))
         until(lambda: waiting(broker, "notifications")[0] == 0, 20)
-        until(lambda: not any(one.running for one in states(broker.settings.redis_url)), 20)
+        until(lambda: not any(one.running for one in figures(broker.settings.redis_url).report.queues), 20)
         assert worker.is_running
         assert "Refusing to deserialize" in worker.said or "ContentDisallowed" in worker.said
         assert "unregistered task" in worker.said

@@ -45,6 +45,7 @@ TAGS = [
     Tag(name="Reading", description="Read cursors, and what changed since a position."),
     Tag(name="Messages", description="The log: send, page, open, edit, delete."),
     Tag(name="Notifications", description="What is unread, how one wants to be told, and why one was or was not."),
+    Tag(name="Operators", description="For who looks after the chat. To all others these paths do not exist."),
     Tag(name="Health", description="For machines."),
 ]
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from app.api.documents import operating
 from app.api.health import Readiness
 from app.api.logins import Valid
 from app.api.root import LINKS, FrontPage
@@ -178,6 +179,7 @@ ANSWERS: Final[Mapping[str, msgspec.Struct]] = {
             ]
         ),
         Readiness(ready=True),
+        *operating.ANSWERS,
     )
 }
 """An answer by the name of its schema."""
@@ -241,6 +243,7 @@ BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
         "image": {"media_url": "https://example.org/2.jpg"},
     },
     "replaceMessage": {"text": {"text": "The engine is on the table."}},
+    **operating.BODIES,
 }
 """Bodies by operation and a name for each."""
 
@@ -255,5 +258,6 @@ PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {
     "after": ("What follows on this one.", 12),
     "around": ("The page with this `seq` in its middle.", 12),
     "Idempotency-Key": ("Means the same as `client_id` in the body; both and different: 400.", "7f3c"),
+    **operating.PARAMETERS,
 }
 """(description, example) by name, where the route gives none itself."""

@@ -1,0 +1,13 @@
+"""What operators may do: everything under `/ops`. To all others these paths do not exist.
+
+No answer here carries the text of a message.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.api.operators.failed_tasks import FailedTaskController
+from app.api.operators.queues import QueueController
+
+CONTROLLERS: Final = (QueueController, FailedTaskController)

@@ -1,0 +1,35 @@
+"""The queues, as operators see them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from litestar import Controller, get
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from app.api.authentication import OPERATORS
+from app.api.problems import documented
+from app.domain.work.views import QueueReport
+
+
+class Work(Protocol):
+    """Knows the broker."""
+
+    async def report(self) -> QueueReport:
+        """Raises Unavailable when the broker is away."""
+
+
+class QueueController(Controller):
+    tags = ("Operators",)
+    opt = OPERATORS
+    path = "/ops"
+
+    @get(
+        "/queues",
+        operation_id="showQueues",
+        summary="What waits, since when, what runs, what was done, and which workers there are",
+        responses=documented("404 not_found", "503 broker_unavailable"),
+    )
+    async def queues(self, work: NamedDependency[SkipValidation[Work]]) -> QueueReport:
+        return await work.report()

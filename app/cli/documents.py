@@ -1,0 +1,31 @@
+"""`chat openapi`: the API's description, without a server."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from pathlib import Path
+
+from app.cli.verbs import Verbs
+from app.settings import load
+
+
+def add(verbs: Verbs) -> None:
+    verb = verbs.add("openapi", openapi, "write the API's description to a file")
+    verb.add_argument("file", type=Path)
+
+
+def openapi(asked: argparse.Namespace) -> None:
+    import msgspec
+
+    # The description needs no server: these are named and never asked.
+    described = msgspec.structs.replace(
+        load(embedded=True),
+        database_url="postgresql://127.0.0.1/unused",
+        redis_url="redis://127.0.0.1/0",
+        cache_redis_url="redis://127.0.0.1/0",
+    )
+    application = import_module("app.main").create_app(described)
+    document = msgspec.json.encode(import_module("app.api.documents").described(application), order="sorted")
+    asked.file.parent.mkdir(parents=True, exist_ok=True)
+    asked.file.write_bytes(msgspec.json.format(document, indent=2) + b"\n")

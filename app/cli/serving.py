@@ -1,0 +1,149 @@
+"""Verbs that serve until they are told to stop: `up`, `api`, `worker`, `beat`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from app.cli.verbs import Verbs, load_beside
+from app.settings import Settings, load
+
+if TYPE_CHECKING:
+    from celery import Celery
+    from litestar import Litestar
+
+GRACE_SECONDS: Final = 12  # from SIGTERM to the last request's end; the whole stop has 20
+NOTICE_SECONDS: Final = 1.0  # of it, for balancers to find out
+KEEP_ALIVE_SECONDS: Final = 75  # longer than proxies in front keep theirs, so that they never write into a closing one
+LARGEST_FRAME: Final = 128 * 1024
+FLOWER_PORT: Final = 5555
+FLOWER_TASKS: Final = 10_000  # remembered, the newest
+
+
+def add(verbs: Verbs) -> None:
+    verbs.add("up", up, "everything on this machine: servers, migrations, API, worker, beat")
+
+    verb = verbs.add("api", api, "the API and its sockets")
+    verb.add_argument("--host", default="", help="address to listen on (127.0.0.1, in production 0.0.0.0)")
+    verb.add_argument("--grace", type=int, default=GRACE_SECONDS, help="seconds to finish requests when told to stop")
+    verb.add_argument(
+        "--notice",
+        type=float,
+        default=NOTICE_SECONDS,
+        help="of these, seconds to go on answering while /readyz says 503, so that balancers send no more",
+    )
+
+    verb = verbs.add("worker", worker, "a background worker")
+    verb.add_argument("--concurrency", type=int, default=2, help="tasks at a time (2)")
+
+    verbs.add("beat", beat, "the clock of periodic tasks")
+
+    verb = verbs.add("flower", flower, "the queues in a browser, for who knows FLOWER_BASIC_AUTH")
+    verb.add_argument("--host", default="", help="address to listen on (127.0.0.1, in production 0.0.0.0)")
+    verb.add_argument("--port", type=int, default=FLOWER_PORT, help=f"({FLOWER_PORT})")
+
+
+def up(asked: argparse.Namespace) -> int:
+    from app.local import supervisor
+
+    return supervisor.run(load(embedded=True))
+
+
+def api(asked: argparse.Namespace) -> int:
+    from app.api import server
+
+    settings = load()
+    return server.run(
+        server.Config(
+            "app.cli.serving:application",
+            factory=True,
+            host=_address(asked, settings),
+            port=settings.port,
+            workers=settings.web_concurrency,
+            loop="uvloop",
+            http="app.realtime.protocol:RequestProtocol",  # httptools, with a deadline for heads
+            ws="app.realtime.protocol:SocketProtocol",  # sansio, and what ASGI has no words for
+            ws_per_message_deflate=False,
+            ws_max_size=LARGEST_FRAME,
+            timeout_graceful_shutdown=asked.grace,
+            notice=min(asked.notice, asked.grace),
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            access_log=False,  # it would log the sockets' query strings, tokens in them
+            log_config=None,
+            proxy_headers=False,  # uvicorn believes the address a client wrote; TRUSTED_PROXY_HOPS counts from our side
+            server_header=False,
+        )
+    )
+
+
+def application() -> Litestar:
+    """The application, in the process that serves it: of several (WEB_CONCURRENCY) each begins from nothing."""
+    import gc
+
+    from app import telemetry
+
+    settings = load()
+    telemetry.start(settings, process="api")
+    application: Litestar = import_module("app.main").create_app(settings)
+    # What is here now stays: the collector need not walk it. And a request makes a thousand short-lived objects,
+    # so that the default of 700 would start it with nearly each.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    return application
+
+
+def worker(asked: argparse.Namespace) -> None:
+    import warnings
+
+    from app import telemetry
+
+    telemetry.start_celery(load(), process="worker")
+    # Celery warns root because of pickle. Ours reads JSON only, and where there is no other account we are root.
+    warnings.filterwarnings("ignore", message=r"(?s).*superuser privileges")
+    celery().worker_main(
+        ["--quiet", "worker", f"--concurrency={asked.concurrency}", "--without-gossip", "--without-mingle"]
+    )
+
+
+def beat(asked: argparse.Namespace) -> None:
+    from app import telemetry
+
+    telemetry.start_celery(load(), process="beat")
+    # Its memory is not kept: every periodic effect has a unique key, and a killed beat leaves no broken file behind.
+    celery().start(["--quiet", "beat", "--scheduler=celery.beat:Scheduler", "--pidfile="])
+
+
+def flower(asked: argparse.Namespace) -> int:
+    from app import telemetry
+
+    settings = load_beside()
+    if not settings.flower_basic_auth:
+        print("chat: FLOWER_BASIC_AUTH: not set; nobody may see the queues without a password.", file=sys.stderr)
+        return 2
+    telemetry.start_celery(settings, process="flower")
+    import_module("flower.options")
+    options = import_module("tornado.options").options
+    # Here and not in arguments, which every account of the machine can read.
+    options.basic_auth = [settings.flower_basic_auth]
+    options.address = _address(asked, settings)
+    options.port = asked.port
+    options.read_only = True  # what is to be done, `chat tasks` does
+    options.max_tasks = FLOWER_TASKS
+    # Its own figures ask for no password; the API's /metrics tells more.
+    urls = import_module("flower.urls")
+    urls.handlers.remove(("/metrics", urls.monitor.Metrics))
+    print(f"Flower: http://127.0.0.1:{asked.port}", flush=True)
+    import_module("app.wiring").make_celery(settings).start(["--quiet", "flower"])
+    return 0
+
+
+def _address(asked: argparse.Namespace, settings: Settings) -> str:
+    return asked.host or ("0.0.0.0" if settings.is_production else "127.0.0.1")  # noqa: S104 - a container's all
+
+
+def celery() -> Celery:
+    # By name: front doors do not know each other.
+    return import_module("app.worker").celery

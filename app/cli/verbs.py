@@ -1,0 +1,52 @@
+"""What the verbs share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from app.settings import Settings, SettingsRefused, load
+
+if TYPE_CHECKING:
+    from app.db import Database
+
+Run = Callable[[argparse.Namespace], object]
+"""What a verb does; a number is its exit code."""
+
+
+class Verbs:
+    """Where each family of verbs adds its own."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._all = parser.add_subparsers(required=True, metavar="verb")
+
+    def add(self, name: str, run: Run, what: str) -> argparse.ArgumentParser:
+        """`chat name …` runs `run`; its arguments are added to the answer. `what` is a line of the help."""
+        verb = self._all.add_parser(name, help=what)
+        verb.set_defaults(verb=run)
+        return verb
+
+
+def load_beside() -> Settings:
+    """The settings; beside a running `chat up`, with the addresses of its embedded servers."""
+    from app.local import servers
+
+    try:
+        data_dir = load(embedded=True).data_dir
+    except SettingsRefused:
+        return load()  # which refuses too, and names the servers as well
+    return load(running=servers.running(data_dir))
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """The database, for the length of one verb."""
+    from app.db import Database, open_engine
+
+    database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
+    try:
+        yield database
+    finally:
+        await database.close()

@@ -1,0 +1,158 @@
+"""What workers did, counted in the broker: by queue, outcome and minute; and which workers are there.
+
+A count that Redis does not take is lost, and no task waits for it longer than a second. All of it expires.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import suppress
+from functools import cache
+from typing import Any, Final, Literal
+
+from celery import Celery, signals
+from redis import Redis, RedisError
+
+Outcome = Literal["done", "retried", "failed", "refused"]
+
+SECONDS: Final = 1.0
+MINUTE: Final = 60
+KEPT_MINUTES: Final = 60
+KEPT_TOTALS: Final = 30 * 24 * 3600
+ALIVE_SECONDS: Final = 15
+SHOWN_EVERY: Final = 5.0
+ALERT: Final = "chat.upkeep.alert"
+TOTALS: Final = "chat:work:totals"
+UPKEEP: Final = "chat:work:upkeep"
+WORKERS: Final = "chat:work:workers"
+
+_shown = {"at": 0.0}
+
+
+class Tally:
+    """`recent[minutes ago]` and `totals` count by (queue, outcome)."""
+
+    def __init__(self, recent: list[Counter[tuple[str, str]]], totals: Counter[tuple[str, str]]) -> None:
+        self.recent = recent
+        self.totals = totals
+
+    def lately(self, queue: str, outcome: Outcome, minutes: int) -> int:
+        """How many in the last `minutes`, the one that runs included."""
+        return sum(minute[queue, outcome] for minute in self.recent[:minutes])
+
+
+def read(client: Redis) -> Tally:
+    """Raises redis.RedisError."""
+    now = int(time.time()) // MINUTE
+    with client.pipeline(transaction=False) as pipeline:
+        for ago in range(KEPT_MINUTES):
+            pipeline.hgetall(_key(now - ago))
+        pipeline.hgetall(TOTALS)
+        *recent, totals = [_counter(found) for found in pipeline.execute()]
+    return Tally(recent, totals)
+
+
+def workers(client: Redis) -> list[str]:
+    """The names of those that have shown themselves lately. Raises redis.RedisError."""
+    found: Any = client.zrangebyscore(WORKERS, time.time() - ALIVE_SECONDS, "+inf")
+    return sorted(name.decode() for name in found)
+
+
+def note(celery: Celery, queue: str, outcome: Outcome, number: int = 1) -> None:
+    """Count, or not: never raises."""
+    minute = _key(int(time.time()) // MINUTE)
+    with suppress(RedisError), _client(celery.conf.broker_url).pipeline(transaction=False) as pipeline:
+        for key, kept in ((minute, KEPT_MINUTES * MINUTE * 2), (TOTALS, KEPT_TOTALS)):
+            pipeline.hincrby(key, f"{queue}:{outcome}", number)
+            pipeline.expire(key, kept)
+        pipeline.execute()
+
+
+def upkeep(client: Redis) -> dict[str, int]:
+    """How many caches were made anew, by why. Raises redis.RedisError."""
+    found: Any = client.hgetall(UPKEEP)
+    return {why.decode(): int(number) for why, number in found.items()}
+
+
+def note_upkeep(celery: Celery, why: str, number: int) -> None:
+    """Count, or not: never raises."""
+    with suppress(RedisError), _client(celery.conf.broker_url).pipeline(transaction=False) as pipeline:
+        pipeline.hincrby(UPKEEP, why, number)
+        pipeline.expire(UPKEEP, KEPT_TOTALS)
+        pipeline.execute()
+
+
+def alert(celery: Celery, task: str) -> None:
+    """Have operators told that `task` fails: at most once a minute and task, whoever fails. Never raises."""
+    if task == ALERT:
+        return  # of its own failures it would tell itself for ever
+    with suppress(Exception):
+        client = _client(celery.conf.broker_url)
+        if client.set(f"chat:work:alert:{task}", 1, nx=True, ex=MINUTE):
+            celery.tasks[ALERT].apply_async((task,), expires=MINUTE, retry=False)
+
+
+def queue_of(task: str) -> str:
+    """The queue of a task named `chat.<queue>.<verb>`."""
+    return task.split(".")[1] if task.count(".") == 2 else "unknown"
+
+
+@signals.task_success.connect(weak=False, dispatch_uid="chat.counts.done")
+def _done(sender: Any = None, **_: object) -> None:
+    note(sender.app, queue_of(sender.name), "done")
+
+
+@signals.task_retry.connect(weak=False, dispatch_uid="chat.counts.retried")
+def _retried(sender: Any = None, **_: object) -> None:
+    note(sender.app, queue_of(sender.name), "retried")
+
+
+@signals.task_failure.connect(weak=False, dispatch_uid="chat.counts.failed")
+def _failed(sender: Any = None, **_: object) -> None:
+    note(sender.app, queue_of(sender.name), "failed")
+
+
+@signals.task_rejected.connect(weak=False, dispatch_uid="chat.counts.rejected")
+@signals.task_unknown.connect(weak=False, dispatch_uid="chat.counts.unknown")
+def _refused(sender: Any = None, message: Any = None, **_: object) -> None:
+    """What is no task of ours: another encoding, an unknown name, rubbish."""
+    note(sender.app, (message.delivery_info or {}).get("routing_key") or "unknown", "refused")
+
+
+@signals.heartbeat_sent.connect(weak=False, dispatch_uid="chat.counts.workers")
+def _show(sender: Any = None, **_: object) -> None:
+    """The worker's main process says that it lives."""
+    if time.monotonic() - _shown["at"] < SHOWN_EVERY:
+        return
+    _shown["at"] = time.monotonic()
+    celery, name = sender.eventer.app, sender.eventer.hostname
+    with suppress(RedisError), _client(celery.conf.broker_url).pipeline(transaction=False) as pipeline:
+        pipeline.zadd(WORKERS, {name: time.time()})
+        pipeline.zremrangebyscore(WORKERS, "-inf", time.time() - 4 * ALIVE_SECONDS)
+        pipeline.expire(WORKERS, 4 * ALIVE_SECONDS)
+        pipeline.execute()
+
+
+@signals.worker_shutdown.connect(weak=False, dispatch_uid="chat.counts.gone")
+def _go(sender: Any = None, **_: object) -> None:
+    with suppress(RedisError):
+        _client(sender.app.conf.broker_url).zrem(WORKERS, sender.hostname)
+
+
+@cache
+def _client(url: str) -> Redis:
+    # Its pool notices a fork and opens connections of its own.
+    return Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS, max_connections=2)
+
+
+def _key(minute: int) -> str:
+    return f"chat:work:minute:{minute}"
+
+
+def _counter(found: dict[bytes, bytes]) -> Counter[tuple[str, str]]:
+    counted: Counter[tuple[str, str]] = Counter()
+    for field, number in found.items():
+        queue, _, outcome = field.decode().partition(":")
+        counted[queue, outcome] += int(number)
+    return counted
