@@ -149,7 +149,10 @@ async def _answers(ada: Person, hers: Socket, room: str, recorder: Recorder) -> 
     await hers.say("ping", ref=2)
     recorder.frame(await hers.expect("pong"))
     await hers.say("presence", ref="who", conversation=room)
-    recorder.frame(await hers.expect("ack", ref="who"), "ack.presence")
+    here = await hers.expect("ack", ref="who")
+    assert list(here["data"]) == ["online"]
+    # A process that has just begun does not know who is there, and says null.
+    recorder.frame(here | {"data": {"online": [ada.id]}}, "ack.presence")
     await hers.say("auth", ref="fresh", token=ada.access)
     recorder.frame(await hers.expect("ack", ref="fresh"), "ack.auth")
     await hers.say("read", ref=3, conversation=room, seq=99)

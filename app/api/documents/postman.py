@@ -7,6 +7,7 @@ Logging in stores the tokens, creating a conversation and sending a message stor
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,14 +19,9 @@ Json = dict[str, Any]
 
 SCHEMA: Final = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 BASE: Final = "base_url"
-VARIABLES: Final[Mapping[str, str]] = {
-    BASE: "http://127.0.0.1:8000",
-    "access": "",
-    "refresh": "",
-    "conversation_id": "",
-    "message_id": "",
-    "login_id": "",
-}
+VARIABLES: Final[Mapping[str, str]] = {BASE: "http://127.0.0.1:8000", "access": "", "refresh": ""}
+"""Beside those that stand in paths."""
+
 STORED: Final[Mapping[str, Mapping[str, str]]] = {
     "logIn": {"access": "access", "refresh": "refresh"},
     "refreshTokens": {"access": "access", "refresh": "refresh"},
@@ -51,7 +47,7 @@ def collection(openapi: Json) -> Json:
             "schema": SCHEMA,
         },
         "auth": {"type": "bearer", "bearer": [{"key": "token", "value": "{{access}}", "type": "string"}]},
-        "variable": [{"key": key, "value": value, "type": "string"} for key, value in VARIABLES.items()],
+        "variable": [{"key": key, "value": value, "type": "string"} for key, value in _variables(openapi).items()],
         "item": [
             {
                 "name": tag["name"],
@@ -61,6 +57,11 @@ def collection(openapi: Json) -> Json:
             for tag in openapi["tags"]
         ],
     }
+
+
+def _variables(openapi: Json) -> dict[str, str]:
+    in_paths = sorted({name for path in openapi["paths"] for name in re.findall(r"{(\w+)}", path)})
+    return {**VARIABLES, **dict.fromkeys(in_paths, "")}
 
 
 def _of_tag(openapi: Json, tag: str) -> Iterator[Json]:
