@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help up flower demo test check fmt lint types lock chaos trials bench documents golden openapi venv clean
+.PHONY: help up flower demo test check fmt lint types lock chaos trials bench documents golden openapi postman venv clean
 
 PY := .venv/bin/python
 SEED ?= 1
@@ -76,6 +76,9 @@ golden: venv ## write the frozen frames and views anew, on purpose: the wire cha
 
 openapi: venv ## write docs/openapi.json from the routes
 	@exec .venv/bin/chat openapi docs/openapi.json
+
+postman: venv ## write docs/postman.json from the routes
+	$(PY) -m app.cli openapi /dev/stdout | $(PY) -m app.api.documents.postman docs/postman.json
 
 clean: ## remove the environment and what tools left; never the data
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*

@@ -103,6 +103,7 @@ class Api(Process):
     ) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
+        self.arguments, self.environment, self.program = arguments, environment, program
         super().__init__("api", arguments, directory, {**environment, "PORT": str(port)}, program)
 
     def answers(self, path: str = "/readyz") -> bool:
@@ -153,6 +154,13 @@ class Processes:
                         raise
                     starting[at] = self._start_api(arguments, environment)
         return starting
+
+    def again(self, ended: Api) -> Api:
+        """Another in the place of one that has ended, ready: the same port, arguments and environment."""
+        one = Api(ended.arguments, self.directory, ended.environment, ended.port, ended.program)
+        self._all.append(one)
+        one.wait_ready()
+        return one
 
     def worker(self, *, concurrency: int = 1, program: Sequence[str] = PROGRAM, **environment: str) -> Process:
         """A worker that takes so many tasks at a time."""
