@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help up flower demo test check fmt lint types lock chaos trials bench documents golden openapi venv \
+.PHONY: help up flower demo test check fmt lint types lock chaos chaos-mutations trials bench documents golden openapi venv \
 	clean
 
 PY := .venv/bin/python
@@ -63,6 +63,9 @@ lock: venv ## make the locks anew from pyproject.toml
 
 chaos: venv ## the fault driver: make chaos SEED=7 MINUTES=30 PICTURE=run.svg
 	@exec $(PY) -m tests.chaos --seed $(SEED) --minutes $(MINUTES) $(addprefix --picture=,$(PICTURE))
+
+chaos-mutations: venv ## defects made on purpose, each of which the driver must see; ONLY=event-dropped for one
+	@exec $(PY) -m tests.chaos.mutations $(ONLY)
 
 trials: venv ## long trials: kills, Redis away, a storm of sockets, a reader that never reads, a long hello
 	@exec $(PY) -m tests.chaos.trials $(ONLY)
