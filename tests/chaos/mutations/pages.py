@@ -27,7 +27,7 @@ CALM = 24.0
 """Sends a second where the newest page must still hold what was edited."""
 
 
-@mutation("I4", reading.paging_is_complete)
+@mutation("I4", reading.paging_is_complete, seconds=14.0)
 def page_skips_one() -> None:
     """One page in three begins one message after where the page before ended."""
     chosen = one_in(3)
