@@ -3,11 +3,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help up flower demo test check fmt lint types lock chaos trials bench documents golden openapi postman venv clean
+.PHONY: help up flower demo test check fmt lint types lock chaos chaos-mutations trials bench documents golden openapi \
+	postman venv clean
 
 PY := .venv/bin/python
 SEED ?= 1
 MINUTES ?= 10
+PICTURE ?=
 ONLY ?=
 PYTEST_ARGS ?=
 # A test's process may not find the operator's own settings: tests set what they need.
@@ -59,8 +61,11 @@ types: venv ## mypy, strict
 lock: venv ## make the locks anew from pyproject.toml
 	@bash requirements/lock
 
-chaos: venv ## the fault driver: make chaos SEED=7 MINUTES=30
-	@exec $(PY) -m tests.chaos --seed $(SEED) --minutes $(MINUTES)
+chaos: venv ## the fault driver: make chaos SEED=7 MINUTES=30 PICTURE=run.svg
+	@exec $(PY) -m tests.chaos --seed $(SEED) --minutes $(MINUTES) $(addprefix --picture=,$(PICTURE))
+
+chaos-mutations: venv ## defects made on purpose, each of which the driver must see; ONLY=event-dropped for one
+	@exec $(PY) -m tests.chaos.mutations $(ONLY)
 
 trials: venv ## long trials: kills, Redis away, a storm of sockets, a reader that never reads, a long hello, the broker away
 	@exec $(PY) -m tests.chaos.trials $(ONLY)
