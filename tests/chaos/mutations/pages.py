@@ -19,7 +19,7 @@ from app.domain.messages.changes import Changes
 from app.domain.messages.pages import Ask, Span
 from app.domain.views import ReadState
 from app.realtime import cache, pages
-from app.realtime.cache import Cache, Missed, Wanted, key_of
+from app.realtime.cache import Cache, Missed, Wanted, Write, key_of
 from tests.chaos.checks import reading
 from tests.chaos.mutations.declared import fire, mutation, one_in, replace
 
@@ -101,31 +101,28 @@ def cache_not_proven() -> None:
 
         return serve
 
-    def losing(write: Any) -> Any:
-        def lose(self: Cache, pipeline: Pipeline, mode: str, *rest: Any) -> None:
-            if mode != "edit":
-                write(self, pipeline, mode, *rest)
+    def losing(run: Any) -> Any:
+        def lose(self: Cache, pipeline: Pipeline, writes: Sequence[Write]) -> None:
+            run(self, pipeline, [one for one in writes if one.mode != "edit"])
 
         return lose
 
     replace(Cache, "pages", believing)
-    replace(Cache, "_write", losing)
+    replace(Cache, "_run", losing)
 
 
 @mutation("I15", reading.the_cache_never_lies, rate=CALM, seconds=10.0)
 def edit_not_cached() -> None:
     """An edit moves the cache's proof and leaves the old text in it."""
 
-    def forgetting(write: Any) -> Any:
-        def half(self: Cache, pipeline: Pipeline, mode: str, *rest: Any) -> None:
-            if mode == "edit":
-                fire()
-                rest = (*rest[:-1], [])
-            write(self, pipeline, mode, *rest)
+    def forgetting(run: Any) -> Any:
+        def half(self: Cache, pipeline: Pipeline, writes: Sequence[Write]) -> None:
+            fire(sum(one.mode == "edit" for one in writes))
+            run(self, pipeline, [one._replace(entries=[]) if one.mode == "edit" else one for one in writes])
 
         return half
 
-    replace(Cache, "_write", forgetting)
+    replace(Cache, "_run", forgetting)
 
 
 @mutation("I8", reading.unread_converges)
