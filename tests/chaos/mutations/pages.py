@@ -111,7 +111,7 @@ def cache_not_proven() -> None:
     replace(Cache, "_run", losing)
 
 
-@mutation("I15", reading.the_cache_never_lies, rate=CALM, seconds=10.0)
+@mutation("I15", reading.pages_are_true_in_the_quiet, rate=CALM, seconds=10.0)
 def edit_not_cached() -> None:
     """An edit moves the cache's proof and leaves the old text in it."""
 
