@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
+from app.domain.audit.views import AuditPage, AuditRecord
 from app.domain.work.views import QueueReport, QueueState
+
+TEN: Final = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
+
+
+def _id(number: int) -> UUID:
+    return UUID(f"0199a7b0-7000-7000-8000-{number:012x}")
+
+
+ROOT, SPAMMER = _id(40), _id(41)
 
 ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
     QueueReport(
@@ -16,6 +28,14 @@ ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
             QueueState(name="upkeep", waiting=0, oldest=None, running=0, per_minute=12.4, retried=0, failed=0),
         ],
         workers=["celery@chat-1"],
+    ),
+    AuditPage(
+        items=[
+            AuditRecord(
+                id=_id(42), at=TEN, by=ROOT, action="account.suspended", subject=SPAMMER, details={"reason": "spam"}
+            )
+        ],
+        next=None,
     ),
 )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from app.api.operators.audit import AuditController
 from app.api.operators.queues import QueueController
 
-CONTROLLERS: Final = (QueueController,)
+CONTROLLERS: Final = (QueueController, AuditController)
