@@ -18,7 +18,7 @@ import structlog
 
 from app.domain.events import BEGINNINGS, ENDINGS, Change, LoginsEnded, ReadMoved
 from app.realtime.beginnings import Beginnings
-from app.realtime.connections import NOT_AUTHENTICATED, Connection
+from app.realtime.connections import NOT_AUTHENTICATED, REFUSED, Connection
 from app.realtime.deliveries import Frame, sender_of
 from app.realtime.journal import Journal
 from app.realtime.passing import Passed, Passing
@@ -189,7 +189,7 @@ class Hub:
             case ReadMoved():
                 tell_read(self, event)
             case LoginsEnded():
-                self.end_logins(event.sessions)
+                self.end_logins(event.sessions, refused=event.refused)
             case Typing() | Here():
                 tell_others(self, event)
             case Notice():
@@ -256,10 +256,10 @@ class Hub:
         if room.behind and room.connections:
             self.repairs.start(room)
 
-    def end_logins(self, sessions: Sequence[UUID] | set[UUID]) -> None:
+    def end_logins(self, sessions: Sequence[UUID], *, refused: bool) -> None:
         for session in sessions:
             for connection in list(self.logins.get(session, ())):
-                connection.close(NOT_AUTHENTICATED)
+                connection.close(REFUSED if refused else NOT_AUTHENTICATED)
 
     def mine(self, room: Room, user: UUID | None) -> list[Connection]:
         """The sockets of `user` that listen in `room`."""

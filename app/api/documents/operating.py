@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from app.domain.audit.views import AuditPage, AuditRecord
+from app.domain.operators.views import Account, AccountPage, ConversationRecord, ConversationRecordPage
 from app.domain.work.views import QueueReport, QueueState
 
 TEN: Final = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
@@ -37,8 +38,43 @@ ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
         ],
         next=None,
     ),
+    AccountPage(
+        items=[
+            Account(
+                id=SPAMMER,
+                first_name="Mallory",
+                last_name="Example",
+                created_at=TEN,
+                activated=True,
+                operator=False,
+                suspended_at=TEN,
+                closed_at=None,
+                conversations=3,
+                logins=0,
+                last_used_at=None,
+            )
+        ],
+        next=None,
+    ),
+    ConversationRecordPage(
+        items=[
+            ConversationRecord(
+                id=_id(43),
+                kind="group",
+                name="Engine room",
+                is_private=True,
+                creator=SPAMMER,
+                created_at=TEN,
+                updated_at=TEN,
+                deleted_at=None,
+                members=12,
+                messages=340,
+            )
+        ],
+        next=None,
+    ),
 )
 
-BODIES: Final[Mapping[str, Mapping[str, Any]]] = {}
+BODIES: Final[Mapping[str, Mapping[str, Any]]] = {"suspendAccount": {"spam": {"reason": "Spam in eight conversations"}}}
 
-PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {}
+PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {"user_id": ("The account's `id`.", str(SPAMMER))}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from app.api.operators.audit import AuditController
+from app.api.operators.people import LookupController
 from app.api.operators.queues import QueueController
 
-CONTROLLERS: Final = (QueueController, AuditController)
+CONTROLLERS: Final = (QueueController, AuditController, LookupController)

@@ -1,0 +1,31 @@
+"""What operators do is done with Redis away, too: within two seconds, at every process."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.faults.conftest import How, Nodes, Outage
+from tests.support.client import Socket
+from tests.support.operators import root
+
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(90)]
+
+REFUSED = 4403
+SECONDS = 2.0
+
+
+@pytest.mark.parametrize("how", ["stopped", "silent"])
+async def test_without_redis_a_suspended_account_is_out_within_two_seconds(
+    nodes: Nodes, database_url: str, how: How, outage: Outage
+) -> None:
+    operator, ada = await root(nodes.one, database_url), await nodes.one.register("Ada")
+    async with ada.listening() as here, ada.at(nodes.two).listening() as there:
+        outage.begin(how)
+        await operator.post(f"/ops/users/{ada.id}/suspend/", reason="spam")
+        async with asyncio.timeout(SECONDS):
+            assert [await socket.closed() for socket in (here, there)] == [REFUSED] * 2
+    async with Socket.opened(nodes.two, ada.access) as late:
+        assert await late.closed() == REFUSED
+    assert (await ada.at(nodes.two).call("GET", "/me/")).problem.status == 401
