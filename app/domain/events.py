@@ -93,7 +93,13 @@ class LoginsEnded(msgspec.Struct, frozen=True, kw_only=True, array_like=True, ta
     refused: bool = False
 
 
-Outgoing = Change | ReadMoved | LoginsEnded
+class Announced(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=4):
+    """A broadcast was sent; `number` is its place among them. Each process asks Postgres for whom and what."""
+
+    number: int
+
+
+Outgoing = Change | ReadMoved | LoginsEnded | Announced
 
 
 class Errand(NamedTuple):

@@ -27,8 +27,8 @@ MOST_WAITING = 20_000
 READS_AT_ONCE = 3
 """Connections that repairs, beginnings and catch-ups may take together; others wait, however many sockets come back."""
 
-CONNECTIONS = READS_AT_ONCE + 2
-"""One more for greetings, and one for the look, which waits for nobody."""
+CONNECTIONS = READS_AT_ONCE + 3
+"""One more for greetings, one for the look, which waits for nobody, and one for broadcasts."""
 
 
 class Glance(msgspec.Struct, frozen=True):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from app.domain.audit.views import AuditPage, AuditRecord
+from app.domain.broadcasts.views import Broadcast, BroadcastPage, MailProgress
 from app.domain.operators.views import Account, AccountPage, ConversationRecord, ConversationRecordPage
 from app.domain.work.views import QueueReport, QueueState
 
@@ -21,6 +22,23 @@ def _id(number: int) -> UUID:
 
 
 ROOT, SPAMMER = _id(40), _id(41)
+
+_broadcast = Broadcast(
+    id=_id(44),
+    state="mailing",
+    title="Maintenance tonight",
+    text="The chat is away from 22:00 to 22:10 UTC.",
+    to="everybody",
+    conversations=[],
+    created_by=ROOT,
+    created_at=TEN,
+    send_at=TEN,
+    sent_at=TEN,
+    expires_at=TEN + timedelta(days=30),
+    canceled_at=None,
+    mails_per_second=10,
+    mails=MailProgress(planned=1200, posted=450, sent=431, refused=2, unknown=0, dropped=1),
+)
 
 ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
     QueueReport(
@@ -38,6 +56,8 @@ ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
         ],
         next=None,
     ),
+    _broadcast,
+    BroadcastPage(items=[_broadcast], next=None),
     AccountPage(
         items=[
             Account(
@@ -75,6 +95,21 @@ ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
     ),
 )
 
-BODIES: Final[Mapping[str, Mapping[str, Any]]] = {"suspendAccount": {"spam": {"reason": "Spam in eight conversations"}}}
+BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "suspendAccount": {"spam": {"reason": "Spam in eight conversations"}},
+    "planBroadcast": {
+        "now": {"title": _broadcast.title, "text": _broadcast.text, "to": "everybody"},
+        "by mail": {
+            "title": _broadcast.title,
+            "text": _broadcast.text,
+            "to": "operators",
+            "mail": True,
+            "mails_per_second": 50,
+        },
+    },
+}
 
-PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {"user_id": ("The account's `id`.", str(SPAMMER))}
+PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {
+    "user_id": ("The account's `id`.", str(SPAMMER)),
+    "broadcast_id": ("The broadcast's `id`.", str(_broadcast.id)),
+}

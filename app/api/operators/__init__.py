@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from app.api.operators.audit import AuditController
+from app.api.operators.broadcasts import BroadcastController
 from app.api.operators.people import LookupController
 from app.api.operators.queues import QueueController
 
-CONTROLLERS: Final = (QueueController, AuditController, LookupController)
+CONTROLLERS: Final = (QueueController, AuditController, LookupController, BroadcastController)
