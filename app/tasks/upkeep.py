@@ -6,6 +6,7 @@ import structlog
 from celery import shared_task
 
 from app.domain.audit import trail
+from app.domain.broadcasts import mailing
 from app.domain.mails import outbox
 from app.domain.notifications import inbox
 from app.domain.users import expiry
@@ -23,7 +24,7 @@ def expire() -> int:
 async def _expire(tools: Tools) -> int:
     async with tools.database.transaction() as session:
         gone = await expiry.sweep(session) + await outbox.sweep(session) + await inbox.sweep(session)
-        gone += await trail.sweep(session, tools.audit)
+        gone += await trail.sweep(session, tools.audit) + await mailing.sweep(session)
     if gone:
         log.info("expired", rows=gone)
     return gone

@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import func, select, true, update
+from sqlalchemy import delete, func, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,6 +29,8 @@ EVERY: Final = timedelta(seconds=5)
 
 LARGEST_CHUNK: Final = 500
 MOST_SETTLED: Final = 5_000
+KEPT: Final = timedelta(days=90)
+MOST_SWEPT: Final = 10_000
 
 COUNTED: Final = {SENT: "mails_sent", REFUSED: "mails_refused", FAILED: "mails_refused", UNKNOWN: "mails_unknown"}
 """The column an outcome counts in; all others are `mails_dropped`: there was nobody to send it to any more."""
@@ -53,16 +55,16 @@ async def post_next(session: AsyncSession) -> int | None:
     size = min(LARGEST_CHUNK, int(broadcast.mails_per_second * EVERY.total_seconds()))
     people = await _next_people(session, broadcast, size)
     posted = await _post(session, broadcast, people)
-    pause = timedelta(seconds=len(people) / broadcast.mails_per_second)
-    values = {
-        "mailed_through": people[-1].id,
+    done: dict[str, object] = {"mails_due_at": None}
+    further = {
+        "mailed_through": people[-1].id if people else None,
         "mails_posted": BroadcastRow.mails_posted + posted,
-        # What a round that came late could have posted is made up for, what a stop of minutes could have is not.
-        "mails_due_at": func.greatest(BroadcastRow.mails_due_at, now - EVERY) + pause,
+        # What a round that came late could have posted is made up for; what a stop of minutes could have is not.
+        "mails_due_at": func.greatest(BroadcastRow.mails_due_at, now - EVERY)
+        + timedelta(seconds=len(people) / broadcast.mails_per_second),
     }
-    done = {"mails_due_at": None}
     await session.execute(
-        update(BroadcastRow).where(BroadcastRow.id == broadcast.id).values(values if people else done),
+        update(BroadcastRow).where(BroadcastRow.id == broadcast.id).values(further if people else done),
         execution_options=UNSYNCHRONIZED,
     )
     return posted
@@ -116,6 +118,28 @@ async def settle_next(session: AsyncSession) -> int:
             execution_options=UNSYNCHRONIZED,
         )
     return counts.total()
+
+
+async def sweep(session: AsyncSession) -> int:
+    """Forget to whom the oldest were posted, at most 10,000 rows; how many. The counters stay."""
+    old = (
+        select(BroadcastMail.broadcast_id, BroadcastMail.user_id)
+        .join(BroadcastRow, BroadcastRow.id == BroadcastMail.broadcast_id)
+        .where(
+            BroadcastRow.mails_due_at.is_(None),
+            BroadcastRow.sent_at < func.clock_timestamp() - KEPT,
+            BroadcastMail.outcome.is_not(None),
+        )
+        .limit(MOST_SWEPT)
+        .with_for_update(of=BroadcastMail, skip_locked=True)
+    )
+    gone = await session.execute(
+        delete(BroadcastMail)
+        .where(tuple_(BroadcastMail.broadcast_id, BroadcastMail.user_id).in_(old))
+        .returning(BroadcastMail.user_id),
+        execution_options=UNSYNCHRONIZED,
+    )
+    return len(gone.all())
 
 
 async def _next_people(session: AsyncSession, broadcast: AnyRow, size: int) -> list[AnyRow]:
