@@ -84,12 +84,22 @@ class ReadMoved(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_
 
 
 class LoginsEnded(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=3):
-    """These login sessions are over: their sockets close within 2 s, on every process."""
+    """These login sessions are over: their sockets close within 2 s, on every process.
+
+    `refused`: because the account is suspended, so that logging in anew does not help.
+    """
 
     sessions: tuple[UUID, ...]
+    refused: bool = False
 
 
-Outgoing = Change | ReadMoved | LoginsEnded
+class Announced(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=4):
+    """A broadcast was sent; `number` is its place among them. Each process asks Postgres for whom and what."""
+
+    number: int
+
+
+Outgoing = Change | ReadMoved | LoginsEnded | Announced
 
 
 class Errand(NamedTuple):

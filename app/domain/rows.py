@@ -24,6 +24,7 @@ __all__ = [
     "Entity",
     "Reader",
     "bucket_now",
+    "contains",
     "metadata",
     "uuid7",
 ]
@@ -50,6 +51,12 @@ BUCKET_SECONDS = 10
 
 UNSYNCHRONIZED = {"synchronize_session": False}
 """For UPDATE and DELETE: no object of the session is looked through for rows that they change."""
+
+
+def contains(text: Any, part: str) -> ColumnElement[bool]:
+    """Without case, as Postgres (and so the trigram indexes) sees it; wildcards in `part` are only characters."""
+    pattern = "".join(f"\\{character}" if character in "\\%_" else character for character in part)
+    return func.lower(text).like(func.lower(f"%{pattern}%"), escape="\\")
 
 
 def bucket_now() -> ColumnElement[int]:

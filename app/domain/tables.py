@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.domain.audit import models as audit
+from app.domain.broadcasts import models as broadcasts
 from app.domain.conversations import models as conversations
 from app.domain.mails import models as mails
 from app.domain.messages import models as messages
@@ -10,4 +12,4 @@ from app.domain.rows import metadata
 from app.domain.users import models as users
 from app.domain.work import models as work
 
-__all__ = ["conversations", "mails", "messages", "metadata", "notifications", "users", "work"]
+__all__ = ["audit", "broadcasts", "conversations", "mails", "messages", "metadata", "notifications", "users", "work"]

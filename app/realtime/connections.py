@@ -56,6 +56,8 @@ class Connection:
     its own user's read cursor as last told.
 
     `given_up` are those it was told to drop and not given again since: whatever it resumes then, it needs them whole.
+    `announced` is the number of the last broadcast it has been told of, None until it has been looked at;
+    `opened_at` that of the last one when it was opened.
     `ready` once `hello` is on its way, `settled` once the whole snapshot is.
     """
 
@@ -67,10 +69,12 @@ class Connection:
         "_stuck_since",
         "_waiting",
         "_wire",
+        "announced",
         "caller",
         "catching",
         "close_code",
         "given_up",
+        "opened_at",
         "ready",
         "rooms",
         "settled",
@@ -83,6 +87,8 @@ class Connection:
         self.rooms: dict[UUID, Room] = {}
         self.catching: dict[UUID, int] = {}
         self.given_up: set[UUID] | None = None
+        self.announced: int | None = None
+        self.opened_at: int | None = None
         self.ready = False
         self.settled = False
         self.close_code: int | None = None

@@ -13,7 +13,7 @@ from app.domain.messages.content import LONGEST_TEXT
 from app.domain.views import ConversationSummary
 from app.realtime.allowances import FRAMES_PER_SECOND
 from app.realtime.catching_up import MOST_CHANGES, catch_up, patiently
-from app.realtime.connections import NOT_AUTHENTICATED, Connection, Gone
+from app.realtime.connections import NOT_AUTHENTICATED, REFUSED, Connection, Gone
 from app.realtime.deliveries import frame_of
 from app.realtime.frames import LARGEST_FRAME
 from app.realtime.vocabulary import Conversations, Hello, Limits
@@ -45,7 +45,8 @@ async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: Limits
         mark = hub.passing.mark()
         snapshot = await patiently(connection, hub.journal.snapshot, connection.caller.session)
         if snapshot is None:
-            connection.close(NOT_AUTHENTICATED)
+            refused = await patiently(connection, hub.journal.is_refused)
+            connection.close(REFUSED if refused else NOT_AUTHENTICATED)
             raise Gone
         connection.put(
             frame_of(

@@ -16,9 +16,9 @@ from uuid import UUID
 
 import structlog
 
-from app.domain.events import BEGINNINGS, ENDINGS, Change, LoginsEnded, ReadMoved
+from app.domain.events import BEGINNINGS, ENDINGS, Announced, Change, LoginsEnded, ReadMoved
 from app.realtime.beginnings import Beginnings
-from app.realtime.connections import NOT_AUTHENTICATED, Connection
+from app.realtime.connections import NOT_AUTHENTICATED, REFUSED, Connection
 from app.realtime.deliveries import Frame, sender_of
 from app.realtime.journal import Journal
 from app.realtime.passing import Passed, Passing
@@ -38,7 +38,8 @@ TRUSTED_SECONDS = 2.0
 class Hub:
     """`fresh` is when the last successful look began, on the monotonic clock.
 
-    `arrived` is called when a socket of a user opens, `left` when the last one has closed.
+    `arrived` is called when a socket of a user opens, `left` when the last one has closed,
+    `announced` when a broadcast was sent. `last_broadcast` is the number up to which sockets were told, None at first.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -51,6 +52,8 @@ class Hub:
         self.fresh = float("-inf")
         self.arrived: Callable[[UUID], None] = _nobody
         self.left: Callable[[UUID], None] = _nobody
+        self.announced: Callable[[], None] = _nothing
+        self.last_broadcast: int | None = None
         self.repairs = Repairs(self)
         self.beginnings = Beginnings(self)
 
@@ -63,6 +66,7 @@ class Hub:
 
     def enter(self, connection: Connection) -> None:
         """From now on this socket hears of its user and login; of conversations once it subscribes."""
+        connection.opened_at = self.last_broadcast
         self.people.setdefault(connection.user, set()).add(connection)
         self.arrived(connection.user)
         self.logins.setdefault(connection.caller.session, set()).add(connection)
@@ -189,7 +193,9 @@ class Hub:
             case ReadMoved():
                 tell_read(self, event)
             case LoginsEnded():
-                self.end_logins(event.sessions)
+                self.end_logins(event.sessions, refused=event.refused)
+            case Announced():
+                self.announced()
             case Typing() | Here():
                 tell_others(self, event)
             case Notice():
@@ -256,10 +262,10 @@ class Hub:
         if room.behind and room.connections:
             self.repairs.start(room)
 
-    def end_logins(self, sessions: Sequence[UUID] | set[UUID]) -> None:
+    def end_logins(self, sessions: Sequence[UUID], *, refused: bool) -> None:
         for session in sessions:
             for connection in list(self.logins.get(session, ())):
-                connection.close(NOT_AUTHENTICATED)
+                connection.close(REFUSED if refused else NOT_AUTHENTICATED)
 
     def mine(self, room: Room, user: UUID | None) -> list[Connection]:
         """The sockets of `user` that listen in `room`."""
@@ -274,6 +280,10 @@ class Hub:
 
 def _nobody(user: UUID) -> None:
     """Who counts those who come and go."""
+
+
+def _nothing() -> None:
+    """Who tells broadcasts."""
 
 
 def _position(change: Change) -> int:

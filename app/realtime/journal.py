@@ -15,7 +15,7 @@ from app.domain.errors import Forbidden, NotFound
 from app.domain.messages.changes import Changes, changes_after
 from app.domain.messages.greetings import Newcomer, greetings
 from app.domain.messages.inbox import summary
-from app.domain.users.lately import logins_ended_since
+from app.domain.users.lately import is_suspended, logins_ended_since
 from app.domain.views import ConversationSummary
 from app.realtime.batching import Batcher
 
@@ -27,17 +27,20 @@ MOST_WAITING = 20_000
 READS_AT_ONCE = 3
 """Connections that repairs, beginnings and catch-ups may take together; others wait, however many sockets come back."""
 
-CONNECTIONS = READS_AT_ONCE + 2
-"""One more for greetings, and one for the look, which waits for nobody."""
+CONNECTIONS = READS_AT_ONCE + 3
+"""One more for greetings, one for the look, which waits for nobody, and one for broadcasts."""
 
 
 class Glance(msgspec.Struct, frozen=True):
-    """What one look found. `began` is Postgres's clock before it read, in seconds since 1970."""
+    """What one look found. `began` is Postgres's clock before it read, in seconds since 1970.
+
+    `ended_logins` are told apart by whether the account is suspended.
+    """
 
     began: float
     moved: list[Moved]
     memberships: list[Belongs]
-    ended_logins: set[UUID]
+    ended_logins: dict[UUID, bool]
 
 
 class Journal:
@@ -56,6 +59,11 @@ class Journal:
         A thousand sockets that come back at once take one connection, and share its statements.
         """
         return await self._snapshots.call(Newcomer(user, login))
+
+    async def is_refused(self, user: UUID) -> bool:
+        """Whether the account is suspended: logging in anew does not help then."""
+        async with self._slots, self._database.transaction() as session:
+            return await is_suspended(session, user)
 
     async def summary(self, user: UUID, conversation: UUID) -> ConversationSummary | None:
         """The conversation as `user` sees it now, or None when they are not in it."""

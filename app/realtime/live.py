@@ -12,6 +12,7 @@ from app.db import Database
 from app.domain.messages.sending import Sender
 from app.domain.users.tokens import Tokens
 from app.realtime.allowances import FRAMES_PER_SECOND
+from app.realtime.announcements import Announcements
 from app.realtime.bus import Bus
 from app.realtime.commands import Means
 from app.realtime.handshake import Gate, Requests
@@ -43,6 +44,8 @@ class Live:
         self.bus = bus
         self.hub = Hub(Journal(readers or database))
         self.look = Look(self.hub)
+        self.announcements = Announcements(self.hub, readers or database)
+        self.hub.announced = self.announcements.soon
         self.presence = Presence(bus.accelerator, database, bus.tell, bus.origin.hex())
         self.hub.arrived, self.hub.left = self.presence.arrived, self.presence.left
         gate = Gate(database, tokens, requests, origins=origins, query_tokens=query_tokens, proxy_hops=proxy_hops)
@@ -58,7 +61,7 @@ class Live:
     async def start(self) -> None:
         """On the process's loop. A database that is away now is looked for every second."""
         await self.bus.start()
-        runs = (self.look.run(), self.sockets.watch(), self.presence.run())
+        runs = (self.look.run(), self.sockets.watch(), self.presence.run(), self.announcements.run())
         self._tasks = [asyncio.create_task(run) for run in runs]
 
     async def drain(self) -> None:

@@ -72,7 +72,8 @@ class Look:
         """Repair what is behind, begin and end what was missed. `started` is on the monotonic clock."""
         hub = self._hub
         hub.fresh = started
-        hub.end_logins(glance.ended_logins & hub.logins.keys())
+        for login in glance.ended_logins.keys() & hub.logins.keys():
+            hub.end_logins((login,), refused=glance.ended_logins[login])
         for moved in glance.moved:
             room = hub.rooms.get(moved.conversation)
             if room is not None and moved.position > room.delivered:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.domain.events import Change, LoginsEnded, ReadMoved
+from app.domain.events import Announced, Change, LoginsEnded, ReadMoved
 
 TYPING_SECONDS = 10
 """A typing mark ends by itself after this long (contract)."""
@@ -28,7 +28,7 @@ class Typing(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_fie
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=12):
-    """A ready frame (`notification`, `broadcast`) for all sockets of `users`; empty means everybody."""
+    """A ready frame (`notification`) for all sockets of `users`; empty means everybody."""
 
     users: tuple[UUID, ...]
     frame: bytes
@@ -50,4 +50,4 @@ class Here(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field
 
 
 Signal: TypeAlias = Typing | Notice | Here
-Event: TypeAlias = Change | ReadMoved | LoginsEnded | Signal
+Event: TypeAlias = Change | ReadMoved | LoginsEnded | Announced | Signal

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from app.domain.broadcasts.views import Announcement
 from app.domain.views import ConversationFacts, ConversationSummary, Member, Message, Notification, ReadState
 from app.realtime.frames import Ref
 
@@ -172,6 +173,10 @@ class Notified(Notification, frozen=True, kw_only=True, tag_field="type", tag="n
     """As in the list: unread messages of one conversation. The same `id` again means that it grew."""
 
 
+class Broadcast(Announcement, frozen=True, kw_only=True, tag_field="type", tag="broadcast"):
+    """Operators announce something. After a crash it may be told again with the same `id`."""
+
+
 class AccessRevoked(ServerFrame, frozen=True, kw_only=True, tag="access.revoked"):
     """Nothing of this conversation follows: drop it."""
 
@@ -249,7 +254,7 @@ DURABLE = (
     *(ConversationCreated, ConversationUpdated, ConversationDeleted),
     *(MemberJoined, MemberAdded, MemberLeft, MemberRemoved, MemberPromoted, MemberDemoted, MemberUpdated),
 )
-FLEETING = (SomebodyRead, SomebodyTypes, SomebodyIsHere, Notified, AccessRevoked)
+FLEETING = (SomebodyRead, SomebodyTypes, SomebodyIsHere, Notified, Broadcast, AccessRevoked)
 ANSWERS = (Sent, HasRead, WhoWasHere, Renewed, Error, Throttled, CaughtUp, Reset, Pong)
 TOLD: tuple[type[msgspec.Struct], ...] = (*SNAPSHOT, *DURABLE, *FLEETING, *ANSWERS)
 """Every frame a server sends."""

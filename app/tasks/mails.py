@@ -9,6 +9,7 @@ import structlog
 from celery import shared_task
 
 from app.db import Session
+from app.domain.broadcasts import letters as broadcasts
 from app.domain.mails import outbox
 from app.domain.mails.outbox import FAILED, REFUSED, SENT, UNKNOWN, Claimed
 from app.domain.notifications import letters as notifications
@@ -61,6 +62,8 @@ async def _send(tools: Tools, mail: UUID) -> str:
 async def _letter_of(tools: Tools, session: Session, claimed: Claimed) -> Letter | str:
     if claimed.kind == "unread":
         return await notifications.letter_of(session, claimed, tools.notices.unsubscribing)
+    if claimed.kind == "broadcast":
+        return await broadcasts.letter_of(session, claimed)
     return await letter_of(session, claimed)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import structlog
 from celery import current_app, shared_task
 
+from app.domain.audit import trail
+from app.domain.broadcasts import mailing
 from app.domain.mails import outbox
 from app.domain.notifications import inbox
 from app.domain.users import expiry
@@ -45,6 +47,7 @@ async def _expire(tools: Tools) -> int:
     async with tools.database.transaction() as session:
         gone = await expiry.sweep(session) + await outbox.sweep(session) + await inbox.sweep(session)
         gone += await failed.sweep(session)
+        gone += await trail.sweep(session, tools.audit) + await mailing.sweep(session)
     if gone:
         log.info("expired", rows=gone)
     return gone

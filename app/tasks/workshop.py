@@ -57,7 +57,10 @@ class Swept(Protocol):
 
 
 class Tools(msgspec.Struct, frozen=True):
-    """What tasks work with. Wiring makes them: tasks know neither settings nor Redis."""
+    """What tasks work with. Wiring makes them: tasks know neither settings nor Redis.
+
+    `audit` is how long the audit is kept.
+    """
 
     database: Database
     rebuild_cache: Callable[[UUID], Awaitable[int]]
@@ -65,6 +68,7 @@ class Tools(msgspec.Struct, frozen=True):
     post: Post
     letterhead: Letterhead
     notices: Notices
+    audit: timedelta
     slack: Slack | None = None
 
 

@@ -123,11 +123,11 @@ async def test_page_sizes_are_capped(api: Client, limit: str) -> None:
 
 async def test_the_search_can_use_the_index(database: Database) -> None:
     """Written as the index is: were the expressions to differ, Postgres would read every row instead."""
-    from app.domain.users.people import _matches
+    from app.domain.users.people import matches
 
     async with database.transaction() as session:
         await session.execute(text("SET LOCAL enable_seqscan = off"))
-        compiled = _matches("sklodowska").compile(
+        compiled = matches("sklodowska").compile(
             dialect=database.engine.dialect, compile_kwargs={"literal_binds": True}
         )
         plan = await session.execute(text(f"EXPLAIN SELECT id FROM users WHERE {compiled}".replace(":", "\\:")))

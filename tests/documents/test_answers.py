@@ -61,7 +61,7 @@ class Known(msgspec.Struct, frozen=True):
 
 
 def make_known(url: str, database_url: str) -> Known:
-    """Ada, an operator, with a login and a conversation of twelve messages, the first an image; Grace is not in it."""
+    """Ada, an operator, with a login and, alone in it, a conversation of twelve messages, the first an image."""
     with httpx.Client(base_url=f"{url}/api/v1", timeout=10, trust_env=False) as client:
 
         def post(path: str, **body: Any) -> Json:
@@ -73,7 +73,7 @@ def make_known(url: str, database_url: str) -> Known:
             address = f"{uuid7()}@example.org"
             return post("/users/", email=address, password=PASSWORD, first_name=first_name, last_name="Tester")
 
-        ada, grace = register("Ada"), register("Grace")
+        ada, grace, mallory = register("Ada"), register("Grace"), register("Mallory")
         promote(database_url, ada["email"])
         login = post("/login/", email=ada["email"], password=PASSWORD)
         client.headers["Authorization"] = f"Bearer {login['access']}"
@@ -84,7 +84,13 @@ def make_known(url: str, database_url: str) -> Known:
         (session,) = [one["id"] for one in client.get("/sessions/").json()["items"]]
         return Known(
             {"Authorization": client.headers["Authorization"]},
-            {"conversation_id": conversation, "message_id": texts[0], "login_id": session, "image_id": image},
+            {
+                "conversation_id": conversation,
+                "message_id": texts[0],
+                "login_id": session,
+                "image_id": image,
+                "user_id": mallory["id"],
+            },
             {
                 examples.TOKEN: login["refresh"],
                 str(examples.GRACE.id): grace["id"],

@@ -17,9 +17,12 @@ import pytest
 from app.api.documents.examples import ANSWERS
 from app.api.problems import Problem
 from app.domain import views
+from app.domain.broadcasts.views import Announcement
 from app.domain.events import ChangeType, view_change
 from app.domain.notifications.telling import Told
 from app.domain.views import Member, NotificationPage, Person
+from app.realtime import announcements
+from app.realtime.deliveries import payloads_of
 from app.realtime.signals import Here
 from tests.documents.markers import ROOT
 from tests.documents.session import Recorder, play
@@ -46,7 +49,12 @@ async def played(urls: tuple[str, str]) -> Recorder:
     recorder = await play(*nodes)
     for node in nodes:
         await node.close()
-    for frame in (_renamed(), Here(conversation=UUID(int=1), user=UUID(int=10), online=True).frame(), _told()):
+    for frame in (
+        _renamed(),
+        Here(conversation=UUID(int=1), user=UUID(int=10), online=True).frame(),
+        _told(),
+        _announced(),
+    ):
         recorder.frame(msgspec.json.decode(frame))
     for name in ("NotificationPage", "NotificationDecisions", "Attention"):
         view = msgspec.to_builtins(ANSWERS[name])
@@ -60,6 +68,14 @@ def _told() -> bytes:
     """What a worker tells after a while; `tests/notifications` holds the list against what a socket is told."""
     [notification] = cast("NotificationPage", ANSWERS["NotificationPage"]).items
     return Told(UUID(int=10), notification).frame()
+
+
+def _announced() -> bytes:
+    """What operators announce; `tests/story/test_broadcasts.py` holds it against what a socket is told."""
+    moment = datetime(2026, 5, 4, 9, tzinfo=UTC)
+    told = Announcement(id=UUID(int=44), title="Maintenance", text="Away from 22:00 UTC.", sent_at=moment)
+    [frame] = payloads_of(announcements.frame(told).wire)
+    return frame
 
 
 def _renamed() -> bytes:

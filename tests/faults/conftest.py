@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
+from functools import partial
+from typing import Literal
 
 import msgspec
 import pytest
 
 from app.local.valkey import Valkey
-from tests.support.client import Node
+from tests.support.client import Node, eventually
 from tests.support.processes import Api, Processes, last_words, processes
 from tests.support.proxy import Proxy
 from tests.support.servers import public_directory, run_valkey
 from tests.support.wires import Losses, PostgresWire, RedisWire, Trap
+
+How = Literal["stopped", "silent"]
 
 
 class Breakable(msgspec.Struct, frozen=True):
@@ -69,6 +73,53 @@ async def nodes(breakable: Breakable) -> AsyncIterator[Nodes]:
     yield found
     await found.one.close()
     await found.two.close()
+
+
+class Outage:
+    """Redis is away for both processes from `begin` to `end`."""
+
+    def __init__(self, breakable: Breakable, nodes: Nodes, valkey: Valkey) -> None:
+        self._processes = (breakable.one, breakable.two)
+        self._ways = breakable.ways_to_redis
+        self._nodes = nodes
+        self._valkey = valkey
+        self._before: list[tuple[int, int]] | None = None
+
+    def begin(self, how: How) -> None:
+        self._before = self._buses()
+        if how == "stopped":
+            self._valkey.stop()
+            return
+        for way in self._ways:
+            way.swallow()
+
+    async def end(self) -> None:
+        """Once both have noticed, it is there again, until both have noticed that, too."""
+        if (before := self._before) is None:
+            return
+        self._before = None
+        try:
+            await eventually(lambda: all(now[0] > was[0] for now, was in zip(self._buses(), before, strict=True)))
+        finally:
+            for way in self._ways:
+                way.resume()
+            if self._valkey.process is None or self._valkey.process.poll() is not None:
+                self._valkey.start()
+        await eventually(lambda: all(now[1] > was[1] for now, was in zip(self._buses(), before, strict=True)))
+        for node in (self._nodes.one, self._nodes.two):
+            await eventually(partial(healed, node))
+
+    def _buses(self) -> list[tuple[int, int]]:
+        """How often each process lost the bus and heard it."""
+        return [(one.said.count("bus_lost"), one.said.count("bus_heard")) for one in self._processes]
+
+
+@pytest.fixture
+async def outage(breakable: Breakable, nodes: Nodes, valkey: Valkey) -> AsyncIterator[Outage]:
+    """Over when the test is, whatever happened."""
+    made = Outage(breakable, nodes, valkey)
+    yield made
+    await made.end()
 
 
 async def degraded(node: Node) -> list[str]:

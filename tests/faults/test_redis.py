@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Literal, TypeVar
+from collections.abc import Awaitable
+from typing import TypeVar
 
 import pytest
 
-from app.local.valkey import Valkey
-from tests.faults.conftest import Breakable, Nodes, degraded, healed
+from tests.faults.conftest import How, Nodes, Outage, degraded
 from tests.support.client import Socket, eventually
 from tests.support.ledger import log_state
 
@@ -19,48 +18,22 @@ T = TypeVar("T")
 ANSWER_SECONDS = 2.0
 """Contract (I12): nothing waits longer."""
 
-How = Literal["stopped", "silent"]
-
 
 async def in_time(call: Awaitable[T]) -> T:
     async with asyncio.timeout(ANSWER_SECONDS):
         return await call
 
 
-@pytest.fixture
-async def take_away(breakable: Breakable, valkey: Valkey) -> AsyncIterator[Callable[[How], None]]:
-    """Breaks Redis for both processes; afterwards it is there, whatever happened."""
-
-    def take(how: How) -> None:
-        if how == "stopped":
-            valkey.stop()
-            return
-        for way in breakable.ways_to_redis:
-            way.swallow()
-
-    yield take
-    bring_back(breakable, valkey)
-
-
-def bring_back(breakable: Breakable, valkey: Valkey) -> None:
-    for way in breakable.ways_to_redis:
-        way.resume()
-    if valkey.process is None or valkey.process.poll() is not None:
-        valkey.start()
-
-
 @pytest.mark.parametrize("how", ["stopped", "silent"])
 async def test_without_redis_the_chat_goes_on_and_with_it_again_no_restart_is_needed(
-    breakable: Breakable, nodes: Nodes, valkey: Valkey, database_url: str, how: How, take_away: Callable[[How], None]
+    nodes: Nodes, database_url: str, how: How, outage: Outage
 ) -> None:
     ada, linus, eve = [await nodes.one.register(name) for name in ("Ada", "Linus", "Eve")]
     linus, eve = linus.at(nodes.two), eve.at(nodes.two)
     engines = await ada.converse(linus)
-    lost = {one: one.said.count("bus_lost") for one in (breakable.one, breakable.two)}
-    heard = {one: one.said.count("bus_heard") for one in (breakable.one, breakable.two)}
 
     async with ada.listening() as to_ada, linus.listening() as to_linus, eve.listening() as to_eve:
-        take_away(how)
+        outage.begin(how)
         for at in range(3):
             (await in_time(ada.say(engines, f"without {at}"))).good(201)
             await to_linus.expect("message.created", within=3)
@@ -77,13 +50,7 @@ async def test_without_redis_the_chat_goes_on_and_with_it_again_no_restart_is_ne
         for node in (nodes.one, nodes.two):
             assert await in_time(degraded(node)) == ["redis"]
 
-        for one in (breakable.one, breakable.two):
-            await eventually(lambda one=one: one.said.count("bus_lost") > lost[one])  # type: ignore[misc]
-        bring_back(breakable, valkey)
-        for one in (breakable.one, breakable.two):
-            await eventually(lambda one=one: one.said.count("bus_heard") > heard[one])  # type: ignore[misc]
-        for node in (nodes.one, nodes.two):
-            await eventually(lambda node=node: healed(node))  # type: ignore[misc]
+        await outage.end()
         (await ada.say(engines, "with")).good(201)
         (await linus.say(engines, "with")).good(201)
         for socket, missed in ((to_ada, 0), (to_linus, 0), (to_eve, 4)):

@@ -98,7 +98,8 @@ async def test_a_suspended_account_opens_nothing(node: Node) -> None:
     async with node.database.transaction() as session:
         (await session.get_one(User, ada.user)).suspended_at = moment()
     listener = await node.open(headers={"Authorization": f"Bearer {node.access(ada)}"})
-    assert await listener.closed() == 4401
+    assert await listener.closed() == 4403
+    assert listener.frames == []
 
 
 async def test_a_foreign_page_is_refused_and_ours_is_not(node: Node) -> None:

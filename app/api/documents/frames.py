@@ -91,6 +91,13 @@ EXAMPLES: Final[Mapping[str, Json]] = {
     "typing": {"type": "typing", "conversation": CONVERSATION, "user": GRACE.id, "expires_in": 10},
     "presence": {"type": "presence", "conversation": CONVERSATION, "user": GRACE.id, "online": True},
     "notification": {"type": "notification", **msgspec.to_builtins(ANSWERS["NotificationPage"])["items"][0]},
+    "broadcast": {
+        "type": "broadcast",
+        "id": LOGIN,
+        "title": "Maintenance tonight",
+        "text": "The chat is away from 22:00 to 22:10 UTC.",
+        "sent_at": NINE,
+    },
     "access.revoked": {"type": "access.revoked", "conversation": CONVERSATION, "reason": "removed"},
     "ack.send": {"type": "ack", "ref": 1, "data": _message},
     "ack.read": {"type": "ack", "ref": 2, "data": {"read_seq": 12, "unread": 0}},

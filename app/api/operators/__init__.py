@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from app.api.operators.audit import AuditController
+from app.api.operators.broadcasts import BroadcastController
 from app.api.operators.failed_tasks import FailedTaskController
+from app.api.operators.people import LookupController
 from app.api.operators.queues import QueueController
 
-CONTROLLERS: Final = (QueueController, FailedTaskController)
+CONTROLLERS: Final = (QueueController, FailedTaskController, AuditController, LookupController, BroadcastController)

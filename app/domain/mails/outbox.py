@@ -6,7 +6,7 @@ accepted is postponed and tried again, what may have been is settled as `unknown
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -33,6 +33,7 @@ Kind = Literal[
     "second_factor_on",
     "second_factor_off",
     "unread",
+    "broadcast",
 ]
 
 SENT, UNKNOWN, REFUSED, FAILED, CLOSED = "sent", "unknown", "refused", "failed", "account closed"
@@ -79,6 +80,21 @@ async def post(
     )
     entrust(session, Errand("mail", mail))
     return mail
+
+
+async def post_many(
+    session: AsyncSession, kind: Kind, letters: Sequence[tuple[UUID, str, Mapping[str, str]]]
+) -> list[UUID]:
+    """The same for many accounts at once, each with its address and facts; the mails' ids, in that order."""
+    mails = [uuid7() for _ in letters]
+    rows = [
+        {"id": mail, "kind": kind, "address": address, "user_id": user, "facts": dict(facts)}
+        for mail, (user, address, facts) in zip(mails, letters, strict=True)
+    ]
+    await session.execute(insert(Mail), rows)
+    for mail in mails:
+        entrust(session, Errand("mail", mail))
+    return mails
 
 
 async def claim(session: AsyncSession, mail: UUID) -> Claimed | None:

@@ -22,7 +22,7 @@ from app.domain.conversations.models import Conversation, Membership
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.messages.models import MessageRow
 from app.domain.messages.reading import MESSAGE_COLUMNS, SENDER, SENDER_COLUMNS, as_message
-from app.domain.rows import AnyRow
+from app.domain.rows import AnyRow, contains
 from app.domain.texts import clean
 from app.domain.users.models import User
 from app.domain.views import ConversationPage, ConversationSummary, Person
@@ -231,7 +231,4 @@ async def discover(
 
 
 def _part_of(text: ColumnElement[str] | InstrumentedAttribute[str], search: str) -> ColumnElement[bool]:
-    """Without case, as Postgres (and so the index) sees it; wildcards in `search` are only characters."""
-    clean(search, "search", LONGEST_SEARCH, least=0)
-    pattern = "".join(f"\\{character}" if character in "\\%_" else character for character in search)
-    return func.lower(text).like(func.lower(f"%{pattern}%"))
+    return contains(text, clean(search, "search", LONGEST_SEARCH, least=0))

@@ -63,8 +63,8 @@ async def verify(session: AsyncSession, token: str, tokens: Tokens) -> None:
         raise refused()
 
 
-async def end(session: AsyncSession, *which: ColumnElement[bool]) -> list[UUID]:
-    """End all logins that meet these conditions; answers which were ended by this."""
+async def end(session: AsyncSession, *which: ColumnElement[bool], refused: bool = False) -> list[UUID]:
+    """End all logins that meet these conditions; answers which were ended by this. `refused`: see LoginsEnded."""
     ended = await session.scalars(
         update(LoginSession)
         .where(LoginSession.revoked_at.is_(None), *which)
@@ -73,7 +73,7 @@ async def end(session: AsyncSession, *which: ColumnElement[bool]) -> list[UUID]:
         execution_options=UNSYNCHRONIZED,
     )
     if sessions := list(ended):
-        record(session, LoginsEnded(sessions=tuple(sessions)))
+        record(session, LoginsEnded(sessions=tuple(sessions), refused=refused))
     return sessions
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Unauthenticated
+from app.domain.rows import contains
 from app.domain.texts import clean
 from app.domain.users.callers import Caller
 from app.domain.users.emails import owned_by
@@ -34,7 +34,7 @@ async def find(
     Raises:
         Invalid: `search` is shorter than 2 characters, or the cursor is of another list.
     """
-    found = User.id == caller.user if search is None else _matches(search)
+    found = User.id == caller.user if search is None else matches(search)
     query = select(User.id, User.first_name, User.last_name).where(found, account_is_open())
     if (after := from_cursor(cursor, _At)) is not None:
         query = query.where(User.id > after.id)
@@ -45,9 +45,9 @@ async def find(
     return PersonPage(items=items, next=to_cursor(_At(items[-1].id)) if len(rows) > limit else None)
 
 
-def _matches(search: str) -> ColumnElement[bool]:
+def matches(search: str) -> ColumnElement[bool]:
+    """Of `User`: has this in the name, or is the owner of exactly that e-mail. Raises Invalid."""
     search = clean(search.strip(), "search", LONGEST, SHORTEST)
     # Written as in the trigram index, first and last name in one, or the index would not be used.
-    name = func.lower(User.first_name + literal_column("' '") + User.last_name)
-    escaped = re.sub(r"([\\%_])", r"\\\1", search)
-    return or_(name.like(func.lower(f"%{escaped}%"), escape="\\"), owned_by(search))
+    name = User.first_name + literal_column("' '") + User.last_name
+    return or_(contains(name, search), owned_by(search))

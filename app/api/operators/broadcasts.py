@@ -1,0 +1,83 @@
+"""Announcing something to many: now or later, on sockets and, if wanted, by mail."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from app.api.authentication import OPERATORS
+from app.api.paging import Cursor, Limit
+from app.api.problems import documented
+from app.db import Session
+from app.domain.broadcasts import planning, reading
+from app.domain.broadcasts.planning import USUAL
+from app.domain.broadcasts.views import Audience, Broadcast, BroadcastPage
+from app.domain.users.callers import Caller
+
+NO_CONTENT = 204
+
+
+class Plan(msgspec.Struct, forbid_unknown_fields=True):
+    """`conversations` are named when `to` is that. Without `send_at` it is sent at once."""
+
+    title: str
+    text: str
+    to: Audience
+    conversations: list[UUID] = []
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+    mail: bool = False
+    mails_per_second: int = USUAL
+
+
+class BroadcastController(Controller):
+    tags = ("Operators",)
+    opt = OPERATORS
+    path = "/ops/broadcasts"
+
+    @post(
+        "/",
+        operation_id="planBroadcast",
+        summary="Announce something, now or later",
+        description="All who are connected are told within two seconds of its time, others when they next connect.",
+        responses=documented("400 unknown_conversation", "404 not_found", "409 too_many_broadcasts"),
+    )
+    async def plan(
+        self, data: JSONBody[Plan], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> Broadcast:
+        return await reading.show(tx, await planning.plan(tx, by=caller.user, **msgspec.structs.asdict(data)))
+
+    @get(
+        "/",
+        operation_id="listBroadcasts",
+        summary="All broadcasts with the progress of their mails, the last planned first",
+        responses=documented("400 invalid_cursor", "404 not_found"),
+    )
+    async def page(self, tx: NamedDependency[Session], cursor: Cursor = None, limit: Limit = 50) -> BroadcastPage:
+        return await reading.listing(tx, limit=limit, cursor=cursor)
+
+    @get(
+        "/{broadcast_id:uuid}",
+        operation_id="getBroadcast",
+        summary="One broadcast with the progress of its mails",
+        responses=documented("404 not_found"),
+    )
+    async def show(self, broadcast_id: FromPath[UUID], tx: NamedDependency[Session]) -> Broadcast:
+        return await reading.show(tx, broadcast_id)
+
+    @post(
+        "/{broadcast_id:uuid}/cancel",
+        status_code=NO_CONTENT,
+        operation_id="cancelBroadcast",
+        summary="Tell nobody of it any more, and post no more mails",
+        responses=documented("404 not_found", "409 already_canceled"),
+    )
+    async def cancel(
+        self, broadcast_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> None:
+        await planning.cancel(tx, broadcast_id, by=caller.user)

@@ -1,0 +1,117 @@
+"""`chat broadcast`, `chat broadcasts`: announcing from the server's machine, and looking what became of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
+
+from app.cli.verbs import Verbs, load_beside
+
+if TYPE_CHECKING:
+    from app.db import Session
+    from app.domain.broadcasts.views import Broadcast
+
+T = TypeVar("T")
+LISTED = 20
+
+
+def add(verbs: Verbs) -> None:
+    verb = verbs.add("broadcast", broadcast, "announce something to everybody, to operators, or in conversations")
+    verb.add_argument("title")
+    verb.add_argument("--text", required=True, help="what is announced")
+    verb.add_argument(
+        "--to", nargs="+", default=["everybody"], help="everybody (which it is), operators, or ids of conversations"
+    )
+    verb.add_argument("--at", type=_time, help="when, as 2026-05-04T09:00:00Z (now)")
+    verb.add_argument("--mail", action="store_true", help="by mail, too")
+    verb.add_argument("--mails-per-second", type=int, default=10, help="no faster than this (10)")
+
+    verb = verbs.add("broadcasts", broadcasts, "the newest broadcasts, and how far their mails are")
+    verb.add_argument("--cancel", type=UUID, metavar="ID", help="tell nobody of this one any more")
+
+
+def broadcast(asked: argparse.Namespace) -> int:
+    from app.domain.broadcasts import planning, reading
+
+    words = asked.to == ["everybody"] or asked.to == ["operators"]
+    try:
+        named = [] if words else [UUID(one) for one in asked.to]
+    except ValueError:
+        print("chat: --to is everybody, operators, or ids of conversations.", file=sys.stderr)
+        return 1
+
+    async def plan(session: Session) -> Broadcast:
+        made = await planning.plan(
+            session,
+            by=None,
+            title=asked.title,
+            text=asked.text,
+            to=asked.to[0] if words else "conversations",
+            conversations=named,
+            send_at=asked.at,
+            mail=asked.mail,
+            mails_per_second=asked.mails_per_second,
+        )
+        return await reading.show(session, made)
+
+    return _run(plan, lambda made: _line(made))
+
+
+def broadcasts(asked: argparse.Namespace) -> int:
+    from app.domain.broadcasts import planning, reading
+
+    async def listed(session: Session) -> list[Broadcast]:
+        if asked.cancel is not None:
+            await planning.cancel(session, asked.cancel, by=None)
+            return [await reading.show(session, asked.cancel)]
+        return (await reading.listing(session, limit=LISTED, cursor=None)).items
+
+    return _run(listed, lambda found: "\n".join(map(_line, found)) or "There are no broadcasts.")
+
+
+def _run(work: Callable[[Session], Awaitable[T]], told: Callable[[T], str]) -> int:
+    """In one transaction. Sockets are told by the API's processes, which look every second."""
+    import asyncio
+
+    from app.db import Database, open_engine
+    from app.domain.errors import ChatError
+
+    settings = load_beside()
+
+    async def once() -> T:
+        database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
+        try:
+            async with database.transaction() as session:
+                return await work(session)
+        finally:
+            await database.close()
+
+    try:
+        done = asyncio.run(once())
+    except ChatError as error:
+        wrong = "".join(f" {field}: {message}" for field, message in getattr(error, "errors", ()))
+        print(f"chat: {error.detail}{wrong}", file=sys.stderr)
+        return 1
+    print(told(done))
+    return 0
+
+
+def _line(one: Broadcast) -> str:
+    to = one.to if one.to != "conversations" else f"{len(one.conversations)} conversations"
+    when = (one.sent_at or one.send_at).isoformat(timespec="seconds")
+    line = f"{one.id}  {one.state:8}  {when}  to {to}: {one.title}"
+    if one.mails is None:
+        return line
+    mails = one.mails
+    return line + (
+        f"\n    mails: {mails.planned} planned, {mails.posted} posted, {mails.sent} sent, {mails.refused} refused,"
+        f" {mails.unknown} unknown, {mails.dropped} dropped"
+    )
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

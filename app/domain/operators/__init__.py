@@ -1,0 +1,1 @@
+"""What operators look up. Never the text of a message, never an e-mail address."""
