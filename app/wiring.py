@@ -23,6 +23,7 @@ from app.domain.errors import Unavailable
 from app.domain.events import Errand
 from app.domain.notifications.unsubscribing import Unsubscribing
 from app.domain.rates import Rate
+from app.domain.throttling.policies import Policies
 from app.domain.users.passwords import Passwords
 from app.domain.users.registering import Registrar
 from app.domain.users.second_factors import SecondFactors
@@ -103,6 +104,7 @@ class Runtime:
             proxy_hops=settings.trusted_proxy_hops,
             frames=settings.ws_frames_per_second,
             readers=self.readers,
+            limits=self.throttles,
         )
         self.celery = make_celery(settings)
         self.pages = Pages(self.database, self.accelerator, self.cache, self._ask_for_rebuild)
@@ -124,6 +126,7 @@ class Runtime:
             "sender": self.writer,
             "pages": self.pages,
             "work": Broker(self.settings.redis_url),
+            "policies": Policies(throttle_rates(self.settings)),
             "health": self,
         }
         asked = {"own_guess": Provide(own_guess, sync_to_thread=False), **self.authentication.dependencies()}

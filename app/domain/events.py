@@ -89,7 +89,11 @@ class LoginsEnded(msgspec.Struct, frozen=True, kw_only=True, array_like=True, ta
     sessions: tuple[UUID, ...]
 
 
-Outgoing = Change | ReadMoved | LoginsEnded
+class PoliciesChanged(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=4):
+    """A throttle's policy is another one: every process looks at once, instead of within a second."""
+
+
+Outgoing = Change | ReadMoved | LoginsEnded | PoliciesChanged
 
 
 class Errand(NamedTuple):

@@ -7,6 +7,7 @@ from app.domain.mails import models as mails
 from app.domain.messages import models as messages
 from app.domain.notifications import models as notifications
 from app.domain.rows import metadata
+from app.domain.throttling import models as throttling
 from app.domain.users import models as users
 
-__all__ = ["conversations", "mails", "messages", "metadata", "notifications", "users"]
+__all__ = ["conversations", "mails", "messages", "metadata", "notifications", "throttling", "users"]

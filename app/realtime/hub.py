@@ -16,7 +16,7 @@ from uuid import UUID
 
 import structlog
 
-from app.domain.events import BEGINNINGS, ENDINGS, Change, LoginsEnded, ReadMoved
+from app.domain.events import BEGINNINGS, ENDINGS, Change, LoginsEnded, PoliciesChanged, ReadMoved
 from app.realtime.beginnings import Beginnings
 from app.realtime.connections import NOT_AUTHENTICATED, Connection
 from app.realtime.deliveries import Frame, sender_of
@@ -38,7 +38,8 @@ TRUSTED_SECONDS = 2.0
 class Hub:
     """`fresh` is when the last successful look began, on the monotonic clock.
 
-    `arrived` is called when a socket of a user opens, `left` when the last one has closed.
+    `arrived` is called when a socket of a user opens, `left` when the last one has closed; `news` when there is
+    something to look for at once.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -51,6 +52,7 @@ class Hub:
         self.fresh = float("-inf")
         self.arrived: Callable[[UUID], None] = _nobody
         self.left: Callable[[UUID], None] = _nobody
+        self.news: Callable[[], None] = _nothing
         self.repairs = Repairs(self)
         self.beginnings = Beginnings(self)
 
@@ -190,6 +192,8 @@ class Hub:
                 tell_read(self, event)
             case LoginsEnded():
                 self.end_logins(event.sessions)
+            case PoliciesChanged():
+                self.news()
             case Typing() | Here():
                 tell_others(self, event)
             case Notice():
@@ -274,6 +278,10 @@ class Hub:
 
 def _nobody(user: UUID) -> None:
     """Who counts those who come and go."""
+
+
+def _nothing() -> None:
+    """Who looks."""
 
 
 def _position(change: Change) -> int:

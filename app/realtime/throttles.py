@@ -16,6 +16,7 @@ import msgspec
 
 from app.domain.errors import Throttled
 from app.domain.rates import Rate
+from app.domain.throttling.standing import Standing
 from app.realtime.accelerator import Accelerator, Away
 from app.realtime.batching import Batcher
 from app.realtime.counters import PARTS, Counters
@@ -75,19 +76,38 @@ class Admission:
 
 
 class Throttles:
-    """`rates` by the policy's name; it may be changed at any time. `processes` share the limits with Redis away."""
+    """`rates` by the policy's name, `exceptions` by policy and subject; both may be changed at any time.
+
+    `processes` share the limits with Redis away.
+    """
 
     def __init__(self, accelerator: Accelerator, rates: Mapping[str, Rate], *, processes: int = 1) -> None:
         self.rates = dict(rates)
+        self.exceptions: dict[str, dict[str, Rate]] = {}
+        self._defaults = dict(rates)
         self._accelerator = accelerator
         self._script = accelerator.redis.register_script(SCRIPT)
         self._local = Counters(processes)
         self._singles: Batcher[Demand, Verdict] = Batcher(self.take, largest=LARGEST, waiting=MOST_WAITING)
 
     def rate(self, policy: str, subject: str) -> Rate:
-        """The limit of `policy` for `subject`: the place for exceptions to the rule."""
-        del subject
-        return self.rates[policy]
+        """The limit of `policy` for `subject`: the rule, or an exception to it."""
+        own = self.exceptions.get(policy)
+        return (own.get(subject) if own else None) or self.rates[policy]
+
+    def learn(self, standing: Sequence[Standing], *, everything: bool) -> None:
+        """These changed; or `everything` that is not as the settings say is these. What has no rate is taken back."""
+        if everything:
+            self.rates, self.exceptions = dict(self._defaults), {}
+        for one in standing:
+            if one.policy not in self._defaults:
+                continue  # of another version of the program
+            if one.user is None:
+                self.rates[one.policy] = one.rate or self._defaults[one.policy]
+            elif one.rate is None:
+                self.exceptions.get(one.policy, {}).pop(str(one.user), None)
+            else:
+                self.exceptions.setdefault(one.policy, {})[str(one.user)] = one.rate
 
     async def take(self, demands: Sequence[Demand]) -> list[Verdict]:
         """Judge `demands` in order, in one call; each sees what those before it took."""

@@ -7,6 +7,7 @@ from celery import shared_task
 
 from app.domain.mails import outbox
 from app.domain.notifications import inbox
+from app.domain.throttling import policies
 from app.domain.users import expiry
 from app.tasks.workshop import Tools, workshop
 
@@ -22,6 +23,7 @@ def expire() -> int:
 async def _expire(tools: Tools) -> int:
     async with tools.database.transaction() as session:
         gone = await expiry.sweep(session) + await outbox.sweep(session) + await inbox.sweep(session)
+        gone += await policies.sweep(session)
     if gone:
         log.info("expired", rows=gone)
     return gone

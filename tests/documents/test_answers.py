@@ -84,7 +84,8 @@ def make_known(url: str, database_url: str) -> Known:
         (session,) = [one["id"] for one in client.get("/sessions/").json()["items"]]
         return Known(
             {"Authorization": client.headers["Authorization"]},
-            {"conversation_id": conversation, "message_id": texts[0], "login_id": session, "image_id": image},
+            {"conversation_id": conversation, "message_id": texts[0], "login_id": session, "image_id": image}
+            | {"policy": "renames", "user_id": grace["id"]},
             {
                 examples.TOKEN: login["refresh"],
                 str(examples.GRACE.id): grace["id"],

@@ -8,5 +8,6 @@ from __future__ import annotations
 from typing import Final
 
 from app.api.operators.queues import QueueController
+from app.api.operators.throttles import ThrottleController
 
-CONTROLLERS: Final = (QueueController,)
+CONTROLLERS: Final = (QueueController, ThrottleController)
