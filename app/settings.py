@@ -69,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ws_query_token: bool = True
     ws_frames_per_second: Positive = 50
     cache_messages: Annotated[int, Meta(ge=1, le=5_000)] = 500
+    audit_days: Annotated[int, Meta(ge=30, le=36_500)] = 365
     data_dir: Path = Path(".data")
     throttle_messages: Rate = Rate(60, 60)
     throttle_user: Rate = Rate(1_000, 86_400)

@@ -224,6 +224,7 @@ def open_tools(settings: Settings) -> Tools:
             tell=tell,
             unsubscribing=Unsubscribing(settings.secret_key, settings.secret_key_previous),
         ),
+        audit=timedelta(days=settings.audit_days),
     )
 
 

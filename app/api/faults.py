@@ -39,7 +39,8 @@ def field_faults(extra: Any) -> list[FieldFault]:
 
 
 def _fault(one: Mapping[str, Any]) -> FieldFault:
-    field, message = _INDEX.sub(r".\1", str(one.get("key", ""))), str(one.get("message", ""))
+    # A parameter whose name Python keeps for itself is written with `_` behind it (`from_`).
+    field, message = _INDEX.sub(r".\1", str(one.get("key", ""))).removesuffix("_"), str(one.get("message", ""))
     named = _NAMED.match(message)
     if message == NO_BODY:
         field = ""  # Litestar's word for the body as a whole; otherwise "data" is a field of that name

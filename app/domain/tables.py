@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.domain.audit import models as audit
 from app.domain.conversations import models as conversations
 from app.domain.mails import models as mails
 from app.domain.messages import models as messages
@@ -10,4 +11,4 @@ from app.domain.rows import metadata
 from app.domain.throttling import models as throttling
 from app.domain.users import models as users
 
-__all__ = ["conversations", "mails", "messages", "metadata", "notifications", "throttling", "users"]
+__all__ = ["audit", "conversations", "mails", "messages", "metadata", "notifications", "throttling", "users"]

@@ -1,4 +1,4 @@
-"""What any text from outside must be: characters that Postgres, JSON and mail headers can carry, and a length.
+"""What any text or time from outside must be: characters that Postgres, JSON and mail headers can carry, and a length.
 
 NUL would be a database error, a lone surrogate an encoding error, each a 500 in a place that is not to blame: so both
 are refused here, before anything is stored, whatever the field.
@@ -7,6 +7,7 @@ are refused here, before anything is stored, whatever the field.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from app.domain.errors import Invalid
 
@@ -31,6 +32,16 @@ def clean(text: str, field: str, most: int, least: int = 1, *, one_line: bool = 
     if len(text) < least or (least and not text.strip()):
         raise wrong(field, "May not be empty or blank." if least <= 1 else f"Shorter than {least} characters.")
     return text
+
+
+def moment(time: datetime, field: str) -> datetime:
+    """`time` in UTC, once it says of which time zone it is. Raises Invalid, naming `field`."""
+    if time.tzinfo is None:
+        raise wrong(field, "Needs a time zone, as in 2026-05-04T09:00:00Z.")
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise wrong(field, "Lies outside the years 1 to 9999.") from error
 
 
 def wrong(field: str, message: str) -> Invalid:

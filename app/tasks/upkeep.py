@@ -1,10 +1,11 @@
-"""Sweeping away what has expired: tickets, mailed tokens, registrations, old login sessions, settled mails."""
+"""Sweeping away what has expired: tickets, mailed tokens, registrations, old logins, settled mails, old audit."""
 
 from __future__ import annotations
 
 import structlog
 from celery import shared_task
 
+from app.domain.audit import trail
 from app.domain.mails import outbox
 from app.domain.notifications import inbox
 from app.domain.throttling import policies
@@ -24,6 +25,7 @@ async def _expire(tools: Tools) -> int:
     async with tools.database.transaction() as session:
         gone = await expiry.sweep(session) + await outbox.sweep(session) + await inbox.sweep(session)
         gone += await policies.sweep(session)
+        gone += await trail.sweep(session, tools.audit)
     if gone:
         log.info("expired", rows=gone)
     return gone

@@ -37,13 +37,17 @@ class Notices(msgspec.Struct, frozen=True):
 
 
 class Tools(msgspec.Struct, frozen=True):
-    """What tasks work with. Wiring makes them: tasks know neither settings nor Redis."""
+    """What tasks work with. Wiring makes them: tasks know neither settings nor Redis.
+
+    `audit` is how long the audit is kept.
+    """
 
     database: Database
     rebuild_cache: Callable[[UUID], Awaitable[int]]
     post: Post
     letterhead: Letterhead
     notices: Notices
+    audit: timedelta
 
 
 class Workshop:

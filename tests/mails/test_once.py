@@ -50,6 +50,7 @@ class Desk:
             notices=Notices(
                 after=timedelta(0), quiet=timedelta(0), online=_nobody, tell=_unheard, unsubscribing=Unsubscribing("x")
             ),
+            audit=timedelta(days=365),
         )
 
     async def write(self) -> UUID:

@@ -110,6 +110,8 @@ async def test_one_user_may_have_a_rate_of_their_own(stage: Stage) -> None:
     ada, eve = await Sender.registered(stage.one, "Ada"), await Sender.registered(stage.one, "Eve")
     told = (await stage.rate("messages", FIVE, ada.person)).good(200)
     assert (told["user"]["id"], told["rate"], told["changed_from"]) == (ada.person.id, FIVE, f"{LIMIT}/minute")
+    (noted,) = (await stage.operator.get("/ops/audit/", subject=ada.person.id))["items"]
+    assert noted["details"] == {"policy": "messages", "from": f"{LIMIT}/minute", "to": FIVE}
     for node in stage.nodes:
         await told_limit(ada, node, 5)
     assert await eve.fill(stage.nodes) == LIMIT
@@ -185,6 +187,13 @@ async def test_a_change_says_who_when_from_what_to_what(stage: Stage) -> None:
     state: Json = (await stage.policies())["renames"]
     assert (state["rate"], state["changed_from"], state["changed_by"]) == ("10/hour", "30/hour", root)
     assert (await stage.policies())["address"]["exceptions"] is None
+    noted = (await stage.operator.get("/ops/audit/", action="policy.changed", limit=3))["items"]
+    assert [one["details"] for one in noted] == [
+        {"policy": "renames", "from": "30/hour", "to": "10/hour"},
+        {"policy": "renames", "from": "20/hour", "to": "30/hour"},
+        {"policy": "renames", "from": "10/hour", "to": "20/hour"},
+    ]
+    assert {one["by"] for one in noted} == {stage.operator.id}
 
 
 async def test_exceptions_are_listed_page_by_page(stage: Stage) -> None:

@@ -9,36 +9,17 @@ from uuid import UUID
 
 import msgspec
 
-from app.domain.throttling.views import (
-    ThrottleException,
-    ThrottleExceptionPage,
-    ThrottlePolicies,
-    ThrottlePolicyState,
-)
-from app.domain.views import Person
+from app.domain.audit.views import AuditPage, AuditRecord
 from app.domain.work.views import QueueReport, QueueState
 
 TEN: Final = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
-ROOT: Final = Person(id=UUID("0199a7b0-7000-7000-8000-000000000001"), first_name="Operator", last_name="Root")
-HEDY: Final = Person(id=UUID("0199a7b0-7000-7000-8000-00000000000d"), first_name="Hedy", last_name="Lamarr")
 
-_policy = ThrottlePolicyState(
-    policy="messages",
-    default="60/minute",
-    rate="120/minute",
-    changed_from="60/minute",
-    changed_by=ROOT,
-    changed_at=TEN,
-    exceptions=1,
-)
-_exception = ThrottleException(
-    policy="messages",
-    user=HEDY,
-    rate="600/minute",
-    changed_from="120/minute",
-    changed_by=ROOT,
-    changed_at=TEN,
-)
+
+def _id(number: int) -> UUID:
+    return UUID(f"0199a7b0-7000-7000-8000-{number:012x}")
+
+
+ROOT, SPAMMER = _id(40), _id(41)
 
 ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
     QueueReport(
@@ -48,18 +29,16 @@ ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
         ],
         workers=["celery@chat-1"],
     ),
-    ThrottlePolicies(items=[_policy]),
-    _policy,
-    _exception,
-    ThrottleExceptionPage(items=[_exception], next=None),
+    AuditPage(
+        items=[
+            AuditRecord(
+                id=_id(42), at=TEN, by=ROOT, action="account.suspended", subject=SPAMMER, details={"reason": "spam"}
+            )
+        ],
+        next=None,
+    ),
 )
 
-BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "setThrottlePolicy": {"more": {"rate": "120/minute"}},
-    "setThrottleException": {"more": {"rate": "600/minute"}},
-}
+BODIES: Final[Mapping[str, Mapping[str, Any]]] = {}
 
-PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {
-    "policy": ("The policy's name, as throttled answers tell it.", "messages"),
-    "user_id": ("The person's `id`.", str(HEDY.id)),
-}
+PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {}

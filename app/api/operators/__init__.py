@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from app.api.operators.audit import AuditController
 from app.api.operators.queues import QueueController
 from app.api.operators.throttles import ThrottleController
 
-CONTROLLERS: Final = (QueueController, ThrottleController)
+CONTROLLERS: Final = (QueueController, AuditController, ThrottleController)

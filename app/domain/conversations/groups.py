@@ -9,6 +9,7 @@ from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
+from app.domain.audit import trail
 from app.domain.conversations.doors import lock_door
 from app.domain.conversations.facts import facts_of
 from app.domain.conversations.memberships import begin, change_itself, hold_newcomers
@@ -91,6 +92,7 @@ async def delete(session: AsyncSession, conversation: UUID, user: UUID) -> None:
     if not door.is_creator:
         raise Forbidden("creator_only", "Only the creator of a conversation may delete it.")
     await close(session, conversation, by=user)
+    await trail.note(session, by=user, action="conversation.deleted", subject=conversation)
 
 
 async def close(session: AsyncSession, conversation: UUID, *, by: UUID) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.audit import trail
 from app.domain.conversations.doors import Door, live, lock, lock_door
 from app.domain.conversations.facts import member_of
 from app.domain.conversations.groups import close
@@ -68,6 +69,9 @@ async def remove(session: AsyncSession, conversation: UUID, user: UUID, other: U
     door = (await lock_door(session, conversation, user)).require_group().require_admin()
     await require_ordinary(session, door, other)
     await end(session, conversation, other, by=user)
+    await trail.note(
+        session, by=user, action="member.removed", subject=other, details={"conversation": str(conversation)}
+    )
 
 
 async def leave(session: AsyncSession, conversation: UUID, user: UUID) -> None:

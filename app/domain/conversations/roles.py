@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.audit import trail
 from app.domain.conversations.doors import lock_door
 from app.domain.conversations.members import require_ordinary
 from app.domain.conversations.memberships import give_role
@@ -23,6 +24,9 @@ async def make_admin(session: AsyncSession, conversation: UUID, user: UUID, othe
     if await require_ordinary(session, door, other) == "admin":
         raise Conflict("already_admin", "This person is an admin already.")
     await give_role(session, conversation, other, "admin", by=user)
+    await trail.note(
+        session, by=user, action="member.promoted", subject=other, details={"conversation": str(conversation)}
+    )
 
 
 async def remove_admin(session: AsyncSession, conversation: UUID, user: UUID, other: UUID) -> None:
@@ -36,3 +40,6 @@ async def remove_admin(session: AsyncSession, conversation: UUID, user: UUID, ot
     if await require_ordinary(session, door, other) != "admin":
         raise Conflict("not_an_admin", "This person is not an admin.")
     await give_role(session, conversation, other, "member", by=user)
+    await trail.note(
+        session, by=user, action="member.demoted", subject=other, details={"conversation": str(conversation)}
+    )

@@ -12,6 +12,7 @@ from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
+from app.domain.audit import trail
 from app.domain.conversations.doors import Door, lock_door
 from app.domain.conversations.positions import Step, move
 from app.domain.errors import Conflict, Forbidden, Invalid
@@ -65,6 +66,9 @@ async def delete(session: AsyncSession, conversation: UUID, message: UUID, by: C
     if row.message_deleted_at is not None:
         raise Conflict("deleted", "The message is deleted already.")
     await _change(session, door, row, "message.deleted", by, text="", media_url="", deleted_at=func.clock_timestamp())
+    if row.message_sender != by.user:
+        facts = {"conversation": str(conversation), "message": str(message)}
+        await trail.note(session, by=by.user, action="message.deleted", subject=row.message_sender, details=facts)
 
 
 def _content(message_type: str, text: str | None, media_url: str | None) -> dict[str, str]:

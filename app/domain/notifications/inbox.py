@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.conversations.doors import open_door
 from app.domain.conversations.models import Membership
 from app.domain.cursors import from_cursor, to_cursor
-from app.domain.errors import Invalid, NotFound
+from app.domain.errors import NotFound
 from app.domain.messages.models import MessageRow
 from app.domain.notifications.models import Decision, NotificationRow, Subscription
 from app.domain.notifications.telling import COLUMNS, as_notification
 from app.domain.rows import UNSYNCHRONIZED
+from app.domain.texts import moment
 from app.domain.users.callers import Caller
 from app.domain.views import Attention, NotificationDecision, NotificationDecisions, NotificationPage
 
@@ -95,8 +96,8 @@ async def attend(
     Raises:
         Invalid: `muted_until` has no time zone. NotFound, Forbidden: as the door says.
     """
-    if muted_until is not None and muted_until.tzinfo is None:
-        raise Invalid(errors=(("muted_until", "Needs a time zone, as in 2026-05-04T09:00:00Z."),))
+    if muted_until is not None:
+        muted_until = moment(muted_until, "muted_until")
     await open_door(session, conversation, caller.user)
     values: dict[str, Any] = {"level": level, "muted_until": muted_until, "mails": mails}
     joined = select(Membership.joined_seq).where(

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from app.domain.audit import trail
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.events import PoliciesChanged, record
@@ -136,15 +137,17 @@ class Policies:
             return
         if user is not None and rate is not None and (row is None or row.rate is None):
             await _ensure_room(session)
-        rule = self._defaults[policy]
-        if user is not None and (above := await self._row(session, policy, None)) is not None and above.rate:
-            rule = Rate.parse(above.rate)
+        rule = str(self._defaults[policy])
+        if user is not None and (above := await self._row(session, policy, None)) is not None:
+            rule = above.rate or rule
         if row is None:
             row = ThrottlePolicy(policy=policy, user_id=user)
             session.add(row)
-        row.previous = row.rate or str(rule)
+        row.previous = row.rate or rule
         row.rate, row.changed_by, row.changed_bucket = wanted, by, bucket_now()
         row.changed_at = func.clock_timestamp()
+        facts = {"policy": policy, "from": row.previous, "to": wanted or rule}
+        await trail.note(session, by=by, action="policy.changed", subject=user, details=facts)
         await session.flush()
         record(session, PoliciesChanged())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.audit import trail
 from app.domain.errors import Unauthenticated
 from app.domain.events import Errand, entrust
 from app.domain.mails import outbox
@@ -36,7 +37,9 @@ async def create_operator(
         wanted = await check(
             session, email=email, password=password, first_name=first_name, last_name=last_name, passwords=passwords
         )
-        return await begin(session, wanted, is_operator=True)
+        made = await begin(session, wanted, is_operator=True)
+        await trail.note(session, by=None, action="operator.created", subject=made.id, details={"account": "new"})
+        return made
     async with paused(session):
         password_hash = await passwords.hash(password)
     promoted = await session.execute(
@@ -46,6 +49,7 @@ async def create_operator(
         .returning(*PROFILE),
         execution_options=UNSYNCHRONIZED,
     )
+    await trail.note(session, by=None, action="operator.created", subject=found, details={"account": "existing"})
     await mailed_tokens.forget(session, found)
     await end(session, LoginSession.user_id == found)
     return profile_of(promoted.one())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import delete, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.audit import trail
 from app.domain.events import Errand, entrust
 from app.domain.mails import outbox
 from app.domain.rows import UNSYNCHRONIZED
@@ -58,4 +59,5 @@ async def close(session: AsyncSession, caller: Caller, *, current_password: str,
     await session.execute(delete(SecondFactor).where(SecondFactor.user_id == own.id), execution_options=UNSYNCHRONIZED)
     await outbox.call_back(session, own.id)
     await outbox.post(session, "account_closed", own.email, user=own.id, first_name=own.first_name)
+    await trail.note(session, by=own.id, action="account.closed", subject=own.id)
     entrust(session, Errand("person", own.id))

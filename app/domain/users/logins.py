@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.audit import trail
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Forbidden, NotFound, Unauthenticated
 from app.domain.mails import outbox
@@ -32,6 +33,17 @@ QUIET = timedelta(hours=1)
 
 MOST_LOGINS = 100
 """Live logins a person may have; beyond, the longest unused ones are ended."""
+
+
+_ACCOUNT = (
+    User.id,
+    User.email,
+    User.first_name,
+    User.last_name,
+    User.is_active,
+    User.is_operator,
+    User.suspended_at,
+)
 
 
 class LoggedIn(Pair, frozen=True, kw_only=True):
@@ -84,6 +96,8 @@ async def log_in(
         )
     ).one()
     await _end_beyond(session, user.id, MOST_LOGINS)
+    if user.is_operator:
+        await trail.note(session, by=user.id, action="operator.logged_in", subject=user.id)
     pair = pair_of(begun, tokens)
     profile = Profile(
         id=user.id, email=user.email, first_name=user.first_name, last_name=user.last_name, is_active=user.is_active
@@ -158,7 +172,7 @@ async def _proven(session: AsyncSession, email: str, password: str, passwords: P
         # with the others, or was first, and then this is the password of yesterday.
         user = (
             await session.execute(
-                select(User.id, User.email, User.first_name, User.last_name, User.is_active, User.suspended_at)
+                select(*_ACCOUNT)
                 .where(owned_by(email), User.password_hash == seen.account_hash, User.closed_at.is_(None))
                 .with_for_update(read=fresh is None, key_share=fresh is not None)
             )

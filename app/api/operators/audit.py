@@ -1,0 +1,47 @@
+"""The audit, as operators read it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+
+from app.api.authentication import OPERATORS
+from app.api.paging import Cursor, Limit
+from app.api.problems import documented
+from app.db import Session
+from app.domain.audit import reading
+from app.domain.audit.reading import Filters
+from app.domain.audit.trail import Action
+from app.domain.audit.views import AuditPage
+
+
+class AuditController(Controller):
+    tags = ("Operators",)
+    opt = OPERATORS
+    path = "/ops/audit"
+
+    @get(
+        "/",
+        operation_id="readAudit",
+        summary="Who did what to whom, newest first",
+        description="Ids and a few facts; no message text, no e-mail address.",
+        responses=documented("400 invalid_cursor", "404 not_found"),
+    )
+    async def page(
+        self,
+        tx: NamedDependency[Session],
+        action: Annotated[Action | None, QueryParameter(description="What was done.")] = None,
+        by: Annotated[UUID | None, QueryParameter(description="The `id` of who did it.")] = None,
+        subject: Annotated[UUID | None, QueryParameter(description="The `id` of whom or what it was done to.")] = None,
+        from_: Annotated[datetime | None, QueryParameter(name="from", description="Not before this moment.")] = None,
+        to: Annotated[datetime | None, QueryParameter(description="Before this moment.")] = None,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> AuditPage:
+        filters = Filters(action=action, by=by, subject=subject, since=from_, until=to)
+        return await reading.page(tx, filters, limit=limit, cursor=cursor)

@@ -1,0 +1,35 @@
+"""Rows of the audit. Triggers refuse every UPDATE and TRUNCATE, and a DELETE of what is younger than 30 days."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from advanced_alchemy.types import DateTimeUTC
+from sqlalchemy import Index, String, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.domain.rows import Entity
+
+
+class AuditEntry(Entity):
+    """One act. `by` is null for what a command on the server's machine did.
+
+    No foreign keys: an entry outlives what it is about, and keeps nobody from being deleted.
+    """
+
+    __tablename__ = "audit_log"
+    __table_args__ = (
+        Index("ix_audit_log_at", "at", "id"),
+        Index("ix_audit_log_action", "action", "at", "id"),
+        Index("ix_audit_log_by", "by", "at", "id"),
+        Index("ix_audit_log_subject", "subject", "at", "id"),
+    )
+
+    at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.clock_timestamp())
+    by: Mapped[UUID | None]
+    action: Mapped[str] = mapped_column(String(40))
+    subject: Mapped[UUID | None]
+    details: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
