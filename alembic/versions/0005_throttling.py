@@ -1,4 +1,4 @@
-"""Throttles: policies changed while the chat runs."""
+"""Throttles: policies changed while the chat runs, and who attempted how often what they limit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,27 @@ def upgrade() -> None:
         postgresql_nulls_not_distinct=True,
     )
     op.create_index("ix_throttle_policies_changed_bucket", "throttle_policies", ["changed_bucket"])
+    op.create_table(
+        "throttle_attempts",
+        sa.Column("policy", sa.String(length=32), nullable=False),
+        sa.Column("period", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("hour", TIME, nullable=False),
+        sa.Column("subject", GUID(length=16), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("refused", sa.BigInteger(), nullable=False),
+        sa.Column("windows", sa.ARRAY(sa.Integer()), nullable=False),
+        sa.PrimaryKeyConstraint("policy", "period", "hour", "subject", name=op.f("pk_throttle_attempts")),
+    )
+    op.create_index("ix_throttle_attempts_hour", "throttle_attempts", ["hour"])
+    op.create_table(
+        "throttle_flights",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("minute", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_throttle_flights")),
+    )
+    op.create_index("ix_throttle_flights_minute", "throttle_flights", ["minute"])
 
 
 def downgrade() -> None:
-    op.drop_table("throttle_policies")
+    for table in ("throttle_flights", "throttle_attempts", "throttle_policies"):
+        op.drop_table(table)

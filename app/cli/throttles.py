@@ -1,4 +1,4 @@
-"""`chat throttle …`: policies shown and changed while the chat runs. Works on the database, so without the API too."""
+"""`chat throttle …`: policies shown and changed while the chat runs, and what was counted. Needs the database only."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import UUID
 
@@ -34,6 +35,37 @@ def add(verbs: Verbs) -> None:
     verb = family.add("unset", unset, "back to the settings")
     verb.add_argument("policy")
     verb.add_argument("--user", help="e-mail or id: what holds for everybody holds for them again")
+
+    verb = family.add("report", report, "what was attempted and refused, and what another limit would do, as charts")
+    verb.add_argument("policy", nargs="?", help="one policy (all under which something was attempted)")
+    verb.add_argument("--hours", type=int, default=24, choices=range(1, 14 * 24 + 1), metavar="N", help="back (24)")
+    verb.add_argument("--limit", type=int, help="what if the limit were this")
+    verb.add_argument("--share", type=float, default=1.0, help="percent of people a suggested limit may touch (1)")
+
+
+def report(asked: argparse.Namespace) -> int:
+    from app.cli.charts import chart
+
+    async def told(session: Session, policies: Policies) -> list[str]:
+        from app.domain.throttling.reporting import Reports
+
+        reports = Reports(policies)
+        since = datetime.now(UTC) - timedelta(hours=asked.hours)
+        counted = {one.policy: one for one in (await reports.analytics(session, asked.policy, since, None)).policies}
+        return [
+            chart(
+                counted.get(name),
+                await reports.what_if(
+                    session, name, limit=asked.limit, share=asked.share / 100, since=since, until=None
+                ),
+            )
+            for name in ([asked.policy] if asked.policy else counted)
+        ]
+
+    if (asked.limit is not None and asked.limit < 1) or not 0 <= asked.share <= 100:
+        print("chat: a limit is 1 at least, and a share from 0 to 100 percent.", file=sys.stderr)
+        return 1
+    return _done(told, lambda pages: "\n\n\n".join(pages) or "Nothing was counted in this time.")
 
 
 def show(asked: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from kombu.entity import Queue
 KINDS = ("cache", "notifications", "broadcasts", "analytics", "upkeep")
 """One queue each; a task named `chat.<kind>.<verb>` goes to the queue `<kind>`."""
 
-TASKS = tuple(f"app.tasks.{one}" for one in ("cache", "mails", "notifications", "people", "upkeep"))
+TASKS = tuple(f"app.tasks.{one}" for one in ("cache", "mails", "notifications", "people", "throttles", "upkeep"))
 SENT_AT = "sent_at"
 """The header of a message that says when it was handed over, in seconds since 1970."""
 
@@ -31,6 +31,7 @@ PERIODIC = {
     "chat.upkeep.tell_people": 5.0,
     "chat.notifications.overlooked": 15.0,
     "chat.notifications.decide": 5.0,
+    "chat.analytics.bring_counts": 60.0,
 }
 """Seconds between two of each."""
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from app.domain.throttling.views import (
+    PolicyAnalytics,
+    Refused,
+    ThrottleAnalytics,
+    ThrottledHour,
     ThrottleException,
     ThrottleExceptionPage,
+    ThrottlePoint,
     ThrottlePolicies,
     ThrottlePolicyState,
+    ThrottleSuggestion,
+    ThrottleWhatIf,
 )
 from app.domain.views import Person
 
@@ -39,11 +46,53 @@ _exception = ThrottleException(
     changed_at=TEN,
 )
 
+_analytics = PolicyAnalytics(
+    policy="messages",
+    attempts=6_120,
+    refused=110,
+    subjects=412,
+    unattributed=0,
+    hours=[ThrottledHour(hour=TEN - timedelta(hours=1), attempts=6_120, refused=110, subjects=412)],
+    most_refused=[Refused(subject=HEDY.id, person=HEDY, attempts=260, refused=80)],
+)
+_what_if = ThrottleWhatIf(
+    policy="messages",
+    rate="60/minute",
+    window=60,
+    since=TEN - timedelta(days=1),
+    until=TEN,
+    counted_until=TEN - timedelta(minutes=3),
+    subjects=412,
+    attempts=6_120,
+    unattributed=0,
+    highest=140,
+    limit=60,
+    refused=110,
+    touched=3,
+    curve=[
+        ThrottlePoint(limit=10, refused=940, subjects=51),
+        ThrottlePoint(limit=45, refused=160, subjects=4),
+        ThrottlePoint(limit=60, refused=110, subjects=3),
+        ThrottlePoint(limit=140, refused=0, subjects=0),
+    ],
+    suggestion=ThrottleSuggestion(
+        limit=45,
+        reason=(
+            "45/minute is the lowest limit that would have touched at most 1 % of those who attempted something: "
+            "4 of 412. It would have refused 160 of 6,120 attempts (2.61 %)."
+        ),
+    ),
+)
+
 ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
     ThrottlePolicies(items=[_policy]),
     _policy,
     _exception,
     ThrottleExceptionPage(items=[_exception], next=None),
+    ThrottleAnalytics(
+        since=TEN - timedelta(hours=1), until=TEN, counted_until=TEN - timedelta(minutes=3), policies=[_analytics]
+    ),
+    _what_if,
 )
 
 BODIES: Final[Mapping[str, Mapping[str, Any]]] = {

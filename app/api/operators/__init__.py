@@ -9,6 +9,6 @@ from typing import Final
 
 from app.api.operators.audit import AuditController
 from app.api.operators.queues import QueueController
-from app.api.operators.throttles import ThrottleController
+from app.api.operators.throttles import ThrottleController, ThrottleReportController
 
-CONTROLLERS: Final = (QueueController, AuditController, ThrottleController)
+CONTROLLERS: Final = (QueueController, AuditController, ThrottleController, ThrottleReportController)

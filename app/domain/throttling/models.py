@@ -1,4 +1,4 @@
-"""Rows of throttles: which policies are not as the settings say."""
+"""Rows of throttles: which policies are not as the settings say, and who attempted how often what they limit."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from advanced_alchemy.types import DateTimeUTC
-from sqlalchemy import ForeignKey, Index, Integer, String, func
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, Integer, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.domain.rows import Entity, bucket_now
+from app.domain.rows import DefaultBase, Entity, bucket_now
 
 
 class ThrottlePolicy(Entity):
@@ -32,3 +32,33 @@ class ThrottlePolicy(Entity):
     changed_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     changed_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.clock_timestamp())
     changed_bucket: Mapped[int] = mapped_column(Integer, default=bucket_now())
+
+
+class ThrottleAttempts(DefaultBase):
+    """What one subject attempted in one hour under one policy, `refused` of it in vain.
+
+    `period` is the policy's window in seconds. `windows` are the attempts in each window of the hour, aligned with the
+    clock, the first ones first; empty when a window is an hour or longer: then hours add up to windows. `subject` is a
+    user's id, or a keyed digest; the id of zeros stands for all that were not told apart.
+    """
+
+    __tablename__ = "throttle_attempts"
+    __table_args__ = (Index("ix_throttle_attempts_hour", "hour"),)
+
+    policy: Mapped[str] = mapped_column(String(32), primary_key=True)
+    period: Mapped[int] = mapped_column(Integer, primary_key=True)
+    hour: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), primary_key=True)
+    subject: Mapped[UUID] = mapped_column(primary_key=True)
+    attempts: Mapped[int] = mapped_column(BigInteger)
+    refused: Mapped[int] = mapped_column(BigInteger)
+    windows: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+
+
+class ThrottleFlight(DefaultBase):
+    """A minute's counts that have arrived from Redis: what comes a second time is known by its `id`."""
+
+    __tablename__ = "throttle_flights"
+    __table_args__ = (Index("ix_throttle_flights_minute", "minute"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    minute: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True))

@@ -51,6 +51,12 @@ class Policies:
     def __init__(self, defaults: Mapping[str, Rate]) -> None:
         self._defaults = dict(defaults)
 
+    async def in_force(self, session: AsyncSession, policy: str) -> Rate:
+        """What holds for everybody who has no rate of their own. Raises NotFound `unknown_policy`."""
+        self._known(policy)
+        row = await self._row(session, policy, None)
+        return self._defaults[policy] if row is None or row.rate is None else Rate.parse(row.rate)
+
     async def report(self, session: AsyncSession) -> ThrottlePolicies:
         """All policies, in the order of the settings."""
         rows = await session.execute(_changes().where(ThrottlePolicy.user_id.is_(None)))
