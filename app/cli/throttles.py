@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import UUID
 
 from app.cli.verbs import Verbs, load_beside
+from app.domain.rates import HIGHEST
 
 if TYPE_CHECKING:
     from app.db import Session
@@ -21,6 +22,9 @@ T = TypeVar("T")
 
 SHOWN_EXCEPTIONS: Final = 100
 """Of each policy."""
+
+HOURS: Final = range(1, 14 * 24 + 1)
+LIMITS: Final = range(1, HIGHEST + 1)
 
 
 def add(verbs: Verbs) -> None:
@@ -38,7 +42,7 @@ def add(verbs: Verbs) -> None:
 
     verb = family.add("report", report, "what was attempted and refused, and what another limit would do, as charts")
     verb.add_argument("policy", nargs="?", help="one policy (all under which something was attempted)")
-    verb.add_argument("--hours", type=int, default=24, choices=range(1, 14 * 24 + 1), metavar="N", help="back (24)")
+    verb.add_argument("--hours", type=int, default=24, help="back from now (24; two weeks are kept)")
     verb.add_argument("--limit", type=int, help="what if the limit were this")
     verb.add_argument("--share", type=float, default=1.0, help="percent of people a suggested limit may touch (1)")
 
@@ -62,8 +66,12 @@ def report(asked: argparse.Namespace) -> int:
             for name in ([asked.policy] if asked.policy else counted)
         ]
 
-    if (asked.limit is not None and asked.limit < 1) or not 0 <= asked.share <= 100:
-        print("chat: a limit is 1 at least, and a share from 0 to 100 percent.", file=sys.stderr)
+    if (
+        asked.hours not in HOURS
+        or (asked.limit is not None and asked.limit not in LIMITS)
+        or not 0 <= asked.share <= 100
+    ):
+        print("chat: hours are 1 to 336, a limit is 1 at least, and a share from 0 to 100 percent.", file=sys.stderr)
         return 1
     return _done(told, lambda pages: "\n\n\n".join(pages) or "Nothing was counted in this time.")
 

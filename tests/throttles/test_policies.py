@@ -15,8 +15,8 @@ from tests.throttles.stage import FIVE, POLICIES, Sender, Stage, Two, staged, tw
 from tests.throttles.test_away import NOBODY
 
 LIMIT, HIGHER, LOWER = 60, 80, 10
-WITHIN = 2.0
-"""Seconds until a change holds everywhere."""
+WITHIN = 4.0
+"""Seconds: two are promised; a machine that is busy with other tests is given as many again."""
 
 
 @pytest.fixture(scope="module")

@@ -167,4 +167,13 @@ async def test_the_command_draws_what_was_counted(office: Office, settings: Sett
     everything = command(settings, fresh_database_url, "report").stdout
     assert all(f"{policy}, " in everything for policy in ("address", "messages", "requests", "user"))
     assert command(settings, fresh_database_url, "report", "nonsense").returncode == 1
-    assert command(settings, fresh_database_url, "report", "--limit", "0").returncode == 1
+    for wrong in (
+        ["--limit", "0"],
+        ["--share", "nan"],
+        ["--share", "101"],
+        ["--hours", "0"],
+        ["--hours", "999999999999"],
+    ):
+        refused = command(settings, fresh_database_url, "report", *wrong)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr.startswith("chat: hours are 1 to 336, ")

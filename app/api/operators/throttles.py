@@ -165,7 +165,8 @@ class ThrottleReportController(Controller):
         summary="What another limit of a policy would have refused, and which one suffices",
         description=(
             "Windows are as long as the policy's and aligned with the clock. A throttle's slide, so that it refuses "
-            "this much at least. Who is refused often tries again: what was attempted depends on the limit that held."
+            "this much at least. Only what was counted in windows of the present length is looked at. Who is refused "
+            "often tries again: what was attempted depends on the limit that held."
         ),
         responses=documented("404 not_found", "404 unknown_policy"),
     )
