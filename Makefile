@@ -3,11 +3,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help up demo test check fmt lint types lock chaos trials bench documents golden openapi venv clean
+.PHONY: help up flower demo test check fmt lint types lock chaos chaos-mutations trials bench documents golden openapi \
+	postman venv clean
 
 PY := .venv/bin/python
 SEED ?= 1
 MINUTES ?= 10
+PICTURE ?=
 ONLY ?=
 PYTEST_ARGS ?=
 # A test's process may not find the operator's own settings: tests set what they need.
@@ -21,6 +23,9 @@ up: .venv/local.stamp ## run the chat here: servers, API, worker, beat; Ctrl-C s
 
 demo: .venv/local.stamp ## fill a running chat with people and conversations
 	@exec .venv/bin/chat demo
+
+flower: .venv/local.stamp ## the queues of a running chat in a browser: FLOWER_BASIC_AUTH=user:password make flower
+	@exec .venv/bin/chat flower
 
 venv: .venv/dev.stamp ## the environment with everything the tests need
 
@@ -56,10 +61,13 @@ types: venv ## mypy, strict
 lock: venv ## make the locks anew from pyproject.toml
 	@bash requirements/lock
 
-chaos: venv ## the fault driver: make chaos SEED=7 MINUTES=30
-	@exec $(PY) -m tests.chaos --seed $(SEED) --minutes $(MINUTES)
+chaos: venv ## the fault driver: make chaos SEED=7 MINUTES=30 PICTURE=run.svg
+	@exec $(PY) -m tests.chaos --seed $(SEED) --minutes $(MINUTES) $(addprefix --picture=,$(PICTURE))
 
-trials: venv ## long trials: kills, Redis away, a storm of sockets, a reader that never reads, a long hello
+chaos-mutations: venv ## defects made on purpose, each of which the driver must see; ONLY=event-dropped for one
+	@exec $(PY) -m tests.chaos.mutations $(ONLY)
+
+trials: venv ## long trials: kills, Redis away, a storm of sockets, a reader that never reads, a long hello, the broker away
 	@exec $(PY) -m tests.chaos.trials $(ONLY)
 
 bench: venv ## the benchmark: a table, and bench/results.json; make bench ONLY=send_64 for one row
@@ -73,6 +81,9 @@ golden: venv ## write the frozen frames and views anew, on purpose: the wire cha
 
 openapi: venv ## write docs/openapi.json from the routes
 	@exec .venv/bin/chat openapi docs/openapi.json
+
+postman: venv ## write docs/postman.json from the routes
+	$(PY) -m app.cli openapi /dev/stdout | $(PY) -m app.api.documents.postman docs/postman.json
 
 clean: ## remove the environment and what tools left; never the data
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*

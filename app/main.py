@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
@@ -32,6 +32,7 @@ from app.api.reading import ReadingController
 from app.api.root import RootController
 from app.api.second_factors import SecondFactorController
 from app.db import Session
+from app.realtime import frames, sockets, vocabulary
 from app.settings import Settings, load
 from app.telemetry.requests import RequestLog
 from app.wiring import Runtime
@@ -57,6 +58,10 @@ CONTROLLERS = (
     MessageController,
 )
 
+SOCKET = documents.Vocabulary(
+    path=sockets.PATH, said=get_args(frames.Said), told=vocabulary.TOLD, replies=vocabulary.REPLIES
+)
+
 
 def create_app(settings: Settings | None = None) -> Litestar:
     """The application, for `settings` or for those of the environment. Raises SettingsRefused."""
@@ -76,6 +81,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             HealthController,
             documents.DocumentsController,
             documents.assets,
+            *documents.socket_pages(SOCKET, runtime.settings.public_url),
             pages.PagesController,
             pages.assets,
             runtime.live.route(),

@@ -22,6 +22,7 @@ from msgspec import Meta
 from app.domain.rates import Rate
 
 SHORTEST_SECRET: Final = 32
+SHORTEST_PASSWORD: Final = 12
 EXAMPLE_SECRETS: Final = ("change", "example", "insecure", "replace", "secret_key", "secret-key", "your-")
 HOW_TO_MAKE_ONE: Final = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 POSTGRES_SCHEMES: Final = ("postgres", "postgresql", "postgresql+psycopg")
@@ -62,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: str = ""
     mail_from: str = "chat@localhost"
     require_activation: bool = False
+    slack_webhook_url: str = ""
+    flower_basic_auth: str = ""
     notify_after_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 30
     notify_quiet_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 60
     access_token_minutes: Positive = 15
@@ -124,6 +127,7 @@ def load(
     if settings.is_production and "public_url" not in values:
         problems.append("PUBLIC_URL: not set; links in mails begin with it, and pages under it may call the API.")
     problems += _servers(settings, embedded=embedded) + _secrets(settings) + _addresses(settings) + _mail(settings)
+    problems += _watching(settings)
     if problems:
         raise SettingsRefused(problems)
     if not settings.secret_key:
@@ -187,6 +191,17 @@ def _servers(settings: Settings, *, embedded: bool) -> list[str]:
             continue  # said already
         elif url and url.partition("://")[0] not in schemes:
             problems.append(f"{name}: must begin with {schemes[0]}://.")
+    return problems
+
+
+def _watching(settings: Settings) -> list[str]:
+    problems = []
+    parts = urlsplit(settings.slack_webhook_url)
+    if settings.slack_webhook_url and not (parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost")):
+        problems.append("SLACK_WEBHOOK_URL: write it as https://hooks.slack.com/services/…")
+    user, _, password = settings.flower_basic_auth.partition(":")
+    if settings.flower_basic_auth and (not user or len(password) < SHORTEST_PASSWORD):
+        problems.append(f"FLOWER_BASIC_AUTH: write it as user:password, the password {SHORTEST_PASSWORD} or longer.")
     return problems
 
 

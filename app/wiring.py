@@ -53,12 +53,14 @@ from app.tasks import cache as cache_tasks
 from app.tasks import mails as mail_tasks
 from app.tasks import notifications as notification_tasks
 from app.tasks import people as people_tasks
+from app.tasks.alerts import Slack
 from app.tasks.dispatch import Dispatch
 from app.tasks.letters import Letterhead
 from app.tasks.overview import Broker
 from app.tasks.post import open_post
 from app.tasks.workshop import Notices, Tools
 from app.telemetry import loop
+from app.telemetry.queues import QueueFigures
 
 POOL_SIZE = 10
 READY_SECONDS = 2.0
@@ -115,6 +117,8 @@ class Runtime:
         self.authentication = Authentication(
             self.tokens, Liveness(self.database), self.throttles, proxy_hops=settings.trusted_proxy_hops
         )
+        self.broker = Broker(settings.redis_url)
+        self.figures = QueueFigures(self.broker.figures)
         self.draining = False
 
     def dependencies(self) -> dict[str, Provide]:
@@ -129,7 +133,8 @@ class Runtime:
             "unsubscribing": self.unsubscribing,
             "sender": self.writer,
             "pages": self.pages,
-            "work": Broker(self.settings.redis_url),
+            "work": self.broker,
+            "figures": self.figures,
             "policies": self.policies,
             "reports": Reports(self.policies),
             "health": self,
@@ -220,8 +225,10 @@ def open_tools(settings: Settings) -> Tools:
     return Tools(
         database=database,
         rebuild_cache=rebuilder.rebuild,
+        sweep_caches=rebuilder.sweep,
         post=open_post(settings.smtp_url, settings.data_dir / "mail"),
         letterhead=Letterhead(settings.public_url, settings.mail_from),
+        slack=Slack(settings.slack_webhook_url) if settings.slack_webhook_url else None,
         notices=Notices(
             after=timedelta(seconds=settings.notify_after_seconds),
             quiet=timedelta(minutes=settings.notify_quiet_minutes),

@@ -22,6 +22,7 @@ from bench.stage import QUICKLY, Pace, opened
 
 ROWS: dict[str, Prepare] = {
     "send_64": sends.send_64,
+    "send_64_notified": sends.send_64_notified,
     "send_1_p50_ms": sends.send_1_p50_ms,
     "socket_send_64": sockets.socket_send_64,
     "page_50": pages.page_50,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
+from bench.drawing import OURS, THEIRS, WIDTH, document
 from bench.measures import Results, Row
 
-WIDTH, LEFT, RIGHT = 860, 190, 170
+LEFT, RIGHT = 190, 170
 BAR, GAP, HEAD = 16, 4, 34
-OURS, THEIRS, INK, PAPER = "#2563eb", "#9ca3af", "#1f2937", "#ffffff"
 
 
 def svg(results: Results) -> str:
@@ -18,14 +18,7 @@ def svg(results: Results) -> str:
     for row in rows:
         drawn, top = _group(row, top)
         parts += drawn
-    head = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + 10}" role="img"',
-        f'  font-family="sans-serif" font-size="13" fill="{INK}">',
-        "<title>Benchmark: this server beside its references</title>",
-        f'<rect width="{WIDTH}" height="{top + 10}" fill="{PAPER}"/>',
-        f'<text x="12" y="26" font-size="15">{escape(results.machine)}</text>',
-    ]
-    return "\n".join([*head, *parts, "</svg>"]) + "\n"
+    return document("Benchmark: this server beside its references", results.machine, parts, top + 10)
 
 
 def _group(row: Row, top: int) -> tuple[list[str], int]:

@@ -44,6 +44,7 @@ AIMS = {
     "send_64": Aim(
         "≥ 3,000, or 25 % of Litestar alone", lambda r: r.value >= 3_000 or _ratio(r, "litestar_alone") >= 0.25
     ),
+    "send_64_notified": Aim("≥ 0.95 × naming nobody", lambda r: _ratio(r, "naming_nobody") >= 0.95),
     "send_1_p50_ms": Aim(
         "≤ 2, or 10 × Postgres alone", lambda r: r.value <= 2 or 0 < _ratio(r, "postgres_alone") <= 10
     ),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,13 +79,35 @@ def test_every_module_has_a_noun() -> None:
 
 
 def test_no_file_is_a_warehouse() -> None:
-    everything = [*APP.rglob("*.py"), *(ROOT / "tests").rglob("*.py"), *(ROOT / "alembic").rglob("*.py")]
+    folders = (APP, *(ROOT / name for name in ("tests", "alembic", "client", "examples")))
+    everything = [path for folder in folders for path in folder.rglob("*.py")]
     assert [str(path) for path in everything if len(path.read_text().splitlines()) > LONGEST_FILE] == []
 
 
 def test_every_module_says_what_it_is_for() -> None:
     silent = [name for name, path in sources() if path.read_text().strip() and not path.read_text().startswith('"""')]
     assert silent == []
+
+
+def test_the_reference_client_knows_nothing_of_the_server() -> None:
+    """Who copies client/chat_client has a client: it must not lean on what happens to be installed here."""
+    allowed = {*sys.stdlib_module_names, "chat_client", "httpx", "websockets"}
+    files = sorted((ROOT / "client" / "chat_client").glob("*.py"))
+    imported = {(path.name, name) for path in files for name in _imported(path)}
+    assert len(files) > 5
+    assert [(file, name) for file, name in imported if name not in allowed] == []
+    assert [path.name for path in files if not path.read_text().startswith('"""')] == []
+    assert [
+        line for name, path in sources() for line in violations(r"chat_client", set(), path.read_text(), name)
+    ] == []
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module).partition(".")[0]
 
 
 def test_alembics_folder_does_not_hide_the_library() -> None:

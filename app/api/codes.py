@@ -50,6 +50,7 @@ CODES: Final[Mapping[str, str]] = {
     "409 email_taken": "There is an account with this e-mail address.",
     "409 not_a_member": "This person is not a member.",
     "409 not_an_admin": "This person is not an admin.",
+    "409 not_repeatable": "This was no task of ours: there is nothing to hand over again.",
     "409 reset": "This position is from the future: load the conversation anew.",
     "409 second_factor_off": "There is no second factor.",
     "409 second_factor_on": "There is a second factor already: turn it off first.",

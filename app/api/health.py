@@ -26,6 +26,11 @@ class ReadinessCheck(Protocol):
     async def readiness(self) -> Readiness: ...
 
 
+class Figures(Protocol):
+    async def text(self) -> bytes:
+        """What is not counted in this process but asked for, as Prometheus reads it."""
+
+
 class HealthController(Controller):
     """Asked every few seconds by machines that know no token."""
 
@@ -48,8 +53,8 @@ class HealthController(Controller):
         return _answered(await health.readiness())
 
     @get("/metrics", operation_id="metrics", summary="Figures for Prometheus", media_type="text/plain")
-    async def metrics(self) -> Response[bytes]:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    async def metrics(self, figures: NamedDependency[SkipValidation[Figures]]) -> Response[bytes]:
+        return Response(generate_latest() + await figures.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _answered(report: Readiness) -> Response[Readiness]:

@@ -21,7 +21,9 @@ class FrontPage(msgspec.Struct, frozen=True):
 LINKS: Final = {
     "documents": "/docs",
     "openapi": "/openapi.json",
+    "asyncapi": "/asyncapi.json",
     "socket": "/ws/conversations",
+    "socket_documents": "/docs/socket",
     "ready": "/readyz",
 }
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from app.cli.verbs import Verbs, load_beside
+from app.cli.verbs import Verbs, load_beside, opened
 from app.settings import Settings, load
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -48,12 +48,7 @@ def reseal(asked: argparse.Namespace) -> None:
 
 
 async def _reseal(settings: Settings) -> int:
-    from app.db import Database, open_engine
     from app.domain.users.second_factors import SecondFactors
 
-    database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
-    try:
-        async with database.transaction() as session:
-            return await SecondFactors(settings.secret_key, settings.secret_key_previous).reseal(session)
-    finally:
-        await database.close()
+    async with opened(settings) as database, database.transaction() as session:
+        return await SecondFactors(settings.secret_key, settings.secret_key_previous).reseal(session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from app.cli.verbs import Verbs, load_beside
+from app.cli.verbs import Verbs, load_beside, opened
 from app.settings import Settings
 
 
@@ -38,18 +38,16 @@ def create_operator(asked: argparse.Namespace) -> int:
 
 
 async def _create_operator(settings: Settings, asked: argparse.Namespace, password: str) -> None:
-    from app.db import Database, open_engine
     from app.domain.users import accounts
     from app.domain.users.passwords import Passwords
 
-    database, passwords = Database(open_engine(settings.sqlalchemy_url, pool_size=1)), Passwords()
+    passwords = Passwords()
     names = {"first_name": asked.first_name, "last_name": asked.last_name}
     try:
-        async with database.transaction() as session:
+        async with opened(settings) as database, database.transaction() as session:
             await accounts.create_operator(session, email=asked.email, password=password, passwords=passwords, **names)
     finally:
         passwords.close()
-        await database.close()
 
 
 def _password() -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from app.cli.verbs import Verbs
-from app.settings import load
+from app.cli.verbs import Verbs, load_beside
+from app.settings import Settings, load
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -17,6 +18,8 @@ GRACE_SECONDS: Final = 12  # from SIGTERM to the last request's end; the whole s
 NOTICE_SECONDS: Final = 1.0  # of it, for balancers to find out
 KEEP_ALIVE_SECONDS: Final = 75  # longer than proxies in front keep theirs, so that they never write into a closing one
 LARGEST_FRAME: Final = 128 * 1024
+FLOWER_PORT: Final = 5555
+FLOWER_TASKS: Final = 10_000  # remembered, the newest
 
 
 def add(verbs: Verbs) -> None:
@@ -37,6 +40,10 @@ def add(verbs: Verbs) -> None:
 
     verbs.add("beat", beat, "the clock of periodic tasks")
 
+    verb = verbs.add("flower", flower, "the queues in a browser, for who knows FLOWER_BASIC_AUTH")
+    verb.add_argument("--host", default="", help="address to listen on (127.0.0.1, in production 0.0.0.0)")
+    verb.add_argument("--port", type=int, default=FLOWER_PORT, help=f"({FLOWER_PORT})")
+
 
 def up(asked: argparse.Namespace) -> int:
     from app.local import supervisor
@@ -52,7 +59,7 @@ def api(asked: argparse.Namespace) -> int:
         server.Config(
             "app.cli.serving:application",
             factory=True,
-            host=asked.host or ("0.0.0.0" if settings.is_production else "127.0.0.1"),  # noqa: S104 - a container's all
+            host=_address(asked, settings),
             port=settings.port,
             workers=settings.web_concurrency,
             loop="uvloop",
@@ -107,6 +114,34 @@ def beat(asked: argparse.Namespace) -> None:
     telemetry.start_celery(load(), process="beat")
     # Its memory is not kept: every periodic effect has a unique key, and a killed beat leaves no broken file behind.
     celery().start(["--quiet", "beat", "--scheduler=celery.beat:Scheduler", "--pidfile="])
+
+
+def flower(asked: argparse.Namespace) -> int:
+    from app import telemetry
+
+    settings = load_beside()
+    if not settings.flower_basic_auth:
+        print("chat: FLOWER_BASIC_AUTH: not set; nobody may see the queues without a password.", file=sys.stderr)
+        return 2
+    telemetry.start_celery(settings, process="flower")
+    import_module("flower.options")
+    options = import_module("tornado.options").options
+    # Here and not in arguments, which every account of the machine can read.
+    options.basic_auth = [settings.flower_basic_auth]
+    options.address = _address(asked, settings)
+    options.port = asked.port
+    options.read_only = True  # what is to be done, `chat tasks` does
+    options.max_tasks = FLOWER_TASKS
+    # Its own figures ask for no password; the API's /metrics tells more.
+    urls = import_module("flower.urls")
+    urls.handlers.remove(("/metrics", urls.monitor.Metrics))
+    print(f"Flower: http://127.0.0.1:{asked.port}", flush=True)
+    import_module("app.wiring").make_celery(settings).start(["--quiet", "flower"])
+    return 0
+
+
+def _address(asked: argparse.Namespace, settings: Settings) -> str:
+    return asked.host or ("0.0.0.0" if settings.is_production else "127.0.0.1")  # noqa: S104 - a container's all
 
 
 def celery() -> Celery:

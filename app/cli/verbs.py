@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from app.settings import Settings, SettingsRefused, load
+
+if TYPE_CHECKING:
+    from app.db import Database
 
 Run = Callable[[argparse.Namespace], object]
 """What a verb does; a number is its exit code."""
@@ -37,3 +42,15 @@ def load_beside() -> Settings:
     except SettingsRefused:
         return load()  # which refuses too, and names the servers as well
     return load(running=servers.running(data_dir))
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """The database, for the length of one verb."""
+    from app.db import Database, open_engine
+
+    database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
+    try:
+        yield database
+    finally:
+        await database.close()

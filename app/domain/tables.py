@@ -10,5 +10,16 @@ from app.domain.notifications import models as notifications
 from app.domain.rows import metadata
 from app.domain.throttling import models as throttling
 from app.domain.users import models as users
+from app.domain.work import models as work
 
-__all__ = ["audit", "conversations", "mails", "messages", "metadata", "notifications", "throttling", "users"]
+__all__ = [
+    "audit",
+    "conversations",
+    "mails",
+    "messages",
+    "metadata",
+    "notifications",
+    "throttling",
+    "users",
+    "work",
+]

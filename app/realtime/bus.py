@@ -146,10 +146,10 @@ def _nothing() -> None:
     """Who need not know."""
 
 
-def cache_rider(add_writes: Callable[[Pipeline, Sequence[Any]], None]) -> Rider:
+def cache_rider(add_writes: Callable[[Pipeline, Sequence[Change]], Callable[[list[Any]], None]]) -> Rider:
     """The rider of a cache, which is given the changes among the events."""
 
-    def ride(pipeline: Pipeline, events: Sequence[Outgoing]) -> None:
-        add_writes(pipeline, [event for event in events if isinstance(event, Change)])
+    def ride(pipeline: Pipeline, events: Sequence[Outgoing]) -> Callable[[list[Any]], None]:
+        return add_writes(pipeline, [event for event in events if isinstance(event, Change)])
 
     return ride

@@ -11,20 +11,30 @@ and joins pages: a page crosses the wire as one string, and is decoded nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha1
 from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
+from redis.exceptions import NoScriptError
 
 from app.domain.events import Change
 
 LARGEST_BYTES = 512 * 1024
 EXPIRY = 24 * 3600
+NAMED_FIELDS = 4
+"""Of a hash: low, high, bytes, edited; and floor, once it is known."""
+
+WHY: Final[tuple[Literal["beyond", "missing", "unproven"], ...]] = ("beyond", "missing", "unproven")
+"""As `cache_read.lua` counts them."""
+
 WRITE = (Path(__file__).parent / "cache_write.lua").read_text(encoding="utf-8")
+WRITE_NAME = sha1(WRITE.encode(), usedforsecurity=False).hexdigest()
 READ = (Path(__file__).parent / "cache_read.lua").read_text(encoding="utf-8")
 
 
@@ -37,10 +47,36 @@ class Wanted(msgspec.Struct, frozen=True):
     edited_position: int
 
 
-class Missed(msgspec.Struct, frozen=True):
-    """Not proven. `rebuild`: the cache should hold this page and does not."""
+class Head(msgspec.Struct, frozen=True):
+    """Where a conversation stands in Postgres."""
 
-    rebuild: bool
+    conversation: UUID
+    last_seq: int
+    edited_position: int
+
+
+class Write(NamedTuple):
+    """What one conversation's cache is to take: (seq, json) each."""
+
+    mode: Literal["live", "edit", "rebuild"]
+    conversation: UUID
+    edited_before: int
+    edited: int
+    entries: Sequence[tuple[int, bytes]]
+
+
+Standing = Literal["whole", "missing", "behind"]
+
+
+class Missed(msgspec.Struct, frozen=True):
+    """Not proven. `why`: no hash at all, a hash that does not prove it, a page older than it holds, or no Redis."""
+
+    why: Literal["missing", "unproven", "beyond", "away"]
+
+    @property
+    def rebuild(self) -> bool:
+        """Whether the cache should hold this page and does not."""
+        return self.why in ("missing", "unproven")
 
 
 def key_of(conversation: UUID) -> str:
@@ -54,31 +90,39 @@ class Cache:
     def __init__(self, *, most: int = 500) -> None:
         self.most = most
         self._read: AsyncScript | None = None
+        self._is_known = False
 
-    def add_writes(self, pipeline: Pipeline, changes: Iterable[Change]) -> None:
-        """Put what `changes` mean for the cache into `pipeline`, which also publishes them."""
+    def add_writes(self, pipeline: Pipeline, changes: Iterable[Change]) -> Callable[[list[Any]], None]:
+        """Put what `changes` mean for the cache into `pipeline`, which also publishes them; what is returned wants the
+        answers. One call of the script for all conversations of a flight."""
         live: dict[UUID, list[Change]] = {}
+        writes: list[Write] = []
         for change in changes:
             if change.type == "message.created":
                 live.setdefault(change.conversation, []).append(change)
             elif change.edited != change.edited_before:
                 # It stands in line behind the messages created before it.
-                self._live(pipeline, live.pop(change.conversation, []))
+                writes += _live(live.pop(change.conversation, []))
                 if change.seq:
-                    entry = (change.seq, change.data)
-                    self._write(pipeline, "edit", change.conversation, change.edited_before, change.edited, [entry])
+                    entry = [(change.seq, change.data)]
+                    writes.append(Write("edit", change.conversation, change.edited_before, change.edited, entry))
                 else:
                     # A rename: no message here knows the new name, and a name that was given up is to be gone.
+                    self._run(pipeline, writes)
+                    writes = []
                     pipeline.unlink(key_of(change.conversation))
         for created in live.values():
-            self._live(pipeline, created)
+            writes += _live(created)
+        self._run(pipeline, writes)
+        return self._learn
 
     def add_rebuild(
         self, pipeline: Pipeline, conversation: UUID, edited_position: int, messages: Sequence[tuple[int, int, bytes]]
     ) -> None:
         """Write (seq, position, json) as read from Postgres in one snapshot with `edited_position`."""
         entries = [(seq, data) for seq, _, data in messages]
-        self._write(pipeline, "rebuild", conversation, edited_position, edited_position, entries)
+        write = Write("rebuild", conversation, edited_position, edited_position, entries)
+        pipeline.eval(WRITE, 1, *self._arguments([write]))
 
     async def pages(self, redis: Redis, wanted: Sequence[Wanted]) -> list[bytes | Missed]:
         """For each page its messages' JSON, joined by commas in ascending seq, or why not. One round trip for all."""
@@ -87,22 +131,54 @@ class Cache:
         keys = [key_of(page.conversation) for page in wanted]
         numbers = [number for page in wanted for number in (page.low, page.high, page.edited_position)]
         answers = await self._read(keys=keys, args=numbers, client=redis)
-        return [one if isinstance(one, bytes) else Missed(rebuild=bool(one)) for one in answers]
+        return [one if isinstance(one, bytes) else Missed(WHY[one]) for one in answers]
 
-    def _live(self, pipeline: Pipeline, created: Sequence[Change]) -> None:
-        if created:
-            entries = [(change.seq, change.data) for change in created]
-            self._write(pipeline, "live", created[0].conversation, 0, 0, entries)
+    async def standings(self, redis: Redis, heads: Sequence[Head]) -> list[Standing]:
+        """How each conversation's hash compares with what Postgres says. One round trip for all."""
+        pipeline = redis.pipeline(transaction=False)
+        for head in heads:
+            pipeline.hmget(key_of(head.conversation), "low", "high", "edited", "floor")
+            pipeline.hlen(key_of(head.conversation))
+        answers = await pipeline.execute()
+        return [_standing(*found) for found in zip(heads, answers[::2], answers[1::2], strict=True)]
 
-    def _write(
-        self,
-        pipeline: Pipeline,
-        mode: str,
-        conversation: UUID,
-        edited_before: int,
-        edited: int,
-        entries: Sequence[tuple[int, bytes]],
-    ) -> None:
-        flat = [part for entry in entries for part in entry]
-        limits = (self.most, LARGEST_BYTES, EXPIRY)
-        pipeline.eval(WRITE, 1, key_of(conversation), mode, *limits, edited_before, edited, *flat)
+    def _run(self, pipeline: Pipeline, writes: Sequence[Write]) -> None:
+        if not writes:
+            return
+        # By its name, once Redis has it: its text is longer than what it writes.
+        if self._is_known:
+            pipeline.evalsha(WRITE_NAME, len(writes), *self._arguments(writes))
+        else:
+            pipeline.eval(WRITE, len(writes), *self._arguments(writes))
+
+    def _learn(self, answers: list[Any]) -> None:
+        """A Redis that is new does not know the script: what it was to write is lost, and so unproven; the next one is
+        given the text."""
+        if any(isinstance(one, NoScriptError) for one in answers):
+            self._is_known = False
+        elif any(isinstance(one, int) for one in answers):
+            self._is_known = True
+
+    def _arguments(self, writes: Sequence[Write]) -> list[str | bytes | int]:
+        arguments: list[str | bytes | int] = [key_of(one.conversation) for one in writes]
+        arguments += (self.most, LARGEST_BYTES, EXPIRY)
+        for one in writes:
+            arguments += (one.mode, one.edited_before, one.edited, len(one.entries))
+            for entry in one.entries:
+                arguments += entry
+        return arguments
+
+
+def _live(created: Sequence[Change]) -> list[Write]:
+    entries = [(change.seq, change.data) for change in created]
+    return [Write("live", created[0].conversation, 0, 0, entries)] if created else []
+
+
+def _standing(head: Head, fields: Sequence[Any], length: int) -> Standing:
+    low, high, edited, floor = fields
+    if high is None:
+        return "missing"
+    messages = length - NAMED_FIELDS - (floor is not None)
+    whole = int(high) - int(low) + 1 == messages
+    # A live write may be ahead of what was asked of Postgres a moment before.
+    return "whole" if whole and int(high) >= head.last_seq and int(edited) >= head.edited_position else "behind"

@@ -1,5 +1,6 @@
 -- Proves and assembles pages: one per key, in ARGV three numbers each: low, high (seqs, inclusive), edited_position.
--- For each page its messages' JSON joined by commas; or, unproven, 1 if a rebuild would help and 0 if it would not.
+-- For each page its messages' JSON joined by commas; or 0: older than what the limits leave room for (a rebuild would not
+-- help), 1: there is no hash, 2: the hash does not prove it.
 local pages = {}
 for i, key in ipairs(KEYS) do
     local low, high, edited = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
@@ -9,7 +10,7 @@ for i, key in ipairs(KEYS) do
     local held = redis.call('HMGET', key, unpack(fields))
     local whole = (tonumber(held[count + 1]) or 0) == edited
     local floor = tonumber(held[count + 2])
-    pages[i] = 1
+    pages[i] = held[count + 1] and 2 or 1
     if whole then
         for place = 1, count do
             if not held[place] then

@@ -17,6 +17,7 @@ from app.realtime.deliveries import Frame, frame_of
 from app.realtime.passing import Passed
 from app.realtime.telling import reason_of
 from app.realtime.transient import read_frame
+from app.realtime.vocabulary import Reset
 
 if TYPE_CHECKING:
     from app.realtime.hub import Hub
@@ -127,7 +128,7 @@ async def _too_many(hub: Hub, connection: Connection, conversation: UUID, told: 
 
 
 async def _reset(hub: Hub, connection: Connection, conversation: UUID, ref: str | int | None) -> tuple[Outcome, int]:
-    connection.put(frame_of("reset", ref=ref, conversation=conversation))
+    connection.put(frame_of(Reset(ref=ref, conversation=conversation)))
     while True:
         mark = hub.passing.mark()
         summary = await patiently(connection, hub.journal.summary, conversation)

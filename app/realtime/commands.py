@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import structlog
+from msgspec import UNSET
 
 from app.db import Database
 from app.domain.conversations import reading
@@ -21,6 +22,8 @@ from app.realtime.connections import NOT_AUTHENTICATED, RESTARTING, Connection, 
 from app.realtime.deliveries import Frame, encode_json, frame_of
 from app.realtime.hub import Hub
 from app.realtime.signals import Signal, Typing
+from app.realtime.vocabulary import Error, FieldFault, HasRead, Online, Pong, Renewed, WhoWasHere
+from app.realtime.vocabulary import Throttled as TooMany
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +31,7 @@ MOST_RESUMES = 16
 """`resume` frames of one socket that may wait for their turn."""
 
 Tell = Callable[[Signal], Awaitable[None]]
-Online = Callable[[Collection[UUID]], Awaitable[set[UUID] | None]]
+WhoIsOnline = Callable[[Collection[UUID]], Awaitable[set[UUID] | None]]
 
 
 class Means(NamedTuple):
@@ -39,7 +42,7 @@ class Means(NamedTuple):
     sender: Sender
     tokens: Tokens
     tell: Tell
-    online: Online
+    online: WhoIsOnline
 
 
 class Commands:
@@ -64,7 +67,7 @@ class Commands:
             raise
         except Exception:
             log.exception("frame_failed", kind=type(said).__name__)
-            self._connection.put(frame_of("error", ref=said.ref, code="internal", detail="Something went wrong here."))
+            self._connection.put(frame_of(Error(ref=said.ref, code="internal", detail="Something went wrong here.")))
 
     async def stop(self) -> None:
         for task in self._resumes:
@@ -74,7 +77,7 @@ class Commands:
     async def _obey(self, said: frames.Said) -> None:
         match said:
             case frames.Ping():
-                self._connection.put(frame_of("pong", ref=said.ref))
+                self._connection.put(frame_of(Pong(ref=said.ref)))
             case frames.Send():
                 await self._send(said)
             case frames.Read():
@@ -106,7 +109,7 @@ class Commands:
         async with self._means.database.transaction() as session:
             state = await reading.read(session, said.conversation, self._connection.user, said.seq)
         if said.ref is not None:
-            self._connection.put(frame_of("ack", ref=said.ref, data=state))
+            self._connection.put(frame_of(HasRead(ref=said.ref, data=state)))
 
     async def _type(self, said: frames.Type) -> None:
         if said.conversation not in self._connection.rooms:
@@ -117,8 +120,8 @@ class Commands:
         async with self._means.database.transaction() as session:
             people = await company(session, said.conversation, self._connection.user)
         here = await self._means.online(people)
-        data = {"online": None if here is None else [user for user in people if user in here]}
-        self._connection.put(frame_of("ack", ref=said.ref, data=data))
+        online = None if here is None else [user for user in people if user in here]
+        self._connection.put(frame_of(WhoWasHere(ref=said.ref, data=Online(online=online))))
 
     def _authenticate(self, said: frames.Auth) -> None:
         caller = self._means.tokens.verify(said.token, "access").caller()
@@ -126,7 +129,7 @@ class Commands:
             raise Invalid("another_login", "This token belongs to another login: open a socket of its own.")
         self._connection.caller = caller
         self._renewed()
-        self._connection.put(frame_of("ack", ref=said.ref))
+        self._connection.put(frame_of(Renewed(ref=said.ref)))
 
     def _resume(self, said: frames.Resume) -> None:
         if len(self._resumes) >= MOST_RESUMES:
@@ -161,11 +164,10 @@ class Commands:
 
     def _refuse(self, error: ChatError, ref: frames.Ref) -> None:
         if isinstance(error, Throttled):
-            self._connection.put(frame_of("throttled", ref=ref, policy=error.policy, retry_after=error.retry_after))
+            self._connection.put(frame_of(TooMany(ref=ref, policy=error.policy, retry_after=error.retry_after)))
             return
-        more = {}
-        if isinstance(error, Invalid) and error.errors:
-            more["errors"] = [{"field": field, "message": message} for field, message in error.errors]
-        self._connection.put(frame_of("error", ref=ref, code=error.code, detail=error.detail, **more))
+        faults = error.errors if isinstance(error, Invalid) else ()
+        errors = [FieldFault(field=field, message=message) for field, message in faults] or UNSET
+        self._connection.put(frame_of(Error(ref=ref, code=error.code, detail=error.detail, errors=errors)))
         if type(error) is Unauthenticated and error.code != "invalid_token":
             self._connection.close(NOT_AUTHENTICATED, flush=True)

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from app.domain.users.callers import Caller
 from app.realtime.deliveries import Frame, frame_of
+from app.realtime.vocabulary import AccessRevoked, Reason
 from app.realtime.wires import Wire
 
 if TYPE_CHECKING:
@@ -97,9 +98,9 @@ class Connection:
         """Whether it should hear the conversation and does not."""
         return self.close_code is None and conversation not in self.rooms and conversation not in self.catching
 
-    def revoke(self, conversation: UUID, reason: str = "not_a_member") -> None:
+    def revoke(self, conversation: UUID, reason: Reason = "not_a_member") -> None:
         """Tell it that `conversation` is none of its any more: it comes back by being given it, not by changes."""
-        self.put(frame_of("access.revoked", conversation=conversation, reason=reason))
+        self.put(frame_of(AccessRevoked(conversation=conversation, reason=reason)))
         self.given_up = self.given_up or set()
         self.given_up.add(conversation)
         if len(self.given_up) > MOST_GIVEN_UP:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -32,9 +32,9 @@ class Frame:
         self.key = key
 
 
-def frame_of(type: str, **fields: Any) -> Frame:  # noqa: A002 - the field's name on the wire
-    """A frame of `type` with these fields, in this order."""
-    return Frame(encode_json({"type": type, **fields}))
+def frame_of(told: msgspec.Struct) -> Frame:
+    """A frame of the vocabulary, its type first and then its fields in the order declared."""
+    return Frame(encode_json(told))
 
 
 def payloads_of(wire: bytes) -> list[bytes]:

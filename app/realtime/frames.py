@@ -40,11 +40,15 @@ class Send(ClientFrame, frozen=True, kw_only=True, tag="send"):
 
 
 class Read(ClientFrame, frozen=True, kw_only=True, tag="read"):
+    """One has read up to `seq`."""
+
     conversation: UUID
     seq: Counter
 
 
 class Type(ClientFrame, frozen=True, kw_only=True, tag="typing"):
+    """One types; said again every few seconds while it lasts."""
+
     conversation: UUID
 
 
@@ -61,11 +65,13 @@ class Resume(ClientFrame, frozen=True, kw_only=True, tag="resume"):
 
 
 class Auth(ClientFrame, frozen=True, kw_only=True, tag="auth"):
+    """A fresh access token of the same login, before the old one ends."""
+
     token: str
 
 
 class Ping(ClientFrame, frozen=True, kw_only=True, tag="ping"):
-    pass
+    """Is anybody there?"""
 
 
 Said: TypeAlias = Send | Read | Type | WhoIsHere | Resume | Auth | Ping

@@ -16,6 +16,7 @@ from app.realtime.catching_up import MOST_CHANGES, catch_up, patiently
 from app.realtime.connections import NOT_AUTHENTICATED, Connection, Gone
 from app.realtime.deliveries import frame_of
 from app.realtime.frames import LARGEST_FRAME
+from app.realtime.vocabulary import Conversations, Hello, Limits
 
 if TYPE_CHECKING:
     from app.realtime.hub import Hub
@@ -23,19 +24,18 @@ if TYPE_CHECKING:
 LINES = 50
 """Conversations a frame."""
 
-_LIMITS = {
-    "frame_bytes": LARGEST_FRAME,
-    "text_characters": LONGEST_TEXT,
-    "resume_changes": MOST_CHANGES,
-}
 
-
-def limits(frames: int = FRAMES_PER_SECOND) -> dict[str, int]:
+def limits(frames: int = FRAMES_PER_SECOND) -> Limits:
     """What `hello` says may be done; `frames` a second."""
-    return {**_LIMITS, "frames_per_second": frames}
+    return Limits(
+        frame_bytes=LARGEST_FRAME,
+        text_characters=LONGEST_TEXT,
+        resume_changes=MOST_CHANGES,
+        frames_per_second=frames,
+    )
 
 
-async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: dict[str, int]) -> None:
+async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: Limits) -> None:
     """Say hello and subscribe to everything; the connection has entered the hub.
 
     Raises:
@@ -49,13 +49,14 @@ async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: dict[s
             raise Gone
         connection.put(
             frame_of(
-                "hello",
-                session=connection.caller.session,
-                user=connection.user,
-                heartbeat=heartbeat,
-                limits=limits,
-                conversations=snapshot[:LINES],
-                next=len(snapshot) > LINES,
+                Hello(
+                    session=connection.caller.session,
+                    user=connection.user,
+                    heartbeat=heartbeat,
+                    limits=limits,
+                    conversations=snapshot[:LINES],
+                    next=len(snapshot) > LINES,
+                )
             )
         )
         connection.ready = True
@@ -64,7 +65,7 @@ async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: dict[s
             await connection.room_for_more()
             lines = [line for line in snapshot[first : first + LINES] if line.id not in connection.rooms]
             more = first + LINES < len(snapshot)
-            frame = frame_of("conversations", conversations=lines, next=more)
+            frame = frame_of(Conversations(conversations=lines, next=more))
             connection.give({line.id for line in lines}, frame)
             await _subscribe(hub, connection, lines, mark)
         connection.settled = True

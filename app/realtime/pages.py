@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
+from prometheus_client import Counter
+
 from app.db import Database
 from app.domain.conversations.doors import Door, Pair, open_doors
 from app.domain.errors import ChatError
@@ -21,6 +23,10 @@ from app.realtime.cache import Cache, Missed, Wanted
 
 LARGEST_FLIGHT = 64
 MOST_WAITING = 2_000
+
+ASKED = Counter("chat_cache_pages", "Pages asked of the cache, by what it had.", ["had"])
+_HITS = ASKED.labels("page")
+_MISSES = {why: ASKED.labels(why) for why in ("missing", "unproven", "beyond", "away")}
 
 
 class Pages:
@@ -62,7 +68,9 @@ class Pages:
         if span.low > door.last_seq - self._cache.most:
             found = await self._proofs.call(Wanted(door.conversation, span.low, span.high, door.edited_position))
             if not isinstance(found, Missed):
+                _HITS.inc()
                 return found
+            _MISSES[found.why].inc()
             if found.rebuild:
                 self._rebuild(door.conversation)
         async with self._database.look() as reader:
@@ -76,4 +84,4 @@ class Pages:
         try:
             return await self._accelerator.call(lambda redis: self._cache.pages(redis, wanted))
         except Away:
-            return [Missed(rebuild=False)] * len(wanted)
+            return [Missed("away")] * len(wanted)

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import msgspec
 from redis.asyncio import Redis
 
 from app.db import Database
+from app.domain.conversations.lately import busiest
 from app.domain.messages.pages import Entry, newest
 from app.realtime.accelerator import Accelerator
-from app.realtime.cache import LARGEST_BYTES, Cache
+from app.realtime.cache import LARGEST_BYTES, Cache, Head
 
 DEADLINE = 2.0
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """`warmed` had no cache, `repaired` one that was behind or had holes; `left` are the next sweep's."""
+
+    warmed: int
+    repaired: int
+    left: int
 
 
 class Rebuilder:
@@ -38,6 +48,27 @@ class Rebuilder:
         if fitting:
             await self._accelerator.call(write, deadline=DEADLINE)
         return len(fitting)
+
+    async def sweep(self, looked: int, repaired: int) -> Swept:
+        """Compare the caches of the `looked` busiest conversations with Postgres; make at most `repaired` anew.
+
+        After a FLUSHALL or a new Redis this is what warms it, the newest conversations first.
+
+        Raises:
+            Away, Unavailable: Redis or Postgres is away.
+        """
+        async with self._database.transaction() as session:
+            heads = [
+                Head(one.conversation, one.last_seq, one.edited_position) for one in await busiest(session, looked)
+            ]
+        if not heads:
+            return Swept(0, 0, 0)
+        standings = await self._accelerator.call(lambda redis: self._cache.standings(redis, heads), deadline=DEADLINE)
+        found = [(head, standing) for head, standing in zip(heads, standings, strict=True) if standing != "whole"]
+        for head, _ in found[:repaired]:
+            await self.rebuild(head.conversation)
+        done = [standing for _, standing in found[:repaired]]
+        return Swept(done.count("missing"), done.count("behind"), len(found) - len(done))
 
 
 def _fitting(entries: list[Entry]) -> list[Entry]:

@@ -33,6 +33,7 @@ from app.realtime.deliveries import frame_of
 from app.realtime.frames import LARGEST_FRAME, Malformed, read_frame
 from app.realtime.greeting import greet, limits
 from app.realtime.handshake import Gate, Refused, Socket, answer_protocol
+from app.realtime.vocabulary import Error
 from app.realtime.wires import wire_of
 
 log = structlog.get_logger(__name__)
@@ -160,7 +161,7 @@ class Sockets:
             try:
                 said = read_frame(text or "")
             except Malformed as error:
-                connection.put(frame_of("error", ref=error.ref, code="malformed", detail=error.detail))
+                connection.put(frame_of(Error(ref=error.ref, code="malformed", detail=error.detail)))
                 if not allowance.stumble():
                     connection.close(MALFORMED, flush=True)
                 continue

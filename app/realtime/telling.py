@@ -13,9 +13,16 @@ import msgspec
 from app.domain.events import Change
 from app.realtime.deliveries import Frame
 from app.realtime.rooms import Room
+from app.realtime.vocabulary import Reason
 
 LARGEST_RUN = 64 * 1024
 """Bytes told in one write: about what a transport takes at once."""
+
+_REASONS: dict[str, Reason] = {
+    "member.left": "left",
+    "member.removed": "removed",
+    "conversation.deleted": "deleted",
+}
 
 
 def runs(changes: Sequence[Change]) -> Iterator[list[Change]]:
@@ -67,6 +74,6 @@ def following(change: Change, position: int) -> Change:
     return change if change.prev == position else msgspec.structs.replace(change, prev=position)
 
 
-def reason_of(change: Change) -> str:
-    """Why the change that ends somebody's access does, for them: `left`, `removed`, `deleted`."""
-    return change.type.partition(".")[2]
+def reason_of(change: Change) -> Reason:
+    """Why the change that ends somebody's access does, for them."""
+    return _REASONS[change.type]

@@ -15,10 +15,12 @@ from celery.schedules import schedule
 from celery.signals import before_task_publish
 from kombu.entity import Queue
 
+from app.tasks.trying import Job
+
 KINDS = ("cache", "notifications", "broadcasts", "analytics", "upkeep")
 """One queue each; a task named `chat.<kind>.<verb>` goes to the queue `<kind>`."""
 
-TASKS = tuple(f"app.tasks.{one}" for one in ("cache", "mails", "notifications", "people", "throttles", "upkeep"))
+MODULES = ("alerts", "cache", "failing", "mails", "notifications", "people", "throttles", "upkeep")
 SENT_AT = "sent_at"
 """The header of a message that says when it was handed over, in seconds since 1970."""
 
@@ -27,8 +29,10 @@ HARD_LIMIT = 90
 VISIBILITY = 300
 BROKER_SECONDS = 2.0
 PERIODIC = {
+    "chat.cache.sweep": 60.0,
     "chat.upkeep.expire": 600.0,
     "chat.upkeep.tell_people": 5.0,
+    "chat.upkeep.run_again": 10.0,
     "chat.notifications.overlooked": 15.0,
     "chat.notifications.decide": 5.0,
     "chat.analytics.bring_counts": 60.0,
@@ -38,7 +42,7 @@ PERIODIC = {
 
 def make(broker_url: str) -> Celery:
     """The application on the Redis at `broker_url`; its tasks are those of `app.tasks`."""
-    celery = Celery("chat", broker=broker_url, include=TASKS)
+    celery = Celery("chat", broker=broker_url, include=[f"app.tasks.{one}" for one in MODULES], task_cls=Job)
     celery.conf.update(
         # Declared, or Flower and exporters do not see what waits in a queue.
         task_queues=[Queue(kind) for kind in KINDS],  # type: ignore[no-untyped-call]  # kombu has no types

@@ -1,4 +1,4 @@
-"""Cache upkeep: making one conversation's cache anew from Postgres. Safe twice, and beside live writes."""
+"""Cache upkeep: making caches anew from Postgres, one on demand, the busiest by a sweep. Safe twice."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from collections.abc import Awaitable
 from uuid import UUID
 
 import structlog
-from celery import shared_task
+from celery import current_app, shared_task
 
+from app.tasks import counts
+from app.tasks.trying import Round
 from app.tasks.workshop import workshop
 
 log = structlog.get_logger(__name__)
+
+MOST_LOOKED_AT = 500
+MOST_REPAIRED = 200
+"""In one sweep; what is left is the next one's."""
 
 
 @shared_task(name="chat.cache.rebuild")
@@ -19,6 +25,17 @@ def rebuild(conversation: str) -> int:
     messages = workshop.run(lambda tools: _rebuilt(tools.rebuild_cache(UUID(conversation))))
     log.info("cache_rebuilt", conversation=conversation, messages=messages)
     return messages
+
+
+@shared_task(name="chat.cache.sweep", base=Round)
+def sweep() -> int:
+    """Warm and repair the caches of the busiest conversations; the number made anew."""
+    swept = workshop.run(lambda tools: tools.sweep_caches(MOST_LOOKED_AT, MOST_REPAIRED))
+    if made := swept.warmed + swept.repaired:
+        counts.note_upkeep(current_app, "warmed", swept.warmed)
+        counts.note_upkeep(current_app, "repaired", swept.repaired)
+        log.info("caches_swept", warmed=swept.warmed, repaired=swept.repaired, left=swept.left)
+    return made
 
 
 async def _rebuilt(counting: Awaitable[int]) -> int:

@@ -22,7 +22,9 @@ KEPT_MINUTES: Final = 60
 KEPT_TOTALS: Final = 30 * 24 * 3600
 ALIVE_SECONDS: Final = 15
 SHOWN_EVERY: Final = 5.0
+ALERT: Final = "chat.upkeep.alert"
 TOTALS: Final = "chat:work:totals"
+UPKEEP: Final = "chat:work:upkeep"
 WORKERS: Final = "chat:work:workers"
 
 _shown = {"at": 0.0}
@@ -65,6 +67,30 @@ def note(celery: Celery, queue: str, outcome: Outcome, number: int = 1) -> None:
             pipeline.hincrby(key, f"{queue}:{outcome}", number)
             pipeline.expire(key, kept)
         pipeline.execute()
+
+
+def upkeep(client: Redis) -> dict[str, int]:
+    """How many caches were made anew, by why. Raises redis.RedisError."""
+    found: Any = client.hgetall(UPKEEP)
+    return {why.decode(): int(number) for why, number in found.items()}
+
+
+def note_upkeep(celery: Celery, why: str, number: int) -> None:
+    """Count, or not: never raises."""
+    with suppress(RedisError), _client(celery.conf.broker_url).pipeline(transaction=False) as pipeline:
+        pipeline.hincrby(UPKEEP, why, number)
+        pipeline.expire(UPKEEP, KEPT_TOTALS)
+        pipeline.execute()
+
+
+def alert(celery: Celery, task: str) -> None:
+    """Have operators told that `task` fails: at most once a minute and task, whoever fails. Never raises."""
+    if task == ALERT:
+        return  # of its own failures it would tell itself for ever
+    with suppress(Exception):
+        client = _client(celery.conf.broker_url)
+        if client.set(f"chat:work:alert:{task}", 1, nx=True, ex=MINUTE):
+            celery.tasks[ALERT].apply_async((task,), expires=MINUTE, retry=False)
 
 
 def queue_of(task: str) -> str:

@@ -15,6 +15,7 @@ from app.domain.notifications import letters as notifications
 from app.domain.notifications import mailing
 from app.domain.users.letters import Letter, letter_of
 from app.tasks.post import NotNow, Refused, Unsure
+from app.tasks.trying import Round
 from app.tasks.workshop import Tools, workshop
 
 log = structlog.get_logger(__name__)
@@ -26,7 +27,7 @@ def send_mail(mail: str) -> str:
     return workshop.run(lambda tools: _send(tools, UUID(mail)))
 
 
-@shared_task(name="chat.notifications.overlooked")
+@shared_task(name="chat.notifications.overlooked", base=Round)
 def send_overlooked() -> int:
     """Have those sent whose errand was lost or that were postponed; how many."""
     mails = workshop.run(_overlooked)

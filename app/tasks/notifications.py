@@ -17,6 +17,7 @@ from app.domain.notifications import deciding, mailing
 from app.domain.notifications.deciding import Place
 from app.domain.notifications.telling import Told
 from app.tasks.mails import send_mail
+from app.tasks.trying import Round
 from app.tasks.workshop import Tools, workshop
 
 log = structlog.get_logger(__name__)
@@ -27,7 +28,7 @@ TURN_SECONDS = 40.0
 TOGETHER = 200
 
 
-@shared_task(name="chat.notifications.decide")
+@shared_task(name="chat.notifications.decide", base=Round)
 def decide() -> int:
     """Tell those who are behind, and post the mails that are due; the number of people told in the app."""
     return workshop.run(_sweep)

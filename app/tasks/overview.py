@@ -11,7 +11,7 @@ import msgspec
 from redis import Redis, RedisError
 
 from app.domain.errors import Unavailable
-from app.domain.work.views import QueueReport, QueueState
+from app.domain.work.views import QueueReport, QueueState, WorkFigures
 from app.tasks import counts
 from app.tasks.application import KINDS, SENT_AT
 
@@ -29,13 +29,17 @@ class Broker:
 
     async def report(self) -> QueueReport:
         """Raises Unavailable when the broker is away."""
+        return (await self.figures()).report
+
+    async def figures(self) -> WorkFigures:
+        """The same."""
         try:
-            return await asyncio.to_thread(report, self._url)
+            return await asyncio.to_thread(figures, self._url)
         except RedisError as error:
             raise Unavailable("broker_unavailable", "The broker of the queues is away: try again.") from error
 
 
-def report(redis_url: str) -> QueueReport:
+def figures(redis_url: str) -> WorkFigures:
     """Ask the broker. Raises redis.RedisError when it is away."""
     with Redis.from_url(redis_url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS) as client:
         running = Counter(_queue_of(entry) for entry in client.hvals(UNACKED))
@@ -53,7 +57,8 @@ def report(redis_url: str) -> QueueReport:
             )
             for kind in KINDS
         ]
-        return QueueReport(queues=queues, workers=counts.workers(client))
+        report = QueueReport(queues=queues, workers=counts.workers(client))
+        return WorkFigures(report, dict(tally.totals), counts.upkeep(client))
 
 
 def table(report: QueueReport) -> str:

@@ -9,6 +9,7 @@ import structlog
 from celery import shared_task
 
 from app.domain.conversations import renames
+from app.tasks.trying import Round
 from app.tasks.workshop import Tools, workshop
 
 log = structlog.get_logger(__name__)
@@ -28,7 +29,7 @@ def tell_person(person: str) -> int:
     return told
 
 
-@shared_task(name="chat.upkeep.tell_people")
+@shared_task(name="chat.upkeep.tell_people", base=Round)
 def tell_people() -> int:
     """Have those told whose errand was lost; how many."""
     people = workshop.run(_untold)

@@ -14,6 +14,7 @@ from celery import shared_task
 
 from app.domain.errors import Unavailable
 from app.domain.throttling import arrivals
+from app.tasks.trying import Round
 from app.tasks.workshop import Tools, workshop
 
 log = structlog.get_logger(__name__)
@@ -22,7 +23,7 @@ TURN_SECONDS: Final = 40.0
 """Below the task's limit; what is left is the next one's."""
 
 
-@shared_task(name="chat.analytics.bring_counts")
+@shared_task(name="chat.analytics.bring_counts", base=Round)
 def bring_counts() -> int:
     """Bring home what is over; the number of minutes."""
     return workshop.run(_bring)

@@ -23,6 +23,10 @@ from app.tasks.post import Post
 
 T = TypeVar("T")
 
+UNFURNISHED = "The workshop has not been furnished: see app.worker."
+CANCEL_SECONDS = 5.0
+ASIDE_SECONDS = 10.0
+
 
 class Notices(msgspec.Struct, frozen=True):
     """How notifications are told. `online`: who of these is there, None when nobody knows. `tell`: (user, frame) each.
@@ -50,6 +54,22 @@ class Tallies(Protocol):
         """It has arrived."""
 
 
+class Slack(Protocol):
+    def tell(self, text: str) -> None:
+        """Raises OSError when it was not taken."""
+
+
+class Swept(Protocol):
+    """What became of a sweep over caches."""
+
+    @property
+    def warmed(self) -> int: ...
+    @property
+    def repaired(self) -> int: ...
+    @property
+    def left(self) -> int: ...
+
+
 class Tools(msgspec.Struct, frozen=True):
     """What tasks work with. Wiring makes them: tasks know neither settings nor Redis.
 
@@ -58,12 +78,14 @@ class Tools(msgspec.Struct, frozen=True):
 
     database: Database
     rebuild_cache: Callable[[UUID], Awaitable[int]]
+    sweep_caches: Callable[[int, int], Coroutine[Any, Any, Swept]]
     post: Post
     letterhead: Letterhead
     notices: Notices
     audit: timedelta
     tallies: Tallies
     subjects: Subjects
+    slack: Slack | None = None
 
 
 class Workshop:
@@ -83,11 +105,37 @@ class Workshop:
         """The result of `job(tools)`. Its deadline is the task's soft time limit, which interrupts it."""
         if self._tools is None or self._loop is None or self._process != os.getpid():
             if self._open is None:
-                raise RuntimeError("The workshop has not been furnished: see app.worker.")
+                raise RuntimeError(UNFURNISHED)
             self._process = os.getpid()
             self._loop = asyncio.new_event_loop()
             self._tools = self._open()
-        return self._loop.run_until_complete(job(self._tools))
+        return self._finish(self._loop, self._loop.create_task(job(self._tools)))
+
+    def run_aside(self, job: Callable[[Tools], Coroutine[Any, Any, T]]) -> T:
+        """The same with tools of its own, closed afterwards: in a process that runs no tasks, and forks those that do.
+
+        What is open there when it forks would be shared with its children.
+        """
+        if self._open is None:
+            raise RuntimeError(UNFURNISHED)
+        loop, tools = asyncio.new_event_loop(), self._open()
+        try:
+            return loop.run_until_complete(asyncio.wait_for(job(tools), ASIDE_SECONDS))
+        finally:
+            loop.run_until_complete(tools.database.close())
+            loop.close()
+
+    def _finish(self, loop: asyncio.AbstractEventLoop, job: asyncio.Task[T]) -> T:
+        try:
+            return loop.run_until_complete(job)
+        except BaseException:
+            # The time limit interrupts the loop, not the job: it would go on beside the next one.
+            if not job.done():
+                job.cancel()
+                loop.run_until_complete(asyncio.wait([job], timeout=CANCEL_SECONDS))
+                if not job.done():
+                    self._process = 0  # it does not listen: the next one gets a loop and tools of its own
+            raise
 
 
 workshop = Workshop()

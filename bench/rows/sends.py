@@ -14,10 +14,13 @@ from bench.processes import Failed
 from bench.references import litestar_alone, postgres_alone, textbook
 from bench.stage import Stage
 
+MENTION_EVERY = 10
 
-def send(stage: Stage, conversation: UUID, sender: int) -> bytes:
-    """The raw request of one more message."""
-    body = b'{"message_type":"text","text":"%b","client_id":"bench-%b"}' % (TEXT.format("new").encode(), NUMBER)
+
+def send(stage: Stage, conversation: UUID, sender: int, to: str = "") -> bytes:
+    """The raw request of one more message; `to` begins it."""
+    text = (to + TEXT.format("new")).encode()
+    body = b'{"message_type":"text","text":"%b","client_id":"bench-%b"}' % (text, NUMBER)
     return request("POST", f"/api/v1/conversations/{conversation}/messages/", stage.token(sender), body)
 
 
@@ -77,6 +80,21 @@ def send_64(stage: Stage) -> Iterator[Plan]:
             "postgres_alone": postgres_alone(stage, 64),
             "textbook": textbook(stage, "send", 64, [textbook_send(stage, *one) for one in anywhere(stage)]),
         },
+    )
+
+
+@contextmanager
+def send_64_notified(stage: Stage) -> Iterator[Plan]:
+    """What notifications cost whoever sends: one message in ten names everybody in its group of 20."""
+    sends = [
+        send(stage, ring(number), by, "" if at % MENTION_EVERY else "@Person ")
+        for at, (number, by) in enumerate(anywhere(stage))
+    ]
+    named = stage.feed("send_named", stage.api, sends)
+    yield Plan(
+        "sends/s",
+        {"one in ten names 19": counted(stage, named, 64)},
+        {"naming_nobody": counted(stage, spread(stage), 64)},
     )
 
 

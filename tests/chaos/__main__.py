@@ -9,11 +9,13 @@ import logging
 import random
 import sys
 import time
+from pathlib import Path
 
 import uvloop
 
 from tests.chaos.driver import Driver
 from tests.chaos.faults import LONG, MIDDLE, SHORT, Fault
+from tests.chaos.picture import drawn
 from tests.chaos.report import progress, table
 from tests.chaos.stage import set_stage
 
@@ -36,7 +38,7 @@ def cycle(dice: random.Random, seed: int, seconds: float) -> list[Fault]:
     return [*short, *chosen]
 
 
-async def run(seed: int, minutes: float, say_progress: float = 5.0) -> int:
+async def run(seed: int, minutes: float, picture: Path | None = None, say_progress: float = 5.0) -> int:
     dice, seconds = random.Random(seed), minutes * 60
     async with set_stage() as stage:
         driver = Driver(stage, seed, 1.0, lambda line: print(line, flush=True))
@@ -60,6 +62,8 @@ async def run(seed: int, minutes: float, say_progress: float = 5.0) -> int:
         telling.cancel()
         violations = await driver.finish()
     print(table(driver))
+    if picture is not None:
+        await asyncio.to_thread(picture.write_text, drawn(driver.record, f"seed {seed}, {minutes:g} minutes"), "utf-8")
     for violation in violations[:SHOWN]:
         print(f"VIOLATION {violation}")
     print(f"{len(violations)} violations" if violations else "no violation")
@@ -70,12 +74,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--picture", type=Path, help="where to draw how late messages were, and the faults (SVG)")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
     # Much is recorded and all of it is kept: looking for cycles in it only costs time.
     gc.disable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run(asked.seed, asked.minutes))
+        return runner.run(run(asked.seed, asked.minutes, asked.picture))
 
 
 if __name__ == "__main__":

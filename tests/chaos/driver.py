@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
-from tests.chaos.checks import judge
-from tests.chaos.faults import Fault, NotFired, positions
+from tests.chaos.checks import verdicts
+from tests.chaos.faults import Fault, positions
+from tests.chaos.founders import Founder, Renamer
 from tests.chaos.probes import Crowd, Probe
 from tests.chaos.readers import Reader
-from tests.chaos.record import NOTICED_LAG, Record, Window
+from tests.chaos.record import NOTICED_LAG, Letter, NotFired, Record, Window
 from tests.chaos.stage import Place, Stage
 from tests.chaos.togglers import Toggler
-from tests.chaos.truth import Truth, read_truth
+from tests.chaos.truth import Truth, names_are_told, read_truth
 from tests.chaos.walkers import Peeker, Walker
 from tests.chaos.writers import Editor, Marker, Writer, say_again
 from tests.support.client import Person, eventually
@@ -27,6 +29,8 @@ DELIVERED_SECONDS: Final = 3.0
 """Without Redis, a message reaches every socket so soon after its commit."""
 RATE: Final = 130.0
 """Sends a second, all writers together."""
+ABSENT: Final = ("Dana", "Kay", "Lynn")
+NAMES_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 60.0
 Say = Callable[[str], None]
 
@@ -51,7 +55,12 @@ class Driver:
         self.togglers: list[Toggler] = []
         self.people: dict[str, Person] = {}
         self.stable: list[str] = []
+        self.absent: list[Person] = []
+        """They are told by mail, and one of them has a socket that it does not read."""
         self.conversations: list[str] = []
+        self.direct = ""
+        self.pair: tuple[str, ...] = ()
+        """Whose the direct conversation is."""
         self.probe: Probe
         self.crowd: Crowd
         self._racing: Toggler
@@ -59,6 +68,8 @@ class Driver:
         self._tasks: list[asyncio.Task[Any]] = []
         self._stop = asyncio.Event()
         self.truth: Truth | None = None
+        self.verdicts: dict[str, list[str]] = {}
+        """By checker, once the run is judged; under `driver` what the driver itself saw at the end."""
 
     def some_place(self) -> Place:
         return self.dice.choice(self.stage.up)
@@ -83,7 +94,10 @@ class Driver:
         ada = cast["Ada"]
         members = [cast[name] for name in names[1:-1]]
         self.conversations = [await ada.converse(*members, is_private=False) for _ in range(4)]
-        self.probe = Probe(self.stage, self.record, cast["Pat"], await cast["Pat"].converse())
+        self.absent = await asyncio.gather(*(first.register(name) for name in ABSENT))
+        for one, absent in itertools.product(self.conversations[:2], self.absent):
+            await ada.post(f"/conversations/{one}/add_member/", user=absent.id)
+        self.probe = Probe(self.stage, self.record, cast["Pat"], await cast["Pat"].converse(*self.absent[:1]))
         self.crowd = Crowd(await asyncio.gather(*(first.register(f"Crowd{at}") for at in range(crowd))))
         for one in self.conversations:
             await ada.post(f"/conversations/{one}/make_admin/", user=cast["Grace"].id)
@@ -94,6 +108,9 @@ class Driver:
                 Toggler(self.stage, self.record, admin, cast[name], self.conversations[at], self._own_dice())
             )
         self._racing = self.togglers.pop()
+        self.pair = (ada.id, cast["Grace"].id)
+        self.direct = (await ada.post("/conversations/", kind="direct", user=cast["Grace"].id))["id"]
+        self.conversations.append(self.direct)
         for name in ("Ada", "Grace", "Alan", "Joan", "Linus", "Eve", "Tess", "Ada", "Grace"):
             device = f"{name}'s {sum(reader.person is cast[name] for reader in self.readers) + 1}"
             self.readers.append(Reader(cast[name], device, self.stage, self.record, self._own_dice()))
@@ -105,6 +122,7 @@ class Driver:
     def _make_writers(self, cast: dict[str, Person]) -> None:
         seats = [(cast[name], one) for one in self.conversations[:3] for name in ("Ada", "Grace", "Alan", "Joan")]
         seats += [(toggler.person, toggler.conversation) for toggler in self.togglers]
+        seats += [(cast[name], self.direct) for name in ("Ada", "Grace")]
         for at, (person, conversation) in enumerate(seats):
             writer = Writer(self.stage, self.record, person, conversation, self._own_dice(), self.rate / len(seats))
             if at % 3 == 0:
@@ -122,7 +140,9 @@ class Driver:
         self._start(Editor(self.stage, self.record, self.writers, self._own_dice()).run(self._stop))
         for reader in self.readers[1:5]:
             self._start(Marker(self.stage, self.record, reader, self._own_dice()).run(self._stop))
-        ada = self.readers[0].person
+        ada, grace, alan, joan = (reader.person for reader in self.readers[:4])
+        self._start(Founder(self.stage, self.record, ada, [grace, alan], self._own_dice()).run(self._stop))
+        self._start(Renamer(self.stage, self.record, joan, self._own_dice()).run(self._stop))
         for _ in range(2):
             walker = Walker(self.stage, self.record, ada, self.conversations[:3], self.stable, self._own_dice())
             self._start(walker.run(self._stop))
@@ -219,13 +239,22 @@ class Driver:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        return problems + judge(self.record, self.truth)
+        self.record.letters = [
+            Letter(address, str(letter["Message-ID"]).strip("<>").partition("@")[0])
+            for address, letter in self.stage.mailboxes.letters
+        ]
+        self.verdicts = {"driver": problems, **verdicts(self.record, self.truth)}
+        return [violation for found in self.verdicts.values() for violation in found]
 
     async def _quiet(self) -> list[str]:
         """Until every reader is back, and 5 s more, in which all must have arrived."""
         with suppress(AssertionError):
             await eventually(lambda: all(reader.is_whole for reader in self.readers), 20 * self.record.patience)
         late = [f"I5: {reader.name} never came back" for reader in self.readers if not reader.is_whole]
+        try:
+            await eventually(lambda: names_are_told(self.stage.url), NAMES_SECONDS * self.record.patience)
+        except AssertionError:
+            late.append(f"I6: a new name is not told {NAMES_SECONDS:.0f} s after")
         began = time.monotonic()
         goal = await positions(self.stage.url, self.conversations)
         while time.monotonic() < began + CONVERGED_SECONDS * self.record.patience:
@@ -234,6 +263,7 @@ class Driver:
                 one in reader.replica.held and reader.replica.held[one].position == position
                 for reader in self.readers
                 for one, position in goal.items()
+                if one != self.direct or reader.person.id in self.pair
             )
             if whole and time.monotonic() > began + 2.5:  # read marks come with the look
                 break

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import psycopg
 
-from tests.chaos.record import Stop
+from tests.chaos import errands, strains
+from tests.chaos.record import NotFired, Stop
 from tests.chaos.stage import Place
 from tests.support.wires import Where
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 STOP_SECONDS: Final = 20.0
 RETURN_SECONDS: Final = 5.0
 SPRING_SECONDS: Final = 10.0
-
-
-class NotFired(Exception):
-    """The fault did not happen."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -252,8 +249,17 @@ SHORT: Final = (
     Fault("SIGSTOP of an API process", api_stopped(1.5), 2, restarts=True),
     Fault("removal racing sends", removal_races, 2),
     Fault("sockets reconnect at once", storm(100), 3),
+    Fault("Redis full", strains.redis_full, 3, redis=True),
+    Fault("a socket that stops reading", strains.stops_reading, 3),
+    Fault("kill -9 of a worker in a task", errands.worker_killed, 5),
+    Fault("kill -9 of a task's process", errands.task_killed, 3),
+    Fault("the same task delivered again", errands.delivered_again, 2),
 )
-MIDDLE: Final = (Fault("Redis down 10 s", redis_down(10), 11, redis=True),)
+MIDDLE: Final = (
+    Fault("Redis down 10 s", redis_down(10), 11, redis=True),
+    Fault("a clock five minutes ahead", strains.clock_ahead, 10, restarts=True),
+    Fault("two beats", errands.two_beats, 8),
+)
 LONG: Final = (
     Fault("Redis down 60 s", redis_down(60), 61, redis=True),
     Fault("SIGSTOP of an API process, 30 s", api_stopped(30), 31, restarts=True),

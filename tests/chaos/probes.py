@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 AWAY_SECONDS: Final = 2.0
 """I12: nothing waits longer because Redis is away."""
 HELLO_SECONDS: Final = 10.0
+LONGEST_TEXT: Final = 8_000
 OPEN_AT_ONCE: Final = 64
 """As many connections as a listen backlog is sure to hold are begun in one moment."""
 
@@ -46,6 +47,12 @@ class Probe:
         if status == 201:
             self._seq = answer["seq"]
         return status
+
+    async def shout(self, place: Place) -> None:
+        """The longest message there is."""
+        await self._recorded(
+            "probe shout", place, "POST", "messages/", {"message_type": "text", "text": "x" * LONGEST_TEXT}
+        )
 
     async def all_works(self, seconds: float) -> None:
         """For so long: log in, send, read back and mark, at both processes, each within 2 s."""

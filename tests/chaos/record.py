@@ -18,6 +18,10 @@ Outcome = Literal["ok", "failed", "unknown"]
 NOTICED_LAG: Final = 0.1
 
 
+class NotFired(Exception):
+    """The fault did not happen."""
+
+
 class Call(msgspec.Struct, kw_only=True):
     """One request or frame of a client. `unknown`: no answer came, or the answer was `outcome_unknown`."""
 
@@ -101,6 +105,20 @@ class Peek(msgspec.Struct, kw_only=True):
     """As it was after the page had come."""
 
 
+class Deletion(msgspec.Struct, frozen=True):
+    """A conversation that was closed, at the latest at `gone`."""
+
+    conversation: str
+    gone: float
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """A mail as the mail server had it: for whom, and the id of the row it was made of."""
+
+    address: str
+    mail: str
+
+
 class Stop(msgspec.Struct, kw_only=True):
     """SIGTERM under load."""
 
@@ -133,6 +151,8 @@ class Record:
         self.removals: list[Removal] = []
         self.peeks: list[Peek] = []
         self.stops: list[Stop] = []
+        self.deletions: list[Deletion] = []
+        self.letters: list[Letter] = []
         self.windows: list[Window] = []
         self.lags: list[tuple[float, float]] = []
         self.counts: Counter[str] = Counter()

@@ -1,4 +1,5 @@
-"""The processes of a run: a Postgres and a Valkey of its own, proxies before them, two API processes and a worker.
+"""The processes of a run: a Postgres, a Valkey and a mail server of its own, two API processes behind proxies, a worker
+and a beat.
 
 All are started from one thread that lives as long as the run: the kernel ends a child when the thread that started it
 ends. Each API process keeps its port through every restart, as behind a load balancer.
@@ -7,26 +8,40 @@ ends. Each API process keeps its port through every restart, as behind a load ba
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, TypeVar
+
+from redis import Redis
 
 from app.cli.database import migrate
 from app.local.postgres import Postgres
 from app.local.processes import free_port
 from app.local.valkey import Valkey
+from app.realtime.presence import WHOLE
 from tests.support.client import Node
-from tests.support.processes import Api, Process, Processes
+from tests.support.mailbox import Mailboxes, mail_server
+from tests.support.processes import PROGRAM, Api, Process, Processes
 from tests.support.proxy import Proxy
 from tests.support.servers import public_directory
 from tests.support.wires import PostgresWire, Trap
 
 T = TypeVar("T")
+NO_OTHERS: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
 REQUEST_SECONDS: Final = 8.0
-ENVIRONMENT: Final = {"ACCESS_TOKEN_MINUTES": "600", "WS_FRAMES_PER_SECOND": "500"}
+ENVIRONMENT: Final = {
+    "ACCESS_TOKEN_MINUTES": "600",
+    "WS_FRAMES_PER_SECOND": "500",
+    # Who is not there is told by mail in every sweep.
+    "NOTIFY_AFTER_SECONDS": "0",
+    "NOTIFY_QUIET_MINUTES": "0",
+}
+TASKS_AT_ONCE: Final = 2
 # Durable, unlike the suite's: what was committed must outlive a kill. A small one starts again sooner.
 POSTGRES: Final = {"shared_buffers": "64MB", "max_wal_size": "2GB"}
 
@@ -52,13 +67,15 @@ class Place:
 
 
 class Stage:
-    """Both servers and all processes. `directory` is the run's own."""
+    """Both servers and all processes. `directory` is the run's own; `programs` say which verbs another program runs."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, programs: Mapping[str, Sequence[str]]) -> None:
         self.directory = directory
+        self._programs = programs
         self.postgres = Postgres(directory / "postgres", options=POSTGRES)
         self.valkey = Valkey(directory / "valkey")
         self.places: list[Place] = []
+        self.mailboxes = Mailboxes()
         self.worker: Process | None = None
         self._starter = ThreadPoolExecutor(1, "starter")
         self._processes: Processes | None = None
@@ -76,6 +93,9 @@ class Stage:
         for server in (self.postgres, self.valkey):
             stack.push_async_callback(self.do, server.stop)
             await self.do(server.start)
+        with Redis.from_url(self.valkey.url, socket_timeout=3) as client:
+            # As if it had run for long: an empty Redis knows only after twenty seconds who is not there.
+            await self.do(lambda: client.set(WHOLE, int(time.time()) - 1))
         await self.do(lambda: migrate(self.url.replace("postgresql:", "postgresql+psycopg:", 1)))
         for name in ("one", "two"):
             trap = Trap()
@@ -86,17 +106,22 @@ class Stage:
                 stack.callback(proxy.stop)
             self.places.append(Place(name, free_port(), postgres, redis, trap))
         self._processes = Processes(self.directory, self.url, self.valkey.url)
-        self._processes.environment.update(ENVIRONMENT)
+        self.mailboxes, port = stack.enter_context(mail_server())
+        self._processes.environment |= {**ENVIRONMENT, "SMTP_URL": f"smtp://127.0.0.1:{port}"}
         stack.push_async_callback(self.do, self._processes.end)
         await self.do(self._start_all)
         for place in self.places:
             place.up.set()
             stack.push_async_callback(place.node.close)
 
-    async def restart(self, place: Place) -> None:
-        """Another process in the place of one that is gone; ready when it returns."""
-        await self.do(lambda: self._start(place).wait_ready())
+    async def restart(self, place: Place, program: Sequence[str] = ()) -> None:
+        """Another process in the place of one that is gone, perhaps of another program; ready when it returns."""
+        await self.do(lambda: self._start(place, program).wait_ready())
         place.up.set()
+
+    def count_said(self, words: str) -> int:
+        """How often any process of the run, gone ones too, has said these words."""
+        return sum(log.read_text(errors="replace").count(words) for log in self.directory.glob("*.log"))
 
     @property
     def up(self) -> list[Place]:
@@ -110,25 +135,39 @@ class Stage:
         for api in [self._start(place) for place in self.places]:
             api.wait_ready()
         assert self._processes is not None
-        self.worker = self._processes.worker()
+        self.start_worker()
+        self._processes.beat()
 
-    def _start(self, place: Place) -> Api:
+    def start_worker(self) -> None:
+        """In the starter's thread, as all that starts processes."""
+        assert self._processes is not None
+        program = self._programs.get("worker", PROGRAM)
+        self.worker = self._processes.worker(concurrency=TASKS_AT_ONCE, program=program)
+
+    def start_beat(self) -> Process:
+        """Another beat."""
+        assert self._processes is not None
+        return self._processes.beat()
+
+    def _start(self, place: Place, program: Sequence[str] = ()) -> Api:
         assert self._processes is not None
         environment = {
             **self._processes.environment,
             "DATABASE_URL": place.postgres.through,
             "REDIS_URL": place.redis.through,
         }
-        place.api = Api(["--grace=4"], self.directory, environment, place.port)
+        place.api = Api(
+            ["--grace=4"], self.directory, environment, place.port, program or self._programs.get("api", PROGRAM)
+        )
         self._processes.keep(place.api)
         return place.api
 
 
 @asynccontextmanager
-async def set_stage() -> AsyncIterator[Stage]:
-    """Everything started; ended however the run ends."""
+async def set_stage(programs: Mapping[str, Sequence[str]] = NO_OTHERS) -> AsyncIterator[Stage]:
+    """Everything started; ended however the run ends. `programs`: by verb, what runs in the place of `chat`."""
     with public_directory() as directory:
         async with AsyncExitStack() as stack:
-            stage = Stage(directory)
+            stage = Stage(directory, programs)
             await stage.start(stack)
             yield stage

@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from tests.chaos.checks import judge
-from tests.chaos.record import Entry, Json, Peek, Record, Removal, Stop, Timeline, Walk, Window
-from tests.chaos.truth import Conversation, Row, Truth
+from tests.chaos.record import Deletion, Entry, Json, Letter, Peek, Record, Removal, Stop, Timeline, Walk, Window
+from tests.chaos.truth import Conversation, Digest, Row, Truth
 
 HERE = "conversation"
+GONE = "closed conversation"
 ADA = {"id": "ada", "first_name": "Ada", "last_name": "Tester"}
 LINUS = {"id": "linus", "first_name": "Linus", "last_name": "Tester"}
 AT = "2026-01-01T00:00:{:02}+00:00"
@@ -85,7 +86,14 @@ def history() -> tuple[Record, Truth]:
     pages = [(seq, f"m{seq}") for seq in (2, 3, 4, 5)]
     record.walks = [
         Walk(kind="messages", conversation=HERE, items=pages, start=1, reached=5, at_least=5),
-        Walk(kind="changes", conversation=HERE, items=[(3, "m1"), (5, "m3")], start=2, reached=7, at_least=7),
+        Walk(
+            kind="changes",
+            conversation=HERE,
+            items=[(seq + 2, f"m{seq}") for seq in range(1, COUNT + 1)],
+            start=2,
+            reached=7,
+            at_least=7,
+        ),
         Walk(kind="members", conversation=HERE, items=[(0, "ada"), (0, "linus")], needed=frozenset({"ada"})),
     ]
     record.peeks = [Peek(node="one", conversation=HERE, page=rows(2, 5), older=rows(2, 4), newer=rows(2, 5))]
@@ -95,7 +103,11 @@ def history() -> tuple[Record, Truth]:
     record.removals = [
         Removal(user="linus", conversation=HERE, gone=100.0, at=AT.format(30), before=3, after=3, back=200.0)
     ]
-    return record, Truth({HERE: conversation()}, {"linus": {HERE: line(2, COUNT, COUNT + 2)}})
+    record.deletions = [Deletion(conversation=GONE, gone=100.0)]
+    record.letters = [Letter("linus@example.org", "mail 1"), Letter("linus@example.org", "mail 2")]
+    digests = [Digest("linus", HERE, 0, 2, "mail 1"), Digest("linus", HERE, 2, 5, "mail 2")]
+    mails = {"mail 1": "sent", "mail 2": None, "mail 3": "refused"}
+    return record, Truth({HERE: conversation()}, {"linus": {HERE: line(2, COUNT, COUNT + 2)}}, mails, digests)
 
 
 def rows(first: int, last: int) -> dict[int, tuple[int, str]]:
@@ -158,6 +170,15 @@ def told_after_removal(record: Record, _: Truth) -> None:
     entries(record).append(told(frame, 150.0))
 
 
+def told_after_deletion(record: Record, _: Truth) -> None:
+    said = {"type": "message.created", "conversation": GONE, "position": 8, "prev": 7, "data": message(5)}
+    entries(record).insert(1, told(said, 150.0))
+
+
+def answered_after_deletion(record: Record, _: Truth) -> None:
+    record.settle(record.call("look after", "linus", GONE), 200, {"items": []})
+
+
 def slow_call(record: Record, _: Truth) -> None:
     call = record.call("edit", "ada", HERE, "m1")
     record.settle(call, 200, None).ended = call.began + 3
@@ -212,18 +233,32 @@ BREAKS: dict[str, tuple[str, Break]] = {
             record.call("send", "ada", HERE, "key 4", "text 4"), 200, {"id": "m9", "seq": 9}
         ),
     ),
+    "a call fails inside": (
+        "5xx",
+        lambda record, _: record.settle(record.call("read", "linus", HERE, 2), 500, {"code": "internal"}),
+    ),
     "the counter ran ahead": ("I3", lambda _, truth: setattr(truth.conversations[HERE], "last_seq", 6)),
     "a position is used twice": ("I3", lambda _, truth: truth.conversations[HERE].others.append(5)),
     "the history over REST lacks one": ("I3", lambda _, truth: truth.conversations[HERE].fetched.pop(2)),
     "a page skips one": ("I4", skip_seq),
     "a page repeats one": ("I4", repeat_seq),
     "changes go back": ("I4", lambda record, _: record.walks[1].items.reverse()),
+    "changes leave one out": ("I4", lambda record, _: record.walks[1].items.pop(2)),
     "changes end early": ("I4", lambda record, _: setattr(record.walks[1], "reached", 6)),
     "a member is met twice": ("I4", lambda record, _: record.walks[2].items.append((0, "ada"))),
     "a member is skipped": ("I4", lambda record, _: record.walks[2].items.pop(0)),
     "something is stored after the removal": ("I7", lambda record, _: setattr(record.removals[0], "after", 4)),
     "the removed can still read": ("I7", lambda record, _: record.removals[0].leaks.append("changes answered 200")),
     "the removed are still told": ("I7", told_after_removal),
+    "a closed conversation is told of": ("I7", told_after_deletion),
+    "a closed conversation is found": ("I7", answered_after_deletion),
+    "a mail is sent twice": ("I9", lambda record, _: record.letters.append(record.letters[0])),
+    "a mail was never sent": ("I9", lambda record, _: record.letters.pop(0)),
+    "a mail that was refused is sent": ("I9", lambda record, _: record.letters.append(Letter("", "mail 3"))),
+    "two mails tell of one message": (
+        "I9",
+        lambda _, truth: truth.digests.append(Digest("linus", HERE, 4, 6, "mail 4")),
+    ),
     "a cursor moves back": ("I8", gone_back),
     "an unread count is off": ("I8", lambda _, truth: truth.lines["linus"][HERE].update(unread=2)),
     "a call waits for Redis": ("I12", slow_call),

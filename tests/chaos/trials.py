@@ -1,8 +1,8 @@
-"""`make trials`: five long trials, one after the other, each with figures; red when a promise does not hold.
+"""`make trials`: six long trials, one after the other, each with figures; red when a promise does not hold.
 
 `kills`: fifty times kill -9 under 200 sends a second. `redis`: away for a minute, then silent for a minute.
 `storm`: a thousand sockets lost and back at once, at one process. `slow`: somebody who never reads, beside 200 others.
-`hello`: how soon somebody with 500 conversations has `hello`, and all of them.
+`hello`: how soon somebody with 500 conversations has `hello`, and all of them. `broker`: see `outage_trial`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from bench.crowds import Crowd, unheard
 from tests.chaos.driver import Driver
 from tests.chaos.faults import LONG, SHORT, Fault
 from tests.chaos.latency import Idler, Lags, Latency
+from tests.chaos.outage_trial import broker
 from tests.chaos.stage import Stage, set_stage
 
 KILLS: Final = 50
@@ -167,7 +168,18 @@ def _fault(name: str) -> Fault:
     return next(fault for fault in (*SHORT, *LONG) if fault.name == name)
 
 
-TRIALS: Final[dict[str, Trial]] = {"kills": kills, "redis": redis, "storm": storm, "slow": slow, "hello": hello}
+async def _broker(stage: Stage) -> list[str]:
+    return await broker(stage, say)
+
+
+TRIALS: Final[dict[str, Trial]] = {
+    "kills": kills,
+    "redis": redis,
+    "storm": storm,
+    "slow": slow,
+    "hello": hello,
+    "broker": _broker,
+}
 
 
 async def run(names: list[str]) -> int:

@@ -40,11 +40,23 @@ class Conversation(msgspec.Struct, kw_only=True):
     """The newest page as each process gives it."""
 
 
+class Digest(msgspec.Struct, frozen=True):
+    """A mail about the messages of a conversation after `start` up to `end`."""
+
+    user: str
+    conversation: str
+    start: int
+    end: int
+    mail: str
+
+
 class Truth(msgspec.Struct):
-    """`lines` are each person's fresh lists: user → conversation → line."""
+    """`lines` are each person's fresh lists: user → conversation → line. `mails`: what became of each, by id."""
 
     conversations: dict[str, Conversation]
     lines: dict[str, dict[str, Json]]
+    mails: dict[str, str | None] = {}
+    digests: list[Digest] = []
 
 
 async def read_truth(url: str, conversations: list[str], witness: list[Person], people: list[Person]) -> Truth:
@@ -67,7 +79,23 @@ async def read_truth(url: str, conversations: list[str], witness: list[Person], 
     for person in people:
         page = await person.get("/conversations/", limit=100)
         lines[person.id] = {line["id"]: line for line in page["items"] if line["id"] in found}
-    return Truth(found, lines)
+    return Truth(found, lines, *_mails(url))
+
+
+def names_are_told(url: str) -> bool:
+    """Whether every conversation knows how its people are called."""
+    with psycopg.connect(url, connect_timeout=3) as connection:
+        return not connection.execute("SELECT 1 FROM users WHERE version > told_version LIMIT 1").fetchall()
+
+
+def _mails(url: str) -> tuple[dict[str, str | None], list[Digest]]:
+    with psycopg.connect(url, connect_timeout=3) as connection:
+        mails = connection.execute("SELECT id::text, outcome FROM mails").fetchall()
+        digests = connection.execute(
+            "SELECT user_id::text, conversation_id::text, from_seq, up_to_seq, mail_id::text"
+            " FROM notification_decisions WHERE mail_id IS NOT NULL"
+        ).fetchall()
+    return dict(mails), [Digest(*row) for row in digests]
 
 
 def _rows(url: str, conversation: str) -> Json:

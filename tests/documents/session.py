@@ -59,7 +59,7 @@ async def play(node: Node, throttled: Node) -> Recorder:
         await _members(ada, grace, linus, room, hers, his, recorder)
         await _messages(ada, grace, room, hers, his, recorder)
         await _views_of_conversations(ada, room, first["id"], recorder)
-        await _answers(hers, room, recorder)
+        await _answers(ada, hers, room, recorder)
         await _endings(ada, grace, linus, room, hers, his, recorder)
     await _many(linus, recorder)
     await _throttled(grace.at(throttled), recorder)
@@ -145,9 +145,16 @@ async def _views_of_conversations(ada: Person, room: str, message: str, recorder
     recorder.view("Problem", refused.body)
 
 
-async def _answers(hers: Socket, room: str, recorder: Recorder) -> None:
+async def _answers(ada: Person, hers: Socket, room: str, recorder: Recorder) -> None:
     await hers.say("ping", ref=2)
     recorder.frame(await hers.expect("pong"))
+    await hers.say("presence", ref="who", conversation=room)
+    here = await hers.expect("ack", ref="who")
+    assert list(here["data"]) == ["online"]
+    # A process that has just begun does not know who is there, and says null.
+    recorder.frame(here | {"data": {"online": [ada.id]}}, "ack.presence")
+    await hers.say("auth", ref="fresh", token=ada.access)
+    recorder.frame(await hers.expect("ack", ref="fresh"), "ack.auth")
     await hers.say("read", ref=3, conversation=room, seq=99)
     recorder.frame(await hers.expect("error"))
     await hers.say("resume", ref=4, conversations={room: 9})

@@ -16,6 +16,7 @@ from tests.support.processes import Api
 pytestmark = pytest.mark.browser
 
 LOCAL = ("data", "blob", "about")
+SOCKET = ("/docs/socket", "/docs/assets/socket.css", "/asyncapi.json")
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +63,23 @@ def test_the_document_is_served_as_it_is_made(api: Api, document: Json) -> None:
 
 
 def test_the_page_and_what_it_loads_come_with_strict_headers(api: Api) -> None:
-    for path in ("/docs", "/docs/assets/docs.js", "/docs/assets/swagger-ui.css", "/openapi.json"):
+    for path in ("/docs", "/docs/assets/docs.js", "/docs/assets/swagger-ui.css", "/openapi.json", *SOCKET):
         answer = httpx.get(f"{api.url}{path}", timeout=10, trust_env=False)
         assert answer.status_code == 200, path
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
     page = httpx.get(f"{api.url}/docs", timeout=10, trust_env=False)
     assert "unsafe" not in page.headers["content-security-policy"].replace("style-src 'self' 'unsafe-inline'", "")
+
+
+async def test_the_page_of_the_socket_opens_its_frames_and_asks_no_foreign_host(browser: Browser, api: Api) -> None:
+    async with watched_page(browser) as watched:
+        await watched.page.goto(f"{api.url}/docs/socket")
+        send = watched.page.locator("[id='client.send']")
+        await send.locator("summary").click()
+        await send.get_by_text("The engine is on the bench.").wait_for()
+        assert await send.get_by_role("link", name="throttled").count() == 1
+        for link in await watched.page.locator("main a").evaluate_all("links => links.map(one => one.hash.slice(1))"):
+            assert await watched.page.locator(f"[id='{link}']").count() == 1, link
+    assert [url for url in watched.requests if not url.startswith(api.url)] == []
+    assert watched.complaints == []

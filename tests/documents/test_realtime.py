@@ -12,7 +12,7 @@ import pytest
 
 from app.api import hosts
 from app.domain.events import ChangeType
-from app.realtime import allowances, connections, frames, greeting, signals, sockets
+from app.realtime import allowances, connections, frames, greeting, signals, sockets, vocabulary
 from app.realtime.catching_up import MOST_CHANGES
 from tests.documents.markers import ROOT
 
@@ -32,14 +32,20 @@ def named(part: str) -> set[str]:
 
 def sent() -> Iterator[str]:
     """The types of all frames the program makes."""
+    yield from (str(kind.__struct_config__.tag) for kind in vocabulary.TOLD)
+
+
+def made() -> Iterator[str]:
+    """The types of frames as the sources make them."""
     yield from get_args(ChangeType)
+    tags = {kind.__name__: str(kind.__struct_config__.tag) for kind in vocabulary.TOLD} | {"TooMany": "throttled"}
     for file in APP.rglob("*.py"):
         source = file.read_text(encoding="utf-8")
         yield from re.findall(r"b'\{\"type\":\"([a-z_.]+)\"", source)
         for node in ast.walk(ast.parse(source)):
             match node:
-                case ast.Call(func=ast.Name(id="frame_of"), args=[ast.Constant(value=str(kind)), *_]):
-                    yield kind
+                case ast.Call(func=ast.Name(id="frame_of"), args=[ast.Call(func=ast.Name(id=name)), *_]):
+                    yield tags[name]
 
 
 def close_codes() -> set[int]:
@@ -53,6 +59,10 @@ def test_every_frame_the_server_sends_is_told_of_and_no_other() -> None:
     assert len(found) > 20
     assert named(SERVER) == found - IN_WORDS
     assert {kind for kind in IN_WORDS if f"`{kind}`" in TEXT} == IN_WORDS <= found
+
+
+def test_every_frame_the_server_sends_is_declared_and_every_one_declared_is_sent() -> None:
+    assert set(made()) == set(sent())
 
 
 def test_every_frame_the_client_may_send_is_told_of_with_its_fields() -> None:

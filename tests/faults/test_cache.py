@@ -64,7 +64,7 @@ async def test_a_deleted_text_is_served_by_nobody_and_the_cache_is_rebuilt(
         assert [message["text"] for message in await ada.at(node).page(engines)] == [PLANTED, SECRET, "last"]
 
     if lost == "the write":
-        breakable.losses.lose(b"EVAL", b"edit")
+        breakable.losses.lose(b"edit")
     else:
         breakable.ways_to_redis[0].refuse()
     edited = await held.edited()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from app.realtime.tallies import Tallies
 from app.tasks import mails
 from app.tasks.letters import Letterhead
 from app.tasks.post import open_post
-from app.tasks.workshop import Notices, Tools
+from app.tasks.workshop import Notices, Swept, Tools
 from app.wiring import make_celery
 from tests.mails.conftest import PUBLIC_URL, Place
 from tests.realtime.conftest import eventually
@@ -48,6 +49,7 @@ class Desk:
         self.tools = Tools(
             database=database,
             rebuild_cache=_nothing,
+            sweep_caches=_unswept,
             post=open_post(f"smtp://127.0.0.1:{port}", Path("unused")),
             letterhead=Letterhead(PUBLIC_URL, "chat@example.org"),
             notices=Notices(
@@ -86,6 +88,10 @@ class Desk:
 
     async def overlooked(self) -> list[UUID]:
         return await mails._overlooked(self.tools)
+
+
+async def _unswept(looked: int, repaired: int) -> Swept:
+    raise AssertionError("no test here sweeps")
 
 
 async def _nothing(_: UUID) -> int:
@@ -199,13 +205,13 @@ async def test_a_worker_killed_in_the_middle_sends_nothing_twice(desk: Desk, pla
     mail, other = await desk.write(), await desk.write()
     with run_valkey() as broker:  # the other tests' worker takes nothing from it
         make_celery(msgspec.structs.replace(place.settings, redis_url=broker.url))
-        where = {"SMTP_URL": f"smtp://127.0.0.1:{desk.port}", "REDIS_URL": broker.url}
-        with killed_after(place.processes.worker(**where)) as worker:
+        start = partial(place.processes.worker, SMTP_URL=f"smtp://127.0.0.1:{desk.port}", REDIS_URL=broker.url)
+        with killed_after(start()) as worker:
             mails.send_mail.apply_async((str(mail),))
             await eventually(lambda: desk.mailboxes.attempts == 1, 20)
             worker.end()
         desk.mailboxes.released.set()
-        with killed_after(place.processes.worker(**where)):
+        with killed_after(start()):
             for one in (mail, other):
                 mails.send_mail.apply_async((str(one),))
             await desk.mailboxes.wait_for(WHO, number=2)

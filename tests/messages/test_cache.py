@@ -87,7 +87,7 @@ async def test_messages_written_live_are_served_in_order(redis: Redis) -> None:
 async def test_a_page_with_a_hole_is_not_served(redis: Redis) -> None:
     cache = Cache()
     await write(redis, cache, created(1), created(3))
-    assert await page(redis, cache, 1, 3) == Missed(rebuild=True)
+    assert await page(redis, cache, 1, 3) == Missed("unproven")
     assert await page(redis, cache, 3, 3) == [(3, "text")]
 
 
@@ -95,10 +95,10 @@ async def test_after_a_lost_write_of_an_edit_no_page_is_served_until_rebuilt(red
     cache = Cache()
     await write(redis, cache, created(1), created(2))
     # The edit of 1 moved edited_position to 3 in Postgres, and its cache write was lost.
-    assert await page(redis, cache, 1, 2, edited_position=3) == Missed(rebuild=True)
+    assert await page(redis, cache, 1, 2, edited_position=3) == Missed("unproven")
     # A later edit builds on the lost one: it does not apply either.
     await write(redis, cache, edited(2, position=4, before=3))
-    assert await page(redis, cache, 1, 2, edited_position=4) == Missed(rebuild=True)
+    assert await page(redis, cache, 1, 2, edited_position=4) == Missed("unproven")
     await rebuild(redis, cache, 4, (1, 3, "one"), (2, 4, "two"))
     assert await page(redis, cache, 1, 2, edited_position=4) == [(1, "one"), (2, "two")]
 
@@ -117,8 +117,8 @@ async def test_after_a_rename_nothing_is_served_until_rebuilt(redis: Redis) -> N
         type="member.updated", conversation=CONVERSATION, position=3, prev=2, data=b"{}", edited=3, edited_before=0
     )
     await write(redis, cache, renamed, edited(2, 4, before=3))
-    assert await page(redis, cache, 1, 2, 3) == Missed(rebuild=True)
-    assert await page(redis, cache, 1, 2, 4) == Missed(rebuild=True)
+    assert await page(redis, cache, 1, 2, 3) == Missed("missing")
+    assert await page(redis, cache, 1, 2, 4) == Missed("missing")
     assert await redis.hget(key_of(CONVERSATION), "1") is None  # a name that was given up is gone at once
     await rebuild(redis, cache, 4, (1, 1, "new name"), (2, 4, "new name"))
     assert await page(redis, cache, 1, 2, 4) == [(1, "new name"), (2, "new name")]
@@ -177,18 +177,18 @@ async def test_at_most_512_kib_are_held(redis: Redis) -> None:
 async def test_a_page_below_what_the_limits_leave_room_for_asks_for_no_rebuild(redis: Redis) -> None:
     cache = Cache(most=10)
     await write(redis, cache, *(created(seq) for seq in range(1, 21)))
-    assert await page(redis, cache, 5, 14) == Missed(rebuild=False)
-    assert await page(redis, cache, 11, 20) != Missed(rebuild=True)
+    assert await page(redis, cache, 5, 14) == Missed("beyond")
+    assert await page(redis, cache, 11, 20) != Missed("unproven")
 
 
 async def test_after_a_rebuild_the_cache_knows_where_it_ends(redis: Redis) -> None:
     cache = Cache(most=10)
     await rebuild(redis, cache, 0, *((seq, seq, "text") for seq in range(11, 21)))
-    assert await page(redis, cache, 5, 14) == Missed(rebuild=False)
+    assert await page(redis, cache, 5, 14) == Missed("beyond")
     # A hash that began in the middle of the log, without a rebuild, does not know it.
     await redis.flushdb()
     await write(redis, cache, created(11))
-    assert await page(redis, cache, 10, 11) == Missed(rebuild=True)
+    assert await page(redis, cache, 10, 11) == Missed("unproven")
 
 
 async def test_after_a_flush_what_is_written_live_does_not_count_as_whole(redis: Redis) -> None:
@@ -197,8 +197,8 @@ async def test_after_a_flush_what_is_written_live_does_not_count_as_whole(redis:
     await redis.flushdb()
     await write(redis, cache, created(3, position=4))
     # Whole by its seqs, but nothing says that it is true for the edit at 3.
-    assert await page(redis, cache, 3, 3, edited_position=3) == Missed(rebuild=True)
-    assert await page(redis, cache, 1, 3, edited_position=3) == Missed(rebuild=True)
+    assert await page(redis, cache, 3, 3, edited_position=3) == Missed("unproven")
+    assert await page(redis, cache, 1, 3, edited_position=3) == Missed("unproven")
 
 
 async def test_a_cache_forgets_itself_after_a_day(redis: Redis) -> None:

@@ -32,6 +32,8 @@ class Mailboxes:
         self.attempts = 0
         self._letters: list[tuple[str, EmailMessage]] = []
         self.released = threading.Event()
+        self.waiting = 0
+        """How many letters were left waiting for their answer, ever."""
 
     # What aiosmtpd calls, in its own thread
 
@@ -43,6 +45,7 @@ class Mailboxes:
             return "421 gone"
         if answer == "wait":
             self._keep(envelope)
+            self.waiting += 1
             await asyncio.to_thread(self.released.wait, PATIENCE)
             return "250 OK"
         if answer:
@@ -62,6 +65,11 @@ class Mailboxes:
         self._letters += [(recipient, message) for recipient in envelope.rcpt_tos]
 
     # What tests ask
+
+    @property
+    def letters(self) -> list[tuple[str, EmailMessage]]:
+        """All that came so far, with whom it was for."""
+        return list(self._letters)
 
     def to(self, address: str, subject: str = "") -> list[EmailMessage]:
         """What came for `address` so far, with a subject that contains `subject`."""

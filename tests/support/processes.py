@@ -29,6 +29,8 @@ STOP_SECONDS: Final = 20
 """Contract: out within 20 s of SIGTERM."""
 
 SECRET: Final = "for-tests-only-" + "0123456789abcdef" * 2
+PROGRAM: Final = ("app.cli",)
+"""The module behind `chat`, with what precedes the verb: tests of the tests start another."""
 UNTHROTTLED: Final = dict.fromkeys(
     ("THROTTLE_MESSAGES", "THROTTLE_USER", "THROTTLE_REQUESTS", "THROTTLE_ADDRESS"), "1000000/minute"
 )
@@ -39,7 +41,14 @@ _started: deque[Process] = deque(maxlen=6)
 class Process:
     """One `chat` process. `started` or `running` below make them."""
 
-    def __init__(self, verb: str, arguments: list[str], directory: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        verb: str,
+        arguments: list[str],
+        directory: Path,
+        environment: dict[str, str],
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
         self.name = f"{verb}-{time.monotonic_ns()}"
         self.log = directory / f"{self.name}.log"
         inherited = {
@@ -47,7 +56,7 @@ class Process:
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", verb, *arguments],
+                [sys.executable, "-m", *program, verb, *arguments],
                 cwd=ROOT,
                 env={**inherited, "PYTHONUNBUFFERED": "1", **environment},
                 stdin=subprocess.DEVNULL,
@@ -84,10 +93,18 @@ class Process:
 class Api(Process):
     """`chat api` on a port of its own."""
 
-    def __init__(self, arguments: list[str], directory: Path, environment: dict[str, str], port: int) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        directory: Path,
+        environment: dict[str, str],
+        port: int,
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        super().__init__("api", arguments, directory, {**environment, "PORT": str(port)})
+        self.arguments, self.environment, self.program = arguments, environment, program
+        super().__init__("api", arguments, directory, {**environment, "PORT": str(port)}, program)
 
     def answers(self, path: str = "/readyz") -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
@@ -138,11 +155,25 @@ class Processes:
                     starting[at] = self._start_api(arguments, environment)
         return starting
 
-    def worker(self, **environment: str) -> Process:
-        """A worker that takes tasks."""
-        one = Process("worker", ["--concurrency=1"], self.directory, {**self.environment, **environment})
+    def again(self, ended: Api) -> Api:
+        """Another in the place of one that has ended, ready: the same port, arguments and environment."""
+        one = Api(ended.arguments, self.directory, ended.environment, ended.port, ended.program)
+        self._all.append(one)
+        one.wait_ready()
+        return one
+
+    def worker(self, *, concurrency: int = 1, program: Sequence[str] = PROGRAM, **environment: str) -> Process:
+        """A worker that takes so many tasks at a time."""
+        arguments = [f"--concurrency={concurrency}"]
+        one = Process("worker", arguments, self.directory, {**self.environment, **environment}, program)
         self._all.append(one)
         wait_until(lambda: "ready." in one.said, one.process, seconds=START_SECONDS, what=one.name, log=one.log)
+        return one
+
+    def beat(self) -> Process:
+        """The clock of periodic tasks. It says nothing when it is ready."""
+        one = Process("beat", [], self.directory, self.environment)
+        self._all.append(one)
         return one
 
     def keep(self, one: Process) -> None:

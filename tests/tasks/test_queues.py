@@ -16,7 +16,7 @@ import redis
 from app.domain.rows import uuid7
 from app.settings import Settings, environment_for_child
 from app.tasks import mails, upkeep
-from app.tasks.overview import report
+from app.tasks.overview import figures
 from app.wiring import make_celery
 from tests.support.chat import until
 from tests.support.processes import ROOT, processes
@@ -37,18 +37,23 @@ def broker(settings: Settings) -> Iterator[Broker]:
 
 
 def command(broker: Broker) -> subprocess.CompletedProcess[str]:
+    return chat(broker.settings, "queues")
+
+
+def chat(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
+    """`chat …` as an operator types it."""
     environment = environment_for_child(
-        DATABASE_URL=broker.settings.database_url,
-        REDIS_URL=broker.settings.redis_url,
-        SECRET_KEY=broker.settings.secret_key,
-        DATA_DIR=str(broker.settings.data_dir),
+        DATABASE_URL=settings.database_url,
+        REDIS_URL=settings.redis_url,
+        SECRET_KEY=settings.secret_key,
+        DATA_DIR=str(settings.data_dir),
     )
-    asked = [sys.executable, "-m", "app.cli", "queues"]
+    asked = [sys.executable, "-m", "app.cli", *words]
     return subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
 
 def waiting(broker: Broker, kind: str) -> tuple[int, float | None]:
-    (found,) = [one for one in report(broker.settings.redis_url).queues if one.name == kind]
+    (found,) = [one for one in figures(broker.settings.redis_url).report.queues if one.name == kind]
     return found.waiting, found.oldest
 
 
@@ -78,7 +83,7 @@ def test_a_worker_is_named_and_empties_the_queue(broker: Broker) -> None:
     ):
         started.worker()
         until(lambda: waiting(broker, "notifications")[0] == 0, 20)
-        until(lambda: bool(report(broker.settings.redis_url).workers), 20)
+        until(lambda: bool(figures(broker.settings.redis_url).report.workers), 20)
         told = command(broker)
         assert told.returncode == 0, told.stdout + told.stderr
         assert "workers: celery@" in told.stdout
@@ -109,7 +114,7 @@ def test_what_is_no_task_of_ours_is_put_aside_and_the_queue_goes_on(broker: Brok
         until(lambda: waiting(broker, "upkeep")[0] == 0, 20)
         mails.send_mail.apply_async((str(uuid7()),))
         until(lambda: waiting(broker, "notifications")[0] == 0, 20)
-        until(lambda: not any(one.running for one in report(broker.settings.redis_url).queues), 20)
+        until(lambda: not any(one.running for one in figures(broker.settings.redis_url).report.queues), 20)
         assert worker.is_running
         assert "Refusing to deserialize" in worker.said or "ContentDisallowed" in worker.said
         assert "unregistered task" in worker.said

@@ -17,11 +17,12 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.static_files import create_static_files_router
 
-from app.api.documents.description import described
-
-__all__ = ["assets", "described", "document", "openapi_config", "page"]
-
 from app.api.authentication import PUBLIC
+from app.api.documents.asyncapi import Vocabulary
+from app.api.documents.description import described
+from app.api.documents.socket import socket_pages
+
+__all__ = ["Vocabulary", "assets", "described", "openapi_config", "socket_pages"]
 
 HERE = Path(__file__).parent
 PAGE = (HERE / "docs.html").read_bytes()
@@ -56,7 +57,7 @@ in UTC. A trailing slash is optional everywhere.
 fields. **Lists** are `{"items": […], "next": cursor or null}`. **Throttled** requests get 429 with `Retry-After`,
 `RateLimit` and `RateLimit-Policy`. Every answer carries `X-Request-ID`, the client's own if it sent one.
 
-**Live events** come over the socket `/ws/conversations`.
+**Live events** come over the socket `/ws/conversations`, which [has a page of its own](/docs/socket).
 """
 
 

@@ -7,10 +7,8 @@ refusals of a bad body) is added here, once, so that a new route is documented w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from http import HTTPStatus
-from inspect import cleandoc
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import msgspec
 from litestar import Litestar
@@ -19,13 +17,13 @@ from litestar.routes import HTTPRoute
 
 from app.api import codes
 from app.api.documents.examples import ANSWERS, BODIES, PARAMETERS, SPECIAL
+from app.api.documents.schemas import PREFIX, schemas_of
 from app.api.faults import FieldFault
 from app.api.problems import MEDIA_TYPE, Problem, problem_of
 from app.domain import views
 
 Json = dict[str, Any]
 
-PREFIX: Final = "#/components/schemas/"
 CHANGED: Final = (views.Message, views.Member, views.ConversationFacts)
 TEXT: Final[Json] = {"schema": {"type": "string"}}
 WAIT: Final[Json] = {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
@@ -64,11 +62,9 @@ def _schemas(handlers: Iterable[HTTPRouteHandler]) -> Json:
     kinds: set[type[msgspec.Struct]] = {Problem, *CHANGED}
     for handler in handlers:
         kinds.update(_structs_of(handler))
-    _, schemas = msgspec.json.schema_components(kinds, ref_template=PREFIX + "{name}")
-    for kind in _all_structs(kinds):
-        _refine(schemas[kind.__name__], kind)
+    schemas = schemas_of(kinds)
     schemas["Change"]["properties"]["data"]["anyOf"] = [{"$ref": PREFIX + kind.__name__} for kind in CHANGED]
-    return {name: schemas[name] for name in sorted(schemas)}
+    return schemas
 
 
 def _structs_of(handler: HTTPRouteHandler) -> Iterator[type[msgspec.Struct]]:
@@ -80,34 +76,6 @@ def _structs_of(handler: HTTPRouteHandler) -> Iterator[type[msgspec.Struct]]:
     for kind in [*(field.annotation for field in fields), *told]:
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             yield kind
-
-
-def _all_structs(kinds: set[type[msgspec.Struct]]) -> Iterator[type[msgspec.Struct]]:
-    """These and those inside them."""
-    seen: set[object] = set()
-    waiting: list[Any] = list(kinds)
-    while waiting:
-        kind = waiting.pop()
-        if kind in seen:
-            continue
-        seen.add(kind)
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            yield kind
-            waiting += [field.type for field in msgspec.structs.fields(kind)]
-        waiting += get_args(kind)
-
-
-def _refine(schema: Json, kind: type[msgspec.Struct]) -> None:
-    """What msgspec leaves open: times are RFC 3339, closed lists of words are text."""
-    if "description" in schema:
-        schema["description"] = cleandoc(schema["description"])
-    for field in msgspec.structs.fields(kind):
-        told = schema["properties"][field.encode_name]
-        for one in (told, *told.get("anyOf", ())):
-            if "enum" in one:
-                one["type"] = "string"
-            if one.get("type") == "string" and datetime in (field.type, *get_args(field.type)):
-                one["format"] = "date-time"
 
 
 def _complete(operation: Json, method: str, handler: HTTPRouteHandler, *, of_the_api: bool) -> None:

@@ -10,7 +10,24 @@ from uuid import UUID
 import msgspec
 
 from app.domain.audit.views import AuditPage, AuditRecord
-from app.domain.work.views import QueueReport, QueueState
+from app.domain.work.views import FailedTask, FailedTaskPage, QueueReport, QueueState
+
+_NINE: Final = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
+_FAILED: Final = UUID("0199a7b0-7000-7000-8000-000000000030")
+_failed = FailedTask(
+    id=_FAILED,
+    task="chat.cache.rebuild",
+    arguments=["0199a7b0-7000-7000-8000-000000000001"],
+    queue="cache",
+    reason="failed",
+    error="Away at app/realtime/accelerator.py:78 in call",
+    worker="celery@chat-1",
+    attempts=6,
+    times=1,
+    first_failed_at=_NINE,
+    failed_at=_NINE,
+    asked_at=None,
+)
 
 TEN: Final = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
 
@@ -37,8 +54,12 @@ ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
         ],
         next=None,
     ),
+    _failed,
+    FailedTaskPage(items=[_failed], next=None),
 )
 
 BODIES: Final[Mapping[str, Mapping[str, Any]]] = {}
 
-PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {}
+PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {
+    "failed_id": ("The failed task's `id`.", str(_FAILED)),
+}

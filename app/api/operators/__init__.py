@@ -8,7 +8,14 @@ from __future__ import annotations
 from typing import Final
 
 from app.api.operators.audit import AuditController
+from app.api.operators.failed_tasks import FailedTaskController
 from app.api.operators.queues import QueueController
 from app.api.operators.throttles import ThrottleController, ThrottleReportController
 
-CONTROLLERS: Final = (QueueController, AuditController, ThrottleController, ThrottleReportController)
+CONTROLLERS: Final = (
+    QueueController,
+    FailedTaskController,
+    AuditController,
+    ThrottleController,
+    ThrottleReportController,
+)

@@ -53,6 +53,11 @@ async def moved_since(session: AsyncSession, bucket: int) -> list[Moved]:
     return [Moved(*row) for row in await session.execute(_MOVED, {"bucket": bucket})]
 
 
+async def busiest(session: AsyncSession, most: int) -> list[Moved]:
+    """The conversations in which something happened last, newest first; deleted and empty ones left out."""
+    return [Moved(*row) for row in await session.execute(_BUSIEST, {"most": most})]
+
+
 async def memberships_since(session: AsyncSession, bucket: int, users: Sequence[UUID]) -> list[Belongs]:
     """Memberships of `users` that hold and changed in `bucket` or later, in conversations that exist."""
     return [Belongs(*row) for row in await session.execute(_BELONGS, {"bucket": bucket, "users": list(users)})]
@@ -62,6 +67,12 @@ _CLOCK = select(cast(func.extract("epoch", func.clock_timestamp()), Double))
 _BUCKET = bindparam("bucket", type_=Integer())
 _MOVED = select(Conversation.id, Conversation.position, Conversation.last_seq, Conversation.edited_position).where(
     Conversation.active_bucket >= _BUCKET
+)
+_BUSIEST = (
+    select(Conversation.id, Conversation.position, Conversation.last_seq, Conversation.edited_position)
+    .where(Conversation.deleted_at.is_(None), Conversation.last_seq > 0)
+    .order_by(Conversation.active_bucket.desc())
+    .limit(bindparam("most", type_=Integer()))
 )
 _BELONGS = (
     select(Membership.conversation_id, Membership.user_id, Membership.read_seq, Conversation.last_seq)

@@ -28,8 +28,9 @@ MOST_AT_ONCE: Final = 200
 MOST_AN_HOUR: Final = 20
 """Digests to one person, over all conversations."""
 
-POSTPONED: Final = timedelta(seconds=60)
-"""While nobody knows who is here (Redis was away): nobody counts as absent."""
+POSTPONED: Final = timedelta(seconds=15)
+"""While nobody knows who is here (for two minutes after Redis was away) nobody counts as absent. With it everybody is
+told within three minutes of its return."""
 
 Key = tuple[UUID, UUID]
 """(conversation, user)"""

@@ -8,7 +8,8 @@ from datetime import datetime
 
 import msgspec
 
-from tests.chaos.record import Record, Removal, Timeline
+from tests.chaos.record import Record, Removal, Timeline, Walk
+from tests.chaos.replica import decode, replay
 from tests.chaos.togglers import REVOKED_SECONDS
 from tests.chaos.truth import Truth
 
@@ -28,11 +29,20 @@ def paging_is_complete(record: Record, truth: Truth) -> list[str]:
                 found.append(f"I4: pages of changes went back: {numbers}")
             if len(numbers) <= 200 and walk.reached < walk.at_least:
                 found.append(f"I4: changes were complete at {walk.reached} of {walk.at_least}")
+            if skipped := _newest_between(truth, walk) - set(numbers):
+                found.append(f"I4: pages of changes after {walk.start} left out {sorted(skipped)[:5]}")
         else:
             met = Counter(key for _, key in walk.items)
             found += [f"I4: a member was met {times} times" for times in met.values() if times > 1]
             found += [f"I4: member {one} was skipped" for one in walk.needed if one not in met]
     return found
+
+
+def _newest_between(truth: Truth, walk: Walk) -> set[int]:
+    """Positions that stand to this day, so that no walk over them can have missed them for a later one."""
+    one = truth.conversations[walk.conversation]
+    positions = [*(row.position for row in one.rows), *one.others]
+    return {position for position in positions if walk.start < position <= walk.reached}
 
 
 def the_cache_never_lies(record: Record, truth: Truth) -> list[str]:
@@ -106,7 +116,8 @@ def cursors_never_move_back(record: Record, truth: Truth) -> list[str]:
             if read < highest:
                 found.append(f"I8: the cursor of {user} went back from {highest} to {read}")
         last = max(read for _, _, read in marks)
-        if truth.conversations[conversation].read.get(user, last) < last:
+        one = truth.conversations.get(conversation)
+        if one is not None and one.read.get(user, last) < last:
             found.append(f"I8: the cursor of {user} was told at {last} and is behind it")
     return found
 
@@ -122,6 +133,30 @@ def removal_cuts_off(record: Record, truth: Truth) -> list[str]:
         for timeline in record.timelines:
             if timeline.user == removal.user:
                 found += [f"{who} {timeline.name} {told}" for told in _told_after(record, timeline, removal)]
+    return found
+
+
+def deletion_ends_all(record: Record, truth: Truth) -> list[str]:
+    """I7: a conversation that was closed is not found by anybody; 2 s later no socket is told of it, or holds it."""
+    gone = {deletion.conversation: deletion.gone for deletion in record.deletions}
+    found = [
+        f"I7: {call.conversation} was closed, and a '{call.verb}' was answered {call.status}"
+        for call in record.calls
+        if call.verb in ("look after", "say after") and call.outcome == "ok"
+    ]
+    for timeline in record.timelines:
+        held = gone.keys() & replay(timeline).held.keys()
+        found += [f"I7: {one} was closed, and {timeline.name} still holds it" for one in held]
+        for entry in timeline.entries:
+            if entry.kind != "told" or not entry.data.startswith(b'{"type":"message.'):
+                continue
+            one = decode(entry.data).conversation
+            if one in gone and entry.at - gone[one] > REVOKED_SECONDS * record.patience + record.stalled(
+                gone[one], entry.at
+            ):
+                found.append(
+                    f"I7: {one} was closed, and {timeline.name} was told of it {entry.at - gone[one]:.1f} s later"
+                )
     return found
 
 

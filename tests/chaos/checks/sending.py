@@ -77,6 +77,15 @@ def there_is_one_order(record: Record, truth: Truth) -> list[str]:
     return found
 
 
+def nothing_fails_inside(record: Record, truth: Truth) -> list[str]:
+    """Whatever is broken, nobody is answered 500: what cannot be done now is 503, and says so."""
+    return [
+        f"5xx: a {call.verb} was answered {call.status} {call.code}"
+        for call in record.calls
+        if call.status == 500 or call.code == "internal"
+    ]
+
+
 def _disorder(one: Conversation) -> list[str]:
     found = []
     seqs = [row.seq for row in one.rows]  # in the order of created_position

@@ -1,0 +1,42 @@
+"""Tasks of which no try is left, and handing them over again."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from app.api.authentication import OPERATORS
+from app.api.paging import Cursor, Limit
+from app.api.problems import documented
+from app.db import Session
+from app.domain.work import failed
+from app.domain.work.views import FailedTask, FailedTaskPage
+
+
+class FailedTaskController(Controller):
+    tags = ("Operators",)
+    opt = OPERATORS
+    path = "/ops/tasks/failed"
+
+    @get(
+        "/",
+        operation_id="listFailedTasks",
+        summary="Tasks that failed for good, newest first",
+        responses=documented("400 invalid_cursor", "404 not_found"),
+    )
+    async def listing(self, tx: NamedDependency[Session], cursor: Cursor = None, limit: Limit = 50) -> FailedTaskPage:
+        return await failed.listing(tx, limit=limit, cursor=cursor)
+
+    @post(
+        "/{failed_id:uuid}/retry",
+        status_code=202,
+        operation_id="retryFailedTask",
+        summary="Hand one over again",
+        description="A worker does within ten seconds. Tasks are safe to run twice.",
+        responses=documented("404 not_found", "409 not_repeatable"),
+    )
+    async def retry(self, failed_id: FromPath[UUID], tx: NamedDependency[Session]) -> FailedTask:
+        return await failed.ask_again(tx, failed_id)

@@ -1,0 +1,38 @@
+"""How often tasks are tried. `Job` is handed over for a reason and tried again; `Round` comes again by itself anyway.
+
+A job is tried six times, 1 to 2, 4, 8, 16 and 32 seconds apart. One that ran into its time limit is not: it would only
+keep a worker from its neighbours as long again. One whose worker process died is tried as often as one that failed, so
+that a task which kills whoever takes it comes to an end.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from celery import Task
+from celery.exceptions import SoftTimeLimitExceeded
+
+RETRIES = 5
+
+
+class Job(Task):
+    """Tried again with growing pauses; then it is in the list of failed tasks."""
+
+    abstract = True
+    autoretry_for: ClassVar[tuple[type[Exception], ...]] = (Exception,)
+    dont_autoretry_for: ClassVar[tuple[type[Exception], ...]] = (SoftTimeLimitExceeded,)
+    max_retries = RETRIES
+    retry_backoff = 1
+    retry_backoff_max = 60
+    retry_kwargs: ClassVar[dict[str, Any]] = {"max_retries": RETRIES}
+    # After a lost worker.
+    default_retry_delay = 5
+    retry_on_worker_lost = True
+
+
+class Round(Job):
+    """Tried once: the next one is due soon, and does the same."""
+
+    abstract = True
+    autoretry_for: ClassVar[tuple[type[Exception], ...]] = ()
+    max_retries = 0

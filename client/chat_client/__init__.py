@@ -1,0 +1,28 @@
+"""The reference client: what docs/realtime.md asks of a client, in Python.
+
+async with Chat("https://chat.example.org").logged_in(email, password) as chat:
+    async for event in chat.events():
+        ...
+"""
+
+from chat_client import events
+from chat_client.chat import Chat
+from chat_client.errors import ChatError, Closed, LoginEnded, Refused, Throttled, Unreachable, Unsettled
+from chat_client.rows import Conversation, Member, Message, Notification, Person
+
+__all__ = [
+    "Chat",
+    "ChatError",
+    "Closed",
+    "Conversation",
+    "LoginEnded",
+    "Member",
+    "Message",
+    "Notification",
+    "Person",
+    "Refused",
+    "Throttled",
+    "Unreachable",
+    "Unsettled",
+    "events",
+]

@@ -1,0 +1,219 @@
+"""The chat as one person's program sees it: what there is, what happens, and what one says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+from uuid import uuid4
+
+from chat_client.errors import ChatError, Refused, Unreachable
+from chat_client.events import ConversationGone, Event
+from chat_client.link import Link
+from chat_client.login import Login
+from chat_client.pauses import Pauses
+from chat_client.rest import Rest
+from chat_client.rows import Conversation, Json, Message, MessageType, row
+from chat_client.sending import Sending
+from chat_client.view import View
+
+MOST_EVENTS: Final = 1_000
+MOST_SENDS: Final = 64
+"""Sends under way; more wait for their turn, within their own deadline."""
+
+GOODBYE_SECONDS: Final = 3.0
+STALE_SECONDS: Final = 0.2
+
+
+class Chat:
+    """`url` is the server's. `keep`: messages held of a conversation; `queue`: events that may wait for the caller.
+
+    A caller who does not read `events()` fills the queue; then the socket stands still, and what is missed is repaired
+    once the caller reads again. Sends and requests go on meanwhile, over REST. Every request has a deadline of
+    `seconds`.
+    """
+
+    def __init__(self, url: str, *, keep: int = 500, queue: int = MOST_EVENTS, seconds: float = 10.0) -> None:
+        self._url = url
+        self._seconds = seconds
+        self._view = View(keep)
+        self._events: asyncio.Queue[Event] = asyncio.Queue(queue)
+        self._keep = keep
+        self._turns = asyncio.Semaphore(MOST_SENDS)
+        self._loads: set[asyncio.Task[None]] = set()
+        self._running: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def logged_in(self, email: str, password: str, *, code: str | None = None) -> AsyncIterator[Chat]:
+        """Logged in and, as soon as may be, connected; logged out at the end. `code` is a second factor's.
+
+        The password makes another login when this one is ended elsewhere, but not with a `code`, which is good once.
+
+        Raises:
+            Refused: e-mail, password or code are wrong. Unreachable: nobody answers.
+        """
+        rest = Rest(self._url, self._seconds)
+        self._login = Login(rest, email, password, code)
+        self._link = Link(self._url, self._login, self._view, self._emit, self._reload)
+        self._sending = Sending(self._link, self._login, self._tell, lambda: not self._events.full())
+        try:
+            await self._login.begin()
+            self._running = asyncio.create_task(self._link.run())
+            yield self
+        finally:
+            await self._end()
+            await rest.close()
+
+    @property
+    def user(self) -> str:
+        """One's own id."""
+        return self._login.user
+
+    @property
+    def is_connected(self) -> bool:
+        return self._link.is_open
+
+    @property
+    def conversations(self) -> dict[str, Conversation]:
+        """Mine by id, as `events()` has told so far, or is about to."""
+        return {conversation: held.line for conversation, held in self._view.held.items()}
+
+    def messages(self, conversation: str) -> list[Message]:
+        """The newest ones that are held here, ascending and without a hole: those told, and those `load`ed.
+
+        Raises KeyError for a conversation that is not one's own.
+        """
+        return self._view.held[conversation].messages
+
+    async def events(self) -> AsyncIterator[Event]:
+        """What happens, for ever. Raises LoginEnded or Refused once coming back makes no sense. For one reader."""
+        assert self._running is not None
+        while True:
+            if self._events.empty():
+                getting = asyncio.ensure_future(self._events.get())
+                try:
+                    await asyncio.wait({getting, self._running}, return_when=asyncio.FIRST_COMPLETED)
+                    if not getting.done():
+                        self._running.result()
+                        return
+                    yield getting.result()
+                finally:
+                    getting.cancel()
+            else:
+                yield self._events.get_nowait()
+
+    async def send(
+        self,
+        conversation: str,
+        *,
+        text: str | None = None,
+        media_url: str | None = None,
+        message_type: MessageType = "text",
+        reply_to: int | None = None,
+        client_id: str | None = None,
+        within: float = 30.0,
+    ) -> Message:
+        """The message as it is stored: once, however often it had to be said. It also comes as an event.
+
+        Raises:
+            Refused: it cannot be stored. Throttled: not within `within` seconds. Unsettled: no answer came; sending
+            again with its `client_id` finds out, or stores it.
+        """
+        told = {"text": text, "media_url": media_url, "reply_to": reply_to}
+        body: Json = {"message_type": message_type, "client_id": client_id or uuid4().hex}
+        body |= {name: value for name, value in told.items() if value is not None}
+        began = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(within):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Unreachable("too many sends are under way: nothing was sent") from None
+        try:
+            left = began + within - asyncio.get_running_loop().time()
+            return await self._sending.send(conversation, body, left)
+        finally:
+            self._turns.release()
+
+    async def read(self, conversation: str, seq: int) -> None:
+        """One has read up to `seq`. Raises Refused, Unreachable."""
+        state = await self.request("PUT", f"/conversations/{conversation}/read/", {"seq": seq})
+        if conversation in self._view.held:
+            self._view.held[conversation].read(state["read_seq"])
+
+    async def typing(self, conversation: str) -> None:
+        """Say it again every few seconds while it lasts. May be lost."""
+        await self._link.say({"type": "typing", "conversation": conversation})
+
+    async def load(self, conversation: str, limit: int = 50) -> list[Message]:
+        """Older messages than those held, which are held too as far as `keep` allows. None are left: [].
+
+        Raises KeyError, Refused, Unreachable.
+        """
+        held = self._view.held[conversation]
+        held.loads += 1
+        try:
+            found = await self._page(conversation, held.line.position, {"before": held.floor + 1, "limit": limit})
+            held.load(found)
+            return found
+        finally:
+            held.loaded()
+
+    async def request(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        """Any other route, without `/api/v1`, as this login. Raises Refused, Unreachable."""
+        return await self._login.call(method, path, body=body, query=query or None)
+
+    async def _page(self, conversation: str, position: int, query: Json) -> list[Message]:
+        """A page that is not older than `position`: the server's cache may be, for two seconds."""
+        async with asyncio.timeout(self._seconds):
+            while True:
+                page = await self.request("GET", f"/conversations/{conversation}/messages/", **query)
+                if page["position"] >= position:
+                    return [row(Message, told) for told in page["items"]]
+                await asyncio.sleep(STALE_SECONDS)
+
+    async def _emit(self, event: Event) -> None:
+        await self._events.put(event)
+
+    def _tell(self, event: Event) -> None:
+        """A notice that may be left out."""
+        with suppress(asyncio.QueueFull):
+            self._events.put_nowait(event)
+
+    def _reload(self, conversation: str) -> None:
+        task = asyncio.create_task(self._load_anew(conversation))
+        self._loads.add(task)
+        task.add_done_callback(self._loads.discard)
+
+    async def _load_anew(self, conversation: str) -> None:
+        """Until it succeeds, or the conversation is gone, or another socket has begun."""
+        pauses = Pauses()
+        held = self._view.held.get(conversation)
+        while held is not None and self._view.held.get(conversation) is held:
+            try:
+                line = row(Conversation, await self.request("GET", f"/conversations/{conversation}/"))
+                count, messages = len(held.messages), list[Message]()
+                if count:
+                    query = {"before": line.last_seq + 1, "limit": min(count, 500)}
+                    messages = await self._page(conversation, line.position, query)
+                for event in self._view.reload(conversation, line, messages):
+                    await self._emit(event)
+                await self._link.follow()
+                return
+            except Refused as refused:
+                if refused.status in (403, 404):
+                    self._view.held.pop(conversation, None)
+                    await self._emit(ConversationGone(conversation, "not_a_member"))
+            except (ChatError, TimeoutError):
+                pass
+            await asyncio.sleep(pauses.next())
+
+    async def _end(self) -> None:
+        tasks = [*self._loads, *([self._running] if self._running is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(ChatError, TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                if self._login.access:
+                    await self._login.end()

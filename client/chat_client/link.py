@@ -1,0 +1,186 @@
+"""The socket, for as long as the client lives: opened, greeted, followed, and opened again when it ends.
+
+One task reads. It hands each event to the caller's queue and waits while that is full, so a caller who does not read
+makes the socket stand still; the server then ends it (4408), and what was missed is asked for when the caller reads
+again. Nothing is kept meanwhile but the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from chat_client.errors import LoginEnded, Refused, Throttled, Unreachable
+from chat_client.events import Disconnected, Event
+from chat_client.login import Login
+from chat_client.pauses import TOO_MANY, Pace, Pauses
+from chat_client.rows import Json
+from chat_client.view import View
+
+OPEN_SECONDS: Final = 10.0
+HELLO_SECONDS: Final = 20.0
+PING_SECONDS: Final = 10.0
+CLOSE_SECONDS: Final = 2.0
+LARGEST_FRAME: Final = 16 * 1024 * 1024
+MOST_ASKED: Final = 256
+NOT_AUTHENTICATED: Final = 4401
+REFUSED: Final = 4403
+WAIT: Final = 5.0
+
+Emit = Callable[[Event], Awaitable[None]]
+
+
+class Link:
+    """`run` is a task of the client. `ask` sends a frame and waits for its answer."""
+
+    def __init__(self, url: str, login: Login, view: View, emit: Emit, load: Callable[[str], None]) -> None:
+        self._url = url.rstrip("/").replace("http", "ws", 1) + "/ws/conversations"
+        self._login, self._view, self._emit, self._load = login, view, emit, load
+        self._pauses = Pauses()
+        self._refs = itertools.count(1)
+        self._answers: dict[str, asyncio.Future[Json]] = {}
+        self._socket: ClientConnection | None = None
+        self._pace = Pace(25)
+        self.is_open = False
+        """Greeted, and reading."""
+
+    async def run(self) -> None:
+        """For ever. Raises LoginEnded, or Refused when coming back would not help."""
+        while True:
+            began = asyncio.get_running_loop().time()
+            code, least = await self._once()
+            if code == REFUSED:
+                raise Refused("refused", "The server does not take this client.", status=403)
+            pause = least + self._pauses.after(code, asyncio.get_running_loop().time() - began)
+            await self._emit(Disconnected(code, pause))
+            await asyncio.sleep(pause)
+
+    async def say(self, frame: Json) -> None:
+        """Send a frame that gets no answer, if somebody is there."""
+        if self._socket is not None and self.is_open:
+            await self._pace.turn()
+            with suppress(ConnectionClosed):
+                await self._socket.send(json.dumps(frame))
+
+    async def ask(self, frame: Json) -> Json:
+        """The answer to a frame: an `ack`, `error` or `throttled`. Raises Unreachable when the socket ends before."""
+        if self._socket is None or len(self._answers) >= MOST_ASKED:
+            raise Unreachable("no socket")
+        ref = f"c{next(self._refs)}"
+        answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        self._answers[ref] = answer
+        try:
+            await self._pace.turn()
+            await self._socket.send(json.dumps({**frame, "ref": ref}))
+            return await answer
+        except (ConnectionClosed, AttributeError) as error:
+            raise Unreachable("the socket ended") from error
+        finally:
+            self._answers.pop(ref, None)
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # known, also where sending failed first
+
+    async def follow(self) -> None:
+        """Ask for what the view has missed."""
+        ref = f"c{next(self._refs)}"
+        if self._view.missed and self._socket is not None and (positions := self._view.asked(ref)):
+            await self.say({"type": "resume", "ref": ref, "conversations": positions})
+
+    async def _once(self) -> tuple[int, float]:
+        """One socket. Answers its close code, and how long to wait at least."""
+        access = self._login.access
+        try:
+            access = await self._login.fresh()
+            session = self._login.session
+            async with connect(
+                self._url,
+                additional_headers={"Authorization": f"Bearer {access}"},
+                open_timeout=OPEN_SECONDS,
+                close_timeout=CLOSE_SECONDS,
+                ping_interval=PING_SECONDS,
+                ping_timeout=PING_SECONDS,
+                max_size=LARGEST_FRAME,
+                max_queue=16,
+                compression=None,
+            ) as socket:
+                await self._converse(socket, access, session)
+        except ConnectionClosed as closed:
+            code = closed.rcvd.code if closed.rcvd is not None else 1006
+            if code == NOT_AUTHENTICATED:
+                return await self._renewed(access)
+            return code, WAIT if code == TOO_MANY else 0.0
+        except Throttled as throttled:
+            return TOO_MANY, throttled.retry_after
+        except Refused as refused:
+            return 1006, refused.retry_after
+        except (OSError, TimeoutError, WebSocketException, Unreachable):
+            return 1006, 0.0
+        return 1006, 0.0
+
+    async def _renewed(self, access: str) -> tuple[int, float]:
+        """The server did not take this token: another, before coming back."""
+        try:
+            await self._login.renew(access)
+        except Refused as refused:
+            return NOT_AUTHENTICATED, refused.retry_after
+        except Unreachable:
+            pass
+        return NOT_AUTHENTICATED, 0.0
+
+    async def _converse(self, socket: ClientConnection, access: str, session: int) -> None:
+        self._view.connected()
+        self._socket = socket
+        keeping = asyncio.create_task(self._keep_fresh(socket, access, session))
+        try:
+            async with asyncio.timeout(HELLO_SECONDS):
+                hello = json.loads(await socket.recv())
+            self._pace = Pace(hello["limits"]["frames_per_second"] / 2)
+            self.is_open = True
+            await self._take(hello)
+            while True:
+                await self._take(json.loads(await socket.recv()))
+        except (KeyError, TypeError, ValueError) as error:
+            # No frame of ours: another server's, or a broken one's. Coming back begins anew.
+            raise Unreachable("not understood") from error
+        finally:
+            self._socket, self.is_open = None, False
+            keeping.cancel()
+            for answer in self._answers.values():
+                if not answer.done():
+                    answer.set_exception(Unreachable("the socket ended"))
+            await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _take(self, frame: Json) -> None:
+        answer = self._answers.get(str(frame.get("ref")))
+        if answer is not None and not answer.done() and frame["type"] in ("ack", "error", "throttled"):
+            answer.set_result(frame)
+        for event in self._view.take(frame):
+            await self._emit(event)
+        while self._view.resets:
+            self._load(self._view.resets.pop())
+        if not frame.get("next"):
+            await self.follow()
+
+    async def _keep_fresh(self, socket: ClientConnection, access: str, session: int) -> None:
+        """The socket ends with its access token, unless it is told of a fresh one before."""
+        while True:
+            try:
+                following = await self._login.following(access)
+                async with asyncio.timeout(OPEN_SECONDS):
+                    answer = await self.ask({"type": "auth", "token": following})
+            except LoginEnded:
+                break
+            except (Unreachable, Refused, TimeoutError):
+                await asyncio.sleep(self._pauses.next())
+                continue
+            if answer["type"] != "ack" or session != self._login.session:
+                break  # another login needs a socket of its own
+            access = following
+        await socket.close()

@@ -1,0 +1,131 @@
+"""One login: its tokens, always fresh. However many ask, one refresh is under way at a time.
+
+A refresh token is spent by using it. When the answer is lost, the same token gets the same pair for ten seconds, so it
+is asked for again at once; when it is refused, the password makes another login, if there is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+from contextlib import suppress
+from typing import Any
+
+from chat_client.errors import LOGIN, LoginEnded, Refused, Unreachable
+from chat_client.rest import Rest
+
+ATTEMPTS = 3
+AT_ONCE = 0.2
+MARGIN = 0.2
+"""A token is renewed when this part of its life is left."""
+
+
+class Login:
+    """`user` is one's own id. `session` counts the logins that were made."""
+
+    def __init__(self, rest: Rest, email: str = "", password: str = "", code: str | None = None) -> None:
+        self.access = ""
+        self.session = 0
+        self.user = ""
+        self._rest = rest
+        self._proof = {"email": email, "password": password, **({"code": code} if code else {})}
+        self._can_return = bool(password) and code is None
+        self._refresh = ""
+        self._renew_at = 0.0
+        self._one_at_a_time = asyncio.Lock()
+        self._changed = asyncio.Event()
+
+    async def begin(self) -> None:
+        """Log in with the password. Raises Refused, Unreachable."""
+        answer = await self._rest.call("POST", "/login/", body=self._proof)
+        self.session += 1
+        self.user = answer["user"]["id"]
+        self.adopt(answer["access"], answer["refresh"])
+
+    def adopt(self, access: str, refresh: str) -> None:
+        """These tokens from now on."""
+        self.access, self._refresh = access, refresh
+        self._renew_at = asyncio.get_running_loop().time() + _lifetime(access) * (1 - MARGIN)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the tokens should be renewed."""
+        return self._renew_at - asyncio.get_running_loop().time()
+
+    async def fresh(self) -> str:
+        """An access token with some life left. Raises LoginEnded, Unreachable, Refused."""
+        if self.seconds_left <= 0:
+            await self.renew(self.access)
+        return self.access
+
+    async def following(self, known: str) -> str:
+        """The access token after `known`, when it is time for it or somebody has needed it. Raises as `fresh`."""
+        while self.access == known:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, self.seconds_left)):
+                    await self._changed.wait()
+            await self.fresh()
+        return self.access
+
+    async def renew(self, spent: str) -> None:
+        """Another access token than `spent`, which may have been renewed meanwhile. Raises as `fresh`."""
+        async with self._one_at_a_time:
+            if self.access != spent:
+                return
+            try:
+                pair = await self._refreshed()
+            except Refused as refused:
+                if refused.status not in (400, 401, 403):
+                    raise
+                await self._return()
+            else:
+                self.adopt(pair["access"], pair["refresh"])
+
+    async def call(self, method: str, path: str, *, body: Any = None, query: dict[str, Any] | None = None) -> Any:
+        """As `Rest.call`, as this login. A token that has ended is renewed, once."""
+        access = await self.fresh()
+        try:
+            return await self._rest.call(method, path, access=access, body=body, query=query)
+        except Refused as refused:
+            if refused.code not in LOGIN:
+                raise
+        await self.renew(access)
+        return await self._rest.call(method, path, access=self.access, body=body, query=query)
+
+    async def end(self) -> None:
+        """Log out."""
+        await self._rest.call("POST", "/logout/", access=self.access)
+
+    async def _refreshed(self) -> Any:
+        for attempt in range(ATTEMPTS):
+            try:
+                return await self._rest.call("POST", "/refresh/", body={"refresh": self._refresh})
+            except Unreachable:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(AT_ONCE)
+        raise AssertionError
+
+    async def _return(self) -> None:
+        if not self._can_return:
+            raise LoginEnded
+        try:
+            await self.begin()
+        except Refused as refused:
+            if refused.status in (400, 401, 403):
+                raise LoginEnded from refused
+            raise
+
+
+def _lifetime(access: str) -> float:
+    """Seconds this token lives from its making on; by the server's clock alone, which need not be ours."""
+    try:
+        payload = access.split(".")[1]
+        told = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return float(told["exp"]) - float(told["iat"])
+    except (IndexError, KeyError, TypeError, ValueError, binascii.Error):
+        return 300.0

@@ -1,0 +1,164 @@
+"""Defects of what is read over REST: pages, changes, the cache, counts and cursors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations import reading as cursors
+from app.domain.conversations.doors import Door
+from app.domain.messages import changes, inbox
+from app.domain.messages.changes import Changes
+from app.domain.messages.pages import Ask, Span
+from app.domain.views import ReadState
+from app.realtime import cache, pages
+from app.realtime.cache import Cache, Missed, Wanted, key_of
+from tests.chaos.checks import reading
+from tests.chaos.mutations.declared import fire, mutation, one_in, replace
+
+CALM = 24.0
+"""Sends a second where the newest page must still hold what was edited."""
+
+
+@mutation("I4", reading.paging_is_complete, seconds=14.0)
+def page_skips_one() -> None:
+    """One page in three begins one message after where the page before ended."""
+    chosen = one_in(3)
+
+    def skipping(span_of: Any) -> Any:
+        def span(ask: Ask, last_seq: int) -> Span:
+            if ask.after and chosen():
+                fire()
+                ask = msgspec.structs.replace(ask, after=ask.after + 1)
+            found: Span = span_of(ask, last_seq)
+            return found
+
+        return span
+
+    replace(pages, "span_of", skipping)
+
+
+@mutation("I4", reading.paging_is_complete, faults=("a clock five minutes ahead",))
+def clock_orders() -> None:
+    """The messages of a page are in the order of their ids, and so of the clocks of who made them."""
+
+    def sorting(messages: Any) -> Any:
+        async def sort(self: pages.Pages, door: Door, span: Span) -> bytes:
+            joined: bytes = await messages(self, door, span)
+            rows = msgspec.json.decode(b"[" + joined + b"]")
+            ordered = sorted(rows, key=lambda row: row["id"])
+            fire(ordered != rows)
+            return msgspec.json.encode(ordered)[1:-1]
+
+        return sort
+
+    replace(pages.Pages, "_messages", sorting)
+
+
+@mutation("I4", reading.paging_is_complete)
+def changes_skip_one() -> None:
+    """Of a page of changes over REST the second one is left out, and nothing shows it."""
+
+    def skipping(changes_after: Any) -> Any:
+        async def after(session: AsyncSession, conversation: UUID, position: int, limit: int = 50) -> Changes:
+            found: Changes = await changes_after(session, conversation, position, limit)
+            if len(found.items) < 3:
+                return found
+            fire()
+            third = msgspec.structs.replace(found.items[2], prev=found.items[0].position)
+            return msgspec.structs.replace(found, items=[found.items[0], third, *found.items[3:]])
+
+        return after
+
+    replace(changes, "changes_after", skipping)
+
+
+@mutation("I15", reading.the_cache_never_lies, rate=CALM, seconds=10.0)
+def cache_not_proven() -> None:
+    """The cache writes of edits are lost, which is allowed, and a page is served unproven, which is not."""
+    proof = "local whole = (tonumber(held[count + 1]) or 0) == edited"
+    assert proof in cache.READ
+    credulous = cache.READ.replace(proof, "local whole = true")
+
+    def believing(ask: Any) -> Any:
+        async def serve(self: Cache, redis: Redis, wanted: Sequence[Wanted]) -> list[bytes | Missed]:
+            found: list[bytes | Missed] = await ask(self, redis, wanted)
+            for at, page in enumerate(wanted):
+                if isinstance(found[at], Missed):
+                    numbers = (page.low, page.high, page.edited_position)
+                    (answer,) = await redis.eval(credulous, 1, key_of(page.conversation), *numbers)
+                    if isinstance(answer, bytes):
+                        fire()
+                        found[at] = answer
+            return found
+
+        return serve
+
+    def losing(write: Any) -> Any:
+        def lose(self: Cache, pipeline: Pipeline, mode: str, *rest: Any) -> None:
+            if mode != "edit":
+                write(self, pipeline, mode, *rest)
+
+        return lose
+
+    replace(Cache, "pages", believing)
+    replace(Cache, "_write", losing)
+
+
+@mutation("I15", reading.the_cache_never_lies, rate=CALM, seconds=10.0)
+def edit_not_cached() -> None:
+    """An edit moves the cache's proof and leaves the old text in it."""
+
+    def forgetting(write: Any) -> Any:
+        def half(self: Cache, pipeline: Pipeline, mode: str, *rest: Any) -> None:
+            if mode == "edit":
+                fire()
+                rest = (*rest[:-1], [])
+            write(self, pipeline, mode, *rest)
+
+        return half
+
+    replace(Cache, "_write", forgetting)
+
+
+@mutation("I8", reading.unread_converges)
+def unread_counted_twice() -> None:
+    """A list's unread messages are counted twice."""
+
+    def doubling(summary_fields: Any) -> Any:
+        def fields(row: Any) -> dict[str, Any]:
+            found: dict[str, Any] = summary_fields(row)
+            fire(bool(found["unread"]))
+            return {**found, "unread": 2 * found["unread"]}
+
+        return fields
+
+    replace(inbox, "summary_fields", doubling)
+
+
+@mutation("I8", reading.cursors_never_move_back)
+def cursor_moves_back() -> None:
+    """Marking an older message as read moves the cursor to it."""
+
+    def obeying(move_cursor: Any) -> Any:
+        async def move(session: AsyncSession, door: Door, seq: int) -> ReadState:
+            if seq < door.read_seq:
+                fire()
+                await session.execute(
+                    text("UPDATE memberships SET read_seq = :seq WHERE conversation_id = :one AND user_id = :user"),
+                    {"seq": seq, "one": door.conversation, "user": door.user},
+                )
+                return ReadState(read_seq=seq, unread=door.last_seq - seq)
+            state: ReadState = await move_cursor(session, door, seq)
+            return state
+
+        return move
+
+    replace(cursors, "move_cursor", obeying)

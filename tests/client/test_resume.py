@@ -1,0 +1,128 @@
+"""examples/resume.py, run as it stands: a server killed under it costs it no message, and none is printed twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.client.conftest import Stage
+from tests.client.losses import Leaky, Left
+from tests.documents.markers import ROOT
+from tests.support.client import PASSWORD, Person, eventually
+from tests.support.proxy import Proxy
+
+pytestmark = pytest.mark.fault
+PROGRAM = ROOT / "examples" / "resume.py"
+LONGEST = 60
+WITHIN = 60.0
+MANY = 1_100
+"""More changes than a socket repairs."""
+
+
+@asynccontextmanager
+async def run(url: str, person: Person) -> AsyncIterator[tuple[Process, list[str]]]:
+    """The program and the lines it prints."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", str(PROGRAM), url, person.email, PASSWORD),
+        env={"PATH": os.environ["PATH"], "NO_PROXY": "*"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    lines: list[str] = []
+    reading = asyncio.create_task(read(process.stdout, lines))
+    try:
+        yield process, lines
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await reading
+
+
+async def read(stream: asyncio.StreamReader, lines: list[str]) -> None:
+    while line := await stream.readline():
+        lines.append(line.decode().strip())
+
+
+def test_it_is_a_page_that_needs_one_library() -> None:
+    text = PROGRAM.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LONGEST
+    imported = {line.split()[1].partition(".")[0] for line in text.splitlines() if line.startswith(("import", "from"))}
+    assert imported - set(sys.stdlib_module_names) == {"websockets"}
+
+
+async def test_it_prints_every_message_once_and_in_order(stage: Stage) -> None:
+    ada, grace = [await stage.here.register(name) for name in ("Ada", "Grace")]
+    engines = await ada.converse(grace)
+    said: list[str] = []
+
+    async def say(count: int) -> None:
+        for _ in range(count):
+            said.append(f"message.created {len(said) + 1} number {len(said) + 1}")
+            (await ada.say(engines, f"number {len(said)}")).good(201)
+
+    await say(3)
+    async with run(stage.there.url, grace) as (_, lines):
+        await eventually(lambda: lines == said, WITHIN)
+        await say(3)
+        await eventually(lambda: lines == said, WITHIN)
+        stage.there.kill()
+        await say(5)
+        await asyncio.to_thread(stage.bring_back)
+        await say(2)
+        await eventually(lambda: len(lines) >= len(said), WITHIN)
+        stage.there.kill()
+        more = asyncio.create_task(say(30))
+        await asyncio.to_thread(stage.bring_back)
+        await more
+        await eventually(lambda: len(lines) >= len(said), WITHIN)
+    assert lines == said
+
+
+async def test_what_is_lost_on_the_way_is_asked_for(stage: Stage) -> None:
+    ada, grace = [await stage.here.register(name) for name in ("Ada", "Grace")]
+    engines = await ada.converse(grace)
+    lost = Left(2)
+    proxy = Proxy(stage.there.url, lambda: Leaky(lost))
+    proxy.start()
+    try:
+        (await ada.say(engines, "first")).good(201)
+        async with run(proxy.through, grace) as (_, lines):
+            await eventually(lambda: len(lines) == 1, WITHIN)
+            for text in ("lost", "lost too"):
+                (await ada.say(engines, text)).good(201)
+            await eventually(lambda: not lost.count)
+            (await ada.say(engines, "heard")).good(201)
+            await eventually(lambda: len(lines) >= 4, WITHIN)
+    finally:
+        proxy.stop()
+    assert [line.split(" ", 2)[2] for line in lines] == ["first", "lost", "lost too", "heard"]
+
+
+async def test_more_than_a_socket_repairs_is_read_over_rest(stage: Stage) -> None:
+    ada, grace = [await stage.here.register(name) for name in ("Ada", "Grace")]
+    engines = await ada.converse(grace)
+    for first in range(0, MANY, 50):
+        await asyncio.gather(*(ada.say(engines, f"{first + each}") for each in range(50)))
+    history = [f"message.created {one['seq']} {one['text']}" for one in await ada.history(engines)]
+    assert len(history) == MANY
+    async with run(stage.there.url, grace) as (_, lines):
+        await eventually(lambda: len(lines) >= MANY, WITHIN)
+        last = (await ada.say(engines, "the last")).good(201)
+        history.append(f"message.created {last['seq']} the last")
+        await eventually(lambda: len(lines) > MANY, WITHIN)
+    assert lines == history
+
+
+async def test_it_ends_when_nobody_has_that_password(stage: Stage) -> None:
+    ada = await stage.here.register("Ada")
+    ada.email = "nobody@example.org"
+    async with run(stage.there.url, ada) as (process, lines):
+        assert await asyncio.wait_for(process.wait(), WITHIN) != 0
+    assert lines == []

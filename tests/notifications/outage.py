@@ -1,0 +1,98 @@
+"""The broker is away while people write: nobody waits for it, and afterwards everybody is told once.
+
+Played short in the suite, for a minute by `make trials ONLY=broker`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+
+import msgspec
+import redis
+import redis.asyncio
+
+from app.local.valkey import Valkey
+from app.realtime.presence import PROCESSES, WHOLE
+from tests.support.client import Node, Person, eventually
+from tests.support.mailbox import Mailboxes
+
+EVERY = 0.1
+"""Seconds between two messages."""
+TOLD_WITHIN = 180.0
+ROUNDS = 12.0
+"""Seconds in which each of two beats has asked twice more for everything."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Milliseconds of the slowest send with the broker away, and seconds until everybody was told after its return.
+
+    `twice` names who was told more often than once.
+    """
+
+    sends: int
+    slowest_ms: float
+    usual_ms: float
+    seconds: float
+    twice: list[str]
+
+
+async def play(
+    node: Node, valkey: Valkey, mailboxes: Mailboxes, *, seconds: float, members: int, hurried: bool = False
+) -> Told:
+    """`hurried`: as if the two minutes were over in which nobody knows who is there.
+
+    Raises AssertionError when a send is refused, or somebody is not told within three minutes.
+    """
+    ada = await node.register("Ada")
+    others = [await node.register(f"Member{number}") for number in range(members)]
+    conversation = await ada.converse(*others)
+    usual = await write(ada, conversation, 2.0)
+    await asyncio.to_thread(valkey.stop)
+    try:
+        took = await write(ada, conversation, seconds)
+    finally:
+        await asyncio.to_thread(valkey.start)
+    began = time.monotonic()
+    if hurried:
+        await eventually(partial(presence_is_told, valkey), TOLD_WITHIN)
+        await asyncio.to_thread(forget_the_outage, valkey)
+    last = (await ada.get(f"/conversations/{conversation}/"))["last_seq"]
+
+    async def all_told() -> bool:
+        return all([mailboxes.to(one.email, "Unread") and await up_to(one) == last for one in others])
+
+    await eventually(all_told, TOLD_WITHIN)
+    waited = time.monotonic() - began
+    await asyncio.sleep(ROUNDS)
+    twice = [one.email for one in others if len(mailboxes.to(one.email, "Unread")) > 1]
+    twice += [one.email for one in others if len((await one.get("/notifications/"))["items"]) > 1]
+    return Told(len(took), max(took), max(usual), waited, twice)
+
+
+async def presence_is_told(valkey: Valkey) -> bool:
+    """Whether an API process has found its way back."""
+    async with redis.asyncio.Redis.from_url(valkey.url, socket_timeout=5) as client:
+        return bool(await client.exists(PROCESSES))
+
+
+def forget_the_outage(valkey: Valkey) -> None:
+    with redis.Redis.from_url(valkey.url, socket_timeout=5) as client:
+        client.set(WHOLE, int(time.time()) - 1)
+
+
+async def up_to(person: Person) -> int:
+    found = (await person.get("/notifications/"))["items"]
+    return int(found[0]["up_to_seq"]) if found else 0
+
+
+async def write(person: Person, conversation: str, seconds: float) -> list[float]:
+    """Messages for so long; the milliseconds each took."""
+    end, took = time.monotonic() + seconds, []
+    while time.monotonic() < end:
+        began = time.perf_counter()
+        (await person.say(conversation, "is anybody there?")).good(201)
+        took.append((time.perf_counter() - began) * 1_000)
+        await asyncio.sleep(EVERY)
+    return took
