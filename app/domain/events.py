@@ -89,7 +89,7 @@ class LoginsEnded(msgspec.Struct, frozen=True, kw_only=True, array_like=True, ta
     sessions: tuple[UUID, ...]
 
 
-class PoliciesChanged(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=4):
+class PoliciesChanged(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=5):
     """A throttle's policy is another one: every process looks at once, instead of within a second."""
 
 
