@@ -23,6 +23,9 @@ from app.domain.errors import Unavailable
 from app.domain.events import Errand
 from app.domain.notifications.unsubscribing import Unsubscribing
 from app.domain.rates import Rate
+from app.domain.throttling.counts import Subjects
+from app.domain.throttling.policies import Policies
+from app.domain.throttling.reporting import Reports
 from app.domain.users.passwords import Passwords
 from app.domain.users.registering import Registrar
 from app.domain.users.second_factors import SecondFactors
@@ -41,6 +44,7 @@ from app.realtime.quotas import RATES as QUOTA_RATES
 from app.realtime.quotas import Quotas
 from app.realtime.rebuild import Rebuilder
 from app.realtime.signals import Notice
+from app.realtime.tallies import Tallies
 from app.realtime.throttles import Throttles
 from app.realtime.writer import Writer
 from app.settings import Settings
@@ -90,6 +94,7 @@ class Runtime:
         self.unsubscribing = Unsubscribing(settings.secret_key, settings.secret_key_previous)
         self.second_factors = SecondFactors(settings.secret_key, settings.secret_key_previous)
         self.quotas = Quotas(self.throttles)
+        self.policies = Policies(throttle_rates(settings))
         self.registrar = Registrar(self.passwords, self.quotas, must_activate=settings.require_activation)
         self.writer = Writer(self.database, self.throttles)
         # Looks and repairs never wait behind requests: they have connections of their own.
@@ -105,6 +110,7 @@ class Runtime:
             proxy_hops=settings.trusted_proxy_hops,
             frames=settings.ws_frames_per_second,
             readers=self.readers,
+            limits=self.throttles,
         )
         self.celery = make_celery(settings)
         self.pages = Pages(self.database, self.accelerator, self.cache, self._ask_for_rebuild)
@@ -129,6 +135,8 @@ class Runtime:
             "pages": self.pages,
             "work": self.broker,
             "figures": self.figures,
+            "policies": self.policies,
+            "reports": Reports(self.policies),
             "health": self,
         }
         asked = {"own_guess": Provide(own_guess, sync_to_thread=False), **self.authentication.dependencies()}
@@ -229,6 +237,8 @@ def open_tools(settings: Settings) -> Tools:
             unsubscribing=Unsubscribing(settings.secret_key, settings.secret_key_previous),
         ),
         audit=timedelta(days=settings.audit_days),
+        tallies=Tallies(accelerator),
+        subjects=Subjects(settings.secret_key),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from app.cli import broadcasts, database, documents, operators, queues, serving
+from app.cli import broadcasts, database, documents, operators, queues, serving, throttles
 from app.cli.verbs import Verbs
 from app.settings import SettingsRefused
 
@@ -36,6 +36,6 @@ def parser() -> argparse.ArgumentParser:
     # For a process manager's children: end when it does.
     made.add_argument("--tied", action="store_true", help=argparse.SUPPRESS)
     verbs = Verbs(made)
-    for family in (serving, database, operators, queues, broadcasts, documents):
+    for family in (serving, database, operators, queues, broadcasts, throttles, documents):
         family.add(verbs)
     return made

@@ -75,6 +75,6 @@ async def _retry(settings: Settings, which: str | None) -> int:
 
     async with opened(settings) as database, database.transaction() as session:
         if which is None:
-            return await failed.ask_all_again(session)
-        await failed.ask_again(session, UUID(which))
+            return await failed.ask_all_again(session, by=None)
+        await failed.ask_again(session, UUID(which), by=None)
         return 1

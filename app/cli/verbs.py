@@ -28,6 +28,10 @@ class Verbs:
         verb.set_defaults(verb=run)
         return verb
 
+    def family(self, name: str, what: str) -> Verbs:
+        """`chat name …`: verbs under one name."""
+        return Verbs(self._all.add_parser(name, help=what))
+
 
 def load_beside() -> Settings:
     """The settings; beside a running `chat up`, with the addresses of its embedded servers."""

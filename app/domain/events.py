@@ -99,7 +99,11 @@ class Announced(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_
     number: int
 
 
-Outgoing = Change | ReadMoved | LoginsEnded | Announced
+class PoliciesChanged(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=5):
+    """A throttle's policy is another one: every process looks at once, instead of within a second."""
+
+
+Outgoing = Change | ReadMoved | LoginsEnded | Announced | PoliciesChanged
 
 
 class Errand(NamedTuple):

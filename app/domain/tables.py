@@ -9,7 +9,19 @@ from app.domain.mails import models as mails
 from app.domain.messages import models as messages
 from app.domain.notifications import models as notifications
 from app.domain.rows import metadata
+from app.domain.throttling import models as throttling
 from app.domain.users import models as users
 from app.domain.work import models as work
 
-__all__ = ["audit", "broadcasts", "conversations", "mails", "messages", "metadata", "notifications", "users", "work"]
+__all__ = [
+    "audit",
+    "broadcasts",
+    "conversations",
+    "mails",
+    "messages",
+    "metadata",
+    "notifications",
+    "throttling",
+    "users",
+    "work",
+]

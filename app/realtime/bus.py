@@ -18,7 +18,7 @@ from litestar.channels import ChannelsPlugin, Subscriber
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from app.domain.events import Announced, Change, LoginsEnded, Outgoing
+from app.domain.events import Announced, Change, LoginsEnded, Outgoing, PoliciesChanged
 from app.realtime.accelerator import Accelerator, Away
 from app.realtime.backend import RedisBackend
 from app.realtime.envelopes import ORIGIN_BYTES, open_foreign, seal
@@ -36,7 +36,7 @@ Rider = Callable[[Pipeline, Sequence[Outgoing]], Callable[[list[Any]], None] | N
 
 
 def channel_of(event: Event) -> str:
-    if isinstance(event, LoginsEnded | Announced | Notice):
+    if isinstance(event, LoginsEnded | Announced | PoliciesChanged | Notice):
         return PEOPLE
     return CONVERSATIONS[event.conversation.int % SHARDS]
 

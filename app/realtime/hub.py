@@ -16,7 +16,7 @@ from uuid import UUID
 
 import structlog
 
-from app.domain.events import BEGINNINGS, ENDINGS, Announced, Change, LoginsEnded, ReadMoved
+from app.domain.events import BEGINNINGS, ENDINGS, Announced, Change, LoginsEnded, PoliciesChanged, ReadMoved
 from app.realtime.beginnings import Beginnings
 from app.realtime.connections import NOT_AUTHENTICATED, REFUSED, Connection
 from app.realtime.deliveries import Frame, sender_of
@@ -38,8 +38,9 @@ TRUSTED_SECONDS = 2.0
 class Hub:
     """`fresh` is when the last successful look began, on the monotonic clock.
 
-    `arrived` is called when a socket of a user opens, `left` when the last one has closed,
-    `announced` when a broadcast was sent. `last_broadcast` is the number up to which sockets were told, None at first.
+    `arrived` is called when a socket of a user opens, `left` when the last one has closed; `announced` when a
+    broadcast was sent, `news` when there is something to look for at once. `last_broadcast` is the number up to which
+    sockets were told, None at first.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -53,6 +54,7 @@ class Hub:
         self.arrived: Callable[[UUID], None] = _nobody
         self.left: Callable[[UUID], None] = _nobody
         self.announced: Callable[[], None] = _nothing
+        self.news: Callable[[], None] = _nothing
         self.last_broadcast: int | None = None
         self.repairs = Repairs(self)
         self.beginnings = Beginnings(self)
@@ -196,6 +198,8 @@ class Hub:
                 self.end_logins(event.sessions, refused=event.refused)
             case Announced():
                 self.announced()
+            case PoliciesChanged():
+                self.news()
             case Typing() | Here():
                 tell_others(self, event)
             case Notice():
@@ -283,7 +287,7 @@ def _nobody(user: UUID) -> None:
 
 
 def _nothing() -> None:
-    """Who tells broadcasts."""
+    """Who tells broadcasts, and who looks."""
 
 
 def _position(change: Change) -> int:

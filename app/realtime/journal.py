@@ -15,6 +15,7 @@ from app.domain.errors import Forbidden, NotFound
 from app.domain.messages.changes import Changes, changes_after
 from app.domain.messages.greetings import Newcomer, greetings
 from app.domain.messages.inbox import summary
+from app.domain.throttling.standing import MARKS_SECONDS, Standing, all_standing, standing_since
 from app.domain.users.lately import is_suspended, logins_ended_since
 from app.domain.views import ConversationSummary
 from app.realtime.batching import Batcher
@@ -35,12 +36,15 @@ class Glance(msgspec.Struct, frozen=True):
     """What one look found. `began` is Postgres's clock before it read, in seconds since 1970.
 
     `ended_logins` are told apart by whether the account is suspended.
+    `policies` are changes of throttles; with `all_policies`, everything that is not as the settings say.
     """
 
     began: float
     moved: list[Moved]
     memberships: list[Belongs]
     ended_logins: dict[UUID, bool]
+    policies: list[Standing]
+    all_policies: bool
 
 
 class Journal:
@@ -101,9 +105,12 @@ class Journal:
         async with self._database.transaction() as session:
             began = await clock(session)
             bucket = bucket_of(began if since is None else since)
+            afresh = since is None or began - since > MARKS_SECONDS
             return Glance(
                 began,
                 await moved_since(session, bucket),
                 await memberships_since(session, bucket, users) if users else [],
                 await logins_ended_since(session, bucket),
+                await (all_standing(session) if afresh else standing_since(session, bucket)),
+                afresh,
             )

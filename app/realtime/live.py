@@ -18,14 +18,14 @@ from app.realtime.commands import Means
 from app.realtime.handshake import Gate, Requests
 from app.realtime.hub import Hub
 from app.realtime.journal import Journal
-from app.realtime.look import Look
+from app.realtime.look import Limits, Look
 from app.realtime.presence import Presence, online
 from app.realtime.sockets import Sockets
 
 
 class Live:
     """`database` hands over to `bus`. `readers` is what the hub reads with: a pool of its own, if given, so that
-    looks and repairs never wait behind requests."""
+    looks and repairs never wait behind requests. `limits` are told which policies changed."""
 
     def __init__(
         self,
@@ -40,14 +40,16 @@ class Live:
         proxy_hops: int = 0,
         frames: int = FRAMES_PER_SECOND,
         readers: Database | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.bus = bus
         self.hub = Hub(Journal(readers or database))
-        self.look = Look(self.hub)
+        self.look = Look(self.hub, limits)
         self.announcements = Announcements(self.hub, readers or database)
         self.hub.announced = self.announcements.soon
         self.presence = Presence(bus.accelerator, database, bus.tell, bus.origin.hex())
         self.hub.arrived, self.hub.left = self.presence.arrived, self.presence.left
+        self.hub.news = self.look.soon
         gate = Gate(database, tokens, requests, origins=origins, query_tokens=query_tokens, proxy_hops=proxy_hops)
         means = Means(self.hub, database, sender, tokens, bus.tell, partial(online, bus.accelerator))
         self.sockets = Sockets(gate, means, frames=frames)
@@ -61,6 +63,7 @@ class Live:
     async def start(self) -> None:
         """On the process's loop. A database that is away now is looked for every second."""
         await self.bus.start()
+        await self.look.once()  # throttles are those of now from the first request on
         runs = (self.look.run(), self.sockets.watch(), self.presence.run(), self.announcements.run())
         self._tasks = [asyncio.create_task(run) for run in runs]
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 
 from app.domain.errors import ChatError
 from app.domain.events import ReadMoved
+from app.domain.throttling.standing import Standing
 from app.realtime.hub import Hub
 from app.realtime.journal import Glance
 from app.realtime.transient import tell_read
@@ -22,11 +25,19 @@ EVERY = 1.0
 DEADLINE = 5.0
 
 
+class Limits(Protocol):
+    """Enforces the policies of throttles."""
+
+    def learn(self, standing: Sequence[Standing], *, everything: bool) -> None:
+        """These changed; or `everything` that is not as the settings say is these."""
+
+
 class Look:
     """`run()` is a task of the process; `soon()` asks for a look at once."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, limits: Limits | None = None) -> None:
         self._hub = hub
+        self._limits = limits
         self._since: float | None = None
         self._wanted = asyncio.Event()
         self._failing = False
@@ -74,6 +85,8 @@ class Look:
         hub.fresh = started
         for login in glance.ended_logins.keys() & hub.logins.keys():
             hub.end_logins((login,), refused=glance.ended_logins[login])
+        if self._limits is not None and (glance.policies or glance.all_policies):
+            self._limits.learn(glance.policies, everything=glance.all_policies)
         for moved in glance.moved:
             room = hub.rooms.get(moved.conversation)
             if room is not None and moved.position > room.delivered:

@@ -3,14 +3,22 @@
 -- KEYS[1]: one of the counters. ARGV: 'take' or 'give', and the demands as JSON (packing each number as an argument
 -- would cost the caller more than the script itself): [[cost, counter, n, width, counter, n, width, ...], ...], where
 -- a counter is a key (policy and subject), width a bucket's (us), and n the limit, or for 'give' the bucket as answered
--- by 'take'. Answers, for each 'take': {-1, bucket, bucket, ...}, or {which policy (0 ...), microseconds to wait}.
+-- by 'take'. Answers the second of the clock, then for each 'take': {-1, bucket, bucket, ...}, or {which policy (0 ...),
+-- microseconds to wait}. In 'give' the cost is followed by that second and by which policy refused (-1: none).
 --
 -- A counter is a hash: t the total, h the newest bucket, and one field per bucket in a ring of RING. Everything in the
 -- ring counts. A window of W touches at most PARTS + 1 buckets; one more is kept, so that what was taken at the end of
 -- a bucket and stored a little later is still counted for as long as it must be. So a take counts for W + W/120 at
 -- least and W + W/60 at most.
+--
+-- For the analytics each demand is an attempt of each of its counters, but for those given back: by minute of this clock
+-- in the hash throttle:counts:<minute>, field = the counter's key, '!' before it where it refused, '@' and the second
+-- behind it where buckets tell windows shorter than a minute. Folded here, so that a batch costs one HINCRBY a counter.
+-- Beyond MOST fields subjects are not told apart any more: they are counted together, as a subject without a name.
 local PARTS = 120
 local RING = PARTS + 2
+local MOST, KEPT_SECONDS = 20000, 3600
+local MINUTES_WIDTH = 500000
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -79,37 +87,92 @@ local function give(key, cost, bucket, width)
   end
 end
 
-local giving, answers = ARGV[1] == 'give', {}
-for _, demand in ipairs(cjson.decode(ARGV[2])) do
+local function field_of(key, width, second)
+  return width < MINUTES_WIDTH and key .. '@' .. second or key
+end
+
+local function add(counted, field, cost)
+  counted[field] = (counted[field] or 0) + cost
+end
+
+local function note(minute, counted)
+  local key = 'throttle:counts:' .. minute
+  local size = redis.call('HLEN', key)
+  for field, number in pairs(counted) do
+    if (size >= MOST or number < 0) and redis.call('HEXISTS', key, field) == 0 then
+      field = string.gsub(field, '{.*}', '{}')
+    end
+    -- What is given back after its minute was moved stays an attempt.
+    if number > 0 or redis.call('HEXISTS', key, field) == 1 then
+      redis.call('HINCRBY', key, field, number)
+    end
+  end
+  if size == 0 then
+    redis.call('EXPIRE', key, KEPT_SECONDS)
+  end
+end
+
+local function give_back(demand, uncounted)
+  local cost, second, refused = demand[1], demand[2], demand[3]
+  local minute = math.floor(second / 60)
+  local counted = uncounted[minute] or {}
+  uncounted[minute] = counted
+  for at = 4, #demand, 3 do
+    local key, bucket, width = demand[at], demand[at + 1], demand[at + 2]
+    local field = field_of(key, width, second)
+    add(counted, field, -cost)
+    if refused < 0 then
+      give(key, cost, bucket, width)
+    elseif at == 4 + 3 * refused then
+      add(counted, '!' .. field, -cost)
+    end
+  end
+end
+
+local function take(demand, counted)
   local cost, states, refused, longest = demand[1], {}, nil, 0
   for at = 2, #demand, 3 do
-    local key, n, width = demand[at], demand[at + 1], demand[at + 2]
-    if giving then
-      give(key, cost, n, width)
-    else
-      local total, head, count, new = turn(key, width)
-      states[#states + 1] = {key, total, head, count, new, width}
-      if total + cost > n then
-        local needed = wait(key, total, head, cost, n, width)
-        if needed > longest then
-          refused, longest = #states - 1, needed
-        end
+    local key, limit, width = demand[at], demand[at + 1], demand[at + 2]
+    local total, head, count, new = turn(key, width)
+    states[#states + 1] = {key, total, head, count, new, width}
+    add(counted, field_of(key, width, clock[1]), cost)
+    if total + cost > limit then
+      local needed = wait(key, total, head, cost, limit, width)
+      if needed > longest then
+        refused, longest = #states, needed
       end
     end
   end
   if refused then
-    answers[#answers + 1] = {refused, longest}
-  else
-    local taken = {-1}
-    for i, state in ipairs(states) do
-      local key, total, head, count, new, width = unpack(state)
-      redis.call('HSET', key, 't', total + cost, 'h', head, head % RING, count + cost)
-      if new then
-        redis.call('PEXPIRE', key, math.ceil(RING * width / 1000))
-      end
-      taken[i + 1] = head
-    end
-    answers[#answers + 1] = taken
+    add(counted, '!' .. field_of(states[refused][1], states[refused][6], clock[1]), cost)
+    return {refused - 1, longest}
   end
+  local taken = {-1}
+  for i, state in ipairs(states) do
+    local key, total, head, count, new, width = unpack(state)
+    redis.call('HSET', key, 't', total + cost, 'h', head, head % RING, count + cost)
+    if new then
+      redis.call('PEXPIRE', key, math.ceil(RING * width / 1000))
+    end
+    taken[i + 1] = head
+  end
+  return taken
 end
+
+local demands, answers = cjson.decode(ARGV[2]), {tonumber(clock[1])}
+if ARGV[1] == 'give' then
+  local uncounted = {}
+  for _, demand in ipairs(demands) do
+    give_back(demand, uncounted)
+  end
+  for minute, counted in pairs(uncounted) do
+    note(minute, counted)
+  end
+  return answers
+end
+local counted = {}
+for i, demand in ipairs(demands) do
+  answers[i + 1] = take(demand, counted)
+end
+note(math.floor(clock[1] / 60), counted)
 return answers

@@ -11,11 +11,13 @@ from collections.abc import Awaitable, Generator, Iterable, Mapping, Sequence
 from itertools import chain
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from app.domain.errors import Throttled
 from app.domain.rates import Rate
+from app.domain.throttling.standing import Standing
 from app.realtime.accelerator import Accelerator, Away
 from app.realtime.batching import Batcher
 from app.realtime.counters import PARTS, Counters
@@ -39,7 +41,8 @@ class Demand(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """`policy` is the one that refuses, or None: taken. `retry_after` is in whole seconds, at least 1 when refused.
 
-    `buckets` is where it was counted, `local` whether by this process alone: what `give_back` needs.
+    `buckets` and `second` are where and when it was counted, `local` whether by this process alone: what `give_back`
+    needs.
     """
 
     demand: Demand
@@ -47,6 +50,7 @@ class Verdict(msgspec.Struct, frozen=True):
     buckets: tuple[int, ...] = ()
     policy: str | None = None
     retry_after: int = 0
+    second: int = 0
     local: bool = False
 
     @property
@@ -75,19 +79,38 @@ class Admission:
 
 
 class Throttles:
-    """`rates` by the policy's name; it may be changed at any time. `processes` share the limits with Redis away."""
+    """`rates` by the policy's name, `exceptions` by policy and subject; both may be changed at any time.
+
+    `processes` share the limits with Redis away.
+    """
 
     def __init__(self, accelerator: Accelerator, rates: Mapping[str, Rate], *, processes: int = 1) -> None:
         self.rates = dict(rates)
+        self.exceptions: dict[str, dict[str, Rate]] = {}
+        self._defaults = dict(rates)
         self._accelerator = accelerator
         self._script = accelerator.redis.register_script(SCRIPT)
         self._local = Counters(processes)
         self._singles: Batcher[Demand, Verdict] = Batcher(self.take, largest=LARGEST, waiting=MOST_WAITING)
 
     def rate(self, policy: str, subject: str) -> Rate:
-        """The limit of `policy` for `subject`: the place for exceptions to the rule."""
-        del subject
-        return self.rates[policy]
+        """The limit of `policy` for `subject`: the rule, or an exception to it."""
+        own = self.exceptions.get(policy)
+        return (own.get(subject) if own else None) or self.rates[policy]
+
+    def learn(self, standing: Sequence[Standing], *, everything: bool) -> None:
+        """These changed; or `everything` that is not as the settings say is these. What has no rate is taken back."""
+        if everything:
+            self.rates, self.exceptions = dict(self._defaults), {}
+        for one in standing:
+            if one.policy not in self._defaults:
+                continue  # of another version of the program
+            if one.user is None:
+                self.rates[one.policy] = one.rate or self._defaults[one.policy]
+            elif one.rate is None:
+                self.exceptions.get(one.policy, {}).pop(str(one.user), None)
+            else:
+                self.exceptions.setdefault(one.policy, {})[str(one.user)] = one.rate
 
     async def take(self, demands: Sequence[Demand]) -> list[Verdict]:
         """Judge `demands` in order, in one call; each sees what those before it took."""
@@ -95,10 +118,10 @@ class Throttles:
         if not judged:
             return judged
         try:
-            answers = await self._call("take", judged, [[rate.limit for rate in one.rates] for one in judged])
+            second, *answers = await self._call("take", [_asked(one) for one in judged], judged[0])
         except Away:
             return [self._take_here(one) for one in judged]
-        return [_told(one, answer) for one, answer in zip(judged, answers, strict=True)]
+        return [_told(one, answer, second) for one, answer in zip(judged, answers, strict=True)]
 
     async def take_one(self, demand: Demand) -> Verdict:
         """One demand, sharing the call with those that other requests make at the same time.
@@ -109,15 +132,17 @@ class Throttles:
         return await self._singles.call(demand)
 
     async def give_back(self, verdicts: Sequence[Verdict]) -> None:
-        """Undo takes whose purpose came to nothing. Refused verdicts are passed over, they took nothing."""
-        taken = [one for one in verdicts if one.allowed]
-        for one in taken:
-            if one.local:
+        """Undo takes whose purpose came to nothing: nothing is taken, and nothing was attempted.
+
+        A refused one took nothing; it only is no attempt any more.
+        """
+        for one in verdicts:
+            if one.local and one.allowed:
                 self._local.give_back(_keys(one), one.buckets, one.demand.cost)
-        shared = [one for one in taken if not one.local]
+        shared = [one for one in verdicts if not one.local]
         if shared:
             try:
-                await self._call("give", shared, [one.buckets for one in shared])
+                await self._call("give", [_given(one) for one in shared], shared[0])
             except Away:
                 return  # counted though not stored: on the safe side, until the window is over
 
@@ -133,15 +158,10 @@ class Throttles:
         """Count a request before login from `network`. Raises Throttled."""
         await Admission(self._singles.ask(Demand(("address",), network)))
 
-    async def _call(self, what: str, verdicts: Sequence[Verdict], places: Iterable[Sequence[int]]) -> list[list[int]]:
-        """`places` are, policy by policy, the limits to take under or the buckets to give back to."""
-        demands: list[list[object]] = [
-            [one.demand.cost, *chain.from_iterable(zip(_keys(one), numbers, map(_width, one.rates), strict=True))]
-            for one, numbers in zip(verdicts, places, strict=True)
-        ]
+    async def _call(self, what: str, demands: Sequence[Sequence[object]], some: Verdict) -> list[Any]:
         arguments: list[str | bytes] = [what, _encode(demands)]
-        some_key = _keys(verdicts[0])[0]
-        answers: list[list[int]] = await self._accelerator.call(
+        some_key = _keys(some)[0]
+        answers: list[Any] = await self._accelerator.call(
             lambda redis: self._script(keys=[some_key], args=arguments, client=redis)
         )
         return answers
@@ -152,12 +172,27 @@ class Throttles:
         return msgspec.structs.replace(one, policy=policy, retry_after=seconds, buckets=buckets, local=True)
 
 
-def _told(one: Verdict, answer: list[int]) -> Verdict:
+def _asked(one: Verdict) -> list[object]:
+    limits = [rate.limit for rate in one.rates]
+    return [one.demand.cost, *_triples(one, limits)]
+
+
+def _given(one: Verdict) -> list[object]:
+    refused = -1 if one.policy is None else one.demand.policies.index(one.policy)
+    return [one.demand.cost, one.second, refused, *_triples(one, one.buckets or [0] * len(one.rates))]
+
+
+def _triples(one: Verdict, numbers: Sequence[int]) -> Iterable[object]:
+    """For each policy the counter, a number, and the width of a bucket."""
+    return chain.from_iterable(zip(_keys(one), numbers, map(_width, one.rates), strict=True))
+
+
+def _told(one: Verdict, answer: list[int], second: int) -> Verdict:
     first, *rest = answer
     if first < 0:
-        return msgspec.structs.replace(one, buckets=tuple(rest))
+        return msgspec.structs.replace(one, buckets=tuple(rest), second=second)
     seconds = max(1, ceil(rest[0] / MICROSECONDS))
-    return msgspec.structs.replace(one, policy=one.demand.policies[first], retry_after=seconds)
+    return msgspec.structs.replace(one, policy=one.demand.policies[first], retry_after=seconds, second=second)
 
 
 def _keys(one: Verdict) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from app.db import Database
 from app.domain.errors import Mismatch, OutcomeUnknown, Unavailable
+from app.domain.errors import Throttled as Refused
 from app.domain.messages.sending import Draft, Outcome, Sent, Throttled, send_batch
 from app.realtime.batching import Batcher
 from app.realtime.throttles import Demand, Throttles, Verdict
@@ -56,7 +57,7 @@ class Writer:
         verdicts = await self._throttles.take([Demand(MESSAGE_POLICIES, str(one.sender)) for one in first])
         outcomes = await self._judge(first, verdicts)
         await self._throttles.give_back(
-            [verdict for verdict, outcome in zip(verdicts, outcomes, strict=True) if not _kept(outcome)]
+            [verdict for verdict, outcome in zip(verdicts, outcomes, strict=True) if not _counts(outcome)]
         )
         return [_answer(drafts[i], first[at], outcomes[at], i_is_twin) for i, (at, i_is_twin) in enumerate(twins)]
 
@@ -129,6 +130,9 @@ def _answer(draft: Draft, first: Draft, outcome: Sent | Exception, is_twin: bool
     return outcome
 
 
-def _kept(outcome: Sent | Exception) -> bool:
-    """Whether the throttle's count stays taken: for what was stored, and for what may have been."""
-    return isinstance(outcome, OutcomeUnknown) or (isinstance(outcome, Sent) and not outcome.replayed)
+def _counts(outcome: Sent | Exception) -> bool:
+    """Whether it stays an attempt, and taken if it was allowed: what was stored or may have been, or was refused by a
+    throttle; not a replay, nor what is refused for another reason."""
+    if isinstance(outcome, Sent):
+        return not outcome.replayed
+    return isinstance(outcome, OutcomeUnknown | Refused)

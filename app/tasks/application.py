@@ -20,7 +20,7 @@ from app.tasks.trying import Job
 KINDS = ("cache", "notifications", "broadcasts", "analytics", "upkeep")
 """One queue each; a task named `chat.<kind>.<verb>` goes to the queue `<kind>`."""
 
-MODULES = ("alerts", "broadcasts", "cache", "failing", "mails", "notifications", "people", "upkeep")
+MODULES = ("alerts", "broadcasts", "cache", "failing", "mails", "notifications", "people", "throttles", "upkeep")
 SENT_AT = "sent_at"
 """The header of a message that says when it was handed over, in seconds since 1970."""
 
@@ -36,6 +36,7 @@ PERIODIC = {
     "chat.notifications.overlooked": 15.0,
     "chat.notifications.decide": 5.0,
     "chat.broadcasts.advance": 5.0,
+    "chat.analytics.bring_counts": 60.0,
 }
 """Seconds between two of each."""
 

@@ -9,6 +9,7 @@ from app.domain.audit import trail
 from app.domain.broadcasts import mailing
 from app.domain.mails import outbox
 from app.domain.notifications import inbox
+from app.domain.throttling import policies
 from app.domain.users import expiry
 from app.domain.work import failed
 from app.tasks.trying import Round
@@ -46,7 +47,7 @@ async def _run_again(tools: Tools) -> int:
 async def _expire(tools: Tools) -> int:
     async with tools.database.transaction() as session:
         gone = await expiry.sweep(session) + await outbox.sweep(session) + await inbox.sweep(session)
-        gone += await failed.sweep(session)
+        gone += await failed.sweep(session) + await policies.sweep(session)
         gone += await trail.sweep(session, tools.audit) + await mailing.sweep(session)
     if gone:
         log.info("expired", rows=gone)

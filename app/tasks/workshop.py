@@ -17,6 +17,7 @@ import msgspec
 
 from app.db import Database
 from app.domain.notifications.unsubscribing import Unsubscribing
+from app.domain.throttling.counts import Flight, Subjects
 from app.tasks.letters import Letterhead
 from app.tasks.post import Post
 
@@ -40,6 +41,19 @@ class Notices(msgspec.Struct, frozen=True):
     unsubscribing: Unsubscribing
 
 
+class Tallies(Protocol):
+    """What the throttles counted, on its way from Redis. Each raises Unavailable when that is away."""
+
+    async def flights(self) -> list[int]:
+        """The minutes whose counts are on their way, the oldest first."""
+
+    async def read(self, minute: int) -> Flight | None:
+        """What is on its way from that minute."""
+
+    async def drop(self, flight: Flight) -> None:
+        """It has arrived."""
+
+
 class Slack(Protocol):
     def tell(self, text: str) -> None:
         """Raises OSError when it was not taken."""
@@ -59,7 +73,7 @@ class Swept(Protocol):
 class Tools(msgspec.Struct, frozen=True):
     """What tasks work with. Wiring makes them: tasks know neither settings nor Redis.
 
-    `audit` is how long the audit is kept.
+    `audit` is how long the audit is kept, `subjects` whom throttles counted, as stored.
     """
 
     database: Database
@@ -69,6 +83,8 @@ class Tools(msgspec.Struct, frozen=True):
     letterhead: Letterhead
     notices: Notices
     audit: timedelta
+    tallies: Tallies
+    subjects: Subjects
     slack: Slack | None = None
 
 

@@ -90,6 +90,7 @@ def make_known(url: str, database_url: str) -> Known:
                 "login_id": session,
                 "image_id": image,
                 "user_id": mallory["id"],
+                "policy": "renames",
             },
             {
                 examples.TOKEN: login["refresh"],

@@ -30,6 +30,9 @@ PATCH /conversations/{id}/messages/{id} · PUT /conversations/{id}/messages/{id}
 DELETE /conversations/{id}/messages/{id}
 GET /notifications · POST /notifications/read · PUT /conversations/{id}/notifications
 GET /conversations/{id}/messages/{id}/notifications
+GET /ops/throttle/policies · PUT /ops/throttle/policies/{id} · DELETE /ops/throttle/policies/{id}
+GET /ops/throttle/policies/{id}/users · PUT /ops/throttle/policies/{id}/users/{id}
+DELETE /ops/throttle/policies/{id}/users/{id} · GET /ops/throttle/analytics · GET /ops/throttle/what-if
 """
 BY_MAIL = {"activate", "resendActivation", "forgotPassword", "chooseNewPassword", "confirmEmail", "unsubscribe"}
 PUBLIC = {"about", "register", "logIn", "refreshTokens", "verifyToken", "livez", "readyz", "metrics"} | BY_MAIL

@@ -19,7 +19,10 @@ from app.domain.mails import outbox
 from app.domain.mails.models import Mail
 from app.domain.notifications.unsubscribing import Unsubscribing
 from app.domain.rows import uuid7
+from app.domain.throttling.counts import Subjects
 from app.local.processes import free_port
+from app.realtime.accelerator import Accelerator
+from app.realtime.tallies import Tallies
 from app.tasks import mails
 from app.tasks.letters import Letterhead
 from app.tasks.post import open_post
@@ -53,6 +56,8 @@ class Desk:
                 after=timedelta(0), quiet=timedelta(0), online=_nobody, tell=_unheard, unsubscribing=Unsubscribing("x")
             ),
             audit=timedelta(days=365),
+            tallies=Tallies(Accelerator("redis://127.0.0.1:9/0")),
+            subjects=Subjects("x"),
         )
 
     async def write(self) -> UUID:

@@ -89,6 +89,8 @@ async def test_a_task_that_always_fails_is_tried_six_times_then_seen_and_retried
     mended.touch()
     again = (await operator.call("POST", f"/ops/tasks/failed/{one['id']}/retry/")).good(202)
     assert again["asked_at"] is not None
+    (entry,) = (await operator.get("/ops/audit/", action="task.retried", subject=one["id"]))["items"]
+    assert (entry["by"], entry["details"]) == (operator.id, {"task": "chat.upkeep.always_fails"})
     handed_over()
     await eventually(lambda: times(ran) == 2 * (RETRIES + 1) + 1, WITHIN)
     assert await failed(operator, ran) == []

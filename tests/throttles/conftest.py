@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-import redis
 
+from app.db import Database, open_engine
 from app.domain.rates import Rate
 from app.domain.rows import uuid7
+from app.realtime import tallies
 from app.realtime import throttles as module
 from app.realtime.accelerator import Accelerator
+from app.realtime.tallies import Tallies
 from app.realtime.throttles import Throttles
+from tests.throttles.clock import SERVERS_CLOCK, SET_CLOCK, Clock
+from tests.throttles.desk import Desk
 
-SERVERS_CLOCK = "redis.call('TIME')"
-SET_CLOCK = "{redis.call('HGET', 'clock', 's'), redis.call('HGET', 'clock', 'us')}"
+__all__ = ["Clock", "Make"]
 
 Make = Callable[..., Throttles]
 
@@ -42,25 +45,17 @@ def subject() -> str:
     return str(uuid7())
 
 
-class Clock:
-    """The server's clock as the script sees it, in microseconds; far enough from zero to be set back."""
-
-    def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(url, socket_timeout=5)
-        self.now = 1_800_000_000_000_000
-        self.advance(0)
-
-    def advance(self, microseconds: int) -> None:
-        self.now += microseconds
-        self._redis.hset("clock", mapping={"s": self.now // 1_000_000, "us": self.now % 1_000_000})
-
-    def close(self) -> None:
-        self._redis.close()
+@pytest.fixture
+def clock(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Throttles and tallies made from now on in this test live by this clock."""
+    for one in (module, tallies):
+        assert SERVERS_CLOCK in one.SCRIPT
+        monkeypatch.setattr(one, "SCRIPT", one.SCRIPT.replace(SERVERS_CLOCK, SET_CLOCK))
+    return Clock(redis_url)
 
 
 @pytest.fixture
-def clock(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Throttles made from now on in this test live by this clock."""
-    assert SERVERS_CLOCK in module.SCRIPT
-    monkeypatch.setattr(module, "SCRIPT", module.SCRIPT.replace(SERVERS_CLOCK, SET_CLOCK))
-    return Clock(redis_url)
+async def desk(fresh_database_url: str, accelerator: Accelerator, empty_redis_url: str) -> AsyncIterator[Desk]:
+    database = Database(open_engine(fresh_database_url.replace("postgresql:", "postgresql+psycopg:", 1)))
+    yield Desk(database, Tallies(accelerator))
+    await database.close()

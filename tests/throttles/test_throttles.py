@@ -112,6 +112,9 @@ async def test_every_key_expires_and_shares_its_subjects_slot(
     await throttles.take([Demand(BOTH, subject)] * 5)
     with redis.Redis.from_url(empty_redis_url) as client:
         left = {key.decode(): client.pttl(key) for key in client.keys("throttle:*")}
+    counts = [left.pop(key) for key in list(left) if key.startswith("throttle:counts:")]
+    assert all(3_500_000 < ttl <= 3_600_000 for ttl in counts)
+    assert 1 <= len(counts) <= 2
     assert len(left) == 2
     assert all(f"{{{subject}}}" in key for key in left)
     assert sorted(ttl // 1_000_000 for ttl in left.values()) == [0, 87]

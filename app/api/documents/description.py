@@ -36,6 +36,8 @@ HEADERS: Final[Mapping[str, Json]] = {
     },
     "503": {"Retry-After": WAIT},
 }
+UUID: Final[Json] = {"type": "string", "format": "uuid"}
+NAME: Final[Json] = {"type": "string", "pattern": "^[a-z_]{1,32}$"}
 REPLAYED: Final[Json] = {"Idempotency-Replayed": {"schema": {"const": "true"}}}
 
 
@@ -135,7 +137,7 @@ def _complete_parameter(parameter: Json) -> None:
         if not parameter.get(noise):
             parameter.pop(noise, None)
     if parameter["in"] == "path":
-        parameter["schema"] = {"type": "string", "format": "uuid"}
+        parameter["schema"] = UUID if parameter["name"].endswith("_id") else NAME
     description, example = PARAMETERS.get(parameter["name"], ("", None))
     parameter.setdefault("description", description)
     if example is not None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.api.documents import operating
+from app.api.documents import operating, throttling
 from app.api.health import Readiness
 from app.api.logins import Valid
 from app.api.root import LINKS, FrontPage
@@ -180,6 +180,7 @@ ANSWERS: Final[Mapping[str, msgspec.Struct]] = {
         ),
         Readiness(ready=True),
         *operating.ANSWERS,
+        *throttling.ANSWERS,
     )
 }
 """An answer by the name of its schema."""
@@ -244,6 +245,7 @@ BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "replaceMessage": {"text": {"text": "The engine is on the table."}},
     **operating.BODIES,
+    **throttling.BODIES,
 }
 """Bodies by operation and a name for each."""
 
@@ -259,5 +261,6 @@ PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {
     "around": ("The page with this `seq` in its middle.", 12),
     "Idempotency-Key": ("Means the same as `client_id` in the body; both and different: 400.", "7f3c"),
     **operating.PARAMETERS,
+    **throttling.PARAMETERS,
 }
 """(description, example) by name, where the route gives none itself."""

@@ -12,5 +12,14 @@ from app.api.operators.broadcasts import BroadcastController
 from app.api.operators.failed_tasks import FailedTaskController
 from app.api.operators.people import LookupController
 from app.api.operators.queues import QueueController
+from app.api.operators.throttles import ThrottleController, ThrottleReportController
 
-CONTROLLERS: Final = (QueueController, FailedTaskController, AuditController, LookupController, BroadcastController)
+CONTROLLERS: Final = (
+    QueueController,
+    FailedTaskController,
+    AuditController,
+    LookupController,
+    BroadcastController,
+    ThrottleController,
+    ThrottleReportController,
+)

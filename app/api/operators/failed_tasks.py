@@ -12,6 +12,7 @@ from app.api.authentication import OPERATORS
 from app.api.paging import Cursor, Limit
 from app.api.problems import documented
 from app.db import Session
+from app.domain.users.callers import Caller
 from app.domain.work import failed
 from app.domain.work.views import FailedTask, FailedTaskPage
 
@@ -38,5 +39,7 @@ class FailedTaskController(Controller):
         description="A worker does within ten seconds. Tasks are safe to run twice.",
         responses=documented("404 not_found", "409 not_repeatable"),
     )
-    async def retry(self, failed_id: FromPath[UUID], tx: NamedDependency[Session]) -> FailedTask:
-        return await failed.ask_again(tx, failed_id)
+    async def retry(
+        self, failed_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> FailedTask:
+        return await failed.ask_again(tx, failed_id, by=caller.user)

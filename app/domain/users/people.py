@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.cursors import from_cursor, to_cursor
-from app.domain.errors import Unauthenticated
+from app.domain.errors import NotFound, Unauthenticated
 from app.domain.rows import contains
 from app.domain.texts import clean
 from app.domain.users.callers import Caller
@@ -43,6 +43,14 @@ async def find(
         raise Unauthenticated
     items = [Person(id=row.id, first_name=row.first_name, last_name=row.last_name) for row in rows[:limit]]
     return PersonPage(items=items, next=to_cursor(_At(items[-1].id)) if len(rows) > limit else None)
+
+
+async def owner_of(session: AsyncSession, email: str) -> UUID:
+    """Whose address this is, for operators. Raises NotFound `unknown_user`."""
+    found: UUID | None = await session.scalar(select(User.id).where(owned_by(email)))
+    if found is None:
+        raise NotFound("unknown_user", "There is no such person.")
+    return found
 
 
 def matches(search: str) -> ColumnElement[bool]:

@@ -16,6 +16,7 @@ from sqlalchemy import Interval, delete, func, literal, or_, select, text, updat
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.audit import trail
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Conflict, NotFound
 from app.domain.rows import UNSYNCHRONIZED, uuid7
@@ -85,8 +86,8 @@ async def newest(session: AsyncSession, task: str) -> views.FailedTask | None:
     return None if row is None else _view(row)
 
 
-async def ask_again(session: AsyncSession, failed: UUID) -> views.FailedTask:
-    """Have it handed over again: within ten seconds a worker does.
+async def ask_again(session: AsyncSession, failed: UUID, *, by: UUID | None) -> views.FailedTask:
+    """Have it handed over again: within ten seconds a worker does. `by` is None for a command on the machine.
 
     Raises:
         NotFound: there is none open of this id.
@@ -101,11 +102,12 @@ async def ask_again(session: AsyncSession, failed: UUID) -> views.FailedTask:
         update(FailedTask).where(FailedTask.id == failed).values(asked_at=func.clock_timestamp()),
         execution_options=UNSYNCHRONIZED,
     )
+    await trail.note(session, by=by, action="task.retried", subject=failed, details={"task": row.task})
     await session.refresh(row)
     return _view(row)
 
 
-async def ask_all_again(session: AsyncSession) -> int:
+async def ask_all_again(session: AsyncSession, *, by: UUID | None) -> int:
     """The same for all that can be; how many."""
     asked = await session.scalars(
         update(FailedTask)
@@ -114,7 +116,10 @@ async def ask_all_again(session: AsyncSession) -> int:
         .returning(FailedTask.id),
         execution_options=UNSYNCHRONIZED,
     )
-    return len(asked.all())
+    number = len(asked.all())
+    if number:
+        await trail.note(session, by=by, action="task.retried", details={"tasks": number})
+    return number
 
 
 async def asked(session: AsyncSession, most: int) -> list[Again]:

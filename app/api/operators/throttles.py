@@ -1,0 +1,187 @@
+"""The throttles, as operators see and change them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, delete, get, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
+
+from app.api.authentication import OPERATORS
+from app.api.paging import Cursor, Limit
+from app.api.problems import documented
+from app.db import Session
+from app.domain.rates import HIGHEST
+from app.domain.throttling.policies import Policies
+from app.domain.throttling.reporting import Reports
+from app.domain.throttling.views import (
+    ThrottleAnalytics,
+    ThrottleException,
+    ThrottleExceptionPage,
+    ThrottlePolicies,
+    ThrottlePolicyState,
+    ThrottleWhatIf,
+)
+from app.domain.users.callers import Caller
+
+
+class WantedRate(msgspec.Struct, forbid_unknown_fields=True):
+    """A number from 1 and second, minute, hour or day, as in `60/minute`."""
+
+    rate: Annotated[str, msgspec.Meta(max_length=32)]
+
+
+Since = Annotated[datetime | None, QueryParameter(name="from", description="From then on; a day before `to`.")]
+Until = Annotated[datetime | None, QueryParameter(description="Until then; now. Whole hours are counted.")]
+
+
+class ThrottleController(Controller):
+    tags = ("Operators",)
+    opt = OPERATORS
+    path = "/ops/throttle/policies"
+
+    @get(
+        "/",
+        operation_id="listThrottlePolicies",
+        summary="The throttles' policies: what holds, what the settings say, who changed it",
+        responses=documented("404 not_found"),
+    )
+    async def listing(
+        self, policies: NamedDependency[SkipValidation[Policies]], tx: NamedDependency[Session]
+    ) -> ThrottlePolicies:
+        return await policies.report(tx)
+
+    @put(
+        "/{policy:str}",
+        operation_id="setThrottlePolicy",
+        summary="Change a policy for everybody, in every process within 2 s",
+        description="What was counted so far counts on, unless the window is another one: then counting begins anew.",
+        responses=documented("404 not_found", "404 unknown_policy"),
+    )
+    async def change(
+        self,
+        policy: FromPath[str],
+        data: JSONBody[WantedRate],
+        caller: NamedDependency[Caller],
+        policies: NamedDependency[SkipValidation[Policies]],
+        tx: NamedDependency[Session],
+    ) -> ThrottlePolicyState:
+        return await policies.set(tx, caller.user, policy, data.rate)
+
+    @delete(
+        "/{policy:str}",
+        operation_id="resetThrottlePolicy",
+        summary="Back to what the settings say",
+        responses=documented("404 not_found", "404 unknown_policy"),
+    )
+    async def reset(
+        self,
+        policy: FromPath[str],
+        caller: NamedDependency[Caller],
+        policies: NamedDependency[SkipValidation[Policies]],
+        tx: NamedDependency[Session],
+    ) -> None:
+        await policies.unset(tx, caller.user, policy)
+
+    @get(
+        "/{policy:str}/users",
+        operation_id="listThrottleExceptions",
+        summary="Who has a rate of their own",
+        responses=documented("400 invalid_cursor", "404 not_found", "404 unknown_policy"),
+    )
+    async def exceptions(
+        self,
+        policy: FromPath[str],
+        policies: NamedDependency[SkipValidation[Policies]],
+        tx: NamedDependency[Session],
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> ThrottleExceptionPage:
+        return await policies.exceptions(tx, policy, limit=limit, cursor=cursor)
+
+    @put(
+        "/{policy:str}/users/{user_id:uuid}",
+        operation_id="setThrottleException",
+        summary="Give one user a rate of their own",
+        responses=documented("404 not_found", "404 unknown_policy", "404 unknown_user", "409 too_many_exceptions"),
+    )
+    async def change_for(
+        self,
+        policy: FromPath[str],
+        user_id: FromPath[UUID],
+        data: JSONBody[WantedRate],
+        caller: NamedDependency[Caller],
+        policies: NamedDependency[SkipValidation[Policies]],
+        tx: NamedDependency[Session],
+    ) -> ThrottleException:
+        return await policies.set_for(tx, caller.user, policy, user_id, data.rate)
+
+    @delete(
+        "/{policy:str}/users/{user_id:uuid}",
+        operation_id="resetThrottleException",
+        summary="What holds for everybody holds for them again",
+        responses=documented("404 not_found", "404 unknown_policy"),
+    )
+    async def reset_for(
+        self,
+        policy: FromPath[str],
+        user_id: FromPath[UUID],
+        caller: NamedDependency[Caller],
+        policies: NamedDependency[SkipValidation[Policies]],
+        tx: NamedDependency[Session],
+    ) -> None:
+        await policies.unset_for(tx, caller.user, policy, user_id)
+
+
+class ThrottleReportController(Controller):
+    tags = ("Operators",)
+    opt = OPERATORS
+    path = "/ops/throttle"
+
+    @get(
+        "/analytics",
+        operation_id="showThrottleAnalytics",
+        summary="What was attempted and refused under each policy, hour by hour, and who was refused the most",
+        description="Counts arrive after about three minutes and are kept for two weeks. Networks are digests.",
+        responses=documented("404 not_found", "404 unknown_policy"),
+    )
+    async def analytics(
+        self,
+        reports: NamedDependency[SkipValidation[Reports]],
+        tx: NamedDependency[Session],
+        policy: Annotated[str | None, QueryParameter(max_length=32, description="One policy; all.")] = None,
+        from_: Since = None,
+        to: Until = None,
+    ) -> ThrottleAnalytics:
+        return await reports.analytics(tx, policy, from_, to)
+
+    @get(
+        "/what-if",
+        operation_id="askWhatIf",
+        summary="What another limit of a policy would have refused, and which one suffices",
+        description=(
+            "Windows are as long as the policy's and aligned with the clock. A throttle's slide, so that it refuses "
+            "this much at least. Only what was counted in windows of the present length is looked at. Who is refused "
+            "often tries again: what was attempted depends on the limit that held."
+        ),
+        responses=documented("404 not_found", "404 unknown_policy"),
+    )
+    async def what_if(
+        self,
+        reports: NamedDependency[SkipValidation[Reports]],
+        tx: NamedDependency[Session],
+        policy: Annotated[str, QueryParameter(max_length=32, description="The policy's name.")],
+        limit: Annotated[
+            int | None, QueryParameter(ge=1, le=HIGHEST, description="At most so many in a window; as in force.")
+        ] = None,
+        share: Annotated[
+            float, QueryParameter(ge=0, le=1, description="Of people that a suggested limit may touch.")
+        ] = 0.01,
+        from_: Since = None,
+        to: Until = None,
+    ) -> ThrottleWhatIf:
+        return await reports.what_if(tx, policy, limit=limit, share=share, since=from_, until=to)

@@ -1,0 +1,78 @@
+"""What was counted, drawn for a terminal: bars of attempts hour by hour, and the curve of what a limit would do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.domain.throttling.views import PolicyAnalytics, ThrottleWhatIf
+
+WIDTH: Final = 32
+LET_THROUGH, REFUSED = "█", "░"
+MOST_NAMED: Final = 5
+
+
+def chart(policy: PolicyAnalytics | None, what_if: ThrottleWhatIf) -> str:
+    """One policy on one page; `policy` None: nothing was counted."""
+    head = (
+        f"{what_if.policy}, {what_if.rate}, from {what_if.since:%Y-%m-%d %H:%M} to {what_if.until:%Y-%m-%d %H:%M} UTC"
+    )
+    if policy is None:
+        return f"{head}\n\n{what_if.suggestion.reason}"
+    return "\n".join([head, "", *_hours(policy), "", *_most_refused(policy), *_curve(what_if), "", *_end(what_if)])
+
+
+def bar(part: int, whole: int, most: int) -> str:
+    """`whole` of `most` as a bar, of which `part` at its end is refused; what is there at all can be seen."""
+    length = _length(whole, most)
+    refused = min(length, _length(part, most))
+    return (LET_THROUGH * (length - refused) + REFUSED * refused).ljust(WIDTH)
+
+
+def _length(number: int, most: int) -> int:
+    return max(1, round(WIDTH * number / most)) if number else 0
+
+
+def _hours(policy: PolicyAnalytics) -> list[str]:
+    most = max((hour.attempts for hour in policy.hours), default=0)
+    lines = [
+        f"{'hour':<12}  {LET_THROUGH} let through  {REFUSED} refused".ljust(14 + WIDTH)
+        + _numbers("attempts", "refused", "who")
+    ]
+    lines += [
+        f"{hour.hour:%m-%d %H:%M}   {bar(hour.refused, hour.attempts, most)}"
+        + _numbers(hour.attempts, hour.refused, hour.subjects)
+        for hour in policy.hours
+    ]
+    lines.append("all".ljust(14 + WIDTH) + _numbers(policy.attempts, policy.refused, policy.subjects))
+    if policy.unattributed:
+        lines.append(f"{policy.unattributed:,} attempts were of too many in one minute to tell them apart")
+    return lines
+
+
+def _most_refused(policy: PolicyAnalytics) -> list[str]:
+    lines = ["refused the most"] if policy.most_refused else []
+    for one in policy.most_refused[:MOST_NAMED]:
+        name = f"{one.person.first_name} {one.person.last_name} " if one.person else ""
+        lines.append(f"  {one.refused:,} of {one.attempts:,}: {name}({one.subject})")
+    return [*lines, ""] if lines else []
+
+
+def _curve(what_if: ThrottleWhatIf) -> list[str]:
+    lines = ["what if the limit were".ljust(14 + WIDTH) + _numbers("", "refused", "who")]
+    for point in what_if.curve:
+        drawn = bar(point.refused, point.refused, what_if.attempts)
+        lines.append(f"{point.limit:>12,}  {drawn}" + _numbers("", point.refused, point.subjects))
+    return lines
+
+
+def _end(what_if: ThrottleWhatIf) -> list[str]:
+    told = (
+        f"{what_if.limit:,}: {what_if.refused:,} of {what_if.attempts:,} refused,"
+        f" to {what_if.touched:,} of {what_if.subjects:,}."
+    )
+    until = f"Counted up to {what_if.counted_until:%H:%M} UTC." if what_if.counted_until else ""
+    return [told, what_if.suggestion.reason, until]
+
+
+def _numbers(*numbers: int | str) -> str:
+    return "".join(f"{number:>10,}" if isinstance(number, int) else f"{number:>10}" for number in numbers)

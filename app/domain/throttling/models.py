@@ -1,0 +1,64 @@
+"""Rows of throttles: which policies are not as the settings say, and who attempted how often what they limit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from advanced_alchemy.types import DateTimeUTC
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, Integer, String, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.domain.rows import DefaultBase, Entity, bucket_now
+
+
+class ThrottlePolicy(Entity):
+    """The last change of a policy, for everybody (`user_id` is null) or for one user.
+
+    `rate` null: the change took it back, and the rule above it holds again. `previous` is what held before.
+    `changed_by` null: the command line. `changed_bucket` lets every process find fresh changes by an index.
+    """
+
+    __tablename__ = "throttle_policies"
+    __table_args__ = (
+        Index("uq_throttle_policies_whose", "policy", "user_id", unique=True, postgresql_nulls_not_distinct=True),
+        Index("ix_throttle_policies_changed_bucket", "changed_bucket"),
+    )
+
+    policy: Mapped[str] = mapped_column(String(32))
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    rate: Mapped[str | None] = mapped_column(String(32))
+    previous: Mapped[str] = mapped_column(String(32))
+    changed_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    changed_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.clock_timestamp())
+    changed_bucket: Mapped[int] = mapped_column(Integer, default=bucket_now())
+
+
+class ThrottleAttempts(DefaultBase):
+    """What one subject attempted in one hour under one policy, `refused` of it in vain.
+
+    `period` is the policy's window in seconds. `windows` are the attempts in each window of the hour, aligned with the
+    clock, the first ones first; empty when a window is an hour or longer: then hours add up to windows. `subject` is a
+    user's id, or a keyed digest; the id of zeros stands for all that were not told apart.
+    """
+
+    __tablename__ = "throttle_attempts"
+    __table_args__ = (Index("ix_throttle_attempts_hour", "hour"),)
+
+    policy: Mapped[str] = mapped_column(String(32), primary_key=True)
+    period: Mapped[int] = mapped_column(Integer, primary_key=True)
+    hour: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), primary_key=True)
+    subject: Mapped[UUID] = mapped_column(primary_key=True)
+    attempts: Mapped[int] = mapped_column(BigInteger)
+    refused: Mapped[int] = mapped_column(BigInteger)
+    windows: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+
+
+class ThrottleFlight(DefaultBase):
+    """A minute's counts that have arrived from Redis: what comes a second time is known by its `id`."""
+
+    __tablename__ = "throttle_flights"
+    __table_args__ = (Index("ix_throttle_flights_minute", "minute"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    minute: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True))

@@ -1,0 +1,253 @@
+"""Policies changed while the chat runs, for everybody or for one user. Every process obeys within two seconds.
+
+Changes wait in line for each other, so that what a change says it replaced is what held, and exceptions stay few enough
+for every process to know them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, delete, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from app.domain.audit import trail
+from app.domain.cursors import from_cursor, to_cursor
+from app.domain.errors import Conflict, Invalid, NotFound
+from app.domain.events import PoliciesChanged, record
+from app.domain.rates import Rate
+from app.domain.rows import UNSYNCHRONIZED, AnyRow, bucket_now
+from app.domain.throttling.models import ThrottlePolicy
+from app.domain.throttling.standing import MARKS_SECONDS
+from app.domain.throttling.views import (
+    ThrottleException,
+    ThrottleExceptionPage,
+    ThrottlePolicies,
+    ThrottlePolicyState,
+)
+from app.domain.users.models import User
+from app.domain.views import Person
+
+BY_USER: Final = frozenset({"messages", "user", "requests", "renames"})
+"""The policies that count by user: there may be exceptions for one."""
+
+MOST_EXCEPTIONS: Final = 10_000
+CHANGES_LOCK: Final = 7_240_312
+MOST_SWEPT: Final = 10_000
+
+
+class _At(msgspec.Struct, frozen=True, tag="throttle exception"):
+    user: UUID
+
+
+class Policies:
+    """`defaults` are the rates of the settings, by the policy's name."""
+
+    def __init__(self, defaults: Mapping[str, Rate]) -> None:
+        self._defaults = dict(defaults)
+
+    async def in_force(self, session: AsyncSession, policy: str) -> Rate:
+        """What holds for everybody who has no rate of their own. Raises NotFound `unknown_policy`."""
+        self._known(policy)
+        row = await self._row(session, policy, None)
+        return self._defaults[policy] if row is None or row.rate is None else Rate.parse(row.rate)
+
+    async def report(self, session: AsyncSession) -> ThrottlePolicies:
+        """All policies, in the order of the settings."""
+        rows = await session.execute(_changes().where(ThrottlePolicy.user_id.is_(None)))
+        changed = {row.policy: row for row in rows}
+        own = await session.execute(
+            select(ThrottlePolicy.policy, func.count().label("number"))
+            .where(_IS_EXCEPTION)
+            .group_by(ThrottlePolicy.policy)
+        )
+        numbers: dict[str, int] = {row.policy: row.number for row in own}
+        return ThrottlePolicies(
+            items=[self._state(policy, changed.get(policy), numbers.get(policy, 0)) for policy in self._defaults]
+        )
+
+    async def exceptions(
+        self, session: AsyncSession, policy: str, *, limit: int, cursor: str | None
+    ) -> ThrottleExceptionPage:
+        """Who has a rate of their own.
+
+        Raises:
+            NotFound `unknown_policy`. Invalid: the cursor is of another list.
+        """
+        self._known(policy, by_user=True)
+        query = _changes().where(_IS_EXCEPTION, ThrottlePolicy.policy == policy)
+        if (after := from_cursor(cursor, _At)) is not None:
+            query = query.where(ThrottlePolicy.user_id > after.user)
+        rows = (await session.execute(query.order_by(ThrottlePolicy.user_id).limit(limit + 1))).all()
+        items = [_exception(row) for row in rows[:limit]]
+        following = to_cursor(_At(items[-1].user.id)) if len(rows) > limit else None
+        return ThrottleExceptionPage(items=items, next=following)
+
+    async def set(self, session: AsyncSession, by: UUID | None, policy: str, rate: str) -> ThrottlePolicyState:
+        """`rate`, as in `60/minute`, for everybody who has none of their own. `by` None: the command line.
+
+        Raises:
+            NotFound `unknown_policy`. Invalid: `rate` is none.
+        """
+        self._known(policy)
+        await self._change(session, by, policy, None, _parsed(rate))
+        return await self._told(session, policy)
+
+    async def unset(self, session: AsyncSession, by: UUID | None, policy: str) -> None:
+        """Back to the settings, for everybody who has no rate of their own. Raises NotFound `unknown_policy`."""
+        self._known(policy)
+        await self._change(session, by, policy, None, None)
+
+    async def set_for(
+        self, session: AsyncSession, by: UUID | None, policy: str, user: UUID, rate: str
+    ) -> ThrottleException:
+        """`rate` for one user.
+
+        Raises:
+            NotFound: `unknown_policy` (or one that does not count by user), `unknown_user`. Invalid: `rate` is none.
+            Conflict `too_many_exceptions`.
+        """
+        self._known(policy, by_user=True)
+        parsed = _parsed(rate)
+        if await session.scalar(select(User.id).where(User.id == user, User.closed_at.is_(None))) is None:
+            raise NotFound("unknown_user", "There is no such person.")
+        await self._change(session, by, policy, user, parsed)
+        found = await session.execute(_changes().where(ThrottlePolicy.policy == policy, ThrottlePolicy.user_id == user))
+        return _exception(found.one())
+
+    async def unset_for(self, session: AsyncSession, by: UUID | None, policy: str, user: UUID) -> None:
+        """What holds for everybody holds for them again. Raises NotFound `unknown_policy`."""
+        self._known(policy, by_user=True)
+        await self._change(session, by, policy, user, None)
+
+    def _known(self, policy: str, *, by_user: bool = False) -> None:
+        if policy not in self._defaults:
+            names = ", ".join(self._defaults)
+            raise NotFound("unknown_policy", f"There is no such policy; there are {names}.")
+        if by_user and policy not in BY_USER:
+            raise NotFound("unknown_policy", "This policy does not count by user: nobody can have a rate of their own.")
+
+    async def _change(
+        self, session: AsyncSession, by: UUID | None, policy: str, user: UUID | None, rate: Rate | None
+    ) -> None:
+        """Nothing happens when it is so already: a retry does not forget what was replaced."""
+        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHANGES_LOCK})
+        row = await self._row(session, policy, user)
+        wanted = None if rate is None else str(rate)
+        if wanted == (None if row is None else row.rate):
+            return
+        if user is not None and rate is not None and (row is None or row.rate is None):
+            await _ensure_room(session)
+        rule = str(self._defaults[policy])
+        if user is not None and (above := await self._row(session, policy, None)) is not None:
+            rule = above.rate or rule
+        if row is None:
+            row = ThrottlePolicy(policy=policy, user_id=user)
+            session.add(row)
+        row.previous = row.rate or rule
+        row.rate, row.changed_by, row.changed_bucket = wanted, by, bucket_now()
+        row.changed_at = func.clock_timestamp()
+        facts = {"policy": policy, "from": row.previous, "to": wanted or rule}
+        await trail.note(session, by=by, action="policy.changed", subject=user, details=facts)
+        await session.flush()
+        record(session, PoliciesChanged())
+
+    async def _row(self, session: AsyncSession, policy: str, user: UUID | None) -> ThrottlePolicy | None:
+        whose = ThrottlePolicy.user_id.is_(None) if user is None else ThrottlePolicy.user_id == user
+        found: ThrottlePolicy | None = await session.scalar(
+            select(ThrottlePolicy).where(ThrottlePolicy.policy == policy, whose)
+        )
+        return found
+
+    async def _told(self, session: AsyncSession, policy: str) -> ThrottlePolicyState:
+        return next(state for state in (await self.report(session)).items if state.policy == policy)
+
+    def _state(self, policy: str, change: AnyRow | None, exceptions: int) -> ThrottlePolicyState:
+        default = str(self._defaults[policy])
+        return ThrottlePolicyState(
+            policy=policy,
+            default=default,
+            rate=default if change is None or change.rate is None else change.rate,
+            changed_from=None if change is None else change.previous,
+            changed_by=None if change is None else _by(change),
+            changed_at=None if change is None else change.changed_at,
+            exceptions=exceptions if policy in BY_USER else None,
+        )
+
+
+async def sweep(session: AsyncSession) -> int:
+    """Forget whose own rate was taken back long ago, at most 10,000; how many. Every process has heard of it."""
+    old = (
+        select(ThrottlePolicy.id)
+        .where(
+            ThrottlePolicy.user_id.is_not(None),
+            ThrottlePolicy.rate.is_(None),
+            ThrottlePolicy.changed_at < func.clock_timestamp() - timedelta(seconds=2 * MARKS_SECONDS),
+        )
+        .limit(MOST_SWEPT)
+        .with_for_update(skip_locked=True)
+    )
+    gone = await session.execute(
+        delete(ThrottlePolicy).where(ThrottlePolicy.id.in_(old)).returning(ThrottlePolicy.id),
+        execution_options=UNSYNCHRONIZED,
+    )
+    return len(gone.all())
+
+
+async def _ensure_room(session: AsyncSession) -> None:
+    number = await session.scalar(select(func.count()).select_from(ThrottlePolicy).where(_IS_EXCEPTION))
+    if (number or 0) >= MOST_EXCEPTIONS:
+        raise Conflict("too_many_exceptions", "At most 10,000 exceptions: change the policy itself, or take some back.")
+
+
+def _parsed(rate: str) -> Rate:
+    try:
+        return Rate.parse(rate)
+    except ValueError as error:
+        sentence = str(error)
+        raise Invalid(errors=(("rate", f"{sentence[0].upper()}{sentence[1:]}."),)) from error
+
+
+_IS_EXCEPTION: Final[ColumnElement[bool]] = ThrottlePolicy.user_id.is_not(None) & ThrottlePolicy.rate.is_not(None)
+_CHANGER: Final = aliased(User)
+
+
+def _changes() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            ThrottlePolicy.policy,
+            ThrottlePolicy.rate,
+            ThrottlePolicy.previous,
+            ThrottlePolicy.changed_at,
+            User.id.label("user_id"),
+            User.first_name,
+            User.last_name,
+            _CHANGER.id.label("by_id"),
+            _CHANGER.first_name.label("by_first_name"),
+            _CHANGER.last_name.label("by_last_name"),
+        )
+        .outerjoin(User, User.id == ThrottlePolicy.user_id)
+        .outerjoin(_CHANGER, _CHANGER.id == ThrottlePolicy.changed_by)
+    )
+
+
+def _by(row: AnyRow) -> Person | None:
+    if row.by_id is None:
+        return None
+    return Person(id=row.by_id, first_name=row.by_first_name, last_name=row.by_last_name)
+
+
+def _exception(row: AnyRow) -> ThrottleException:
+    return ThrottleException(
+        policy=row.policy,
+        user=Person(id=row.user_id, first_name=row.first_name, last_name=row.last_name),
+        rate=row.rate,
+        changed_from=row.previous,
+        changed_by=_by(row),
+        changed_at=row.changed_at,
+    )
