@@ -8,9 +8,10 @@ async with Chat("https://chat.example.org").logged_in(email, password) as chat:
 from chat_client import events
 from chat_client.chat import Chat
 from chat_client.errors import ChatError, Closed, LoginEnded, Refused, Throttled, Unreachable, Unsettled
-from chat_client.rows import Conversation, Member, Message, Notification, Person
+from chat_client.rows import Broadcast, Conversation, Member, Message, Notification, Person
 
 __all__ = [
+    "Broadcast",
     "Chat",
     "ChatError",
     "Closed",

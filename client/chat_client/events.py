@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from chat_client.rows import Conversation, Member, Message, Notification
+from chat_client.rows import Broadcast, Conversation, Member, Message, Notification
 
 What: TypeAlias = Literal["created", "updated", "deleted"]
 
@@ -99,6 +99,13 @@ class Notified:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """The operators' word to all. The same `id` again is the same, told twice after a crash."""
+
+    broadcast: Broadcast
+
+
+@dataclass(frozen=True, slots=True)
 class GapFound:
     """Something was missed after `position`; it is asked for, and comes as events of its own."""
 
@@ -141,6 +148,7 @@ Event: TypeAlias = (
     | Typing
     | Presence
     | Notified
+    | Announced
     | GapFound
     | Reset
     | ThrottledFor

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 Json = dict[str, Any]
-Row = TypeVar("Row", bound="Person | Message | Member | Notification | Conversation")
+Row = TypeVar("Row", bound="Person | Message | Member | Notification | Broadcast | Conversation")
 
 MessageType = Literal["text", "image", "audio", "video"]
 
@@ -62,6 +62,16 @@ class Notification:
     created_at: datetime
     updated_at: datetime
     is_read: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """What the operators announce."""
+
+    id: str
+    title: str
+    text: str
+    sent_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

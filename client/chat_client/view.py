@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chat_client.events import (
+    Announced,
     Connected,
     ConversationGiven,
     ConversationGone,
@@ -23,7 +24,7 @@ from chat_client.events import (
     Unknown,
 )
 from chat_client.held import Held
-from chat_client.rows import Conversation, Json, Message, Notification, row
+from chat_client.rows import Broadcast, Conversation, Json, Message, Notification, row
 
 ANSWERS = frozenset({"ack", "error", "throttled", "pong"})
 
@@ -160,5 +161,7 @@ class View:
                 return Presence(frame["conversation"], frame["user"], frame["online"])
             case "notification":
                 return Notified(row(Notification, frame))
+            case "broadcast":
+                return Announced(row(Broadcast, frame))
             case kind:
                 return Unknown(kind)

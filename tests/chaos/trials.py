@@ -1,8 +1,9 @@
-"""`make trials`: six long trials, one after the other, each with figures; red when a promise does not hold.
+"""`make trials`: seven long trials, one after the other, each with figures; red when a promise does not hold.
 
 `kills`: fifty times kill -9 under 200 sends a second. `redis`: away for a minute, then silent for a minute.
 `storm`: a thousand sockets lost and back at once, at one process. `slow`: somebody who never reads, beside 200 others.
 `hello`: how soon somebody with 500 conversations has `hello`, and all of them. `broker`: see `outage_trial`.
+`broadcasts`: see `broadcast_trial`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Final
 import uvloop
 
 from bench.crowds import Crowd, unheard
+from tests.chaos.broadcast_trial import broadcasts
 from tests.chaos.driver import Driver
 from tests.chaos.faults import LONG, SHORT, Fault
 from tests.chaos.latency import Idler, Lags, Latency
@@ -168,8 +170,13 @@ def _fault(name: str) -> Fault:
     return next(fault for fault in (*SHORT, *LONG) if fault.name == name)
 
 
-async def _broker(stage: Stage) -> list[str]:
-    return await broker(stage, say)
+def _told(trial: Callable[[Stage, Callable[[str], None]], Awaitable[list[str]]]) -> Trial:
+    """A trial that lives in a file of its own."""
+
+    async def play(stage: Stage) -> list[str]:
+        return await trial(stage, say)
+
+    return play
 
 
 TRIALS: Final[dict[str, Trial]] = {
@@ -178,7 +185,8 @@ TRIALS: Final[dict[str, Trial]] = {
     "storm": storm,
     "slow": slow,
     "hello": hello,
-    "broker": _broker,
+    "broker": _told(broker),
+    "broadcasts": _told(broadcasts),
 }
 
 
