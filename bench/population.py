@@ -114,7 +114,7 @@ def fill(
     _copy(
         connection,
         "users (id, email, first_name, last_name, password_hash)",
-        (f"{user(n)}\tp{n}@example.org\tPerson\tNumber {n}\t!\n" for n in range(population.people)),
+        (f"{user(n)}\tp{n}@example.org\tPerson{n}\tof the bench\t!\n" for n in range(population.people)),
     )
     _copy(
         connection,

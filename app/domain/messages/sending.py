@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain import events
 from app.domain.errors import ChatError, Forbidden, Invalid, Mismatch, NotFound, Unauthenticated
 from app.domain.messages.content import checked_client_id, checked_content, checked_reply
-from app.domain.messages.mentions import note
+from app.domain.messages.mentions import named
 from app.domain.rows import uuid7
 from app.domain.users.callers import Caller
 from app.domain.views import Message, MessageType, Person
@@ -86,7 +86,8 @@ SEND = text(
     " first_name, last_name, last_seq, edited_position"
     " FROM send_messages(CAST(:ids AS uuid[]), CAST(:conversations AS uuid[]), CAST(:senders AS uuid[]),"
     " CAST(:sessions AS uuid[]), CAST(:client_ids AS text[]), CAST(:digests AS bytea[]), CAST(:types AS text[]),"
-    " CAST(:texts AS text[]), CAST(:urls AS text[]), CAST(:replies AS bigint[]), CAST(:lookups AS boolean[]))"
+    " CAST(:texts AS text[]), CAST(:urls AS text[]), CAST(:replies AS bigint[]), CAST(:lookups AS boolean[]),"
+    " CAST(:names AS text[]))"
 )
 
 _encode = msgspec.json.Encoder().encode
@@ -135,13 +136,10 @@ async def send_batch(
             "urls": [one.media_url for one in drafts],
             "replies": [one.reply_to for one in drafts],
             "lookups": list(lookups) if lookups is not None else [False] * len(drafts),
+            "names": [named(one.text) for one in drafts],
         },
     )
-    answered = list(zip(drafts, rows, strict=True))
-    naming = [(one, row.seq) for one, row in answered if row.outcome == "stored" and "@" in one.text]
-    if naming:
-        await note(session, [(one.conversation, seq, one.sender, one.text) for one, seq in naming])
-    return [_outcome(session, one, row) for one, row in answered]
+    return [_outcome(session, one, row) for one, row in zip(drafts, rows, strict=True)]
 
 
 def _outcome(session: AsyncSession, one: Draft, row: Any) -> Outcome:
