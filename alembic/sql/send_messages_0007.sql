@@ -67,15 +67,24 @@ BEGIN
         SELECT j.conversation_id, n.new_seq, j.id, j.sender_id, n.new_position, n.new_position, j.message_type, j.body,
                j.media_url, j.client_id, j.digest, j.reply_to, v_now, v_now
         FROM numbered n JOIN judged j USING (ordinal)
+    ), naming AS MATERIALIZED (
+        SELECT j.conversation_id, n.new_seq, j.sender_id, string_to_array(j.names, '|') AS names
+        FROM numbered n JOIN judged j USING (ordinal) WHERE j.names IS NOT NULL
+    ), asked AS MATERIALIZED (
+        -- A conversation's members are looked through once, however many messages of the batch name somebody: it is locked.
+        SELECT y.conversation_id, array_agg(DISTINCT a.name) AS names
+        FROM naming y CROSS JOIN LATERAL unnest(y.names) AS a (name) GROUP BY 1
+    ), people AS MATERIALIZED (
+        SELECT a.conversation_id, m.user_id, lower(u.first_name) AS first, lower(u.first_name || ' ' || u.last_name) AS whole
+        FROM asked a
+        JOIN memberships m ON m.conversation_id = a.conversation_id AND m.left_at IS NULL
+        JOIN users u ON u.id = m.user_id
+        WHERE lower(u.first_name) = ANY (a.names) OR lower(u.first_name || ' ' || u.last_name) = ANY (a.names)
     ), mentioned AS (
         INSERT INTO mentions (conversation_id, seq, user_id)
-        SELECT j.conversation_id, n.new_seq, m.user_id
-        FROM numbered n JOIN judged j USING (ordinal)
-        JOIN memberships m ON m.conversation_id = j.conversation_id AND m.left_at IS NULL AND m.user_id <> j.sender_id
-        JOIN users u ON u.id = m.user_id
-        WHERE j.names IS NOT NULL
-          AND (lower(u.first_name) = ANY (string_to_array(j.names, '|'))
-               OR lower(u.first_name || ' ' || u.last_name) = ANY (string_to_array(j.names, '|')))
+        SELECT y.conversation_id, y.new_seq, p.user_id
+        FROM naming y JOIN people p ON p.conversation_id = y.conversation_id AND p.user_id <> y.sender_id
+        WHERE p.first = ANY (y.names) OR p.whole = ANY (y.names)
         ON CONFLICT DO NOTHING
     ), moved AS (
         UPDATE conversations c

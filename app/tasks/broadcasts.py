@@ -11,6 +11,7 @@ import structlog
 from celery import shared_task
 
 from app.domain.broadcasts import mailing, sending
+from app.tasks.trying import Round
 from app.tasks.workshop import Tools, workshop
 
 log = structlog.get_logger(__name__)
@@ -19,7 +20,7 @@ TURN_SECONDS = 20.0
 """Below the task's limit; what is left is the next round's."""
 
 
-@shared_task(name="chat.broadcasts.advance")
+@shared_task(name="chat.broadcasts.advance", base=Round)
 def advance() -> int:
     """Go on with all broadcasts; the number of mails posted."""
     return workshop.run(_advance)

@@ -1,8 +1,8 @@
 """How often tasks are tried. `Job` is handed over for a reason and tried again; `Round` comes again by itself anyway.
 
-A job is tried six times, 1 to 2, 4, 8, 16 and 32 seconds apart. One that ran into its time limit is not: it would only
-keep a worker from its neighbours as long again. One whose worker process died is tried as often as one that failed, so
-that a task which kills whoever takes it comes to an end.
+A job is tried six times, with pauses of up to 1, 2, 4, 8 and 16 seconds. One that ran into its time limit is not: it
+would only keep a worker from its neighbours as long again. One whose worker process died is tried as often as one that
+failed, so that a task which kills whoever takes it comes to an end.
 """
 
 from __future__ import annotations

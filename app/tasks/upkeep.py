@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+from uuid import UUID
+
 import structlog
 from celery import current_app, shared_task
+from kombu.exceptions import OperationalError
 
 from app.domain.audit import trail
 from app.domain.broadcasts import mailing
@@ -35,20 +39,34 @@ def run_again() -> int:
 async def _run_again(tools: Tools) -> int:
     async with tools.database.transaction() as session:
         again = await failed.asked(session, MOST_AGAIN)
-        for one in again:
-            # Handed over before it is written down: if we die in between it runs twice, which tasks are made for.
-            current_app.tasks[one.task].apply_async(tuple(one.arguments))
-        await failed.handed_over(session, [one.id for one in again])
-    if again:
-        log.info("handed_over_again", tasks=len(again))
-    return len(again)
+        known = [one for one in again if one.task in current_app.tasks]
+        await failed.refuse(session, [one.id for one in again if one not in known])
+        done: list[UUID] = []
+        try:
+            for one in known:
+                # Handed over before it is written down: if we die in between it runs twice, which tasks are made for.
+                current_app.tasks[one.task].apply_async(tuple(one.arguments))
+                done.append(one.id)
+        except OperationalError:
+            log.warning("not_handed_over_again", tasks=len(known) - len(done))  # the broker is away: the next round
+        await failed.handed_over(session, done)
+    if done:
+        log.info("handed_over_again", tasks=len(done))
+    return len(done)
 
 
 async def _expire(tools: Tools) -> int:
-    async with tools.database.transaction() as session:
-        gone = await expiry.sweep(session) + await outbox.sweep(session) + await inbox.sweep(session)
-        gone += await failed.sweep(session) + await policies.sweep(session)
-        gone += await trail.sweep(session, tools.audit) + await mailing.sweep(session)
+    gone, errors = 0, []
+    sweeps = (expiry.sweep, outbox.sweep, inbox.sweep, failed.sweep, policies.sweep, mailing.sweep)
+    for sweep in (*sweeps, partial(trail.sweep, keeping=tools.audit)):
+        # Each in a transaction of its own: one that cannot keeps none of the others from theirs.
+        try:
+            async with tools.database.transaction() as session:
+                gone += await sweep(session)
+        except Exception as error:  # noqa: BLE001 - raised below, when all had their turn
+            errors.append(error)
+    if errors:
+        raise errors[0]
     if gone:
         log.info("expired", rows=gone)
     return gone

@@ -17,7 +17,7 @@ from app.domain.broadcasts.models import BroadcastRow
 from app.domain.events import Announced, record
 from app.domain.rows import UNSYNCHRONIZED, AnyRow
 
-NUMBERING: Final = 7_240_312
+NUMBERING: Final = 7_240_313
 """Of the advisory lock under which numbers are given."""
 
 

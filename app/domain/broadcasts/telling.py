@@ -26,6 +26,7 @@ MOST_TOLD: Final = 20
 """To one person at once: the newest."""
 
 MOST_LOOKED_AT: Final = 100
+"""Of each kind of audience, so that many to single conversations hide none to everybody."""
 
 Listener = tuple[UUID, int | None]
 """A person, and the number of the last broadcast when their socket was opened, if that is known."""
@@ -82,8 +83,8 @@ async def move(session: AsyncSession, users: Collection[UUID], through: int) -> 
 
 
 async def _sent(session: AsyncSession, after: int, through: int) -> Sequence[AnyRow]:
-    """The newest of them that still count, oldest first."""
-    found = await session.execute(
+    """The newest of them that still count, of each kind of audience, oldest first."""
+    kept = (
         select(
             BroadcastRow.id,
             BroadcastRow.number,
@@ -92,6 +93,9 @@ async def _sent(session: AsyncSession, after: int, through: int) -> Sequence[Any
             BroadcastRow.audience,
             BroadcastRow.conversations,
             BroadcastRow.sent_at,
+            func.row_number()
+            .over(partition_by=BroadcastRow.audience, order_by=BroadcastRow.number.desc())
+            .label("place"),
         )
         .where(
             BroadcastRow.number > after,
@@ -99,10 +103,10 @@ async def _sent(session: AsyncSession, after: int, through: int) -> Sequence[Any
             BroadcastRow.canceled_at.is_(None),
             BroadcastRow.expires_at > func.clock_timestamp(),
         )
-        .order_by(BroadcastRow.number.desc())
-        .limit(MOST_LOOKED_AT)
+        .subquery()
     )
-    return found.all()[::-1]
+    found = await session.execute(select(kept).where(kept.c.place <= MOST_LOOKED_AT).order_by(kept.c.number))
+    return found.all()
 
 
 async def _people(session: AsyncSession, listeners: Collection[Listener]) -> dict[UUID, AnyRow]:

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain import events
 from app.domain.errors import ChatError, Forbidden, Invalid, Mismatch, NotFound, Unauthenticated
 from app.domain.messages.content import checked_client_id, checked_content, checked_reply
-from app.domain.messages.mentions import named
+from app.domain.messages.mentions import Names
 from app.domain.rows import uuid7
 from app.domain.users.callers import Caller
 from app.domain.views import Message, MessageType, Person
@@ -122,6 +122,7 @@ async def send_batch(
     session: AsyncSession, drafts: Sequence[Draft], lookups: Sequence[bool] | None = None
 ) -> list[Outcome]:
     """Store `drafts`, in order; where `lookups` is true only look for a replay. One outcome for each."""
+    names = Names()
     rows = await session.execute(
         SEND,
         {
@@ -136,7 +137,7 @@ async def send_batch(
             "urls": [one.media_url for one in drafts],
             "replies": [one.reply_to for one in drafts],
             "lookups": list(lookups) if lookups is not None else [False] * len(drafts),
-            "names": [named(one.text) for one in drafts],
+            "names": [names.of(one.sender, one.text) for one in drafts],
         },
     )
     return [_outcome(session, one, row) for one, row in zip(drafts, rows, strict=True)]

@@ -1,7 +1,7 @@
 """Tasks that failed for good: noted by workers, listed and handed over again for operators. Kept thirty days.
 
 What a task does is derived from rows and swept for, so a note that is lost loses no work. The list is bounded: one open
-row for a task and its arguments, and `MOST_OPEN` rows of all.
+row for a task and its arguments, and `MOST_OPEN` rows of each task.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from app.domain.work import views
 from app.domain.work.models import FailedTask
 
 KEPT = timedelta(days=30)
-MOST_OPEN = 10_000
+MOST_OPEN = 1_000
+"""Of one task."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -52,8 +53,25 @@ class _At(msgspec.Struct, frozen=True, tag="failed"):
 
 
 async def note(session: AsyncSession, failure: Failure) -> bool:
-    """Remember it; whether there was room. Failing again counts in the row that is there."""
-    if await number(session) >= MOST_OPEN:
+    """Remember it; whether there was room. Failing again counts in the row that is there, however many there are."""
+    counted = await session.scalars(
+        update(FailedTask)
+        .where(_OPEN, FailedTask.task == failure.task, FailedTask.arguments == failure.arguments)
+        .values(
+            reason=failure.reason,
+            error=failure.error,
+            worker=failure.worker,
+            attempts=failure.attempts,
+            times=FailedTask.times + 1,
+            failed_at=func.clock_timestamp(),
+        )
+        .returning(FailedTask.id),
+        execution_options=UNSYNCHRONIZED,
+    )
+    if counted.one_or_none() is not None:
+        return True
+    # One kind of task may not crowd out the others.
+    if await number(session, failure.task) >= MOST_OPEN:
         return False
     row = insert(FailedTask).values(id=uuid7(), **msgspec.structs.asdict(failure))
     said = {name: row.excluded[name] for name in ("reason", "error", "worker", "attempts")}
@@ -61,7 +79,7 @@ async def note(session: AsyncSession, failure: Failure) -> bool:
         row.on_conflict_do_update(
             index_elements=["task", "arguments"],
             index_where=text("retried_at IS NULL"),
-            set_={**said, "times": FailedTask.times + 1, "failed_at": func.clock_timestamp(), "asked_at": None},
+            set_={**said, "times": FailedTask.times + 1, "failed_at": func.clock_timestamp()},
         )
     )
     return True
@@ -140,6 +158,15 @@ async def handed_over(session: AsyncSession, those: Sequence[UUID]) -> None:
         update(FailedTask).where(FailedTask.id.in_(those)).values(retried_at=func.clock_timestamp()),
         execution_options=UNSYNCHRONIZED,
     )
+
+
+async def refuse(session: AsyncSession, those: Sequence[UUID]) -> None:
+    """No task of this program any more: nothing to hand over."""
+    if those:
+        await session.execute(
+            update(FailedTask).where(FailedTask.id.in_(those)).values(reason="refused", asked_at=None),
+            execution_options=UNSYNCHRONIZED,
+        )
 
 
 async def number(session: AsyncSession, task: str | None = None) -> int:
