@@ -76,19 +76,22 @@ async def test_a_process_told_to_stop_loses_nothing(started: Processes, nodes: N
 async def test_a_killed_process_loses_nothing_acknowledged(started: Processes, nodes: Nodes, database_url: str) -> None:
     ada, linus = [await nodes.two.register(name) for name in ("Ada", "Linus")]
     engines = await ada.converse(linus)
-    ledger = Ledger()
+    ledger, lost = Ledger(), False
     async with linus.listening() as there:
         for victim in started.apis({}, {}, {}):
             stop, node = asyncio.Event(), Node(victim.url)
             writers = [asyncio.create_task(ledger.keep_sending(ada.at(node), engines, stop)) for _ in range(WRITERS)]
             await ledger.sent(100)
+            # Answers come a batch at a time: at this moment every writer may have its own, and none is under way.
+            await asyncio.sleep(0.01)
             victim.kill()
             stop.set()
             await asyncio.gather(*writers)
             await node.close()
-            assert ledger.unknown, "it was not under load when it was killed"
             await whole(there, engines, database_url)
+            lost = lost or bool(ledger.unknown)
             await ledger.settle(ada)
+        assert lost, "none was under load when it was killed"
         await whole(there, engines, database_url)
     assert ledger.refused == {}
     assert ledger.problems(await ada.history(engines)) == []
