@@ -74,9 +74,12 @@ def _refused(sender: Any = None, message: Any = None, exc: BaseException | None 
 def _note(failure: Failure) -> None:
     fields = {"failed_task": failure.task, "reason": failure.reason, "error": failure.error}
     try:
-        log.error("task_failed", **fields, noted=workshop.run_aside(partial(_write, failure)))
-    except Exception as error:  # noqa: BLE001 - a worker goes on, whatever is away
-        log.error("task_failed", **fields, noted=False, why=type(error).__name__)
+        noted = workshop.run_aside(partial(_write, failure))
+    except Exception:
+        # A worker goes on, whatever is away.
+        log.exception("failed_task_not_noted", **fields)
+    else:
+        log.error("task_failed", **fields, noted=noted)
 
 
 async def _write(failure: Failure, tools: Tools) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -37,6 +38,10 @@ async def until(true: Callable[[], bool]) -> None:
         await asyncio.sleep(0.2)
 
 
+def mailed(place: Place, letters: int) -> bool:
+    return place.mailboxes.attempts >= letters
+
+
 def settled(crowd: Crowd, made: Broadcast) -> int:
     ((number,),) = crowd.sql(
         "SELECT mails_sent + mails_refused + mails_unknown + mails_dropped FROM broadcasts WHERE id = %s", made.id
@@ -53,7 +58,7 @@ async def test_a_worker_that_is_killed_twice_mails_a_thousand_accounts_once_each
     made = await crowd.plan(mail=True, mails_per_second=200)
     for share in (0.2, 0.5):
         worker = place.processes.worker()
-        await until(lambda share=share: place.mailboxes.attempts - before >= share * ACCOUNTS)  # type: ignore[misc]
+        await until(partial(mailed, place, before + int(share * ACCOUNTS)))
         worker.end()
     last = place.processes.worker()
 
