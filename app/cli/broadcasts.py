@@ -1,21 +1,22 @@
-"""`chat broadcast`, `chat broadcasts`: announcing from the server's machine, and looking what became of it."""
+"""`chat broadcast`, `chat broadcasts`: announcing from the server's machine, and looking what became of it.
+
+Sockets are told by the API's processes, which look every second.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from app.cli.verbs import Verbs, load_beside
+from app.cli.verbs import Verbs, done, load_beside
 
 if TYPE_CHECKING:
     from app.db import Session
     from app.domain.broadcasts.views import Broadcast
 
-T = TypeVar("T")
 LISTED = 20
 
 
@@ -58,7 +59,7 @@ def broadcast(asked: argparse.Namespace) -> int:
         )
         return await reading.show(session, made)
 
-    return _run(plan, lambda made: _line(made))
+    return done(load_beside(), plan, _line)
 
 
 def broadcasts(asked: argparse.Namespace) -> int:
@@ -70,34 +71,7 @@ def broadcasts(asked: argparse.Namespace) -> int:
             return [await reading.show(session, asked.cancel)]
         return (await reading.listing(session, limit=LISTED, cursor=None)).items
 
-    return _run(listed, lambda found: "\n".join(map(_line, found)) or "There are no broadcasts.")
-
-
-def _run(work: Callable[[Session], Awaitable[T]], told: Callable[[T], str]) -> int:
-    """In one transaction. Sockets are told by the API's processes, which look every second."""
-    import asyncio
-
-    from app.db import Database, open_engine
-    from app.domain.errors import ChatError
-
-    settings = load_beside()
-
-    async def once() -> T:
-        database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
-        try:
-            async with database.transaction() as session:
-                return await work(session)
-        finally:
-            await database.close()
-
-    try:
-        done = asyncio.run(once())
-    except ChatError as error:
-        wrong = "".join(f" {field}: {message}" for field, message in getattr(error, "errors", ()))
-        print(f"chat: {error.detail}{wrong}", file=sys.stderr)
-        return 1
-    print(told(done))
-    return 0
+    return done(load_beside(), listed, lambda found: "\n".join(map(_line, found)) or "There are no broadcasts.")
 
 
 def _line(one: Broadcast) -> str:

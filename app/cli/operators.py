@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
-from app.cli.verbs import Verbs, load_beside, opened
-from app.settings import Settings
+from app.cli.verbs import Verbs, done, load_beside
+
+if TYPE_CHECKING:
+    from app.db import Session
+    from app.domain.views import Profile
 
 
 def add(verbs: Verbs) -> None:
@@ -21,31 +25,19 @@ def add(verbs: Verbs) -> None:
 
 
 def create_operator(asked: argparse.Namespace) -> int:
-    import asyncio
-
-    from app.domain.errors import ChatError
-
-    settings = load_beside()
-    password = _password()
-    try:
-        asyncio.run(_create_operator(settings, asked, password))
-    except ChatError as error:
-        wrong = "".join(f" {field}: {message}" for field, message in getattr(error, "errors", ()))
-        print(f"chat: {error.detail}{wrong}", file=sys.stderr)
-        return 1
-    print(f"{asked.email} is an operator now, and logs in anew.")
-    return 0
-
-
-async def _create_operator(settings: Settings, asked: argparse.Namespace, password: str) -> None:
     from app.domain.users import accounts
     from app.domain.users.passwords import Passwords
 
-    passwords = Passwords()
+    settings, password, passwords = load_beside(), _password(), Passwords()
     names = {"first_name": asked.first_name, "last_name": asked.last_name}
+
+    async def create(session: Session) -> Profile:
+        return await accounts.create_operator(
+            session, email=asked.email, password=password, passwords=passwords, **names
+        )
+
     try:
-        async with opened(settings) as database, database.transaction() as session:
-            await accounts.create_operator(session, email=asked.email, password=password, passwords=passwords, **names)
+        return done(settings, create, lambda _: f"{asked.email} is an operator now, and logs in anew.")
     finally:
         passwords.close()
 

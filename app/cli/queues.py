@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
-from app.cli.verbs import Verbs, load_beside, opened
-from app.settings import Settings
+from app.cli.verbs import Verbs, done, load_beside
+
+if TYPE_CHECKING:
+    from app.db import Session
+    from app.domain.work.views import FailedTask
 
 MOST_SHOWN: Final = 50
 
@@ -36,45 +40,34 @@ def queues(asked: argparse.Namespace) -> int:
 
 
 def tasks(asked: argparse.Namespace) -> int:
-    import asyncio
-
-    from app.domain.errors import ChatError
-
-    if asked.what == "failed":
-        for line in asyncio.run(_failed(load_beside())):
-            print(line)
-        return 0
-    try:
-        number = asyncio.run(_retry(load_beside(), asked.id))
-    except (ChatError, ValueError) as error:
-        print(f"chat: {getattr(error, 'detail', 'That is no id.')}", file=sys.stderr)
-        return 1
-    print(f"Handed over again within ten seconds, by a worker: {number}.")
-    return 0
-
-
-async def _failed(settings: Settings) -> list[str]:
     from app.domain.work import failed
 
-    async with opened(settings) as database, database.transaction() as session:
+    async def listed(session: Session) -> list[str]:
         page = await failed.listing(session, limit=MOST_SHOWN, cursor=None)
         number = await failed.number(session)
-    lines = []
-    for one in page.items:
-        arguments = ", ".join(map(str, one.arguments))
-        again = ", asked for again" if one.asked_at else ""
-        lines += [f"{one.id}  {one.failed_at:%Y-%m-%d %H:%M} UTC  {one.task}({arguments})"]
-        lines += [f"    {one.reason}: {one.error}; {one.times} times since {one.first_failed_at:%H:%M}{again}"]
-    return [*lines, f"{number} failed for good; the newest {len(page.items)} are shown." if lines else "None."]
+        lines = [line for one in page.items for line in _lines(one)]
+        return [*lines, f"{number} failed for good; the newest {len(page.items)} are shown." if lines else "None."]
 
-
-async def _retry(settings: Settings, which: str | None) -> int:
-    from uuid import UUID
-
-    from app.domain.work import failed
-
-    async with opened(settings) as database, database.transaction() as session:
+    async def retried(session: Session) -> int:
         if which is None:
             return await failed.ask_all_again(session, by=None)
-        await failed.ask_again(session, UUID(which), by=None)
+        await failed.ask_again(session, which, by=None)
         return 1
+
+    try:
+        which = UUID(asked.id) if asked.id else None
+    except ValueError:
+        print("chat: That is no id.", file=sys.stderr)
+        return 1
+    if asked.what == "failed":
+        return done(load_beside(), listed, "\n".join)
+    return done(load_beside(), retried, lambda number: f"Handed over again within ten seconds, by a worker: {number}.")
+
+
+def _lines(one: FailedTask) -> list[str]:
+    arguments = ", ".join(map(str, one.arguments))
+    again = ", asked for again" if one.asked_at else ""
+    return [
+        f"{one.id}  {one.failed_at:%Y-%m-%d %H:%M} UTC  {one.task}({arguments})",
+        f"    {one.reason}: {one.error}; {one.times} times since {one.first_failed_at:%H:%M}{again}",
+    ]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import UUID
 
-from app.cli.verbs import Verbs, load_beside
+from app.cli.verbs import Verbs, done, load_beside
 from app.domain.rates import HIGHEST
 
 if TYPE_CHECKING:
@@ -115,29 +114,13 @@ def unset(asked: argparse.Namespace) -> int:
 
 
 def _done(job: Callable[[Session, Policies], Awaitable[T]], told: Callable[[T], str]) -> int:
-    """Run `job` in a transaction and print what it found; 1 and a sentence when it could not be done."""
-    from app.db import Database, open_engine
-    from app.domain.errors import ChatError
+    """The same for a job that needs the policies as the settings say."""
     from app.domain.throttling.policies import Policies
     from app.wiring import throttle_rates
 
     settings = load_beside()
-
-    async def run() -> T:
-        database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
-        try:
-            async with database.transaction() as session:
-                return await job(session, Policies(throttle_rates(settings)))
-        finally:
-            await database.close()
-
-    try:
-        print(told(asyncio.run(run())))
-    except ChatError as error:
-        wrong = "".join(f" {message}" for _, message in getattr(error, "errors", ()))
-        print(f"chat: {error.detail}{wrong}", file=sys.stderr)
-        return 1
-    return 0
+    policies = Policies(throttle_rates(settings))
+    return done(settings, lambda session: job(session, policies), told)
 
 
 async def _user(session: Session, who: str) -> UUID:

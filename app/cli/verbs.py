@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import AsyncIterator, Callable
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from app.settings import Settings, SettingsRefused, load
 
 if TYPE_CHECKING:
-    from app.db import Database
+    from app.db import Database, Session
+
+T = TypeVar("T")
 
 Run = Callable[[argparse.Namespace], object]
 """What a verb does; a number is its exit code."""
@@ -54,3 +58,21 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+def done(settings: Settings, work: Callable[[Session], Awaitable[T]], told: Callable[[T], str]) -> int:
+    """Do `work` in one transaction and print what is `told` of it; 1 and a sentence when it could not be done."""
+    from app.domain.errors import ChatError
+
+    async def once() -> T:
+        async with opened(settings) as database, database.transaction() as session:
+            return await work(session)
+
+    try:
+        found = asyncio.run(once())
+    except ChatError as error:
+        wrong = "".join(f" {field}: {message}" for field, message in getattr(error, "errors", ()))
+        print(f"chat: {error.detail}{wrong}", file=sys.stderr)
+        return 1
+    print(told(found))
+    return 0
