@@ -1,0 +1,41 @@
+"""One sweep that cannot keeps none of the others from theirs, and does not pass unseen."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import psycopg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import Database, open_engine
+from app.domain.audit.trail import SHORTEST_KEEPING
+from app.domain.users import expiry
+from app.domain.work import failed
+from app.domain.work.failed import Failure
+from app.settings import Settings
+from app.tasks import upkeep
+
+
+async def test_what_one_sweep_cannot_the_others_do(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
+    tools = cast("Any", SimpleNamespace(database=database, audit=SHORTEST_KEEPING))
+    async with database.transaction() as session:
+        gone = Failure("chat.cache.long_ago", "[]", "cache", "failed", "E", "w", 6)
+        await failed.note(session, gone)
+
+    async def cannot(_: AsyncSession) -> int:
+        raise ValueError("what somebody wrote")
+
+    with psycopg.connect(settings.libpq_url) as connection:
+        connection.execute(
+            "UPDATE failed_tasks SET failed_at = now() - interval '31 days' WHERE task = %s", [gone.task]
+        )
+        connection.commit()
+        monkeypatch.setattr(expiry, "sweep", cannot)
+        with pytest.raises(upkeep.Unswept, match="1 of"):
+            await upkeep._expire(tools)
+        left = connection.execute("SELECT 1 FROM failed_tasks WHERE task = %s", [gone.task]).fetchall()
+    assert left == []
+    await database.close()
