@@ -34,9 +34,12 @@ from bench.load import Feed
 from bench.population import Population, Scale
 from bench.processes import ROOT, Server, running
 
-NEVER = "1000000000/second"
 LIFTED = {
-    **{f"THROTTLE_{what}": NEVER for what in ("MESSAGES", "USER", "REQUESTS", "ADDRESS")},
+    # Never reached, in the windows they have when deployed: a window's length is part of what a throttle costs.
+    "THROTTLE_MESSAGES": "1000000000/minute",
+    "THROTTLE_USER": "1000000000/day",
+    "THROTTLE_REQUESTS": "1000000000/minute",
+    "THROTTLE_ADDRESS": "1000000000/minute",
     "WS_FRAMES_PER_SECOND": "100000",
 }
 ACCESS_MINUTES = 10_000
