@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Concatenate, ParamSpec, TypeVar
 
 import psycopg
 from sqlalchemy import event
@@ -19,6 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 
 from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
 from app.domain.events import Errand, Outgoing, entrusted, recorded
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CONNECT_SECONDS = 3
 POOL_SECONDS = 3
@@ -132,6 +136,13 @@ class Database:
             except (PoolTimeout, TimeoutError) as error:
                 raise Unavailable(*AWAY) from error
             yield connection
+
+    async def read(
+        self, verb: Callable[Concatenate[Look, P], Awaitable[T]], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """What `verb`, which reads with one statement, answers; raises what it raises, and as `look`."""
+        async with self.look() as reader:
+            return await verb(reader, *arguments, **named)
 
     async def close(self) -> None:
         await self.engine.dispose()

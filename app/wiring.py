@@ -133,6 +133,7 @@ class Runtime:
             "unsubscribing": self.unsubscribing,
             "sender": self.writer,
             "pages": self.pages,
+            "database": self.database,
             "work": self.broker,
             "figures": self.figures,
             "policies": self.policies,

@@ -9,17 +9,22 @@ import msgspec
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, SkipValidation
 
+from app.api.answers import CallersRequest, as_json
 from app.api.paging import Cursor, Limit
 from app.api.problems import documented
-from app.db import Session
+from app.db import Database, Session
 from app.domain.conversations import directs, groups
 from app.domain.errors import Invalid
 from app.domain.messages.conversation import detail
 from app.domain.messages.inbox import discover, inbox
 from app.domain.users.callers import Caller
 from app.domain.views import ConversationDetail, ConversationPage, Kind
+
+A_PAGE = {200: ResponseSpec(ConversationPage, description="A page, and the cursor of the next.")} | documented(
+    "400 invalid_cursor"
+)
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=groups.LONGEST_NAME, examples=["Mathematicians"])]
 
@@ -59,18 +64,18 @@ class ConversationController(Controller):
     @get(
         "/",
         operation_id="listConversations",
-        responses=documented("400 invalid_cursor"),
         summary="My conversations, latest activity first",
+        responses=A_PAGE,
     )
     async def mine(
         self,
-        caller: NamedDependency[Caller],
-        tx: NamedDependency[Session],
+        request: CallersRequest,
+        database: NamedDependency[SkipValidation[Database]],
         search: FromQuery[str | None] = None,
         cursor: Cursor = None,
         limit: Limit = 50,
-    ) -> ConversationPage:
-        return await inbox(tx, caller.user, search=search, cursor=cursor, limit=limit)
+    ) -> Response[bytes]:
+        return as_json(await database.read(inbox, request.user.user, search=search, cursor=cursor, limit=limit))
 
     @post(
         "/",
@@ -91,18 +96,18 @@ class ConversationController(Controller):
     @get(
         "/discover",
         operation_id="discoverConversations",
-        responses=documented("400 invalid_cursor"),
         summary="Public conversations I am not in, newest first",
+        responses=A_PAGE,
     )
     async def discover(
         self,
-        caller: NamedDependency[Caller],
-        tx: NamedDependency[Session],
+        request: CallersRequest,
+        database: NamedDependency[SkipValidation[Database]],
         search: FromQuery[str | None] = None,
         cursor: Cursor = None,
         limit: Limit = 50,
-    ) -> ConversationPage:
-        return await discover(tx, caller.user, search=search, cursor=cursor, limit=limit)
+    ) -> Response[bytes]:
+        return as_json(await database.read(discover, request.user.user, search=search, cursor=cursor, limit=limit))
 
     @get(
         "/{conversation_id:uuid}",

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Protocol, runtime_checkable
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 
+from app.api.answers import CallersRequest, passed_on
 from app.api.authentication import ADMITTED_LATER, JUDGED_LATER
 from app.api.problems import documented
 from app.db import Session
@@ -21,7 +22,6 @@ from app.domain.messages.pages import LARGEST_PAGE, Ask
 from app.domain.users.callers import Caller
 from app.domain.views import Message, MessageDetail, MessagePage, MessageType
 
-JSON = "application/json"
 OF_MEMBERS = ("403 not_a_member", "404 not_found")
 
 
@@ -44,9 +44,6 @@ MessageLimit = Annotated[
     int,
     QueryParameter(description="At most so many items.", schema_extra={"minimum": 1, "maximum": LARGEST_PAGE}),
 ]
-
-CallersRequest = Request[Caller, Awaitable[None], Any]
-"""The two busiest handlers take the caller from the request: a second dependency would cost each a task group."""
 
 
 class MessageToSend(msgspec.Struct, forbid_unknown_fields=True):
@@ -135,7 +132,7 @@ class MessageController(Controller):
         limit: MessageLimit = 50,
     ) -> Response[bytes]:
         ask = Ask(before, after, around, limit)
-        return Response(await pages.page(conversation_id, request.user, ask, request.auth), media_type=JSON)
+        return passed_on(await pages.page(conversation_id, request.user, ask, request.auth))
 
     @get(
         "/{message_id:uuid}",
@@ -204,5 +201,5 @@ class MessageController(Controller):
 
 def _sent(sent: sending.Sent) -> Response[bytes]:
     if sent.replayed:
-        return Response(sent.message, media_type=JSON, status_code=200, headers={"Idempotency-Replayed": "true"})
-    return Response(sent.message, media_type=JSON, status_code=201)
+        return passed_on(sent.message, headers={"Idempotency-Replayed": "true"})
+    return passed_on(sent.message, status_code=201)

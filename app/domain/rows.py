@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from advanced_alchemy import types
 from advanced_alchemy.base import DefaultBase, orm_registry
-from sqlalchemy import ColumnElement, Integer, Row, cast, func
+from sqlalchemy import ColumnElement, Dialect, Integer, Row, Uuid, cast, func
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
@@ -20,11 +21,14 @@ __all__ = [
     "BUCKET_SECONDS",
     "UNSYNCHRONIZED",
     "AnyRow",
+    "DateTimeUTC",
     "DefaultBase",
     "Entity",
     "Reader",
     "bucket_now",
+    "containing",
     "contains",
+    "like",
     "metadata",
     "uuid7",
 ]
@@ -35,6 +39,20 @@ Reader: TypeAlias = AsyncSession | AsyncConnection
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 """A row of whatever was selected, read by its labels."""
+
+
+# What the driver gives is what is meant. The library's own types look at every value once more, in Python: of a list
+# that is read, it was a fifth.
+orm_registry.update_type_annotation_map({UUID: Uuid()})
+
+
+class DateTimeUTC(types.DateTimeUTC):
+    """A time with its zone. What is read is in UTC, as every connection's session is (`app.db`)."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        """None: the driver's values are taken as they are."""
 
 
 class Entity(DefaultBase):
@@ -54,9 +72,18 @@ UNSYNCHRONIZED = {"synchronize_session": False}
 
 
 def contains(text: Any, part: str) -> ColumnElement[bool]:
-    """Without case, as Postgres (and so the trigram indexes) sees it; wildcards in `part` are only characters."""
-    pattern = "".join(f"\\{character}" if character in "\\%_" else character for character in part)
-    return func.lower(text).like(func.lower(f"%{pattern}%"), escape="\\")
+    """Without case; wildcards in `part` are only characters."""
+    return like(text, containing(part))
+
+
+def like(text: Any, pattern: Any) -> ColumnElement[bool]:
+    """Whether `pattern` fits `text`, without case, as Postgres (and so the trigram indexes) sees it."""
+    return func.lower(text).like(func.lower(pattern), escape="\\")
+
+
+def containing(part: str) -> str:
+    """The pattern of texts with `part` in them."""
+    return "%" + "".join(f"\\{character}" if character in "\\%_" else character for character in part) + "%"
 
 
 def bucket_now() -> ColumnElement[int]:

@@ -1,4 +1,4 @@
-"""What the hub reads from Postgres, each question in one short transaction of its own; nothing is held in between."""
+"""What the hub reads from Postgres, in short transactions; nothing is held in between."""
 
 from __future__ import annotations
 
@@ -97,8 +97,7 @@ class Journal:
             return door, await changes_after(session, conversation, after, limit)
 
     async def _greet(self, newcomers: Sequence[Newcomer]) -> Sequence[list[ConversationSummary] | None]:
-        async with self._database.transaction() as session:
-            return await greetings(session, newcomers, cut=LAST_MESSAGE_CUT)
+        return await self._database.read(greetings, newcomers, cut=LAST_MESSAGE_CUT)
 
     async def glance(self, since: float | None, users: Sequence[UUID]) -> Glance:
         """What moved lately. `since` is when the last successful look began; None: there was none yet."""

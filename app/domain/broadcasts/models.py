@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from advanced_alchemy.types import DateTimeUTC
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -23,7 +22,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.broadcasts.views import Audience
-from app.domain.rows import DefaultBase, Entity
+from app.domain.rows import DateTimeUTC, DefaultBase, Entity
 
 
 class BroadcastRow(Entity):

@@ -24,7 +24,7 @@ from app.domain.conversations.facts import (
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.messages.models import MessageRow
-from app.domain.messages.reading import MESSAGE_COLUMNS, SENDER, SENDER_COLUMNS, as_message
+from app.domain.messages.reading import MESSAGE_COLUMNS, as_message, messages
 from app.domain.rows import AnyRow
 from app.domain.views import Change, ChangePage, ConversationFacts, Member, Message
 
@@ -60,8 +60,8 @@ _CHANGED = (
 )
 # The limits keep the planner from reading all members, or all messages, to hash them: one look by key for each row.
 _MESSAGE = (
-    select(*MESSAGE_COLUMNS, *SENDER_COLUMNS)
-    .join(SENDER, SENDER.id == MessageRow.sender_id)
+    messages()
+    .add_columns(MessageRow.created_position.label("message_created_position"))
     .where(MessageRow.conversation_id == _CONVERSATION, MessageRow.seq == _CHANGED.c.seq)
     .limit(1)
     .correlate(_CHANGED)
@@ -76,7 +76,7 @@ _MEMBER = (
 )
 # One row at least comes back for a conversation that exists, so that the counter is always told with the rows.
 _CHANGES = (
-    select(*CONVERSATION_COLUMNS, _CHANGED.c.position.label("changed_position"), *_MESSAGE.c, *_MEMBER.c)
+    select(*_MESSAGE.c, *CONVERSATION_COLUMNS, _CHANGED.c.position.label("changed_position"), *_MEMBER.c)
     .select_from(Conversation)
     .outerjoin(_CHANGED, true())
     .outerjoin(_MESSAGE, true())
@@ -179,7 +179,7 @@ async def changes_of_many(
 def _read(row: AnyRow, after: int) -> tuple[events.ChangeType, Message | Member | ConversationFacts, UUID | None]:
     """One changed row: what happened to it since `after`, how it stands, and whom it is about."""
     if row.message_id is not None:
-        return _message_type(row, after), as_message(row), None
+        return _message_type(row, after), as_message(row[: len(MESSAGE_COLUMNS)]), None
     if row.member_user is not None:
         return member_type(row, after), as_member(row), row.member_user
     deleted = row.conversation_deleted_at is not None

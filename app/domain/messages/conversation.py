@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.queries import members_page
-from app.domain.messages.inbox import summary_fields, summary_row
+from app.domain.messages.inbox import opened
 from app.domain.views import ConversationDetail
 
 FIRST_MEMBERS = 50
@@ -19,12 +19,12 @@ async def detail(session: AsyncSession, conversation: UUID, user: UUID) -> Conve
     Raises:
         NotFound: there is no such conversation, or it is private and `user` is not in it.
     """
-    row = await summary_row(session, conversation, user)
+    line, row = await opened(session, conversation, user)
     people = await members_page(session, conversation, limit=FIRST_MEMBERS)
     return ConversationDetail(
-        **summary_fields(row),
-        created_by=row.conversation_created_by,
-        created_at=row.conversation_created_at,
+        **{name: getattr(line, name) for name in line.__struct_fields__},
+        created_by=row.created_by,
+        created_at=row.created_at,
         members=people.items,
-        member_count=row.conversation_member_count,
+        member_count=row.member_count,
     )

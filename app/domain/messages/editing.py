@@ -43,7 +43,7 @@ async def edit(
     """
     door = await lock_door(session, conversation, by.user)
     row = await find(session, conversation, message)
-    if row.message_sender != by.user:
+    if row.sender_id != by.user:
         raise Forbidden("not_the_sender", "Only its sender may edit a message.")
     if row.message_deleted_at is not None:
         raise Conflict("deleted", "The message is deleted.")
@@ -61,14 +61,14 @@ async def delete(session: AsyncSession, conversation: UUID, message: UUID, by: C
     """
     door = await lock_door(session, conversation, by.user)
     row = await find(session, conversation, message)
-    if row.message_sender != by.user and not door.is_admin:
+    if row.sender_id != by.user and not door.is_admin:
         raise Forbidden("not_the_sender", "Only its sender or an admin may delete a message.")
     if row.message_deleted_at is not None:
         raise Conflict("deleted", "The message is deleted already.")
     await _change(session, door, row, "message.deleted", by, text="", media_url="", deleted_at=func.clock_timestamp())
-    if row.message_sender != by.user:
+    if row.sender_id != by.user:
         facts = {"conversation": str(conversation), "message": str(message)}
-        await trail.note(session, by=by.user, action="message.deleted", subject=row.message_sender, details=facts)
+        await trail.note(session, by=by.user, action="message.deleted", subject=row.sender_id, details=facts)
 
 
 def _content(message_type: str, text: str | None, media_url: str | None) -> dict[str, str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.models import Conversation
 from app.domain.errors import Invalid
 from app.domain.messages.models import MessageRow
-from app.domain.messages.reading import MESSAGE_COLUMNS, SENDER, SENDER_COLUMNS, as_message
+from app.domain.messages.reading import as_message, messages
 from app.domain.rows import Reader
 
 LARGEST_PAGE = 500
@@ -68,8 +68,7 @@ def span_of(ask: Ask, last_seq: int) -> Span:
 async def read_span(reader: Reader, conversation: UUID, span: Span) -> list[Entry]:
     """The messages of `span`, ascending."""
     rows = await reader.execute(
-        select(*MESSAGE_COLUMNS, *SENDER_COLUMNS)
-        .join(SENDER, SENDER.id == MessageRow.sender_id)
+        messages()
         .where(MessageRow.conversation_id == conversation, MessageRow.seq.between(span.low, span.high))
         .order_by(MessageRow.seq)
     )
@@ -80,14 +79,14 @@ async def newest(session: AsyncSession, conversation: UUID, count: int) -> tuple
     """(`edited_position`, the newest `count` messages ascending), in one statement and so in one snapshot."""
     rows = (
         await session.execute(
-            select(Conversation.edited_position, *MESSAGE_COLUMNS, *SENDER_COLUMNS)
-            .join(MessageRow, MessageRow.conversation_id == Conversation.id)
-            .join(SENDER, SENDER.id == MessageRow.sender_id)
+            messages()
+            .add_columns(Conversation.edited_position)
+            .join(Conversation, Conversation.id == MessageRow.conversation_id)
             .where(Conversation.id == conversation, MessageRow.seq > Conversation.last_seq - count)
             .order_by(MessageRow.seq)
         )
     ).all()
-    return (rows[0].edited_position if rows else 0), [_entry(row) for row in rows]
+    return (rows[0].edited_position if rows else 0), [_entry(row[:-1]) for row in rows]
 
 
 def assemble(messages: bytes, position: int, *, has_more: bool) -> bytes:
@@ -96,6 +95,6 @@ def assemble(messages: bytes, position: int, *, has_more: bool) -> bytes:
     return b'{"items":[%b],"position":%d,"has_more":%b}' % (messages, position, tail)
 
 
-def _entry(row: Any) -> Entry:
-    message = as_message(row)
+def _entry(values: Iterable[Any]) -> Entry:
+    message = as_message(values)
     return message.seq, message.position, _encode(message)

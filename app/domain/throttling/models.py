@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from advanced_alchemy.types import DateTimeUTC
 from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, Integer, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.domain.rows import DefaultBase, Entity, bucket_now
+from app.domain.rows import DateTimeUTC, DefaultBase, Entity, bucket_now
 
 
 class ThrottlePolicy(Entity):

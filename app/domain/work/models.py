@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from advanced_alchemy.types import DateTimeUTC
 from sqlalchemy import CheckConstraint, Index, Integer, String, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.domain.rows import Entity
+from app.domain.rows import DateTimeUTC, Entity
 
 
 class FailedTask(Entity):
