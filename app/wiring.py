@@ -36,6 +36,7 @@ from app.realtime.cache import Cache
 from app.realtime.guesses import RATES as GUESS_RATES
 from app.realtime.guesses import Guesses
 from app.realtime.journal import CONNECTIONS
+from app.realtime.lists import Lists
 from app.realtime.live import Live
 from app.realtime.liveness import Liveness
 from app.realtime.pages import Pages
@@ -113,9 +114,11 @@ class Runtime:
             limits=self.throttles,
         )
         self.celery = make_celery(settings)
+        liveness = Liveness(self.database)
+        self.lists = Lists(self.database, liveness)
         self.pages = Pages(self.database, self.accelerator, self.cache, self._ask_for_rebuild)
         self.authentication = Authentication(
-            self.tokens, Liveness(self.database), self.throttles, proxy_hops=settings.trusted_proxy_hops
+            self.tokens, liveness, self.throttles, proxy_hops=settings.trusted_proxy_hops
         )
         self.broker = Broker(settings.redis_url)
         self.figures = QueueFigures(self.broker.figures)
@@ -133,6 +136,7 @@ class Runtime:
             "unsubscribing": self.unsubscribing,
             "sender": self.writer,
             "pages": self.pages,
+            "lists": self.lists,
             "database": self.database,
             "work": self.broker,
             "figures": self.figures,

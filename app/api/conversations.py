@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable
+from typing import Annotated, Protocol, runtime_checkable
 from uuid import UUID
 
 import msgspec
@@ -12,13 +13,14 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, SkipValidation
 
 from app.api.answers import CallersRequest, as_json
+from app.api.authentication import ADMITTED_LATER
 from app.api.paging import Cursor, Limit
 from app.api.problems import documented
 from app.db import Database, Session
 from app.domain.conversations import directs, groups
 from app.domain.errors import Invalid
 from app.domain.messages.conversation import detail
-from app.domain.messages.inbox import discover, inbox
+from app.domain.messages.inbox import discover
 from app.domain.users.callers import Caller
 from app.domain.views import ConversationDetail, ConversationPage, Kind
 
@@ -55,6 +57,15 @@ class ConversationChange(msgspec.Struct, forbid_unknown_fields=True):
     is_private: bool | None = None
 
 
+@runtime_checkable
+class ListSource(Protocol):
+    """Where a caller's list comes from; `app.realtime.lists.Lists` is one."""
+
+    async def page(
+        self, caller: Caller, admission: Awaitable[None], *, search: str | None, cursor: str | None, limit: int
+    ) -> ConversationPage: ...
+
+
 class ConversationController(Controller):
     """The list, and each of its lines."""
 
@@ -65,17 +76,18 @@ class ConversationController(Controller):
         "/",
         operation_id="listConversations",
         summary="My conversations, latest activity first",
+        opt=ADMITTED_LATER,
         responses=A_PAGE,
     )
     async def mine(
         self,
         request: CallersRequest,
-        database: NamedDependency[SkipValidation[Database]],
+        lists: NamedDependency[SkipValidation[ListSource]],
         search: FromQuery[str | None] = None,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> Response[bytes]:
-        return as_json(await database.read(inbox, request.user.user, search=search, cursor=cursor, limit=limit))
+        return as_json(await lists.page(request.user, request.auth, search=search, cursor=cursor, limit=limit))
 
     @post(
         "/",

@@ -13,8 +13,8 @@ from app.domain.conversations.doors import Door, open_door
 from app.domain.conversations.lately import Belongs, Moved, bucket_of, clock, memberships_since, moved_since
 from app.domain.errors import Forbidden, NotFound
 from app.domain.messages.changes import Changes, changes_after
-from app.domain.messages.greetings import Newcomer, greetings
 from app.domain.messages.inbox import summary
+from app.domain.messages.newest import Asker, newest
 from app.domain.throttling.standing import MARKS_SECONDS, Standing, all_standing, standing_since
 from app.domain.users.lately import is_suspended, logins_ended_since
 from app.domain.views import ConversationSummary
@@ -53,7 +53,7 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
-        self._snapshots: Batcher[Newcomer, list[ConversationSummary] | None] = Batcher(
+        self._snapshots: Batcher[Asker, list[ConversationSummary] | None] = Batcher(
             self._greet, largest=GREETED_TOGETHER, waiting=MOST_WAITING
         )
 
@@ -62,7 +62,7 @@ class Journal:
 
         A thousand sockets that come back at once take one connection, and share its statements.
         """
-        return await self._snapshots.call(Newcomer(user, login))
+        return await self._snapshots.call(Asker(user, login))
 
     async def is_refused(self, user: UUID) -> bool:
         """Whether the account is suspended: logging in anew does not help then."""
@@ -96,8 +96,8 @@ class Journal:
                 return None
             return door, await changes_after(session, conversation, after, limit)
 
-    async def _greet(self, newcomers: Sequence[Newcomer]) -> Sequence[list[ConversationSummary] | None]:
-        return await self._database.read(greetings, newcomers, cut=LAST_MESSAGE_CUT)
+    async def _greet(self, newcomers: Sequence[Asker]) -> Sequence[list[ConversationSummary] | None]:
+        return await self._database.read(newest, newcomers, cut=LAST_MESSAGE_CUT)
 
     async def glance(self, since: float | None, users: Sequence[UUID]) -> Glance:
         """What moved lately. `since` is when the last successful look began; None: there was none yet."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.db import Database
-from app.domain.errors import NOWHERE, NotFound, Unauthenticated
+from app.domain.errors import NOWHERE, NotFound
 from app.domain.users.callers import Caller
-from app.domain.users.liveness import dead
+from app.domain.users.liveness import dead, login_ended
 from app.domain.users.operators import is_operator
 from app.realtime.batching import Batcher
 
@@ -25,7 +25,7 @@ class Liveness:
     async def ensure(self, caller: Caller) -> None:
         """Raises Unauthenticated when the login is over, Unavailable when Postgres cannot say."""
         if not await self._asked.call(caller):
-            raise Unauthenticated("login_ended", "This login has been ended. Log in again.")
+            raise login_ended()
 
     async def ensure_operator(self, caller: Caller) -> None:
         """Raises NotFound, in the words of a path that does not exist, when the caller is no operator."""

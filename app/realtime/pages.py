@@ -53,13 +53,7 @@ class Pages:
             Invalid: the page asked for makes no sense.
             Unavailable: the database is away.
         """
-        asked = self._doors.ask(Pair(conversation, caller.user, caller.session))
-        try:
-            await admission
-        except BaseException:
-            asked.cancel()
-            raise
-        door = await asked
+        door = await self._doors.call_beside(admission, Pair(conversation, caller.user, caller.session))
         span = span_of(ask, door.last_seq)
         messages = await self._messages(door, span) if span.high >= span.low else b""
         return assemble(messages, door.position, has_more=span.has_more)

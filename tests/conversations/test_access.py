@@ -12,7 +12,8 @@ from app.domain.conversations import doors, groups, members, queries, reading, r
 from app.domain.errors import ChatError, Unauthenticated
 from app.domain.messages import changes, marks
 from app.domain.messages.conversation import detail
-from app.domain.messages.inbox import all_summaries, summary
+from app.domain.messages.inbox import inbox, summary
+from app.domain.messages.newest import Asker, newest
 from tests.conversations.conftest import Cast, Chat
 
 Attempt = Callable[[Chat, Cast, UUID, UUID], Awaitable[object]]
@@ -176,7 +177,8 @@ async def test_no_view_of_a_conversation_shows_an_e_mail_or_a_hash(chat: Chat, c
     shown: list[object] = [
         await chat.do(detail, where, cast.linus),
         await chat.do(summary, where, cast.linus),
-        await chat.do(all_summaries, cast.linus),
+        await chat.do(inbox, cast.linus),
+        await chat.do(newest, [Asker(cast.linus, chat.caller(cast.linus).session)]),
         await chat.do(queries.members_for, where, cast.eve),
         (await chat.do(changes.changes_for, where, cast.linus, after=0)),
         chat.told,

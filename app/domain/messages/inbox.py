@@ -17,7 +17,7 @@ from sqlalchemy import DateTime, Integer, Select, String, Uuid, and_, bindparam,
 from app.domain.conversations.doors import no_conversation
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.cursors import from_cursor, to_cursor
-from app.domain.messages.summaries import as_summary, peer_of, with_lines
+from app.domain.messages.summaries import LATEST_FIRST, as_summary, peer_of, with_lines
 from app.domain.rows import AnyRow, Reader, containing, like
 from app.domain.texts import clean
 from app.domain.views import ConversationPage, ConversationSummary
@@ -45,7 +45,6 @@ _AFTER_TIME = bindparam("after_time", type_=DateTime(timezone=True))
 _MOST = bindparam("most", type_=Integer())
 
 _MINE = and_(Membership.conversation_id == Conversation.id, Membership.user_id == _USER, Membership.left_at.is_(None))
-_LATEST_FIRST = (Conversation.updated_at.desc(), Conversation.id.desc())
 _NEWEST_FIRST = Conversation.id.desc()
 
 Statement = Select[*tuple[Any, ...]]
@@ -66,7 +65,7 @@ def _mine(searched: bool, continued: bool) -> Statement:
         .select_from(Membership)
         .join(Conversation, _MINE)
         .where(Conversation.deleted_at.is_(None))
-        .order_by(*_LATEST_FIRST)
+        .order_by(*LATEST_FIRST)
         .limit(_MOST)
     )
     if searched:
@@ -75,7 +74,7 @@ def _mine(searched: bool, continued: bool) -> Statement:
         keys = keys.outerjoin(peer, true()).where(or_(like(Conversation.name, _PATTERN), like(name, _PATTERN)))
     if continued:
         keys = keys.where(tuple_(Conversation.updated_at, Conversation.id) < tuple_(_AFTER_TIME, _AFTER_ID))
-    return _lines(keys).order_by(*_LATEST_FIRST)
+    return _lines(keys).order_by(*LATEST_FIRST)
 
 
 def _public(searched: bool, continued: bool) -> Statement:
@@ -144,9 +143,14 @@ async def inbox(
     after = from_cursor(cursor, InboxPosition)
     if after is not None:
         asked |= {"after_time": after.updated_at, "after_id": after.id}
-    found = (await reader.execute(_INBOX[bool(search), after is not None], asked)).all()
-    items = [as_summary(row) for row in found[:limit]]
-    following = to_cursor(InboxPosition(items[-1].updated_at, items[-1].id)) if len(found) > limit else None
+    found = await reader.execute(_INBOX[bool(search), after is not None], asked)
+    return page_of([as_summary(row) for row in found], limit)
+
+
+def page_of(lines: list[ConversationSummary], limit: int) -> ConversationPage:
+    """The first `limit` of one's own conversations, of which one more was read to see whether there are more."""
+    items = lines[:limit]
+    following = to_cursor(InboxPosition(items[-1].updated_at, items[-1].id)) if len(lines) > limit else None
     return ConversationPage(items=items, next=following)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FromClause, Select, SQLColumnExpression, select, true
+from sqlalchemy import FromClause, Integer, Select, SQLColumnExpression, literal_column, select, true
 from sqlalchemy.orm import aliased
 
 from app.domain.conversations.models import Conversation, Membership
@@ -18,6 +18,13 @@ from app.domain.messages.models import MessageRow
 from app.domain.messages.reading import MESSAGE_COLUMNS, SENDER, as_message, messages
 from app.domain.users.models import User
 from app.domain.views import ConversationSummary, Person
+
+LATEST_FIRST = (Conversation.updated_at.desc(), Conversation.id.desc())
+_ONE = literal_column("1", Integer())
+"""The limit of what stands beside a conversation: it keeps the planner from hashing whole tables, to one look by key.
+
+Written out, as all that never changes: a parameter that the planner must guess at makes it plan anew each time.
+"""
 
 PEERSHIP = aliased(Membership, name="peership")
 
@@ -28,13 +35,12 @@ def peer_of(user: SQLColumnExpression[UUID], role: SQLColumnExpression[str]) -> 
         select(User.id.label("id"), User.first_name.label("first_name"), User.last_name.label("last_name"))
         .join(PEERSHIP, PEERSHIP.user_id == User.id)
         .where(
-            Conversation.kind == "direct",
+            Conversation.kind == literal_column("'direct'"),
             PEERSHIP.conversation_id == Conversation.id,
             PEERSHIP.user_id != user,
             role.is_not(None),  # who is neither of the two has no peer
         )
-        # The limits keep the planner from hashing whole tables for it: one look by key for each conversation.
-        .limit(1)
+        .limit(_ONE)
         .correlate_except(User, PEERSHIP)
         .lateral("peer")
     )
@@ -51,7 +57,7 @@ def _last_message(role: SQLColumnExpression[str], text: SQLColumnExpression[str]
             MessageRow.seq == Conversation.last_seq,
             role.is_not(None),
         )
-        .limit(1)
+        .limit(_ONE)
         .correlate_except(MessageRow, SENDER)
         .lateral("last_message")
     )

@@ -10,8 +10,14 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, bindparam, func, select
 
+from app.domain.errors import Unauthenticated
 from app.domain.rows import Reader
 from app.domain.users.models import LoginSession, User
+
+
+def login_ended() -> Unauthenticated:
+    """What is told through a login that does not live."""
+    return Unauthenticated("login_ended", "This login has been ended. Log in again.")
 
 
 def account_is_open() -> ColumnElement[bool]:

@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations import reading as cursors
 from app.domain.conversations.doors import Door
-from app.domain.messages import changes, inbox
+from app.domain.messages import changes, newest
 from app.domain.messages.changes import Changes
 from app.domain.messages.pages import Ask, Span
-from app.domain.views import ReadState
+from app.domain.views import ConversationSummary, ReadState
 from app.realtime import cache, pages
 from app.realtime.cache import Cache, Missed, Wanted, Write, key_of
 from tests.chaos.checks import reading
@@ -129,15 +129,15 @@ def edit_not_cached() -> None:
 def unread_counted_twice() -> None:
     """A list's unread messages are counted twice."""
 
-    def doubling(summary_fields: Any) -> Any:
-        def fields(row: Any) -> dict[str, Any]:
-            found: dict[str, Any] = summary_fields(row)
-            fire(bool(found["unread"]))
-            return {**found, "unread": 2 * found["unread"]}
+    def doubling(as_summary: Any) -> Any:
+        def summary(values: Any) -> ConversationSummary:
+            found: ConversationSummary = as_summary(values)
+            fire(bool(found.unread))
+            return msgspec.structs.replace(found, unread=2 * found.unread)
 
-        return fields
+        return summary
 
-    replace(inbox, "summary_fields", doubling)
+    replace(newest, "as_summary", doubling)
 
 
 @mutation("I8", reading.cursors_never_move_back)
