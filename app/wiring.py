@@ -113,7 +113,7 @@ class Runtime:
             limits=self.throttles,
         )
         self.celery = make_celery(settings)
-        self.pages = Pages(self.database, self.accelerator, self.cache, self._ask_for_rebuild)
+        self.pages = Pages(self.database, self.accelerator, self.cache, self.live.access, self._ask_for_rebuild)
         self.authentication = Authentication(
             self.tokens, Liveness(self.database), self.throttles, proxy_hops=settings.trusted_proxy_hops
         )
