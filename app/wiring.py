@@ -116,7 +116,7 @@ class Runtime:
         self.celery = make_celery(settings)
         liveness = Liveness(self.database)
         self.lists = Lists(self.database, liveness)
-        self.pages = Pages(self.database, self.accelerator, self.cache, self._ask_for_rebuild)
+        self.pages = Pages(self.database, self.accelerator, self.cache, self.live.access, self._ask_for_rebuild)
         self.authentication = Authentication(
             self.tokens, liveness, self.throttles, proxy_hops=settings.trusted_proxy_hops
         )

@@ -43,20 +43,6 @@ class Batcher(Generic[Item, Answer]):
         """
         return await self.ask(item)
 
-    async def call_beside(self, admission: Awaitable[None], item: Item) -> Answer:
-        """Queue `item`, wait for `admission`, and then for the answer; what `admission` raises comes first.
-
-        Raises:
-            Unavailable: too many are waiting.
-        """
-        asked = self.ask(item)
-        try:
-            await admission
-        except BaseException:
-            asked.cancel()
-            raise
-        return await asked
-
     def ask(self, item: Item) -> asyncio.Future[Answer]:
         """Queue `item`; the answer is to come. Who does not wait for it cancels it.
 
@@ -97,3 +83,13 @@ class Batcher(Generic[Item, Answer]):
         """Wait until nothing is queued or in the air."""
         while self._in_air:
             await asyncio.wait(set(self._in_air))
+
+
+async def beside(admission: Awaitable[None], asked: asyncio.Future[Answer]) -> Answer:
+    """What was asked, once admitted: who is not does not wait for it."""
+    try:
+        await admission
+    except BaseException:
+        asked.cancel()
+        raise
+    return await asked

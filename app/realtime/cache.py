@@ -3,7 +3,7 @@
 Field = `seq`, value = the message as JSON; at most `CACHE_MESSAGES` (500) messages and 512 KiB, expiring after a day.
 A page is proven when every `seq` of it is present (the log has no holes) and the hash's `edited` equals the
 conversation's `edited_position`, which each edit, delete and rename moves. `last_seq` and `edited_position` come from
-Postgres, never from the hash. A cache write that is lost therefore makes a page unproven, never wrong: an edit's
+Postgres, or from what is known of it (`access`), never from the hash. A cache write that is lost therefore makes a page unproven, never wrong: an edit's
 write applies only onto the `edited` it replaces, a live write must be newer than what it finds (by the message's own
 `position`), a rebuild may replace equals unless the hash knows a newer edit. One script does all writing, one proves
 and joins pages: a page crosses the wire as one string, and is decoded nowhere.
@@ -23,6 +23,7 @@ from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError
 
+from app.domain.conversations.lately import Head
 from app.domain.events import Change
 
 LARGEST_BYTES = 512 * 1024
@@ -44,14 +45,6 @@ class Wanted(msgspec.Struct, frozen=True):
     conversation: UUID
     low: int
     high: int
-    edited_position: int
-
-
-class Head(msgspec.Struct, frozen=True):
-    """Where a conversation stands in Postgres."""
-
-    conversation: UUID
-    last_seq: int
     edited_position: int
 
 

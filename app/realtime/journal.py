@@ -10,7 +10,7 @@ import msgspec
 
 from app.db import Database
 from app.domain.conversations.doors import Door, open_door
-from app.domain.conversations.lately import Belongs, Moved, bucket_of, clock, memberships_since, moved_since
+from app.domain.conversations.lately import Belongs, Head, bucket_of, clock, memberships_since, moved_since
 from app.domain.errors import Forbidden, NotFound
 from app.domain.messages.changes import Changes, changes_after
 from app.domain.messages.inbox import summary
@@ -40,7 +40,7 @@ class Glance(msgspec.Struct, frozen=True):
     """
 
     began: float
-    moved: list[Moved]
+    moved: list[Head]
     memberships: list[Belongs]
     ended_logins: dict[UUID, bool]
     policies: list[Standing]

@@ -13,7 +13,7 @@ from app.domain.messages.newest import Asker, newest
 from app.domain.users.callers import Caller
 from app.domain.users.liveness import login_ended
 from app.domain.views import ConversationPage, ConversationSummary
-from app.realtime.batching import Batcher
+from app.realtime.batching import Batcher, beside
 from app.realtime.liveness import Liveness
 
 LARGEST_FLIGHT = 16
@@ -46,7 +46,7 @@ class Lists:
             await admission
             await self._liveness.ensure(caller)
             return await self._database.read(inbox, caller.user, search=search, cursor=cursor, limit=limit)
-        lines = await self._first.call_beside(admission, Asker(caller.user, caller.session, limit + 1))
+        lines = await beside(admission, self._first.ask(Asker(caller.user, caller.session, limit + 1)))
         if lines is None:
             raise login_ended()
         return page_of(lines, limit)

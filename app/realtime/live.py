@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from litestar.handlers import WebsocketRouteHandler
@@ -11,6 +11,7 @@ from litestar.handlers import WebsocketRouteHandler
 from app.db import Database
 from app.domain.messages.sending import Sender
 from app.domain.users.tokens import Tokens
+from app.realtime.access import Access
 from app.realtime.allowances import FRAMES_PER_SECOND
 from app.realtime.announcements import Announcements
 from app.realtime.bus import Bus
@@ -20,6 +21,7 @@ from app.realtime.hub import Hub
 from app.realtime.journal import Journal
 from app.realtime.look import Limits, Look
 from app.realtime.presence import Presence, online
+from app.realtime.signals import Event
 from app.realtime.sockets import Sockets
 
 
@@ -44,7 +46,10 @@ class Live:
     ) -> None:
         self.bus = bus
         self.hub = Hub(Journal(readers or database))
-        self.look = Look(self.hub, limits)
+        self.access = Access(database)
+        # While others are not heard, what is known would be as old as the last look.
+        self.access.trusted = lambda: self.hub.trusted and bus.hearing
+        self.look = Look(self.hub, self.access, limits)
         self.announcements = Announcements(self.hub, readers or database)
         self.hub.announced = self.announcements.soon
         self.presence = Presence(bus.accelerator, database, bus.tell, bus.origin.hex())
@@ -54,7 +59,13 @@ class Live:
         means = Means(self.hub, database, sender, tokens, bus.tell, partial(online, bus.accelerator))
         self.sockets = Sockets(gate, means, frames=frames)
         self._tasks: list[asyncio.Task[None]] = []
-        bus.listen(self.hub.hear, self.look.soon)
+        bus.listen(self.hear, self.look.soon)
+
+    def hear(self, events: Sequence[Event]) -> None:
+        """What happened, here or elsewhere. Never raises."""
+        # First what decides, then what takes longer: a socket's reader may ask at once.
+        self.access.hear(events)
+        self.hub.hear(events)
 
     def route(self) -> WebsocketRouteHandler:
         """The WebSocket handler, to be registered with the application (beside `bus.plugin`)."""

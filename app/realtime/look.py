@@ -15,6 +15,7 @@ import structlog
 from app.domain.errors import ChatError
 from app.domain.events import ReadMoved
 from app.domain.throttling.standing import Standing
+from app.realtime.access import Access
 from app.realtime.hub import Hub
 from app.realtime.journal import Glance
 from app.realtime.transient import tell_read
@@ -35,8 +36,9 @@ class Limits(Protocol):
 class Look:
     """`run()` is a task of the process; `soon()` asks for a look at once."""
 
-    def __init__(self, hub: Hub, limits: Limits | None = None) -> None:
+    def __init__(self, hub: Hub, access: Access, limits: Limits | None = None) -> None:
         self._hub = hub
+        self._access = access
         self._limits = limits
         self._since: float | None = None
         self._wanted = asyncio.Event()
@@ -82,6 +84,7 @@ class Look:
     def _take_in(self, glance: Glance, started: float) -> None:
         """Repair what is behind, begin and end what was missed. `started` is on the monotonic clock."""
         hub = self._hub
+        self._access.saw(glance.moved, glance.ended_logins)
         hub.fresh = started
         for login in glance.ended_logins.keys() & hub.logins.keys():
             hub.end_logins((login,), refused=glance.ended_logins[login])

@@ -11,7 +11,7 @@ from app.db import Database
 from app.domain.conversations.lately import busiest
 from app.domain.messages.pages import Entry, newest
 from app.realtime.accelerator import Accelerator
-from app.realtime.cache import LARGEST_BYTES, Cache, Head
+from app.realtime.cache import LARGEST_BYTES, Cache
 
 DEADLINE = 2.0
 
@@ -58,9 +58,7 @@ class Rebuilder:
             Away, Unavailable: Redis or Postgres is away.
         """
         async with self._database.transaction() as session:
-            heads = [
-                Head(one.conversation, one.last_seq, one.edited_position) for one in await busiest(session, looked)
-            ]
+            heads = await busiest(session, looked)
         if not heads:
             return Swept(0, 0, 0)
         standings = await self._accelerator.call(lambda redis: self._cache.standings(redis, heads), deadline=DEADLINE)

@@ -150,7 +150,7 @@ class Node:
         self._listeners: list[Listener] = []
 
     async def mute(self, events: list[Outgoing]) -> None:
-        self.live.hub.hear(events)
+        self.live.hear(events)
 
     async def killed(self, events: list[Outgoing]) -> None:
         """Tells nobody."""

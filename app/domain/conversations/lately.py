@@ -20,8 +20,8 @@ LOOK_BACK = 30.0
 """Seconds behind the last successful look; no transaction lives longer than 20 (`app.db.TRANSACTION_SECONDS`)."""
 
 
-class Moved(msgspec.Struct, frozen=True):
-    """A conversation that moved: where its counters stand."""
+class Head(msgspec.Struct, frozen=True):
+    """Where a conversation stands."""
 
     conversation: UUID
     position: int
@@ -48,14 +48,14 @@ async def clock(session: AsyncSession) -> float:
     return float((await session.execute(_CLOCK)).scalar_one())
 
 
-async def moved_since(session: AsyncSession, bucket: int) -> list[Moved]:
+async def moved_since(session: AsyncSession, bucket: int) -> list[Head]:
     """Conversations that changed in `bucket` or later, deleted ones too."""
-    return [Moved(*row) for row in await session.execute(_MOVED, {"bucket": bucket})]
+    return [Head(*row) for row in await session.execute(_MOVED, {"bucket": bucket})]
 
 
-async def busiest(session: AsyncSession, most: int) -> list[Moved]:
+async def busiest(session: AsyncSession, most: int) -> list[Head]:
     """The conversations in which something happened last, newest first; deleted and empty ones left out."""
-    return [Moved(*row) for row in await session.execute(_BUSIEST, {"most": most})]
+    return [Head(*row) for row in await session.execute(_BUSIEST, {"most": most})]
 
 
 async def memberships_since(session: AsyncSession, bucket: int, users: Sequence[UUID]) -> list[Belongs]:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from app.domain.conversations.doors import Door, Pair
+from app.domain.conversations.doors import Pair
+from app.domain.conversations.lately import Head
 from app.domain.errors import ChatError
 from app.domain.events import Change
+from app.realtime.access import Access, Place
 from app.realtime.connections import Connection
 from app.realtime.hub import Hub
-from app.realtime.pages import Pages
 from app.realtime.rooms import Room
 from tests.chaos.checks import reading
 from tests.chaos.mutations.declared import fire, mutation, replace
@@ -30,19 +31,31 @@ def removed_still_hear() -> None:
 @mutation("I7", reading.removal_cuts_off, seconds=14.0)
 def removed_still_read() -> None:
     """What a member has read, whoever asks may read."""
-    seen: dict[UUID, Door] = {}
+    seen: dict[UUID, Head] = {}
 
-    def remembering(open_doors: Any) -> Any:
-        async def answer(self: Pages, pairs: Sequence[Pair]) -> Sequence[Door | ChatError]:
-            doors = list(await open_doors(self, pairs))
-            for at, (pair, door) in enumerate(zip(pairs, doors, strict=True)):
-                if isinstance(door, Door):
-                    seen[pair.conversation] = door
+    def remembering(asking: Any) -> Any:
+        async def answer(self: Access, pairs: Sequence[Pair]) -> Sequence[Head | ChatError]:
+            heads = list(await asking(self, pairs))
+            for at, (pair, head) in enumerate(zip(pairs, heads, strict=True)):
+                if isinstance(head, Head):
+                    seen[pair.conversation] = head
                 elif pair.conversation in seen:
                     fire()
-                    doors[at] = seen[pair.conversation]
-            return doors
+                    heads[at] = seen[pair.conversation]
+            return heads
 
         return answer
 
-    replace(Pages, "_open", remembering)
+    replace(Access, "_ask", remembering)
+
+
+@mutation("I7", reading.removal_cuts_off, seconds=14.0)
+def removed_are_known() -> None:
+    """What a process knows of a conversation follows a removal as if it were a message."""
+
+    def follow(self: Place, change: Change) -> bool:
+        fire(change.type.startswith("member."))
+        self.head = Head(change.conversation, change.position, change.last_seq, change.edited)
+        return True
+
+    replace(Place, "follow", lambda _: follow)
