@@ -162,6 +162,7 @@ class Runtime:
             with suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_SECONDS):
                     await self.writer.drain()
+                    await self.lists.drain()
             await self.live.stop()
             await asyncio.to_thread(self.dispatch.stop, HAND_OVER_SECONDS)
             self.passwords.close()

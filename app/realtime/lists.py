@@ -51,5 +51,9 @@ class Lists:
             raise login_ended()
         return page_of(lines, limit)
 
+    async def drain(self) -> None:
+        """Wait for what is under way, also where nobody waits for the answer any more: it holds a connection."""
+        await self._first.drain()
+
     async def _read(self, askers: Sequence[Asker]) -> Sequence[list[ConversationSummary] | None]:
         return await self._database.read(newest, askers)

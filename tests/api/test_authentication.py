@@ -109,6 +109,17 @@ async def test_requests_of_a_user_are_counted_over_all_logins(settings: Settings
         assert (await api.get(f"{API}/me/", headers=eve.headers)).status_code == 200
 
 
+@pytest.mark.parametrize("query", ["", "?search=engines", "?cursor=nothing"])
+async def test_lists_are_counted_too_and_refused_before_they_are_looked_at(
+    settings: Settings, empty_redis_url: str, query: str
+) -> None:
+    async with running(settings, throttle_requests=Rate(2, 60)) as api:
+        ada = await join(api, "Ada")
+        for _ in range(2):
+            assert (await api.get(f"{API}/conversations/", headers=ada.headers)).status_code == 200
+        problem(await api.get(f"{API}/conversations/{query}", headers=ada.headers), 429, "throttled")
+
+
 async def test_asking_for_the_options_needs_no_login(api: Client) -> None:
     answered = await api.options(f"{API}/me/")
     assert answered.status_code == 204

@@ -8,10 +8,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import msgspec
 import pytest
 from litestar.testing import AsyncTestClient
 
+from app.domain.messages.inbox import inbox
 from app.domain.users.tokens import Tokens
+from app.domain.views import ConversationPage
 from app.main import create_app
 from app.settings import Settings
 from tests.conversations.conftest import Cast, Chat
@@ -57,6 +60,31 @@ class Web:
 async def web(settings: Settings, chat: Chat) -> AsyncIterator[Web]:
     async with AsyncTestClient(create_app(settings), base_url="http://testserver.local") as client:
         yield Web(client, chat, settings.secret_key)
+
+
+async def test_the_list_is_walked_page_by_page_and_found_in(web: Web, chat: Chat, cast: Cast) -> None:
+    for number in range(3):
+        await chat.send(await chat.group(cast, name=f"Room {number}"), cast.ada)
+    for query in ({}, {"search": "room"}, {"search": ""}):
+        pages = [await web("GET", "/", cast.linus, 200, limit=2, **query)]
+        pages.append(await web("GET", "/", cast.linus, 200, limit=2, cursor=pages[0]["next"], **query))
+        assert [len(page["items"]) for page in pages] == [2, 1]
+        assert pages[1]["next"] is None
+        listed = ConversationPage(items=(await chat.do(inbox, cast.linus)).items, next=None)
+        assert [*pages[0]["items"], *pages[1]["items"]] == msgspec.to_builtins(listed)["items"]
+    assert (await web("GET", "/", cast.linus, 200, search="nothing"))["items"] == []
+    assert (await web("GET", "/", cast.linus, 400, cursor="nothing"))["code"] == "invalid_cursor"
+    assert (await web("GET", "/", cast.linus, 400, search="a\0b"))["code"] == "invalid"
+
+
+async def test_a_login_that_ended_lists_nothing(web: Web, chat: Chat, cast: Cast) -> None:
+    await chat.group(cast)
+    await chat.group(cast)
+    cursor = (await web("GET", "/", cast.linus, 200, limit=1))["next"]
+    await chat.sql("UPDATE login_sessions SET revoked_at = now() WHERE user_id = :user", user=cast.linus)
+    for query in ({}, {"cursor": cursor}, {"search": "Mathematicians"}):
+        assert (await web("GET", "/", cast.linus, 401, **query))["code"] == "login_ended"
+    assert len((await web("GET", "/", cast.grace, 200))["items"]) == 2
 
 
 async def test_a_group_from_its_creation_to_its_end(web: Web, cast: Cast) -> None:
