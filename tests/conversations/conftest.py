@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -17,10 +18,11 @@ from app.domain.conversations import groups, members, renames, roles
 from app.domain.errors import ChatError
 from app.domain.events import Change, Outgoing
 from app.domain.messages import editing, sending
+from app.domain.messages.newest import Asker, newest
 from app.domain.messages.reading import as_message, find
 from app.domain.users.callers import Caller
 from app.domain.users.models import LoginSession, User
-from app.domain.views import ConversationFacts, Member, Message
+from app.domain.views import ConversationFacts, ConversationSummary, Member, Message
 from tests.support.factories import LoginSessionFactory, UserFactory
 
 P = ParamSpec("P")
@@ -110,6 +112,28 @@ class Chat:
     async def rename(self, user: UUID, first_name: str, conversation: UUID) -> None:
         await self.sql("UPDATE users SET first_name = :name WHERE id = :user", name=first_name, user=user)
         await self.do(renames.tell_name, conversation, user)
+
+    def asker(self, user: UUID, most: int | None = None) -> Asker:
+        return Asker(user, self._logins[user], most)
+
+    async def snapshot(self, user: UUID, cut: int | None = None) -> list[ConversationSummary]:
+        """Everything `user` is in, as a socket that opens is told."""
+        (lines,) = await self.do(newest, [self.asker(user)], cut=cut)
+        assert lines is not None
+        return lines
+
+    @contextmanager
+    def counted(self) -> Iterator[list[str]]:
+        """The statements executed meanwhile."""
+        statements: list[str] = []
+
+        def note(_c: object, _k: object, statement: str, *_: object) -> None:
+            statements.append(statement)
+
+        engine = self.database.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", note)
+        yield statements
+        event.remove(engine, "before_cursor_execute", note)
 
     async def sql(self, statement: str, **values: object) -> list[tuple[object, ...]]:
         async with self.database.transaction() as session:

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from sqlalchemy import event, text
 
 from app.domain.conversations import directs, groups, members, queries, reading
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Invalid, NotFound
 from app.domain.messages.conversation import detail
-from app.domain.messages.inbox import InboxPosition, discover, inbox, page_of, summary
-from app.domain.messages.newest import Asker, newest
+from app.domain.messages.inbox import InboxPosition, discover, inbox, summary
 from app.domain.views import ConversationSummary
 from tests.conversations.conftest import Cast, Chat
-
-
-@contextmanager
-def counted(chat: Chat) -> Iterator[list[str]]:
-    """The statements executed meanwhile."""
-    statements: list[str] = []
-
-    def note(_c: object, _k: object, statement: str, *_: object) -> None:
-        statements.append(statement)
-
-    engine = chat.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    yield statements
-    event.remove(engine, "before_cursor_execute", note)
 
 
 async def walk(chat: Chat, user: UUID, limit: int, search: str | None = None) -> list[ConversationSummary]:
@@ -46,17 +28,6 @@ async def walk(chat: Chat, user: UUID, limit: int, search: str | None = None) ->
         cursor = page.next
         if cursor is None:
             return found
-
-
-async def snapshot(chat: Chat, user: UUID, cut: int | None = None) -> list[ConversationSummary]:
-    """Everything `user` is in, as a socket that opens is told."""
-    (lines,) = await chat.do(newest, [asker(chat, user)], cut=cut)
-    assert lines is not None
-    return lines
-
-
-def asker(chat: Chat, user: UUID, most: int | None = None) -> Asker:
-    return Asker(user, chat.caller(user).session, most)
 
 
 async def test_the_latest_activity_comes_first(chat: Chat, cast: Cast) -> None:
@@ -91,73 +62,12 @@ async def test_a_line_says_what_is_unread_and_what_was_said_last(chat: Chat, cas
 async def test_the_list_is_one_statement_and_so_is_the_snapshot(chat: Chat, cast: Cast) -> None:
     for _ in range(5):
         await chat.send(await chat.group(cast), cast.linus)
-    with counted(chat) as statements:
+    with chat.counted() as statements:
         assert len((await chat.do(inbox, cast.linus)).items) == 5
     assert len(statements) == 1
-    with counted(chat) as statements:
-        assert await snapshot(chat, cast.linus) == await walk(chat, cast.linus, 50)
+    with chat.counted() as statements:
+        assert await chat.snapshot(cast.linus) == await walk(chat, cast.linus, 50)
     assert len(statements) == 2
-
-
-async def test_lists_asked_for_together_are_those_asked_for_alone(chat: Chat, cast: Cast) -> None:
-    for number in range(3):
-        await chat.send(await chat.group(cast, name=f"Room {number}"), cast.ada)
-    await chat.do(directs.get_or_create, cast.linus, cast.ada)
-    await chat.do(groups.delete, await chat.group(cast), cast.ada)
-    askers = [
-        asker(chat, cast.ada),
-        asker(chat, cast.linus, 3),
-        asker(chat, cast.linus, 9),
-        asker(chat, cast.eve, 3),
-        Asker(cast.grace, chat.caller(cast.ada).session, 3),
-    ]
-    with counted(chat) as statements:
-        everything, three, fewer, nothing, refused = await chat.do(newest, askers)
-    assert len(statements) == 1
-    assert everything == (await chat.do(inbox, cast.ada)).items
-    assert everything is not None
-    assert len(everything) == 4
-    assert fewer == (await chat.do(inbox, cast.linus)).items
-    assert three is not None
-    assert len(three) == 3
-    assert page_of(three, 2) == await chat.do(inbox, cast.linus, limit=2)
-    assert nothing == []
-    assert refused is None
-
-
-@pytest.mark.parametrize(
-    "end",
-    [
-        "UPDATE login_sessions SET revoked_at = now() WHERE user_id = :user",
-        "UPDATE login_sessions SET expires_at = now() WHERE user_id = :user",
-        "UPDATE users SET suspended_at = now() WHERE id = :user",
-    ],
-)
-async def test_a_login_that_does_not_live_is_given_no_list(chat: Chat, cast: Cast, end: str) -> None:
-    await chat.group(cast)
-    askers = [asker(chat, cast.linus, 51), asker(chat, cast.grace, 51)]
-    await chat.sql(end, user=cast.linus)
-    refused, given = await chat.do(newest, askers)
-    assert refused is None
-    assert given is not None
-    assert len(given) == 1
-
-
-async def test_a_list_that_is_asked_for_often_is_not_planned_each_time(chat: Chat, cast: Cast) -> None:
-    await chat.group(cast)
-    async with chat.database.look() as reader:
-        for _ in range(12):
-            await newest(reader, [asker(chat, cast.linus, 51)])
-            await inbox(reader, cast.linus)
-        plans = await reader.execute(
-            text(
-                "SELECT generic_plans >= 5, cardinality(parameter_types) FROM pg_prepared_statements"
-                " WHERE statement LIKE '%last_message%' ORDER BY 2"
-            )
-        )
-        # What never changes is no parameter: at a limit it does not know, the planner guesses wrong.
-        asked_alone, asked_together = ("user", "most"), ("users", "logins", "mosts", "cut")
-        assert [tuple(one) for one in plans] == [(True, len(asked_alone)), (True, len(asked_together))]
 
 
 async def test_only_what_one_is_in_is_listed(chat: Chat, cast: Cast) -> None:
@@ -165,7 +75,7 @@ async def test_only_what_one_is_in_is_listed(chat: Chat, cast: Cast) -> None:
     await chat.do(members.leave, left, cast.linus)
     await chat.do(groups.delete, closed, cast.ada)
     assert [one.id for one in await walk(chat, cast.linus, 50)] == [mine]
-    assert [one.id for one in await snapshot(chat, cast.linus)] == [mine]
+    assert [one.id for one in await chat.snapshot(cast.linus)] == [mine]
     for outsider in (cast.eve, cast.mallory):
         assert await walk(chat, outsider, 50) == []
 
@@ -196,7 +106,7 @@ async def test_a_direct_conversation_shows_the_other_person_to_each(chat: Chat, 
         line = await chat.do(summary, direct, me)
         assert line.peer is not None
         assert line.peer.id == other
-        assert await snapshot(chat, me) == [line]
+        assert await chat.snapshot(me) == [line]
     group = await chat.group(cast)
     assert (await chat.do(summary, group, cast.ada)).peer is None
 
@@ -236,10 +146,10 @@ async def test_a_cursor_of_another_list_or_from_nowhere_is_refused(chat: Chat, c
 async def test_last_messages_of_a_snapshot_are_cut(chat: Chat, cast: Cast) -> None:
     room = await chat.group(cast)
     await chat.send(room, cast.ada, "ä" * 300)
-    (line,) = await snapshot(chat, cast.linus, cut=200)
+    (line,) = await chat.snapshot(cast.linus, cut=200)
     assert line.last_message is not None
     assert line.last_message.text == "ä" * 200
-    (line,) = await snapshot(chat, cast.linus)
+    (line,) = await chat.snapshot(cast.linus)
     assert line.last_message is not None
     assert line.last_message.text == "ä" * 300
 
