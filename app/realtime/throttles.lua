@@ -51,7 +51,8 @@ local function drop(key, head, bucket)
 end
 
 -- The counter as of `bucket`: the total, the newest bucket, its count, and whether it is new. What has left the ring is
--- dropped, but for what the new bucket's field still holds: who stores the counter writes over that.
+-- dropped, but for what the new bucket's field still holds: who stores the counter writes over that. A counter of nothing
+-- is none.
 local function turn(key, bucket)
   local state = call('HMGET', key, 't', 'h', bucket % RING)
   if not state[2] then
@@ -60,19 +61,25 @@ local function turn(key, bucket)
   local total, head, count = tonumber(state[1]), tonumber(state[2]), tonumber(state[3] or 0)
   if bucket == head then
     return total, head, count, false
-  elseif bucket >= head + RING then
+  elseif bucket > head and bucket < head + RING then
+    total = total - count
+    if bucket > head + 1 then
+      total = total - drop(key, head, bucket)
+    end
+    if total > 0 then
+      return total, bucket, 0, true
+    end
+  elseif bucket < head and total > 0 then
+    if head - bucket < RING then
+      -- The clock was set back a little: for us it stands still until it has caught up.
+      return total, head, tonumber(call('HGET', key, head % RING) or 0), true
+    end
+    -- Set back by more than a window: all that is known counts as of now.
     call('DEL', key)
-    return 0, bucket, 0, true
-  elseif bucket > head then
-    local lost = bucket > head + 1 and drop(key, head, bucket) or 0
-    return total - lost - count, bucket, 0, true
-  elseif head - bucket < RING then
-    -- The clock was set back a little: for us it stands still until it has caught up.
-    return total, head, tonumber(call('HGET', key, head % RING) or 0), true
+    return total, bucket, total, true
   end
-  -- Set back by more than a window: all that is known counts as of now.
   call('DEL', key)
-  return total, bucket, total, true
+  return 0, bucket, 0, true
 end
 
 local function store(key, total, head, count, new, width)
