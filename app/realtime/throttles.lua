@@ -21,8 +21,8 @@
 -- behind it where buckets tell windows shorter than a minute. Folded here, so that a batch costs one HINCRBY a counter.
 -- Beyond MOST fields subjects are not told apart any more: they are counted together, as a subject without a name.
 --
--- Each process asks this of Redis for all its requests, so commands are counted: a take that stays in its bucket, or goes
--- to the next one, costs one HMGET and one HSET a counter.
+-- Every request asks this, and what it costs is its commands: one HMGET and one HSET a counter where a take stays in its
+-- bucket, a PTTL where it goes to the next one, more only where it passed over some.
 local PARTS = 120
 local RING = PARTS + 2
 local MOST, KEPT_SECONDS = 20000, 3600
