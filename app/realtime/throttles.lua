@@ -4,9 +4,9 @@
 -- the caller more than the script itself).
 --
 -- 'take': [[cost, [subject, ...], ending, n, width, ending, n, width, ...], ...]: runs of demands that differ in their
--- subject only. For each policy there is the end of the counter's key, behind the subject, the limit n, and the width of
--- a bucket (us). Answers the second of the clock, then for each demand in turn: the buckets it was taken from, one for
--- each policy; or, refused, which policy did as -1, -2, ..., and microseconds to wait.
+-- subject only. For each policy there is the end of the counter's key, behind the subject, the limit n, and the width
+-- of a bucket (us). Answers the second of the clock, then for each demand in turn: the buckets it was taken from, one
+-- for each policy; or, refused, which policy did as -1, -2, ..., and microseconds to wait.
 --
 -- 'give': [[cost, second, refused, key, bucket, width, key, bucket, width, ...], ...], in the words of that answer;
 -- `refused` is 1 for the first policy, and 0 where none did.
@@ -16,13 +16,14 @@
 -- a bucket and stored a little later is still counted for as long as it must be. So a take counts for W + W/120 at
 -- least and W + W/60 at most.
 --
--- For the analytics each demand is an attempt of each of its counters, but for those given back: by minute of this clock
--- in the hash throttle:counts:<minute>, field = the counter's key, '!' before it where it refused, '@' and the second
--- behind it where buckets tell windows shorter than a minute. Folded here, so that a batch costs one HINCRBY a counter.
--- Beyond MOST fields subjects are not told apart any more: they are counted together, as a subject without a name.
+-- For the analytics each demand is an attempt of each of its counters, but for those given back: by minute of this
+-- clock in the hash throttle:counts:<minute>, field = the counter's key, '!' before it where it refused, '@' and the
+-- second behind it where buckets tell windows shorter than a minute. Folded here, so that a batch costs one HINCRBY a
+-- counter. Beyond MOST fields subjects are not told apart any more: they are counted together, as a subject without a
+-- name.
 --
--- Every request asks this, and what it costs is its commands: one HMGET and one HSET a counter where a take stays in its
--- bucket, a PTTL where it goes to the next one, more only where it passed over some.
+-- Every request asks this, and what it costs is its commands: one HMGET and one HSET a counter where a take stays in
+-- its bucket, a PTTL where it goes to the next one, more only where it passed over some.
 local PARTS = 120
 local RING = PARTS + 2
 local MOST, KEPT_SECONDS = 20000, 3600
@@ -51,8 +52,8 @@ local function drop(key, head, bucket)
 end
 
 -- The counter as of `bucket`: the total, the newest bucket, its count, and whether it is new. What has left the ring is
--- dropped, but for what the new bucket's field still holds: who stores the counter writes over that. A counter of nothing
--- is none.
+-- dropped, but for what the new bucket's field still holds: who stores the counter writes over that. A counter of
+-- nothing is none.
 local function turn(key, bucket)
   local state = call('HMGET', key, 't', 'h', bucket % RING)
   if not state[2] then
