@@ -7,11 +7,10 @@ follows on, so that a receiver sees a gap. The others may be lost: what they say
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.views import ConversationFacts, Member, Message
 
@@ -167,23 +166,30 @@ def view_change(
     )
 
 
-def record(session: AsyncSession, *events: Outgoing) -> None:
+class Notes(Protocol):
+    """Where a transaction's events wait for its COMMIT: a session, or `app.db.Single`."""
+
+    @property
+    def info(self) -> dict[Any, Any]: ...
+
+
+def record(session: Notes, *events: Outgoing) -> None:
     """Note what happened; it leaves once this session's transaction is committed, in the order recorded."""
     session.info.setdefault("outgoing", []).extend(events)
 
 
-def recorded(session: AsyncSession) -> list[Outgoing]:
+def recorded(session: Notes) -> list[Outgoing]:
     """What has been recorded so far; for `app.db`, after COMMIT."""
     events: list[Outgoing] = session.info.get("outgoing", [])
     return events
 
 
-def entrust(session: AsyncSession, errand: Errand) -> None:
+def entrust(session: Notes, errand: Errand) -> None:
     """Have it done once this session's transaction is committed."""
     session.info.setdefault("errands", []).append(errand)
 
 
-def entrusted(session: AsyncSession) -> list[Errand]:
+def entrusted(session: Notes) -> list[Errand]:
     """What has been entrusted so far; for `app.db`, after COMMIT."""
     errands: list[Errand] = session.info.get("errands", [])
     return errands

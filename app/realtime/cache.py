@@ -3,10 +3,10 @@
 Field = `seq`, value = the message as JSON; at most `CACHE_MESSAGES` (500) messages and 512 KiB, expiring after a day.
 A page is proven when every `seq` of it is present (the log has no holes) and the hash's `edited` equals the
 conversation's `edited_position`, which each edit, delete and rename moves. `last_seq` and `edited_position` come from
-Postgres, or from what is known of it (`access`), never from the hash. A cache write that is lost therefore makes a page unproven, never wrong: an edit's
-write applies only onto the `edited` it replaces, a live write must be newer than what it finds (by the message's own
-`position`), a rebuild may replace equals unless the hash knows a newer edit. One script does all writing, one proves
-and joins pages: a page crosses the wire as one string, and is decoded nowhere.
+Postgres, or from what is known of it (`access`), never from the hash. A cache write that is lost therefore makes a page
+unproven, never wrong: an edit's write applies only onto the `edited` it replaces, a live write must be newer than what
+it finds (by the message's own `position`), a rebuild may replace equals unless the hash knows a newer edit. One script
+does all writing, one proves and joins pages: a page crosses the wire as one string, and is decoded nowhere.
 """
 
 from __future__ import annotations

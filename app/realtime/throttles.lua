@@ -1,73 +1,115 @@
 -- At most N in any window of W, for several policies and many subjects in one call, on this server's clock.
 --
--- KEYS[1]: one of the counters. ARGV: 'take' or 'give', and the demands as JSON (packing each number as an argument
--- would cost the caller more than the script itself): [[cost, counter, n, width, counter, n, width, ...], ...], where
--- a counter is a key (policy and subject), width a bucket's (us), and n the limit, or for 'give' the bucket as answered
--- by 'take'. Answers the second of the clock, then for each 'take': {-1, bucket, bucket, ...}, or {which policy (0 ...),
--- microseconds to wait}. In 'give' the cost is followed by that second and by which policy refused (-1: none).
+-- KEYS[1]: one of the counters. ARGV: 'take' or 'give', and the demands as JSON (packing each as an argument would cost
+-- the caller more than the script itself).
+--
+-- 'take': [[cost, [subject, ...], ending, n, width, ending, n, width, ...], ...]: runs of demands that differ in their
+-- subject only. For each policy there is the end of the counter's key, behind the subject, the limit n, and the width
+-- of a bucket (us). Answers the second of the clock, then for each demand in turn: the buckets it was taken from, one
+-- for each policy; or, refused, which policy did as -1, -2, ..., and microseconds to wait.
+--
+-- 'give': [[cost, second, refused, key, bucket, width, key, bucket, width, ...], ...], in the words of that answer;
+-- `refused` is 1 for the first policy, and 0 where none did.
 --
 -- A counter is a hash: t the total, h the newest bucket, and one field per bucket in a ring of RING. Everything in the
 -- ring counts. A window of W touches at most PARTS + 1 buckets; one more is kept, so that what was taken at the end of
 -- a bucket and stored a little later is still counted for as long as it must be. So a take counts for W + W/120 at
 -- least and W + W/60 at most.
 --
--- For the analytics each demand is an attempt of each of its counters, but for those given back: by minute of this clock
--- in the hash throttle:counts:<minute>, field = the counter's key, '!' before it where it refused, '@' and the second
--- behind it where buckets tell windows shorter than a minute. Folded here, so that a batch costs one HINCRBY a counter.
--- Beyond MOST fields subjects are not told apart any more: they are counted together, as a subject without a name.
+-- For the analytics each demand is an attempt of each of its counters, but for those given back: by minute of this
+-- clock in the hash throttle:counts:<minute>, field = the counter's key, '!' before it where it refused, '@' and the
+-- second behind it where buckets tell windows shorter than a minute. Folded here, so that a batch costs one HINCRBY a
+-- counter. Beyond MOST fields subjects are not told apart any more: they are counted together, as a subject without a
+-- name.
+--
+-- Every request asks this, and what it costs is its commands: one HMGET and one HSET a counter where a take stays in
+-- its bucket, a PTTL where it goes to the next one, more only where it passed over some.
 local PARTS = 120
 local RING = PARTS + 2
 local MOST, KEPT_SECONDS = 20000, 3600
 local MINUTES_WIDTH = 500000
 
+local call, floor = redis.call, math.floor
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
--- Drop the buckets that have left the ring. Answers the total, the newest bucket, its count, and whether it is new.
-local function turn(key, width)
-  local bucket = math.floor(now / width)
-  local state = redis.call('HMGET', key, 't', 'h', bucket % RING)
-  local total, head = tonumber(state[1] or 0), tonumber(state[2] or bucket)
+-- How much was in the buckets between `head` and `bucket`; they are dropped.
+local function drop(key, head, bucket)
+  local passed, held, lost = {}, {}, 0
+  for between = head + 1, bucket - 1 do
+    passed[#passed + 1] = between % RING
+  end
+  for at, count in ipairs(call('HMGET', key, unpack(passed))) do
+    if count then
+      held[#held + 1] = passed[at]
+      lost = lost + count
+    end
+  end
+  if held[1] then
+    call('HDEL', key, unpack(held))
+  end
+  return lost
+end
+
+-- The counter as of `bucket`: the total, the newest bucket, its count, and whether it is new. What has left the ring is
+-- dropped, but for what the new bucket's field still holds: who stores the counter writes over that. A counter of
+-- nothing is none.
+local function turn(key, bucket)
+  local state = call('HMGET', key, 't', 'h', bucket % RING)
   if not state[2] then
     return 0, bucket, 0, true
-  elseif bucket == head then
-    return total, head, tonumber(state[3] or 0), false
-  elseif bucket >= head + RING then
-    redis.call('DEL', key)
-    return 0, bucket, 0, true
-  elseif bucket > head then
-    local old = {}
-    for passed = head + 1, bucket do
-      old[#old + 1] = passed % RING
-    end
-    for _, count in ipairs(redis.call('HMGET', key, unpack(old))) do
-      total = total - (count or 0)
-    end
-    redis.call('HDEL', key, unpack(old))
-    redis.call('HSET', key, 't', total, 'h', bucket)
-    return total, bucket, 0, true
-  elseif head - bucket < RING then
-    -- The clock was set back a little: for us it stands still until it has caught up.
-    return total, head, tonumber(redis.call('HGET', key, head % RING) or 0), true
   end
-  -- Set back by more than a window: all that is known counts as of now.
-  redis.call('DEL', key)
-  if total > 0 then
-    redis.call('HSET', key, 't', total, 'h', bucket, bucket % RING, total)
+  local total, head, count = tonumber(state[1]), tonumber(state[2]), tonumber(state[3] or 0)
+  if bucket == head then
+    return total, head, count, false
+  elseif bucket > head and bucket < head + RING then
+    total = total - count
+    if bucket > head + 1 then
+      total = total - drop(key, head, bucket)
+    end
+    if total > 0 then
+      return total, bucket, 0, true
+    end
+  elseif bucket < head and total > 0 then
+    if head - bucket < RING then
+      -- The clock was set back a little: for us it stands still until it has caught up.
+      return total, head, tonumber(call('HGET', key, head % RING) or 0), true
+    end
+    -- Set back by more than a window: all that is known counts as of now.
+    call('DEL', key)
+    return total, bucket, total, true
   end
-  return total, bucket, total, true
+  call('DEL', key)
+  return 0, bucket, 0, true
+end
+
+local function store(key, total, head, count, new, width)
+  if not new then
+    call('HSET', key, 't', total, head % RING, count)
+    return
+  end
+  call('HSET', key, 't', total, 'h', head, head % RING, count)
+  -- What is taken in this bucket counts for a ring from now at most. A quarter more is given, so that the next is due a
+  -- quarter later. It is asked and not remembered: a process of another version may have given less meanwhile.
+  local ring = math.ceil(RING * width / 1000)
+  if call('PTTL', key) < ring then
+    call('PEXPIRE', key, ring + math.ceil(ring / 4))
+  end
 end
 
 -- Microseconds until `cost` fits under `limit`: when enough of the oldest buckets have left the ring.
 local function wait(key, total, head, cost, limit, width)
   local excess = total + cost - limit
-  local raw = redis.call('HGETALL', key)
+  local raw = call('HGETALL', key)
   local ring = {}
-  for i = 1, #raw, 2 do
-    ring[raw[i]] = tonumber(raw[i + 1])
+  for at = 1, #raw, 2 do
+    local slot = tonumber(raw[at])
+    if slot then -- neither t nor h
+      ring[slot] = raw[at + 1]
+    end
   end
   for bucket = head - RING + 1, head do
-    excess = excess - (ring[tostring(bucket % RING)] or 0)
+    excess = excess - (ring[bucket % RING] or 0)
     if excess <= 0 then
       return (bucket + RING) * width - now
     end
@@ -75,20 +117,14 @@ local function wait(key, total, head, cost, limit, width)
   return RING * width -- more than the limit at once: never, but a window is the nearest truth
 end
 
-local function give(key, cost, bucket, width)
-  local total, head = turn(key, width)
-  if bucket <= head and bucket > head - RING then
-    local slot = bucket % RING
-    local count = tonumber(redis.call('HGET', key, slot) or 0)
-    local back = math.min(cost, count)
-    if back > 0 then
-      redis.call('HSET', key, 't', total - back, 'h', head, slot, count - back)
-    end
+-- A bucket is found wherever the clock is meanwhile, so nothing is turned.
+local function give(key, cost, bucket)
+  local slot = bucket % RING
+  local state = call('HMGET', key, 't', 'h', slot)
+  local head, back = tonumber(state[2] or 0), math.min(cost, tonumber(state[3] or 0))
+  if back > 0 and bucket <= head and bucket > head - RING then
+    call('HSET', key, 't', state[1] - back, slot, state[3] - back)
   end
-end
-
-local function field_of(key, width, second)
-  return width < MINUTES_WIDTH and key .. '@' .. second or key
 end
 
 local function add(counted, field, cost)
@@ -97,72 +133,84 @@ end
 
 local function note(minute, counted)
   local key = 'throttle:counts:' .. minute
-  local size = redis.call('HLEN', key)
+  local size = call('HLEN', key)
   for field, number in pairs(counted) do
-    if (size >= MOST or number < 0) and redis.call('HEXISTS', key, field) == 0 then
+    if (size >= MOST or number < 0) and call('HEXISTS', key, field) == 0 then
       field = string.gsub(field, '{.*}', '{}')
     end
     -- What is given back after its minute was moved stays an attempt.
-    if number > 0 or redis.call('HEXISTS', key, field) == 1 then
-      redis.call('HINCRBY', key, field, number)
+    if number > 0 or call('HEXISTS', key, field) == 1 then
+      call('HINCRBY', key, field, number)
     end
   end
   if size == 0 then
-    redis.call('EXPIRE', key, KEPT_SECONDS)
+    call('EXPIRE', key, KEPT_SECONDS)
   end
 end
 
 local function give_back(demand, uncounted)
   local cost, second, refused = demand[1], demand[2], demand[3]
-  local minute = math.floor(second / 60)
+  local minute = floor(second / 60)
   local counted = uncounted[minute] or {}
   uncounted[minute] = counted
   for at = 4, #demand, 3 do
     local key, bucket, width = demand[at], demand[at + 1], demand[at + 2]
-    local field = field_of(key, width, second)
+    local field = width < MINUTES_WIDTH and key .. '@' .. second or key
     add(counted, field, -cost)
-    if refused < 0 then
-      give(key, cost, bucket, width)
-    elseif at == 4 + 3 * refused then
+    if refused == 0 then
+      give(key, cost, bucket)
+    elseif at == 1 + 3 * refused then
       add(counted, '!' .. field, -cost)
     end
   end
 end
 
-local function take(demand, counted)
-  local cost, states, refused, longest = demand[1], {}, nil, 0
-  for at = 2, #demand, 3 do
-    local key, limit, width = demand[at], demand[at + 1], demand[at + 2]
-    local total, head, count, new = turn(key, width)
-    states[#states + 1] = {key, total, head, count, new, width}
-    add(counted, field_of(key, width, clock[1]), cost)
-    if total + cost > limit then
-      local needed = wait(key, total, head, cost, limit, width)
+-- Of the demand that is judged, by policy. They are kept from one to the next, which makes less garbage.
+local keys, fields, totals, heads, counts, news = {}, {}, {}, {}, {}, {}
+
+-- Nothing is taken; what turned is stored, so that it need not be turned again for as long as demands are refused.
+local function refuse(run, cost, last, counted, answers)
+  local refused, longest = 1, 0
+  for i = 1, last do
+    local limit, width = run[3 * i + 1], run[3 * i + 2]
+    if news[i] and totals[i] > 0 then
+      store(keys[i], totals[i], heads[i], counts[i], true, width)
+    end
+    if totals[i] + cost > limit then
+      local needed = wait(keys[i], totals[i], heads[i], cost, limit, width)
       if needed > longest then
-        refused, longest = #states, needed
+        refused, longest = i, needed
       end
     end
   end
-  if refused then
-    add(counted, '!' .. field_of(states[refused][1], states[refused][6], clock[1]), cost)
-    return {refused - 1, longest}
-  end
-  local taken = {-1}
-  for i, state in ipairs(states) do
-    local key, total, head, count, new, width = unpack(state)
-    redis.call('HSET', key, 't', total + cost, 'h', head, head % RING, count + cost)
-    if new then
-      redis.call('PEXPIRE', key, math.ceil(RING * width / 1000))
-    end
-    taken[i + 1] = head
-  end
-  return taken
+  add(counted, '!' .. fields[refused], cost)
+  answers[#answers + 1] = -refused
+  answers[#answers + 1] = longest
 end
 
-local demands, answers = cjson.decode(ARGV[2]), {tonumber(clock[1])}
+local function take(run, cost, subject, counted, answers)
+  local fits, last = true, (#run - 2) / 3
+  for i = 1, last do
+    local key, width = 'throttle:{' .. subject .. run[3 * i], run[3 * i + 2]
+    local total, head, count, new = turn(key, floor(now / width))
+    local field = width < MINUTES_WIDTH and key .. '@' .. clock[1] or key
+    add(counted, field, cost)
+    keys[i], fields[i], totals[i], heads[i], counts[i], news[i] = key, field, total, head, count, new
+    fits = fits and total + cost <= run[3 * i + 1]
+  end
+  if not fits then
+    return refuse(run, cost, last, counted, answers)
+  end
+  for i = 1, last do
+    store(keys[i], totals[i] + cost, heads[i], counts[i] + cost, news[i], run[3 * i + 2])
+    answers[#answers + 1] = heads[i]
+  end
+end
+
+local asked, answers = cjson.decode(ARGV[2]), {tonumber(clock[1])}
 if ARGV[1] == 'give' then
   local uncounted = {}
-  for _, demand in ipairs(demands) do
+  for _, demand in ipairs(asked) do
     give_back(demand, uncounted)
   end
   for minute, counted in pairs(uncounted) do
@@ -171,8 +219,10 @@ if ARGV[1] == 'give' then
   return answers
 end
 local counted = {}
-for i, demand in ipairs(demands) do
-  answers[i + 1] = take(demand, counted)
+for _, run in ipairs(asked) do
+  for _, subject in ipairs(run[2]) do
+    take(run, run[1], subject, counted, answers)
+  end
 end
-note(math.floor(clock[1] / 60), counted)
+note(floor(clock[1] / 60), counted)
 return answers

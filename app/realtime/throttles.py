@@ -7,11 +7,10 @@ away each process enforces its share of each limit by itself (`counters`): a thr
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Awaitable, Generator, Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Awaitable, Generator, Mapping, Sequence
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import msgspec
 
@@ -26,6 +25,8 @@ SCRIPT = Path(__file__).with_name("throttles.lua").read_text(encoding="utf-8")
 LARGEST = 256
 MOST_WAITING = 8_000
 MICROSECONDS = 1_000_000
+
+Rates: TypeAlias = tuple[Rate, ...]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -46,7 +47,7 @@ class Verdict(msgspec.Struct, frozen=True):
     """
 
     demand: Demand
-    rates: tuple[Rate, ...]
+    rates: Rates
     buckets: tuple[int, ...] = ()
     policy: str | None = None
     retry_after: int = 0
@@ -114,14 +115,14 @@ class Throttles:
 
     async def take(self, demands: Sequence[Demand]) -> list[Verdict]:
         """Judge `demands` in order, in one call; each sees what those before it took."""
-        judged = [Verdict(one, tuple(self.rate(policy, one.subject) for policy in one.policies)) for one in demands]
-        if not judged:
-            return judged
+        if not demands:
+            return []
+        every = [self._rates(one) for one in demands]
         try:
-            second, *answers = await self._call("take", [_asked(one) for one in judged], judged[0])
+            answers = await self._call("take", _asked(demands, every), demands[0], every[0])
         except Away:
-            return [self._take_here(one) for one in judged]
-        return [_told(one, answer, second) for one, answer in zip(judged, answers, strict=True)]
+            return [self._take_here(one, rates) for one, rates in zip(demands, every, strict=True)]
+        return _told(demands, every, answers)
 
     async def take_one(self, demand: Demand) -> Verdict:
         """One demand, sharing the call with those that other requests make at the same time.
@@ -138,11 +139,11 @@ class Throttles:
         """
         for one in verdicts:
             if one.local and one.allowed:
-                self._local.give_back(_keys(one), one.buckets, one.demand.cost)
+                self._local.give_back(_keys(one.demand, one.rates), one.buckets, one.demand.cost)
         shared = [one for one in verdicts if not one.local]
         if shared:
             try:
-                await self._call("give", [_given(one) for one in shared], shared[0])
+                await self._call("give", [_given(one) for one in shared], shared[0].demand, shared[0].rates)
             except Away:
                 return  # counted though not stored: on the safe side, until the window is over
 
@@ -158,50 +159,75 @@ class Throttles:
         """Count a request before login from `network`. Raises Throttled."""
         await Admission(self._singles.ask(Demand(("address",), network)))
 
-    async def _call(self, what: str, demands: Sequence[Sequence[object]], some: Verdict) -> list[Any]:
+    async def _call(self, what: str, demands: object, some: Demand, rates: Rates) -> list[int]:
         arguments: list[str | bytes] = [what, _encode(demands)]
-        some_key = _keys(some)[0]
-        answers: list[Any] = await self._accelerator.call(
+        some_key = _keys(some, rates)[0]
+        answers: list[int] = await self._accelerator.call(
             lambda redis: self._script(keys=[some_key], args=arguments, client=redis)
         )
         return answers
 
-    def _take_here(self, one: Verdict) -> Verdict:
-        which, seconds, buckets = self._local.take(_keys(one), one.rates, one.demand.cost)
-        policy = None if which < 0 else one.demand.policies[which]
-        return msgspec.structs.replace(one, policy=policy, retry_after=seconds, buckets=buckets, local=True)
+    def _rates(self, one: Demand) -> Rates:
+        return tuple([self.rate(policy, one.subject) for policy in one.policies])
+
+    def _take_here(self, one: Demand, rates: Rates) -> Verdict:
+        which, seconds, buckets = self._local.take(_keys(one, rates), rates, one.cost)
+        policy = None if which < 0 else one.policies[which]
+        return Verdict(one, rates, buckets, policy, seconds, local=True)
 
 
-def _asked(one: Verdict) -> list[object]:
-    limits = [rate.limit for rate in one.rates]
-    return [one.demand.cost, *_triples(one, limits)]
+def _asked(demands: Sequence[Demand], every: Sequence[Rates]) -> list[list[object]]:
+    """In runs that differ in their subject only: what the demands of a batch have in common is sent and read once."""
+    runs: list[list[object]] = []
+    subjects: list[str] = []
+    before: object = None
+    for one, rates in zip(demands, every, strict=True):
+        kind = (one.cost, one.policies, rates)
+        if kind != before:
+            before, subjects = kind, []
+            run: list[object] = [one.cost, subjects]
+            for policy, rate in zip(one.policies, rates, strict=True):
+                run += _ending(policy, rate), rate.limit, _width(rate)
+            runs.append(run)
+        subjects.append(one.subject)
+    return runs
+
+
+def _told(demands: Sequence[Demand], every: Sequence[Rates], answers: Sequence[int]) -> list[Verdict]:
+    second, at, verdicts = answers[0], 1, []
+    for one, rates in zip(demands, every, strict=True):
+        end = at + len(rates)
+        if answers[at] >= 0:
+            verdict = Verdict(one, rates, tuple(answers[at:end]), second=second)
+        else:
+            end = at + 2
+            seconds = max(1, ceil(answers[at + 1] / MICROSECONDS))
+            verdict = Verdict(one, rates, (), one.policies[-answers[at] - 1], seconds, second)
+        verdicts.append(verdict)
+        at = end
+    return verdicts
 
 
 def _given(one: Verdict) -> list[object]:
-    refused = -1 if one.policy is None else one.demand.policies.index(one.policy)
-    return [one.demand.cost, one.second, refused, *_triples(one, one.buckets or [0] * len(one.rates))]
+    refused = 0 if one.policy is None else one.demand.policies.index(one.policy) + 1
+    given: list[object] = [one.demand.cost, one.second, refused]
+    buckets = one.buckets or [0] * len(one.rates)
+    for key, bucket, rate in zip(_keys(one.demand, one.rates), buckets, one.rates, strict=True):
+        given += key, bucket, _width(rate)
+    return given
 
 
-def _triples(one: Verdict, numbers: Sequence[int]) -> Iterable[object]:
-    """For each policy the counter, a number, and the width of a bucket."""
-    return chain.from_iterable(zip(_keys(one), numbers, map(_width, one.rates), strict=True))
-
-
-def _told(one: Verdict, answer: list[int], second: int) -> Verdict:
-    first, *rest = answer
-    if first < 0:
-        return msgspec.structs.replace(one, buckets=tuple(rest), second=second)
-    seconds = max(1, ceil(rest[0] / MICROSECONDS))
-    return msgspec.structs.replace(one, policy=one.demand.policies[first], retry_after=seconds, second=second)
-
-
-def _keys(one: Verdict) -> list[str]:
-    # The window is in the key: a policy whose window changes starts a new counter. One subject's counters share a
-    # hash tag, so that on a cluster they live together.
+def _keys(one: Demand, rates: Rates) -> list[str]:
+    # One subject's counters share a hash tag, so that on a cluster they live together.
     return [
-        f"throttle:{{{one.demand.subject}}}:{policy}:{rate.window}"
-        for policy, rate in zip(one.demand.policies, one.rates, strict=True)
+        f"throttle:{{{one.subject}{_ending(policy, rate)}" for policy, rate in zip(one.policies, rates, strict=True)
     ]
+
+
+def _ending(policy: str, rate: Rate) -> str:
+    """What follows the subject in a counter's key."""
+    # The window is in the key: a policy whose window changes starts a new counter.
+    return f"}}:{policy}:{rate.window}"
 
 
 def _width(rate: Rate) -> int:

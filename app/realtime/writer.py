@@ -79,8 +79,8 @@ class Writer:
         if not drafts:
             return []
         try:
-            async with self._database.transaction() as session:
-                outcomes = await send_batch(session, drafts, lookups)
+            async with self._database.single() as single:
+                outcomes = await send_batch(single, drafts, lookups)
             return list(outcomes)
         except OutcomeUnknown as error:
             return [error] * len(drafts)

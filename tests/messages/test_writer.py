@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from app.db import Database, open_engine
 from app.domain.errors import ChatError, Mismatch, NotFound, Throttled, Unavailable
@@ -51,14 +51,16 @@ def codes(answers: Sequence[Sent | BaseException]) -> list[str]:
 
 
 class Commits:
-    """Counts the transactions of a database."""
+    """Counts what a database hands over: once for each transaction."""
 
     def __init__(self, database: Database) -> None:
         self.count = 0
-        event.listen(database.engine.sync_engine, "commit", self._committed)
+        self._hand_over = database.hand_over
+        database.hand_over = self._count
 
-    def _committed(self, _: object) -> None:
+    async def _count(self, events: list[Outgoing]) -> None:
         self.count += 1
+        await self._hand_over(events)
 
 
 async def test_sends_that_arrive_together_share_a_transaction(database: Database, scene: Scene, writer: Writer) -> None:

@@ -15,14 +15,21 @@ from tests.support.proxy import Cut
 
 NEGOTIATIONS: Final = (80877103, 80877104)  # SSLRequest, GSSENCRequest: asked before the startup message
 PING: Final = b"*1\r\n$4\r\nPING\r\n"
+COMMITTED: Final = b"COMMIT\0"
+"""The tag of a COMMIT that is complete."""
+
+IDLE: Final = b"Z\0\0\0\5I"
+"""Ready for another query, and in no transaction."""
+
 Where = Literal["statement", "before", "after"]
 
 
 class Trap(msgspec.Struct):
     """Cuts the next transaction in which a statement contains `needle`.
 
-    `statement`: before that statement is forwarded. `before`: before its COMMIT is. `after`: once the server has
-    committed, before the client hears of it. `fired` counts. `then` is called at that very moment.
+    `statement`: before that statement is forwarded. `before`: before its COMMIT is; the same for a statement that is a
+    transaction of its own. `after`: once the server has committed, before the client hears of it. `fired` counts.
+    `then` is called at that very moment.
     """
 
     where: Where | None = None
@@ -56,7 +63,8 @@ class PostgresWire:
         self._statements: dict[bytes, bytes] = {}
         self._touched = False
         self._awaited = b""
-        self._committing = False
+        self._inside = False
+        self._committing = b""
 
     def up(self, data: bytes) -> bytes:
         self._buffer += data
@@ -71,7 +79,7 @@ class PostgresWire:
     def down(self, data: bytes) -> bytes:
         if self._committing:
             self._awaited += data
-            if b"COMMIT\0" in self._awaited:  # the tag of CommandComplete: it is durable now
+            if self._committing in self._awaited:  # it is durable now
                 raise self._trap.cut()
             return b""
         return data
@@ -104,13 +112,17 @@ class PostgresWire:
             if touched and self._trap.springs("before"):
                 raise self._trap.cut()
             if touched and self._trap.springs("after"):
-                self._committing = True
-        elif word in (b"BEGIN", b"ROLLBACK"):
+                self._committing = COMMITTED
+            self._inside = False
+        elif word == b"ROLLBACK" or word.startswith(b"BEGIN"):
             self._touched = False
+            self._inside = word != b"ROLLBACK"
         elif self._trap.where is not None and self._trap.needle in text:
-            self._touched = True
-            if self._trap.springs("statement"):
+            if self._trap.springs("statement") or (not self._inside and self._trap.springs("before")):
                 raise self._trap.cut()
+            if not self._inside and self._trap.springs("after"):
+                self._committing = IDLE
+            self._touched = self._inside
 
 
 class Losses(msgspec.Struct):

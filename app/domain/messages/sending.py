@@ -6,14 +6,13 @@ outcomes, and what was stored is recorded. Equal keys (conversation, sender, cli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import TextClause, text
 
 from app.domain import events
 from app.domain.errors import ChatError, Forbidden, Invalid, Mismatch, NotFound, Unauthenticated
@@ -56,6 +55,12 @@ class Sent(msgspec.Struct, frozen=True):
 
 class Throttled(msgspec.Struct, frozen=True):
     """Only looked up, because its sender has sent too much, and not found."""
+
+
+class Sole(events.Notes, Protocol):
+    """What the one statement of a batch runs on: a transaction's session, or a transaction of its own."""
+
+    async def execute(self, statement: TextClause, parameters: Mapping[str, Any], /) -> Iterable[Any]: ...
 
 
 Outcome = Sent | Throttled | ChatError
@@ -118,9 +123,7 @@ def draft(
     )
 
 
-async def send_batch(
-    session: AsyncSession, drafts: Sequence[Draft], lookups: Sequence[bool] | None = None
-) -> list[Outcome]:
+async def send_batch(session: Sole, drafts: Sequence[Draft], lookups: Sequence[bool] | None = None) -> list[Outcome]:
     """Store `drafts`, in order; where `lookups` is true only look for a replay. One outcome for each."""
     names = Names()
     rows = await session.execute(
@@ -143,7 +146,7 @@ async def send_batch(
     return [_outcome(session, one, row) for one, row in zip(drafts, rows, strict=True)]
 
 
-def _outcome(session: AsyncSession, one: Draft, row: Any) -> Outcome:
+def _outcome(session: events.Notes, one: Draft, row: Any) -> Outcome:
     if row.outcome == "stored":
         message = _message(one, row, one.message_type, one.text, one.media_url, one.reply_to)
         change = events.message_change(

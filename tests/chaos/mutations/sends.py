@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db import Database
 from app.domain.messages.sending import Draft, Outcome, Sent, send_batch
 from app.realtime import writer
 from app.realtime.writer import Writer
@@ -19,6 +20,11 @@ from tests.chaos.mutations.declared import fire, mutation, one_in, replace
 
 class Undone(Exception):
     """The transaction was rolled back on purpose."""
+
+
+def in_a_session() -> None:
+    """Batches have a whole transaction, in which more may be done than to send."""
+    replace(Database, "single", lambda _: Database.transaction)
 
 
 class Numbered(msgspec.Struct):
@@ -116,6 +122,7 @@ def hole_in_seq() -> None:
 
         return batch
 
+    in_a_session()
     replace(writer, "send_batch", skipping)
 
 
@@ -163,6 +170,7 @@ def removed_may_send() -> None:
 
         return batch
 
+    in_a_session()
     replace(writer, "send_batch", blind)
 
 
