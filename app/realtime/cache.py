@@ -31,7 +31,7 @@ EXPIRY = 24 * 3600
 NAMED_FIELDS = 4
 """Of a hash: low, high, bytes, edited; and floor, once it is known."""
 
-WHY: Final[tuple[Literal["beyond", "missing", "unproven"], ...]] = ("beyond", "missing", "unproven")
+WHY: Final[tuple[Literal["beyond", "missing", "unproven", "behind"], ...]] = ("beyond", "missing", "unproven", "behind")
 """As `cache_read.lua` counts them."""
 
 WRITE = (Path(__file__).parent / "cache_write.lua").read_text(encoding="utf-8")
@@ -40,12 +40,16 @@ READ = (Path(__file__).parent / "cache_read.lua").read_text(encoding="utf-8")
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A page to prove: seqs `low … high` (inclusive), true for `edited_position`."""
+    """A page to prove: seqs `low … high` (inclusive), true for `edited_position`.
+
+    If `newest` is given, only while no later message is cached.
+    """
 
     conversation: UUID
     low: int
     high: int
     edited_position: int
+    newest: int = 0
 
 
 class Write(NamedTuple):
@@ -62,9 +66,10 @@ Standing = Literal["whole", "missing", "behind"]
 
 
 class Missed(msgspec.Struct, frozen=True):
-    """Not proven. `why`: no hash at all, a hash that does not prove it, a page older than it holds, or no Redis."""
+    """Not proven. `why`: no hash at all, a hash that does not prove it, a page older than it holds, one that newer
+    messages follow than whoever asks knows, or no Redis."""
 
-    why: Literal["missing", "unproven", "beyond", "away"]
+    why: Literal["missing", "unproven", "beyond", "behind", "away"]
 
     @property
     def rebuild(self) -> bool:
@@ -122,7 +127,7 @@ class Cache:
         if self._read is None:
             self._read = redis.register_script(READ)
         keys = [key_of(page.conversation) for page in wanted]
-        numbers = [number for page in wanted for number in (page.low, page.high, page.edited_position)]
+        numbers = [number for page in wanted for number in (page.low, page.high, page.edited_position, page.newest)]
         answers = await self._read(keys=keys, args=numbers, client=redis)
         return [one if isinstance(one, bytes) else Missed(WHY[one]) for one in answers]
 

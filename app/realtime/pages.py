@@ -7,7 +7,6 @@ What it cannot prove, or when Redis is away, comes from Postgres; a page that it
 
 from __future__ import annotations
 
-from asyncio import Future, get_running_loop
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
@@ -25,8 +24,7 @@ from app.realtime.cache import Cache, Missed, Wanted
 
 LARGEST_FLIGHT = 64
 MOST_WAITING = 2_000
-OLD = Missed("beyond")
-"""Older than what the cache keeps: it is not asked."""
+NOTHING = Span(1, 0, has_more=False)
 
 ASKED = Counter("chat_cache_pages", "Pages asked of the cache, by what it had.", ["had"])
 _HITS = ASKED.labels("page")
@@ -62,47 +60,53 @@ class Pages:
             Invalid: the page asked for makes no sense.
             Unavailable: the database is away.
         """
-        head = self._access.known(conversation, caller)
-        if head is None:
+        known = self._access.known(conversation, caller)
+        if known is None:
             head = await beside(admission, self._access.ask(conversation, caller))
-            span = span_of(ask, head.last_seq)
-            found = await self._ask_cache(head, span)
         else:
-            try:
-                span = span_of(ask, head.last_seq)
-            except Invalid:
-                await admission
-                raise
-            found = await beside(admission, self._ask_cache(head, span))
-        messages = found if isinstance(found, bytes) else await self._read(head, span, found)
-        return assemble(messages, head.position, has_more=span.has_more)
+            page = await self._known(known, ask, admission)
+            if page is not None:
+                return page
+            head = await self._access.ask(conversation, caller)
+        span = span_of(ask, head.last_seq)
+        return assemble(await self._messages(head, span), head.position, has_more=span.has_more)
 
-    def _ask_cache(self, head: Head, span: Span) -> Future[bytes | Missed]:
+    async def _known(self, head: Head, ask: Ask, admission: Awaitable[None]) -> bytes | None:
+        """The page, if the cache proves it and knows of nothing newer: what another process committed and cached
+        before it was acknowledged may not have been heard here yet."""
+        try:
+            span = span_of(ask, head.last_seq)
+        except Invalid:
+            span = NOTHING
+        if not self._is_kept(head, span):
+            await admission
+            return None
+        wanted = Wanted(head.conversation, span.low, span.high, head.edited_position, head.last_seq)
+        found = await beside(admission, self._proofs.ask(wanted))
+        if isinstance(found, Missed):
+            return None
+        _HITS.inc()
+        return assemble(found, head.position, has_more=span.has_more)
+
+    async def _messages(self, head: Head, span: Span) -> bytes:
         if span.high < span.low:
-            return _done(b"")
-        if span.low <= head.last_seq - self._cache.most:
-            return _done(OLD)
-        return self._proofs.ask(Wanted(head.conversation, span.low, span.high, head.edited_position))
-
-    async def _read(self, head: Head, span: Span, missed: Missed) -> bytes:
-        if missed.rebuild:
-            self._rebuild(head.conversation)
+            return b""
+        if self._is_kept(head, span):
+            found = await self._proofs.call(Wanted(head.conversation, span.low, span.high, head.edited_position))
+            if not isinstance(found, Missed):
+                _HITS.inc()
+                return found
+            _MISSES[found.why].inc()
+            if found.rebuild:
+                self._rebuild(head.conversation)
         async with self._database.look() as reader:
             return b",".join([data for _, _, data in await read_span(reader, head.conversation, span)])
 
+    def _is_kept(self, head: Head, span: Span) -> bool:
+        return span.high >= span.low > head.last_seq - self._cache.most
+
     async def _prove(self, wanted: Sequence[Wanted]) -> Sequence[bytes | Missed]:
         try:
-            found: Sequence[bytes | Missed] = await self._accelerator.call(
-                lambda redis: self._cache.pages(redis, wanted)
-            )
+            return await self._accelerator.call(lambda redis: self._cache.pages(redis, wanted))
         except Away:
-            found = [Missed("away")] * len(wanted)
-        for one in found:
-            (_MISSES[one.why] if isinstance(one, Missed) else _HITS).inc()
-        return found
-
-
-def _done(found: bytes | Missed) -> Future[bytes | Missed]:
-    answer: Future[bytes | Missed] = get_running_loop().create_future()
-    answer.set_result(found)
-    return answer
+            return [Missed("away")] * len(wanted)

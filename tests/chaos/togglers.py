@@ -45,6 +45,8 @@ class Toggler:
 
         With an event they stay away for longer than a removal may take to be felt, unless it comes first.
         """
+        for place in self._stage.places:  # so that every process knows them as a reader
+            await self._get(place, f"{self._path}/messages/?limit=1")
         removed = self._dice.random() < 0.6
         if removed:
             out = await self._do(self.admin, "remove_member", {"user": self.person.id})

@@ -98,6 +98,19 @@ async def test_a_deleted_text_is_served_by_nobody_and_the_cache_is_rebuilt(
         await eventually(lambda node=node: is_served_from(held, ada.at(node), engines))  # type: ignore[misc]
 
 
+async def test_what_was_acknowledged_is_on_every_page_at_once_heard_or_not(breakable: Breakable, nodes: Nodes) -> None:
+    ada = await nodes.one.register("Ada")
+    engines = await ada.converse()
+    (await ada.say(engines, "first")).good(201)
+    for _ in range(2):
+        assert await texts(ada.at(nodes.two), engines) == ["first"]
+    breakable.losses.lose(b"PUBLISH")
+    for said in range(20):
+        (await ada.say(engines, str(said))).good(201)
+        assert (await texts(ada.at(nodes.two), engines))[-1] == str(said)
+    assert breakable.losses.lost >= 20
+
+
 async def texts(person: Person, conversation: str) -> list[str]:
     page = await person.page(conversation)
     assert all((message["text"] == "") == (message["deleted_at"] is not None) for message in page)

@@ -61,10 +61,10 @@ async def rebuild(redis: Redis, cache: Cache, edited_position: int, *entries: tu
 
 
 async def page(
-    redis: Redis, cache: Cache, low: int, high: int, edited_position: int = 0
+    redis: Redis, cache: Cache, low: int, high: int, edited_position: int = 0, newest: int = 0
 ) -> list[tuple[int, str]] | Missed:
     """(seq, text) of each message of the page."""
-    (found,) = await cache.pages(redis, [Wanted(CONVERSATION, low, high, edited_position)])
+    (found,) = await cache.pages(redis, [Wanted(CONVERSATION, low, high, edited_position, newest)])
     if isinstance(found, Missed):
         return found
     return [(one["seq"], one["text"]) for one in msgspec.json.decode(b"[%b]" % found)]
@@ -76,6 +76,15 @@ async def held(redis: Redis, conversation: UUID = CONVERSATION) -> dict[str, int
     return {"messages": sum(name.isdigit() for name in names)} | {
         name: int(value) for name, value in names.items() if not name.isdigit()
     }
+
+
+async def test_a_page_that_newer_messages_follow_is_proven_to_those_who_know_of_them(
+    redis: Redis,
+) -> None:
+    cache = Cache()
+    await rebuild(redis, cache, 0, (1, 1, "one"), (2, 2, "two"), (3, 3, "three"))
+    assert await page(redis, cache, 1, 2, newest=2) == Missed("behind")
+    assert await page(redis, cache, 1, 2, newest=3) == await page(redis, cache, 1, 2) == [(1, "one"), (2, "two")]
 
 
 async def test_messages_written_live_are_served_in_order(redis: Redis) -> None:

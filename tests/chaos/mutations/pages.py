@@ -83,7 +83,7 @@ def changes_skip_one() -> None:
 @mutation("I15", reading.the_cache_never_lies, rate=CALM, seconds=10.0)
 def cache_not_proven() -> None:
     """The cache writes of edits are lost, which is allowed, and a page is served unproven, which is not."""
-    proof = "local whole = (tonumber(held[count + 1]) or 0) == edited"
+    proof = "local whole = (held[count + 1] or '0') == edited"
     assert proof in cache.READ
     credulous = cache.READ.replace(proof, "local whole = true")
 
@@ -92,7 +92,7 @@ def cache_not_proven() -> None:
             found: list[bytes | Missed] = await ask(self, redis, wanted)
             for at, page in enumerate(wanted):
                 if isinstance(found[at], Missed):
-                    numbers = (page.low, page.high, page.edited_position)
+                    numbers = (page.low, page.high, page.edited_position, page.newest)
                     (answer,) = await redis.eval(credulous, 1, key_of(page.conversation), *numbers)
                     if isinstance(answer, bytes):
                         fire()
