@@ -13,7 +13,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 
 from app.api.answers import CallersRequest, passed_on
-from app.api.authentication import ADMITTED_LATER, JUDGED_LATER
+from app.api.authentication import ADMITTED_LATER
 from app.api.problems import documented
 from app.db import Session
 from app.domain.messages import details, editing, sending
@@ -90,7 +90,7 @@ class MessageController(Controller):
 
     @post(
         "/",
-        opt=JUDGED_LATER,
+        opt=ADMITTED_LATER,
         operation_id="sendMessage",
         summary="Send a message",
         description="A retry with the same `client_id` (or `Idempotency-Key`) stores nothing twice.",
@@ -108,7 +108,7 @@ class MessageController(Controller):
         sender: NamedDependency[SkipValidation[sending.Sender]],
         idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
     ) -> Response[bytes]:
-        return _sent(await sender.send(data.draft(conversation_id, request.user, idempotency_key)))
+        return _sent(await sender.send(data.draft(conversation_id, request.user, idempotency_key), request.auth))
 
     @get(
         "/",

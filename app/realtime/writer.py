@@ -2,17 +2,19 @@
 
 Sends that arrive while two writes are in flight wait for the next one, and one transaction writes them all. Two, so
 that one is prepared while the other waits for Postgres; the conversations' locks, taken in order, keep them apart. A
-flight's order: fold equal keys, ask the throttles once, write, COMMIT, hand over (cache and bus, by the transaction),
-give back what was taken and not stored. A batch that fails is run again conversation by conversation, then message by
-message, so that what cannot be stored fails alone; a conversation whose lock was not to be had answers 503 instead.
+flight's order: fold equal keys, ask the throttles once, drop what was not admitted, write, COMMIT, hand over (cache
+and bus, by the transaction), give back what was taken and not stored. A batch that fails is run again conversation by
+conversation, then message by message, so that what cannot be stored fails alone; a conversation whose lock was not to
+be had answers 503 instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Collection, Sequence
+from typing import NamedTuple
 
 from app.db import Database
-from app.domain.errors import Mismatch, OutcomeUnknown, Unavailable
+from app.domain.errors import ChatError, Mismatch, OutcomeUnknown, Unavailable
 from app.domain.errors import Throttled as Refused
 from app.domain.messages.sending import Draft, Outcome, Sent, Throttled, send_batch
 from app.realtime.batching import Batcher
@@ -26,18 +28,25 @@ MOST_WAITING = 4_000
 MESSAGE_POLICIES = ("messages", "user")
 
 
+class Letter(NamedTuple):
+    """A send, and whether the request it came in may be made at all (None: that was judged before)."""
+
+    draft: Draft
+    admission: Awaitable[None] | None
+
+
 class Writer:
     """Sends messages; `stop()` lets what is queued be written."""
 
     def __init__(self, database: Database, throttles: Throttles) -> None:
         self._database = database
         self._throttles = throttles
-        self._sends: Batcher[Draft, Sent] = Batcher(
+        self._sends: Batcher[Letter, Sent] = Batcher(
             self._fly, largest=LARGEST_BATCH, waiting=MOST_WAITING, flights=FLIGHTS
         )
 
-    async def send(self, draft: Draft) -> Sent:
-        """Store `draft` and answer once it is committed.
+    async def send(self, draft: Draft, admission: Awaitable[None] | None = None) -> Sent:
+        """Store `draft` and answer once it is committed. `admission` is waited for beside the throttles of messages.
 
         Raises:
             NotFound, Forbidden, Unauthenticated: the sender may not write there.
@@ -46,27 +55,35 @@ class Writer:
             Throttled: the sender has sent too much.
             Unavailable, OutcomeUnknown: the database is away, busy, or was lost during COMMIT.
         """
-        return await self._sends.call(draft)
+        return await self._sends.call(Letter(draft, admission))
 
     async def drain(self) -> None:
         """Wait until everything queued is answered."""
         await self._sends.drain()
 
-    async def _fly(self, drafts: Sequence[Draft]) -> Sequence[Sent | Exception]:
+    async def _fly(self, letters: Sequence[Letter]) -> Sequence[Sent | Exception]:
+        drafts = [one.draft for one in letters]
         first, twins = _folded(drafts)
         verdicts = await self._throttles.take([Demand(MESSAGE_POLICIES, str(one.sender)) for one in first])
-        outcomes = await self._judge(first, verdicts)
+        refusals = [await _refusal(one.admission) for one in letters]
+        admitted = {at for (at, _), refusal in zip(twins, refusals, strict=True) if refusal is None}
+        outcomes = await self._judge(first, verdicts, admitted)
         await self._throttles.give_back(
             [verdict for verdict, outcome in zip(verdicts, outcomes, strict=True) if not _counts(outcome)]
         )
-        return [_answer(drafts[i], first[at], outcomes[at], i_is_twin) for i, (at, i_is_twin) in enumerate(twins)]
+        return [
+            refusals[i] or _answer(drafts[i], first[at], outcomes[at], i_is_twin)
+            for i, (at, i_is_twin) in enumerate(twins)
+        ]
 
-    async def _judge(self, drafts: Sequence[Draft], verdicts: Sequence[Verdict]) -> list[Sent | Exception]:
+    async def _judge(
+        self, drafts: Sequence[Draft], verdicts: Sequence[Verdict], admitted: Collection[int]
+    ) -> list[Sent | Exception]:
         """Write what may go on: allowed ones, and throttled ones with a key, which may be replays."""
         going = [
             at
             for at, (one, v) in enumerate(zip(drafts, verdicts, strict=True))
-            if v.allowed or one.client_id is not None
+            if at in admitted and (v.allowed or one.client_id is not None)
         ]
         written = await self._write([drafts[at] for at in going], [not verdicts[at].allowed for at in going])
         answers: list[Sent | Exception] = [Unavailable() if v.allowed else v.error() for v in verdicts]
@@ -104,6 +121,15 @@ class Writer:
             for at, outcome in zip(places, part, strict=True):
                 answers[at] = outcome
         return answers
+
+
+async def _refusal(admission: Awaitable[None] | None) -> Exception | None:
+    try:
+        if admission is not None:
+            await admission
+    except ChatError as error:
+        return error
+    return None
 
 
 def _folded(drafts: Sequence[Draft]) -> tuple[list[Draft], list[tuple[int, bool]]]:

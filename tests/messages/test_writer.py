@@ -93,6 +93,28 @@ async def test_a_twin_with_another_body_is_a_mismatch(scene: Scene, writer: Writ
     assert isinstance(refused, Mismatch)
 
 
+async def test_what_is_not_admitted_is_not_stored_and_takes_nothing(
+    database: Database, scene: Scene, accelerator: Accelerator
+) -> None:
+    throttles = Throttles(accelerator, PLENTY | {"messages": Rate(2, 60), "requests": Rate(1, 60)})
+    writer = Writer(database, throttles)
+    twins = [draft(scene.conversation, scene.ada, "text", "hello", client_id="a")] * 2
+    admissions = [throttles.admission(str(scene.ada.user)) for _ in range(3)]
+    first, twin, refused = await asyncio.gather(
+        *(writer.send(one, admission) for one, admission in zip(twins, admissions, strict=False)),
+        writer.send(draft(scene.conversation, scene.ada, "text", "no"), admissions[2]),
+        return_exceptions=True,
+    )
+    assert codes([first, twin, refused]) == ["sent", "throttled", "throttled"]
+    assert isinstance(refused, Throttled)
+    assert refused.policy == "requests"
+    # One of two was taken: the other is left.
+    assert message(await writer.send(draft(scene.conversation, scene.ada, "text", "next"))).seq == 2
+    with pytest.raises(Throttled) as full:
+        await writer.send(draft(scene.conversation, scene.ada, "text", "too much"))
+    assert full.value.policy == "messages"
+
+
 async def test_a_throttled_sender_is_refused_and_a_replay_answered(
     database: Database, scene: Scene, accelerator: Accelerator
 ) -> None:

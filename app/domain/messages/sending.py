@@ -6,7 +6,7 @@ outcomes, and what was stored is recorded. Equal keys (conversation, sender, cli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
@@ -70,7 +70,7 @@ Outcome = Sent | Throttled | ChatError
 class Sender(Protocol):
     """What REST and sockets send through; `app.realtime.writer.Writer` is one."""
 
-    async def send(self, draft: Draft) -> Sent: ...
+    async def send(self, draft: Draft, admission: Awaitable[None] | None = None) -> Sent: ...
 
 
 REFUSALS: dict[str, Callable[[], ChatError]] = {
