@@ -73,7 +73,7 @@ class Single:
         cursor = self._connection.cursor(row_factory=namedtuple_row)
         try:
             await cursor.execute(_compiled(statement, self._dialect), parameters, prepare=True)
-            return await cursor.fetchall()
+            rows = await cursor.fetchall()
         except psycopg.Error as error:
             if self._connection.closed:
                 raise OutcomeUnknown from error
@@ -81,6 +81,9 @@ class Single:
             if meaning is None:
                 raise
             raise meaning from error
+        if self._connection.info.transaction_status != TransactionStatus.IDLE:
+            raise OutcomeUnknown  # a transaction is still open: nothing is committed, whatever was answered
+        return rows
 
 
 HandOver = Callable[[list[Outgoing]], Awaitable[None]]
@@ -164,8 +167,7 @@ class Database:
             Unavailable: the database is away, its pool is exhausted, or a lock was not to be had.
             OutcomeUnknown: the connection was lost before the answer.
         """
-        async with asyncio.timeout(TRANSACTION_SECONDS), self._taken() as connection:
-            driver = await _driver(connection)
+        async with asyncio.timeout(TRANSACTION_SECONDS), self._living() as (connection, driver):
             single = Single(driver, self.engine.dialect)
             try:
                 yield single
@@ -203,6 +205,20 @@ class Database:
         async with self.look() as reader:
             return await verb(reader, *arguments, **named)
 
+    @asynccontextmanager
+    async def _living(self) -> AsyncIterator[tuple[AsyncConnection, psycopg.AsyncConnection[Any]]]:
+        """A connection and the driver's own. Those that ended while they waited in the pool are passed over: who found
+        out by sending something would not know what became of it."""
+        while True:
+            async with self._taken() as connection:
+                driver = (await connection.get_raw_connection()).driver_connection
+                assert isinstance(driver, psycopg.AsyncConnection)
+                if not _has_ended(driver):
+                    yield connection, driver
+                    return
+                # Not to be asked for another one: that would not be set to commit by itself.
+                await connection.invalidate()
+
     async def _committed(self, by: AsyncSession | Single) -> None:
         events, errands = recorded(by), entrusted(by)
         if errands:
@@ -213,17 +229,6 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
-
-
-async def _driver(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
-    """The driver's own connection. Those that ended while they waited in the pool are passed over: who found out by
-    sending something would not know what became of it."""
-    while True:
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert isinstance(driver, psycopg.AsyncConnection)
-        if not _has_ended(driver):
-            return driver
-        await connection.invalidate()
 
 
 def _has_ended(driver: psycopg.AsyncConnection[Any]) -> bool:

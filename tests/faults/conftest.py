@@ -71,6 +71,7 @@ def breakable(started: Processes, database_url: str, valkey: Valkey) -> Iterator
 async def nodes(breakable: Breakable) -> AsyncIterator[Nodes]:
     found = Nodes(Node(breakable.one.url), Node(breakable.two.url))
     yield found
+    breakable.losses.stop()
     await found.one.close()
     await found.two.close()
 

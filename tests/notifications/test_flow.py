@@ -15,7 +15,7 @@ from app.realtime.presence import WHOLE
 from app.settings import Settings
 from app.tasks import mails, notifications
 from app.wiring import make_celery
-from tests.support.client import API, Node, Person
+from tests.support.client import API, Node, Person, eventually
 from tests.support.mailbox import link_of, text_of
 from tests.support.places import Place, placed
 from tests.support.servers import TestPostgres
@@ -143,19 +143,20 @@ async def test_what_is_read_between_decision_and_mail_is_not_mailed(node: Node, 
     message = (await ada.say(engines, "hello")).body
     sweep()
     await becomes(grace, engines, message["id"], [("mail", "due"), ("app", "sent")])
-    await grace.call("PUT", f"/conversations/{engines}/read/", {"seq": 1})
-    # As if half a minute had passed: the mail is due again, and asks once more whether it is wanted.
     with psycopg.connect(place.settings.libpq_url, autocommit=True) as connection:
-        due = None
-        for _ in range(200):
-            due = connection.execute(
-                "UPDATE mails SET due_at = now() - interval '1 s' WHERE user_id = %s AND kind = 'unread'"
-                " AND attempts = 1 AND claimed_at IS NULL RETURNING id",
-                [grace.id],
-            ).fetchone()
-            if due:
-                break
-            await asyncio.sleep(0.05)
+
+        def put_off() -> bool:
+            """The first try has been refused."""
+            mail = "SELECT 1 FROM mails WHERE user_id = %s AND kind = 'unread' AND attempts = 1 AND claimed_at IS NULL"
+            return connection.execute(mail, [grace.id]).fetchone() is not None
+
+        await eventually(put_off)
+        await grace.call("PUT", f"/conversations/{engines}/read/", {"seq": 1})
+        # As if half a minute had passed: the mail is due again, and asks once more whether it is wanted.
+        due = connection.execute(
+            "UPDATE mails SET due_at = now() - interval '1 s' WHERE user_id = %s AND kind = 'unread' RETURNING id",
+            [grace.id],
+        ).fetchone()
     assert due
     mails.send_mail.apply_async((str(due[0]),))
     await becomes(grace, engines, message["id"], [("mail", "read elsewhere"), ("app", "sent")])

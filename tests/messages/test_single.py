@@ -1,0 +1,76 @@
+"""One statement that is a transaction of its own: committed before it is answered, or not said to be."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from app.db import Database
+from app.domain.errors import OutcomeUnknown, Unavailable
+from app.domain.messages.sending import draft, send_batch
+from tests.support.scene import Scene
+
+
+def count(database_url: str, conversation: UUID) -> int:
+    """As another connection sees it: what is committed."""
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT count(*) FROM messages WHERE conversation_id = %s", [conversation]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def send(database: Database, scene: Scene) -> None:
+    async with database.single() as single:
+        await send_batch(single, [draft(scene.conversation, scene.ada, "text", "hello")])
+
+
+async def test_it_is_committed_when_it_is_answered(database: Database, database_url: str, scene: Scene) -> None:
+    await send(database, scene)
+    assert count(database_url, scene.conversation) == 1
+
+
+async def test_connections_that_ended_in_the_pool_cost_nobody_an_answer(
+    database: Database, database_url: str, scene: Scene
+) -> None:
+    await send(database, scene)
+    async with database.single(), database.single():
+        pass  # two lie in the pool
+    with psycopg.connect(database_url, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'chat'"
+        )
+    for _ in range(3):
+        await send(database, scene)
+    # The new ones commit by themselves, too.
+    assert count(database_url, scene.conversation) == 4
+
+
+async def test_what_is_answered_inside_an_open_transaction_is_not_acknowledged(
+    database: Database, database_url: str, scene: Scene
+) -> None:
+    async def send_inside(database: Database) -> None:
+        async with database.single() as single:
+            await single._connection.set_autocommit(False)
+            await send_batch(single, [draft(scene.conversation, scene.ada, "text", "hello")])
+
+    with pytest.raises(OutcomeUnknown):
+        await send_inside(database)
+    assert count(database_url, scene.conversation) == 0
+    await send(database, scene)
+    assert count(database_url, scene.conversation) == 1
+
+
+async def test_a_busy_row_and_a_lost_connection_are_told_apart(database: Database) -> None:
+    with pytest.raises(Unavailable) as busy:
+        async with database.single() as single:
+            await single.execute(text("DO $$ BEGIN RAISE SQLSTATE '55P03'; END $$"), {})
+    assert busy.value.code == "busy"
+    with pytest.raises(OutcomeUnknown):
+        async with database.single() as single:
+            await single.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"), {})
+    async with database.single() as single:
+        assert (await single.execute(text("SELECT 1 AS one"), {}))[0].one == 1
