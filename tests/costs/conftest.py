@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from litestar import Litestar
 from sqlalchemy import event
 
 from app.db import Single
@@ -40,9 +41,10 @@ class Cost(msgspec.Struct):
 class Chat:
     """An application that trusts what it hears, a client of it, and its inside."""
 
-    def __init__(self, client: Client, runtime: Runtime) -> None:
+    def __init__(self, app: Litestar, client: Client) -> None:
+        self.app = app
         self.client = client
-        self.runtime = runtime
+        self.runtime = cast("Runtime", app.state.retiring)
 
     async def person(self, first_name: str = "Ada") -> Caller:
         return await person(self.runtime.database, first_name)
@@ -119,10 +121,10 @@ class Chat:
 async def chatting(settings: Settings, **changes: Any) -> AsyncIterator[Chat]:
     """The application on `settings`, with `changes`, unthrottled: what is allowed is still asked for."""
     app = create_app(msgspec.structs.replace(settings, **(UNTHROTTLED | changes)))
-    runtime = cast("Runtime", app.state.retiring)
     async with serving(app) as client:
-        await eventually(lambda: runtime.live.hub.trusted and runtime.bus.hearing)
-        yield Chat(client, runtime)
+        chat = Chat(app, client)
+        await eventually(lambda: chat.runtime.live.hub.trusted and chat.runtime.bus.hearing)
+        yield chat
 
 
 @pytest.fixture(scope="module")
