@@ -1,0 +1,183 @@
+"""At a million messages a request still reads about what it answers: rows read by the scans, per row answered.
+
+The statements are caught as the product says them, and explained with what they were given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+import pytest
+from sqlalchemy import event
+
+from app.db import Database, open_engine
+from app.domain.messages.changes import changes_after
+from app.domain.messages.inbox import inbox
+from app.domain.messages.newest import Asker, newest
+from app.domain.messages.pages import Span, read_span
+from app.domain.rows import uuid7
+from app.domain.users.callers import Caller
+from tests.support.scene import group, person
+from tests.support.servers import TestPostgres, worker_name
+
+MESSAGES = 1_000_000
+CONVERSATIONS = 50
+EACH = MESSAGES // CONVERSATIONS
+PAGE = 50
+MANY_MESSAGES = f"""
+    INSERT INTO messages (conversation_id, seq, id, sender_id, created_position, position, message_type, text, sent_at,
+                          updated_at)
+    SELECT conversation.id, seq, lpad(to_hex(seq), 32, '0')::uuid, conversation.created_by, 3 + seq, 3 + seq, 'text',
+           'This is message ' || seq, now(), now()
+    FROM conversations AS conversation, generate_series(1, {EACH}) AS seq
+"""
+OTHERS = 30_000
+MANY_PEOPLE = """
+    INSERT INTO users
+    SELECT made.*
+    FROM (SELECT users AS sample FROM users LIMIT 1) AS one, unnest(%s::uuid[]) AS stranger,
+         jsonb_populate_record(sample, jsonb_build_object('id', stranger, 'email', stranger || '@example.org')) AS made
+"""
+MANY_CONVERSATIONS = """
+    INSERT INTO conversations
+    SELECT made.*
+    FROM (SELECT conversations AS sample FROM conversations LIMIT 1) AS one, unnest(%s::uuid[]) AS stranger,
+         jsonb_populate_record(sample, jsonb_build_object('id', stranger)) AS made
+"""
+MANY_MEMBERS = """
+    INSERT INTO memberships
+    SELECT made.*
+    FROM (SELECT memberships AS sample FROM memberships LIMIT 1) AS one, unnest(%s::uuid[]) AS stranger,
+         jsonb_populate_record(sample, jsonb_build_object('conversation_id', stranger, 'user_id', stranger)) AS made
+"""
+"""Strangers, each alone in a conversation of their own: small tables are read whole, and rightly so."""
+
+TOLD = f"UPDATE conversations SET last_seq = {EACH}, position = 3 + {EACH}"
+
+
+class Plan(msgspec.Struct):
+    """What one statement did: rows read, by how each was found; and rows answered."""
+
+    scans: list[tuple[str, str, float]]
+    answered: float
+
+    @property
+    def per_row(self) -> float:
+        return sum(rows for _, _, rows in self.scans) / self.answered
+
+    @property
+    def whole(self) -> set[str]:
+        """Relations that were read from end to end, and were not empty."""
+        return {relation for node, relation, rows in self.scans if node == "Seq Scan" and rows}
+
+
+class Log:
+    """A database of a million messages, and somebody who is in all of its conversations."""
+
+    def __init__(self, database: Database, ada: Caller, conversation: UUID) -> None:
+        self.database = database
+        self.ada = ada
+        self.conversation = conversation
+        self._caught: list[tuple[str, Any]] = []
+
+    @contextmanager
+    def _catching(self) -> Iterator[None]:
+        def catch(_c: object, _k: object, statement: str, parameters: Any, *_: object) -> None:
+            self._caught.append((statement, parameters))
+
+        engine = self.database.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", catch)
+        try:
+            yield
+        finally:
+            event.remove(engine, "before_cursor_execute", catch)
+
+    async def explain(self, verb: Any, *arguments: Any, **named: Any) -> Plan:
+        """What the only statement of `verb` did."""
+        self._caught.clear()
+        async with self.database.transaction() as session:
+            with self._catching():
+                await verb(session, *arguments, **named)
+            ((statement, parameters),) = self._caught
+            connection = await session.connection()
+            rows = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+            plan = rows.scalar_one()[0]["Plan"]
+        return Plan(scans=list(_scans(plan)), answered=plan["Actual Rows"] * plan["Actual Loops"])
+
+
+def _scans(node: dict[str, Any]) -> Iterator[tuple[str, str, float]]:
+    """How a relation was read, which, and how many rows of it, those that were thrown away too."""
+    if "Relation Name" in node:
+        removed = [rows for name, rows in node.items() if name.startswith("Rows Removed by")]
+        rows = (node["Actual Rows"] + sum(removed)) * node["Actual Loops"]
+        yield node["Node Type"], node["Relation Name"], rows
+    for child in node.get("Plans", ()):
+        yield from _scans(child)
+
+
+def fill(url: str, strangers: list[UUID]) -> None:
+    """A connection of its own: those of the product end a statement long before it has written a million rows."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = off")
+        for statement in (MANY_MESSAGES, TOLD):
+            connection.execute(statement)
+        for statement in (MANY_PEOPLE, MANY_CONVERSATIONS, MANY_MEMBERS):
+            connection.execute(statement, [strangers])
+        connection.execute("ANALYZE")
+
+
+@pytest.fixture(scope="module")
+async def log(postgres: TestPostgres) -> AsyncIterator[Log]:
+    name = f"chat_{worker_name()}_costs"
+    url = postgres.create(name)
+    database = Database(open_engine(url.replace("postgresql:", "postgresql+psycopg:", 1)))
+    # Some came before Ada and some after her, as ids are by time.
+    strangers = [uuid7() for _ in range(OTHERS // 2)]
+    ada, grace = await person(database, "Ada"), await person(database, "Grace")
+    conversations = [await group(database, ada, grace) for _ in range(CONVERSATIONS)]
+    strangers += [uuid7() for _ in range(OTHERS // 2)]
+    try:
+        await asyncio.to_thread(fill, url, strangers)
+        yield Log(database, ada, conversations[CONVERSATIONS // 2])
+    finally:
+        await database.close()
+        postgres.drop(name)
+
+
+@pytest.mark.parametrize("last", [EACH, EACH // 2], ids=["newest", "deep"])
+async def test_a_page_of_messages_reads_each_and_its_sender(log: Log, last: int) -> None:
+    plan = await log.explain(read_span, log.conversation, Span(last - PAGE + 1, last, has_more=True))
+    assert plan.answered == PAGE
+    assert plan.per_row <= 2, plan
+    assert not plan.whole, plan
+
+
+@pytest.mark.parametrize("after", [3 + EACH - PAGE, 3 + EACH // 2], ids=["last", "behind"])
+async def test_changes_read_each_key_its_message_and_its_sender(log: Log, after: int) -> None:
+    """And the conversation twice."""
+    plan = await log.explain(changes_after, log.conversation, after, PAGE)
+    assert PAGE <= plan.answered <= PAGE + 1
+    assert plan.per_row <= 3 + 2 / PAGE, plan
+    assert not plan.whole, plan
+
+
+async def test_the_list_reads_each_conversation_and_membership_twice(log: Log) -> None:
+    """To find them, and for their lines; and the last message with its sender."""
+    plan = await log.explain(inbox, log.ada.user, limit=CONVERSATIONS)
+    assert plan.answered == CONVERSATIONS
+    assert plan.per_row <= 6, plan
+    assert not plan.whole, plan
+
+
+async def test_lists_read_together_read_each_membership_once(log: Log) -> None:
+    """The login and the account, too. Those are few rows here: how they are found is not what this is about."""
+    plan = await log.explain(newest, [Asker(log.ada.user, log.ada.session, CONVERSATIONS)])
+    assert plan.answered == CONVERSATIONS
+    assert plan.per_row <= 5 + 5 / CONVERSATIONS, plan
+    assert plan.whole <= {"login_sessions"}, plan
