@@ -26,7 +26,7 @@ WARM = 10
 SOCKETS = 40
 TIMES = 3
 MOST_BYTES = 34 * 1024
-"""28.5 to 29.6 thousand bytes on Python 3.11, and some for its other versions: what is to be seen is a thing more kept."""
+"""28.5 to 29.6 thousand bytes on Python 3.11, and some for its other versions: one thing more for each would show."""
 
 REQUEST = (
     "GET /ws/conversations HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
