@@ -163,6 +163,7 @@ class Runtime:
                 async with asyncio.timeout(WRITE_SECONDS):
                     await self.writer.drain()
                     await self.lists.drain()
+                    await self.live.access.drain()
             await self.live.stop()
             await asyncio.to_thread(self.dispatch.stop, HAND_OVER_SECONDS)
             self.passwords.close()

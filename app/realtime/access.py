@@ -90,6 +90,10 @@ class Access:
         """
         return self._asked.ask(Pair(conversation, caller.user, caller.session))
 
+    async def drain(self) -> None:
+        """Wait for what is under way, also where nobody waits for the answer any more: it holds a connection."""
+        await self._asked.drain()
+
     def hear(self, events: Iterable[Event]) -> None:
         """What was committed, here or elsewhere, in the order heard."""
         for event in events:
