@@ -120,6 +120,21 @@ async def test_lists_are_counted_too_and_refused_before_they_are_looked_at(
         problem(await api.get(f"{API}/conversations/{query}", headers=ada.headers), 429, "throttled")
 
 
+@pytest.mark.parametrize(
+    "body", ['{"message_type":"text","text":"hello"}', '{"message_type":"text"}', '{"text":1}', "{"]
+)
+async def test_sends_are_counted_too_and_nonsense_is_no_way_around(
+    settings: Settings, empty_redis_url: str, body: str
+) -> None:
+    async with running(settings, throttle_requests=Rate(2, 60)) as api:
+        ada = await join(api, "Ada")
+        headers = {**ada.headers, "content-type": "application/json"}
+        path = f"{API}/conversations/{uuid7()}/messages/"
+        statuses = [(await api.post(path, content=body, headers=headers)).status_code for _ in range(3)]
+    answered = 404 if "hello" in body else 400
+    assert statuses == [answered, answered, 429]
+
+
 async def test_asking_for_the_options_needs_no_login(api: Client) -> None:
     answered = await api.options(f"{API}/me/")
     assert answered.status_code == 204
