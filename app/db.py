@@ -34,6 +34,9 @@ T = TypeVar("T")
 CONNECT_SECONDS = 3
 POOL_SECONDS = 3
 TRANSACTION_SECONDS = 20
+MOST_ENDED = 16
+"""More than lie in a pool. A server that says something to every new connection is not asked for ever."""
+
 SESSION_SETTINGS = {
     "timezone": "UTC",
     "lock_timeout": "1s",
@@ -209,11 +212,11 @@ class Database:
     async def _living(self) -> AsyncIterator[tuple[AsyncConnection, psycopg.AsyncConnection[Any]]]:
         """A connection and the driver's own. Those that ended while they waited in the pool are passed over: who found
         out by sending something would not know what became of it."""
-        while True:
+        for more in reversed(range(MOST_ENDED + 1)):
             async with self._taken() as connection:
                 driver = (await connection.get_raw_connection()).driver_connection
                 assert isinstance(driver, psycopg.AsyncConnection)
-                if not _has_ended(driver):
+                if not more or not _has_ended(driver):
                     yield connection, driver
                     return
                 # Not to be asked for another one: that would not be set to commit by itself.

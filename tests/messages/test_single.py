@@ -49,6 +49,14 @@ async def test_connections_that_ended_in_the_pool_cost_nobody_an_answer(
     assert count(database_url, scene.conversation) == 4
 
 
+async def test_a_server_that_says_something_by_itself_is_not_asked_for_ever(
+    database: Database, database_url: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.db._has_ended", lambda _: True)
+    await send(database, scene)
+    assert count(database_url, scene.conversation) == 1
+
+
 async def test_what_is_answered_inside_an_open_transaction_is_not_acknowledged(
     database: Database, database_url: str, scene: Scene
 ) -> None:
