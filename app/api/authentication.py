@@ -17,7 +17,7 @@ from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.domain.errors import Unauthenticated
 from app.domain.users.addresses import client_address, network
@@ -89,7 +89,18 @@ class Authentication(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Raises Unauthenticated, Throttled, NotFound on operators' paths, or 415 for a body that is not JSON."""
         await self._admit(ASGIConnection(scope), scope["route_handler"].opt)
-        await next_app(scope, receive, send)
+        admission: Awaitable[None] | None = scope.get("auth")
+        if admission is None:
+            await next_app(scope, receive, send)
+            return
+
+        async def once_admitted(message: Message) -> None:
+            # Nonsense is no way around the throttle: before an error is told, the handler may not have waited for it.
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                await admission
+            await send(message)
+
+        await next_app(scope, receive, once_admitted)
 
     async def _admit(self, connection: ASGIConnection[Any, Any, Any, Any], opt: Mapping[str, Any]) -> None:
         if opt.get("public") or connection.scope.get("method") == "OPTIONS":

@@ -27,21 +27,10 @@ class StrictRequest(Request[Any, Any, Any]):
         except InternalServerException as error:
             raise ClientException("The body did not come to its end.") from error
 
-    async def admitted(self) -> None:
-        """Wait for the admission, where that is left to the handler: nonsense is no way around the throttle.
-
-        Raises:
-            Throttled: too many requests.
-        """
-        admission = self.scope.get("auth")
-        if admission is not None:
-            await admission
-
     async def json(self) -> Any:
         """The body as the type that the handler's `data` has.
 
         Raises:
-            Throttled: it is none, and whoever sends it may send nothing more (see `admitted`).
             SerializationException: it is no JSON.
             ValidationException: it is another JSON; `extra` says where.
         """
@@ -49,12 +38,10 @@ class StrictRequest(Request[Any, Any, Any]):
             try:
                 self._json = msgspec.json.decode(await self.body(), type=_type_of(self.route_handler))
             except msgspec.ValidationError as error:
-                await self.admitted()
                 place = _PLACE.search(str(error))
                 message = str(error)[: place.start()] if place else str(error)
                 raise ValidationException(extra=[{"key": place[1] if place else "", "message": message}]) from error
             except msgspec.DecodeError as error:
-                await self.admitted()
                 raise SerializationException(str(error)) from error
         return self._json
 

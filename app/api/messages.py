@@ -16,7 +16,6 @@ from app.api.answers import CallersRequest, passed_on
 from app.api.authentication import ADMITTED_LATER
 from app.api.problems import documented
 from app.db import Session
-from app.domain.errors import Invalid
 from app.domain.messages import details, editing, sending
 from app.domain.messages.content import LONGEST_CLIENT_ID, LONGEST_TEXT, LONGEST_URL
 from app.domain.messages.pages import LARGEST_PAGE, Ask
@@ -109,12 +108,7 @@ class MessageController(Controller):
         sender: NamedDependency[SkipValidation[sending.Sender]],
         idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
     ) -> Response[bytes]:
-        try:
-            draft = data.draft(conversation_id, request.user, idempotency_key)
-        except Invalid:
-            await request.auth
-            raise
-        return _sent(await sender.send(draft, request.auth))
+        return _sent(await sender.send(data.draft(conversation_id, request.user, idempotency_key), request.auth))
 
     @get(
         "/",

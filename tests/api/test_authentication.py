@@ -109,7 +109,7 @@ async def test_requests_of_a_user_are_counted_over_all_logins(settings: Settings
         assert (await api.get(f"{API}/me/", headers=eve.headers)).status_code == 200
 
 
-@pytest.mark.parametrize("query", ["", "?search=engines", "?cursor=nothing"])
+@pytest.mark.parametrize("query", ["", "?search=engines", "?cursor=nothing", "?limit=all"])
 async def test_lists_are_counted_too_and_refused_before_they_are_looked_at(
     settings: Settings, empty_redis_url: str, query: str
 ) -> None:
@@ -123,7 +123,7 @@ async def test_lists_are_counted_too_and_refused_before_they_are_looked_at(
 @pytest.mark.parametrize(
     "body", ['{"message_type":"text","text":"hello"}', '{"message_type":"text"}', '{"text":1}', "{"]
 )
-async def test_sends_are_counted_too_and_nonsense_is_no_way_around(
+async def test_sends_are_counted_too_and_nonsense_is_no_way_around_that(
     settings: Settings, empty_redis_url: str, body: str
 ) -> None:
     async with running(settings, throttle_requests=Rate(2, 60)) as api:
@@ -133,6 +133,15 @@ async def test_sends_are_counted_too_and_nonsense_is_no_way_around(
         statuses = [(await api.post(path, content=body, headers=headers)).status_code for _ in range(3)]
     answered = 404 if "hello" in body else 400
     assert statuses == [answered, answered, 429]
+
+
+async def test_pages_are_counted_too(settings: Settings, empty_redis_url: str) -> None:
+    async with running(settings, throttle_requests=Rate(4, 60)) as api:
+        ada = await join(api, "Ada")
+        path = f"{API}/conversations/{uuid7()}/messages/"
+        asked = [path, f"{path}?limit=0", f"{path}?limit=all", f"{path}?before=1&after=2"] * 2
+        statuses = [(await api.get(one, headers=ada.headers)).status_code for one in asked]
+    assert statuses == [404, 404, 400, 404] + [429] * 4
 
 
 async def test_asking_for_the_options_needs_no_login(api: Client) -> None:
