@@ -180,6 +180,21 @@ async def test_a_network_is_a_digest_in_the_database_and_only_there(
     assert {(one.subject in {row[1] for row in found}, one.person) for one in told.most_refused} == {(True, None)}
 
 
+async def test_an_hour_of_many_people_goes_in_portions(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = int(datetime.now(UTC).timestamp()) - 15 * 86_400
+    at = old - old % 60
+    flight = Flight("old", at // 60, [Count("messages", 60, str(uuid7()), at, 1, 0) for _ in range(5)])
+    async with desk.database.transaction() as session:
+        await arrivals.add(session, flight, desk.subjects)
+    monkeypatch.setattr(arrivals, "MOST_SWEPT", 2)
+    left = []
+    for _ in range(4):
+        async with desk.database.transaction() as session:
+            await arrivals.sweep(session)
+        left.append(len(await rows(desk)))
+    assert left == [3, 1, 0, 0]
+
+
 async def test_what_is_old_goes_hour_by_hour_and_sooner_when_there_is_too_much(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, fresh_database_url: str
 ) -> None:
