@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
+import time
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import structlog
 
 from app.cli.verbs import Verbs, load_beside
 from app.settings import Settings, load
@@ -14,10 +19,13 @@ if TYPE_CHECKING:
     from celery import Celery
     from litestar import Litestar
 
+log = structlog.get_logger(__name__)
+
 GRACE_SECONDS: Final = 12  # from SIGTERM to the last request's end; the whole stop has 20
 NOTICE_SECONDS: Final = 1.0  # of it, for balancers to find out
 KEEP_ALIVE_SECONDS: Final = 75  # longer than proxies in front keep theirs, so that they never write into a closing one
 LARGEST_FRAME: Final = 128 * 1024
+ANEW_SECONDS: Final = 2.0
 FLOWER_PORT: Final = 5555
 FLOWER_TASKS: Final = 10_000  # remembered, the newest
 
@@ -106,6 +114,26 @@ def worker(asked: argparse.Namespace) -> None:
     celery().worker_main(
         ["--quiet", "worker", f"--concurrency={asked.concurrency}", "--without-gossip", "--without-mingle"]
     )
+    if not _is_told_to_stop():
+        _begin_anew()
+
+
+def _is_told_to_stop() -> bool:
+    from celery.worker import state
+
+    # An exit code, and 0 is one.
+    return any(told is not None and told is not False for told in (state.should_stop, state.should_terminate))
+
+
+def _begin_anew() -> NoReturn:
+    """Celery gives up on an error that it did not foresee, such as one of its own client of Redis when that goes away
+    at the wrong moment, and says nothing of it in its exit code. As this very process: nobody need supervise it."""
+    log.error("worker_begins_anew", seconds=ANEW_SECONDS)
+    # Celery's own would only note that somebody wants an end.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    time.sleep(ANEW_SECONDS)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line
 
 
 def beat(asked: argparse.Namespace) -> None:
