@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from app import db
@@ -82,14 +84,27 @@ def postgres_not_asked_again() -> None:
 
         return note
 
+    def sulk() -> None:
+        if lost and time.monotonic() - lost[0] < LATE_SECONDS:
+            fire()
+            raise Unavailable(*db.AWAY)
+
     def sulking(connect: Any) -> Any:
         async def refuse(session: Any) -> None:
-            if lost and time.monotonic() - lost[0] < LATE_SECONDS:
-                fire()
-                raise Unavailable(*db.AWAY)
+            sulk()
             await connect(session)
+
+        return refuse
+
+    def sulking_alone(taken: Any) -> Any:
+        @asynccontextmanager
+        async def refuse(self: db.Database) -> AsyncIterator[Any]:
+            sulk()
+            async with taken(self) as connection:
+                yield connection
 
         return refuse
 
     replace(db, "_translate", noticing)
     replace(db, "_connect", sulking)
+    replace(db.Database, "_taken", sulking_alone)

@@ -49,17 +49,17 @@ def page_skips_one() -> None:
 def clock_orders() -> None:
     """The messages of a page are in the order of their ids, and so of the clocks of who made them."""
 
-    def sorting(messages: Any) -> Any:
-        async def sort(self: pages.Pages, door: Door, span: Span) -> bytes:
-            joined: bytes = await messages(self, door, span)
+    def sorting(assemble: Any) -> Any:
+        def sort(joined: bytes, position: int, *, has_more: bool) -> bytes:
             rows = msgspec.json.decode(b"[" + joined + b"]")
             ordered = sorted(rows, key=lambda row: row["id"])
             fire(ordered != rows)
-            return msgspec.json.encode(ordered)[1:-1]
+            page: bytes = assemble(msgspec.json.encode(ordered)[1:-1], position, has_more=has_more)
+            return page
 
         return sort
 
-    replace(pages.Pages, "_messages", sorting)
+    replace(pages, "assemble", sorting)
 
 
 @mutation("I4", reading.paging_is_complete)
