@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -121,19 +120,6 @@ class Chat:
         (lines,) = await self.do(newest, [self.asker(user)], cut=cut)
         assert lines is not None
         return lines
-
-    @contextmanager
-    def counted(self) -> Iterator[list[str]]:
-        """The statements executed meanwhile."""
-        statements: list[str] = []
-
-        def note(_c: object, _k: object, statement: str, *_: object) -> None:
-            statements.append(statement)
-
-        engine = self.database.engine.sync_engine
-        event.listen(engine, "before_cursor_execute", note)
-        yield statements
-        event.remove(engine, "before_cursor_execute", note)
 
     async def sql(self, statement: str, **values: object) -> list[tuple[object, ...]]:
         async with self.database.transaction() as session:

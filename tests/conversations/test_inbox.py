@@ -15,6 +15,7 @@ from app.domain.messages.conversation import detail
 from app.domain.messages.inbox import InboxPosition, discover, inbox, summary
 from app.domain.views import ConversationSummary
 from tests.conversations.conftest import Cast, Chat
+from tests.support.statements import asked
 
 
 async def walk(chat: Chat, user: UUID, limit: int, search: str | None = None) -> list[ConversationSummary]:
@@ -62,10 +63,10 @@ async def test_a_line_says_what_is_unread_and_what_was_said_last(chat: Chat, cas
 async def test_the_list_is_one_statement_and_so_is_the_snapshot(chat: Chat, cast: Cast) -> None:
     for _ in range(5):
         await chat.send(await chat.group(cast), cast.linus)
-    with chat.counted() as statements:
+    with asked(chat.database) as statements:
         assert len((await chat.do(inbox, cast.linus)).items) == 5
     assert len(statements) == 1
-    with chat.counted() as statements:
+    with asked(chat.database) as statements:
         assert await chat.snapshot(cast.linus) == await walk(chat, cast.linus, 50)
     assert len(statements) == 2
 

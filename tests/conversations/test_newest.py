@@ -9,6 +9,7 @@ from app.domain.conversations import directs, groups
 from app.domain.messages.inbox import inbox, page_of
 from app.domain.messages.newest import Asker, newest
 from tests.conversations.conftest import Cast, Chat
+from tests.support.statements import asked
 
 
 async def test_lists_asked_for_together_are_those_asked_for_alone(chat: Chat, cast: Cast) -> None:
@@ -23,7 +24,7 @@ async def test_lists_asked_for_together_are_those_asked_for_alone(chat: Chat, ca
         chat.asker(cast.eve, 3),
         Asker(cast.grace, chat.caller(cast.ada).session, 3),
     ]
-    with chat.counted() as statements:
+    with asked(chat.database) as statements:
         everything, three, fewer, nothing, refused = await chat.do(newest, askers)
     assert len(statements) == 1
     assert everything == (await chat.do(inbox, cast.ada)).items

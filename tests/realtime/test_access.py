@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import event
 
 from app.domain.conversations import doors, members
 from app.domain.conversations.doors import Door, Pair
@@ -21,6 +19,7 @@ from app.domain.users.models import LoginSession
 from app.realtime.access import Access
 from tests.realtime.conftest import Node, eventually
 from tests.support.scene import Scene, set_up
+from tests.support.statements import asked
 
 Nodes = tuple[Node, Node]
 
@@ -38,20 +37,6 @@ def _until(caller: Caller, end: float) -> Caller:
     return msgspec.structs.replace(caller, expires_at=end)
 
 
-@contextmanager
-def asked(node: Node) -> Iterator[list[str]]:
-    """The statements this node's requests ask Postgres meanwhile."""
-    statements: list[str] = []
-
-    def note(_c: object, _k: object, statement: str, *_: object) -> None:
-        statements.append(statement)
-
-    engine = node.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    yield statements
-    event.remove(engine, "before_cursor_execute", note)
-
-
 async def learn(node: Node, scene: Scene, *callers: Caller) -> None:
     for caller in callers:
         await node.live.access.ask(scene.conversation, caller)
@@ -61,7 +46,7 @@ async def learn(node: Node, scene: Scene, *callers: Caller) -> None:
 async def test_who_was_let_in_is_known_and_a_message_moves_what_is_known(nodes: Nodes, scene: Scene) -> None:
     here, there = nodes
     await learn(here, scene, scene.ada, scene.linus)
-    with asked(here) as statements:
+    with asked(here.database) as statements:
         first = here.live.access.known(scene.conversation, scene.linus)
     assert (statements, first) == ([], await there.live.access.ask(scene.conversation, scene.linus))
     own = await here.send(scene.conversation, scene.ada)
