@@ -1,9 +1,9 @@
 """The bus between processes, over Litestar's channels: the only file that names channels.
 
-A process's own events reach its own hub at once, before and without Redis; its echo is dropped. All processes hear the
-same few channels, conversations spread over them by hash, so that what one process says of a conversation stays in
-order and a batch costs one publish a channel. One pipeline carries the cache's writes and the publishes; it has the
-accelerator's deadline, and a sender never learns that it failed: who missed something finds it in Postgres.
+A process's own events reach its own hub at once, before and without Redis; its echo is dropped. All processes hear one
+channel: what one of them says stays in order, and a batch costs one publish and one echo. One pipeline carries the
+cache's writes and the publish; it has the accelerator's deadline, and a sender never learns that it failed: who missed
+something finds it in Postgres.
 """
 
 from __future__ import annotations
@@ -18,27 +18,19 @@ from litestar.channels import ChannelsPlugin, Subscriber
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from app.domain.events import Announced, Change, LoginsEnded, Outgoing, PoliciesChanged
+from app.domain.events import Change, Outgoing
 from app.realtime.accelerator import Accelerator, Away
 from app.realtime.backend import RedisBackend
 from app.realtime.envelopes import ORIGIN_BYTES, open_foreign, seal
-from app.realtime.signals import Event, Notice, Signal
+from app.realtime.signals import Event, Signal
 
 log = structlog.get_logger(__name__)
 
-SHARDS = 8
-CONVERSATIONS = tuple(f"chat:bus:{shard}" for shard in range(SHARDS))
-PEOPLE = "chat:bus:people"
+CHANNEL = "chat:bus"
 
 Hear = Callable[[Sequence[Event]], None]
 Rider = Callable[[Pipeline, Sequence[Outgoing]], Callable[[list[Any]], None] | None]
 """Puts commands of its own into the pipeline that publishes; what it returns is given their answers, errors too."""
-
-
-def channel_of(event: Event) -> str:
-    if isinstance(event, LoginsEnded | Announced | PoliciesChanged | Notice):
-        return PEOPLE
-    return CONVERSATIONS[event.conversation.int % SHARDS]
 
 
 class Straight(Subscriber):
@@ -73,7 +65,7 @@ class Bus:
         self.backend = BusBackend(accelerator, url, f"chat:bus:canary:{self.origin.hex()}", lambda: self._reconnected())
         self.backend.receive = self._receive
         self.plugin = ChannelsPlugin(
-            self.backend, channels=(*CONVERSATIONS, PEOPLE), subscriber_class=Straight, subscriber_max_backlog=1
+            self.backend, channels=(CHANNEL,), subscriber_class=Straight, subscriber_max_backlog=1
         )
 
     @property
@@ -86,7 +78,7 @@ class Bus:
         self._hear, self._reconnected = hear, reconnected
 
     async def start(self) -> None:
-        await self.plugin.subscribe((*CONVERSATIONS, PEOPLE))
+        await self.plugin.subscribe(CHANNEL)
 
     async def hand_over(self, events: list[Outgoing]) -> None:
         """Tell what was committed: this process's sockets at once, then the cache and everybody else. Never raises."""
@@ -99,15 +91,10 @@ class Bus:
         await self._fly(signals, ())
 
     async def _fly(self, events: Sequence[Any], riders: Sequence[Rider]) -> None:
-        parcels: dict[str, list[Event]] = {}
-        for event in events:
-            parcels.setdefault(channel_of(event), []).append(event)
-
         async def operation(redis: Redis) -> list[tuple[Callable[[list[Any]], None], list[Any]]]:
             async with redis.pipeline(transaction=False) as pipeline:
                 spans = [(*_ride(rider, pipeline, events),) for rider in riders]
-                for channel, parcel in parcels.items():
-                    pipeline.publish(channel, seal(self.origin, parcel))
+                pipeline.publish(CHANNEL, seal(self.origin, events))
                 # Errors stay answers: a Redis that is full refuses cache writes and still publishes.
                 answers = await pipeline.execute(raise_on_error=False)
             return [(take, answers[first:last]) for take, first, last in spans if take is not None]
