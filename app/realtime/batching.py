@@ -49,13 +49,17 @@ class Batcher(Generic[Item, Answer]):
         Raises:
             Unavailable: too many are waiting.
         """
-        if len(self._queue) >= self._most:
-            raise Unavailable("overloaded", "Too much is waiting to be done: try again.")
+        self.check()
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._queue.append((item, answer))
         if len(self._in_air) < self._flights:
             self._launch()
         return answer
+
+    def check(self) -> None:
+        """Raises Unavailable when too many are waiting."""
+        if len(self._queue) >= self._most:
+            raise Unavailable("overloaded", "Too much is waiting to be done: try again.")
 
     def _launch(self) -> None:
         task = asyncio.create_task(self._run())

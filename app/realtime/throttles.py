@@ -92,7 +92,7 @@ class Throttles:
         self._accelerator = accelerator
         self._script = accelerator.redis.register_script(SCRIPT)
         self._local = Counters(processes)
-        self._singles: Batcher[Demand, Verdict] = Batcher(self.take, largest=LARGEST, waiting=MOST_WAITING)
+        self._singles: Batcher[Demand, Verdict] = Batcher(self._take_mixed, largest=LARGEST, waiting=MOST_WAITING)
 
     def rate(self, policy: str, subject: str) -> Rate:
         """The limit of `policy` for `subject`: the rule, or an exception to it."""
@@ -124,13 +124,24 @@ class Throttles:
             return [self._take_here(one, rates) for one, rates in zip(demands, every, strict=True)]
         return _told(demands, every, answers)
 
+    async def _take_mixed(self, demands: Sequence[Demand]) -> list[Verdict]:
+        """Judge what several ask at once: each sees what those before it took of the same policies."""
+        # What demands have in common is sent once (`_asked`), so they go in runs.
+        order = sorted(range(len(demands)), key=lambda i: demands[i].policies)
+        verdicts = dict(zip(order, await self.take([demands[i] for i in order]), strict=True))
+        return [verdicts[i] for i in range(len(demands))]
+
     async def take_one(self, demand: Demand) -> Verdict:
         """One demand, sharing the call with those that other requests make at the same time.
 
         Raises:
             Unavailable: too many are waiting.
         """
-        return await self._singles.call(demand)
+        return await self.ask(demand)
+
+    def ask(self, demand: Demand) -> Future[Verdict]:
+        """The same, the verdict to come."""
+        return self._singles.ask(demand)
 
     async def give_back(self, verdicts: Sequence[Verdict]) -> None:
         """Undo takes whose purpose came to nothing: nothing is taken, and nothing was attempted.

@@ -1,11 +1,11 @@
 """The writer: all sends of this process, REST and socket, in group commits. Acknowledged means committed.
 
-Sends that arrive while two writes are in flight wait for the next one, and one transaction writes them all. Two, so
-that one is prepared while the other waits for Postgres; the conversations' locks, taken in order, keep them apart. A
-flight's order: fold equal keys, ask the throttles once, drop what was not admitted, write, COMMIT, hand over (cache
-and bus, by the transaction), give back what was taken and not stored. A batch that fails is run again conversation by
-conversation, then message by message, so that what cannot be stored fails alone; a conversation whose lock was not to
-be had answers 503 instead.
+The throttles are asked as a send arrives, with whatever else asks them then. Sends that arrive while two writes are in
+flight wait for the next one, and one statement writes them all. Two, so that one is prepared while the other waits for
+Postgres; the conversations' locks, taken in order, keep them apart. A flight's order: wait for the verdicts, fold equal
+keys, drop what was not admitted, write and commit, hand over (cache and bus, by the database's edge), give back what
+was taken and not stored. A batch that fails is run again conversation by conversation, then message by message, so
+that what cannot be stored fails alone; a conversation whose lock was not to be had answers 503 instead.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ MESSAGE_POLICIES = ("messages", "user")
 
 
 class Letter(NamedTuple):
-    """A send, and whether the request it came in may be made at all (None: that was judged before)."""
+    """A send, what the throttles of messages say to it, and whether the request it came in may be made at all (None:
+    that was judged before)."""
 
     draft: Draft
+    verdict: Awaitable[Verdict]
     admission: Awaitable[None] | None
 
 
@@ -55,7 +57,9 @@ class Writer:
             Throttled: the sender has sent too much.
             Unavailable, OutcomeUnknown: the database is away, busy, or was lost during COMMIT.
         """
-        return await self._sends.call(Letter(draft, admission))
+        self._sends.check()
+        verdict = self._throttles.ask(Demand(MESSAGE_POLICIES, str(draft.sender)))
+        return await self._sends.call(Letter(draft, verdict, admission))
 
     async def drain(self) -> None:
         """Wait until everything queued is answered."""
@@ -63,13 +67,17 @@ class Writer:
 
     async def _fly(self, letters: Sequence[Letter]) -> Sequence[Sent | Exception]:
         drafts = [one.draft for one in letters]
-        first, twins = _folded(drafts)
-        verdicts = await self._throttles.take([Demand(MESSAGE_POLICIES, str(one.sender)) for one in first])
+        verdicts = [await one.verdict for one in letters]
         refusals = [await _refusal(one.admission) for one in letters]
+        first, twins, judges = _folded(drafts, verdicts)
         admitted = {at for (at, _), refusal in zip(twins, refusals, strict=True) if refusal is None}
-        outcomes = await self._judge(first, verdicts, admitted)
+        outcomes = await self._judge(first, [verdicts[judge] for judge in judges], admitted)
         await self._throttles.give_back(
-            [verdict for verdict, outcome in zip(verdicts, outcomes, strict=True) if not _counts(outcome)]
+            [
+                verdict
+                for i, (verdict, (at, _)) in enumerate(zip(verdicts, twins, strict=True))
+                if not _counts(verdict, outcomes[at], judged=judges[at] == i)
+            ]
         )
         return [
             refusals[i] or _answer(drafts[i], first[at], outcomes[at], i_is_twin)
@@ -132,19 +140,26 @@ async def _refusal(admission: Awaitable[None] | None) -> Exception | None:
     return None
 
 
-def _folded(drafts: Sequence[Draft]) -> tuple[list[Draft], list[tuple[int, bool]]]:
-    """The drafts without repetitions of a key, and for each draft (its place there, whether it is a repetition)."""
+def _folded(
+    drafts: Sequence[Draft], verdicts: Sequence[Verdict]
+) -> tuple[list[Draft], list[tuple[int, bool]], list[int]]:
+    """The drafts without repetitions of a key; for each draft (its place there, whether it is a repetition); and for
+    each place whose verdict it goes by: that of the first who is allowed."""
     first: list[Draft] = []
     places: dict[object, int] = {}
     twins: list[tuple[int, bool]] = []
-    for one in drafts:
+    judges: list[int] = []
+    for i, one in enumerate(drafts):
         at = places.get(one.key) if one.key is not None else None
         twins.append((len(first), False) if at is None else (at, True))
         if at is None:
             if one.key is not None:
                 places[one.key] = len(first)
             first.append(one)
-    return first, twins
+            judges.append(i)
+        elif verdicts[i].allowed and not verdicts[judges[at]].allowed:
+            judges[at] = i
+    return first, twins, judges
 
 
 def _answer(draft: Draft, first: Draft, outcome: Sent | Exception, is_twin: bool) -> Sent | Exception:
@@ -156,9 +171,9 @@ def _answer(draft: Draft, first: Draft, outcome: Sent | Exception, is_twin: bool
     return outcome
 
 
-def _counts(outcome: Sent | Exception) -> bool:
-    """Whether it stays an attempt, and taken if it was allowed: what was stored or may have been, or was refused by a
-    throttle; not a replay, nor what is refused for another reason."""
-    if isinstance(outcome, Sent):
-        return not outcome.replayed
-    return isinstance(outcome, OutcomeUnknown | Refused)
+def _counts(verdict: Verdict, outcome: Sent | Exception, *, judged: bool) -> bool:
+    """Whether it stays an attempt, and taken if it was allowed: that of what was stored or may have been, and of what
+    a throttle refused; not of a replay, nor of what is refused for another reason. `judged`: the message went by it."""
+    if isinstance(outcome, Refused):
+        return not verdict.allowed
+    return judged and (not outcome.replayed if isinstance(outcome, Sent) else isinstance(outcome, OutcomeUnknown))

@@ -80,9 +80,9 @@ async def test_other_routes_have_a_fixed_number_of_statements(
     assert await chat.statements(prepare) == statements
 
 
-async def test_a_send_is_three_round_trips_to_redis(chat: Chat) -> None:
-    """The throttle of requests, the throttles of messages, and the cache's writes with the publishes."""
-    assert await chat.calls(partial(sending, chat)) == 3
+async def test_a_send_is_two_round_trips_to_redis(chat: Chat) -> None:
+    """The throttles of requests and messages, asked together, and the cache's write with the publish."""
+    assert await chat.calls(partial(sending, chat)) == 2
 
 
 async def test_a_page_is_two_round_trips_to_redis(chat: Chat) -> None:

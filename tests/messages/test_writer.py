@@ -19,7 +19,7 @@ from app.domain.users.callers import Caller
 from app.domain.views import Message
 from app.realtime import writer as writers
 from app.realtime.accelerator import Accelerator
-from app.realtime.throttles import Throttles
+from app.realtime.throttles import Demand, Throttles, Verdict
 from app.realtime.writer import Writer
 from tests.support.scene import Scene, group, person
 
@@ -113,6 +113,38 @@ async def test_what_is_not_admitted_is_not_stored_and_takes_nothing(
     with pytest.raises(Throttled) as full:
         await writer.send(draft(scene.conversation, scene.ada, "text", "too much"))
     assert full.value.policy == "messages"
+
+
+async def test_a_message_sent_twice_at_once_is_taken_once(
+    database: Database, scene: Scene, accelerator: Accelerator
+) -> None:
+    writer = Writer(database, Throttles(accelerator, PLENTY | {"messages": Rate(3, 60)}))
+    twins = [draft(scene.conversation, scene.ada, "text", "hello", client_id="a")] * 3
+    assert codes(await send_all(writer, twins)) == ["sent"] * 3
+    more = [draft(scene.conversation, scene.ada, "text", f"more {n}") for n in range(3)]
+    assert codes(await send_all(writer, more)) == ["sent", "sent", "throttled"]
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+async def test_of_a_message_sent_twice_at_once_whichever_is_allowed_counts(
+    database: Database, scene: Scene, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch, allowed: int
+) -> None:
+    throttles = Throttles(accelerator, PLENTY | {"messages": Rate(2, 60)})
+    judging = throttles.ask
+
+    def in_turn(demand: Demand) -> asyncio.Future[Verdict]:
+        nonlocal asked
+        asked += 1
+        cost = 1 if asked == allowed else 3
+        return judging(Demand(demand.policies, demand.subject, cost))
+
+    asked = -1
+    monkeypatch.setattr(throttles, "ask", in_turn)
+    twins = [draft(scene.conversation, scene.ada, "text", "hello", client_id="a")] * 2
+    assert codes(await send_all(Writer(database, throttles), twins)) == ["sent", "sent"]
+    monkeypatch.undo()
+    more = [draft(scene.conversation, scene.ada, "text", f"more {n}") for n in range(2)]
+    assert codes(await send_all(Writer(database, throttles), more)) == ["sent", "throttled"]
 
 
 async def test_a_throttled_sender_is_refused_and_a_replay_answered(
