@@ -13,6 +13,9 @@ from typing import Generic, TypeVar, cast
 
 from app.domain.errors import Unavailable
 
+FEW = 24
+"""Not worth dividing: what a flight costs whatever it carries would be paid twice."""
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -68,7 +71,7 @@ class Batcher(Generic[Item, Answer]):
 
     async def _run(self) -> None:
         while self._queue:
-            flight = [self._queue.popleft() for _ in range(min(self._largest, len(self._queue)))]
+            flight = [self._queue.popleft() for _ in range(self._share())]
             try:
                 answers = await self._fly([item for item, _ in flight])
             except Exception as error:  # noqa: BLE001 - each waiting caller is told; nobody waits for ever
@@ -82,6 +85,12 @@ class Batcher(Generic[Item, Answer]):
                     waiting.set_result(answer)
         # In the step that found the queue empty, not a step later: a call in between would wait for nobody.
         self._in_air.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    def _share(self) -> int:
+        """How many fly next: of a long queue each flight takes its part. Who took all would keep the others empty, and
+        with everybody aboard nothing is prepared while the flight waits for its answer."""
+        waiting = len(self._queue)
+        return min(waiting, self._largest, max(FEW, -(-waiting // self._flights)))
 
     async def drain(self) -> None:
         """Wait until nothing is queued or in the air."""

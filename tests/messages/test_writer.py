@@ -131,14 +131,11 @@ async def test_of_a_message_sent_twice_at_once_whichever_is_allowed_counts(
 ) -> None:
     throttles = Throttles(accelerator, PLENTY | {"messages": Rate(2, 60)})
     judging = throttles.ask
+    costs = iter([1, 3] if allowed == 0 else [3, 1])
 
     def in_turn(demand: Demand) -> asyncio.Future[Verdict]:
-        nonlocal asked
-        asked += 1
-        cost = 1 if asked == allowed else 3
-        return judging(Demand(demand.policies, demand.subject, cost))
+        return judging(Demand(demand.policies, demand.subject, next(costs)))
 
-    asked = -1
     monkeypatch.setattr(throttles, "ask", in_turn)
     twins = [draft(scene.conversation, scene.ada, "text", "hello", client_id="a")] * 2
     assert codes(await send_all(Writer(database, throttles), twins)) == ["sent", "sent"]

@@ -1,0 +1,74 @@
+"""Flights: who waits shares the next one, a long queue is divided, a full one refuses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from app.domain.errors import Unavailable
+from app.realtime.batching import FEW, Batcher
+
+
+class Airline:
+    """Flights that land when told to, and what they carried."""
+
+    def __init__(self) -> None:
+        self.carried: list[list[int]] = []
+        self.landing = asyncio.Event()
+
+    async def fly(self, items: Sequence[int]) -> Sequence[int | Exception]:
+        self.carried.append(list(items))
+        await self.landing.wait()
+        return [ValueError(str(one)) if one < 0 else 2 * one for one in items]
+
+
+async def test_who_comes_while_a_flight_is_in_the_air_shares_the_next_one() -> None:
+    airline = Airline()
+    batcher = Batcher(airline.fly, largest=100, waiting=100)
+    answers = [batcher.ask(0)]
+    await asyncio.sleep(0)
+    answers += [batcher.ask(item) for item in (1, -2, 3)]
+    airline.landing.set()
+    told = await asyncio.gather(*answers, return_exceptions=True)
+    assert airline.carried == [[0], [1, -2, 3]]
+    assert [str(one) for one in told] == ["0", "2", "-2", "6"]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "flights", "carried"),
+    [(FEW, 2, [FEW]), (100, 2, [50, 25, 24, 1]), (1_000, 2, [128] * 6 + [116, 58, 29, 24, 5]), (100, 1, [100])],
+)
+async def test_a_long_queue_is_divided(waiting: int, flights: int, carried: list[int]) -> None:
+    airline = Airline()
+    batcher = Batcher(airline.fly, largest=128, waiting=1_000, flights=flights)
+    airline.landing.set()
+    # All of them wait before the first flight begins.
+    assert await asyncio.gather(*[batcher.ask(item) for item in range(waiting)]) == [2 * n for n in range(waiting)]
+    assert [len(one) for one in airline.carried] == carried
+
+
+async def test_no_more_flights_than_allowed() -> None:
+    airline = Airline()
+    batcher = Batcher(airline.fly, largest=10, waiting=100, flights=2)
+    answers = []
+    for item in range(3):
+        answers.append(batcher.ask(item))
+        await asyncio.sleep(0)
+    assert airline.carried == [[0], [1]]
+    airline.landing.set()
+    assert await asyncio.gather(*answers) == [0, 2, 4]
+
+
+async def test_a_full_queue_refuses() -> None:
+    airline = Airline()
+    batcher = Batcher(airline.fly, largest=10, waiting=2)
+    answers = [batcher.ask(0), batcher.ask(1)]
+    with pytest.raises(Unavailable):
+        batcher.check()
+    with pytest.raises(Unavailable):
+        batcher.ask(2)
+    airline.landing.set()
+    assert await asyncio.gather(*answers) == [0, 2]
+    batcher.check()
