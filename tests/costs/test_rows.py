@@ -6,7 +6,7 @@ The statements are caught as the product says them, and explained with what they
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -14,13 +14,16 @@ from uuid import UUID
 import msgspec
 import psycopg
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
-from app.db import Database, open_engine
+from app.db import Database, Session, open_engine
+from app.domain.conversations.doors import Door, Pair, open_door, open_doors
+from app.domain.conversations.reading import move_cursor
 from app.domain.messages.changes import changes_after
 from app.domain.messages.inbox import inbox
 from app.domain.messages.newest import Asker, newest
 from app.domain.messages.pages import Span, read_span
+from app.domain.messages.sending import Sent, draft, send_batch
 from app.domain.rows import uuid7
 from app.domain.users.callers import Caller
 from tests.support.scene import group, person
@@ -58,6 +61,22 @@ MANY_MEMBERS = """
 """
 """Strangers, each alone in a conversation of their own: small tables are read whole, and rightly so."""
 
+CROWD = 1_000
+MANY_BEFORE_ADA = """
+    INSERT INTO memberships
+    SELECT made.*
+    FROM (SELECT memberships AS sample FROM memberships WHERE conversation_id = %(crowd)s LIMIT 1) AS one,
+         unnest(%(strangers)s::uuid[]) AS stranger,
+         jsonb_populate_record(sample, jsonb_build_object('user_id', stranger)) AS made
+"""
+ADA_LAST = "UPDATE memberships SET position = 5000 WHERE conversation_id = %(crowd)s AND user_id = %(ada)s"
+
+MEMBERSHIPS_READ = text(
+    "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'memberships'"
+)
+BEFORE_GENERIC = 6
+"""Times Postgres plans a prepared statement for what it is given before it considers not to."""
+
 TOLD = f"UPDATE conversations SET last_seq = {EACH}, position = 3 + {EACH}"
 
 
@@ -80,10 +99,11 @@ class Plan(msgspec.Struct):
 class Log:
     """A database of a million messages, and somebody who is in all of its conversations."""
 
-    def __init__(self, database: Database, ada: Caller, conversation: UUID) -> None:
+    def __init__(self, database: Database, ada: Caller, conversation: UUID, crowd: UUID) -> None:
         self.database = database
         self.ada = ada
         self.conversation = conversation
+        self.crowd = crowd  # one with a thousand members more
         self._caught: list[tuple[str, Any]] = []
 
     @contextmanager
@@ -110,6 +130,16 @@ class Log:
             plan = rows.scalar_one()[0]["Plan"]
         return Plan(scans=list(_scans(plan)), answered=plan["Actual Rows"] * plan["Actual Loops"])
 
+    async def memberships_read(self, verb: Callable[[Session], Awaitable[None]]) -> int:
+        """Rows of them that `verb` reads, once Postgres plans it no more for what it is given."""
+        async with self.database.transaction() as session:
+            for _ in range(BEFORE_GENERIC):
+                await verb(session)
+            before = (await session.execute(MEMBERSHIPS_READ)).scalar_one()
+            await verb(session)
+            after = (await session.execute(MEMBERSHIPS_READ)).scalar_one()
+        return int(after) - int(before)
+
 
 def _scans(node: dict[str, Any]) -> Iterator[tuple[str, str, float]]:
     """How a relation was read, which, and how many rows of it, those that were thrown away too."""
@@ -121,7 +151,7 @@ def _scans(node: dict[str, Any]) -> Iterator[tuple[str, str, float]]:
         yield from _scans(child)
 
 
-def fill(url: str, strangers: list[UUID]) -> None:
+def fill(url: str, strangers: list[UUID], crowd: UUID, ada: UUID) -> None:
     """A connection of its own: those of the product end a statement long before it has written a million rows."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
@@ -129,6 +159,8 @@ def fill(url: str, strangers: list[UUID]) -> None:
             connection.execute(statement)
         for statement in (MANY_PEOPLE, MANY_CONVERSATIONS, MANY_MEMBERS):
             connection.execute(statement, [strangers])
+        for statement in (MANY_BEFORE_ADA, ADA_LAST):
+            connection.execute(statement, {"strangers": strangers[:CROWD], "crowd": crowd, "ada": ada})
         connection.execute("ANALYZE")
 
 
@@ -143,8 +175,8 @@ async def log(postgres: TestPostgres) -> AsyncIterator[Log]:
     conversations = [await group(database, ada, grace) for _ in range(CONVERSATIONS)]
     strangers += [uuid7() for _ in range(OTHERS // 2)]
     try:
-        await asyncio.to_thread(fill, url, strangers)
-        yield Log(database, ada, conversations[CONVERSATIONS // 2])
+        await asyncio.to_thread(fill, url, strangers, conversations[0], ada.user)
+        yield Log(database, ada, conversations[CONVERSATIONS // 2], conversations[0])
     finally:
         await database.close()
         postgres.drop(name)
@@ -181,3 +213,32 @@ async def test_lists_read_together_read_each_membership_once(log: Log) -> None:
     assert plan.answered == CONVERSATIONS
     assert plan.per_row <= 5 + 5 / CONVERSATIONS, plan
     assert plan.whole <= {"login_sessions"}, plan
+
+
+@pytest.mark.parametrize("size", [1, 32])
+async def test_a_send_looks_for_its_sender_and_not_through_the_members(log: Log, size: int) -> None:
+    """Once to judge, once to move the read mark, of whoever sends; the function's own plans are not to be seen."""
+
+    async def sending(session: Session) -> None:
+        drafts = [draft(log.crowd, log.ada, "text", f"message {n}") for n in range(size)]
+        assert all(isinstance(outcome, Sent) for outcome in await send_batch(session, drafts))
+
+    assert await log.memberships_read(sending) == size + 1
+
+
+async def test_a_door_looks_for_its_reader_and_not_through_the_members(log: Log) -> None:
+    async def opening(session: Session) -> None:
+        assert (await open_door(session, log.crowd, log.ada.user)).is_member
+
+    async def opening_several(session: Session) -> None:
+        ada = log.ada
+        pairs = [Pair(where, ada.user, ada.session) for where in (log.crowd, log.conversation)]
+        assert all(isinstance(door, Door) for door in await open_doors(session, pairs))
+
+    async def reading(session: Session) -> None:
+        door = await open_door(session, log.crowd, log.ada.user)
+        await move_cursor(session, door, door.read_seq + 1)
+
+    assert await log.memberships_read(opening) == 1
+    assert await log.memberships_read(reading) == 2
+    assert await log.memberships_read(opening_several) == 2

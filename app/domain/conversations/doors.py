@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, bindparam, column, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.conversations.models import Conversation, Membership
+from app.domain.conversations.models import Conversation, Membership, still_in
 from app.domain.errors import ChatError, Conflict, Forbidden, NotFound, Unauthenticated
 from app.domain.rows import AnyRow, Reader
 from app.domain.users.models import LoginSession, User
@@ -88,7 +88,6 @@ def live() -> ColumnElement[bool]:
     return and_(User.is_active, User.suspended_at.is_(None), User.closed_at.is_(None))
 
 
-_MEMBER_HERE = and_(Membership.conversation_id == Conversation.id, Membership.left_at.is_(None))
 _COLUMNS = (
     Conversation.id,
     Conversation.kind,
@@ -106,7 +105,14 @@ _COLUMNS = (
 _ONE = (
     select(*_COLUMNS, User.id.is_not(None).label("live"))
     .select_from(Conversation)
-    .outerjoin(Membership, and_(_MEMBER_HERE, Membership.user_id == bindparam("user", type_=Uuid())))
+    .outerjoin(
+        Membership,
+        and_(
+            Membership.conversation_id == Conversation.id,
+            Membership.user_id == bindparam("user", type_=Uuid()),
+            still_in(),
+        ),
+    )
     .outerjoin(User, and_(User.id == bindparam("user", type_=Uuid()), live()))
     .where(Conversation.id == bindparam("conversation", type_=Uuid()), Conversation.deleted_at.is_(None))
 )
@@ -141,7 +147,13 @@ _MANY = (
         ),
     )
     .outerjoin(Conversation, and_(Conversation.id == _ASKED.c.conversation_id, Conversation.deleted_at.is_(None)))
-    .outerjoin(Membership, and_(_MEMBER_HERE, Membership.user_id == _ASKED.c.user_id))
+    # Not by the conversation that was found: the key must follow from what is asked alone, or half of it may be used.
+    .outerjoin(
+        Membership,
+        and_(
+            Membership.conversation_id == _ASKED.c.conversation_id, Membership.user_id == _ASKED.c.user_id, still_in()
+        ),
+    )
     .order_by(_ASKED.c.ordinal)
 )
 _LOCK = (

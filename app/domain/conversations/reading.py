@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
 from app.domain.conversations.doors import Door, open_door
-from app.domain.conversations.models import Membership
+from app.domain.conversations.models import Membership, still_in
 from app.domain.errors import Invalid
 from app.domain.rows import UNSYNCHRONIZED, bucket_now
 from app.domain.views import ReadState
@@ -40,7 +40,7 @@ async def move_cursor(session: AsyncSession, door: Door, seq: int) -> ReadState:
         .where(
             Membership.conversation_id == door.conversation,
             Membership.user_id == door.user,
-            Membership.left_at.is_(None),
+            still_in(),
             Membership.read_seq < seq,
         )
         .values(read_seq=seq, changed_bucket=bucket_now())

@@ -45,6 +45,7 @@ _MESSAGES = (
 _MEMBERS = (
     select(Membership.position.label("position"), _NO_SEQ.label("seq"), Membership.user_id.label("user_id"))
     .where(Membership.conversation_id == _CONVERSATION, Membership.position > _AFTER)
+    .where(Membership.position > literal_column("0"))  # true of all; the index is for who says so
     .order_by(Membership.position)
     .limit(_LIMIT)
 )

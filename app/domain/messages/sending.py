@@ -86,13 +86,28 @@ REFUSALS: dict[str, Callable[[], ChatError]] = {
 }
 """Made anew each time: an exception raised twice keeps, and lengthens, its traceback."""
 
+
+class Entry(msgspec.Struct, frozen=True):
+    """A draft as `send_messages` reads it; `lookup`: it is only looked up."""
+
+    id: UUID
+    conversation: UUID
+    sender: UUID
+    session: UUID
+    client_id: str | None
+    digest: str | None
+    message_type: MessageType
+    text: str
+    media_url: str
+    reply_to: int | None
+    lookup: bool
+    names: str | None
+
+
 SEND = text(
     "SELECT outcome, id, seq, position, message_type, body, media_url, reply_to, sent_at, updated_at, deleted_at,"
     " first_name, last_name, last_seq, edited_position"
-    " FROM send_messages(CAST(:ids AS uuid[]), CAST(:conversations AS uuid[]), CAST(:senders AS uuid[]),"
-    " CAST(:sessions AS uuid[]), CAST(:client_ids AS text[]), CAST(:digests AS bytea[]), CAST(:types AS text[]),"
-    " CAST(:texts AS text[]), CAST(:urls AS text[]), CAST(:replies AS bigint[]), CAST(:lookups AS boolean[]),"
-    " CAST(:names AS text[]))"
+    " FROM send_messages(CAST(:conversations AS uuid[]), CAST(:drafts AS json))"
 )
 
 _encode = msgspec.json.Encoder().encode
@@ -126,23 +141,26 @@ def draft(
 async def send_batch(session: Sole, drafts: Sequence[Draft], lookups: Sequence[bool] | None = None) -> list[Outcome]:
     """Store `drafts`, in order; where `lookups` is true only look for a replay. One outcome for each."""
     names = Names()
-    rows = await session.execute(
-        SEND,
-        {
-            "ids": [uuid7() for _ in drafts],
-            "conversations": [one.conversation for one in drafts],
-            "senders": [one.sender for one in drafts],
-            "sessions": [one.session for one in drafts],
-            "client_ids": [one.client_id for one in drafts],
-            "digests": [None if one.client_id is None else one.digest() for one in drafts],
-            "types": [one.message_type for one in drafts],
-            "texts": [one.text for one in drafts],
-            "urls": [one.media_url for one in drafts],
-            "replies": [one.reply_to for one in drafts],
-            "lookups": list(lookups) if lookups is not None else [False] * len(drafts),
-            "names": [names.of(one.sender, one.text) for one in drafts],
-        },
-    )
+    entries = [
+        Entry(
+            id=uuid7(),
+            conversation=one.conversation,
+            sender=one.sender,
+            session=one.session,
+            client_id=one.client_id,
+            digest=None if one.client_id is None else "\\x" + one.digest().hex(),
+            message_type=one.message_type,
+            text=one.text,
+            media_url=one.media_url,
+            reply_to=one.reply_to,
+            lookup=lookups is not None and lookups[at],
+            names=names.of(one.sender, one.text),
+        )
+        for at, one in enumerate(drafts)
+    ]
+    conversations = ",".join([str(conversation) for conversation in {one.conversation for one in drafts}])
+    # Both as text: the driver would look at each value of an array.
+    rows = await session.execute(SEND, {"conversations": f"{{{conversations}}}", "drafts": _encode(entries).decode()})
     return [_outcome(session, one, row) for one, row in zip(drafts, rows, strict=True)]
 
 
