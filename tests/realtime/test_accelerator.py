@@ -1,0 +1,79 @@
+"""The short way of single commands to Redis: every caller gets its own answer, on a connection that is one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.exceptions import ResponseError
+
+from app.realtime.accelerator import Accelerator, Away
+
+CONNECTIONS = 4
+
+
+@pytest.fixture
+async def accelerator(empty_redis_url: str) -> AsyncIterator[Accelerator]:
+    opened = Accelerator(empty_redis_url, connections=CONNECTIONS)
+    yield opened
+    await opened.close()
+
+
+async def echo(accelerator: Accelerator, text: str) -> object:
+    return await accelerator.call(lambda redis: redis.echo(text))
+
+
+async def connections(accelerator: Accelerator) -> int:
+    return len(await accelerator.redis.client_list())
+
+
+async def test_commands_one_after_another_share_a_connection(accelerator: Accelerator) -> None:
+    assert [await echo(accelerator, str(n)) for n in range(20)] == [b"%d" % n for n in range(20)]
+    assert await connections(accelerator) == 1
+
+
+async def test_many_at_once_get_their_own_answers_on_bounded_connections(accelerator: Accelerator) -> None:
+    answers = await asyncio.gather(*(echo(accelerator, str(n)) for n in range(50)))
+    assert answers == [b"%d" % n for n in range(50)]
+    # As many the short way, and as many of the pool's own for those beyond.
+    assert await connections(accelerator) <= 2 * CONNECTIONS
+
+
+async def test_whoever_gives_up_leaves_no_answer_to_the_next(accelerator: Accelerator) -> None:
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await accelerator.redis.blpop(["nothing"], timeout=1)
+        assert await echo(accelerator, "mine") == b"mine"
+
+
+async def test_a_refusal_is_an_answer(accelerator: Accelerator) -> None:
+    await accelerator.redis.set("text", "no list")
+    for _ in range(3):
+        with pytest.raises(ResponseError):
+            await accelerator.redis.lpush("text", "one more")
+    assert await echo(accelerator, "then") == b"then"
+    assert await connections(accelerator) == 1
+
+
+async def test_a_connection_that_ended_while_it_waited_is_replaced(
+    accelerator: Accelerator, empty_redis_url: str
+) -> None:
+    await echo(accelerator, "first")
+    other = Accelerator(empty_redis_url)
+    try:
+        await other.redis.client_kill_filter(skipme=True, _type="normal")
+    finally:
+        await other.close()
+    await asyncio.sleep(0.05)
+    assert await echo(accelerator, "again") == b"again"
+
+
+async def test_one_that_ends_under_a_command_is_away_and_the_next_is_not(accelerator: Accelerator) -> None:
+    waiting = asyncio.create_task(accelerator.call(lambda redis: redis.blpop(["nothing"], timeout=1), deadline=5))
+    await asyncio.sleep(0.05)
+    await accelerator.redis.client_kill_filter(skipme=True, _type="normal")
+    with pytest.raises(Away):
+        await waiting
+    assert await echo(accelerator, "again") == b"again"
