@@ -47,6 +47,7 @@ from app.realtime.rebuild import Rebuilder
 from app.realtime.signals import Notice
 from app.realtime.tallies import Tallies
 from app.realtime.throttles import Throttles
+from app.realtime.writer import FLIGHTS as WRITES
 from app.realtime.writer import Writer
 from app.settings import Settings
 from app.tasks import application
@@ -81,7 +82,7 @@ class Runtime:
         self.bus = Bus(self.accelerator, settings.cache_redis_url, riders=[cache_rider(self.cache.add_writes)])
         self.dispatch = Dispatch()
         self.database = Database(
-            open_engine(settings.sqlalchemy_url, pool_size=POOL_SIZE), self.bus.hand_over, self._entrust
+            open_engine(settings.sqlalchemy_url, pool_size=POOL_SIZE), self.bus.hand_over, self._entrust, keep=WRITES
         )
         self.throttles = Throttles(self.accelerator, throttle_rates(settings), processes=settings.web_concurrency)
         self.tokens = Tokens(

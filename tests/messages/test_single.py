@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import psycopg
@@ -22,6 +24,14 @@ def count(database_url: str, conversation: UUID) -> int:
     return int(row[0])
 
 
+@pytest.fixture(params=[0, 2], ids=["of the pool", "kept"])
+async def database(database: Database, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """Connections go back to the pool after each use, or stay."""
+    opened = Database(database.engine, database.hand_over, keep=request.param)
+    yield opened
+    await opened.close()
+
+
 async def send(database: Database, scene: Scene) -> None:
     async with database.single() as single:
         await send_batch(single, [draft(scene.conversation, scene.ada, "text", "hello")])
@@ -37,7 +47,7 @@ async def test_connections_that_ended_in_the_pool_cost_nobody_an_answer(
 ) -> None:
     await send(database, scene)
     async with database.single(), database.single():
-        pass  # two lie in the pool
+        pass  # two wait for their next use
     with psycopg.connect(database_url, autocommit=True) as other:
         other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -52,7 +62,7 @@ async def test_connections_that_ended_in_the_pool_cost_nobody_an_answer(
 async def test_a_server_that_says_something_by_itself_is_not_asked_for_ever(
     database: Database, database_url: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.db._has_ended", lambda _: True)
+    monkeypatch.setattr("app.db.singles._has_ended", lambda _: True)
     await send(database, scene)
     assert count(database_url, scene.conversation) == 1
 
@@ -80,5 +90,28 @@ async def test_a_busy_row_and_a_lost_connection_are_told_apart(database: Databas
     with pytest.raises(OutcomeUnknown):
         async with database.single() as single:
             await single.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"), {})
+    async with database.single() as single:
+        assert (await single.execute(text("SELECT 1 AS one"), {}))[0].one == 1
+
+
+async def test_what_stays_is_bounded_and_used_again(database: Database, database_url: str) -> None:
+    keeps = database._singles._keep
+
+    async def backend() -> int:
+        async with database.single() as single:
+            return int((await single.execute(text("SELECT pg_backend_pid() AS pid"), {}))[0].pid)
+
+    async with database.single(), database.single(), database.single():
+        pass
+    assert len(database._singles._kept) == keeps
+    assert len({await backend() for _ in range(5)}) == 1
+    await database.close()
+    assert database._singles._kept == []
+
+
+async def test_a_cancelled_one_leaves_no_connection_in_the_middle_of_a_statement(database: Database) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1), database.single() as single:
+            await single.execute(text("SELECT pg_sleep(5)"), {})
     async with database.single() as single:
         assert (await single.execute(text("SELECT 1 AS one"), {}))[0].one == 1

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from app import db
 from app.api import server
+from app.db import edge, engine
+from app.db.outages import AWAY
+from app.db.singles import Singles
 from app.domain.errors import Unavailable
 from app.realtime import sockets
 from app.realtime.accelerator import Accelerator
@@ -87,7 +89,7 @@ def postgres_not_asked_again() -> None:
     def sulk() -> None:
         if lost and time.monotonic() - lost[0] < LATE_SECONDS:
             fire()
-            raise Unavailable(*db.AWAY)
+            raise Unavailable(*AWAY)
 
     def sulking(connect: Any) -> Any:
         async def refuse(session: Any) -> None:
@@ -98,13 +100,14 @@ def postgres_not_asked_again() -> None:
 
     def sulking_alone(taken: Any) -> Any:
         @asynccontextmanager
-        async def refuse(self: db.Database) -> AsyncIterator[Any]:
+        async def refuse(self: Any) -> AsyncIterator[Any]:
             sulk()
             async with taken(self) as connection:
                 yield connection
 
         return refuse
 
-    replace(db, "_translate", noticing)
-    replace(db, "_connect", sulking)
-    replace(db.Database, "_taken", sulking_alone)
+    replace(engine, "translate", noticing)
+    replace(edge, "_connect", sulking)
+    replace(edge.Database, "_taken", sulking_alone)
+    replace(Singles, "open", sulking_alone)

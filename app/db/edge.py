@@ -1,0 +1,129 @@
+"""Transactions: begin → yield a session → COMMIT → hand over what was recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
+
+from app.db.engine import TRANSACTION_SECONDS
+from app.db.outages import told_as_away
+from app.db.singles import Single, Singles
+from app.domain.errors import OutcomeUnknown, Unavailable
+from app.domain.events import Errand, Outgoing, entrusted, recorded
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Session = AsyncSession
+"""What handlers and tasks call the session in which a transaction runs."""
+
+Look = AsyncConnection
+"""What a single reading statement runs on."""
+
+
+HandOver = Callable[[list[Outgoing]], Awaitable[None]]
+Entrust = Callable[[list[Errand]], None]
+"""Never waits, never raises."""
+
+
+async def _nowhere(events: list[Outgoing]) -> None:
+    """The hand-over of a process that tells nobody."""
+
+
+def _to_nobody(_: list[Errand]) -> None:
+    """Errands of a process without a queue: the sweeps find them in the rows."""
+
+
+class Database:
+    """One engine and the one way to use it. `keep` connections at most stay with `single` between two uses."""
+
+    def __init__(
+        self, engine: AsyncEngine, hand_over: HandOver = _nowhere, entrust: Entrust = _to_nobody, *, keep: int = 0
+    ) -> None:
+        self.engine = engine
+        self.hand_over = hand_over
+        self.entrust = entrust
+        self._sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
+        self._looks = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._singles = Singles(self._looks, keep=keep)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """One transaction, committed at the end of the block, rolled back by any exception.
+
+        Raises:
+            Unavailable: the database is away, its pool is exhausted, or a lock was not to be had.
+            OutcomeUnknown: the connection was lost while committing.
+        """
+        async with asyncio.timeout(TRANSACTION_SECONDS), self._sessions() as session:
+            await _connect(session)
+            yield session
+            await _commit(session)
+        await self._committed(session)
+
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[Single]:
+        """For one statement that changes things, and is a transaction of its own.
+
+        Raises:
+            Unavailable: the database is away, its pool is exhausted, or a lock was not to be had.
+            OutcomeUnknown: the connection was lost before the answer.
+        """
+        async with asyncio.timeout(TRANSACTION_SECONDS), self._singles.open() as single:
+            yield single
+        await self._committed(single)
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[Look]:
+        """For one statement that only reads: its snapshot is its own, and BEGIN and COMMIT, two round trips, are saved.
+
+        Several statements that must agree, and every change, take a `transaction`.
+
+        Raises:
+            Unavailable: the database is away, or its pool is exhausted.
+        """
+        async with asyncio.timeout(TRANSACTION_SECONDS), self._taken() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _taken(self) -> AsyncIterator[AsyncConnection]:
+        async with AsyncExitStack() as stack:
+            with told_as_away():
+                connection = await stack.enter_async_context(self._looks.connect())
+            yield connection
+
+    async def read(
+        self, verb: Callable[Concatenate[Look, P], Awaitable[T]], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """What `verb`, which reads with one statement, answers; raises what it raises, and as `look`."""
+        async with self.look() as reader:
+            return await verb(reader, *arguments, **named)
+
+    async def _committed(self, by: AsyncSession | Single) -> None:
+        events, errands = recorded(by), entrusted(by)
+        if errands:
+            self.entrust(errands)
+        if events:
+            # Committed: it must be told even if the caller hangs up now. The hand-over itself has a deadline.
+            await asyncio.shield(asyncio.ensure_future(self.hand_over(events)))
+
+    async def close(self) -> None:
+        await self._singles.close()
+        await self.engine.dispose()
+
+
+async def _connect(session: AsyncSession) -> None:
+    """Take a connection now, so that its absence is told here and not in the middle of a verb."""
+    with told_as_away():
+        await session.connection()
+
+
+async def _commit(session: AsyncSession) -> None:
+    try:
+        await session.commit()
+    except Unavailable as error:
+        raise OutcomeUnknown from error
