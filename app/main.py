@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from typing import Any, cast, get_args
 
 from litestar import Litestar, Router
@@ -91,7 +91,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         plugins=[runtime.bus.plugin],
         lifespan=[runtime.running],
         openapi_config=documents.openapi_config(),
-        cors_config=_cors(runtime.settings.allowed_origins),
+        cors_config=CORSConfig(allow_origins=list(runtime.settings.allowed_origins), max_age=600),
         request_class=StrictRequest,
         request_max_body_size=LARGEST_BODY,
         debug=runtime.settings.debug,
@@ -104,8 +104,3 @@ def create_app(settings: Settings | None = None) -> Litestar:
     app.asgi_handler = cast("ASGIApp", log)
     app.on_shutdown.append(log.flush)
     return app
-
-
-def _cors(origins: Sequence[str]) -> CORSConfig | None:
-    """None where no origin is named: then browsers refuse by themselves, and nobody pays for looking."""
-    return CORSConfig(allow_origins=list(origins), max_age=600) if origins else None
