@@ -40,6 +40,9 @@ from app.wiring import Runtime
 LARGEST_BODY = 256 * 1024
 """Bytes. The largest honest body is a text of 8,000 characters, each escaped as six or twelve bytes."""
 
+READABLE = ("Idempotency-Replayed", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id")
+"""Headers of answers that a page of another origin may read; browsers would hide them."""
+
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
 CONTROLLERS = (
@@ -91,7 +94,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
         plugins=[runtime.bus.plugin],
         lifespan=[runtime.running],
         openapi_config=documents.openapi_config(),
-        cors_config=CORSConfig(allow_origins=list(runtime.settings.allowed_origins), max_age=600),
+        cors_config=CORSConfig(
+            allow_origins=list(runtime.settings.allowed_origins), expose_headers=list(READABLE), max_age=600
+        ),
         request_class=StrictRequest,
         request_max_body_size=LARGEST_BODY,
         debug=runtime.settings.debug,
