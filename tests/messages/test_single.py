@@ -50,7 +50,7 @@ async def test_connections_that_ended_in_the_pool_cost_nobody_an_answer(
         pass  # two wait for their next use
     with psycopg.connect(database_url, autocommit=True) as other:
         other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'chat'"
         )
     for _ in range(3):

@@ -11,11 +11,12 @@ from redis.exceptions import ResponseError
 from app.realtime.accelerator import Accelerator, Away
 
 CONNECTIONS = 4
+NAME = "short-way"
 
 
 @pytest.fixture
 async def accelerator(empty_redis_url: str) -> AsyncIterator[Accelerator]:
-    opened = Accelerator(empty_redis_url, connections=CONNECTIONS)
+    opened = Accelerator(f"{empty_redis_url}?client_name={NAME}", connections=CONNECTIONS)
     yield opened
     await opened.close()
 
@@ -25,7 +26,7 @@ async def echo(accelerator: Accelerator, text: str) -> object:
 
 
 async def connections(accelerator: Accelerator) -> int:
-    return len(await accelerator.redis.client_list())
+    return [one["name"] for one in await accelerator.redis.client_list()].count(NAME)
 
 
 async def test_commands_one_after_another_share_a_connection(accelerator: Accelerator) -> None:

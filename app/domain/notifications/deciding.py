@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Interval, and_, case, exists, func, literal, select, tuple_, update
+from sqlalchemy import Interval, and_, case, exists, func, literal, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -119,14 +119,17 @@ async def decide(session: AsyncSession, conversation: UUID, after: timedelta, qu
 
 async def _subscribe(session: AsyncSession, conversation: UUID, due: int) -> None:
     """A row for each member who has none yet and somebody else's messages before them."""
-    there = exists().where(
-        Subscription.conversation_id == Membership.conversation_id, Subscription.user_id == Membership.user_id
+    # One look by key for each member: joined, a planner that knows of few of either compares each with each.
+    there = (
+        select(true())
+        .where(Subscription.conversation_id == Membership.conversation_id, Subscription.user_id == Membership.user_id)
+        .scalar_subquery()
     )
     missing = select(Membership.conversation_id, Membership.user_id, Membership.joined_seq).where(
         Membership.conversation_id == conversation,
         Membership.left_at.is_(None),
         Membership.joined_seq < due,
-        ~there,
+        there.is_(None),
     )
     await session.execute(
         upsert(Subscription)
