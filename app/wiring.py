@@ -82,7 +82,10 @@ class Runtime:
         self.bus = Bus(self.accelerator, settings.cache_redis_url, riders=[cache_rider(self.cache.add_writes)])
         self.dispatch = Dispatch()
         self.database = Database(
-            open_engine(settings.sqlalchemy_url, pool_size=POOL_SIZE), self.bus.hand_over, self._entrust, keep=WRITES
+            open_engine(settings.sqlalchemy_url, pool_size=POOL_SIZE + WRITES),
+            self.bus.hand_over,
+            self._entrust,
+            keep=WRITES,
         )
         self.throttles = Throttles(self.accelerator, throttle_rates(settings), processes=settings.web_concurrency)
         self.tokens = Tokens(

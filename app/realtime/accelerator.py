@@ -40,6 +40,7 @@ class Client(Redis):
         self._pool: Any = self.connection_pool  # no types are given for what it makes
         self._waiting: list[Connection] = []
         self._busy = 0
+        self._closed = False
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """The answer. Raises RedisError or OSError."""
@@ -48,22 +49,28 @@ class Client(Redis):
         self._busy += 1
         try:
             connection = self._waiting.pop() if self._waiting else self._pool.make_connection()
-            if connection.is_connected and await connection.can_read():
-                await connection.disconnect(nowait=True)  # an end that came while it waited
-            await connection.connect()
             try:
+                if connection.is_connected and await connection.can_read():
+                    await connection.disconnect(nowait=True)  # an end that came while it waited
+                await connection.connect()
                 await connection.send_command(*args)
-                answer = await self.parse_response(connection, args[0], **options)
+                return await self.parse_response(connection, args[0], **options)
             except ResponseError:
-                self._waiting.append(connection)  # that was its answer
+                raise  # that was its answer
+            except BaseException:
+                # Its answer may be on the way, and would be the next one's. It goes back to be made anew: when all that
+                # wait are dead, one call finds out and not each.
+                await connection.disconnect(nowait=True)
                 raise
-            # Any other end, a cancellation too, has closed the connection: an answer on its way is nobody else's.
-            self._waiting.append(connection)
-            return answer
+            finally:
+                self._waiting.append(connection)
+                if self._closed:
+                    await connection.disconnect(nowait=True)
         finally:
             self._busy -= 1
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        self._closed = True
         while self._waiting:
             await self._waiting.pop().disconnect(nowait=True)
         await super().aclose(close_connection_pool)
@@ -84,7 +91,7 @@ class Accelerator:
             retry=Retry(NoBackoff(), 0),
             protocol=3,
         )
-        self.redis = Client.from_pool(pool)
+        self.redis = Client(connection_pool=pool)
         self._failures = 0
         self._closed_until = 0.0
 
@@ -115,4 +122,4 @@ class Accelerator:
         return answer
 
     async def close(self) -> None:
-        await self.redis.aclose()
+        await self.redis.aclose(close_connection_pool=True)

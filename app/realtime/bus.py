@@ -1,7 +1,7 @@
 """The bus between processes, over Litestar's channels: the only file that names channels.
 
 A process's own events reach its own hub at once, before and without Redis; its echo is dropped. All processes hear one
-channel: what one of them says stays in order, and a batch costs one publish and one echo. One pipeline carries the
+channel: a batch stays together and in order, and costs one publish and one echo. One pipeline carries the
 cache's writes and the publish; it has the accelerator's deadline, and a sender never learns that it failed: who missed
 something finds it in Postgres.
 """

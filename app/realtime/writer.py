@@ -10,6 +10,7 @@ that what cannot be stored fails alone; a conversation whose lock was not to be 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Collection, Sequence
 from typing import NamedTuple
 
@@ -25,16 +26,20 @@ FLIGHTS = 2
 MOST_WAITING = 4_000
 """About a second and a half of sends at full speed: more waiting would answer after clients gave up."""
 
+LATE_SECONDS = 0.25
+"""A take counts for half a second longer than a minute (`throttles.lua`); the other half is for the flight itself."""
+
 MESSAGE_POLICIES = ("messages", "user")
 
 
 class Letter(NamedTuple):
     """A send, what the throttles of messages say to it, and whether the request it came in may be made at all (None:
-    that was judged before)."""
+    that was judged before). `asked` is when they were, on the loop's clock."""
 
     draft: Draft
     verdict: Awaitable[Verdict]
     admission: Awaitable[None] | None
+    asked: float
 
 
 class Writer:
@@ -59,7 +64,7 @@ class Writer:
         """
         self._sends.check()
         verdict = self._throttles.ask(Demand(MESSAGE_POLICIES, str(draft.sender)))
-        return await self._sends.call(Letter(draft, verdict, admission))
+        return await self._sends.call(Letter(draft, verdict, admission, _now()))
 
     async def drain(self) -> None:
         """Wait until everything queued is answered."""
@@ -67,7 +72,7 @@ class Writer:
 
     async def _fly(self, letters: Sequence[Letter]) -> Sequence[Sent | Exception]:
         drafts = [one.draft for one in letters]
-        verdicts = [await one.verdict for one in letters]
+        verdicts = await self._verdicts(letters)
         refusals = [await _refusal(one.admission) for one in letters]
         first, twins, judges = _folded(drafts, verdicts)
         admitted = {at for (at, _), refusal in zip(twins, refusals, strict=True) if refusal is None}
@@ -83,6 +88,18 @@ class Writer:
             refusals[i] or _answer(drafts[i], first[at], outcomes[at], i_is_twin)
             for i, (at, i_is_twin) in enumerate(twins)
         ]
+
+    async def _verdicts(self, letters: Sequence[Letter]) -> list[Verdict]:
+        """Those that were given lately. Who has waited is judged anew: what counted then may count no more when it is
+        stored, and would fit beside as much again."""
+        verdicts = [await one.verdict for one in letters]
+        late = [i for i, one in enumerate(letters) if _now() - one.asked > LATE_SECONDS]
+        if late:
+            await self._throttles.give_back([verdicts[i] for i in late])
+            anew = await self._throttles.take([verdicts[i].demand for i in late])
+            for i, verdict in zip(late, anew, strict=True):
+                verdicts[i] = verdict
+        return verdicts
 
     async def _judge(
         self, drafts: Sequence[Draft], verdicts: Sequence[Verdict], admitted: Collection[int]
@@ -129,6 +146,10 @@ class Writer:
             for at, outcome in zip(places, part, strict=True):
                 answers[at] = outcome
         return answers
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _refusal(admission: Awaitable[None] | None) -> Exception | None:

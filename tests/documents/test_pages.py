@@ -15,7 +15,7 @@ from app.realtime.journal import CONNECTIONS
 from app.settings import Settings
 from app.tasks.application import KINDS, VISIBILITY
 from app.telemetry.logging import FILE_BYTES, FILES_KEPT
-from app.wiring import POOL_SIZE
+from app.wiring import POOL_SIZE, WRITES
 from tests.documents.markers import ROOT
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -86,7 +86,7 @@ def test_the_settings_named_are_there() -> None:
 
 
 def test_the_numbers_are_those_of_the_program() -> None:
-    assert f"up to {POOL_SIZE + CONNECTIONS} connections" in OPERATIONS
+    assert f"up to {POOL_SIZE + WRITES + CONNECTIONS} connections" in OPERATIONS
     assert (FILE_BYTES, FILES_KEPT) == (10_000_000, 5)
     assert "10 MB, five older ones" in OPERATIONS
     assert VISIBILITY == 300

@@ -144,6 +144,35 @@ async def test_of_a_message_sent_twice_at_once_whichever_is_allowed_counts(
     assert codes(await send_all(Writer(database, throttles), more)) == ["sent", "throttled"]
 
 
+async def test_who_waited_for_a_flight_is_counted_when_it_flies(
+    database: Database, scene: Scene, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was counted long ago would count no more soon after it is stored."""
+    throttles = Throttles(accelerator, PLENTY | {"messages": Rate(3, 60)})
+    writer, taking, anew = Writer(database, throttles), throttles.take, []
+
+    async def take(demands: Sequence[Demand]) -> list[Verdict]:
+        anew.append(len(demands))
+        return await taking(demands)
+
+    monkeypatch.setattr(writers, "LATE_SECONDS", 0.1)
+    monkeypatch.setattr(throttles, "take", take)
+    async with database.transaction() as session:
+        await session.execute(
+            text("SELECT 1 FROM conversations WHERE id = :id FOR NO KEY UPDATE"), {"id": scene.conversation}
+        )
+        sends = []
+        for n in range(writers.FLIGHTS + 1):
+            sends.append(asyncio.create_task(writer.send(draft(scene.conversation, scene.ada, "text", str(n)))))
+            await asyncio.sleep(0.05)
+        anew.clear()
+        await asyncio.sleep(0.2)
+    assert codes(await asyncio.gather(*sends)) == ["sent"] * 3
+    assert anew == [1]
+    with pytest.raises(Throttled):
+        await writer.send(draft(scene.conversation, scene.ada, "text", "too much"))
+
+
 async def test_a_throttled_sender_is_refused_and_a_replay_answered(
     database: Database, scene: Scene, accelerator: Accelerator
 ) -> None:

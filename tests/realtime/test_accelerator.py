@@ -78,3 +78,24 @@ async def test_one_that_ends_under_a_command_is_away_and_the_next_is_not(acceler
     with pytest.raises(Away):
         await waiting
     assert await echo(accelerator, "again") == b"again"
+
+
+async def test_when_all_that_wait_are_dead_one_call_finds_out(accelerator: Accelerator) -> None:
+    await asyncio.gather(*(echo(accelerator, str(n)) for n in range(CONNECTIONS)))
+    assert len(accelerator.redis._waiting) == CONNECTIONS
+    for connection in accelerator.redis._waiting:
+        # As after a reset, or where nothing answers any more: there is no end to be read.
+        assert connection._reader is not None
+        connection._reader.set_exception(ConnectionResetError(104, "reset"))
+    with pytest.raises(Away):
+        await echo(accelerator, "lost")
+    assert await echo(accelerator, "again") == b"again"
+
+
+async def test_what_ends_after_the_close_leaves_no_connection(empty_redis_url: str) -> None:
+    accelerator = Accelerator(empty_redis_url)
+    waiting = asyncio.create_task(accelerator.call(lambda redis: redis.blpop(["nothing"], timeout=0.2), deadline=2))
+    await asyncio.sleep(0.05)
+    await accelerator.close()
+    await waiting
+    assert [connection.is_connected for connection in accelerator.redis._waiting] == [False]

@@ -17,7 +17,7 @@ from app.domain.conversations.models import Conversation, Membership
 from app.domain.rows import BUCKET_SECONDS
 
 LOOK_BACK = 30.0
-"""Seconds behind the last successful look; no transaction lives longer than 20 (`app.db.TRANSACTION_SECONDS`)."""
+"""Seconds behind the last successful look; no transaction lives longer than 20 (`app.db.edge.transaction`)."""
 
 
 class Head(msgspec.Struct, frozen=True):

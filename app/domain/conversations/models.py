@@ -77,7 +77,7 @@ class Membership(DefaultBase):
         # For `changes` alone, which names its condition: who looks for one member of a thousand must not be led through
         # all of them where the average conversation is of two.
         Index(
-            "ix_memberships_conversation_id_position",
+            "ix_memberships_changes",
             "conversation_id",
             "position",
             postgresql_where=text("position > 0"),
