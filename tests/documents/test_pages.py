@@ -12,10 +12,11 @@ import yaml
 from app.cli import parser
 from app.cli.serving import GRACE_SECONDS
 from app.realtime.journal import CONNECTIONS
+from app.realtime.writer import FLIGHTS as WRITES
 from app.settings import Settings
 from app.tasks.application import KINDS, VISIBILITY
 from app.telemetry.logging import FILE_BYTES, FILES_KEPT
-from app.wiring import POOL_SIZE, WRITES
+from app.wiring import POOL_SIZE
 from tests.documents.markers import ROOT
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
