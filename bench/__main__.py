@@ -54,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"Load by {generator(pace.seconds)}; {stage.cores}.", flush=True)
             for name in names:
                 print(name, flush=True)
+                stage.settle()
                 try:
                     with ROWS[name](stage) as plan:
                         rows.extend(run(name, plan, pace, lambda line: print(line, flush=True)))

@@ -11,7 +11,7 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -181,6 +181,13 @@ class Stage:
         assert row is not None
         return int(row[0])
 
+    def settle(self, url: str = "") -> None:
+        """Do now what is to be tidied up after writing, so that it is not done beside what is measured."""
+        with psycopg.connect(url or self.database_url, autocommit=True, connect_timeout=3) as connection:
+            connection.execute("VACUUM (ANALYZE)")
+            with suppress(psycopg.errors.InsufficientPrivilege):
+                connection.execute("CHECKPOINT")
+
     # Databases
 
     def copy_of(self, what: str, template: str) -> str:
@@ -225,6 +232,7 @@ class Stage:
             population.fill(connection, Population(scale), lambda line: print(line, flush=True))
         if scale.ring:
             textbook.fill(url)
+        self.settle(url)
         with self._administer() as connection:
             connection.execute(
                 sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
