@@ -116,9 +116,18 @@ def runs(process: psutil.Process, verb: str) -> bool:
     return False
 
 
-def until(happened: Callable[[], bool], seconds: float) -> None:
-    """Waits until it has happened; fails when it has not within the seconds."""
+def commands(processes: list[psutil.Process]) -> list[list[str]]:
+    """What those that are alive were started as."""
+    found = []
+    for process in alive(processes):
+        with suppress(psutil.Error):
+            found.append(process.cmdline())
+    return found
+
+
+def until(happened: Callable[[], bool], seconds: float, instead: Callable[[], object] = lambda: "") -> None:
+    """Waits until it has happened; fails when it has not within the seconds, saying what is there `instead`."""
     deadline = time.monotonic() + seconds
     while not happened():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
+        assert time.monotonic() < deadline, f"not within {seconds} s; {instead()}"
         time.sleep(0.05)
