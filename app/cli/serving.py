@@ -114,6 +114,10 @@ def worker(asked: argparse.Namespace) -> None:
     celery().worker_main(
         ["--quiet", "worker", f"--concurrency={asked.concurrency}", "--without-gossip", "--without-mingle"]
     )
+    # Celery's own would only note from here on that somebody wants an end: what comes before this line is noted, what
+    # comes after it ends us.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     if not _is_told_to_stop():
         _begin_anew()
 
@@ -129,9 +133,6 @@ def _begin_anew() -> NoReturn:
     """Celery gives up on an error that it did not foresee, such as one of its own client of Redis when that goes away
     at the wrong moment, and says nothing of it in its exit code. As this very process: nobody need supervise it."""
     log.error("worker_begins_anew", seconds=ANEW_SECONDS)
-    # Celery's own would only note that somebody wants an end.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
     time.sleep(ANEW_SECONDS)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line
 
