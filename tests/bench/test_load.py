@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,13 +20,14 @@ ROUNDS = [0.5, 1.0] if shutil.which("wrk") else [0.5]
 
 
 class Recorder(ThreadingHTTPServer):
-    """Answers 201 and keeps what was posted; 429 to whoever asks for /busy."""
+    """Answers 201 and keeps what was posted; 429 to whoever asks for /busy. `first_takes`: seconds."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.bodies: list[bytes] = []
+        self.first_takes = 0.0
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -33,6 +35,8 @@ class Answer(BaseHTTPRequestHandler):
     server: Recorder
 
     def do_POST(self) -> None:
+        time.sleep(self.server.first_takes)
+        self.server.first_takes = 0.0
         self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(429 if self.path == "/busy" else 201)
         self.send_header("Content-Length", "2")
@@ -74,6 +78,14 @@ def test_every_answer_is_counted_and_every_number_is_another(
     assert len(set(numbers)) == len(numbers)
     assert {len(number) for number in numbers} == {12}
     assert 0 < told.p50 <= told.p99
+
+
+def test_a_short_round_lasts_until_something_is_answered(tmp_path: Path, recorder: Recorder) -> None:
+    recorder.first_takes = 0.5
+    told = feed(tmp_path, recorder).play(clients=1, seconds=0.1)
+    assert told.requests >= 1
+    assert told.seconds >= 0.5
+    assert told.p99 >= 500
 
 
 @pytest.mark.parametrize("seconds", ROUNDS)
