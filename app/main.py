@@ -18,6 +18,7 @@ from app.api.bodies import StrictRequest
 from app.api.changes import ChangeController
 from app.api.conversations import ConversationController
 from app.api.headers import SecurityHeaders
+from app.api.heads import Heads
 from app.api.health import HealthController
 from app.api.hosts import AllowedHosts
 from app.api.logins import LoginController
@@ -105,7 +106,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     )
     # Around everything, unknown paths too: Litestar's own middleware sees known routes only.
     inner = AllowedHosts(cast("Any", app.asgi_handler), runtime.settings.allowed_hosts)
-    log = RequestLog(SecurityHeaders(inner))
+    log = RequestLog(Heads(SecurityHeaders(inner)))
     app.asgi_handler = cast("ASGIApp", log)
     app.on_shutdown.append(log.flush)
     return app

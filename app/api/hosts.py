@@ -7,17 +7,13 @@ holds the port against the list too, and answers in another form than our proble
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import msgspec
 
+from app.api.headers import Application, Receive, Send
 from app.api.problems import MEDIA_TYPE, Problem
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 FOR_MACHINES = frozenset({"/livez", "/readyz", "/metrics"})
 PORT = re.compile(r":\d{1,5}\Z")

@@ -8,6 +8,8 @@ from litestar.response.base import ASGIResponse
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from app.api.heads import allow
+
 
 class Options(ASGIMiddleware):
     """Answers 204 with `Allow`, behind authentication, which counts it."""
@@ -21,5 +23,5 @@ class Options(ASGIMiddleware):
         path = scope["path_template"]
         routes = [route for route in scope["litestar_app"].routes if isinstance(route, HTTPRoute)]
         methods = {str(method) for route in routes if route.path == path for method in route.methods}
-        answer = ASGIResponse(status_code=204, headers={"Allow": ", ".join(sorted(methods))})
+        answer = ASGIResponse(status_code=204, headers={"Allow": allow(methods)})
         await answer(scope, receive, send)

@@ -17,6 +17,7 @@ from litestar.openapi.spec import Example
 
 from app.api.codes import CODES as SENTENCES
 from app.api.faults import FieldFault, field_faults
+from app.api.heads import allow
 from app.domain import errors
 from app.domain.errors import ChatError, Invalid, Throttled
 
@@ -129,7 +130,7 @@ def _http(error: HTTPException) -> Response[bytes]:
     status = error.status_code
     headers = dict(error.headers or {})
     if status == 405:
-        headers = {"Allow": headers.get("allow", "")}
+        headers = {"Allow": allow(headers.get("allow", "").split(", "))}
     if isinstance(error, ValidationException):
         return _problem(400, "invalid", Invalid.detail, field_faults(error.extra), headers)
     headers |= {"WWW-Authenticate": CHALLENGE} if status == 401 else {}

@@ -147,7 +147,7 @@ async def test_pages_are_counted_too(settings: Settings, empty_redis_url: str) -
 async def test_asking_for_the_options_needs_no_login(api: Client) -> None:
     answered = await api.options(f"{API}/me/")
     assert answered.status_code == 204
-    assert answered.headers["allow"] == "DELETE, GET, OPTIONS, PATCH, PUT"
+    assert answered.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"
     assert answered.content == b""
 
 

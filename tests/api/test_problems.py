@@ -188,7 +188,10 @@ async def test_an_unknown_path_is_a_problem(api: Client, path: str) -> None:
 async def test_a_wrong_method_names_the_right_ones(api: Client) -> None:
     answered = await api.delete(f"{API}/login/")
     problem(answered, 405, "method_not_allowed")
-    assert "POST" in answered.headers["allow"]
+    assert answered.headers["allow"] == "OPTIONS, POST"
+    answered = await api.post("/livez")
+    problem(answered, 405, "method_not_allowed")
+    assert answered.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
 async def test_details_do_not_quote_the_address_asked_for(api: Client) -> None:
