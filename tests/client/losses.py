@@ -26,14 +26,36 @@ class Forgetful(Plain):
 
 
 class Leaky(Plain):
-    """Leaves out the event of a message "lost…", when that is all that comes: whole frames follow."""
+    """Leaves out the events of messages "lost…", whatever comes with them."""
 
     def __init__(self, left: Left) -> None:
         self._left = left
+        self._is_socket = False
+        self._buffer = b""
 
     def down(self, data: bytes) -> bytes:
-        is_one_frame = data[:2] == b"\x81\x7e" and int.from_bytes(data[2:4], "big") == len(data) - 4
-        if self._left.count and is_one_frame and b'"text":"lost' in data:
-            self._left.count -= 1
-            return b""
-        return data
+        if self._is_socket:
+            return self._kept(data)
+        greeting, end, rest = data.partition(b"\r\n\r\n")
+        self._is_socket = greeting.startswith(b"HTTP/1.1 101")
+        return greeting + end + self._kept(rest) if self._is_socket else data
+
+    def _kept(self, data: bytes) -> bytes:
+        self._buffer += data
+        kept = b""
+        while (size := _size(self._buffer)) <= len(self._buffer):
+            frame, self._buffer = self._buffer[:size], self._buffer[size:]
+            if self._left.count and b'"text":"lost' in frame:
+                self._left.count -= 1
+            else:
+                kept += frame
+        return kept
+
+
+def _size(data: bytes) -> int:
+    """How long the frame is that begins here, as a server writes it: not masked (RFC 6455, 5.2). More than there is
+    while its head is not whole."""
+    extended = {126: 2, 127: 8}.get(data[1], 0) if len(data) > 1 else 0
+    if len(data) < 2 + extended:
+        return len(data) + 1
+    return 2 + extended + (int.from_bytes(data[2 : 2 + extended], "big") if extended else data[1])
