@@ -1,9 +1,9 @@
-"""`make trials`: seven long trials, one after the other, each with figures; red when a promise does not hold.
+"""`make trials`: eight long trials, one after the other, each with figures; red when a promise does not hold.
 
 `kills`: fifty times kill -9 under 200 sends a second. `redis`: away for a minute, then silent for a minute.
 `storm`: a thousand sockets lost and back at once, at one process. `slow`: somebody who never reads, beside 200 others.
 `hello`: how soon somebody with 500 conversations has `hello`, and all of them. `broker`: see `outage_trial`.
-`broadcasts`: see `broadcast_trial`.
+`broadcasts`: see `broadcast_trial`. `disk`: see `disk_trial`, which wants to be root.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from typing import Final
 
 import uvloop
 
 from bench.crowds import Crowd, unheard
 from tests.chaos.broadcast_trial import broadcasts
+from tests.chaos.disk_trial import disk, small_disk
 from tests.chaos.driver import Driver
 from tests.chaos.faults import LONG, SHORT, Fault
 from tests.chaos.latency import Idler, Lags, Latency
@@ -187,15 +189,19 @@ TRIALS: Final[dict[str, Trial]] = {
     "hello": hello,
     "broker": _told(broker),
     "broadcasts": _told(broadcasts),
+    "disk": _told(disk),
 }
+PLACES: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {"disk": small_disk}
+"""Where a trial's servers stand, unless in the usual place."""
 
 
 async def run(names: list[str]) -> int:
     broken = 0
     for name in names:
         say(name)
-        async with set_stage() as stage:
-            problems = await TRIALS[name](stage)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(PLACES.get(name, nullcontext)())
+            problems = await TRIALS[name](await stack.enter_async_context(set_stage()))
         for problem in problems:
             say(f"VIOLATION {problem}")
         broken += len(problems)
