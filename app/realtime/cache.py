@@ -1,7 +1,6 @@
 """The newest messages of each conversation in a Redis hash: served only when proven, so it cannot lie.
 
-Field = `seq`, value = the message as JSON; at most `CACHE_MESSAGES` (500) messages and 512 KiB, expiring after a day; a
-full one drops a twentieth of its messages at once.
+Field = `seq`, value = the message as JSON; at most `CACHE_MESSAGES` (500) messages and 512 KiB, expiring after a day.
 A page is proven when every `seq` of it is present (the log has no holes) and the hash's `edited` equals the
 conversation's `edited_position`, which each edit, delete and rename moves. `last_seq` and `edited_position` come from
 Postgres, or from what is known of it (`access`), never from the hash. A cache write that is lost therefore makes a page

@@ -4,23 +4,17 @@
 -- bytes, edited (the conversation's edited_position the values are true for) and floor (the lowest seq the limits leave
 -- room for, once known).
 local window, largest, expiry = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
--- A full window loses a twentieth at once, not one with each message that comes.
-local SPARE = 20
--- Of one command: Lua unpacks a few thousand at most.
-local MOST_ARGUMENTS = 1000
 
 -- The first one is the field: what looks like it inside a text has its quotes escaped.
 local function position(value)
     return tonumber(string.match(value, '"position":(%d+)'))
 end
 
--- Writes ARGV[first …] (seq, value, …) into `key`; whether it applied. What it costs is its commands: three, where newer
--- messages follow on those that are held.
+-- Writes ARGV[first …] (seq, value, …) into `key`; whether it applied.
 local function write(key, mode, before, edited, first, last)
     local head = redis.call('HMGET', key, 'low', 'high', 'bytes', 'edited', 'floor')
     local low, high, bytes = tonumber(head[1]), tonumber(head[2]), tonumber(head[3]) or 0
     local known, floor = tonumber(head[4]) or 0, tonumber(head[5])
-    local fields = {}
 
     -- An edit applies only onto the value it replaces; else the hash stays behind and is served to nobody until rebuilt.
     if mode == 'edit' and known ~= before then return 0 end
@@ -28,22 +22,11 @@ local function write(key, mode, before, edited, first, last)
     if mode == 'rebuild' and known > edited then return 0 end
     if mode ~= 'live' then known = edited end
 
-    local function flush()
-        if fields[1] then redis.call('HSET', key, unpack(fields)) end
-        fields = {}
-    end
-
-    local function add(field, value)
-        fields[#fields + 1] = field
-        fields[#fields + 1] = value
-    end
-
     local function put(seq, value)
         if high and seq <= high - window then return end
         -- Below what live writes have trimmed there may be holes and older texts: only a rebuild goes there.
         if mode ~= 'rebuild' and low and seq < low then return end
-        -- Above `high` nothing is held.
-        local held = high and seq <= high and redis.call('HGET', key, seq)
+        local held = redis.call('HGET', key, seq)
         if held then
             local mine, theirs = position(value), position(held)
             if mine < theirs or (mine == theirs and mode ~= 'rebuild') then return end
@@ -51,43 +34,30 @@ local function write(key, mode, before, edited, first, last)
         end
         if high and seq > high + window then
             redis.call('DEL', key)
-            low, bytes, floor, fields = nil, 0, nil, {}
+            low, bytes, floor = nil, 0, nil
         end
-        if #fields >= MOST_ARGUMENTS then flush() end
-        add(seq, value)
+        redis.call('HSET', key, seq, value)
         bytes = bytes + #value
         if not low or seq < low then low = seq end
         if not high or seq > high then high = seq end
-    end
-
-    -- Drops what is older than `seq`.
-    local function trim(seq)
-        flush()
-        while low < seq do
-            local passed = {}
-            for old = low, math.min(seq, low + MOST_ARGUMENTS) - 1 do passed[#passed + 1] = old end
-            for _, held in ipairs(redis.call('HMGET', key, unpack(passed))) do
-                if held then bytes = bytes - #held end
-            end
-            redis.call('HDEL', key, unpack(passed))
-            low = low + #passed
-        end
-        floor = low
     end
 
     for i = first, last, 2 do put(tonumber(ARGV[i]), ARGV[i + 1]) end
     if not low then return 0 end
 
     if mode == 'rebuild' and (not floor or low < floor) then floor = low end
-    if high - low >= window then trim(high - window + 1 + math.floor(window / SPARE)) end
-    while low < high and bytes > largest do trim(low + 1) end
+    while low < high and (high - low >= window or bytes > largest) do
+        local held = redis.call('HGET', key, low)
+        if held then
+            bytes = bytes - #held
+            redis.call('HDEL', key, low)
+        end
+        low = low + 1
+        floor = low
+    end
     if low == 1 then floor = 1 end
-    add('low', low)
-    add('high', high)
-    add('bytes', bytes)
-    add('edited', known)
-    if floor then add('floor', floor) end
-    flush()
+    redis.call('HSET', key, 'low', low, 'high', high, 'bytes', bytes, 'edited', known)
+    if floor then redis.call('HSET', key, 'floor', floor) end
     redis.call('EXPIRE', key, expiry)
     return 1
 end

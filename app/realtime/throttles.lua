@@ -18,8 +18,8 @@
 --
 -- For the analytics each demand is an attempt of each of its counters, but for those given back: by minute of this
 -- clock in the hash throttle:counts:<minute>, field = the counter's key, '!' before it where it refused, '@' and the
--- second behind it where buckets tell windows shorter than a minute. Folded here, so that a batch costs one HMGET and
--- one HSET. Beyond MOST fields subjects are not told apart any more: they are counted together, as a subject without a
+-- second behind it where buckets tell windows shorter than a minute. Folded here, so that a batch costs one HINCRBY a
+-- counter. Beyond MOST fields subjects are not told apart any more: they are counted together, as a subject without a
 -- name.
 --
 -- Every request asks this, and what it costs is its commands: one HMGET and one HSET a counter where a take stays in
@@ -132,32 +132,16 @@ local function add(counted, field, cost)
 end
 
 local function note(minute, counted)
-  local key, fields, sums, together = 'throttle:counts:' .. minute, {}, {}, {}
-  for field in pairs(counted) do
-    fields[#fields + 1] = field
-  end
-  local size, held = call('HLEN', key), call('HMGET', key, unpack(fields))
-  local function keep(field, number)
-    sums[#sums + 1] = field
-    sums[#sums + 1] = number
-  end
-  for at, field in ipairs(fields) do
-    local number = counted[field]
-    if held[at] or (number > 0 and size < MOST) then
-      keep(field, (held[at] or 0) + number)
-    else
-      add(together, string.gsub(field, '{.*}', '{}'), number)
+  local key = 'throttle:counts:' .. minute
+  local size = call('HLEN', key)
+  for field, number in pairs(counted) do
+    if (size >= MOST or number < 0) and call('HEXISTS', key, field) == 0 then
+      field = string.gsub(field, '{.*}', '{}')
     end
-  end
-  for field, number in pairs(together) do
-    local before = call('HGET', key, field)
     -- What is given back after its minute was moved stays an attempt.
-    if before or number > 0 then
-      keep(field, (before or 0) + number)
+    if number > 0 or call('HEXISTS', key, field) == 1 then
+      call('HINCRBY', key, field, number)
     end
-  end
-  if sums[1] then
-    call('HSET', key, unpack(sums))
   end
   if size == 0 then
     call('EXPIRE', key, KEPT_SECONDS)
