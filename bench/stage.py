@@ -48,8 +48,8 @@ _SOURCES = [Path(population.__file__), Path(textbook.__file__), *_SCHEMA]
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """How long and how hard: seconds and rounds of every measure, at most so many clients, and for the sockets the
-    seconds of calm in which lateness is measured and those in which memory settles."""
+    """How long and how hard: seconds and rounds of every measure, at most so many clients; for the sockets the seconds
+    of calm in which lateness is measured and those in which memory settles; tries of what is measured by the piece."""
 
     warm_up: float = 2.0
     seconds: float = 3.0
@@ -57,12 +57,13 @@ class Pace(msgspec.Struct, frozen=True):
     most_clients: int = 64
     calm: float = 10.0
     settle: float = 3.0
+    tries: int = 200
 
     def clients(self, wanted: int) -> int:
         return min(wanted, self.most_clients)
 
 
-QUICKLY = Pace(warm_up=0.0, seconds=0.5, rounds=1, most_clients=2, calm=0.6, settle=0.5)
+QUICKLY = Pace(warm_up=0.0, seconds=0.5, rounds=1, most_clients=2, calm=0.6, settle=0.5, tries=20)
 
 
 class Stage:

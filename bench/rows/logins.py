@@ -22,7 +22,6 @@ SENDERS = 10
 PAUSE = 0.05
 """Of each sender between two sends: 200 a second together."""
 
-TRIES = 200
 PASSWORD = "correct horse battery staple"
 METRIC = "chat_event_loop_delay_seconds_bucket"
 
@@ -85,13 +84,13 @@ def login_storm_p99_ms(stage: Stage) -> Iterator[Plan]:
 
 @contextmanager
 def login_tells(stage: Stage) -> Iterator[Plan]:
-    """Medians of 200 tries each for known and unknown accounts, the longer over the shorter: 1 tells nothing."""
+    """Medians of as many tries each for known and unknown accounts, the longer over the shorter: 1 tells nothing."""
     caller = Caller(stage.api.port)
 
     def compared(path: str, status: int, **body: str) -> Measure:
         def measure(_seconds: float) -> float:
             # Each account once: the tenth try at one would be told to wait.
-            known = [caller.register() for _ in range(TRIES)]
+            known = [caller.register() for _ in range(stage.pace.tries)]
             times: dict[bool, list[float]] = {True: [], False: []}
             for email in known:
                 for exists in (True, False):

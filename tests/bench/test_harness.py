@@ -23,7 +23,7 @@ from tests.support.servers import TestPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 115
-"""An idle machine needs about 30."""
+"""An idle machine needs about 45."""
 
 
 @contextmanager
