@@ -1,4 +1,4 @@
-# Everything a person or CI does with this repository, by name. `make up` needs nothing but make and Python 3.11-3.13.
+# Everything a person or CI does with this repository, by name. `make up` needs nothing but make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c

@@ -60,3 +60,60 @@ def test_the_product_needs_nothing_that_production_does_not_install() -> None:
 def test_a_library_that_is_missing_is_noticed() -> None:
     answer = imported_with(distributions("production") - {"packaging"})
     assert "No module named 'packaging" in answer.stderr
+
+
+def installed_extras(name: str) -> set[str]:
+    """The extras with which the lock names a package."""
+    text = (ROOT / "requirements" / "dev.txt").read_text()
+    (extras,) = re.findall(rf"^{name}(?:\[(.*?)\])?==", text, re.MULTILINE)
+    return {extra.strip() for extra in extras.split(",")} - {""}
+
+
+def test_the_lock_keeps_the_extras_that_its_packages_ask_for() -> None:
+    """Without `[toml]` a pip older than 24 looks for a newer coverage, which has no hash in the lock."""
+    assert installed_extras("coverage") == {"toml"}
+    assert installed_extras("psycopg") == {"binary", "pool"}
+
+
+def test_nothing_is_resolved_while_the_lock_is_installed() -> None:
+    script = (ROOT / "requirements" / "install").read_text()
+    assert re.findall(r"pip install .*-r .*", script) == [
+        'pip install -qq --disable-pip-version-check --no-deps --require-hashes -r "$lock"'
+    ]
+    assert "pip check" in script
+
+
+def chosen_python(folder: Path, **versions: str) -> subprocess.CompletedProcess[str]:
+    """Runs `requirements/python` where exactly these interpreters exist; each says that it has the given version."""
+    for name, version in versions.items():
+        interpreter = folder / name.replace("_", ".")
+        claims = f"import sys; sys.version_info = {tuple(map(int, version.split('.')))}; exec(sys.argv[1])"
+        interpreter.write_text(
+            f'#!/bin/bash\n[ "$1" = --version ] && echo "Python {version}" && exit\n'
+            f'exec {sys.executable} -c "{claims}" "$2"\n'
+        )
+        interpreter.chmod(0o755)
+    return subprocess.run(
+        ["/bin/bash", ROOT / "requirements" / "python"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": f"{folder}:/usr/bin-without-python", "PYTHON": ""},
+    )
+
+
+def test_a_newer_python_is_used_and_said_to_be_untested(tmp_path: Path) -> None:
+    answer = chosen_python(tmp_path, python3="3.16.0")
+    assert answer.stdout == "python3\n"
+    assert answer.stderr == "Python 3.16.0 is newer than the versions the chat is tested on (3.11 to 3.14).\n"
+
+
+def test_a_tested_python_is_preferred_to_a_newer_one(tmp_path: Path) -> None:
+    answer = chosen_python(tmp_path, python3="3.16.0", python3_12="3.12.1")
+    assert (answer.stdout, answer.stderr) == ("python3.12\n", "")
+
+
+def test_an_old_python_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    answer = chosen_python(tmp_path, python3="3.10.13")
+    assert answer.returncode == 1
+    assert "needs Python 3.11 or newer with its venv module" in answer.stderr
