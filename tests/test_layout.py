@@ -24,6 +24,7 @@ FLOORS = {
     "realtime",
     "tasks",
     "local",
+    "server",
     "telemetry",
 }
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "services", "service", "repositories", "repository"}

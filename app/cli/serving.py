@@ -60,7 +60,7 @@ def up(asked: argparse.Namespace) -> int:
 
 
 def api(asked: argparse.Namespace) -> int:
-    from app.api import server
+    from app.server import server
 
     settings = load()
     return server.run(
@@ -71,8 +71,8 @@ def api(asked: argparse.Namespace) -> int:
             port=settings.port,
             workers=settings.web_concurrency,
             loop="uvloop",
-            http="app.realtime.protocol:RequestProtocol",  # httptools, with a deadline for heads
-            ws="app.realtime.protocol:SocketProtocol",  # sansio, and what ASGI has no words for
+            http="app.server.http_protocol:RequestProtocol",  # httptools, with a deadline for heads
+            ws="app.server.websocket_protocol:SocketProtocol",  # sansio, and what ASGI has no words for
             ws_per_message_deflate=False,
             ws_max_size=LARGEST_FRAME,
             timeout_graceful_shutdown=asked.grace,

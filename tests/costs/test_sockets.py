@@ -16,7 +16,8 @@ from litestar import Litestar
 
 from app.domain.users.callers import Caller
 from app.realtime.frames import LARGEST_FRAME
-from app.realtime.protocol import RequestProtocol, SocketProtocol
+from app.server.http_protocol import RequestProtocol
+from app.server.websocket_protocol import SocketProtocol
 from app.settings import Settings
 from tests.costs.conftest import Chat, chatting
 from tests.realtime.conftest import Quiet, eventually

@@ -34,9 +34,10 @@ from app.realtime.connections import Connection
 from app.realtime.frames import LARGEST_FRAME
 from app.realtime.journal import CONNECTIONS
 from app.realtime.live import Live
-from app.realtime.protocol import RequestProtocol, SocketProtocol
 from app.realtime.throttles import Throttles
 from app.realtime.writer import Writer
+from app.server.http_protocol import RequestProtocol
+from app.server.websocket_protocol import SocketProtocol
 
 __all__ = ["Listener", "Node", "tables"]
 

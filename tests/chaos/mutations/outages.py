@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from app.api import server
 from app.db import edge, engine
 from app.db.outages import AWAY
 from app.db.singles import Singles
@@ -15,6 +14,7 @@ from app.domain.errors import Unavailable
 from app.realtime import sockets
 from app.realtime.accelerator import Accelerator
 from app.realtime.sockets import Sockets
+from app.server import server
 from tests.chaos.checks import faults
 from tests.chaos.mutations.declared import fire, mutation, replace
 

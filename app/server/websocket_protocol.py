@@ -1,8 +1,7 @@
-"""uvicorn's protocols, and what a chat needs beyond ASGI: see `wires`. Given to uvicorn as its `http` and `ws`.
+"""uvicorn's WebSocket protocol, and what a chat needs beyond ASGI: see `wires`. uvicorn receives it as its `ws`.
 
-A request's head must come in time, or its connection is cut: an open port is no place to wait in. A socket that is
-told to end is ended: the close frame is written behind what the transport has taken, and a peer that does not read it
-is cut off, not waited for. And no handshake is logged: its query may carry a token.
+A socket that the application ends is ended: the close frame is written behind what the transport has taken, and a peer
+that does not read it is cut off, not waited for. No handshake is logged: its query may carry a token.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from asyncio.transports import BaseTransport
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState, ProtocolError
 from websockets.http11 import Request
@@ -32,9 +30,6 @@ SHUTDOWN_SECONDS = 2.0
 
 KERNEL_BYTES = 128 * 1024
 """What the kernel may hold for one socket (it doubles this); by itself it would take megabytes for who never reads."""
-
-HANDSHAKE_SECONDS = 10.0
-"""How long the head of a request may take to come, an unfinished handshake's too."""
 
 _warnings_only = logging.getLogger("uvicorn.error.sockets")
 _warnings_only.setLevel(logging.WARNING)
@@ -150,41 +145,3 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         else:
             super().shutdown()
         self.loop.call_later(SHUTDOWN_SECONDS, self.transport.abort)
-
-
-class RequestProtocol(HttpToolsProtocol):
-    """HTTP, whose requests' heads have a deadline. Once the head is there, the application's own deadlines hold."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._reading_head = True
-        self._deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._watch_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._reading_head = False
-        self._watch_head()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch_head()
-
-    def on_message_begin(self) -> None:
-        self._reading_head = True
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        self._reading_head = False
-        super().on_headers_complete()
-
-    def _watch_head(self) -> None:
-        # Most heads come in one piece: they never see a timer.
-        if not self._reading_head and self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        elif self._reading_head and self._deadline is None:
-            self._deadline = self.loop.call_later(HANDSHAKE_SECONDS, self.transport.abort)
