@@ -1,4 +1,4 @@
-"""Runs migrations on DATABASE_URL, one process at a time: an advisory lock makes parallel deploys wait in line."""
+"""Runs migrations on DATABASE_URL, one process at a time: parallel deploys wait for an advisory lock."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from sqlalchemy import create_engine, pool, text
 
 from alembic import context
 from app.domain import tables
+from app.domain.locks import AdvisoryLock
 
 PARTITION_OF = "messages_p"
-MIGRATION_LOCK = 7_240_311
 
 
 def ours(_object: Any, name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:
@@ -26,7 +26,7 @@ def run() -> None:
         connect_args={"connect_timeout": 10, "options": "-c timezone=UTC -c lock_timeout=10s"},
     )
     with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int(AdvisoryLock.MIGRATIONS)})
         connection.commit()
         context.configure(
             connection=connection,

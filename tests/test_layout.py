@@ -37,6 +37,11 @@ RULES = [
     ),
     (r"\bos\.environ\b|\bos\.getenv\b|\bgetenv\(", {"settings.py"}, "only app/settings.py reads the environment"),
     (r"autocommit", {"local/postgres.py"}, "autocommit swallows a failing COMMIT: the client gets 201 without a row"),
+    (
+        r"(?i)advisory_?(un)?(xact_)?lock(_shared)?\s*\(|7_?240_?3\d\d\b",
+        {"domain/locks.py"},
+        "advisory locks share one space of keys: every key and every call is in app/domain/locks.py",
+    ),
     (r"send_task\(\s*f?[\"']", set(), "tasks are called by their object: a name in quotes is not checked by anything"),
 ]
 
@@ -66,12 +71,23 @@ def test_there_is_one_door(pattern: str, allowed: set[str], reason: str) -> None
         (1, '    url = os.environ["DATABASE_URL"]'),
         (1, '    url = os.getenv("DATABASE_URL")'),
         (2, '    before_send_handler="autocommit",'),
-        (3, '    celery.send_task("chat.cache.rebuild")'),
+        (3, "    await session.execute(select(func.pg_advisory_xact_lock(NUMBERING)))"),
+        (3, '    await session.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": 4})'),
+        (3, "CHANGES_LOCK: Final = 7_240_312"),
+        (4, '    celery.send_task("chat.cache.rebuild")'),
     ],
 )
 def test_the_rules_find_what_they_look_for(rule: int, line: str) -> None:
     pattern, allowed, _ = RULES[rule]
     assert violations(pattern, allowed, line, "api/example.py")
+
+
+def test_migrations_take_their_advisory_lock_by_its_name() -> None:
+    pattern, _, reason = RULES[3]
+    files = [path for path in sorted((ROOT / "alembic").rglob("*")) if path.suffix in (".py", ".sql", ".mako")]
+    lines = [line for path in files for line in violations(pattern, set(), path.read_text(), path.name)]
+    assert [line for line in lines if "pg_advisory_lock(:key)" not in line or "AdvisoryLock." not in line] == [], reason
+    assert len(lines) == 1
 
 
 def test_the_top_has_its_named_floors_and_no_other() -> None:

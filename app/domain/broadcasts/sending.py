@@ -6,25 +6,23 @@ told up to one has missed none before it.
 
 from __future__ import annotations
 
-from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain import locks
 from app.domain.broadcasts.audiences import mailboxes
 from app.domain.broadcasts.models import BroadcastRow
 from app.domain.events import Announced, record
+from app.domain.locks import AdvisoryLock
 from app.domain.rows import UNSYNCHRONIZED, AnyRow
-
-NUMBERING: Final = 7_240_313
-"""Of the advisory lock under which numbers are given."""
 
 
 async def send(session: AsyncSession, broadcast: AnyRow) -> None:
     """Send it now. The row (`id, mail`) is the caller's, locked or just made."""
     planned = await mailboxes(session, broadcast) if broadcast.mail else 0
-    await session.execute(select(func.pg_advisory_xact_lock(NUMBERING)))
+    await locks.acquire(session, AdvisoryLock.BROADCAST_NUMBERS)
     # A statement of its own, on a snapshot taken under the lock.
     number = int(await session.scalar(select(func.coalesce(func.max(BroadcastRow.number), 0) + 1)) or 1)
     now = func.clock_timestamp()

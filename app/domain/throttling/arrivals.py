@@ -32,6 +32,8 @@ from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain import locks
+from app.domain.locks import AdvisoryLock
 from app.domain.rows import UNSYNCHRONIZED
 from app.domain.throttling.counts import Flight, Subjects
 from app.domain.throttling.models import ThrottleAttempts, ThrottleFlight
@@ -41,7 +43,6 @@ MINUTE: Final = 60
 KEPT: Final = timedelta(days=14)
 ALWAYS_KEPT: Final = timedelta(days=1)
 MOST_ROWS: Final = 5_000_000
-ARRIVALS_LOCK: Final = 7_240_313
 TOGETHER: Final = 2_000
 MOST_SWEPT: Final = 100_000
 """Rows at a time: a fraction of what a statement has time for."""
@@ -68,9 +69,8 @@ class Row:
 
 
 async def add(session: AsyncSession, flight: Flight, subjects: Subjects) -> bool:
-    """Add what a flight carries, unless it has been; whether it is safe now. False: somebody else is at it."""
-    alone = await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": ARRIVALS_LOCK})
-    if not alone:
+    """Add what a flight carries, unless it has been; whether it is safe now. False: another worker is adding."""
+    if not await locks.try_acquire(session, AdvisoryLock.THROTTLE_ARRIVALS):
         return False
     minute = datetime.fromtimestamp(flight.minute * MINUTE, UTC)
     new = await session.scalar(

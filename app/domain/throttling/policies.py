@@ -12,14 +12,16 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, delete, func, select, text
+from sqlalchemy import ColumnElement, Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from app.domain import locks
 from app.domain.audit import trail
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.events import PoliciesChanged, record
+from app.domain.locks import AdvisoryLock
 from app.domain.rates import Rate
 from app.domain.rows import UNSYNCHRONIZED, AnyRow, bucket_now
 from app.domain.throttling.models import ThrottlePolicy
@@ -37,7 +39,6 @@ BY_USER: Final = frozenset({"messages", "user", "requests", "renames"})
 """The policies that count by user: there may be exceptions for one."""
 
 MOST_EXCEPTIONS: Final = 10_000
-CHANGES_LOCK: Final = 7_240_312
 MOST_SWEPT: Final = 10_000
 
 
@@ -136,7 +137,7 @@ class Policies:
         self, session: AsyncSession, by: UUID | None, policy: str, user: UUID | None, rate: Rate | None
     ) -> None:
         """Nothing happens when it is so already: a retry does not forget what was replaced."""
-        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHANGES_LOCK})
+        await locks.acquire(session, AdvisoryLock.THROTTLE_POLICIES)
         row = await self._row(session, policy, user)
         wanted = None if rate is None else str(rate)
         if wanted == (None if row is None else row.rate):
