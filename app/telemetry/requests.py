@@ -2,6 +2,9 @@
 
 Requests are many, so their lines are gathered and written five times a second: a line costs microseconds, and what a
 kill -9 can lose is a fifth of a second of them. Errors go through the ordinary log, at once.
+
+A client without a login cannot push the rest out of a log of bounded size: its paths are cut, and beyond
+`STRANGERS_LINES` a minute such requests are only counted.
 """
 
 from __future__ import annotations
@@ -28,10 +31,19 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 HEADER: Final = b"x-request-id"
 SILENT: Final = frozenset({"/livez", "/readyz", "/metrics"})  # asked for every few seconds by machines
 FLUSH_SECONDS: Final = 0.2
+LONGEST_PATH: Final = 200
+"""Characters. The longest path of ours has 150."""
+
+STRANGERS_LINES: Final = 1_200
+"""Lines a minute and process for requests without a user. With 500 bytes each, the 60 MB of the log (see `logging`)
+reach back more than an hour and a half whatever clients do. Requests of users have a throttle of their own."""
+
+WINDOW_SECONDS: Final = 60.0
 # An id from outside comes back in headers and logs: no spaces, no control characters, no great length.
 _ACCEPTABLE: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _PLAIN: Final = re.compile(r"[\w/-]*", re.ASCII)  # nothing the redaction looks for is written in these alone
 _log = logging.getLogger("chat.requests")
+log = structlog.get_logger(__name__)
 
 
 class RequestLog:
@@ -40,6 +52,9 @@ class RequestLog:
     def __init__(self, inner: Application) -> None:
         self.inner = inner
         self.waiting: list[dict[str, Any]] = []
+        self.left_out = 0
+        self._window = 0.0
+        self._strangers = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -67,6 +82,10 @@ class RequestLog:
                 self._note(scope, request_id, status, (time.perf_counter() - began) * 1_000)
 
     def _note(self, scope: Scope, request_id: str, status: int, milliseconds: float) -> None:
+        user = _user(scope)
+        if user is None and not self._has_room():
+            return
+        path = scope["path"][:LONGEST_PATH]
         line = {
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "level": "info",
@@ -74,14 +93,31 @@ class RequestLog:
             "event": "request",
             "request_id": request_id,
             "method": scope.get("method", "WEBSOCKET"),
-            "path": scope["path"] if _PLAIN.fullmatch(scope["path"]) else _on_one_line(redacted(scope["path"])),
+            "path": path if _PLAIN.fullmatch(path) else _on_one_line(redacted(path)),
             "status": status,
             "ms": round(milliseconds, 1),
-            "user": _user(scope),
+            "user": user,
         }
         if not self.waiting:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
         self.waiting.append(line)
+
+    def _has_room(self) -> bool:
+        """Whether one more line of a request without a user fits into this minute."""
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._window:
+            self._window, self._strangers = loop.time() + WINDOW_SECONDS, 0
+        self._strangers += 1
+        if self._strangers <= STRANGERS_LINES:
+            return True
+        if not self.left_out:
+            loop.call_at(self._window, self._tell)
+        self.left_out += 1
+        return False
+
+    def _tell(self) -> None:
+        left_out, self.left_out = self.left_out, 0
+        log.warning("requests_not_logged", requests=left_out, seconds=WINDOW_SECONDS)
 
     def flush(self) -> None:
         lines, self.waiting = self.waiting, []

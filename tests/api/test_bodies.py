@@ -145,3 +145,11 @@ async def test_who_hangs_up_before_the_end_of_a_body_is_no_error_of_ours() -> No
         await app(scope, receive, send)
     assert sent[0]["status"] == 400
     assert logs == []
+
+
+@pytest.mark.parametrize("name", ["<" + " - at `$." * 20_000 + ">\n", " - at `$.data`", "`", " - at `$"])
+async def test_a_field_named_like_a_place_is_quoted_and_no_place(name: str) -> None:
+    async with serving(strict(marks)) as client:
+        answered = await client.post("/marks", content=json.dumps({name: 1}))
+    [fault] = problem(answered, 400, "invalid")["errors"]
+    assert len(fault["field"]) <= 200

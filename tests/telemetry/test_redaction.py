@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.telemetry.redaction import HIDDEN, redacted, redacted_field
+from app.telemetry.redaction import HIDDEN, LONGEST, redacted, redacted_field
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTk5In0.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
 
@@ -61,3 +61,14 @@ def test_bytes_are_only_counted_and_bottomless_nesting_ends() -> None:
     bottomless["again"] = bottomless
     assert redacted_field("body", b"S3CRET") == "[6 bytes]"
     assert HIDDEN in str(redacted_field("event", bottomless))
+
+
+def test_what_stands_around_a_token_stays_and_a_name_with_dots_is_no_token() -> None:
+    assert redacted(f"x-{JWT} and app.api.bodies") == f"x-{HIDDEN} and app.api.bodies"
+    assert redacted("eyJ.a") == "eyJ.a"
+
+
+def test_a_text_of_any_length_is_cut() -> None:
+    text = redacted("a" * 1_000_000)
+    assert text.startswith("a" * LONGEST) and text.endswith("(1000000 characters)")
+    assert len(text) < LONGEST + 100

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from app.telemetry import requests
 from app.telemetry.requests import HEADER, RequestLog
 
 
@@ -101,3 +104,45 @@ async def test_a_request_that_fails_is_still_a_line(listener: Listener) -> None:
 async def test_a_path_cannot_write_lines_of_its_own_into_the_log(listener: Listener) -> None:
     await ask("/users/\n2026-01-01 POST /login 200\x85\u2028\x1b[31mé")
     assert listener.lines[0]["path"] == "/users/\\n2026-01-01 POST /login 200\\x85\\u2028\\x1b[31mé"
+
+
+async def test_a_long_path_is_cut_before_it_is_redacted_and_written(listener: Listener) -> None:
+    await ask("/" + "eyJ-" * 15_000 + "~")
+    assert len(listener.lines[0]["path"]) == requests.LONGEST_PATH
+
+
+async def test_strangers_write_a_bounded_number_of_lines_a_minute_and_the_rest_is_counted(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "STRANGERS_LINES", 3)
+    monkeypatch.setattr(requests, "WINDOW_SECONDS", 0.2)
+
+    async def nowhere(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 404})
+
+    async def unheard(message: Any = None) -> Any:
+        del message
+
+    log = RequestLog(nowhere)
+    with capture_logs() as said:
+        for at in range(10):
+            await log({"type": "http", "method": "GET", "path": f"/{at}", "headers": []}, unheard, unheard)
+        for _ in range(100):
+            if said:
+                break
+            await asyncio.sleep(0.05)
+    log.flush()
+    assert [line["path"] for line in listener.lines] == ["/0", "/1", "/2"]
+    assert [(line["event"], line["requests"]) for line in said] == [("requests_not_logged", 7)]
+
+    await log({"type": "http", "method": "GET", "path": "/next-minute", "headers": []}, unheard, unheard)
+    log.flush()
+    assert listener.lines[-1]["path"] == "/next-minute"
+
+
+async def test_requests_of_users_are_logged_however_many_strangers_ask(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "STRANGERS_LINES", 0)
+    await ask("/api/v1/me/")
+    assert listener.lines[0]["user"] == "0199-ada"
