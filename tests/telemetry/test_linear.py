@@ -202,7 +202,7 @@ def test_a_parser_reads_its_worst_case_in_linear_time(name: str) -> None:
 
 def assert_linear(read: Callable[[Any], Any], case: Callable[[int], str], subject: Callable[[str], Any]) -> None:
     short, long = subject(case(SHORT)), subject(case(SHORT * TIMES))
-    taken = 0.0
+    before = taken = 1.0
     for _ in range(3):
         before, taken = _seconds(read, short), _seconds(read, long)
         if taken < QUICK_SECONDS or taken / before < MOST_GROWTH:
