@@ -10,7 +10,7 @@ import msgspec
 from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter, SkipValidation
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 
 from app.api.answers import CallersRequest, passed_on
 from app.api.authentication import ADMITTED_LATER
@@ -44,6 +44,9 @@ MessageLimit = Annotated[
     int,
     QueryParameter(description="At most so many items.", schema_extra={"minimum": 1, "maximum": LARGEST_PAGE}),
 ]
+
+FROM_ONE = QueryParameter(schema_extra={"minimum": 1})
+"""Of a parameter that is a `seq`; the domain refuses others, with a code of its own."""
 
 
 class MessageToSend(msgspec.Struct, forbid_unknown_fields=True):
@@ -126,9 +129,9 @@ class MessageController(Controller):
         conversation_id: FromPath[UUID],
         request: CallersRequest,
         pages: NamedDependency[SkipValidation[PageSource]],
-        before: FromQuery[int | None] = None,
-        after: FromQuery[int | None] = None,
-        around: FromQuery[int | None] = None,
+        before: Annotated[int | None, FROM_ONE] = None,
+        after: Annotated[int | None, QueryParameter(schema_extra={"minimum": 0})] = None,
+        around: Annotated[int | None, FROM_ONE] = None,
         limit: MessageLimit = 50,
     ) -> Response[bytes]:
         ask = Ask(before, after, around, limit)

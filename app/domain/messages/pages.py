@@ -45,14 +45,17 @@ def span_of(ask: Ask, last_seq: int) -> Span:
     """The seqs that `ask` means in a log of `last_seq` messages.
 
     Raises:
-        Invalid: two directions at once, or a limit outside 1 … 500.
+        Invalid: two directions at once, a seq that no message can have, or a limit outside 1 … 500.
     """
     if not 1 <= ask.limit <= LARGEST_PAGE:
         raise Invalid("invalid_limit", f"limit is a number from 1 to {LARGEST_PAGE}.", (("limit", "Out of range."),))
     if sum(seq is not None for seq in (ask.before, ask.after, ask.around)) > 1:
         raise Invalid("invalid_page", "Give one of before, after and around.")
+    for field, seq, least in (("before", ask.before, 1), ("after", ask.after, 0), ("around", ask.around, 1)):
+        if seq is not None and seq < least:
+            raise Invalid("invalid_page", f"{field} is at least {least}.", ((field, f"Must be at least {least}."),))
     if ask.after is not None:
-        low = max(ask.after, 0) + 1
+        low = ask.after + 1
         high = min(low + ask.limit - 1, last_seq)
         return Span(low, high, has_more=high < last_seq and low <= last_seq)
     if ask.around is not None:
