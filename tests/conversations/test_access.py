@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
 
@@ -9,7 +10,7 @@ import msgspec
 import pytest
 
 from app.domain.conversations import doors, groups, members, queries, reading, roles
-from app.domain.errors import ChatError, Unauthenticated
+from app.domain.errors import ChatError, NotFound, Unauthenticated
 from app.domain.messages import changes, marks
 from app.domain.messages.conversation import detail
 from app.domain.messages.inbox import inbox, summary
@@ -190,3 +191,32 @@ async def test_no_view_of_a_conversation_shows_an_e_mail_or_a_hash(chat: Chat, c
         "id", "kind", "name", "is_private", "creator", "peer", "role", "unread", "last_seq", "read_seq", "position",
         "last_message", "updated_at", "created_by", "created_at", "members", "member_count",
     }  # fmt: skip
+
+
+async def test_an_outsider_does_not_wait_for_a_private_conversation(chat: Chat, cast: Cast) -> None:
+    """Waiting takes time, and an id that is nobody's is answered at once: so it would tell."""
+    where = await chat.group(cast)
+    async with chat.database.transaction() as session:
+        await doors.lock(session, where)
+        async with asyncio.timeout(5):
+            for action in ("join", "leave", "add"):
+                assert await answer(ACTIONS[action](chat, cast, where, cast.eve)) == "NotFound not_found"
+
+
+async def test_an_outsider_keeps_nobody_waiting_for_a_private_conversation(chat: Chat, cast: Cast) -> None:
+    where = await chat.group(cast)
+    async with chat.database.transaction() as session:
+        with pytest.raises(NotFound):
+            await doors.lock_door(session, where, cast.eve)
+        async with asyncio.timeout(5):
+            await chat.do(groups.change, where, cast.ada, name="Engines")
+
+
+async def test_who_is_removed_while_waiting_for_the_lock_is_outside(chat: Chat, cast: Cast) -> None:
+    where = await chat.group(cast)
+    async with chat.database.transaction() as session:
+        await members.remove(session, where, cast.ada, cast.linus)
+        late = asyncio.create_task(answer(chat.do(members.leave, where, cast.linus)))
+        await asyncio.sleep(0.3)
+        assert not late.done()
+    assert await late == "NotFound not_found"

@@ -162,6 +162,17 @@ _LOCK = (
     .where(Conversation.id == bindparam("conversation", type_=Uuid()))
     .with_for_update(key_share=True)
 )
+_IS_MEMBER = (
+    select(Membership.user_id)
+    .where(
+        Membership.conversation_id == bindparam("conversation", type_=Uuid()),
+        Membership.user_id == bindparam("user", type_=Uuid()),
+        still_in(),
+    )
+    .exists()
+)
+# Outsiders neither wait for a private conversation nor keep others waiting: the time would tell that it exists.
+_LOCK_KNOWN = _LOCK.where(or_(~Conversation.is_private, _IS_MEMBER))
 
 
 def _as_door(row: AnyRow, user: UUID) -> Door:
@@ -233,11 +244,13 @@ async def lock_door(session: AsyncSession, conversation: UUID, user: UUID, *, al
 
     Raises: as `open_door`, and Unauthenticated when the account is over.
     """
-    await lock(session, conversation)
-    row = (await session.execute(_ONE, {"conversation": conversation, "user": user})).one_or_none()
+    asked = {"conversation": conversation, "user": user}
+    locked = await session.scalar(_LOCK_KNOWN, asked)
+    row = (await session.execute(_ONE, asked)).one_or_none()
     if row is not None and not row.live:
         raise Unauthenticated
-    return _judge(row, user, outsiders=allow_outsiders)
+    # What became visible since the first statement is not locked: for that statement it did not exist, nor for us.
+    return _judge(row if locked else None, user, outsiders=allow_outsiders)
 
 
 async def lock(session: AsyncSession, conversation: UUID) -> None:
