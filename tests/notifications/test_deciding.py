@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from app.domain.conversations import members
+from app.domain.conversations import groups, members
 from app.domain.mails.models import Mail
 from app.domain.messages import editing
 from app.domain.messages.mentions import names_in
@@ -137,6 +137,11 @@ async def test_only_members_are_mentioned_and_nobody_by_an_address(room: Room) -
         ("(@ada) @GRACE.", ["ada", "grace"]),
         ("a@b.org @ @@ada @", []),
         ("@Ädä, @李", ["ädä", "李"]),
+        ("@Ada，@Grace。@Linus、好", ["ada", "grace", "linus"]),
+        ("«@Ada» “@Grace” ‘@Linus’ @Eve…", ["ada", "grace", "linus", "eve"]),
+        ("@Ada， Lovelace @Ada Lovelace。", ["ada", "ada lovelace"]),
+        ("@D’Arcy Anne-Marie ¿@O'Neil?", ["d’arcy", "d’arcy anne-marie", "o'neil"]),
+        ("@Jose\u0301 Ne\u0301", ["josé", "josé né"]),
         ("@" * 8_000, []),
         (" ".join(f"@n{number}," for number in range(100)), [f"n{number}" for number in range(20)]),
     ],
@@ -157,6 +162,16 @@ async def test_who_left_or_came_later_is_not_told(room: Room) -> None:
     assert await listed(room, scene.grace) == []
     await room.say(scene.ada)
     assert told_to(await room.decide()) == {scene.eve.user}
+
+
+async def test_a_deleted_conversation_leaves_nothing_unread(room: Room) -> None:
+    scene = room.scene
+    await room.say(scene.ada)
+    assert told_to(await room.decide()) == {scene.grace.user, scene.linus.user}
+    assert len(await listed(room, scene.grace)) == 1
+    async with room.database.transaction() as session:
+        await groups.delete(session, room.conversation, scene.ada.user)
+    assert await listed(room, scene.grace) == []
 
 
 async def mails_to(room: Room, by: Caller) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from unicodedata import category, normalize
 from uuid import UUID
 
 SEPARATOR: Final = "|"
@@ -14,17 +15,30 @@ MOST: Final = 20
 
 _NAMED = re.compile(r"(?<![\w@.])@([^\s@,;:!?()\[\]{}<>|\"]{1,40})(?: ([^\s@,;:!?()\[\]{}<>|\"]{1,40}))?")
 
+_INSIDE: Final = frozenset("\u2019\u2010\u2011\u00b7\u30fb")
+"""Punctuation beyond ASCII that stands inside names: D’Arcy, Anne‐Marie, Gal·la, ジャン・ポール. All other ends one."""
+
+_AROUND: Final = ".'\u2019"
+"""What may stand inside a name, but behind one belongs to the sentence."""
+
 
 def names_in(text: str) -> list[str]:
-    """In lower case, each first name alone and with the word behind it."""
+    """In lower case and Unicode's form C, each first name alone and with the word behind it."""
     found: dict[str, None] = {}
-    for first, second in _NAMED.findall(text)[:MOST]:
-        first = first.rstrip(".'").lower()
-        if first:
-            found[first] = None
-            if second:
-                found[f"{first} {second.rstrip(chr(46) + chr(39)).lower()}"] = None
+    for first, second in _NAMED.findall(normalize("NFC", text))[:MOST]:
+        name = _name(first)
+        if not name:
+            continue
+        found[name] = None
+        # Punctuation behind the first name parts it from the next word.
+        if second and len(name) == len(first) and (further := _name(second)):
+            found[f"{name} {further}"] = None
     return list(found)
+
+
+def _name(word: str) -> str:
+    ends = (at for at, one in enumerate(word) if not one.isascii() and category(one)[0] == "P" and one not in _INSIDE)
+    return word[: next(ends, len(word))].rstrip(_AROUND).lower()
 
 
 class Names:

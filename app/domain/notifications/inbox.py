@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.doors import open_door
-from app.domain.conversations.models import Membership
+from app.domain.conversations.models import Conversation, Membership
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import NotFound
 from app.domain.messages.models import MessageRow
@@ -34,7 +34,11 @@ class _At(msgspec.Struct, frozen=True, tag="notification"):
 
 
 async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: str | None) -> NotificationPage:
-    """The caller's notifications, newest first, of conversations they are in. Raises Invalid for a foreign cursor."""
+    """The caller's notifications, newest first, of conversations they are in and that exist.
+
+    Raises:
+        Invalid: the cursor is of another list.
+    """
     after = from_cursor(cursor, _At)
     query = (
         select(*COLUMNS, Membership.read_seq)
@@ -45,6 +49,10 @@ async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: 
                 Membership.user_id == NotificationRow.user_id,
                 Membership.left_at.is_(None),
             ),
+        )
+        .join(
+            Conversation,
+            and_(Conversation.id == NotificationRow.conversation_id, Conversation.deleted_at.is_(None)),
         )
         .where(NotificationRow.user_id == caller.user)
         .order_by(NotificationRow.id.desc())
