@@ -131,7 +131,9 @@ async def test_a_closed_account_is_gone_everywhere_within_ten_seconds(
     assert again.problem.code == "invalid_token"
     async with database.transaction() as session:
         row = await session.get_one(User, UUID(ada.id))
-        assert (row.email, row.password_hash) == (f"{ada.id}@closed.invalid", "")
+        assert row.email.endswith("@closed.invalid")
+        assert ada.id not in row.email
+        assert row.password_hash == ""
     # Nobody was left there: it is closed, and found by none.
     assert (await grace.call("POST", f"/conversations/{alone}/join/")).status == 404
     # The address is free for whoever has it now.

@@ -17,7 +17,7 @@ from app.domain.broadcasts.views import Audience
 from app.domain.conversations.models import Conversation
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.rows import UNSYNCHRONIZED, uuid7
-from app.domain.texts import clean, moment, wrong
+from app.domain.texts import clean, clean_name, moment, wrong
 
 LONGEST_TITLE: Final = 200
 LONGEST_TEXT: Final = 8_000
@@ -52,7 +52,7 @@ async def plan(
         Invalid: a field is not good; `unknown_conversation`.
         Conflict: `too_many_broadcasts` wait for their time.
     """
-    title = clean(title, "title", LONGEST_TITLE, one_line=True)
+    title = clean_name(title, "title", LONGEST_TITLE)
     text = clean(text, "text", LONGEST_TEXT)
     if not SLOWEST <= mails_per_second <= FASTEST:
         raise wrong("mails_per_second", f"A number from {SLOWEST} to {FASTEST:,}.")

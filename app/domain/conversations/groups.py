@@ -16,14 +16,14 @@ from app.domain.conversations.memberships import begin, change_itself, hold_newc
 from app.domain.conversations.models import Conversation
 from app.domain.errors import Forbidden, Invalid
 from app.domain.rows import uuid7
-from app.domain.texts import clean
+from app.domain.texts import clean_name
 
 LONGEST_NAME = 100
 
 
 def checked_name(name: str) -> str:
-    """1 to 100 characters on one line, not only blanks. Raises Invalid."""
-    return clean(name, "name", LONGEST_NAME, one_line=True)
+    """1 to 100 characters on one line, one of them visible. Raises Invalid."""
+    return clean_name(name, "name", LONGEST_NAME)
 
 
 async def create(session: AsyncSession, user: UUID, name: str, *, is_private: bool = False) -> UUID:
@@ -33,7 +33,7 @@ async def create(session: AsyncSession, user: UUID, name: str, *, is_private: bo
         Invalid: the name is not one.
         Conflict: `too_many_conversations`.
     """
-    checked_name(name)
+    name = checked_name(name)
     await hold_newcomers(session, user, caller=user)
     conversation = uuid7()
     await open_log(session, conversation, user, kind="group", name=name, is_private=is_private)
@@ -72,7 +72,7 @@ async def change(
     if name is None and is_private is None:
         raise Invalid("invalid", "Give a name, or is_private.", errors=(("name", "Give at least one field."),))
     if name is not None:
-        checked_name(name)
+        name = checked_name(name)
     door = (await lock_door(session, conversation, user)).require_group().require_admin()
     facts = await facts_of(session, door.conversation)
     wanted = {"name": name, "is_private": is_private}

@@ -19,7 +19,7 @@ from app.domain.conversations.models import Conversation, Membership
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.messages.summaries import LATEST_FIRST, as_summary, peer_of, with_lines
 from app.domain.rows import AnyRow, Reader, containing, like
-from app.domain.texts import clean
+from app.domain.texts import clean_search
 from app.domain.views import ConversationPage, ConversationSummary
 
 LONGEST_SEARCH = 200
@@ -175,4 +175,4 @@ async def discover(
 
 
 def _pattern(search: str) -> str:
-    return containing(clean(search, "search", LONGEST_SEARCH, least=0))
+    return containing(clean_search(search, LONGEST_SEARCH, 0))

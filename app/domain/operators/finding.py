@@ -14,7 +14,7 @@ from app.domain.conversations.models import Conversation, Membership
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.operators.views import Account, AccountPage, ConversationRecord, ConversationRecordPage
 from app.domain.rows import contains
-from app.domain.texts import clean
+from app.domain.texts import clean_search
 from app.domain.users.liveness import login_is_live
 from app.domain.users.models import LoginSession, User
 from app.domain.users.people import SHORTEST, matches
@@ -126,7 +126,7 @@ def _conversation(search: str) -> ColumnElement[bool]:
     search = search.strip()
     if _ID.fullmatch(search):
         return Conversation.id == UUID(search)
-    return contains(Conversation.name, clean(search, "search", LONGEST, SHORTEST))
+    return contains(Conversation.name, clean_search(search, LONGEST, SHORTEST))
 
 
 def _conversations() -> ScalarSelect[int]:

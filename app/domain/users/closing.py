@@ -6,6 +6,8 @@ The row stays, as "deleted user", because messages are by somebody. Leaving the 
 
 from __future__ import annotations
 
+from secrets import token_hex
+
 from sqlalchemy import delete, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,8 +37,9 @@ async def close(session: AsyncSession, caller: Caller, *, current_password: str,
         update(User)
         .where(User.id == own.id, User.password_hash == own.password_hash, User.closed_at.is_(None))
         .values(
-            # Unique, and of a domain that never exists (RFC 2606): the address itself is free again.
-            email=f"{own.id}@closed.invalid",
+            # Of a domain that never exists (RFC 2606): the address itself is free again. Not made of the account's id,
+            # which others know: an account at that address would have kept this one from closing.
+            email=f"{token_hex(16)}@closed.invalid",
             first_name=FIRST_NAME,
             last_name=LAST_NAME,
             password_hash="",

@@ -34,6 +34,9 @@ def check_email(email: str, field: str = "email") -> str:
     if shape is None or len(email.encode()) > LONGEST or ".." in email or shape["local"][0] == "." == shape["local"][0]:
         raise wrong(field, "Is not an e-mail address.")
     # `=?` begins an encoded word in a header (RFC 2047): the address in it would be another one.
+    # RFC 2606: nobody reads mail there. Addresses of closed accounts end so, and nobody may have one of those.
+    if shape["domain"].lower().endswith(".invalid"):
+        raise wrong(field, "Addresses that end with .invalid do not exist.")
     if not _is_plain(email) or "=?" in email:
         raise wrong(field, "Contains characters that pass for others.")
     return email

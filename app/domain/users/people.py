@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import NotFound, Unauthenticated
 from app.domain.rows import contains
-from app.domain.texts import clean
+from app.domain.texts import clean_search
 from app.domain.users.callers import Caller
 from app.domain.users.emails import owned_by
 from app.domain.users.liveness import account_is_open
@@ -55,7 +55,7 @@ async def owner_of(session: AsyncSession, email: str) -> UUID:
 
 def matches(search: str) -> ColumnElement[bool]:
     """Of `User`: has this in the name, or is the owner of exactly that e-mail. Raises Invalid."""
-    search = clean(search.strip(), "search", LONGEST, SHORTEST)
+    search = clean_search(search.strip(), LONGEST, SHORTEST)
     # Written as in the trigram index, first and last name in one, or the index would not be used.
     name = User.first_name + literal_column("' '") + User.last_name
     return or_(contains(name, search), owned_by(search))

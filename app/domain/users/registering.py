@@ -20,7 +20,7 @@ from app.domain.errors import Conflict
 from app.domain.mails import outbox
 from app.domain.pauses import paused
 from app.domain.rows import UNSYNCHRONIZED, AnyRow, uuid7
-from app.domain.texts import clean
+from app.domain.texts import clean_name
 from app.domain.users import mailed_tokens
 from app.domain.users.emails import check_email, digest_of, key_of
 from app.domain.users.models import Registration, User
@@ -168,8 +168,8 @@ def of_address(email: str) -> ColumnElement[bool]:
 
 
 def check_name(name: str, field: str) -> str:
-    """A first or last name: 1 … 100 characters, not blank, on one line. Raises Invalid."""
-    return clean(name, field, LONGEST_NAME, one_line=True)
+    """A first or last name: 1 to 100 characters on one line, one of them visible. Raises Invalid."""
+    return clean_name(name, field, LONGEST_NAME)
 
 
 def profile_of(row: AnyRow) -> Profile:
