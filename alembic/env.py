@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from sqlalchemy import create_engine, pool, text
 
 from alembic import context
+from app.db import charset
 from app.domain import tables
 from app.domain.locks import AdvisoryLock
 
@@ -27,6 +29,8 @@ def run() -> None:
     )
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int(AdvisoryLock.MIGRATIONS)})
+        if warning := charset.verify(connection):
+            context.config.attributes.get("warn", warnings.warn)(warning)
         connection.commit()
         context.configure(
             connection=connection,

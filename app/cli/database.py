@@ -1,36 +1,87 @@
-"""Verbs that work on the whole database: `migrate`, `reseal`; and `demo`, which fills a running chat."""
+"""Verbs that work on the whole database, and `demo`, which fills a running chat."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from app.cli.verbs import Verbs, load_beside, opened
 from app.settings import Settings, load
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 def add(verbs: Verbs) -> None:
     verbs.add("migrate", _migrate, "bring the database's schema up to date")
+    verbs.add(
+        "convert-database", convert, "an embedded database of an earlier version: let it know letters of all scripts"
+    )
     verbs.add("demo", demo, "fill a running chat with people and conversations")
     verbs.add("reseal", reseal, "after a change of SECRET_KEY: what the previous one sealed")
 
 
 def migrate(url: str) -> None:
-    """Brings the database at this SQLAlchemy URL up to the newest schema."""
-    from alembic.config import Config
-
+    """Brings the database at this SQLAlchemy URL up to the newest schema. Raises CharsetRefused."""
     from alembic import command
 
-    config = Config(ROOT / "alembic.ini")
+    command.upgrade(migrations(url), "head")
+
+
+def migrations(url: str) -> Config:
+    """Alembic's configuration for the database at this SQLAlchemy URL."""
+    from alembic.config import Config
+
+    # Without alembic.ini, which would take a percent sign in the checkout's path for a reference.
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "alembic").replace("%", "%%"))
     config.attributes["url"] = url
-    command.upgrade(config, "head")
+    config.attributes["warn"] = _warn
+    return config
 
 
-def _migrate(asked: argparse.Namespace) -> None:
-    migrate(load_beside().sqlalchemy_url)
+def _migrate(asked: argparse.Namespace) -> int:
+    from app.db.charset import CharsetRefused
+
+    try:
+        migrate(load_beside().sqlalchemy_url)
+    except CharsetRefused as refused:
+        _warn(str(refused))
+        return 1
+    return 0
+
+
+def _warn(sentence: str) -> None:
+    print(f"chat: {sentence}", file=sys.stderr, flush=True)
+
+
+def convert(asked: argparse.Namespace) -> int:
+    from app.local import letters, lock
+    from app.local.postgres import Postgres
+    from app.local.processes import StartRefused
+
+    settings = load(embedded=True)
+    if settings.database_url:
+        print("chat: DATABASE_URL is set, and this converts the embedded database of DATA_DIR only.", file=sys.stderr)
+        return 2
+    try:
+        with lock.held(settings.data_dir):
+            postgres = Postgres(settings.data_dir / "postgres")
+            if not postgres.data.exists():
+                raise StartRefused(f"{settings.data_dir} holds no database.")
+            try:
+                postgres.start()
+                print(letters.convert(postgres))
+            finally:
+                postgres.stop()
+    except StartRefused as refused:
+        _warn(str(refused))
+        return 1
+    return 0
 
 
 def demo(asked: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ import psycopg
 from psycopg import sql
 
 from app.local.account import Account
+from app.local.letters import character_type
 from app.local.processes import (
     StartRefused,
     dying_with_us,
@@ -92,12 +93,22 @@ class Postgres:
                 self.port = free_port()
         self.create_database("chat")
 
-    def create_database(self, name: str, template: str = "template1") -> None:
-        """Makes the database unless it is there."""
+    def create_database(self, name: str, template: str = "") -> None:
+        """Makes the database unless it is there: a copy of `template`, or an empty one with the letters of all
+        scripts, whatever the data directory was made with."""
+        letters = sql.SQL(
+            "template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {} LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+        )
+        copied = sql.Identifier(template) if template else letters.format(character_type())
         with self.connect() as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-                connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+                connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), copied))
+
+    def knows_letters(self) -> bool:
+        """Whether a search in the chat's database finds names outside ASCII."""
+        with self.connect() as connection:
+            found = connection.execute("SELECT datctype FROM pg_database WHERE datname = 'chat'").fetchone()
+        return found is None or found[0] not in ("C", "POSIX")
 
     def stop(self) -> None:
         """Fast shutdown: sessions end, what was committed stays. Then the harder ways."""
@@ -139,7 +150,7 @@ class Postgres:
         self.account.give(note)
         command: list[str | Path] = [self.account.binaries / "initdb", "-D", draft, "-U", "chat", f"--pwfile={note}"]
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
-        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", f"--lc-ctype={character_type()}"]
         if self.options.get("fsync") == "off":
             command.append("--no-sync")
         with self.log.open("wb") as log:
