@@ -72,7 +72,7 @@ CODES: Final[Mapping[str, str]] = {
     "503 busy": "This is busy for the moment: try again.",
     "503 database_unavailable": "The database is away: try again.",
     "503 outcome_unknown": (
-        "The database went away while committing. Try again with the same client_id to learn what happened."
+        "The database did not confirm this: it may be stored or not. Try again with the same client_id to learn which."
     ),
     "503 overloaded": "Too much is waiting to be done: try again.",
     "503 unavailable": "Something this needs is away for the moment: try again.",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.db.engine import TRANSACTION_SECONDS
-from app.db.outages import told_as_away
+from app.db.outages import busy, told_as_away
 from app.db.singles import Single, Singles
-from app.domain.errors import OutcomeUnknown, Unavailable
+from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
 from app.domain.events import Errand, Outgoing, entrusted, recorded
 
 P = ParamSpec("P")
@@ -56,13 +56,16 @@ class Database:
         """One transaction, committed at the end of the block, rolled back by any exception.
 
         Raises:
-            Unavailable: the database is away, its pool is exhausted, or a lock was not to be had.
-            OutcomeUnknown: the connection was lost while committing.
+            Unavailable: the database is away, its pool is exhausted, a lock was not to be had, or the time is over.
+            OutcomeUnknown: the connection was lost, or the time was over, while committing.
         """
-        async with asyncio.timeout(TRANSACTION_SECONDS), self._sessions() as session:
-            await _connect(session)
-            yield session
-            await _commit(session)
+        committing = False
+        with _deadline(lambda: committing) as deadline:
+            async with deadline, self._sessions() as session:
+                await _connect(session)
+                yield session
+                committing = True
+                await _commit(session)
         await self._committed(session)
 
     @asynccontextmanager
@@ -70,11 +73,21 @@ class Database:
         """For one statement that changes things, and is a transaction of its own.
 
         Raises:
-            Unavailable: the database is away, its pool is exhausted, or a lock was not to be had.
-            OutcomeUnknown: the connection was lost before the answer.
+            Unavailable: the database is away, its pool is exhausted, a lock was not to be had, or the time is over.
+            OutcomeUnknown: the connection was lost, the time was over, or the block failed, once the statement had been
+                sent and had not been refused.
         """
-        async with asyncio.timeout(TRANSACTION_SECONDS), self._singles.open() as single:
-            yield single
+        single: Single | None = None
+        with _deadline(lambda: single is not None and single.may_be_stored) as deadline:
+            async with deadline, self._singles.open() as single:
+                try:
+                    yield single
+                except ChatError:
+                    raise
+                except Exception as error:
+                    if single.may_be_stored:
+                        raise OutcomeUnknown from error
+                    raise
         await self._committed(single)
 
     @asynccontextmanager
@@ -84,10 +97,11 @@ class Database:
         Several statements that must agree, and every change, take a `transaction`.
 
         Raises:
-            Unavailable: the database is away, or its pool is exhausted.
+            Unavailable: the database is away, its pool is exhausted, or the time is over.
         """
-        async with asyncio.timeout(TRANSACTION_SECONDS), self._taken() as connection:
-            yield connection
+        with _deadline(lambda: False) as deadline:
+            async with deadline, self._taken() as connection:
+                yield connection
 
     @asynccontextmanager
     async def _taken(self) -> AsyncIterator[AsyncConnection]:
@@ -114,6 +128,19 @@ class Database:
     async def close(self) -> None:
         await self._singles.close()
         await self.engine.dispose()
+
+
+@contextmanager
+def _deadline(may_be_stored: Callable[[], bool]) -> Iterator[asyncio.Timeout]:
+    """The deadline of a transaction, to be entered inside; and what it means that it has passed. A TimeoutError of
+    whatever ran inside stays one."""
+    deadline = asyncio.timeout(TRANSACTION_SECONDS)
+    try:
+        yield deadline
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        raise (OutcomeUnknown() if may_be_stored() else busy()) from error
 
 
 async def _connect(session: AsyncSession) -> None:

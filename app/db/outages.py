@@ -16,10 +16,15 @@ BUSY_STATES = frozenset({"55P03", "40P01", "40001", "57014"})
 """SQLSTATEs after which trying again may help: lock timeout, deadlock, serialization, statement timeout."""
 
 
+def busy() -> Unavailable:
+    """What was wanted waits for others; it is not stored."""
+    return Unavailable("busy", "This is busy for the moment: try again.")
+
+
 def meaning(error: Exception) -> ChatError | None:
     """What an error of the driver means to whoever asked; None: it is ours."""
     if getattr(error, "sqlstate", None) in BUSY_STATES:
-        return Unavailable("busy", "This is busy for the moment: try again.")
+        return busy()
     return Unavailable(*AWAY) if isinstance(error, psycopg.OperationalError) else None
 
 

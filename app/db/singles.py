@@ -29,13 +29,15 @@ class Single:
     """Runs one statement that is a transaction of its own: Postgres has committed it before it says that it is done.
 
     It goes to the driver: the statement is compiled once, and what comes back are plain tuples with names. `info` is
-    where events are recorded, as in a session.
+    where events are recorded, as in a session. `may_be_stored`: the statement was sent, and Postgres has not refused
+    it. Whatever interrupts it then, a deadline above all, says nothing about what became of it.
     """
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], dialect: Dialect) -> None:
         self._connection = connection
         self._dialect = dialect
         self.info: dict[Any, Any] = {}
+        self.may_be_stored = False
 
     async def execute(self, statement: TextClause, parameters: Mapping[str, Any]) -> list[Any]:
         """The rows.
@@ -45,12 +47,14 @@ class Single:
             Unavailable: it was refused for now.
         """
         cursor = self._connection.cursor(row_factory=namedtuple_row)
+        self.may_be_stored = True
         try:
             await cursor.execute(_compiled(statement, self._dialect), parameters, prepare=True)
             rows = await cursor.fetchall()
         except psycopg.Error as error:
             if self._connection.closed:
                 raise OutcomeUnknown from error
+            self.may_be_stored = False
             meant = meaning(error)
             if meant is None:
                 raise

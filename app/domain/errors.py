@@ -9,7 +9,7 @@
     ├── Mismatch           an idempotency key came back with another body
     ├── Throttled          too often; says which policy and how long to wait
     └── Unavailable        a dependency is away; trying again may help
-        └── OutcomeUnknown the connection was lost during COMMIT: a retry with the same key settles it
+        └── OutcomeUnknown the connection or the time was lost during COMMIT: a retry with the same key settles it
 
 No HTTP status lives here: `app.api.problems` maps the tree once, `app.realtime` sends the codes as `error` frames.
 """
@@ -95,4 +95,6 @@ class Unavailable(ChatError):
 
 class OutcomeUnknown(Unavailable):
     code = "outcome_unknown"
-    detail = "The database went away while committing. Try again with the same client_id to learn what happened."
+    detail = (
+        "The database did not confirm this: it may be stored or not. Try again with the same client_id to learn which."
+    )

@@ -1,7 +1,8 @@
 """Group commit as a thing of its own: calls that arrive while a flight is in the air share the next one.
 
 An idle process adds no delay, a busy one shares the cost. The queue is bounded: beyond it callers are refused. A caller
-that gives up cancels nothing: what was queued flies. Each flight has the deadlines of what it calls.
+that gives up cancels nothing: what was queued flies. Each flight has the deadlines of what it calls. With `patience`
+the queue is bounded in time too: where no flight lasts longer than that, no caller waits in it for twice as long.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from math import inf
 from typing import Generic, TypeVar, cast
 
 from app.domain.errors import Unavailable
@@ -21,7 +23,10 @@ Answer = TypeVar("Answer")
 
 
 class Batcher(Generic[Item, Answer]):
-    """`fly` takes at most `largest` items and returns one answer (or exception, to be raised) for each, in order."""
+    """`fly` takes at most `largest` items and returns one answer (or exception, to be raised) for each, in order.
+
+    An item that has waited for `patience` seconds when the next flight leaves is refused, and never flies.
+    """
 
     def __init__(
         self,
@@ -30,19 +35,21 @@ class Batcher(Generic[Item, Answer]):
         largest: int,
         waiting: int,
         flights: int = 1,
+        patience: float = inf,
     ) -> None:
         self._fly = fly
         self._largest = largest
         self._most = waiting
         self._flights = flights
-        self._queue: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._patience = patience
+        self._queue: deque[tuple[Item, asyncio.Future[Answer], float]] = deque()
         self._in_air: set[asyncio.Task[None]] = set()
 
     async def call(self, item: Item) -> Answer:
         """Queue `item` and wait for its answer.
 
         Raises:
-            Unavailable: too many are waiting.
+            Unavailable: too many are waiting, or it waited too long.
         """
         return await self.ask(item)
 
@@ -53,8 +60,9 @@ class Batcher(Generic[Item, Answer]):
             Unavailable: too many are waiting.
         """
         self.check()
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.append((item, answer))
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._queue.append((item, answer, loop.time()))
         if len(self._in_air) < self._flights:
             self._launch()
         return answer
@@ -62,7 +70,7 @@ class Batcher(Generic[Item, Answer]):
     def check(self) -> None:
         """Raises Unavailable when too many are waiting."""
         if len(self._queue) >= self._most:
-            raise Unavailable("overloaded", "Too much is waiting to be done: try again.")
+            raise _overloaded()
 
     def _launch(self) -> None:
         task = asyncio.create_task(self._run())
@@ -71,12 +79,14 @@ class Batcher(Generic[Item, Answer]):
 
     async def _run(self) -> None:
         while self._queue:
-            flight = [self._queue.popleft() for _ in range(self._share())]
+            self._refuse_the_late()
+            if not (flight := [self._queue.popleft() for _ in range(self._share())]):
+                break
             try:
-                answers = await self._fly([item for item, _ in flight])
+                answers = await self._fly([item for item, _, _ in flight])
             except Exception as error:  # noqa: BLE001 - each waiting caller is told; nobody waits for ever
                 answers = [error] * len(flight)
-            for (_, waiting), answer in zip(flight, answers, strict=True):
+            for (_, waiting, _), answer in zip(flight, answers, strict=True):
                 if waiting.done():
                     continue
                 if isinstance(answer, Exception):
@@ -85,6 +95,13 @@ class Batcher(Generic[Item, Answer]):
                     waiting.set_result(answer)
         # In the step that found the queue empty, not a step later: a call in between would wait for nobody.
         self._in_air.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    def _refuse_the_late(self) -> None:
+        earliest = asyncio.get_running_loop().time() - self._patience
+        while self._queue and self._queue[0][2] < earliest:
+            _, waiting, _ = self._queue.popleft()
+            if not waiting.done():
+                waiting.set_exception(_overloaded())
 
     def _share(self) -> int:
         """How many fly next: of a long queue each flight takes its part. Who took all would keep the others empty, and
@@ -96,6 +113,10 @@ class Batcher(Generic[Item, Answer]):
         """Wait until nothing is queued or in the air."""
         while self._in_air:
             await asyncio.wait(set(self._in_air))
+
+
+def _overloaded() -> Unavailable:
+    return Unavailable("overloaded", "Too much is waiting to be done: try again.")
 
 
 async def beside(admission: Awaitable[None], asked: asyncio.Future[Answer]) -> Answer:

@@ -4,8 +4,12 @@ The throttles are asked as a send arrives, with whatever else asks them then. Se
 flight wait for the next one, and one statement writes them all. Two, so that one is prepared while the other waits for
 Postgres; the conversations' locks, taken in order, keep them apart. A flight's order: wait for the verdicts, fold equal
 keys, drop what was not admitted, write and commit, hand over (cache and bus, by the database's edge), give back what
-was taken and not stored. A batch that fails is run again conversation by conversation, then message by message, so
-that what cannot be stored fails alone; a conversation whose lock was not to be had answers 503 instead.
+was taken and not stored. A batch that Postgres refuses is run again conversation by conversation, then message by
+message, so that what cannot be stored fails alone; a conversation whose lock was not to be had answers 503 instead.
+
+What may be stored is never run again: when the connection or the time is lost while COMMIT may be under way, the answer
+is `outcome_unknown`. Everything is answered in time: a send waits QUEUE_SECONDS for its flight at most, or until the
+next one leaves, and a flight writes for WRITE_SECONDS at most.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from collections.abc import Awaitable, Collection, Sequence
 from typing import NamedTuple
 
 from app.db import Database
+from app.db.outages import busy
 from app.domain.errors import ChatError, Mismatch, OutcomeUnknown, Unavailable
 from app.domain.errors import Throttled as Refused
 from app.domain.messages.sending import Draft, Outcome, Sent, Throttled, send_batch
@@ -25,6 +30,12 @@ LARGEST_BATCH = 128
 FLIGHTS = 2
 MOST_WAITING = 4_000
 """About a second and a half of sends at full speed: more waiting would answer after clients gave up."""
+
+QUEUE_SECONDS = 12.0
+WRITE_SECONDS = 12.0
+"""Longer than `statement_timeout`, which says for certain that nothing is stored: only a COMMIT lasts until then."""
+
+UNIQUE_VIOLATION = "23505"
 
 LATE_SECONDS = 0.25
 """A take counts for half a second longer than a minute (`throttles.lua`); the other half is for the flight itself."""
@@ -49,8 +60,9 @@ class Writer:
         self._database = database
         self._throttles = throttles
         self._sends: Batcher[Letter, Sent] = Batcher(
-            self._fly, largest=LARGEST_BATCH, waiting=MOST_WAITING, flights=FLIGHTS
+            self._fly, largest=LARGEST_BATCH, waiting=MOST_WAITING, flights=FLIGHTS, patience=QUEUE_SECONDS
         )
+        self._writing: set[asyncio.Task[None]] = set()
 
     async def send(self, draft: Draft, admission: Awaitable[None] | None = None) -> Sent:
         """Store `draft` and answer once it is committed. `admission` is waited for beside the throttles of messages.
@@ -60,15 +72,18 @@ class Writer:
             Invalid: `reply_to` is no message of the conversation.
             Mismatch: the `client_id` was used with another body.
             Throttled: the sender has sent too much.
-            Unavailable, OutcomeUnknown: the database is away, busy, or was lost during COMMIT.
+            Unavailable: the database is away or busy, or too much waits: it is not stored.
+            OutcomeUnknown: the connection or the time was lost during COMMIT: it may be stored.
         """
         self._sends.check()
         verdict = self._throttles.ask(Demand(MESSAGE_POLICIES, str(draft.sender)))
         return await self._sends.call(Letter(draft, verdict, admission, _now()))
 
     async def drain(self) -> None:
-        """Wait until everything queued is answered."""
+        """Wait until everything queued is answered, and nothing is under way that was given up."""
         await self._sends.drain()
+        if self._writing:
+            await asyncio.wait(set(self._writing))
 
     async def _fly(self, letters: Sequence[Letter]) -> Sequence[Sent | Exception]:
         drafts = [one.draft for one in letters]
@@ -118,34 +133,67 @@ class Writer:
         return answers
 
     async def _write(self, drafts: list[Draft], lookups: list[bool]) -> list[Outcome | Exception]:
+        """One answer for each within WRITE_SECONDS. By then a part that has not begun is refused, and never begins; the
+        one under way may be stored: it is interrupted, and what becomes of it is nobody's answer."""
+        answers: list[Outcome | Exception] = [busy() for _ in drafts]
         if not drafts:
-            return []
+            return answers
+        writing = asyncio.create_task(self._write_parts(drafts, lookups, answers, range(len(drafts))))
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        if writing not in (await asyncio.wait({writing}, timeout=WRITE_SECONDS))[0]:
+            # Not waited for: where the server does not react, giving up takes the driver another ten seconds.
+            writing.cancel()
+        return list(answers)
+
+    async def _write_parts(
+        self, drafts: list[Draft], lookups: list[bool], answers: list[Outcome | Exception], places: Sequence[int]
+    ) -> None:
+        """Write the drafts at `places`, and put their answers there. What Postgres refused is split, until what is at
+        fault stands alone. What may be stored is never written again: not after a lost connection, nor a deadline."""
+        for part in await self._write_part(drafts, lookups, answers, places):
+            await self._write_parts(drafts, lookups, answers, part)
+
+    async def _write_part(
+        self, drafts: list[Draft], lookups: list[bool], answers: list[Outcome | Exception], places: Sequence[int]
+    ) -> list[list[int]]:
+        """In one transaction; into what it is split when it was refused and more than one draft may be at fault."""
         try:
             async with self._database.single() as single:
-                outcomes = await send_batch(single, drafts, lookups)
-            return list(outcomes)
-        except OutcomeUnknown as error:
-            return [error] * len(drafts)
-        except Unavailable as error:
-            if error.code != "busy" or len({one.conversation for one in drafts}) == 1:
-                return [error] * len(drafts)
-        except Exception as error:  # noqa: BLE001 - a batch is split until what is at fault stands alone
-            if len(drafts) == 1:
-                return [error]
-        return await self._write_apart(drafts, lookups)
+                _put(answers, places, [OutcomeUnknown() for _ in places])
+                outcomes = await send_batch(single, [drafts[at] for at in places], [lookups[at] for at in places])
+                _put(answers, places, outcomes)
+            return []
+        except ChatError as refused:
+            # A busy conversation is not the others' fault; anything else is so for all of them.
+            _put(answers, places, [refused for _ in places])
+            return _split(drafts, places) if refused.code == "busy" and _several(drafts, places) else []
+        except Exception as broken:  # noqa: BLE001 - whatever it is, it is the answer of the draft that is at fault
+            if len(places) > 1:
+                _put(answers, places, [busy() for _ in places])
+                return _split(drafts, places)
+            # Its own key: it is there. No way leads here, and if one did it would not be stored twice.
+            is_there = getattr(broken, "sqlstate", None) == UNIQUE_VIOLATION
+            _put(answers, places, [OutcomeUnknown() if is_there else broken])
+            return []
 
-    async def _write_apart(self, drafts: list[Draft], lookups: list[bool]) -> list[Outcome | Exception]:
-        """Split a batch that failed: by conversation if it has several, else message by message."""
-        several = len({one.conversation for one in drafts}) > 1
-        groups: dict[object, list[int]] = {}
-        for at, one in enumerate(drafts):
-            groups.setdefault(one.conversation if several else at, []).append(at)
-        answers: list[Outcome | Exception] = [Unavailable()] * len(drafts)
-        for places in groups.values():
-            part = await self._write([drafts[at] for at in places], [lookups[at] for at in places])
-            for at, outcome in zip(places, part, strict=True):
-                answers[at] = outcome
-        return answers
+
+def _put(answers: list[Outcome | Exception], places: Sequence[int], these: Sequence[Outcome | Exception]) -> None:
+    for at, answer in zip(places, these, strict=True):
+        answers[at] = answer
+
+
+def _several(drafts: Sequence[Draft], places: Sequence[int]) -> bool:
+    return len({drafts[at].conversation for at in places}) > 1
+
+
+def _split(drafts: Sequence[Draft], places: Sequence[int]) -> list[list[int]]:
+    """By conversation if there are several, else one by one."""
+    several = _several(drafts, places)
+    groups: dict[object, list[int]] = {}
+    for at in places:
+        groups.setdefault(drafts[at].conversation if several else at, []).append(at)
+    return list(groups.values())
 
 
 def _now() -> float:

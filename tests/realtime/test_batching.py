@@ -72,3 +72,23 @@ async def test_a_full_queue_refuses() -> None:
     airline.landing.set()
     assert await asyncio.gather(*answers) == [0, 2]
     batcher.check()
+
+
+async def test_what_has_waited_too_long_is_refused_and_never_flies() -> None:
+    airline = Airline()
+    batcher = Batcher(airline.fly, largest=1, waiting=100, patience=0.1)
+    answers = [batcher.ask(item) for item in (1, 2, 3)]
+    await asyncio.sleep(0.2)
+    late = batcher.ask(4)
+    airline.landing.set()
+    told = await asyncio.gather(*answers, late, return_exceptions=True)
+    assert airline.carried == [[1], [4]]
+    assert [one.code if isinstance(one, Unavailable) else one for one in told] == [2, "overloaded", "overloaded", 8]
+    await batcher.drain()
+    airline.landing.clear()
+    again = [batcher.ask(item) for item in (5, 6)]
+    await asyncio.sleep(0.2)
+    airline.landing.set()
+    told = await asyncio.gather(*again, return_exceptions=True)
+    assert [one.code if isinstance(one, Unavailable) else one for one in told] == [10, "overloaded"]
+    assert await batcher.ask(7) == 14

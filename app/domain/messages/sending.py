@@ -24,7 +24,12 @@ from app.domain.views import Message, MessageType, Person
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A message wanted, its content already checked."""
+    """A message wanted, its content already checked.
+
+    `id` is drawn once, with the draft, and is the server's own key: `uq_messages_conversation_id_id` refuses a second
+    row with it. So a draft without a `client_id` cannot be stored twice either, however often it is written; and since
+    no client names a message's id, none can forge it.
+    """
 
     conversation: UUID
     sender: UUID
@@ -34,6 +39,7 @@ class Draft(msgspec.Struct, frozen=True):
     media_url: str
     client_id: str | None = None
     reply_to: int | None = None
+    id: UUID = msgspec.field(default_factory=uuid7)
 
     @property
     def key(self) -> tuple[UUID, UUID, str] | None:
@@ -143,7 +149,7 @@ async def send_batch(session: Sole, drafts: Sequence[Draft], lookups: Sequence[b
     names = Names()
     entries = [
         Entry(
-            id=uuid7(),
+            id=one.id,
             conversation=one.conversation,
             sender=one.sender,
             session=one.session,
