@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator
 from typing import Any, cast, get_args
 
 from litestar import Litestar, Router
-from litestar.config.cors import CORSConfig
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -27,6 +26,7 @@ from app.api.members import MemberController
 from app.api.messages import MessageController
 from app.api.notifications import NotificationController
 from app.api.options import Options
+from app.api.origins import SharedOrigins
 from app.api.people import PeopleController
 from app.api.problems import answer
 from app.api.reading import ReadingController
@@ -95,7 +95,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         plugins=[runtime.bus.plugin],
         lifespan=[runtime.running],
         openapi_config=documents.openapi_config(),
-        cors_config=CORSConfig(
+        cors_config=SharedOrigins(
             allow_origins=list(runtime.settings.allowed_origins), expose_headers=list(READABLE), max_age=600
         ),
         request_class=StrictRequest,
@@ -106,7 +106,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     )
     # Around everything, unknown paths too: Litestar's own middleware sees known routes only.
     inner = AllowedHosts(cast("Any", app.asgi_handler), runtime.settings.allowed_hosts)
-    log = RequestLog(Heads(SecurityHeaders(inner)))
+    log = RequestLog(Heads(SecurityHeaders(inner, https=runtime.settings.public_url.startswith("https://"))))
     app.asgi_handler = cast("ASGIApp", log)
     app.on_shutdown.append(log.flush)
     return app

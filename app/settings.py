@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ import msgspec
 from dotenv import dotenv_values
 from msgspec import Meta
 
+from app.domain.origins import host_pattern, origin_pattern
 from app.domain.rates import Rate
 
 SHORTEST_SECRET: Final = 32
@@ -56,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     allowed_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
+    allow_http: bool = False
     trusted_proxy_hops: Annotated[int, Meta(ge=0, le=10)] = 0
     sentry_dsn: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -69,6 +71,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     notify_quiet_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 60
     access_token_minutes: Positive = 15
     refresh_token_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
+    login_max_days: Annotated[int, Meta(ge=1, le=3_650)] = 180
+    operators_need_second_factor: bool = False
     ws_query_token: bool = True
     ws_frames_per_second: Positive = 50
     cache_messages: Annotated[int, Meta(ge=1, le=5_000)] = 500
@@ -123,10 +127,10 @@ def load(
             except ValueError as error:
                 problems.append(f"{name.upper()}: {error}.")
     log_file_off = "LOG_FILE" in given and not given["LOG_FILE"].strip()
-    settings = _completed(Settings(**values), log_file_off=log_file_off)
+    settings, unmatched = _completed(Settings(**values), log_file_off=log_file_off)
     if settings.is_production and "public_url" not in values:
         problems.append("PUBLIC_URL: not set; links in mails begin with it, and pages under it may call the API.")
-    problems += _servers(settings, embedded=embedded) + _secrets(settings) + _addresses(settings) + _mail(settings)
+    problems += _servers(settings, embedded=embedded) + _secrets(settings) + unmatched + _mail(settings)
     problems += _watching(settings)
     if problems:
         raise SettingsRefused(problems)
@@ -163,19 +167,46 @@ def _read(text: str, kind: Any) -> Any:
         raise ValueError(f"'{text}' will not do; it must be {needed}") from None
 
 
-def _completed(settings: Settings, *, log_file_off: bool) -> Settings:
-    """Fills in what follows from the rest."""
-    public_url = (settings.public_url or f"http://127.0.0.1:{settings.port}").rstrip("/")
-    own = urlsplit(public_url)
-    return msgspec.structs.replace(
+def _completed(settings: Settings, *, log_file_off: bool) -> tuple[Settings, list[str]]:
+    """Fills in what follows from the rest, and writes addresses as browsers do; what no browser could ever send is
+    among the problems."""
+    problems: list[str] = []
+
+    def read(name: str, texts: tuple[str, ...], form: Callable[[str], str]) -> tuple[str, ...]:
+        found = []
+        for text in texts:
+            try:
+                found.append(form(text))
+            except ValueError as error:
+                problems.append(f"{name}: '{text}' matches nothing: {error}.")
+        return tuple(found)
+
+    # Health checks come from the machine itself, under its own names.
+    own_hosts = ("127.0.0.1", "localhost", "::1")
+    public = read("PUBLIC_URL", (settings.public_url or f"http://127.0.0.1:{settings.port}",), origin_pattern)
+    if public and "*" in public[0]:
+        problems.append("PUBLIC_URL: one address is needed here, without a *.")
+    hosts = read("ALLOWED_HOSTS", settings.allowed_hosts, host_pattern)
+    completed = msgspec.structs.replace(
         settings,
-        public_url=public_url,
+        public_url=public[0] if public else "",
         cache_redis_url=settings.cache_redis_url or settings.redis_url,
-        # Health checks come from the machine itself, under its own names.
-        allowed_hosts=settings.allowed_hosts or (own.hostname or "localhost", "127.0.0.1", "localhost"),
-        allowed_origins=settings.allowed_origins or (f"{own.scheme}://{own.netloc}",),
+        allowed_hosts=hosts or (*[urlsplit(one).hostname or "" for one in public], *own_hosts),
+        allowed_origins=read("ALLOWED_ORIGINS", settings.allowed_origins, origin_pattern) or public,
         log_file=None if log_file_off else settings.log_file or settings.data_dir / "log" / "chat.log",
     )
+    if settings.is_production and not settings.allow_http and _is_open(completed.public_url):
+        problems.append(
+            "PUBLIC_URL: begins with http://, so passwords and tokens would travel in the clear; production wants "
+            "https://. ALLOW_HTTP=true accepts it, for a network that no one listens in on."
+        )
+    return completed, problems
+
+
+def _is_open(url: str) -> bool:
+    """Without TLS, and not of this machine itself."""
+    host = urlsplit(url).hostname or ""
+    return url.startswith("http://") and host != "localhost" and not host.startswith("127.") and host != "::1"
 
 
 def _servers(settings: Settings, *, embedded: bool) -> list[str]:
@@ -199,6 +230,11 @@ def _watching(settings: Settings) -> list[str]:
     parts = urlsplit(settings.slack_webhook_url)
     if settings.slack_webhook_url and not (parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost")):
         problems.append("SLACK_WEBHOOK_URL: write it as https://hooks.slack.com/services/…")
+    parts = urlsplit(settings.sentry_dsn)
+    project = parts.path.rpartition("/")[2]
+    fits = parts.scheme in ("http", "https") and parts.hostname and parts.username and project.isdecimal()
+    if settings.sentry_dsn and not fits:
+        problems.append("SENTRY_DSN: write it as Sentry shows it, https://key@o1.ingest.sentry.io/1.")
     user, _, password = settings.flower_basic_auth.partition(":")
     if settings.flower_basic_auth and (not user or len(password) < SHORTEST_PASSWORD):
         problems.append(f"FLOWER_BASIC_AUTH: write it as user:password, the password {SHORTEST_PASSWORD} or longer.")
@@ -222,21 +258,6 @@ def _secrets(settings: Settings) -> list[str]:
     if settings.debug:
         problems.append("DEBUG: must be false in production, where it would show strangers the program's inside.")
     return problems
-
-
-def _addresses(settings: Settings) -> list[str]:
-    named = [("PUBLIC_URL", settings.public_url)]
-    named += [("ALLOWED_ORIGINS", origin) for origin in settings.allowed_origins]
-    problems = []
-    for name, url in named:
-        try:
-            parts = urlsplit(url)
-            fits = parts.scheme in ("http", "https") and bool(parts.hostname)
-        except ValueError:
-            fits = False
-        if not fits:
-            problems.append(f"{name}: '{url}' is no address; write it as https://chat.example.org.")
-    return list(dict.fromkeys(problems))
 
 
 def _mail(settings: Settings) -> list[str]:

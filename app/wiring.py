@@ -93,6 +93,7 @@ class Runtime:
             settings.secret_key_previous,
             access_minutes=settings.access_token_minutes,
             refresh_days=settings.refresh_token_days,
+            login_days=settings.login_max_days,
         )
         self.passwords = Passwords()
         self.guesses = Guesses(self.throttles, self.database)
@@ -118,7 +119,7 @@ class Runtime:
             limits=self.throttles,
         )
         self.celery = make_celery(settings)
-        liveness = Liveness(self.database)
+        liveness = Liveness(self.database, operators_need_second_factor=settings.operators_need_second_factor)
         self.lists = Lists(self.database, liveness)
         self.pages = Pages(self.database, self.accelerator, self.cache, self.live.access, self._ask_for_rebuild)
         self.authentication = Authentication(

@@ -23,12 +23,17 @@ from app.domain.views import Profile
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME, examples=["Ada"])]
 Email = Annotated[str, msgspec.Meta(max_length=254, examples=["ada@example.org"])]
+LONGEST_TYPED = 512
+"""Characters as typed: 128 in NFC are at most four times as many when decomposed."""
+
 NewPassword = Annotated[
     str,
     msgspec.Meta(
-        min_length=8,
-        max_length=128,
-        description="8 to 128 characters, any characters; the most common passwords are refused.",
+        max_length=LONGEST_TYPED,
+        description=(
+            "8 to 128 characters, any characters, counted in Unicode's form NFC. The most common passwords are "
+            "refused, and one's own e-mail address and name."
+        ),
         examples=["correct horse battery staple"],
     ),
 ]
@@ -83,7 +88,7 @@ class RegistrationController(Controller):
         ),
         responses={
             202: ResponseSpec(Asked, description="A mail is on its way; the account begins when its link is followed."),
-            **documented("400 common_password", "409 email_taken"),
+            **documented("400 common_password", "400 personal_password", "409 email_taken"),
         },
     )
     async def register(
@@ -128,7 +133,7 @@ class AccountController(Controller):
         operation_id="changePassword",
         summary="Change my password",
         description="Ends all other logins.",
-        responses=documented("400 wrong_password", "400 common_password"),
+        responses=documented("400 wrong_password", "400 common_password", "400 personal_password"),
     )
     async def change_password(
         self,

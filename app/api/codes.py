@@ -18,6 +18,7 @@ CODES: Final[Mapping[str, str]] = {
     "400 invalid_page": "Give one of before, after and around.",
     "400 invalid_seq": "There is no such message yet.",
     "400 malformed": "The JSON is nested too deeply.",
+    "400 personal_password": "This password is your e-mail address or your name, which others try first.",
     "400 unknown_conversation": "There is no such conversation.",
     "400 unknown_host": "This server does not go by that name (see ALLOWED_HOSTS).",
     "400 unknown_user": "There is no such person.",
@@ -38,6 +39,7 @@ CODES: Final[Mapping[str, str]] = {
     "403 not_a_member": "Only members may do this.",
     "403 not_activated": "This account is not activated yet: follow the link in the mail.",
     "403 not_the_sender": "Only its sender may edit a message.",
+    "403 second_factor_needed": "Operators need a second factor: enrol one under /me/second-factor/.",
     "403 suspended": "This account is suspended.",
     "404 not_found": "There is no such conversation.",
     "404 unknown_policy": "There is no such policy; there are messages, user, requests, address.",
@@ -82,5 +84,6 @@ OF_ALL: Final = ("429 throttled", "503 database_unavailable", "503 busy", "503 o
 """What every route of the API may answer, public or not."""
 
 OF_CALLERS: Final = ("401 not_authenticated", "401 invalid_token", "401 login_ended")
+OF_OPERATORS: Final = ("403 second_factor_needed",)
 OF_BODIES: Final = ("400 invalid", "400 malformed", "413 too_large", "415 unsupported_media_type")
 OF_WRITES: Final = ("503 outcome_unknown",)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from litestar.di import NamedDependency
 
 from app.domain.users.callers import Caller
 from app.domain.users.devices import Device
+from app.domain.users.login_codes import Slowed
+
+T = TypeVar("T")
 
 
 @runtime_checkable
 class Guesses(Protocol):
+    def at_login(self, email: str, address: str, attempt: Callable[[Slowed | None], Awaitable[T]]) -> Awaitable[T]:
+        """What `attempt` answers, a login to the account of `email`; after too many wrong guesses it is slowed."""
+
     def counted(self, account: str, address: str) -> AbstractAsyncContextManager[None]:
-        """Around one guess at the password of `account` (an e-mail, or an id). Raises Throttled after too many wrong
+        """Around a caller's proof of their own password; `account` is their id. Raises Throttled after too many wrong
         ones."""
 
 

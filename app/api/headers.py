@@ -15,6 +15,9 @@ ALWAYS = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
 )
+HSTS = (b"strict-transport-security", b"max-age=31536000")
+"""A year, in seconds. This host only: what else runs below its name is not ours to close to http."""
+
 UNLESS_SET = (
     # Answers are people's own: no cache on the way may keep them.
     (b"cache-control", b"no-store"),
@@ -23,10 +26,14 @@ UNLESS_SET = (
 
 
 class SecurityHeaders:
-    """Wraps the whole application: Litestar's own middleware does not see unknown paths."""
+    """Wraps the whole application: Litestar's own middleware does not see unknown paths.
 
-    def __init__(self, app: Application) -> None:
+    `https`: PUBLIC_URL is, so browsers are told to come by https only (RFC 6797).
+    """
+
+    def __init__(self, app: Application, *, https: bool = False) -> None:
         self._app = app
+        self._always = (*ALWAYS, HSTS) if https else ALWAYS
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -37,7 +44,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
                 present = {name.lower() for name, _ in headers}
-                headers.extend(ALWAYS)
+                headers.extend(self._always)
                 headers.extend(header for header in UNLESS_SET if header[0] not in present)
                 message["headers"] = headers
             await send(message)

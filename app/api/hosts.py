@@ -6,7 +6,6 @@ holds the port against the list too, and answers in another form than our proble
 
 from __future__ import annotations
 
-import re
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
@@ -14,9 +13,9 @@ import msgspec
 
 from app.api.headers import Application, Receive, Send
 from app.api.problems import MEDIA_TYPE, Problem
+from app.domain.origins import Hosts
 
 FOR_MACHINES = frozenset({"/livez", "/readyz", "/metrics"})
-PORT = re.compile(r":\d{1,5}\Z")
 
 REFUSAL = msgspec.json.encode(
     Problem(
@@ -30,13 +29,12 @@ REFUSAL = msgspec.json.encode(
 
 
 class AllowedHosts:
-    """Wraps the whole application. `*` allows every name, `*.example.org` those below one."""
+    """Wraps the whole application. `hosts` are patterns of `app.domain.origins`."""
 
     def __init__(self, app: Application, hosts: Sequence[str]) -> None:
         self._app = app
         self._any = "*" in hosts
-        self._names = frozenset(host.lower() for host in hosts)
-        self._below = tuple(host[1:].lower() for host in hosts if host.startswith("*."))
+        self._hosts = Hosts(hosts)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if self._any or scope["type"] == "lifespan" or scope["path"] in FOR_MACHINES or self._known(scope["headers"]):
@@ -51,7 +49,4 @@ class AllowedHosts:
 
     def _known(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
         hosts = [value for name, value in headers if name == b"host"]
-        if len(hosts) != 1:
-            return False
-        name = PORT.sub("", hosts[0].decode("latin-1")).strip("[]").lower()
-        return name in self._names or bool(self._below and name.endswith(self._below))
+        return len(hosts) == 1 and self._hosts.know(hosts[0].decode("latin-1"))

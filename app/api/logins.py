@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from app.domain.users.callers import Caller
 from app.domain.users.devices import Device
 from app.domain.users.logins import LoggedIn
 from app.domain.users.passwords import Passwords
+from app.domain.users.quotas import Quotas
 from app.domain.users.second_factors import SecondFactors
 from app.domain.users.tokens import Pair, Tokens
 from app.domain.views import LoginPage, Ticket
@@ -35,6 +37,13 @@ class Credentials(msgspec.Struct, forbid_unknown_fields=True):
     code: Annotated[
         str | None,
         msgspec.Meta(description="Of the authenticator, or a recovery code; where the account has a second factor."),
+    ] = None
+    mailed_code: Annotated[
+        Annotated[str, msgspec.Meta(max_length=64)] | None,
+        msgspec.Meta(
+            description="From the mail that a right password leads to after too many wrong ones; see 429.",
+            examples=["k3mz-q5xw-7b2n-tfya"],
+        ),
     ] = None
 
 
@@ -63,15 +72,21 @@ class LoginController(Controller):
         summary="Log in",
         description=(
             "The same answer whether the e-mail is unknown or the password wrong; 403 only with the right password. "
-            "After 10 wrong ones in 5 minutes from one network: 429, policy `guesses`."
+            "After 10 wrong passwords for an account in 5 minutes from one network (429, policy `guesses`), or 100 in "
+            "an hour from anywhere (`guesses_anywhere`), every attempt is 429, even with the right password. The right "
+            "one has a code mailed to the account's address: send the same again, with the code as `mailed_code`. From "
+            "a network that the account has logged in from, the second policy asks for no code."
         ),
-        responses=documented(
-            "401 invalid_credentials",
-            "401 second_factor_required",
-            "401 invalid_code",
-            "403 not_activated",
-            "403 suspended",
-        ),
+        responses={
+            200: ResponseSpec(LoggedIn, description="The tokens of a new login."),
+            **documented(
+                "401 invalid_credentials",
+                "401 second_factor_required",
+                "401 invalid_code",
+                "403 not_activated",
+                "403 suspended",
+            ),
+        },
     )
     async def log_in(
         self,
@@ -82,16 +97,19 @@ class LoginController(Controller):
         passwords: NamedDependency[Passwords],
         second_factors: NamedDependency[SecondFactors],
         tokens: NamedDependency[Tokens],
-    ) -> LoggedIn:
-        async with guesses.counted(data.email, device.address):
-            return await logins.log_in(
-                tx,
-                **msgspec.structs.asdict(data),
-                device=device,
-                passwords=passwords,
-                second_factors=second_factors,
-                tokens=tokens,
-            )
+        quotas: NamedDependency[Quotas],
+    ) -> Response[bytes]:
+        log_in = partial(
+            logins.log_in,
+            tx,
+            **msgspec.structs.asdict(data),
+            device=device,
+            passwords=passwords,
+            second_factors=second_factors,
+            quotas=quotas,
+            tokens=tokens,
+        )
+        return settled(await guesses.at_login(data.email, device.address, lambda slowed: log_in(slowed=slowed)))
 
     @post(
         "/refresh",

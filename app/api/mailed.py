@@ -88,7 +88,7 @@ class MailedController(Controller):
         operation_id="chooseNewPassword",
         summary="Choose a new password",
         description="Ends all logins. Once, within an hour.",
-        responses=documented("400 invalid_mailed_token", "400 common_password"),
+        responses=documented("400 invalid_mailed_token", "400 common_password", "400 personal_password"),
     )
     async def choose_new_password(
         self,

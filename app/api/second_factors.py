@@ -1,4 +1,7 @@
-"""The second factor of one's account: enrol an authenticator, confirm it with a code, turn it off with the password."""
+"""The second factor of one's account: enrol an authenticator, confirm it, renew its recovery codes, turn it off.
+
+A stolen access token does none of it: enrolling takes the password, and the rest a code as well.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from app.api.accounts import CurrentPassword
+from app.api.accounts import CurrentPassword, Password
 from app.api.guesses import OwnGuess
 from app.api.problems import documented
 from app.db import Session
@@ -20,6 +23,14 @@ from app.domain.users.second_factors import Enrolment, RecoveryCodes, SecondFact
 
 class Code(msgspec.Struct, forbid_unknown_fields=True):
     code: Annotated[str, msgspec.Meta(max_length=64, examples=["492039"])]
+
+
+class PasswordAndCode(msgspec.Struct, forbid_unknown_fields=True):
+    current_password: Password
+    code: Annotated[
+        str,
+        msgspec.Meta(max_length=64, description="Of the authenticator, or a recovery code.", examples=["492039"]),
+    ]
 
 
 class SecondFactorController(Controller):
@@ -59,7 +70,7 @@ class SecondFactorController(Controller):
         status_code=200,
         operation_id="confirmSecondFactor",
         summary="Confirm the authenticator with a code",
-        description="From then on a login needs a code; older logins go on. The recovery codes are shown this once.",
+        description="From then on a login needs a code; all other logins end. The recovery codes are shown this once.",
         responses=documented("400 wrong_code", "409 second_factor_off", "409 second_factor_on"),
     )
     async def confirm(
@@ -77,11 +88,11 @@ class SecondFactorController(Controller):
         "/",
         operation_id="disableSecondFactor",
         summary="Turn the second factor off",
-        responses=documented("400 wrong_password", "409 second_factor_off"),
+        responses=documented("400 wrong_password", "400 wrong_code", "409 second_factor_off"),
     )
     async def disable(
         self,
-        data: JSONBody[CurrentPassword],
+        data: JSONBody[PasswordAndCode],
         caller: NamedDependency[Caller],
         own_guess: NamedDependency[OwnGuess],
         tx: NamedDependency[Session],
@@ -89,4 +100,25 @@ class SecondFactorController(Controller):
         second_factors: NamedDependency[SecondFactors],
     ) -> None:
         async with own_guess:
-            await second_factors.disable(tx, caller, data.current_password, passwords)
+            await second_factors.disable(tx, caller, **msgspec.structs.asdict(data), passwords=passwords)
+
+    @post(
+        "/recovery-codes",
+        operation_id="renewRecoveryCodes",
+        summary="Get ten other recovery codes",
+        description="Those of before log in no more. The new ones are shown this once.",
+        responses=documented("400 wrong_password", "400 wrong_code", "409 second_factor_off"),
+    )
+    async def renew_recovery_codes(
+        self,
+        data: JSONBody[PasswordAndCode],
+        caller: NamedDependency[Caller],
+        own_guess: NamedDependency[OwnGuess],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+        second_factors: NamedDependency[SecondFactors],
+    ) -> RecoveryCodes:
+        async with own_guess:
+            return await second_factors.renew_recovery_codes(
+                tx, caller, **msgspec.structs.asdict(data), passwords=passwords
+            )

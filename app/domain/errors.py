@@ -75,13 +75,16 @@ class Mismatch(ChatError):
 
 
 class Throttled(ChatError):
-    """`policy` names the throttle: `limit` per `window` (s). `retry_after` is in whole seconds, at least 1."""
+    """`policy` names the throttle: `limit` per `window` (s). `retry_after` is in whole seconds, at least 1.
+
+    `hint` follows the sentence: another way than waiting.
+    """
 
     code = "throttled"
     detail = "Too many requests: wait a little."
 
-    def __init__(self, policy: str, retry_after: int, *, limit: int = 0, window: int = 0) -> None:
-        super().__init__(detail=f"Too many requests for the policy '{policy}': wait {retry_after} s.")
+    def __init__(self, policy: str, retry_after: int, *, limit: int = 0, window: int = 0, hint: str = "") -> None:
+        super().__init__(detail=f"Too many requests for the policy '{policy}': wait {retry_after} s.{hint}")
         self.policy = policy
         self.retry_after = retry_after
         self.limit = limit

@@ -14,6 +14,7 @@ from litestar.connection import WebSocket
 
 from app.db import Database
 from app.domain.errors import Forbidden, Throttled, Unauthenticated
+from app.domain.origins import Origins
 from app.domain.users.addresses import client_address, network
 from app.domain.users.callers import Caller
 from app.domain.users.tickets import redeem
@@ -64,7 +65,7 @@ class Gate:
         self._requests = requests
         self._hops = proxy_hops
         self.tokens = tokens
-        self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
+        self._origins = Origins(origins)
         self._query_tokens = query_tokens
 
     async def admit(self, socket: Socket) -> Caller:
@@ -74,7 +75,7 @@ class Gate:
             Refused: a foreign page, no proof, a wrong one, or too many. Unavailable: the database is away.
         """
         origin = _header(socket, b"origin")
-        if origin is not None and origin.rstrip("/").lower() not in self._origins:
+        if origin is not None and not self._origins.know(origin):
             raise Refused(REFUSED)
         try:
             caller = await self._proven(socket)

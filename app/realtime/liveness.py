@@ -18,8 +18,9 @@ MOST_WAITING = 4_000
 class Liveness:
     """Always asks Postgres, so a "yes" is never older than the request."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, operators_need_second_factor: bool = False) -> None:
         self._database = database
+        self._need_second_factor = operators_need_second_factor
         self._asked: Batcher[Caller, bool] = Batcher(self._ask, largest=LARGEST, waiting=MOST_WAITING, flights=2)
 
     async def ensure(self, caller: Caller) -> None:
@@ -28,9 +29,10 @@ class Liveness:
             raise login_ended()
 
     async def ensure_operator(self, caller: Caller) -> None:
-        """Raises NotFound, in the words of a path that does not exist, when the caller is no operator."""
+        """Raises NotFound, in the words of a path that does not exist, when the caller is no operator; Forbidden
+        `second_factor_needed` to an operator who must have one."""
         async with self._database.look() as reader:
-            if not await is_operator(reader, caller):
+            if not await is_operator(reader, caller, need_second_factor=self._need_second_factor):
                 raise NotFound(detail=NOWHERE)
 
     async def _ask(self, callers: Sequence[Caller]) -> Sequence[bool]:

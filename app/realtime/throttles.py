@@ -58,11 +58,11 @@ class Verdict(msgspec.Struct, frozen=True):
     def allowed(self) -> bool:
         return self.policy is None
 
-    def error(self) -> Throttled:
-        """What a refused one is told."""
+    def error(self, hint: str = "") -> Throttled:
+        """The error that the caller of a refused one receives."""
         policy = self.policy or self.demand.policies[0]
         rate = self.rates[self.demand.policies.index(policy)]
-        return Throttled(policy, max(1, self.retry_after), limit=rate.limit, window=rate.window)
+        return Throttled(policy, max(1, self.retry_after), limit=rate.limit, window=rate.window, hint=hint)
 
 
 class Admission:

@@ -6,12 +6,24 @@ from app.db import Database
 from app.domain.users import logins
 from app.domain.users.callers import Caller
 from app.domain.users.devices import Device
+from app.domain.users.logins import LoggedIn
 from app.domain.users.passwords import Passwords
+from app.domain.users.quotas import Quota
 from app.domain.users.second_factors import SecondFactors
 from app.domain.users.tokens import Tokens
 from tests.support.web import API, PASSWORD, Client, Someone
 
 SECOND_FACTORS = SecondFactors("for-tests-only")
+
+
+class Unlimited:
+    """Quotas nobody exceeds."""
+
+    async def allows(self, _quota: Quota, _subject: str, /) -> bool:
+        return True
+
+    async def require(self, _quota: Quota, _subject: str, /) -> None:
+        return None
 
 
 async def alive(api: Client, person: Someone) -> bool:
@@ -31,6 +43,8 @@ async def begin(
             device=Device(),
             passwords=passwords,
             second_factors=SECOND_FACTORS,
+            quotas=Unlimited(),
             tokens=tokens,
         )
+    assert isinstance(begun, LoggedIn)
     return tokens.verify(begun.access, "access").caller()

@@ -17,7 +17,7 @@ from app.domain.users.passwords import Passwords
 from app.domain.users.tokens import Tokens
 from app.domain.views import Profile
 from tests.accounts.beginnings import alive, begin
-from tests.support.web import API, PASSWORD, Client, join, log_in, problem
+from tests.support.web import API, PASSWORD, Client, join, log_in, problem, register
 
 
 async def test_a_changed_password_ends_all_other_logins(api: Client) -> None:
@@ -39,12 +39,29 @@ async def test_changing_needs_the_old_password_and_a_good_new_one(api: Client) -
     for current, new, code in (
         ("not the old one", "a new one, and better", "wrong_password"),
         (PASSWORD, "password1", "common_password"),
+        (PASSWORD, ada.email.upper(), "personal_password"),
+        (PASSWORD, ada.email.partition("@")[0], "personal_password"),
+        (PASSWORD, "Tester Ada", "personal_password"),
         (PASSWORD, "short", "invalid"),
     ):
         change = {"current_password": current, "new_password": new}
         problem(await api.post(f"{API}/reset-password/", json=change, headers=ada.headers), 400, code)
     assert await alive(api, elsewhere)
     await log_in(api, ada.email)
+
+
+async def test_registering_refuses_the_address_and_the_name_as_password(api: Client) -> None:
+    email = f"{uuid7()}@example.org"
+    for password in (email, "Ada Tester"):
+        account = {"email": email, "password": password, "first_name": "Ada", "last_name": "Tester"}
+        problem(await api.post(f"{API}/users/", json=account), 400, "personal_password")
+
+
+async def test_a_long_password_is_the_same_on_keyboards_that_write_accents_apart(api: Client) -> None:
+    composed, apart = "\u00e9" * 128, "e\u0301" * 128
+    for registered, typed in ((composed, apart), (apart, composed)):
+        account = await register(api, password=registered)
+        await log_in(api, account["email"], typed)
 
 
 async def test_of_two_changes_at_once_one_wins(api: Client) -> None:

@@ -18,7 +18,7 @@ from app.domain.users.models import User
 from app.domain.users.passwords import Passwords
 from app.domain.users.tokens import Tokens
 from app.domain.views import Profile
-from tests.accounts.beginnings import SECOND_FACTORS, alive, begin
+from tests.accounts.beginnings import SECOND_FACTORS, Unlimited, alive, begin
 from tests.support.factories import now
 from tests.support.web import API, PASSWORD, Client, join, log_in, problem
 from tests.support.web import register as register_account
@@ -65,6 +65,7 @@ async def test_an_unknown_address_costs_the_same_hash(
                 device=Device(),
                 passwords=quick_passwords,
                 second_factors=SECOND_FACTORS,
+                quotas=Unlimited(),
                 tokens=tokens,
             )
     assert verified == [quick_passwords._nobodys]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from typing import Literal
+from unicodedata import normalize
 
 import pytest
 from argon2 import extract_parameters
@@ -114,3 +116,47 @@ def test_lengths_and_half_characters_are_refused(password: str) -> None:
 )
 def test_any_characters_are_allowed(password: str) -> None:
     assert check_new(password) == password
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "ada.lovelace@example.org", "ADA.LOVELACE@Example.org", "ada.lovelace", "Ada Byron Lovelace",
+        "adabyronlovelace", "lovelaceadabyron", "Ada Byron", "\uff21da Byron",
+    ],
+)  # fmt: skip
+def test_what_everybody_knows_of_its_owner_is_no_password(password: str) -> None:
+    with pytest.raises(Invalid, match="personal_password"):
+        check_new(password, about=("ada.lovelace@example.org", "Ada Byron", "Lovelace"))
+
+
+def test_neither_is_what_an_address_has_before_its_plus() -> None:
+    for password in ("ada.lovelace", "ada.lovelace+chat"):
+        with pytest.raises(Invalid, match="personal_password"):
+            check_new(password, about=("ada.lovelace+chat@example.org", "Ada", "Byron"))
+
+
+def test_a_name_within_a_longer_password_is_allowed() -> None:
+    assert check_new("Ada likes engines", about=("ada@example.org", "Ada", "Lovelace"))
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_characters_are_counted_as_people_count_them(form: Literal["NFC", "NFD"]) -> None:
+    assert check_new(normalize(form, "é" * 128))
+    for length in (7, 129):
+        with pytest.raises(Invalid):
+            check_new(normalize(form, "é" * length))
+
+
+async def test_every_kind_of_blank_is_one(quick_passwords: Passwords) -> None:
+    encoded = await quick_passwords.hash("correct\u00a0horse")
+    assert await quick_passwords.verify(encoded, "correct horse")
+    assert await quick_passwords.verify(encoded, "correct\u3000horse")
+
+
+async def test_a_hash_of_before_still_verifies(quick_passwords: Passwords) -> None:
+    """Until then blanks were kept as they were."""
+    encoded = quick_passwords._hasher.hash("correct\u00a0horse".encode())
+    assert await quick_passwords.verify(encoded, "correct\u00a0horse")
+    assert not await quick_passwords.verify(encoded, "correct\u00a0house")
+    assert not await quick_passwords.verify(None, "correct\u00a0horse")

@@ -14,7 +14,11 @@ from app.domain.events import LoginsEnded, Outgoing
 from app.domain.rows import BUCKET_SECONDS
 from app.domain.users import families
 from app.domain.users.models import LoginSession, User
+from app.domain.users.passwords import Passwords
 from app.domain.users.tokens import Pair, Tokens
+from app.domain.views import Profile
+from app.settings import Settings
+from tests.accounts.beginnings import begin
 from tests.support.factories import now
 from tests.support.web import API, Client, Someone, join, problem
 
@@ -216,3 +220,44 @@ async def test_verify_says_no_to_a_spent_refresh_token(api: Client, database: Da
     assert (await api.post(f"{API}/verify/", json={"token": ada.access})).status_code == 200
     await age(database, tokens, ada.refresh, -11)
     await refreshed(api, pair.refresh)
+
+
+async def begun(database: Database, tokens: Tokens, token: str, days: float) -> None:
+    """Let the login have begun so many days ago."""
+    async with database.transaction() as session:
+        await session.execute(
+            update(LoginSession)
+            .where(LoginSession.id == tokens.verify(token).session)
+            .values(created_at=func.clock_timestamp() - timedelta(days=days))
+        )
+
+
+async def test_a_login_ends_when_it_is_too_old_however_it_is_used(
+    api: Client, database: Database, tokens: Tokens
+) -> None:
+    ada = await join(api)
+    await begun(database, tokens, ada.refresh, 179.999)
+    pair = await refreshed(api, ada.refresh)
+    left = (await row(database, tokens, pair.refresh)).expires_at - now()
+    assert timedelta(seconds=60) < left < timedelta(seconds=90)
+    # Its tokens end with it, and a socket ends with its access token.
+    assert tokens.verify(pair.access).expires_at - now().timestamp() < 90
+    assert tokens.verify(pair.refresh).expires_at - now().timestamp() < 90
+
+
+async def test_a_login_from_before_the_lifetime_was_shortened_is_refreshed_no_more(
+    api: Client, database: Database, tokens: Tokens
+) -> None:
+    ada = await join(api)
+    await begun(database, tokens, ada.refresh, 180.1)
+    problem(await api.post(f"{API}/refresh/", json={"refresh": ada.refresh}), 401, "invalid_token")
+
+
+async def test_a_lifetime_shorter_than_that_of_a_refresh_token_holds_from_the_login_on(
+    database: Database, settings: Settings, grace: Profile, quick_passwords: Passwords
+) -> None:
+    short = Tokens(settings.secret_key, refresh_days=30, login_days=1)
+    caller = await begin(database, grace.email, quick_passwords, short)
+    async with database.transaction() as session:
+        login = await session.get_one(LoginSession, caller.session)
+    assert timedelta(hours=23) < login.expires_at - now() <= timedelta(days=1)

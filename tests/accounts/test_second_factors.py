@@ -1,4 +1,4 @@
-"""The second factor: enrolled, confirmed, asked for at login, never twice the same code, and off with the password."""
+"""The second factor: enrolled, confirmed, asked for at login, never twice the same code, off with password and code."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ import sys
 import time
 from collections import Counter
 
+import psycopg
 import pyotp
 import pytest
 from cryptography.fernet import InvalidToken
+from httpx import Response
 
 from app.db import Database
 from app.domain.users.models import SecondFactor
 from app.domain.users.second_factors import SecondFactors
 from app.settings import Settings, environment_for_child
+from tests.accounts.beginnings import alive
 from tests.support.processes import ROOT
 from tests.support.servers import count
-from tests.support.web import API, PASSWORD, Client, Someone, join, log_in, problem
+from tests.support.web import API, PASSWORD, Client, Someone, join, log_in, problem, running
 
 PATH = f"{API}/me/second-factor"
 
@@ -124,22 +127,78 @@ async def test_a_recovery_code_logs_in_once(api: Client) -> None:
     assert await try_to_log_in(api, ada, codes[1]) == 200
 
 
-async def test_it_is_turned_off_with_the_password_only(api: Client) -> None:
+async def turn_off(api: Client, person: Someone, password: str, code: str) -> Response:
+    body = {"current_password": password, "code": code}
+    return await api.request("DELETE", f"{PATH}/", json=body, headers=person.headers)
+
+
+async def test_it_is_turned_off_with_the_password_and_a_code(api: Client) -> None:
     ada = await join(api)
-    problem(
-        await api.request("DELETE", f"{PATH}/", json={"current_password": PASSWORD}, headers=ada.headers),
-        409,
-        "second_factor_off",
-    )
-    await protected(api, ada)
-    wrong = {"current_password": "not the password"}
-    problem(await api.request("DELETE", f"{PATH}/", json=wrong, headers=ada.headers), 400, "wrong_password")
-    problem(await api.post(f"{PATH}/", json=wrong, headers=ada.headers), 400, "wrong_password")
+    problem(await turn_off(api, ada, PASSWORD, "123456"), 409, "second_factor_off")
+    phone, _ = await protected(api, ada)
+    problem(await turn_off(api, ada, "not the password", phone.at(0)), 400, "wrong_password")
+    problem(await turn_off(api, ada, PASSWORD, "000000"), 400, "wrong_code")
     right = {"current_password": PASSWORD}
+    problem(await api.request("DELETE", f"{PATH}/", json=right, headers=ada.headers), 400, "invalid")
+    problem(await api.post(f"{PATH}/", json={"current_password": "no"}, headers=ada.headers), 400, "wrong_password")
     problem(await api.post(f"{PATH}/", json=right, headers=ada.headers), 409, "second_factor_on")
-    assert (await api.request("DELETE", f"{PATH}/", json=right, headers=ada.headers)).status_code == 204
+    assert await state(api, ada) == (True, 10)
+    assert (await turn_off(api, ada, PASSWORD, phone.code())).status_code == 204
     assert await state(api, ada) == (False, 0)
     await log_in(api, ada.email)
+
+
+async def test_a_recovery_code_turns_it_off_when_the_authenticator_is_lost(api: Client) -> None:
+    ada = await join(api)
+    _, codes = await protected(api, ada)
+    assert (await turn_off(api, ada, PASSWORD, codes[3])).status_code == 204
+
+
+async def test_enrolling_ends_the_logins_that_were_made_without_it(api: Client) -> None:
+    ada = await join(api)
+    elsewhere = await log_in(api, ada.email)
+    await enrolled(api, ada)
+    assert await alive(api, elsewhere)
+    await protected(api, ada)
+    assert await alive(api, ada)
+    assert not await alive(api, elsewhere)
+
+
+async def renew(api: Client, person: Someone, password: str, code: str) -> Response:
+    body = {"current_password": password, "code": code}
+    return await api.post(f"{PATH}/recovery-codes/", json=body, headers=person.headers)
+
+
+async def test_recovery_codes_are_renewed_with_the_password_and_a_code(api: Client) -> None:
+    ada = await join(api)
+    problem(await renew(api, ada, PASSWORD, "123456"), 409, "second_factor_off")
+    phone, old = await protected(api, ada)
+    problem(await renew(api, ada, "not the password", phone.at(0)), 400, "wrong_password")
+    problem(await renew(api, ada, PASSWORD, "000000"), 400, "wrong_code")
+    assert await try_to_log_in(api, ada, old[0]) == 200
+    answer = await renew(api, ada, PASSWORD, old[1])
+    assert answer.status_code == 201
+    new = answer.json()["recovery_codes"]
+    assert len(set(new)) == 10
+    assert set(new) & set(old) == set()
+    assert await try_to_log_in(api, ada, old[2]) == "invalid_code"
+    assert await try_to_log_in(api, ada, new[0]) == 200
+    assert await state(api, ada) == (True, 9)
+
+
+async def test_operators_may_be_required_to_have_one(settings: Settings) -> None:
+    async with running(settings, operators_need_second_factor=True) as api:
+        root, eve = await join(api, "Root"), await join(api, "Eve")
+        with psycopg.connect(settings.libpq_url, connect_timeout=3) as connection:
+            connection.execute("UPDATE users SET is_operator = true WHERE id = %s", [root.id])
+        path = f"{API}/ops/queues/"
+        refused = problem(await api.get(path, headers=root.headers), 403, "second_factor_needed")
+        assert "/me/second-factor/" in refused["detail"]
+        problem(await api.get(path, headers=eve.headers), 404, "not_found")
+        await enrolled(api, root)
+        problem(await api.get(path, headers=root.headers), 403, "second_factor_needed")
+        await protected(api, root)
+        assert (await api.get(path, headers=root.headers)).status_code == 200
 
 
 async def test_confirming_what_is_not_there_or_there_already_is_a_conflict(api: Client) -> None:

@@ -45,7 +45,15 @@ LAST = ("leaveConversation", "deleteMessage", "deleteConversation", "endLogin", 
 IN_ORDER = {"logIn": 1, "makeAdmin": 1, "removeAdmin": 2, "removeMember": 3, "changePassword": 4, "closeMyAccount": 5}
 """What an example does to what another one did."""
 
-BY_MAIL_OR_PHONE = {"activate", "chooseNewPassword", "confirmEmail", "confirmSecondFactor", "unsubscribe"}
+BY_MAIL_OR_PHONE = {
+    "activate",
+    "chooseNewPassword",
+    "confirmEmail",
+    "confirmSecondFactor",
+    "disableSecondFactor",
+    "renewRecoveryCodes",
+    "unsubscribe",
+}
 """Their examples hold what only a mail or an authenticator knows: refused, and as documented."""
 
 AnyCase = Case[Any]

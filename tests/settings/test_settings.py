@@ -72,6 +72,20 @@ def test_the_environment_wins_over_the_file_and_stays_as_it_was(tmp_path: Path) 
         ("DATABASE_URL", "mysql://db", "postgres://"),
         ("REDIS_URL", "http://cache", "redis://"),
         ("PUBLIC_URL", "chat.example.org", "https://"),
+        ("PUBLIC_URL", "https://chat.example.org/chat", "without a path"),
+        ("PUBLIC_URL", "https://chat.example.org?x", "without a path"),
+        ("PUBLIC_URL", "https://*.example.org", "one address"),
+        ("ALLOWED_ORIGINS", "https://a.example.org/path", "without a path"),
+        ("ALLOWED_ORIGINS", "https://user@a.example.org", "without a path"),
+        ("ALLOWED_ORIGINS", "https://a.example.org:99999", "port"),
+        ("ALLOWED_ORIGINS", "*", "https://"),
+        ("ALLOWED_HOSTS", "https://chat.example.org", "without scheme"),
+        ("ALLOWED_HOSTS", "chat.example.org:8000", "without scheme"),
+        ("ALLOWED_HOSTS", "chat.example.org/x", "without scheme"),
+        ("ALLOWED_HOSTS", "chat..example", "no host name"),
+        ("SENTRY_DSN", "notadsn", "https://key@"),
+        ("SENTRY_DSN", "https://errors.example.org/1", "https://key@"),
+        ("SENTRY_DSN", "https://key@errors.example.org/", "https://key@"),
         ("ALLOWED_ORIGINS", "https://a.example.org, nonsense", "nonsense"),
     ],
 )
@@ -79,6 +93,43 @@ def test_a_bad_value_is_one_sentence_that_names_it(tmp_path: Path, name: str, va
     (problem,) = refused(tmp_path, {**SERVERS, "ALLOWED_ORIGINS": "https://a.example.org", name: value})
     assert problem.startswith(f"{name}: ")
     assert words in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "kept"),
+    [
+        ("ALLOWED_ORIGINS", "https://a.example/", ("https://a.example",)),
+        ("ALLOWED_ORIGINS", "https://B.example, HTTPS://c.example:443", ("https://b.example", "https://c.example")),
+        ("ALLOWED_ORIGINS", "http://a.example:80,http://a.example:8080", ("http://a.example", "http://a.example:8080")),
+        ("ALLOWED_ORIGINS", "https://*.D.example", ("https://*.d.example",)),
+        ("ALLOWED_ORIGINS", "https://bücher.example", ("https://xn--bcher-kva.example",)),
+        ("ALLOWED_ORIGINS", "https://faß.example", ("https://xn--fa-hia.example",)),
+        ("ALLOWED_ORIGINS", "http://[0:0::1]:8000", ("http://[::1]:8000",)),
+        ("ALLOWED_HOSTS", "Chat.Example.org., *.b.example", ("chat.example.org", "*.b.example")),
+        ("ALLOWED_HOSTS", ".bücher.example, [::1]", (".xn--bcher-kva.example", "::1")),
+        ("PUBLIC_URL", "https://Bücher.example:443/", "https://xn--bcher-kva.example"),
+    ],
+)
+def test_addresses_are_kept_as_browsers_send_them(tmp_path: Path, name: str, written: str, kept: object) -> None:
+    assert getattr(loaded(tmp_path, {**SERVERS, name: written}), name.lower()) == kept
+
+
+def test_production_wants_https_unless_told_otherwise(tmp_path: Path) -> None:
+    (problem,) = refused(tmp_path, {**PRODUCTION, "PUBLIC_URL": "http://chat.example.org"})
+    assert problem.startswith("PUBLIC_URL: ")
+    assert "ALLOW_HTTP" in problem
+    for url in ("http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000"):
+        assert loaded(tmp_path, {**PRODUCTION, "PUBLIC_URL": url}).public_url == url
+    allowed = {**PRODUCTION, "PUBLIC_URL": "http://chat.example.org", "ALLOW_HTTP": "true"}
+    assert loaded(tmp_path, allowed).public_url == "http://chat.example.org"
+    assert loaded(tmp_path, {**SERVERS, "PUBLIC_URL": "http://chat.example.org"}).allow_http is False
+
+
+def test_a_dsn_is_accepted_as_sentry_shows_it_and_never_repeated(tmp_path: Path) -> None:
+    for dsn in ("https://key@o1.ingest.sentry.io/1", "https://key:secret@errors.example.org/prefix/42"):
+        assert loaded(tmp_path, {**SERVERS, "SENTRY_DSN": dsn}).sentry_dsn == dsn
+    (problem,) = refused(tmp_path, {**SERVERS, "SENTRY_DSN": "https://hush@errors.example.org"})
+    assert "hush" not in problem
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from app.domain.cursors import from_cursor
 from app.domain.errors import Invalid
 from app.domain.messages.mentions import names_in
 from app.domain.users.addresses import client_address
-from app.domain.users.devices import _program
+from app.domain.users.devices import _kind
 from app.domain.users.emails import check_email, key_of
 from app.telemetry.redaction import redacted
 from app.telemetry.requests import _on_one_line
@@ -54,12 +54,13 @@ def repeated(unit: str, start: str = "", end: str = "") -> Callable[[int], str]:
 PATTERNS: dict[str, list[Callable[[int], str]]] = {
     "app.api.faults._INDEX": [repeated("[1"), repeated("1", "[")],
     "app.api.faults._NAMED": [repeated("x", "Object contains unknown field `"), repeated("Object contains ")],
-    "app.api.hosts.PORT": [repeated(":1"), repeated("1", ":")],
     "app.domain.messages.mentions._NAMED": [repeated("@a "), repeated("@"), repeated("a", "@"), repeated(" @a@")],
     "app.domain.operators.finding._ID": [repeated("0"), repeated("00000000-0000-")],
+    "app.domain.origins._LABELS": [repeated("a."), repeated("a-"), repeated("a", end="!"), repeated("a" * 63 + ".")],
+    "app.domain.origins._PORT": [repeated(":1"), repeated("1", ":")],
+    "app.domain.texts._BIDI": [repeated("a")],
     "app.domain.texts._CONTROL": [repeated("a")],
     "app.domain.texts._UNSTORABLE": [repeated("a")],
-    "app.domain.users.devices._ID": [repeated("0"), repeated("00000000-0000-")],
     "app.domain.users.devices._VERSIONS": [repeated("1."), repeated("1a")],
     "app.domain.users.emails._SHAPE": [
         repeated("a.", "a@"),
@@ -119,7 +120,7 @@ PARSERS: dict[str, tuple[Callable[[str], Any], Callable[[int], str]]] = {
     "an address in capitals": (key_of, repeated("\u0130")),
     "an address of many labels": (_refused(check_email), repeated("a.", "a@")),
     "an address of many accents": (_refused(check_email), repeated("\u0315\u0300", "a")),
-    "a device": (_program, repeated("1.a")),
+    "a device": (_kind, repeated("1.a")),
     "a cursor": (_refused(lambda text: from_cursor(text, Position)), repeated("a")),
     "forwarded addresses": (lambda text: client_address("192.0.2.1", [text], 1), repeated("1,")),
     "a forwarded address of digits": (lambda text: client_address("192.0.2.1", [text], 1), repeated("1")),

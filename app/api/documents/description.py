@@ -91,7 +91,7 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler, *, of_the
     if "application/json" in responses.get("400", {}).get("content", {}):
         del responses["400"]  # Litestar's own form of it, which is not ours
     if of_the_api:
-        for refusal in _of_all(operation, method, is_public=is_public):
+        for refusal in _of_all(operation, method, handler):
             _add_problem(responses, refusal, _first_field(operation))
     for status, response in responses.items():
         _complete_answer(response, status, name)
@@ -102,14 +102,15 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler, *, of_the
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _of_all(operation: Json, method: str, *, is_public: bool) -> Iterator[str]:
+def _of_all(operation: Json, method: str, handler: HTTPRouteHandler) -> Iterator[str]:
     """What an operation may answer whatever it does."""
     if "requestBody" in operation:
         yield from codes.OF_BODIES
     elif any(parameter["in"] != "path" for parameter in operation.get("parameters", ())):
         yield "400 invalid"
     yield "400 unknown_host"
-    yield from () if is_public else codes.OF_CALLERS
+    yield from () if handler.opt.get("public") else codes.OF_CALLERS
+    yield from codes.OF_OPERATORS if handler.opt.get("operators") else ()
     yield from codes.OF_ALL
     yield from codes.OF_WRITES if method != "get" else ()
 

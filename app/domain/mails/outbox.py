@@ -30,13 +30,16 @@ Kind = Literal[
     "email_changed",
     "account_closed",
     "new_login",
+    "login_code",
     "second_factor_on",
     "second_factor_off",
+    "recovery_codes_new",
     "unread",
     "broadcast",
 ]
 
 SENT, UNKNOWN, REFUSED, FAILED, CLOSED = "sent", "unknown", "refused", "failed", "account closed"
+NOTHING: Final = "nothing"
 MOST_ATTEMPTS: Final = 6
 FIRST_PAUSE: Final = timedelta(seconds=30)
 """Four times as long after each attempt: 30 s, 2 min, 8 min, 32 min, 2 h."""
@@ -80,6 +83,17 @@ async def post(
     )
     entrust(session, Errand("mail", mail))
     return mail
+
+
+async def post_nothing(session: AsyncSession, kind: Kind) -> None:
+    """The work of `post`, and nothing is sent: whether a mail leaves must not show in the time an answer takes.
+
+    The next sweep deletes the row.
+    """
+    long_ago = func.clock_timestamp() - KEPT
+    await session.execute(
+        insert(Mail).values(id=uuid7(), kind=kind, address="", facts={}, outcome=NOTHING, settled_at=long_ago)
+    )
 
 
 async def post_many(

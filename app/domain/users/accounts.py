@@ -31,7 +31,7 @@ async def create_operator(
     Raises:
         Invalid: a field is not good, or the password is too common.
     """
-    check_new(password)
+    check_new(password, about=(email, first_name, last_name))
     found = await session.scalar(select(User.id).where(owned_by(check_email(email)), User.closed_at.is_(None)))
     if found is None:
         wanted = await check(
@@ -107,6 +107,7 @@ async def change_password(
     """
     check_new(new_password, "new_password")
     own = await prove(session, caller, current_password, passwords)
+    check_new(new_password, "new_password", about=(own.email, own.first_name, own.last_name))
     async with paused(session):
         password_hash = await passwords.hash(new_password)
     changed = await session.scalar(

@@ -6,12 +6,13 @@ other use of a spent token means that two hold it, and ends the login for both.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Interval, Select, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.domain.errors import Unauthenticated
 from app.domain.events import LoginsEnded, record
@@ -29,6 +30,7 @@ FAMILY = (
     LoginSession.rotated_at,
     LoginSession.expires_at,
     (func.clock_timestamp() - LoginSession.rotated_at).label("age"),
+    (func.clock_timestamp() - LoginSession.created_at).label("oldness"),
 )
 
 
@@ -42,6 +44,8 @@ async def refresh(session: AsyncSession, token: str, tokens: Tokens) -> Pair | U
     """
     claims = tokens.verify(token, "refresh")
     family = await _locked(session, claims.session, claims.user)
+    if family.oldness >= timedelta(seconds=tokens.login_seconds):
+        raise refused()  # begun under a longer lifetime than today's
     if claims.generation == family.generation:
         return pair_of(await _rotate(session, family.id, tokens), tokens)
     if claims.generation == family.generation - 1 and family.age <= GRACE:
@@ -75,6 +79,14 @@ async def end(session: AsyncSession, *which: ColumnElement[bool], refused: bool 
     if sessions := list(ended):
         record(session, LoginsEnded(sessions=tuple(sessions), refused=refused))
     return sessions
+
+
+def end_of(begun: ColumnElement[datetime] | InstrumentedAttribute[datetime], tokens: Tokens) -> ColumnElement[datetime]:
+    """When a login that was `begun` then, and is used now, ends: unused, or too old."""
+    return func.least(
+        func.clock_timestamp() + timedelta(seconds=tokens.refresh_seconds),
+        begun + literal(timedelta(seconds=tokens.login_seconds), Interval()),
+    )
 
 
 def pair_of(family: AnyRow, tokens: Tokens) -> Pair:
@@ -114,7 +126,7 @@ async def _rotate(session: AsyncSession, login: UUID, tokens: Tokens) -> AnyRow:
             generation=LoginSession.generation + 1,
             rotated_at=now,
             last_used_at=now,
-            expires_at=now + timedelta(seconds=tokens.refresh_seconds),
+            expires_at=end_of(LoginSession.created_at, tokens),
         )
         .returning(*FAMILY),
         execution_options=UNSYNCHRONIZED,

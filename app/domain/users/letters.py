@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.mails.outbox import Claimed
 from app.domain.rows import AnyRow
+from app.domain.users.codes import new_code, typed
 from app.domain.users.emails import owned_by
 from app.domain.users.mailed_tokens import mint
 from app.domain.users.models import Registration, User
@@ -43,6 +44,8 @@ async def letter_of(session: AsyncSession, mail: Claimed) -> Letter | str:
             return await _activation_again(session, mail)
         case "forgotten_password":
             return await _forgotten_password(session, mail)
+        case "login_code":
+            return await _login_code(session, mail)
         case "confirm_email":
             return await _confirm_email(session, mail)
         case _:
@@ -83,6 +86,16 @@ async def _forgotten_password(session: AsyncSession, mail: Claimed) -> Letter | 
     facts = {"first_name": owner.first_name}
     # To the address that is kept, never to the one that was typed.
     return Letter(template="forgotten_password", address=owner.email, token=token, facts=facts)
+
+
+async def _login_code(session: AsyncSession, mail: Claimed) -> Letter | str:
+    owner = await _owner(session, mail.address)
+    if owner is None or not owner.is_active or owner.suspended_at is not None:
+        return NO_ACCOUNT
+    code = new_code()
+    await mint(session, "login", user=owner.id, credentials=owner.credentials, token=typed(code))
+    facts = {"first_name": owner.first_name, **mail.facts}
+    return Letter(template="login_code", address=owner.email, token=code, facts=facts)
 
 
 async def _confirm_email(session: AsyncSession, mail: Claimed) -> Letter | str:

@@ -11,18 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit import trail
 from app.domain.cursors import from_cursor, to_cursor
-from app.domain.errors import Forbidden, NotFound, Unauthenticated
+from app.domain.errors import Forbidden, NotFound, Throttled, Unauthenticated
 from app.domain.mails import outbox
 from app.domain.pauses import paused
 from app.domain.rows import UNSYNCHRONIZED, AnyRow, uuid7
 from app.domain.texts import clean
+from app.domain.users import login_codes
 from app.domain.users.callers import Caller
-from app.domain.users.devices import Device, is_new_device
+from app.domain.users.devices import Device, is_new_device, printable, program_of
 from app.domain.users.emails import owned_by
-from app.domain.users.families import FAMILY, end, pair_of
+from app.domain.users.families import FAMILY, end, end_of, pair_of
 from app.domain.users.liveness import login_is_live
+from app.domain.users.login_codes import Slowed
 from app.domain.users.models import LoginSession, Registration, User
-from app.domain.users.passwords import LONGEST, Passwords
+from app.domain.users.passwords import Passwords
+from app.domain.users.quotas import Quotas
 from app.domain.users.registering import waiting
 from app.domain.users.second_factors import SecondFactors
 from app.domain.users.tokens import Pair, Tokens
@@ -60,26 +63,54 @@ async def log_in(
     email: str,
     password: str,
     code: str | None = None,
+    mailed_code: str | None = None,
+    slowed: Slowed | None = None,
     device: Device,
     passwords: Passwords,
     second_factors: SecondFactors,
+    quotas: Quotas,
     tokens: Tokens,
-) -> LoggedIn:
+) -> LoggedIn | Throttled | Unauthenticated:
     """Begin a login. An unknown e-mail takes the same time and gets the same answer as a wrong password.
+
+    While the account is `slowed`, the right password also needs `mailed_code`. A refusal that must be committed is
+    *returned*: raised, it would undo the mail that it announces, or give back the mailed code that was spent.
 
     Raises:
         Unauthenticated: `invalid_credentials`; with the right password `second_factor_required`, `invalid_code`.
         Forbidden: the password is right, but the account is `not_activated` or `suspended`.
         Unavailable: too many logins at once.
     """
-    user = await _proven(session, clean(email, "email", 1_000, 0), password, passwords)
+    email = clean(email, "email", 1_000, 0)
+    passed_by = None
+    if slowed is not None:
+        passed_by = await login_codes.passes(
+            session,
+            slowed,
+            email=email,
+            password=password,
+            mailed_code=mailed_code,
+            device=device,
+            passwords=passwords,
+            quotas=quotas,
+        )
+        if passed_by is None:
+            return slowed.refusal
+    user = await _proven(session, email, password, passwords)
+    if slowed is not None and passed_by == "code" and not await login_codes.spend(session, mailed_code, user.id):
+        return slowed.refusal
     if not user.is_active:
         raise not_activated()
     if user.suspended_at is not None:
         raise Forbidden("suspended", "This account is suspended.")
-    await second_factors.require(session, user.id, code)
+    try:
+        await second_factors.require(session, user.id, code)
+    except Unauthenticated as error:
+        if slowed is None or error.code != "invalid_code":
+            raise
+        return error  # each mailed code is good for one guess at the second factor
     if await is_new_device(session, user.id, device) and not await outbox.lately(session, "new_login", user.id, QUIET):
-        facts = {"first_name": user.first_name, "network": device.address, "user_agent": _program(device.user_agent)}
+        facts = {"first_name": user.first_name, "network": device.address, "user_agent": program_of(device.user_agent)}
         await outbox.post(session, "new_login", user.email, user=user.id, **facts)
     begun = (
         await session.execute(
@@ -88,9 +119,9 @@ async def log_in(
                 id=uuid7(),
                 user_id=user.id,
                 rotated_at=func.clock_timestamp(),
-                expires_at=func.clock_timestamp() + timedelta(seconds=tokens.refresh_seconds),
+                expires_at=end_of(func.clock_timestamp(), tokens),
                 address=device.address[:45],
-                user_agent=_printable(device.user_agent)[:255],
+                user_agent=printable(device.user_agent)[:255],
             )
             .returning(*FAMILY)
         )
@@ -158,10 +189,10 @@ async def _proven(session: AsyncSession, email: str, password: str, passwords: P
     for _ in range(2):
         seen = await _candidate(session, email)
         async with paused(session):
-            right = await passwords.verify(seen.account_hash, password[: LONGEST + 1])
+            right = await passwords.verify(seen.account_hash, password)
             # Held against a registration whether there is an account or not: who registers a stranger's address and
             # logs in learns nothing about it.
-            waits = seen.waiting_hash is not None and await passwords.verify(seen.waiting_hash, password[: LONGEST + 1])
+            waits = seen.waiting_hash is not None and await passwords.verify(seen.waiting_hash, password)
             outdated = right and passwords.is_outdated(seen.account_hash)
             fresh = await passwords.hash(password) if outdated else None
         if not right:
@@ -215,13 +246,3 @@ async def _end_beyond(session: AsyncSession, user: UUID, most: int) -> None:
 
 def not_activated() -> Forbidden:
     return Forbidden("not_activated", "This account is not activated yet: follow the link in the mail.")
-
-
-def _program(user_agent: str) -> str:
-    """For a mail: a stranger wrote it, so no address and nothing long."""
-    words = [word for word in _printable(user_agent)[:120].split() if "://" not in word and "www." not in word]
-    return " ".join(words)
-
-
-def _printable(text: str) -> str:
-    return "".join(one for one in text if one.isprintable())

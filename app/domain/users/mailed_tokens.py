@@ -19,12 +19,13 @@ from app.domain.errors import Invalid
 from app.domain.rows import UNSYNCHRONIZED, AnyRow
 from app.domain.users.models import MailedToken, User
 
-Purpose = Literal["activation", "password", "email"]
+Purpose = Literal["activation", "password", "email", "login"]
 
 LIFETIMES: Final[dict[Purpose, timedelta]] = {
     "activation": timedelta(days=3),
     "password": timedelta(hours=1),
     "email": timedelta(days=1),
+    "login": timedelta(hours=1),
 }
 RANDOM_BYTES: Final = 32
 LONGEST: Final = 128
@@ -49,9 +50,13 @@ async def mint(
     registration: UUID | None = None,
     email: str = "",
     credentials: int = 0,
+    token: str = "",
 ) -> str:
-    """A new token, to be mailed and kept nowhere. It is good while the account's `credentials` are these."""
-    token = token_urlsafe(RANDOM_BYTES)
+    """A new token, to be mailed and kept nowhere. It is good while the account's `credentials` are these.
+
+    `token` replaces the one made here; it has 80 random bits at least.
+    """
+    token = token or token_urlsafe(RANDOM_BYTES)
     await session.execute(
         insert(MailedToken).values(
             digest=_digest(token),
@@ -78,6 +83,21 @@ async def spend(session: AsyncSession, token: str, purpose: Purpose) -> Held:
         delete(MailedToken).where(_good(token, purpose)).returning(*_HELD), execution_options=UNSYNCHRONIZED
     )
     return _held(spent.one_or_none())
+
+
+async def is_good(session: AsyncSession, token: str, purpose: Purpose, user: UUID) -> bool:
+    """Whether it is one of `user`'s that may still be spent."""
+    good = select(exists().where(_good(token, purpose), MailedToken.user_id == user))
+    return bool(await session.scalar(good))
+
+
+async def spend_of(session: AsyncSession, token: str, purpose: Purpose, user: UUID) -> bool:
+    """The same, and it is spent by this."""
+    spent = await session.scalar(
+        delete(MailedToken).where(_good(token, purpose), MailedToken.user_id == user).returning(MailedToken.user_id),
+        execution_options=UNSYNCHRONIZED,
+    )
+    return spent is not None
 
 
 async def forget(session: AsyncSession, user: UUID) -> None:

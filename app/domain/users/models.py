@@ -109,7 +109,7 @@ class MailedToken(DefaultBase):
 
     __tablename__ = "mailed_tokens"
     __table_args__ = (
-        CheckConstraint("purpose IN ('activation', 'password', 'email')", name="purpose"),
+        CheckConstraint("purpose IN ('activation', 'password', 'email', 'login')", name="purpose"),
         Index("ix_mailed_tokens_expires_at", "expires_at"),
         Index("ix_mailed_tokens_user_id", "user_id"),
         Index("ix_mailed_tokens_registration_id", "registration_id"),

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
+from app.domain.errors import Forbidden
 from app.domain.rows import Reader
 from app.domain.users.callers import Caller
 from app.domain.users.liveness import account_is_open, login_is_live
-from app.domain.users.models import LoginSession, User
+from app.domain.users.models import LoginSession, SecondFactor, User
 
 
-async def is_operator(reader: Reader, caller: Caller) -> bool:
-    """Whether the caller is one, through a login that lives."""
+async def is_operator(reader: Reader, caller: Caller, *, need_second_factor: bool = False) -> bool:
+    """Whether the caller is one, through a login that lives.
+
+    Raises:
+        Forbidden: `second_factor_needed`: one who must have a second factor, and has none.
+    """
+    has_factor = exists().where(SecondFactor.user_id == User.id, SecondFactor.confirmed_at.is_not(None))
     found = await reader.execute(
-        select(User.id)
+        select(User.id, has_factor.label("has_factor"))
         .join(LoginSession, LoginSession.user_id == User.id)
         .where(
             User.id == caller.user,
@@ -23,4 +29,7 @@ async def is_operator(reader: Reader, caller: Caller) -> bool:
             account_is_open(),
         )
     )
-    return found.one_or_none() is not None
+    row = found.one_or_none()
+    if row is not None and need_second_factor and not row.has_factor:
+        raise Forbidden("second_factor_needed", "Operators need a second factor: enrol one under /me/second-factor/.")
+    return row is not None

@@ -8,13 +8,13 @@ the time of everything else. Whether an account exists changes nothing about the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import TypeVar
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -71,11 +71,15 @@ class Passwords:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _matches(self, encoded: str | None, password: str) -> bool:
+        # Passwords of before were normalized only. Which forms are tried depends on what was typed, not on the account.
+        forms = dict.fromkeys((canonical(password), _former(password)))
+        return any(self._holds(encoded or self._nobodys, form) for form in forms) and encoded is not None
+
+    def _holds(self, encoded: str, password: bytes) -> bool:
         try:
-            self._hasher.verify(encoded or self._nobodys, canonical(password))
+            return self._hasher.verify(encoded, password)
         except (VerificationError, InvalidHashError):
             return False
-        return encoded is not None
 
     async def _off_loop(self, job: Callable[[], Answer]) -> Answer:
         if self._jobs >= self._most:
@@ -97,29 +101,61 @@ def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None
 
 
 def canonical(password: str) -> bytes:
-    """One form for what keyboards write in two: é as one character or as e and an accent."""
+    """One form for what keyboards write in two (RFC 8265, 4.2.2, OpaqueString): é is one character, and every kind of
+    blank is a space. Unlike there, control characters stay: any character may be in a password."""
+    return _one_form(password).encode("utf-8", "surrogatepass")
+
+
+def _one_form(password: str) -> str:
+    return normalize("NFC", "".join(" " if category(one) == "Zs" else one for one in password))
+
+
+def _former(password: str) -> bytes:
     return normalize("NFC", password).encode("utf-8", "surrogatepass")
 
 
-def check_new(password: str, field: str = "password") -> str:
-    """`password`, once it may become somebody's.
+def check_new(password: str, field: str = "password", *, about: Iterable[str] = ()) -> str:
+    """`password`, once it may become that of someone `about` whom these are known: e-mail address and names.
 
     Raises:
-        Invalid: shorter than 8 or longer than 128 characters, not encodable, or among the most common ones.
+        Invalid: in its normalized form shorter than 8 or longer than 128 characters; not encodable; among the most
+            common ones (`common_password`); or what is known of its owner (`personal_password`).
     """
-    if not SHORTEST <= len(password) <= LONGEST:
+    chosen = _one_form(password)
+    if not SHORTEST <= len(chosen) <= LONGEST:
         raise wrong(field, f"Use {SHORTEST} to {LONGEST} characters.")
     try:
-        password.encode()
+        chosen.encode()
     except UnicodeEncodeError:
         raise wrong(field, "Contains half of a surrogate pair.") from None
-    if password.lower() in common_passwords():
+    if _letters(chosen) in _known(about):
+        raise Invalid(
+            "personal_password",
+            "This password is your e-mail address or your name, which others try first.",
+            errors=((field, "Is your e-mail address or name: choose another."),),
+        )
+    if chosen.lower() in common_passwords():
         raise Invalid(
             "common_password",
             "This password is one of those everybody tries first.",
             errors=((field, "Is among the most common passwords: choose another."),),
         )
     return password
+
+
+def _known(about: Iterable[str]) -> set[str]:
+    """Each fact, the part of an address before the @ and before a +, and all facts in a row, both ways."""
+    facts = [fact for fact in about if fact]
+    locals_of = [fact.partition("@")[0] for fact in facts if "@" in fact]
+    names = [fact for fact in facts if "@" not in fact]
+    rows = ["".join(names), "".join(reversed(names))]
+    known = (*facts, *locals_of, *[one.partition("+")[0] for one in locals_of], *rows)
+    return {_letters(one) for one in known} - {""}
+
+
+def _letters(text: str) -> str:
+    """Without case and blanks."""
+    return "".join(normalize("NFKC", text).casefold().split())
 
 
 @cache

@@ -10,11 +10,12 @@ from app.domain.pauses import paused
 from app.domain.rows import AnyRow
 from app.domain.users.callers import Caller
 from app.domain.users.models import User
-from app.domain.users.passwords import LONGEST, Passwords
+from app.domain.users.passwords import Passwords
 
 
 async def prove(session: AsyncSession, caller: Caller, current_password: str, passwords: Passwords) -> AnyRow:
-    """The caller's `id, email, first_name, password_hash, credentials`, once the password is theirs; the row is locked.
+    """The caller's `id, email, first_name, last_name, password_hash, credentials`, once the password is theirs; the row
+    is locked.
 
     Whoever pauses again asks for the same `password_hash` again: of two changes at once the second no longer knows the
     current password.
@@ -28,11 +29,11 @@ async def prove(session: AsyncSession, caller: Caller, current_password: str, pa
     if seen is None:
         raise Unauthenticated
     async with paused(session):
-        if not await passwords.verify(seen, current_password[: LONGEST + 1]):
+        if not await passwords.verify(seen, current_password):
             raise wrong_password()
     # Asked again, under the lock: a password that was changed meanwhile proves nothing any more.
     own = await session.execute(
-        select(User.id, User.email, User.first_name, User.password_hash, User.credentials)
+        select(User.id, User.email, User.first_name, User.last_name, User.password_hash, User.credentials)
         .where(User.id == caller.user, User.password_hash == seen, User.closed_at.is_(None))
         .with_for_update(key_share=True)
     )

@@ -11,10 +11,10 @@ Quota = Literal["mails", "renames"]
 class Quotas(Protocol):
     """Counts; `app.realtime.quotas` does. Subjects that exist and others are counted alike."""
 
-    async def allows(self, quota: Quota, subject: str) -> bool:
+    async def allows(self, quota: Quota, subject: str, /) -> bool:
         """Whether it may be done once more now. Counts it."""
 
-    async def require(self, quota: Quota, subject: str) -> None:
+    async def require(self, quota: Quota, subject: str, /) -> None:
         """The same; raises Throttled."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.mails import outbox
@@ -37,7 +37,11 @@ async def confirm(session: AsyncSession, *, token: str, new_password: str, passw
         Unavailable: too many passwords are being hashed.
     """
     check_new(new_password, "new_password")
-    await mailed_tokens.look(session, token, "password")
+    seen = await mailed_tokens.look(session, token, "password")
+    owner = (
+        await session.execute(select(User.email, User.first_name, User.last_name).where(User.id == seen.user))
+    ).one()
+    check_new(new_password, "new_password", about=owner)
     async with paused(session):
         password_hash = await passwords.hash(new_password)
     held = await mailed_tokens.spend(session, token, "password")

@@ -89,7 +89,7 @@ async def check(
     """Judge the fields and hash the password. Raises Invalid, Unavailable."""
     email = check_email(email)
     first_name, last_name = check_name(first_name, "first_name"), check_name(last_name, "last_name")
-    check_new(password)
+    check_new(password, about=(email, first_name, last_name))
     async with paused(session):
         password_hash = await passwords.hash(password)
     return Wanted(email=email, first_name=first_name, last_name=last_name, password_hash=password_hash)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from secrets import token_bytes
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -24,15 +23,15 @@ from app.domain.errors import Conflict, Invalid, Unauthenticated
 from app.domain.mails import outbox
 from app.domain.rows import UNSYNCHRONIZED
 from app.domain.users.callers import Caller
-from app.domain.users.models import RecoveryCode, SecondFactor, User
+from app.domain.users.codes import new_code, typed
+from app.domain.users.families import end
+from app.domain.users.models import LoginSession, RecoveryCode, SecondFactor, User
 from app.domain.users.passwords import Passwords
 from app.domain.users.proofs import prove
 
 ISSUER: Final = "chat"
 STEP: Final = 30
 RECOVERY_CODES: Final = 10
-RECOVERY_BYTES: Final = 10
-"""80 bits: a plain digest of them cannot be searched."""
 
 _NOW = func.extract("epoch", func.clock_timestamp())
 
@@ -84,7 +83,7 @@ class SecondFactors:
         return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=own.email, issuer_name=ISSUER))
 
     async def confirm(self, session: AsyncSession, caller: Caller, code: str) -> RecoveryCodes:
-        """From now on a login needs a code.
+        """From now on a login needs a code; those that were made without one end, but for the caller's.
 
         Raises:
             Conflict: `second_factor_off`: nothing was enrolled; `second_factor_on`: it counts already.
@@ -97,35 +96,59 @@ class SecondFactors:
             raise Conflict("second_factor_on", "There is a second factor already: turn it off first.")
         step = self._step(row, code)
         if step is None:
-            raise Invalid("wrong_code", "This is not the code of now.", errors=(("code", "Is not the code of now."),))
+            raise _wrong_code()
         await session.execute(
             update(SecondFactor)
             .where(SecondFactor.user_id == caller.user)
             .values(confirmed_at=func.clock_timestamp(), last_step=step),
             execution_options=UNSYNCHRONIZED,
         )
-        codes = [_new_code() for _ in range(RECOVERY_CODES)]
-        await session.execute(
-            insert(RecoveryCode), [{"user_id": caller.user, "digest": _digest(code)} for code in codes]
-        )
+        codes = await _new_recovery_codes(session, caller.user)
+        await end(session, LoginSession.user_id == caller.user, LoginSession.id != caller.session)
         await _tell(session, "second_factor_on", caller.user)
-        return RecoveryCodes(codes)
+        return codes
 
-    async def disable(self, session: AsyncSession, caller: Caller, current_password: str, passwords: Passwords) -> None:
-        """The password alone logs in again.
+    async def renew_recovery_codes(
+        self, session: AsyncSession, caller: Caller, *, current_password: str, code: str, passwords: Passwords
+    ) -> RecoveryCodes:
+        """Ten others; the ones of before log in no more.
 
         Raises:
-            Invalid: `wrong_password`.
+            Invalid: `wrong_password`, `wrong_code`.
             Conflict: `second_factor_off`.
         """
         own = await prove(session, caller, current_password, passwords)
-        gone = await session.scalar(
-            delete(SecondFactor).where(SecondFactor.user_id == own.id).returning(SecondFactor.user_id),
-            execution_options=UNSYNCHRONIZED,
+        await self._prove(session, own.id, code)
+        await session.execute(
+            delete(RecoveryCode).where(RecoveryCode.user_id == own.id), execution_options=UNSYNCHRONIZED
         )
-        if gone is None:
-            raise Conflict("second_factor_off", "There is no second factor.")
+        codes = await _new_recovery_codes(session, own.id)
+        await _tell(session, "recovery_codes_new", own.id)
+        return codes
+
+    async def disable(
+        self, session: AsyncSession, caller: Caller, *, current_password: str, code: str, passwords: Passwords
+    ) -> None:
+        """The password alone logs in again. An authenticator that was never confirmed goes without a code.
+
+        Raises:
+            Invalid: `wrong_password`, `wrong_code`.
+            Conflict: `second_factor_off`.
+        """
+        own = await prove(session, caller, current_password, passwords)
+        await self._prove(session, own.id, code)
+        await session.execute(
+            delete(SecondFactor).where(SecondFactor.user_id == own.id), execution_options=UNSYNCHRONIZED
+        )
         await _tell(session, "second_factor_off", own.id)
+
+    async def _prove(self, session: AsyncSession, user: UUID, code: str) -> None:
+        """A code of the authenticator or a recovery code, which is spent by this. Raises Conflict, Invalid."""
+        row = await _locked(session, user)
+        if row is None or row.confirmed_at is None:
+            raise Conflict("second_factor_off", "There is no second factor.")
+        if not await self._accept(session, user, row, code):
+            raise _wrong_code()
 
     async def require(self, session: AsyncSession, user: UUID, code: str | None) -> None:
         """At a login, after the password: nothing without a second factor.
@@ -138,16 +161,21 @@ class SecondFactors:
             return
         if not code:
             raise Unauthenticated("second_factor_required", "Send the code of the authenticator, or a recovery code.")
+        if not await self._accept(session, user, row, code):
+            raise Unauthenticated("invalid_code", "This code is wrong, or was used before.")
+
+    async def _accept(self, session: AsyncSession, user: UUID, row: Row[*tuple[object, ...]], code: str) -> bool:
+        """Whether the code is good, of the authenticator or a recovery code; never again after this."""
         step = self._step(row, code)
         if step is None:
-            await _spend(session, user, code)
-            return
+            return await _spent(session, user, code)
         await session.execute(
             update(SecondFactor)
             .where(SecondFactor.user_id == user)
             .values(last_step=step, sealed_secret=self._seal.rotate(row.sealed_secret)),
             execution_options=UNSYNCHRONIZED,
         )
+        return True
 
     async def state(self, session: AsyncSession, caller: Caller) -> State:
         left = (
@@ -197,15 +225,24 @@ async def _locked(session: AsyncSession, user: UUID) -> Row[*tuple[object, ...]]
     return found.one_or_none()
 
 
-async def _spend(session: AsyncSession, user: UUID, code: str) -> None:
+async def _spent(session: AsyncSession, user: UUID, code: str) -> bool:
     spent = await session.scalar(
         delete(RecoveryCode)
         .where(RecoveryCode.user_id == user, RecoveryCode.digest == _digest(code))
         .returning(RecoveryCode.user_id),
         execution_options=UNSYNCHRONIZED,
     )
-    if spent is None:
-        raise Unauthenticated("invalid_code", "This code is wrong, or was used before.")
+    return spent is not None
+
+
+async def _new_recovery_codes(session: AsyncSession, user: UUID) -> RecoveryCodes:
+    codes = [new_code() for _ in range(RECOVERY_CODES)]
+    await session.execute(insert(RecoveryCode), [{"user_id": user, "digest": _digest(code)} for code in codes])
+    return RecoveryCodes(codes)
+
+
+def _wrong_code() -> Invalid:
+    return Invalid("wrong_code", "This is not the code of now.", errors=(("code", "Is not the code of now."),))
 
 
 async def _tell(session: AsyncSession, kind: outbox.Kind, user: UUID) -> None:
@@ -213,13 +250,8 @@ async def _tell(session: AsyncSession, kind: outbox.Kind, user: UUID) -> None:
     await outbox.post(session, kind, own.email, user=user, first_name=own.first_name)
 
 
-def _new_code() -> str:
-    letters = base64.b32encode(token_bytes(RECOVERY_BYTES)).decode().lower()
-    return "-".join(letters[at : at + 4] for at in range(0, len(letters), 4))
-
-
 def _digest(code: str) -> bytes:
-    return hashlib.sha256("".join(code.lower().split()).replace("-", "").encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(typed(code).encode("utf-8", "surrogatepass")).digest()
 
 
 def _key(secret: str) -> bytes:

@@ -67,11 +67,23 @@ class _Payload(msgspec.Struct, frozen=True):
 
 
 class Tokens:
-    """Signs with `secret`; believes `secret` and, after the secret was changed, `previous` for as long as it is set."""
+    """Signs with `secret`; believes `secret` and, after the secret was changed, `previous` for as long as it is set.
 
-    def __init__(self, secret: str, previous: str = "", *, access_minutes: int = 15, refresh_days: int = 30) -> None:
+    A login ends `refresh_days` after its last refresh, and `login_days` after it began, however it is used.
+    """
+
+    def __init__(
+        self,
+        secret: str,
+        previous: str = "",
+        *,
+        access_minutes: int = 15,
+        refresh_days: int = 30,
+        login_days: int = 180,
+    ) -> None:
         self.access_seconds = access_minutes * 60
         self.refresh_seconds = refresh_days * 86_400
+        self.login_seconds = login_days * 86_400
         self._keys = [_key(one) for one in (secret, previous) if one]
         self._seen: OrderedDict[str, Claims] = OrderedDict()
 

@@ -1,0 +1,127 @@
+"""Origins and host names, in the one form that browsers send: lower case, `xn--` for other letters, no default port.
+
+Settings are read with these, and what a client sends is compared with what was read: REST and sockets alike. What could
+never match raises ValueError with a sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from ipaddress import IPv6Address
+from typing import Final
+from urllib.parse import urlsplit
+
+import idna
+
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+ANY: Final = "*"
+_LABELS: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
+_PORT: Final = re.compile(r":\d{0,5}\Z")
+
+
+def host_pattern(text: str) -> str:
+    """A name of ALLOWED_HOSTS: `chat.example.org`, `*.example.org` (those below it), `.example.org` (both), `*`, `::1`.
+
+    Raises:
+        ValueError: a scheme, port or path is with it, or it is no name.
+    """
+    text = text.strip()
+    if text == ANY:
+        return text
+    for mark in ("*.", "."):
+        if text.startswith(mark):
+            return mark + _name(text.removeprefix(mark))
+    return _name(text)
+
+
+def origin_pattern(text: str) -> str:
+    """An origin of ALLOWED_ORIGINS: `https://chat.example.org`, `https://*.example.org`.
+
+    Raises:
+        ValueError: it is none, or says more than scheme, host and port.
+    """
+    parts = urlsplit(text.strip())
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError("the port is no number from 0 to 65535") from None
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        raise ValueError("write it as https://chat.example.org")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc or text.endswith(("?", "#")):
+        raise ValueError("write scheme, host and port only, without a path, as in https://chat.example.org")
+    below = "*." if parts.hostname.startswith("*.") else ""
+    name = _name(parts.hostname.removeprefix("*."))
+    name = f"[{name}]" if ":" in name else name
+    shown = "" if port is None or port == DEFAULT_PORTS[parts.scheme] else f":{port}"
+    return f"{parts.scheme}://{below}{name}{shown}"
+
+
+class Hosts:
+    """The names of ALLOWED_HOSTS. `patterns` are what `host_pattern` made."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        patterns = tuple(patterns)
+        self._any = ANY in patterns
+        self._names = frozenset(one.removeprefix(".") for one in patterns if not one.startswith("*"))
+        self._below = tuple(one.removeprefix("*") for one in patterns if one.startswith(("*.", ".")))
+
+    def know(self, header: str) -> bool:
+        """Whether a `Host` header names one of them, whatever its port."""
+        if self._any:
+            return True
+        name = _PORT.sub("", header.strip()).rstrip(".").lower()
+        if name.startswith("["):
+            name = _address(name.strip("[]")) or ""
+        return name in self._names or bool(self._below and name.endswith(self._below))
+
+
+class Origins:
+    """The pages of ALLOWED_ORIGINS. `patterns` are what `origin_pattern` made."""
+
+    def __init__(self, patterns: Collection[str]) -> None:
+        self._exact = frozenset(one for one in patterns if "://*." not in one)
+        self._below = tuple(one.split("*", 1) for one in patterns if "://*." in one)
+
+    def know(self, header: str) -> bool:
+        """Whether an `Origin` header is one of them."""
+        return (
+            header in self._exact
+            or any(
+                header.startswith(scheme)
+                and header.endswith(rest)
+                and len(header) > len(scheme) + len(rest)
+                # Only a name may stand before: no user, no port, no path.
+                and _LABELS.fullmatch(header[len(scheme) : -len(rest)])
+                for scheme, rest in self._below
+            )
+        )
+
+
+def _name(text: str) -> str:
+    bare = text.strip("[]")
+    if address := _address(bare):
+        return address
+    if "://" in text or "/" in text or ":" in text or "@" in text:
+        raise ValueError("write the name only, without scheme, port or path, as in chat.example.org")
+    name = _ascii(text.removesuffix(".").lower())
+    if len(name) > 253 or not _LABELS.fullmatch(name):
+        raise ValueError("this is no host name")
+    return name
+
+
+def _ascii(name: str) -> str:
+    """As browsers write it: IDNA 2008 after UTS 46, in which ß stays a letter of its own."""
+    if name.isascii():
+        return name
+    try:
+        return idna.encode(name, uts46=True).decode()
+    except (idna.IDNAError, UnicodeError):
+        raise ValueError("this is no host name") from None
+
+
+def _address(text: str) -> str | None:
+    try:
+        return str(IPv6Address(text))
+    except ValueError:
+        return None
