@@ -1,35 +1,101 @@
-"""What one socket may do in a while: frames a second, and frames that make no sense. By this process's own clock."""
+"""What a client may do in a while, by this process's own clock: frames and bytes a second, and malformed frames."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
+from uuid import UUID
 
 FRAMES_PER_SECOND = 50
+BURST_SECONDS = 2.0
+"""An allowance that was not used grows up to this many seconds' worth."""
+
+BYTES_PER_FRAME = 8 * 1024
+"""What a frame may weigh on average: text in any script fits, and the largest `resume` fits the burst."""
+
+LONGEST_PAUSE = 30.0
 MOST_MALFORMED = 10
 MALFORMED_SECONDS = 10.0
 
+TYPING_PER_SECOND = 5
+"""`typing` frames of one user, over all sockets of a process; more are dropped."""
+READS_PER_SECOND = 10
+"""Transactions for `read` frames of one user, over all sockets of a process; more frames are merged meanwhile."""
+USER_BURST = 20
+MOST_USERS = 10_000
+
+
+class Bucket:
+    """Fills with `rate` a second, up to `most`."""
+
+    __slots__ = ("_at", "_left", "most", "rate")
+
+    def __init__(self, rate: float, most: float) -> None:
+        self.rate = rate
+        self.most = most
+        self._left = most
+        self._at = time.monotonic()
+
+    def take(self, cost: float = 1) -> bool:
+        """Take `cost`, if it is there."""
+        self.fill()
+        if self._left < cost:
+            return False
+        self._left -= cost
+        return True
+
+    def fill(self) -> None:
+        """Add what has come since the last time."""
+        now = time.monotonic()
+        if self._left < self.most:
+            self._left = min(self.most, self._left + (now - self._at) * self.rate)
+        self._at = now
+
+    def credit(self) -> None:
+        """Add what has come since the last time, even beyond `most`: for a while in which the client was not read."""
+        now = time.monotonic()
+        self._left = min(LONGEST_PAUSE * self.rate + self.most, self._left + (now - self._at) * self.rate)
+        self._at = now
+
+    @property
+    def seconds(self) -> float:
+        """Until one more is there."""
+        self.fill()
+        return max(0.0, 1 - self._left) / self.rate
+
 
 class Allowance:
-    """A bucket of two seconds' frames that fills with `frames` a second, and the last malformed ones."""
+    """Of one socket: `frames` a second, of `BYTES_PER_FRAME` each, and the last malformed ones.
 
-    __slots__ = ("_at", "_frames", "_left", "_malformed")
+    Frames are counted where they arrive. While the server itself does not read, because the application is busy with an
+    earlier frame, they wait in the kernel and arrive at once afterwards: `pause` and `resume` enclose that time, which
+    counts in full. So a client that keeps to its rate is never ended because the server was slow.
+    """
+
+    __slots__ = ("_bytes", "_frames", "_malformed")
 
     def __init__(self, frames: int = FRAMES_PER_SECOND) -> None:
-        self._frames = frames
-        self._left = 2.0 * frames
-        self._at = time.monotonic()
+        self._frames = Bucket(frames, BURST_SECONDS * frames)
+        self._bytes = Bucket(bytes_per_second(frames), BURST_SECONDS * bytes_per_second(frames))
         self._malformed: deque[float] | None = None
 
     def take(self) -> bool:
         """Whether one more frame is allowed now."""
-        now = time.monotonic()
-        self._left = min(2.0 * self._frames, self._left + (now - self._at) * self._frames)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
+        return self._frames.take()
+
+    def take_bytes(self, count: int) -> bool:
+        """Whether `count` more bytes are allowed now."""
+        return self._bytes.take(count)
+
+    def pause(self) -> None:
+        """The server stops reading."""
+        self._frames.fill()
+        self._bytes.fill()
+
+    def resume(self) -> None:
+        """The server reads again."""
+        self._frames.credit()
+        self._bytes.credit()
 
     def stumble(self) -> bool:
         """Note a malformed frame; whether it may be forgiven."""
@@ -38,3 +104,26 @@ class Allowance:
             self._malformed = deque(maxlen=MOST_MALFORMED)
         self._malformed.append(now)
         return len(self._malformed) < MOST_MALFORMED or now - self._malformed[0] > MALFORMED_SECONDS
+
+
+class UserAllowances:
+    """A bucket for each user, over all their sockets in this process. The users seen longest ago are forgotten."""
+
+    def __init__(self, rate: float, most: float = USER_BURST) -> None:
+        self._rate = rate
+        self._most = most
+        self._buckets: OrderedDict[UUID, Bucket] = OrderedDict()
+
+    def of(self, user: UUID) -> Bucket:
+        found = self._buckets.get(user)
+        if found is None:
+            found = self._buckets[user] = Bucket(self._rate, self._most)
+            if len(self._buckets) > MOST_USERS:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(user)
+        return found
+
+
+def bytes_per_second(frames: int) -> int:
+    """What a socket may send that may send `frames` a second; never less than the largest frame in a burst."""
+    return max(frames, 16) * BYTES_PER_FRAME

@@ -58,7 +58,7 @@ async def catch_up(
             returned = conversation in hub.passing.beginnings(mark, connection.user)
     finally:
         connection.catching.pop(conversation, None)
-    if outcome == "revoked" and (given_up or returned):
+    if outcome == "revoked" and (returned or (given_up and await _is_member(hub, connection, conversation))):
         hub.beginnings.start(connection.user, conversation)
     return outcome, position
 
@@ -74,6 +74,8 @@ async def _read(
         except Conflict:
             return await _reset(hub, connection, conversation, ref)
         if found is None:
+            # A `resume` may name thousands of foreign ones: their answers wait for the reader, like everything else.
+            await connection.room_for_more()
             connection.revoke(conversation)
             return "revoked", told
         door, changes = found
@@ -95,6 +97,10 @@ async def _read(
             if further is None:
                 return "caught_up", told
             told = further
+
+
+async def _is_member(hub: Hub, connection: Connection, conversation: UUID) -> bool:
+    return await patiently(connection, hub.journal.summary, conversation) is not None
 
 
 def _tell_read(connection: Connection, conversation: UUID, read_seq: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,24 +12,24 @@ import structlog
 from msgspec import UNSET
 
 from app.db import Database
-from app.domain.conversations import reading
 from app.domain.conversations.company import company
 from app.domain.errors import ChatError, Invalid, NotFound, Throttled, Unauthenticated
 from app.domain.messages.sending import Sender, draft
 from app.domain.users.tokens import Tokens
+from app.domain.views import ReadState
 from app.realtime import frames
 from app.realtime.catching_up import catch_up
 from app.realtime.connections import NOT_AUTHENTICATED, RESTARTING, Connection, Gone
 from app.realtime.deliveries import Frame, encode_json, frame_of
+from app.realtime.handshake import Requests
 from app.realtime.hub import Hub
+from app.realtime.read_marks import ReadMarks
 from app.realtime.signals import Signal, Typing
+from app.realtime.typing_marks import TypingMarks
 from app.realtime.vocabulary import Error, FieldFault, HasRead, Online, Pong, Renewed, WhoWasHere
 from app.realtime.vocabulary import Throttled as TooMany
 
 log = structlog.get_logger(__name__)
-
-MOST_RESUMES = 16
-"""`resume` frames of one socket that may wait for their turn."""
 
 Tell = Callable[[Signal], Awaitable[None]]
 WhoIsOnline = Callable[[Collection[UUID]], Awaitable[set[UUID] | None]]
@@ -43,18 +44,22 @@ class Means(NamedTuple):
     tokens: Tokens
     tell: Tell
     online: WhoIsOnline
+    requests: Requests
+    read_marks: ReadMarks
+    typing: TypingMarks
 
 
 class Commands:
     """The actions open to one socket. `renewed` is called when its login was proven anew."""
 
-    __slots__ = ("_connection", "_means", "_renewed", "_resumes", "_turn")
+    __slots__ = ("_connection", "_means", "_renewed", "_resumes", "_resuming", "_turn")
 
     def __init__(self, connection: Connection, means: Means, renewed: Callable[[], None]) -> None:
         self._connection = connection
         self._means = means
         self._renewed = renewed
         self._resumes: set[asyncio.Task[None]] = set()
+        self._resuming = 0
         self._turn = asyncio.Lock()
 
     async def obey(self, said: frames.Said) -> None:
@@ -106,17 +111,25 @@ class Commands:
         self._connection.put(Frame(b'{"type":"ack","ref":%b,"data":%b}' % (encode_json(said.ref), sent.message)))
 
     async def _read(self, said: frames.Read) -> None:
-        async with self._means.database.transaction() as session:
-            state = await reading.read(session, said.conversation, self._connection.user, said.seq)
-        if said.ref is not None:
-            self._connection.put(frame_of(HasRead(ref=said.ref, data=state)))
+        await self._means.read_marks.mark(
+            self._connection.user, said.conversation, said.seq, partial(self._has_read, said.ref)
+        )
+
+    def _has_read(self, ref: frames.Ref, outcome: ReadState | ChatError) -> None:
+        if isinstance(outcome, ChatError):
+            self._refuse(outcome, ref)
+        elif ref is not None:
+            self._connection.put(frame_of(HasRead(ref=ref, data=outcome)))
 
     async def _type(self, said: frames.Type) -> None:
         if said.conversation not in self._connection.rooms:
             raise NotFound("not_found", "There is no such conversation.")
-        await self._means.tell(Typing(conversation=said.conversation, user=self._connection.user))
+        if await self._means.typing.counts(self._connection.user, said.conversation):
+            await self._means.tell(Typing(conversation=said.conversation, user=self._connection.user))
 
     async def _who_is_here(self, said: frames.WhoIsHere) -> None:
+        # It costs what a request costs.
+        await self._means.requests.of_user(str(self._connection.user))
         async with self._means.database.transaction() as session:
             people = await company(session, said.conversation, self._connection.user)
         here = await self._means.online(people)
@@ -132,11 +145,13 @@ class Commands:
         self._connection.put(frame_of(Renewed(ref=said.ref)))
 
     def _resume(self, said: frames.Resume) -> None:
-        if len(self._resumes) >= MOST_RESUMES:
+        waiting = self._resuming + len(said.conversations)
+        if len(self._resumes) >= frames.MOST_RESUMES or waiting > frames.MOST_RESUMING:
             raise Invalid("too_many_resumes", "Wait for the catch-ups that are under way.")
         for conversation in said.conversations:
             # From now on live ones wait, whenever its turn comes.
             self._means.hub.pause(self._connection, conversation)
+        self._resuming = waiting
         task = asyncio.create_task(self._catch_up(said))
         self._resumes.add(task)
         task.add_done_callback(self._resumes.discard)
@@ -161,6 +176,8 @@ class Commands:
             # Some of it was told and some not: coming back begins anew.
             log.exception("resume_failed")
             self._connection.close(RESTARTING, flush=True)
+        finally:
+            self._resuming -= len(said.conversations)
 
     def _refuse(self, error: ChatError, ref: frames.Ref) -> None:
         if isinstance(error, Throttled):

@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 MOST_BYTES = 1024 * 1024 - 128 * 1024
 """Beside what the transport itself has taken (64 KiB and one frame): together less than 1 MB."""
 MOST_FRAMES = 1_000
-MOST_GIVEN_UP = 1_000
-"""Conversations one socket may be told to give up before it has to come back; who asks for foreign ones meets it."""
+MOST_GIVEN_UP = 5_000
+"""Conversations a socket was told to drop that are remembered for it: as many as a user may have. They only matter to
+a `resume` that was on its way when the socket was told, so the oldest are forgotten."""
 STUCK_SECONDS = 10.0
+SOCKETS_PER_USER = 20
+"""Per process."""
 
 TOO_LARGE = 1009
 RESTARTING = 1012
@@ -86,7 +89,7 @@ class Connection:
         self.user = caller.user
         self.rooms: dict[UUID, Room] = {}
         self.catching: dict[UUID, int] = {}
-        self.given_up: set[UUID] | None = None
+        self.given_up: dict[UUID, None] | None = None
         self.announced: int | None = None
         self.opened_at: int | None = None
         self.ready = False
@@ -107,16 +110,18 @@ class Connection:
     def revoke(self, conversation: UUID, reason: Reason = "not_a_member") -> None:
         """Tell it that `conversation` is none of its any more: it comes back by being given it, not by changes."""
         self.put(frame_of(AccessRevoked(conversation=conversation, reason=reason)))
-        self.given_up = self.given_up or set()
-        self.given_up.add(conversation)
+        self.given_up = self.given_up or {}
+        self.given_up[conversation] = None
         if len(self.given_up) > MOST_GIVEN_UP:
-            self.close(RESTARTING, flush=True)
+            del self.given_up[next(iter(self.given_up))]
 
     def give(self, conversations: Collection[UUID], frame: Frame) -> None:
         """Tell it of `conversations` as they stand."""
         self.put(frame)
         if self.given_up is not None:
-            self.given_up = self.given_up.difference(conversations) or None
+            for conversation in conversations:
+                self.given_up.pop(conversation, None)
+            self.given_up = self.given_up or None
 
     def gave_up(self, conversation: UUID) -> bool:
         return self.given_up is not None and conversation in self.given_up

@@ -14,8 +14,14 @@ from msgspec import Meta
 from app.domain.views import MessageType
 
 LARGEST_FRAME = 128 * 1024
-MOST_RESUMED = 5_000
-"""Conversations one `resume` may name: as many as a user may have."""
+MOST_RESUMED = 3_000
+"""Conversations one `resume` may name. An entry takes 41 bytes at least, so the frame's own limit is never far."""
+
+MOST_RESUMES = 16
+"""`resume` frames of one socket that may wait for their turn."""
+
+MOST_RESUMING = 2 * MOST_RESUMED
+"""Conversations that the `resume` frames of one socket may name together while they wait: all that a user may have."""
 
 Text = Annotated[str, Meta(max_length=64)]
 Ref: TypeAlias = Text | int | None

@@ -9,13 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from app.domain.events import SMALL_CONVERSATION
 from app.domain.messages.content import LONGEST_TEXT
 from app.domain.views import ConversationSummary
-from app.realtime.allowances import FRAMES_PER_SECOND
+from app.realtime import allowances
 from app.realtime.catching_up import MOST_CHANGES, catch_up, patiently
-from app.realtime.connections import NOT_AUTHENTICATED, REFUSED, Connection, Gone
+from app.realtime.connections import (
+    MOST_BYTES,
+    MOST_FRAMES,
+    NOT_AUTHENTICATED,
+    REFUSED,
+    SOCKETS_PER_USER,
+    Connection,
+    Gone,
+)
 from app.realtime.deliveries import frame_of
-from app.realtime.frames import LARGEST_FRAME
+from app.realtime.frames import LARGEST_FRAME, MOST_RESUMED, MOST_RESUMES, MOST_RESUMING
 from app.realtime.vocabulary import Conversations, Hello, Limits
 
 if TYPE_CHECKING:
@@ -25,13 +34,26 @@ LINES = 50
 """Conversations a frame."""
 
 
-def limits(frames: int = FRAMES_PER_SECOND) -> Limits:
+def limits(frames: int = allowances.FRAMES_PER_SECOND) -> Limits:
     """What `hello` says may be done; `frames` a second."""
     return Limits(
         frame_bytes=LARGEST_FRAME,
         text_characters=LONGEST_TEXT,
         resume_changes=MOST_CHANGES,
         frames_per_second=frames,
+        bytes_per_second=allowances.bytes_per_second(frames),
+        burst_seconds=int(allowances.BURST_SECONDS),
+        resume_conversations=MOST_RESUMED,
+        resumes=MOST_RESUMES,
+        resuming_conversations=MOST_RESUMING,
+        sockets=SOCKETS_PER_USER,
+        typing_per_second=allowances.TYPING_PER_SECOND,
+        reads_per_second=allowances.READS_PER_SECOND,
+        small_members=SMALL_CONVERSATION,
+        unread_bytes=MOST_BYTES,
+        unread_frames=MOST_FRAMES,
+        malformed_frames=allowances.MOST_MALFORMED,
+        malformed_seconds=int(allowances.MALFORMED_SECONDS),
     )
 
 

@@ -63,7 +63,7 @@ class Gate:
     ) -> None:
         self._database = database
         self._requests = requests
-        self._hops = proxy_hops
+        self.proxy_hops = proxy_hops
         self.tokens = tokens
         self._origins = Origins(origins)
         self._query_tokens = query_tokens
@@ -108,7 +108,7 @@ class Gate:
     def _network(self, socket: Socket) -> str:
         peer = socket.scope["client"]
         forwarded = [value.decode("latin-1") for name, value in socket.scope["headers"] if name == b"x-forwarded-for"]
-        return network(client_address(peer[0] if peer else None, forwarded, self._hops))
+        return network(client_address(peer[0] if peer else None, forwarded, self.proxy_hops))
 
 
 def answer_protocol(socket: Socket) -> str | None:

@@ -21,8 +21,10 @@ from app.realtime.hub import Hub
 from app.realtime.journal import Journal
 from app.realtime.look import Limits, Look
 from app.realtime.presence import Presence, online
+from app.realtime.read_marks import ReadMarks
 from app.realtime.signals import Event
 from app.realtime.sockets import Sockets
+from app.realtime.typing_marks import TypingMarks
 
 
 class Live:
@@ -56,7 +58,18 @@ class Live:
         self.hub.arrived, self.hub.left = self.presence.arrived, self.presence.left
         self.hub.news = self.look.soon
         gate = Gate(database, tokens, requests, origins=origins, query_tokens=query_tokens, proxy_hops=proxy_hops)
-        means = Means(self.hub, database, sender, tokens, bus.tell, partial(online, bus.accelerator))
+        self.read_marks = ReadMarks(database)
+        means = Means(
+            self.hub,
+            database,
+            sender,
+            tokens,
+            bus.tell,
+            partial(online, bus.accelerator),
+            requests,
+            self.read_marks,
+            TypingMarks(database),
+        )
         self.sockets = Sockets(gate, means, frames=frames)
         self._tasks: list[asyncio.Task[None]] = []
         bus.listen(self.hear, self.look.soon)
@@ -81,6 +94,7 @@ class Live:
     async def drain(self) -> None:
         """Close all sockets with 1012 and admit no more; before the writer is stopped nothing is lost by it."""
         await self.sockets.drain()
+        await self.read_marks.stop()
 
     async def stop(self) -> None:
         for task in self._tasks:

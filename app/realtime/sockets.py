@@ -23,6 +23,7 @@ from app.realtime.connections import (
     MALFORMED,
     NOT_AUTHENTICATED,
     RESTARTING,
+    SOCKETS_PER_USER,
     STUCK_SECONDS,
     TOO_LARGE,
     TOO_MANY,
@@ -33,15 +34,13 @@ from app.realtime.deliveries import frame_of
 from app.realtime.frames import LARGEST_FRAME, Malformed, read_frame
 from app.realtime.greeting import greet, limits
 from app.realtime.handshake import Gate, Refused, Socket, answer_protocol
+from app.realtime.strangers import Strangers
 from app.realtime.vocabulary import Error
 from app.realtime.wires import wire_of
 
 log = structlog.get_logger(__name__)
 
 PATH = "/ws/conversations"
-SOCKETS_PER_USER = 20
-"""Per process."""
-
 WATCH_SECONDS = 1.0
 DRAIN_SECONDS = 5.0
 
@@ -59,6 +58,7 @@ class Sockets:
     ) -> None:
         self._hub = means.hub
         self._gate = gate
+        self._strangers = Strangers(proxy_hops=gate.proxy_hops)
         self._means = means
         self._heartbeat = heartbeat
         self._frames = frames
@@ -79,21 +79,39 @@ class Sockets:
 
     async def serve(self, socket: Socket) -> None:
         """One socket from handshake to close."""
+        peer = socket.scope["client"]
+        address = peer[0] if peer else None
+        # Whatever happens from here on is told by close codes, which only an accepted socket shows.
+        with suppress(OSError, WebSocketDisconnect, RuntimeError):
+            if not self._strangers.enter(address):
+                await socket.accept(subprotocols=answer_protocol(socket))
+                wire = wire_of(socket)
+                wire.cut(TOO_MANY)
+                await wire.gone()
+                return
+            try:
+                caller = await self._greet(socket)
+            finally:
+                self._strangers.leave(address)
+            if caller is not None:
+                await self._converse(socket, caller)
+
+    async def _greet(self, socket: Socket) -> Caller | None:
+        """Whose socket this is; None once it was refused and is gone."""
         try:
-            caller, code = await self._admit(socket), None
+            caller, code = await self._admit(socket), NOT_AUTHENTICATED
         except Refused as refused:
             caller, code = None, refused.code
         except Unavailable:
             caller, code = None, RESTARTING
-        # Whatever happens from here on is told by close codes, which only an accepted socket shows.
-        with suppress(OSError, WebSocketDisconnect, RuntimeError):
-            await socket.accept(subprotocols=answer_protocol(socket))
-            if caller is not None and len(self._hub.people.get(caller.user, ())) >= SOCKETS_PER_USER:
-                caller, code = None, TOO_MANY
-            if caller is None:
-                await socket.close(code or NOT_AUTHENTICATED)
-                return
-            await self._converse(socket, caller)
+        await socket.accept(subprotocols=answer_protocol(socket))
+        if caller is not None and len(self._hub.people.get(caller.user, ())) >= SOCKETS_PER_USER:
+            caller, code = None, TOO_MANY
+        if caller is None:
+            wire = wire_of(socket)
+            wire.end(code)
+            await wire.gone()
+        return caller
 
     async def watch(self) -> None:
         """End sockets whose transport takes nothing any more."""
@@ -117,7 +135,9 @@ class Sockets:
         return await self._gate.admit(socket)
 
     async def _converse(self, socket: Socket, caller: Caller) -> None:
-        connection = Connection(caller, wire_of(socket))
+        wire, allowance = wire_of(socket), Allowance(self._frames)
+        wire.accepted(allowance)
+        connection = Connection(caller, wire)
         task = asyncio.current_task()
         assert task is not None
         self._open[connection] = task
@@ -127,7 +147,7 @@ class Sockets:
         try:
             expiry.renew()
             await greet(self._hub, connection, self._heartbeat, self._limits)
-            await self._listen(socket, connection, commands)
+            await self._listen(socket, connection, commands, allowance)
         except Gone:
             await _disconnected(socket)
         except (OSError, WebSocketDisconnect):
@@ -143,15 +163,15 @@ class Sockets:
             connection.close(NOT_AUTHENTICATED)
             await commands.stop()
 
-    async def _listen(self, socket: Socket, connection: Connection, commands: Commands) -> None:
-        allowance = Allowance(self._frames)
+    async def _listen(self, socket: Socket, connection: Connection, commands: Commands, allowance: Allowance) -> None:
+        counted = wire_of(socket).counts_frames
         while True:
             message: Any = await socket.receive()
             if message["type"] != "websocket.receive":
                 return
             if connection.close_code is not None:
                 continue
-            if not allowance.take():
+            if not counted and not allowance.take():
                 connection.close(TOO_MANY)
                 continue
             text = message.get("text")

@@ -30,12 +30,34 @@ class Answer(ServerFrame, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be done on this socket."""
+    """What may be done on this socket. docs/limits.md says what happens beyond each.
+
+    A client may send `frames_per_second` and `bytes_per_second`, pings and pongs included, and up to `burst_seconds`'
+    worth of both at once; a frame holds up to `frame_bytes`. A `resume` names up to `resume_conversations`, of which
+    each may have missed `resume_changes`; `resumes`
+    may be under way, of `resuming_conversations` together. A user may have `sockets`, send
+    `typing_per_second`, and have `reads_per_second` stored. Typing, presence and others' read marks are told in
+    conversations of up to `small_members`. Behind a slow reader up to `unread_bytes` and `unread_frames` wait. Of
+    frames that make no sense, `malformed_frames` within `malformed_seconds` end the socket.
+    """
 
     frame_bytes: int
     text_characters: int
     resume_changes: int
     frames_per_second: int
+    bytes_per_second: int
+    burst_seconds: int
+    resume_conversations: int
+    resumes: int
+    resuming_conversations: int
+    sockets: int
+    typing_per_second: int
+    reads_per_second: int
+    small_members: int
+    unread_bytes: int
+    unread_frames: int
+    malformed_frames: int
+    malformed_seconds: int
 
 
 class Hello(ServerFrame, frozen=True, kw_only=True, tag="hello"):
@@ -154,7 +176,7 @@ class SomebodyRead(ServerFrame, frozen=True, kw_only=True, tag="read"):
 
 
 class SomebodyTypes(ServerFrame, frozen=True, kw_only=True, tag="typing"):
-    """Somebody types, for `expires_in` seconds unless it is said again. Fleeting."""
+    """Somebody types, for `expires_in` seconds unless it is said again, in a conversation of up to 200 members."""
 
     conversation: UUID
     user: UUID
@@ -226,7 +248,7 @@ class Error(Answer, frozen=True, kw_only=True, tag="error"):
 
 
 class Throttled(Answer, frozen=True, kw_only=True, tag="throttled"):
-    """Too many for `policy`: nothing was stored. Wait `retry_after` seconds."""
+    """Too many for `policy`: nothing was done. Wait `retry_after` seconds."""
 
     policy: str
     retry_after: int
@@ -261,9 +283,9 @@ TOLD: tuple[type[msgspec.Struct], ...] = (*SNAPSHOT, *DURABLE, *FLEETING, *ANSWE
 
 REPLIES: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "send": (Sent, Error, Throttled),
-    "read": (HasRead, Error),
+    "read": (HasRead, Error, Throttled),
     "typing": (Error,),
-    "presence": (WhoWasHere, Error),
+    "presence": (WhoWasHere, Error, Throttled),
     "resume": (CaughtUp, Reset, AccessRevoked, Error),
     "auth": (Renewed, Error),
     "ping": (Pong,),

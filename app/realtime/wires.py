@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from litestar.connection import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
+from app.realtime.allowances import Allowance
 from app.realtime.deliveries import payloads_of
 
 EXTENSION = "chat.wire"
@@ -23,29 +24,39 @@ Socket = WebSocket[Any, Any, Any]
 
 
 class Wire(Protocol):
-    """`write` takes whole frames' bytes and may be called while `takes_more`; `on_writable`: it takes more again."""
+    """`write` takes whole frames' bytes and may be called while `takes_more`; `on_writable`: it takes more again.
 
+    `counts_frames`: it ends a socket that sends more than its allowance by itself, with 4429.
+    """
+
+    counts_frames: bool
     takes_more: bool
     write: Callable[[bytes], None]
     on_writable: Callable[[], None]
 
-    def accepted(self) -> None:
-        """The handshake is over: what it consisted of, a token perhaps, need not be remembered."""
+    def accepted(self, allowance: Allowance, /) -> None:
+        """The socket is a user's: `allowance` holds from here on, and the handshake, with its token, is forgotten."""
 
     def end(self, code: int) -> None:
         """Say good-bye with `code`, behind what was written; end it without, if that is not taken in time."""
 
+    def cut(self, code: int) -> None:
+        """Say good-bye with `code`, and wait for no answer."""
+
+    async def gone(self) -> None:
+        """Wait until the connection that was ended is no more. Bounded by the deadline of `end`."""
+
 
 def wire_of(socket: Socket) -> Wire:
-    """The wire of an accepted socket."""
+    """The wire of an open socket."""
     own: Wire | None = (socket.scope.get("extensions") or {}).get(EXTENSION)  # type: ignore[assignment]
-    wire = own or AsgiWire(socket)
-    wire.accepted()
-    return wire
+    return own or AsgiWire(socket)
 
 
 class AsgiWire:
     """One frame at a time, written by a task."""
+
+    counts_frames = False
 
     def __init__(self, socket: Socket) -> None:
         self.takes_more = True
@@ -55,8 +66,15 @@ class AsgiWire:
         self._writing: asyncio.Task[None] | None = None
         self._code: int | None = None
 
-    def accepted(self) -> None:
+    def accepted(self, _: Allowance, /) -> None:
         self._socket.scope["headers"] = []
+
+    def cut(self, code: int) -> None:
+        self.end(code)
+
+    async def gone(self) -> None:
+        if self._writing is not None:
+            await self._writing
 
     def end(self, code: int) -> None:
         self._code = code

@@ -1,24 +1,32 @@
 """uvicorn's WebSocket protocol, and what a chat needs beyond ASGI: see `wires`. uvicorn receives it as its `ws`.
 
-A socket that the application ends is ended: the close frame is written behind what the transport has taken, and a peer
-that does not read it is cut off, not waited for. No handshake is logged: its query may carry a token.
+Nothing a client sends, or does not read, is without a bound. Each frame and each byte counts (`frame_parser`); a client
+that sends more than its allowance is sent 4429 and read no further. A client that does not read is owed one pong, not
+all of them. Every close has a deadline, after which the connection is aborted: closing a transport alone waits for a
+peer that may never read what is left. No handshake is logged: its query may carry a token.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from asyncio.transports import BaseTransport
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState, ProtocolError
+from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
-from app.realtime.connections import TOO_SLOW
+from app.realtime.allowances import Allowance
+from app.realtime.connections import TOO_MANY, TOO_SLOW
 from app.realtime.wires import EXTENSION
+from app.server.frame_parser import FrameParser
+from app.server.line import Line
+
+log = structlog.get_logger(__name__)
 
 GOODBYE_SECONDS = 10.0
 """How long the other side may take to answer our close frame."""
@@ -26,13 +34,17 @@ GOODBYE_SECONDS = 10.0
 LINGER_SECONDS = 60.0
 """The same for a reader that was too slow: it should still find the reason when it wakes up."""
 
+REFUSED_SECONDS = 3.0
+"""The same for a socket that was never admitted."""
+
 SHUTDOWN_SECONDS = 2.0
+"""How long a transport that is closing may take to write what is left."""
+
+ADMISSION_SECONDS = 10.0
+"""How long a handshake may take from its head to its answer, whatever the application waits for."""
 
 KERNEL_BYTES = 128 * 1024
 """What the kernel may hold for one socket (it doubles this); by itself it would take megabytes for who never reads."""
-
-_warnings_only = logging.getLogger("uvicorn.error.sockets")
-_warnings_only.setLevel(logging.WARNING)
 
 
 def _nothing() -> None:
@@ -43,51 +55,37 @@ def _refuse(wire: bytes) -> None:
     """There is no transport yet."""
 
 
-class Line:
-    """What `asyncio.Queue` is to one reader, in a tenth of its memory. uvicorn stops reading while something waits."""
-
-    __slots__ = ("_events", "_reader")
-
-    def __init__(self) -> None:
-        self._events: list[Any] = []
-        self._reader: asyncio.Future[None] | None = None
-
-    def empty(self) -> bool:
-        return not self._events
-
-    def put_nowait(self, event: Any) -> None:
-        self._events.append(event)
-        reader, self._reader = self._reader, None
-        if reader is not None and not reader.done():
-            reader.set_result(None)
-
-    async def get(self) -> Any:
-        while not self._events:
-            self._reader = asyncio.get_running_loop().create_future()
-            await self._reader
-        return self._events.pop(0)
-
-
 class SocketProtocol(WebSocketsSansIOProtocol):
     """Also the `Wire` of its socket, found in the scope."""
 
+    conn: FrameParser
+    counts_frames = True
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.logger = _warnings_only
+        self.conn = FrameParser(self.config.ws_max_size)
+        self.logger = self.conn.logger  # type: ignore[assignment]
         self.takes_more = True
         self.write: Callable[[bytes], None] = _refuse
         self.on_writable: Callable[[], None] = _nothing
         self.queue: Line = Line()  # type: ignore[assignment]
+        self._admitted = False
+        self._owed_pong: bytes | None = None
+        self._deadline: asyncio.TimerHandle | None = None
 
-    def accepted(self) -> None:
-        """As the wire of a connection. Ten thousand handshakes are as large as their sockets."""
+    # As the wire of a connection
+
+    def accepted(self, allowance: Allowance, /) -> None:
+        self._admitted = True
+        self.conn.allowance = allowance
+        self._abort_after(None)
+        # Ten thousand handshakes are as large as their sockets.
         self.scope["headers"] = []
         self.scope["query_string"] = b""
         self.scope["subprotocols"] = []
         del self.request, self.response
 
     def end(self, code: int) -> None:
-        """As the wire of a connection."""
         self.takes_more = False
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
@@ -96,15 +94,21 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         except (InvalidState, ProtocolError):
             self.transport.abort()
             return
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        self.stop_keepalive()
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": ""})
+        self._say_goodbye(code)
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
         patience = LINGER_SECONDS if code == TOO_SLOW else GOODBYE_SECONDS
-        self.close_timer = self.loop.call_later(patience, self.transport.abort)
+        self._await_goodbye(patience if self._admitted else REFUSED_SECONDS)
+
+    def cut(self, code: int) -> None:
+        self.end(code)
+        self.transport.close()
+        self._hasten()
+
+    async def gone(self) -> None:
+        while not self.disconnected:
+            await self.queue.get()
 
     # As uvicorn's protocol
 
@@ -114,11 +118,99 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         peer = transport.get_extra_info("socket")
         if peer is not None:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
+        self._abort_after(ADMISSION_SECONDS)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        self.conn.receive_data(data)
+        if self.conn.exceeded:
+            self._end_excess()
+        elif self.conn.parser_exc is not None:
+            self.handle_parser_exception()
+        else:
+            self.handle_events()
+            if not self.handshake_initiated and self.conn.handshake_exc is not None:
+                # websockets has written the answer, if there is one; uvicorn would leave the connection open.
+                self.transport.write(b"".join(self.conn.data_to_send()))
+                self.transport.close()
+        self._hasten()
+
+    def eof_received(self) -> None:
+        # The transport closes now, once everything is written.
+        self._abort_after(SHUTDOWN_SECONDS)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.response.status_code == 101:
             self.scope["extensions"][EXTENSION] = self  # type: ignore[assignment]
+
+    def handle_cont(self, event: Frame) -> None:
+        # Into one buffer: a list of one-byte pieces would take fifty times their size, and empty ones have no end.
+        begun: Any = self.frames[0]
+        if not isinstance(begun, bytearray):
+            begun = self.frames[0] = bytearray(begun)  # type: ignore[call-overload]
+        begun += event.data
+        if event.fin:
+            self.send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        answers = self.conn.data_to_send()
+        if self.close_sent or self.transport.is_closing() or not answers:
+            return
+        if self.writable.is_set():
+            self.transport.write(b"".join(answers))
+        else:
+            # RFC 6455, 5.5.3: only the most recent ping has to be answered.
+            self._owed_pong = answers[-1]
+
+    def handle_close(self, event: Frame) -> None:
+        super().handle_close(event)
+        self.takes_more = False
+
+    def handle_parser_exception(self) -> None:
+        close = self.conn.close_sent
+        if close is None:
+            # A frame before the handshake's answer: no close frame can be sent.
+            self.transport.abort()
+            return
+        if not self.close_sent:
+            log.info("socket_protocol_error", code=int(close.code), reason=close.reason)
+            self._say_goodbye(close.code)
+        self.transport.close()
+
+    def send_receive_event_to_app(self) -> None:
+        data, self.frames = self.frames[0], []
+        if self.close_sent:
+            return
+        if self.curr_msg_data_type == "text":
+            try:
+                text = data.decode()
+            except UnicodeDecodeError as error:
+                self.conn.fail(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
+                self.handle_parser_exception()
+                return
+            self.queue.put_nowait({"type": "websocket.receive", "text": text})
+        else:
+            self.queue.put_nowait({"type": "websocket.receive", "bytes": bytes(data)})
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+            self.conn.allowance.pause()
+
+    async def receive(self) -> Any:
+        was_paused = self.read_paused
+        event = await super().receive()
+        if was_paused and not self.read_paused:
+            self.conn.allowance.resume()
+        return event
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        self._hasten()
+        if self._deadline is None:
+            # The application closed the socket by ASGI's own means: uvicorn waits for a peer that may never read.
+            self._abort_after(GOODBYE_SECONDS)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -127,21 +219,63 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self.takes_more = not self.close_sent and not self.disconnected
+        if self._owed_pong is not None and self.takes_more:
+            self.transport.write(self._owed_pong)
+        self._owed_pong = None
         self.on_writable()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.takes_more = False
+        self._abort_after(None)
         super().connection_lost(exc)
         self.write, self.on_writable = _refuse, _nothing
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
-        # `close()` waits for what a peer that is gone will never take.
-        self.loop.call_later(SHUTDOWN_SECONDS, self.transport.abort)
+        self._hasten()
 
     def shutdown(self) -> None:
         if self.handshake_complete and not self.close_sent:
             self.end(1012)
         else:
             super().shutdown()
-        self.loop.call_later(SHUTDOWN_SECONDS, self.transport.abort)
+        self._abort_after(SHUTDOWN_SECONDS)
+
+    def _end_excess(self) -> None:
+        """Close with 4429, and read no further: what else the client has sent stays in the kernel."""
+        self.queue.clear()
+        if self.close_sent or self.conn.close_sent is None:
+            # After our close frame, or before the handshake's answer, nothing more can be said.
+            self.transport.abort()
+            return
+        log.info("socket_excess", admitted=self._admitted)
+        self._say_goodbye(TOO_MANY)
+        self.read_paused = False
+        self.transport.pause_reading()
+        self._await_goodbye(SHUTDOWN_SECONDS)
+
+    def _say_goodbye(self, code: int) -> None:
+        """Write the close frame that `conn` has made; the application hears of it behind what it has not read yet."""
+        self.takes_more = False
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.stop_keepalive()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": int(code), "reason": ""})
+
+    def _await_goodbye(self, seconds: float) -> None:
+        self._abort_after(seconds)
+        # uvicorn ends the connection when the peer answers, or when its timer is not there and the application is done.
+        self.close_timer = self._deadline
+
+    def _hasten(self) -> None:
+        """A transport that is closing gets a moment to write what is left."""
+        if self.transport.is_closing() and not self.disconnected:
+            self._abort_after(SHUTDOWN_SECONDS)
+
+    def _abort_after(self, seconds: float | None) -> None:
+        """Abort the connection at that time, unless it ends before; None: take that back."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if seconds is not None and not self.disconnected:
+            self._deadline = self.loop.call_later(seconds, self.transport.abort)

@@ -24,6 +24,7 @@ MOST_SENDS: Final = 64
 
 GOODBYE_SECONDS: Final = 3.0
 STALE_SECONDS: Final = 0.2
+TYPING_SECONDS: Final = 1.0
 
 
 class Chat:
@@ -43,6 +44,7 @@ class Chat:
         self._turns = asyncio.Semaphore(MOST_SENDS)
         self._loads: set[asyncio.Task[None]] = set()
         self._running: asyncio.Task[None] | None = None
+        self._typed = ("", 0.0)
 
     @asynccontextmanager
     async def logged_in(self, email: str, password: str, *, code: str | None = None) -> AsyncIterator[Chat]:
@@ -142,7 +144,12 @@ class Chat:
             self._view.held[conversation].read(state["read_seq"])
 
     async def typing(self, conversation: str) -> None:
-        """Say it again every few seconds while it lasts. May be lost."""
+        """Say it again every few seconds while it lasts. May be lost; more often than once a second it is not said."""
+        now = asyncio.get_running_loop().time()
+        last, when = self._typed
+        if conversation == last and now - when < TYPING_SECONDS:
+            return
+        self._typed = conversation, now
         await self._link.say({"type": "typing", "conversation": conversation})
 
     async def load(self, conversation: str, limit: int = 50) -> list[Message]:

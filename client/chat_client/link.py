@@ -33,6 +33,8 @@ MOST_ASKED: Final = 256
 NOT_AUTHENTICATED: Final = 4401
 REFUSED: Final = 4403
 WAIT: Final = 5.0
+RESUMED_TOGETHER: Final = 2_000
+"""Conversations in a `resume`: with positions of any length they fit the 128 KiB of a frame."""
 
 Emit = Callable[[Event], Awaitable[None]]
 
@@ -47,7 +49,8 @@ class Link:
         self._refs = itertools.count(1)
         self._answers: dict[str, asyncio.Future[Json]] = {}
         self._socket: ClientConnection | None = None
-        self._pace = Pace(25)
+        self._pace, self._bytes = Pace(25), Pace(200_000)
+        self._together = RESUMED_TOGETHER
         self.is_open = False
         """Greeted, and reading."""
 
@@ -65,9 +68,8 @@ class Link:
     async def say(self, frame: Json) -> None:
         """Send a frame that gets no answer, if somebody is there."""
         if self._socket is not None and self.is_open:
-            await self._pace.turn()
-            with suppress(ConnectionClosed):
-                await self._socket.send(json.dumps(frame))
+            with suppress(ConnectionClosed, Unreachable):
+                await self._send(frame)
 
     async def ask(self, frame: Json) -> Json:
         """The answer to a frame: an `ack`, `error` or `throttled`. Raises Unreachable when the socket ends before."""
@@ -77,10 +79,9 @@ class Link:
         answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
         self._answers[ref] = answer
         try:
-            await self._pace.turn()
-            await self._socket.send(json.dumps({**frame, "ref": ref}))
+            await self._send({**frame, "ref": ref})
             return await answer
-        except (ConnectionClosed, AttributeError) as error:
+        except ConnectionClosed as error:
             raise Unreachable("the socket ended") from error
         finally:
             self._answers.pop(ref, None)
@@ -88,10 +89,20 @@ class Link:
                 answer.exception()  # known, also where sending failed first
 
     async def follow(self) -> None:
-        """Ask for what the view has missed."""
-        ref = f"c{next(self._refs)}"
-        if self._view.missed and self._socket is not None and (positions := self._view.asked(ref)):
-            await self.say({"type": "resume", "ref": ref, "conversations": positions})
+        """Ask for what the view has missed, in as many frames as it takes."""
+        while self._view.missed and self._socket is not None:
+            ref = f"c{next(self._refs)}"
+            if positions := self._view.asked(ref, self._together):
+                await self.say({"type": "resume", "ref": ref, "conversations": positions})
+
+    async def _send(self, frame: Json) -> None:
+        """In one's turn. Raises ConnectionClosed, or Unreachable when the socket ended meanwhile."""
+        text = json.dumps(frame, separators=(",", ":"))
+        await self._pace.turn()
+        await self._bytes.turn(len(text))
+        if self._socket is None:
+            raise Unreachable("the socket ended")
+        await self._socket.send(text)
 
     async def _once(self) -> tuple[int, float]:
         """One socket. Answers its close code, and how long to wait at least."""
@@ -141,7 +152,11 @@ class Link:
         try:
             async with asyncio.timeout(HELLO_SECONDS):
                 hello = json.loads(await socket.recv())
-            self._pace = Pace(hello["limits"]["frames_per_second"] / 2)
+            limits = hello["limits"]
+            self._pace = Pace(limits["frames_per_second"] / 2)
+            # Servers of before do not say these.
+            self._bytes = Pace(limits.get("bytes_per_second", 400_000) / 2)
+            self._together = min(RESUMED_TOGETHER, limits.get("resume_conversations", RESUMED_TOGETHER))
             self.is_open = True
             await self._take(hello)
             while True:
@@ -165,7 +180,7 @@ class Link:
             await self._emit(event)
         while self._view.resets:
             self._load(self._view.resets.pop())
-        if not frame.get("next"):
+        if not frame.get("next") and frame["type"] != "error":
             await self.follow()
 
     async def _keep_fresh(self, socket: ClientConnection, access: str, session: int) -> None:

@@ -47,9 +47,9 @@ class Pace:
         self._rate = rate
         self._free_at = 0.0
 
-    async def turn(self) -> None:
+    async def turn(self, cost: int = 1) -> None:
         """Wait for one's turn."""
         now = asyncio.get_running_loop().time()
-        self._free_at = max(self._free_at, now - 1) + 1 / self._rate
+        self._free_at = max(self._free_at, now - 1) + cost / self._rate
         if self._free_at > now:
             await asyncio.sleep(self._free_at - now)

@@ -26,7 +26,7 @@ from chat_client.events import (
 from chat_client.held import Held
 from chat_client.rows import Broadcast, Conversation, Json, Message, Notification, row
 
-ANSWERS = frozenset({"ack", "error", "throttled", "pong"})
+ANSWERS = frozenset({"ack", "throttled", "pong"})
 
 
 class View:
@@ -51,10 +51,11 @@ class View:
                 self.resets.add(held.line.id)
                 held.waiting = []
 
-    def asked(self, ref: object) -> dict[str, int]:
-        """The positions to `resume` from: under `ref`, what is missed comes."""
+    def asked(self, ref: object, most: int) -> dict[str, int]:
+        """The positions to `resume` from: under `ref`, what is missed comes. The rest of what is missed is kept."""
         missed = [one for one in self.missed if one in self.held and self.held[one].asked is None]
-        self.missed.clear()
+        self.missed = set(missed[most:])
+        missed = missed[:most]
         for conversation in missed:
             self.held[conversation].asked = ref
         return {one: self.held[one].line.position for one in missed}
@@ -68,10 +69,8 @@ class View:
             return self._changed(frame)
         if kind == "access.revoked":
             return self._revoked(frame["conversation"], frame["reason"])
-        if kind == "caught_up":
-            for held in self.held.values():
-                held.asked = None if held.asked == frame["ref"] else held.asked
-            return []
+        if kind in ("caught_up", "error"):
+            return self._answered(frame["ref"], refused=kind == "error")
         if kind == "reset":
             found = self.held.get(frame["conversation"])
             if found is not None and found.waiting is None:
@@ -142,6 +141,15 @@ class View:
             self.missed.add(conversation)
             return [GapFound(conversation, held.line.position)]
         return held.apply(frame, self.user)
+
+    def _answered(self, ref: object, *, refused: bool) -> list[Event]:
+        """The end of a `resume`. One that was refused is said again, once another has been answered."""
+        for held in self.held.values():
+            if ref is not None and held.asked == ref:
+                held.asked = None
+                if refused:
+                    self.missed.add(held.line.id)
+        return []
 
     def _revoked(self, conversation: str, reason: str) -> list[Event]:
         self.missed.discard(conversation)

@@ -251,6 +251,7 @@ SHORT: Final = (
     Fault("sockets reconnect at once", storm(100), 3),
     Fault("Redis full", strains.redis_full, 3, redis=True),
     Fault("a socket that stops reading", strains.stops_reading, 3),
+    Fault("a flood of frames", strains.floods, 3),
     Fault("kill -9 of a worker in a task", errands.worker_killed, 5),
     Fault("kill -9 of a task's process", errands.task_killed, 3),
     Fault("the same task delivered again", errands.delivered_again, 2),

@@ -36,11 +36,12 @@ class Lags:
 
 
 class Latency:
-    """Somebody says when it is, twenty times a second; readers hold it against their clock, which is the same."""
+    """Somebody says when it is, every `pause` seconds; readers hold it against their clock, which is the same."""
 
-    def __init__(self, sender: Person, conversation: str) -> None:
+    def __init__(self, sender: Person, conversation: str, *, pause: float = PAUSE) -> None:
         self._sender = sender
         self._conversation = conversation
+        self._pause = pause
         self._lags: list[float] = []
 
     async def measure(self, reader: Socket, seconds: float) -> Lags:
@@ -61,9 +62,9 @@ class Latency:
         self._lags = []
         due = time.monotonic()
         sends = []
-        for _ in range(round(seconds / PAUSE)):
+        for _ in range(round(seconds / self._pause)):
             sends.append(asyncio.create_task(self._say()))
-            due += PAUSE
+            due += self._pause
             await asyncio.sleep(max(0.0, due - time.monotonic()))
         await asyncio.gather(*sends)
         await asyncio.sleep(1)

@@ -1,4 +1,4 @@
-"""Faults that strain: a Redis that is full, a socket that stops reading, a clock that is wrong."""
+"""Faults that strain: a Redis that is full, a socket that stops reading, one that floods, a clock that is wrong."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.chaos.record import NotFired
 from tests.chaos.stage import Place
+from tests.support.raw_sockets import CONT, PING, PONG, TEXT, frame, head, raw_socket
 
 if TYPE_CHECKING:
     from tests.chaos.driver import Driver
@@ -30,6 +31,9 @@ SHOUTS, AT_ONCE = 240, 8
 """Of 8,000 characters each: twice what a server keeps for a socket."""
 LITTLE_ROOM: Final = 64 * 1024
 LAST_SECONDS: Final = 10.0
+FLOOD: Final = 2_000
+FLOOD_SECONDS: Final = 5.0
+TOO_MANY: Final = 4429
 
 
 async def redis_full(driver: Driver) -> None:
@@ -79,6 +83,32 @@ async def stops_reading(driver: Driver) -> None:
             driver.problem(f"I11: a socket that was not read was closed with {connection.close_code}")
     finally:
         connection.transport.abort()
+
+
+async def floods(driver: Driver) -> None:
+    """Frames that no application sees, far more than are allowed: each kind ends its socket, a refused one too."""
+    place, person = driver.some_place(), driver.absent[0]
+    empty = frame(TEXT, b"{", fin=False) + frame(CONT, fin=False) * FLOOD
+    kinds = {
+        "pings": (person.access, frame(PING) * FLOOD),
+        "pongs": (person.access, frame(PONG) * FLOOD),
+        "empty continuation frames": (person.access, empty),
+        "pongs on a refused socket": ("", frame(PONG) * FLOOD),
+    }
+    for kind, (access, flood) in kinds.items():
+        async with raw_socket(place.port) as socket:
+            await socket.shake(head(access))
+            # A refused socket ends by itself a little later.
+            if access:
+                await socket.read()
+            await socket.send(flood)
+            try:
+                code = await socket.read_to_the_end(FLOOD_SECONDS * driver.record.patience)
+            except TimeoutError:
+                driver.problem(f"I11: a socket that sent {FLOOD} {kind} at once is not ended")
+                continue
+            if access and code not in (None, TOO_MANY):
+                driver.problem(f"I11: a socket that sent {FLOOD} {kind} at once was closed with {code}")
 
 
 async def clock_ahead(driver: Driver) -> None:

@@ -1,9 +1,9 @@
-"""`make trials`: eight long trials, one after the other, each with figures; red when a promise does not hold.
+"""`make trials`: nine long trials, one after the other, each with figures; red when a promise does not hold.
 
 `kills`: fifty times kill -9 under 200 sends a second. `redis`: away for a minute, then silent for a minute.
 `storm`: a thousand sockets lost and back at once, at one process. `slow`: somebody who never reads, beside 200 others.
 `hello`: how soon somebody with 500 conversations has `hello`, and all of them. `broker`: see `outage_trial`.
-`broadcasts`: see `broadcast_trial`. `disk`: see `disk_trial`, which wants to be root.
+`broadcasts`: see `broadcast_trial`. `disk`: see `disk_trial`, which wants to be root. `hostile-sockets`: see there.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from tests.chaos.broadcast_trial import broadcasts
 from tests.chaos.disk_trial import disk, small_disk
 from tests.chaos.driver import Driver
 from tests.chaos.faults import LONG, SHORT, Fault
+from tests.chaos.hostile_sockets import hostile_sockets
 from tests.chaos.latency import Idler, Lags, Latency
 from tests.chaos.outage_trial import broker
 from tests.chaos.stage import Stage, set_stage
@@ -190,6 +191,7 @@ TRIALS: Final[dict[str, Trial]] = {
     "broker": _told(broker),
     "broadcasts": _told(broadcasts),
     "disk": _told(disk),
+    "hostile-sockets": _told(hostile_sockets),
 }
 PLACES: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {"disk": small_disk}
 """Where a trial's servers stand, unless in the usual place."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
 from chat_client import events
 from chat_client.held import MOST_WAITING
+from chat_client.link import RESUMED_TOGETHER
 from chat_client.rows import Conversation, Message, row
 from chat_client.view import View
 
+from app.realtime.frames import LARGEST_FRAME
 from tests.documents.markers import ROOT
 
 Json = dict[str, Any]
 GOLDEN = ROOT / "tests" / "documents" / "golden"
 ROOM = "room"
+MOST = 2_000
 
 
 def golden(name: str) -> Json:
@@ -56,12 +61,12 @@ def test_what_follows_on_is_applied_once(view: View) -> None:
     assert isinstance(told, events.MessageTold)
     assert view.take(frame) == []
     assert (texts(view), view.held[ROOM].line.position, view.held[ROOM].line.last_seq) == (["six"], 11, 6)
-    assert view.asked("r") == {}
+    assert view.asked("r", MOST) == {}
 
 
 def test_a_gap_is_told_and_asked_for_once(view: View) -> None:
     assert view.take(message(7, 12)) == [events.GapFound(ROOM, 10)]
-    assert view.asked("r") == {ROOM: 10}
+    assert view.asked("r", MOST) == {ROOM: 10}
     assert view.take(message(8, 13)) == [], "it comes again"
     view.take(message(7, 12, "edited", prev=10, what="updated"))
     view.take(message(6, 13, "six"))
@@ -129,13 +134,13 @@ def test_what_a_snapshot_leaves_out_is_gone_but_not_before_its_end(view: View) -
 def test_a_beginning_of_what_is_known_asks_what_changed(view: View) -> None:
     frame = {**golden("conversation.created"), "conversation": ROOM, "position": 14, "data": line(14)}
     assert view.take(frame) == [events.GapFound(ROOM, 10)]
-    assert view.asked("r") == {ROOM: 10}
+    assert view.asked("r", MOST) == {ROOM: 10}
 
 
 def test_a_restored_backup_is_noticed(view: View) -> None:
     view.connected()
     assert events.GapFound(ROOM, 10) in view.take(hello(line(position=7)))
-    assert view.asked("r") == {ROOM: 10}, "and the server says reset"
+    assert view.asked("r", MOST) == {ROOM: 10}, "and the server says reset"
 
 
 def test_a_read_mark_of_ones_own_lowers_what_is_unread(view: View) -> None:
@@ -162,3 +167,29 @@ def test_every_frame_there_is_is_understood() -> None:
         if frame["type"] != "hello":
             view.take(golden("hello"))
         assert not any(isinstance(event, events.Unknown) for event in view.take(frame)), file.name
+
+
+def test_five_thousand_missed_conversations_are_resumed_in_parts_that_fit_a_frame() -> None:
+    view = View(keep=4)
+    ids = [str(uuid4()) for _ in range(5_000)]
+    view.take(hello(*(line(2**62, id=one) for one in ids)))
+    view.take(hello(*(line(2**62 + 1, id=one) for one in ids)))
+    asked: dict[str, int] = {}
+    parts = 0
+    while view.missed:
+        part = view.asked(f"part {parts}", RESUMED_TOGETHER)
+        assert len(json.dumps({"type": "resume", "ref": "c" * 60, "conversations": part})) <= LARGEST_FRAME
+        asked |= part
+        parts += 1
+    assert (set(asked), parts) == (set(ids), 3)
+    view.take({"type": "caught_up", "ref": "part 0", "positions": {}})
+    assert sum(held.asked is None for held in view.held.values()) == RESUMED_TOGETHER
+
+
+def test_a_resume_that_was_refused_is_asked_for_again(view: View) -> None:
+    view.take(message(8, 13))
+    assert view.asked("r", MOST) == {ROOM: 10}
+    view.take({"type": "error", "ref": "another", "code": "too_many_resumes", "detail": "Wait."})
+    assert view.missed == set()
+    view.take({"type": "error", "ref": "r", "code": "too_many_resumes", "detail": "Wait."})
+    assert view.asked("s", MOST) == {ROOM: 10}

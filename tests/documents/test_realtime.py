@@ -12,7 +12,7 @@ import pytest
 
 from app.api import hosts
 from app.domain.events import ChangeType
-from app.realtime import allowances, connections, frames, greeting, signals, sockets, vocabulary
+from app.realtime import allowances, connections, frames, greeting, signals, vocabulary
 from app.realtime.catching_up import MOST_CHANGES
 from tests.documents.markers import ROOT
 
@@ -89,7 +89,7 @@ def test_the_numbers_are_those_of_the_program() -> None:
     assert f"newest {greeting.LINES} conversations" in TEXT
     assert f"{allowances.FRAMES_PER_SECOND} frames a second" in TEXT
     assert f"{connections.MOST_FRAMES:,} frames wait" in TEXT
-    assert sockets.SOCKETS_PER_USER == 20
+    assert connections.SOCKETS_PER_USER == 20
     assert "Twenty sockets" in TEXT
     assert (allowances.MOST_MALFORMED, allowances.MALFORMED_SECONDS, connections.STUCK_SECONDS) == (10, 10.0, 10.0)
     assert signals.TYPING_SECONDS == 10

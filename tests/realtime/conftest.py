@@ -91,7 +91,7 @@ class Listener:
     async def say(self, kind: str, **fields: object) -> None:
         await self.socket.send(msgspec.json.encode({"type": kind, **fields}).decode())
 
-    async def next(self, *types: str, **fields: object) -> Json:
+    async def next(self, *types: str, patience: float = PATIENCE, **fields: object) -> Json:
         """The next frame of these types with these fields; what stands before it is passed over."""
 
         def found() -> Json | None:
@@ -103,7 +103,7 @@ class Listener:
             assert self.code is None, f"closed with {self.code}"
             return None
 
-        frame: Json = await eventually(found)
+        frame: Json = await eventually(found, patience)
         return frame
 
     async def closed(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,7 +13,8 @@ from app.domain.conversations import groups, members, reading
 from app.domain.conversations.doors import Door, open_door
 from app.domain.messages.changes import Changes
 from app.realtime import connections, journal
-from tests.realtime.conftest import Node, eventually
+from app.realtime.frames import LARGEST_FRAME, MOST_RESUMED, MOST_RESUMES, MOST_RESUMING
+from tests.realtime.conftest import Json, Node, eventually
 from tests.realtime.test_catching_up import Nodes, resume
 from tests.support.scene import set_up
 
@@ -124,11 +126,77 @@ async def test_who_is_removed_between_the_door_and_the_changes_hears_no_more(
     assert linus.told("message.created") == []
 
 
-async def test_a_socket_told_to_give_up_very_much_has_to_come_back(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_reader_gets_every_answer_of_a_resume_of_foreign_conversations(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST_FRAMES", 50)
+    scene = await set_up(node.database)
+    idle = await node.open_idle(scene.linus)
+    (connection,) = await eventually(lambda: [one for one in node.sockets(scene.linus) if one.settled])
+    while connection._wire.takes_more:
+        await node.send(scene.conversation, scene.ada, "x" * 8_000)
+    foreign = [str(uuid4()) for _ in range(200)]
+    await idle.send(msgspec.json.encode({"type": "resume", "conversations": dict.fromkeys(foreign, 1)}).decode())
+    frames: list[Json] = []
+    while not frames or frames[-1]["type"] != "caught_up":
+        frames.append(msgspec.json.decode(await idle.recv()))
+    assert [frame["conversation"] for frame in frames if frame["type"] == "access.revoked"] == foreign
+    await idle.close()
+
+
+async def test_what_a_socket_gave_up_longest_ago_is_forgotten(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MOST_GIVEN_UP", 10)
     scene = await set_up(node.database)
     linus = await node.join(scene.linus)
-    await resume(linus, **{str(uuid4()): 1 for _ in range(10)})
-    await linus.say("resume", conversations={str(uuid4()): 1}, ref="one more")
-    await linus.next("access.revoked")
-    assert await linus.closed() == connections.RESTARTING
+    (connection,) = node.sockets(scene.linus)
+    foreign = [uuid4() for _ in range(25)]
+    await resume(linus, **{str(one): 1 for one in foreign})
+    assert [one for one in foreign if connection.gave_up(one)] == foreign[-10:]
+    assert linus.code is None
+
+
+def test_a_resume_of_as_many_conversations_as_it_may_name_fits_a_frame() -> None:
+    conversations = {str(uuid4()): 100 for _ in range(MOST_RESUMED)}
+    frame = msgspec.json.encode({"type": "resume", "ref": "x" * 64, "conversations": conversations})
+    assert len(frame) <= LARGEST_FRAME
+
+
+@pytest.mark.timeout(400)
+async def test_five_thousand_foreign_conversations_are_resumed_in_two_parts_and_all_are_answered(node: Node) -> None:
+    scene = await set_up(node.database)
+    linus = await node.join(scene.linus)
+    mine = [str(uuid4()) for _ in range(4_999)] + [str(scene.conversation)]
+    for part in (mine[:MOST_RESUMED], mine[MOST_RESUMED:]):
+        await linus.say("resume", conversations=dict.fromkeys(part, 4), ref=len(part))
+    # One query for each: a second without other load.
+    assert (await linus.next("caught_up", ref=3_000, patience=180))["positions"] == {}
+    caught_up = await linus.next("caught_up", ref=2_000, patience=180)
+    assert caught_up["positions"] == {str(scene.conversation): 4}
+    assert [frame["conversation"] for frame in linus.told("access.revoked")] == mine[:-1]
+    live = await node.send(scene.conversation, scene.ada)
+    await linus.next("message.created", position=live.position)
+
+
+async def test_what_waits_to_be_resumed_is_bounded(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = await set_up(node.database)
+    linus = await node.join(scene.linus)
+    read, released = node.live.hub.journal.changes_for, asyncio.Event()
+
+    async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Door, Changes] | None:
+        await released.wait()
+        return await read(user, conversation, after, limit)
+
+    monkeypatch.setattr(node.live.hub.journal, "changes_for", changes_for)
+    for ref in range(MOST_RESUMING // MOST_RESUMED + 1):
+        many = {str(uuid4()): 1 for _ in range(MOST_RESUMED)}
+        await linus.say("resume", conversations=many, ref=ref)
+    assert (await linus.next("error"))["code"] == "too_many_resumes"
+    (connection,) = node.sockets(scene.linus)
+    assert len(connection.catching) == MOST_RESUMING
+    await linus.close()
+    grace = await node.join(scene.grace)
+    for ref in range(MOST_RESUMES + 1):
+        await grace.say("resume", conversations={str(scene.conversation): 4}, ref=ref)
+    assert (await grace.next("error"))["ref"] == MOST_RESUMES
+    released.set()
+    await grace.next("caught_up", ref=MOST_RESUMES - 1)

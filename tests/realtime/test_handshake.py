@@ -12,7 +12,7 @@ from app.domain.rates import Rate
 from app.domain.users import families, tickets
 from app.domain.users.models import LoginSession, User
 from app.domain.users.tokens import Tokens
-from app.realtime import sockets
+from app.realtime import connections
 from app.server import http_protocol
 from tests.realtime.conftest import ORIGIN, SECRET, Node, eventually
 from tests.support.scene import person
@@ -115,12 +115,12 @@ async def test_a_foreign_page_is_refused_and_ours_is_not(node: Node) -> None:
 
 async def test_one_socket_too_many_is_told_to_wait(node: Node) -> None:
     ada, grace = await person(node.database, "Ada"), await person(node.database, "Grace")
-    listeners = [await node.join(ada) for _ in range(sockets.SOCKETS_PER_USER)]
+    listeners = [await node.join(ada) for _ in range(connections.SOCKETS_PER_USER)]
     extra = await node.open(headers={"Authorization": f"Bearer {node.access(ada)}"})
     assert await extra.closed() == 4429
     await node.join(grace)
     await listeners[0].close()
-    await eventually(lambda: len(node.sockets(ada)) < sockets.SOCKETS_PER_USER)
+    await eventually(lambda: len(node.sockets(ada)) < connections.SOCKETS_PER_USER)
     await node.join(ada)
 
 

@@ -1,4 +1,4 @@
-"""Who may know that somebody is there: those who share a conversation of up to 200 members."""
+"""Conversations of up to 200 members: only in these is it told who is there, and who is typing."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ _SHARED = (
 _MEMBERS = select(Membership.user_id).where(
     and_(Membership.conversation_id == bindparam("conversation", type_=Uuid()), Membership.left_at.is_(None))
 )
+_SIZE = select(Conversation.member_count).where(Conversation.id == bindparam("conversation", type_=Uuid()))
+
+
+async def is_small(session: AsyncSession, conversation: UUID) -> bool:
+    """Whether typing is told in it. A conversation that does not exist is none."""
+    count = await session.scalar(_SIZE, {"conversation": conversation})
+    return count is not None and count <= SMALL_CONVERSATION
 
 
 async def small_conversations(session: AsyncSession, users: Collection[UUID]) -> list[tuple[UUID, UUID]]:

@@ -5,6 +5,7 @@ The membership's own row decides: a cursor that waited for a removal finds the m
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import update
@@ -25,10 +26,28 @@ async def read(session: AsyncSession, conversation: UUID, user: UUID, seq: int) 
         NotFound, Forbidden: as the door says.
         Invalid: `seq` is beyond the last message, or negative.
     """
+    found = (await read_furthest(session, conversation, user, (seq,)))[seq]
+    if isinstance(found, Invalid):
+        raise found
+    return found
+
+
+async def read_furthest(
+    session: AsyncSession, conversation: UUID, user: UUID, seqs: Iterable[int]
+) -> dict[int, ReadState | Invalid]:
+    """`user` has read up to each of `seqs`: the furthest that exists is stored, and answers for the others too.
+
+    Those beyond the last message, or negative, are Invalid each.
+
+    Raises:
+        NotFound, Forbidden: as the door says.
+    """
     door = await open_door(session, conversation, user)
-    if not 0 <= seq <= door.last_seq:
-        raise Invalid("invalid_seq", "There is no such message yet.", errors=(("seq", f"0 to {door.last_seq}."),))
-    return await move_cursor(session, door, seq)
+    exist = {seq: 0 <= seq <= door.last_seq for seq in seqs}
+    invalid = Invalid("invalid_seq", "There is no such message yet.", errors=(("seq", f"0 to {door.last_seq}."),))
+    furthest = max((seq for seq, exists in exist.items() if exists), default=None)
+    state = None if furthest is None else await move_cursor(session, door, furthest)
+    return {seq: state if exists and state is not None else invalid for seq, exists in exist.items()}
 
 
 async def move_cursor(session: AsyncSession, door: Door, seq: int) -> ReadState:

@@ -7,6 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
+from websockets.server import ServerProtocol
 
 from app.domain.events import Change
 from app.domain.messages.changes import Changes
@@ -16,6 +19,7 @@ from app.realtime.deliveries import Frame
 from app.realtime.journal import Journal
 from app.realtime.repairs import PAGE, Repairs
 from app.realtime.rooms import Room
+from app.server.frame_parser import FrameParser
 from tests.chaos.checks import faults, sending, views
 from tests.chaos.mutations.declared import fire, mutation, one_in, replace
 
@@ -122,6 +126,23 @@ def slow_reader_kept() -> None:
 
     replace(Connection, "_has_room", boundless)
     replace(connections, "STUCK_SECONDS", lambda _: float("inf"))
+
+
+@mutation("I11", faults.every_fault_was_survived, faults=("a flood of frames",))
+def control_frame_not_counted() -> None:
+    """Pings and pongs do not count as frames."""
+
+    def uncounted(receive: Any) -> Any:
+        def take_in(self: FrameParser, frame: WireFrame) -> None:
+            if frame.opcode in (Opcode.PING, Opcode.PONG):
+                fire()
+                ServerProtocol.recv_frame(self, frame)
+            else:
+                receive(self, frame)
+
+        return take_in
+
+    replace(FrameParser, "recv_frame", uncounted)
 
 
 @mutation("I6", views.views_equal_a_fresh_read)

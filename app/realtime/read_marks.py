@@ -1,0 +1,114 @@
+"""`read` frames, merged before they become transactions: what a person has read matters, not each step on the way.
+
+A user has `READS_PER_SECOND` transactions, over all their sockets. A frame beyond that waits for its turn, and frames
+of the same conversation join it meanwhile: the furthest that exists is stored, and all are answered with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from uuid import UUID
+
+import structlog
+
+from app.db import Database
+from app.domain.conversations import reading
+from app.domain.errors import ChatError, Throttled
+from app.domain.views import ReadState
+from app.realtime.allowances import READS_PER_SECOND, UserAllowances
+
+MOST_WAITING = 1_000
+"""Frames of one user that may wait; more are answered with `throttled`."""
+
+log = structlog.get_logger(__name__)
+
+Outcome = ReadState | ChatError
+Answer = Callable[[Outcome], None]
+Marks = dict[int, list[Answer]]
+"""The answers that wait, by `seq`."""
+
+
+class Waiting:
+    """What one user has said and is not stored yet, by conversation; `count` frames in all."""
+
+    __slots__ = ("count", "marks")
+
+    def __init__(self) -> None:
+        self.marks: dict[UUID, Marks] = {}
+        self.count = 0
+
+    def add(self, conversation: UUID, seq: int, answer: Answer) -> None:
+        self.marks.setdefault(conversation, {}).setdefault(seq, []).append(answer)
+        self.count += 1
+
+    def pop(self) -> tuple[UUID, Marks]:
+        """The conversation that has waited longest."""
+        conversation = next(iter(self.marks))
+        marks = self.marks.pop(conversation)
+        self.count -= sum(map(len, marks.values()))
+        return conversation, marks
+
+
+class ReadMarks:
+    """`stop` stores what has been said, and ends."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._allowances = UserAllowances(READS_PER_SECOND)
+        self._waiting: dict[UUID, Waiting] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+
+    async def mark(self, user: UUID, conversation: UUID, seq: int, answer: Answer) -> None:
+        """`user` has read up to `seq`; `answer` is called with what came of it: at once, or later if there are many.
+
+        Raises:
+            Throttled: too many of their frames wait already.
+        """
+        waiting = self._waiting.get(user)
+        if waiting is None and self._allowances.of(user).take():
+            await self._store(user, conversation, {seq: [answer]})
+            return
+        if waiting is None:
+            waiting = self._waiting[user] = Waiting()
+            task = asyncio.create_task(self._store_all(user, waiting))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if waiting.count >= MOST_WAITING:
+            raise Throttled("read", 1, limit=READS_PER_SECOND, window=1)
+        waiting.add(conversation, seq, answer)
+
+    async def stop(self) -> None:
+        self._stopping.set()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _store_all(self, user: UUID, waiting: Waiting) -> None:
+        bucket = self._allowances.of(user)
+        try:
+            while waiting.marks:
+                while not self._stopping.is_set() and not bucket.take():
+                    await self._pause(bucket.seconds)
+                await self._store(user, *waiting.pop())
+        finally:
+            del self._waiting[user]
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    async def _store(self, user: UUID, conversation: UUID, marks: Marks) -> None:
+        outcomes: Mapping[int, Outcome]
+        try:
+            async with self._database.transaction() as session:
+                outcomes = await reading.read_furthest(session, conversation, user, marks)
+        except ChatError as error:
+            outcomes = dict.fromkeys(marks, error)
+        except Exception:
+            log.exception("read_marks_failed")
+            outcomes = dict.fromkeys(marks, ChatError("internal", "Something went wrong here."))
+        for seq, answers in marks.items():
+            for answer in answers:
+                answer(outcomes[seq])

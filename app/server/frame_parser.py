@@ -1,0 +1,46 @@
+"""websockets' parser, which counts every frame before it does anything with it.
+
+The application sees whole messages only. A client can also send empty frames, continuation frames and control frames,
+each a few bytes that cost the server a hundred times as much: they are counted here, where they arrive.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from websockets.frames import Frame
+from websockets.server import ServerProtocol
+
+from app.realtime.allowances import Allowance
+from app.realtime.connections import TOO_MANY
+
+_warnings_only = logging.getLogger("uvicorn.error.sockets")
+_warnings_only.setLevel(logging.WARNING)
+
+
+class FrameParser(ServerProtocol):
+    """`exceeded` once the client has sent more than `allowance` grants: nothing after that is parsed."""
+
+    def __init__(self, max_size: int | None) -> None:
+        super().__init__(max_size=max_size, logger=_warnings_only)
+        self.allowance = Allowance()
+        self.exceeded = False
+
+    def receive_data(self, data: bytes | bytearray) -> None:
+        if self.allowance.take_bytes(len(data)):
+            super().receive_data(data)
+        else:
+            self._give_up()
+
+    def recv_frame(self, frame: Frame) -> None:
+        if self.allowance.take():
+            super().recv_frame(frame)
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self.exceeded = True
+        # The answers to the frames before: what is written last is the close frame alone.
+        self.events.clear()
+        self.writes.clear()
+        self.fail(TOO_MANY)
