@@ -1,18 +1,30 @@
-"""Runs migrations on DATABASE_URL, one process at a time: parallel deploys wait for an advisory lock."""
+"""Runs migrations on DATABASE_URL, one process at a time: parallel deploys wait for an advisory lock.
+
+All of it is one transaction, and the lock and the settings are that transaction's: neither outlives it, on whatever
+connection of a pooler it ran.
+"""
 
 from __future__ import annotations
 
 import warnings
 from typing import Any
 
+import psycopg
 from sqlalchemy import create_engine, pool, text
 
 from alembic import context
 from app.db import charset
+from app.db.address import parameters
+from app.db.connections import values
+from app.db.engine import DIALECT
 from app.domain import tables
 from app.domain.locks import AdvisoryLock
 
 PARTITION_OF = "messages_p"
+TCP: dict[str, Any] = {"connect_timeout": 10, "application_name": "chat migrate"}
+BOUNDS = {"lock_timeout": "10s", "statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+"""A migration may take as long as it takes, but waits for nobody: whatever it locks, others wait for."""
+NAMES = ("name", "value")
 
 
 def ours(_object: Any, name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:
@@ -22,16 +34,14 @@ def ours(_object: Any, name: str | None, kind: str, _reflected: bool, _compared:
 
 def run() -> None:
     url = context.config.get_main_option("sqlalchemy.url") or context.config.attributes["url"]
-    engine = create_engine(
-        url,
-        poolclass=pool.NullPool,
-        connect_args={"connect_timeout": 10, "options": "-c timezone=UTC -c lock_timeout=10s"},
-    )
-    with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int(AdvisoryLock.MIGRATIONS)})
+    found = parameters(url)
+    engine = create_engine(DIALECT, poolclass=pool.NullPool, creator=lambda: psycopg.connect(**{**TCP, **found}))
+    with engine.connect() as connection, connection.begin():
+        for setting in {**values(found), **BOUNDS}.items():
+            connection.execute(text("SELECT set_config(:name, :value, true)"), dict(zip(NAMES, setting, strict=True)))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(AdvisoryLock.MIGRATIONS)})
         if warning := charset.verify(connection):
             context.config.attributes.get("warn", warnings.warn)(warning)
-        connection.commit()
         context.configure(
             connection=connection,
             target_metadata=tables.metadata,

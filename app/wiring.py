@@ -13,7 +13,6 @@ from celery import Celery
 from litestar import Litestar
 from litestar.di import Provide
 from redis.asyncio import Redis
-from sqlalchemy import text
 
 from app.api.authentication import Authentication
 from app.api.guesses import own_guess
@@ -82,7 +81,7 @@ class Runtime:
         self.bus = Bus(self.accelerator, settings.cache_redis_url, riders=[cache_rider(self.cache.add_writes)])
         self.dispatch = Dispatch()
         self.database = Database(
-            open_engine(settings.sqlalchemy_url, pool_size=POOL_SIZE + WRITES),
+            open_engine(settings.libpq_url, pool_size=POOL_SIZE + WRITES),
             self.bus.hand_over,
             self._entrust,
             keep=WRITES,
@@ -104,7 +103,7 @@ class Runtime:
         self.registrar = Registrar(self.passwords, self.quotas, must_activate=settings.require_activation)
         self.writer = Writer(self.database, self.throttles)
         # Looks and repairs never wait behind requests: they have connections of their own.
-        self.readers = Database(open_engine(settings.sqlalchemy_url, pool_size=CONNECTIONS))
+        self.readers = Database(open_engine(settings.libpq_url, pool_size=CONNECTIONS))
         self.live = Live(
             self.bus,
             self.database,
@@ -186,8 +185,8 @@ class Runtime:
         if self.draining:
             return Readiness(ready=False, reason="draining")
         try:
-            async with asyncio.timeout(READY_SECONDS), self.database.transaction() as session:
-                await session.execute(text("SELECT 1"))
+            async with asyncio.timeout(READY_SECONDS):
+                await self.database.verify()
         except (Unavailable, TimeoutError):
             return Readiness(ready=False, reason="postgres")
         try:
@@ -228,7 +227,7 @@ def open_tools(settings: Settings) -> Tools:
     accelerator = Accelerator(settings.cache_redis_url, connections=2)
     cache = Cache(most=settings.cache_messages)
     bus = Bus(accelerator, settings.cache_redis_url, riders=[cache_rider(cache.add_writes)])
-    database = Database(open_engine(settings.sqlalchemy_url, pool_size=2), bus.hand_over, notification_tasks.hand_on)
+    database = Database(open_engine(settings.libpq_url, pool_size=2), bus.hand_over, notification_tasks.hand_on)
     rebuilder = Rebuilder(database, accelerator, cache)
 
     async def tell(frames: Sequence[tuple[UUID, bytes]]) -> None:

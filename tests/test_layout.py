@@ -32,7 +32,7 @@ LONGEST_FILE = 300
 RULES = [
     (
         r"\.commit\(",
-        {"db/edge.py", "db/engine.py"},
+        {"db/edge.py", "db/connections.py"},
         "only app/db commits: elsewhere the hand-over after COMMIT would be forgotten",
     ),
     (r"\bos\.environ\b|\bos\.getenv\b|\bgetenv\(", {"settings.py"}, "only app/settings.py reads the environment"),
@@ -86,7 +86,9 @@ def test_migrations_take_their_advisory_lock_by_its_name() -> None:
     pattern, _, reason = RULES[3]
     files = [path for path in sorted((ROOT / "alembic").rglob("*")) if path.suffix in (".py", ".sql", ".mako")]
     lines = [line for path in files for line in violations(pattern, set(), path.read_text(), path.name)]
-    assert [line for line in lines if "pg_advisory_lock(:key)" not in line or "AdvisoryLock." not in line] == [], reason
+    assert [line for line in lines if "pg_advisory_xact_lock(:key)" not in line or "AdvisoryLock." not in line] == [], (
+        reason
+    )
     assert len(lines) == 1
 
 

@@ -26,14 +26,14 @@ def add(verbs: Verbs) -> None:
 
 
 def migrate(url: str) -> None:
-    """Brings the database at this SQLAlchemy URL up to the newest schema. Raises CharsetRefused."""
+    """Brings the database at this URL up to the newest schema. Raises CharsetRefused."""
     from alembic import command
 
     command.upgrade(migrations(url), "head")
 
 
 def migrations(url: str) -> Config:
-    """Alembic's configuration for the database at this SQLAlchemy URL."""
+    """Alembic's configuration for the database at this URL."""
     from alembic.config import Config
 
     # Without alembic.ini, which would take a percent sign in the checkout's path for a reference.
@@ -48,7 +48,7 @@ def _migrate(asked: argparse.Namespace) -> int:
     from app.db.charset import CharsetRefused
 
     try:
-        migrate(load_beside().sqlalchemy_url)
+        migrate(load_beside().libpq_url)
     except CharsetRefused as refused:
         _warn(str(refused))
         return 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import structlog
 
-from app.cli.verbs import Verbs, load_beside
+from app.cli.verbs import Verbs, load_beside, refused
 from app.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def api(asked: argparse.Namespace) -> int:
     from app.server import server
 
     settings = load()
+    if refused(settings):
+        return 1
     return server.run(
         server.Config(
             "app.cli.serving:application",
@@ -103,12 +105,15 @@ def application() -> Litestar:
     return application
 
 
-def worker(asked: argparse.Namespace) -> None:
+def worker(asked: argparse.Namespace) -> int:
     import warnings
 
     from app import telemetry
 
-    telemetry.start_celery(load(), process="worker")
+    settings = load()
+    if refused(settings):
+        return 1
+    telemetry.start_celery(settings, process="worker")
     # Celery warns root because of pickle. Ours reads JSON only, and where there is no other account we are root.
     warnings.filterwarnings("ignore", message=r"(?s).*superuser privileges")
     celery().worker_main(
@@ -120,6 +125,7 @@ def worker(asked: argparse.Namespace) -> None:
         signal.signal(number, signal.SIG_DFL)
     if not _is_told_to_stop():
         _begin_anew()
+    return 0
 
 
 def _is_told_to_stop() -> bool:

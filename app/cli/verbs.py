@@ -53,11 +53,20 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
     """The database, for the length of one verb."""
     from app.db import Database, open_engine
 
-    database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
+    database = Database(open_engine(settings.libpq_url, pool_size=1))
     try:
         yield database
     finally:
         await database.close()
+
+
+def refused(settings: Settings) -> bool:
+    """Whether this chat cannot run on its database; the reason is printed."""
+    from app.db.connections import unfit
+
+    if sentence := asyncio.run(unfit(settings.libpq_url)):
+        print(f"chat: {sentence}.", file=sys.stderr, flush=True)
+    return bool(sentence)
 
 
 def done(settings: Settings, work: Callable[[Session], Awaitable[T]], told: Callable[[T], str]) -> int:

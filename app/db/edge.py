@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.db.engine import TRANSACTION_SECONDS
-from app.db.outages import busy, told_as_away
+from app.db.outages import AWAY, busy, told_as_away
 from app.db.singles import Single, Singles
 from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
 from app.domain.events import Errand, Outgoing, entrusted, recorded
@@ -24,6 +25,9 @@ Session = AsyncSession
 Look = AsyncConnection
 """What a single reading statement runs on."""
 
+
+READ_ONLY = text("SHOW transaction_read_only")
+"""On in recovery too."""
 
 HandOver = Callable[[list[Outgoing]], Awaitable[None]]
 Entrust = Callable[[list[Errand]], None]
@@ -102,6 +106,17 @@ class Database:
         with _deadline(lambda: False) as deadline:
             async with deadline, self._taken() as connection:
                 yield connection
+
+    async def verify(self) -> None:
+        """Whether sends may succeed.
+
+        Raises:
+            Unavailable: the database is away, or this server takes no writes; its connections are dropped then.
+        """
+        async with self.look() as look:
+            if (await look.execute(READ_ONLY)).scalar_one() == "on":
+                await look.invalidate()
+                raise Unavailable(*AWAY)
 
     @asynccontextmanager
     async def _taken(self) -> AsyncIterator[AsyncConnection]:

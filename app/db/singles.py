@@ -18,7 +18,7 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import Dialect, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.db.outages import meaning, told_as_away
+from app.db.outages import meaning, takes_no_writes, told_as_away
 from app.domain.errors import OutcomeUnknown
 
 MOST_ENDED = 16
@@ -55,6 +55,8 @@ class Single:
             if self._connection.closed:
                 raise OutcomeUnknown from error
             self.may_be_stored = False
+            if takes_no_writes(error):
+                await self._connection.close()
             meant = meaning(error)
             if meant is None:
                 raise

@@ -52,7 +52,7 @@ def page_50(stage: Stage) -> Iterator[Plan]:
 
 async def warm(settings: Settings, conversations: Iterable[UUID]) -> None:
     """Rebuild the caches as the worker would: conversations in use have theirs."""
-    database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
+    database = Database(open_engine(settings.libpq_url, pool_size=1))
     accelerator = Accelerator(settings.cache_redis_url, connections=1)
     rebuilder = Rebuilder(database, accelerator, Cache(most=settings.cache_messages))
     try:

@@ -34,7 +34,7 @@ async def database(settings: Settings, told: list[Outgoing]) -> AsyncIterator[Da
     async def hand_over(events: list[Outgoing]) -> None:
         told.extend(events)
 
-    opened = Database(open_engine(settings.sqlalchemy_url, pool_size=8), hand_over)
+    opened = Database(open_engine(settings.libpq_url, pool_size=8), hand_over)
     yield opened
     await opened.close()
 

@@ -13,7 +13,7 @@ from app.settings import Settings
 
 async def test_a_cancelled_statement_is_not_mistaken_for_an_absent_database(settings: Settings) -> None:
     """Were it, the task would go on as if nothing had happened, and who cancelled it would wait for ever."""
-    database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
+    database = Database(open_engine(settings.libpq_url, pool_size=1))
 
     async def wait() -> None:
         async with database.transaction() as session:

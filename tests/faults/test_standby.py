@@ -20,11 +20,14 @@ from app.realtime import writer as writers
 from app.realtime.accelerator import Accelerator
 from app.realtime.throttles import Throttles
 from app.realtime.writer import Writer
+from tests.faults.absences import Senders
+from tests.support.client import Node
+from tests.support.processes import Processes
 from tests.support.scene import Scene, group, set_up
 from tests.support.servers import public_directory
-from tests.support.standby import OPTIONS, commits_that_wait, frozen_backends, require_standby, stored_texts
+from tests.support.standby import OPTIONS, Pair, commits_that_wait, frozen_backends, require_standby, stored_texts
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(180)]
 
 PLENTY = {"messages": Rate(100_000, 60), "user": Rate(1_000_000, 86_400)}
 WAITED = 1.5
@@ -114,6 +117,36 @@ async def test_what_never_began_to_be_written_is_refused_and_not_stored(
     stored = set(stored_texts(primary.url()))
     assert [said for said, code in told.items() if code == "busy" and said in stored] == []
     assert [said for said, code in told.items() if code == "sent" and said not in stored] == []
+
+
+async def test_sends_without_a_client_id_are_true_while_the_standby_is_away_and_back(
+    started: Processes, primary: Postgres, database: Database
+) -> None:
+    """It stays away for longer than a send may be written: some are unknown, none is stored twice or called refused."""
+    (api,) = started.apis({"DATABASE_URL": primary.url()})
+    node = Node(api.url)
+    people = [await node.register(f"Sender{at}") for at in range(20)]
+    conversations = [await person.converse() for person in people]
+    senders = Senders(people, conversations, each=5, pause=0.2)
+    with public_directory() as directory:
+        pair = Pair(primary, directory / "standby")
+        try:
+            await asyncio.to_thread(pair.start)
+            pair.require()
+            running = asyncio.create_task(senders.run())
+            await asyncio.sleep(0.5)
+            await asyncio.to_thread(pair.leave)
+            await asyncio.sleep(writers.WRITE_SECONDS + 2)
+            await asyncio.to_thread(pair.come_back)
+            await running
+        finally:
+            require_standby(primary, "")
+            pair.stop()
+    assert senders.untrue(primary.url()) == []
+    assert senders.codes["sent"] and senders.codes["outcome_unknown"]
+    assert len(senders.said) == 100
+    await node.close()
+    api.end()
 
 
 async def test_a_server_that_does_not_react_is_not_waited_for(

@@ -145,7 +145,7 @@ def test_compose_gives_production_what_it_asks_for() -> None:
         filled[name] = re.sub(r"\$\{\w+:\?[^}]*\}", "v3n8QmZr0pLx2Tg7YbKd5HsWcJf9AeUi1oNq", value)
     settings = load(filled, env_file=Path("nowhere"))
     assert settings.is_production
-    assert settings.sqlalchemy_url.endswith("@postgres:5432/chat")
+    assert settings.libpq_url.endswith("@postgres:5432/chat")
 
 
 @pytest.mark.parametrize("name", ["production", "local", "dev"])

@@ -38,6 +38,6 @@ async def api(place: Place, mailboxes: Mailboxes) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def database(place: Place) -> AsyncIterator[Database]:
-    opened = Database(open_engine(place.settings.sqlalchemy_url, pool_size=4))
+    opened = Database(open_engine(place.settings.libpq_url, pool_size=4))
     yield opened
     await opened.close()

@@ -122,7 +122,7 @@ def server() -> Iterator[tuple[Mailboxes, int]]:
 
 @pytest.fixture
 async def desk(place: Place, server: tuple[Mailboxes, int]) -> AsyncIterator[Desk]:
-    database = Database(open_engine(place.settings.sqlalchemy_url, pool_size=8))
+    database = Database(open_engine(place.settings.libpq_url, pool_size=8))
     yield Desk(database, *server)
     await database.close()
 

@@ -243,5 +243,5 @@ async def test_the_deadline_of_transactions_outlives_a_transaction_that_was_roll
         async with fresh.transaction():
             raise LookupError
     async with fresh.transaction() as session:
-        assert (await session.execute(limit)).scalar_one() == "20s"
+        assert (await session.execute(limit)).scalar_one() == "15s"
     await fresh.close()

@@ -100,7 +100,7 @@ class Room:
 
 @pytest.fixture
 async def database(settings: Settings) -> AsyncIterator[Database]:
-    opened = Database(open_engine(settings.sqlalchemy_url, pool_size=8))
+    opened = Database(open_engine(settings.libpq_url, pool_size=8))
     yield opened
     await opened.close()
 

@@ -78,6 +78,11 @@ class Proxy:
         """Connections stand, new ones are taken, and nothing is ever said."""
         self._mode = "swallow"
 
+    def vanish(self) -> None:
+        """As a host that lost its power: everything open is cut, and to what comes nothing is ever said."""
+        self._mode = "swallow"
+        self._loop.call_soon_threadsafe(self._cut_all)
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -74,7 +73,6 @@ class Pair:
 
     def stop(self) -> None:
         self.standby.stop()
-        shutil.rmtree(self.standby.account.home, ignore_errors=True)
 
 
 def require_standby(primary: Postgres, names: str) -> None:

@@ -24,7 +24,7 @@ from tests.tasks.test_failing import WITHIN, handed_over
 
 @pytest.fixture
 async def database(place: Place) -> AsyncIterator[Database]:
-    opened = Database(open_engine(place.settings.sqlalchemy_url, pool_size=2))
+    opened = Database(open_engine(place.settings.libpq_url, pool_size=2))
     yield opened
     await opened.close()
 

@@ -19,7 +19,7 @@ from app.tasks import upkeep
 
 
 async def test_what_one_sweep_cannot_the_others_do(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = Database(open_engine(settings.sqlalchemy_url, pool_size=1))
+    database = Database(open_engine(settings.libpq_url, pool_size=1))
     tools = cast("Any", SimpleNamespace(database=database, audit=SHORTEST_KEEPING))
     async with database.transaction() as session:
         gone = Failure("chat.cache.long_ago", "[]", "cache", "failed", "E", "w", 6)

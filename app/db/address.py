@@ -1,0 +1,58 @@
+"""DATABASE_URL as libpq reads it. One parser for every reader of it, so that each form libpq knows works everywhere:
+several hosts, directories of sockets, options."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+HOW_TO_WRITE_ONE: Final = (
+    "write it as postgresql://user:password@host:5432/chat, with special characters percent-encoded; several hosts as"
+    " host1:5432,host2:5432, and a directory of sockets as %2Frun%2Fpostgresql"
+)
+
+Parameters = dict[str, Any]
+"""libpq's, by their names."""
+
+
+class AddressRefused(Exception):
+    """The URL cannot be read. The message goes on from "DATABASE_URL: ", and repeats nothing of the URL."""
+
+
+def parameters(url: str) -> Parameters:
+    """The parameters of one connection, for all hosts of the URL. Of several hosts only one that takes writes will do.
+
+    Raises AddressRefused.
+    """
+    url = "postgresql:" + url.partition(":")[2]
+    names = [name for name, _ in parse_qsl(url.partition("?")[2])]
+    if len(names) != len(set(names)):
+        raise AddressRefused(f"it names a parameter twice; {HOW_TO_WRITE_ONE}")
+    try:
+        found: Parameters = dict(conninfo_to_dict(url))
+    except psycopg.Error:
+        # libpq's own words quote the part they are about, which may be a password.
+        raise AddressRefused(f"libpq cannot read it; {HOW_TO_WRITE_ONE}") from None
+    ports = str(found.get("port", "")).split(",")
+    if not all(port == "" or (port.isdecimal() and 1 <= int(port) <= 65_535) for port in ports):
+        raise AddressRefused("a port is a number from 1 to 65535")
+    named = {len(str(found[name]).split(",")) for name in ("host", "hostaddr") if found.get(name)}
+    count = max(named, default=1)
+    if len(named) > 1 or len(ports) not in (1, count):
+        raise AddressRefused("it needs one port, or as many as there are hosts")
+    if count > 1:
+        found.setdefault("target_session_attrs", "read-write")
+    return found
+
+
+def hosts(found: Parameters) -> list[Parameters]:
+    """Each host's own parameters, in the order of the URL."""
+    named = {name: str(found[name]).split(",") for name in ("host", "hostaddr", "port") if found.get(name)}
+    count = max(len(named.get("host", [])), len(named.get("hostaddr", [])), 1)
+    return [
+        {**found, **{name: values[at if len(values) > 1 else 0] for name, values in named.items()}}
+        for at in range(count)
+    ]

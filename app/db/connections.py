@@ -1,0 +1,197 @@
+"""Connections to the server that takes writes, and a session that is ours: whatever a database, a role or a server is
+set to, values are read and written in one way, and every wait has an end.
+
+Of several hosts the one that was the primary last is tried first. One that does not answer is not waited for: the next
+is tried beside it. So a first host that is gone costs a fraction of a second, and only once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from app.db.address import Parameters, hosts, parameters
+from app.db.outages import AWAY
+from app.domain.errors import Unavailable
+
+CONNECT_SECONDS: Final = 3
+STAGGER_SECONDS: Final = 0.3
+"""How long a host may take before the next is tried beside it; as in RFC 8305, where it is 250 ms."""
+TRANSACTION_SECONDS: Final = 15
+"""With the ten more that the driver takes to give up on a server that does not react: 25."""
+
+VALUES: Final = {
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "client_encoding": "UTF8",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    "search_path": '"$user", public',
+}
+"""How values and names are read and written, and what a statement sees. Only the URL's own `options` may say another
+`search_path`. `default_transaction_read_only` is the server's to say: it means that it takes no writes."""
+
+BOUNDS: Final = {
+    "lock_timeout": "1s",
+    "statement_timeout": "10s",
+    "idle_in_transaction_session_timeout": "5s",
+}
+
+TCP: Final[Parameters] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "application_name": "chat",
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+PROBES: Final = 3
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+class PoolerRefused(Unavailable):
+    """Between us and Postgres stands a pooler that gives each transaction another session."""
+
+    def __init__(self) -> None:
+        super().__init__(*AWAY)
+
+    sentence = (
+        "DATABASE_URL: the pooler there (such as pgbouncer) gives each transaction another session of Postgres, and the"
+        " chat's sessions have settings and prepared statements; use its session mode (pool_mode = session), or connect"
+        " to Postgres itself"
+    )
+
+
+class Connections:
+    """Makes the connections of one engine. `url` has any form that libpq knows; its scheme does not matter.
+
+    Raises AddressRefused.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._shared = {**parameters(url), **TCP}
+        self._hosts = hosts(self._shared)
+        self._best = 0
+        self._pooler_is_fine = False
+
+    async def open(self) -> Connection:
+        """One whose session is ours.
+
+        Raises:
+            psycopg.OperationalError: no host answers, or none takes writes.
+            PoolerRefused: its session would not stay.
+        """
+        connection = await self._connect()
+        try:
+            await self._settle(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def _connect(self) -> Connection:
+        order = sorted(range(len(self._hosts)), key=lambda at: at != self._best)
+        errors: list[BaseException] = []
+        trying: dict[asyncio.Task[Connection], int] = {}
+        try:
+            while True:
+                if order:
+                    at = order.pop(0)
+                    trying[asyncio.create_task(_connect(self._hosts[at]))] = at
+                wait = STAGGER_SECONDS if order else None
+                done, _ = await asyncio.wait(trying, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    at = trying.pop(task)
+                    if (error := task.exception()) is None:
+                        self._best = at
+                        return task.result()
+                    errors.append(error)
+                if not trying and not order:
+                    raise errors[-1]
+        finally:
+            for task in trying:
+                task.cancel()
+                task.add_done_callback(_close)
+
+    async def _settle(self, connection: Connection) -> None:
+        if not self._pooler_is_fine and await _backend(connection) != connection.info.backend_pid:
+            await self._verify(connection)
+            self._pooler_is_fine = True
+        wanted = values(self._shared) | BOUNDS
+        if connection.info.server_version >= 170000:
+            # Before it, our own deadline is the only one.
+            wanted["transaction_timeout"] = f"{TRANSACTION_SECONDS}s"
+        every = sql.SQL(", ").join([sql.SQL("set_config({}, {}, false)").format(*pair) for pair in wanted.items()])
+        await connection.execute(sql.SQL("SELECT {}").format(every))
+        await connection.commit()  # or the first transaction that is rolled back takes the settings with it
+
+    async def _verify(self, connection: Connection) -> None:
+        """A pooler gave us this connection: Postgres names another process than it did. Raises PoolerRefused where it
+        takes the session away between two transactions: while another connection of ours is in one, ours gets
+        another session, or none."""
+        for _ in range(PROBES):
+            mine = await _backend(connection)
+            other = await self._connect()
+            try:
+                if not await _in_time(_backend(other, stay=True)):
+                    return  # ours is kept for us, and there is no second one
+                if await _in_time(_backend(connection)) != mine:
+                    raise PoolerRefused
+            finally:
+                await other.close()
+
+
+def values(found: Parameters) -> dict[str, str]:
+    """VALUES, less what the URL itself says."""
+    options = str(found.get("options", ""))
+    return {name: value for name, value in VALUES.items() if name != "search_path" or name not in options}
+
+
+async def _connect(found: Parameters) -> Connection:
+    return await psycopg.AsyncConnection.connect(prepare_threshold=1, **found)
+
+
+async def _backend(connection: Connection, *, stay: bool = False) -> int:
+    """The process behind a transaction, which `stay` leaves open."""
+    row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+    assert row is not None
+    if not stay:
+        await connection.rollback()
+    return int(row[0])
+
+
+async def _in_time(asked: Awaitable[int]) -> int:
+    """The answer, or 0."""
+    try:
+        return await asyncio.wait_for(asked, CONNECT_SECONDS)
+    except TimeoutError:
+        return 0
+
+
+def _close(task: asyncio.Task[Connection]) -> None:
+    """One that came too late."""
+    if not task.cancelled() and task.exception() is None:
+        task.result().pgconn.finish()
+
+
+async def unfit(url: str) -> str:
+    """Why the chat cannot run on the database there, as a sentence. Empty, too, where it is away: it may come."""
+    try:
+        connection = await Connections(url).open()
+    except PoolerRefused as refused:
+        return refused.sentence
+    except (psycopg.Error, TimeoutError):
+        return ""
+    await connection.close()
+    return ""
