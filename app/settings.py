@@ -27,7 +27,6 @@ SHORTEST_PASSWORD: Final = 12
 EXAMPLE_SECRETS: Final = ("change", "example", "insecure", "replace", "secret_key", "secret-key", "your-")
 HOW_TO_MAKE_ONE: Final = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 POSTGRES_SCHEMES: Final = ("postgres", "postgresql", "postgresql+psycopg")
-REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
 SMTP_SCHEMES: Final = ("smtp", "smtps", "smtp+starttls")
 _MAILBOX: Final = re.compile(r"(?:[^<>\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)")
 
@@ -185,7 +184,8 @@ def _completed(settings: Settings, *, log_file_off: bool) -> tuple[Settings, lis
     completed = msgspec.structs.replace(
         settings,
         public_url=public[0] if public else "",
-        cache_redis_url=settings.cache_redis_url or settings.redis_url,
+        redis_url=_one_reading(settings.redis_url),
+        cache_redis_url=_one_reading(settings.cache_redis_url or settings.redis_url),
         allowed_hosts=hosts or (*[urlsplit(one).hostname or "" for one in public], *own_hosts),
         allowed_origins=read("ALLOWED_ORIGINS", settings.allowed_origins, origin_pattern) or public,
         log_file=None if log_file_off else settings.log_file or settings.data_dir / "log" / "chat.log",
@@ -204,22 +204,32 @@ def _is_open(url: str) -> bool:
     return url.startswith("http://") and host != "localhost" and not host.startswith("127.") and host != "::1"
 
 
+def _one_reading(redis_url: str) -> str:
+    """Celery's documents call a level of verification `CERT_NONE`, which redis-py, our only reader, calls `none`."""
+    return re.sub(r"(?<=[?&]ssl_cert_reqs=)CERT_([A-Z]+)", lambda found: found[1].lower(), redis_url)
+
+
 def _servers(settings: Settings, *, embedded: bool) -> list[str]:
     problems = []
-    for name, url, schemes, needed in (
-        ("DATABASE_URL", settings.database_url, POSTGRES_SCHEMES, not embedded),
-        ("REDIS_URL", settings.redis_url, REDIS_SCHEMES, not embedded),
-        ("CACHE_REDIS_URL", settings.cache_redis_url, REDIS_SCHEMES, False),
+    for name, url, scheme in (
+        ("DATABASE_URL", settings.database_url, POSTGRES_SCHEMES[0]),
+        ("REDIS_URL", settings.redis_url, "redis"),
     ):
-        if not url and needed:
-            problems.append(f"{name}: not set; only `chat up` brings a server of its own ({schemes[0]}://…).")
-        elif name == "CACHE_REDIS_URL" and url == settings.redis_url:
-            continue  # said already
-        elif url and url.partition("://")[0] not in schemes:
-            problems.append(f"{name}: must begin with {schemes[0]}://.")
-        elif name == "DATABASE_URL" and url:
-            problems += _unreadable(url)
-    return problems
+        if not url and not embedded:
+            problems.append(f"{name}: not set; only `chat up` brings a server of its own ({scheme}://…).")
+    if settings.database_url and settings.database_url.partition("://")[0] not in POSTGRES_SCHEMES:
+        problems.append(f"DATABASE_URL: must begin with {POSTGRES_SCHEMES[0]}://.")
+    elif settings.database_url:
+        problems += _unreadable(settings.database_url)
+    return problems + _redis(settings)
+
+
+def _redis(settings: Settings) -> list[str]:
+    from app.tasks.broker import address  # with redis-py, which `chat --help` need not wait for
+
+    named = {settings.cache_redis_url: "CACHE_REDIS_URL", settings.redis_url: "REDIS_URL"}
+    wrong = {name: address.problem(url) for url, name in named.items() if url}
+    return [f"{name}: {what}." for name, what in wrong.items() if what]
 
 
 def _unreadable(database_url: str) -> list[str]:

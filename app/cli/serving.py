@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import structlog
 
 from app.cli.verbs import Verbs, load_beside, refused
-from app.settings import Settings, load
+from app.settings import Settings, SettingsRefused, load
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -56,13 +56,13 @@ def add(verbs: Verbs) -> None:
 def up(asked: argparse.Namespace) -> int:
     from app.local import supervisor
 
-    return supervisor.run(load(embedded=True))
+    return supervisor.run(_usable(load(embedded=True)))
 
 
 def api(asked: argparse.Namespace) -> int:
     from app.server import server
 
-    settings = load()
+    settings = _usable(load())
     if refused(settings):
         return 1
     return server.run(
@@ -110,7 +110,7 @@ def worker(asked: argparse.Namespace) -> int:
 
     from app import telemetry
 
-    settings = load()
+    settings = _usable(load())
     if refused(settings):
         return 1
     telemetry.start_celery(settings, process="worker")
@@ -146,15 +146,15 @@ def _begin_anew() -> NoReturn:
 def beat(asked: argparse.Namespace) -> None:
     from app import telemetry
 
-    telemetry.start_celery(load(), process="beat")
+    telemetry.start_celery(_usable(load()), process="beat")
     # Its memory is not kept: every periodic effect has a unique key, and a killed beat leaves no broken file behind.
-    celery().start(["--quiet", "beat", "--scheduler=celery.beat:Scheduler", "--pidfile="])
+    celery().start(["--quiet", "beat", "--pidfile="])
 
 
 def flower(asked: argparse.Namespace) -> int:
     from app import telemetry
 
-    settings = load_beside()
+    settings = _usable(load_beside())
     if not settings.flower_basic_auth:
         print("chat: FLOWER_BASIC_AUTH: not set; nobody may see the queues without a password.", file=sys.stderr)
         return 2
@@ -167,12 +167,24 @@ def flower(asked: argparse.Namespace) -> int:
     options.port = asked.port
     options.read_only = True  # what is to be done, `chat tasks` does
     options.max_tasks = FLOWER_TASKS
+    vars(import_module("flower.views"))["Broker"] = import_module("app.tasks.broker.flower").Queues
     # Its own figures ask for no password; the API's /metrics tells more.
     urls = import_module("flower.urls")
     urls.handlers.remove(("/metrics", urls.monitor.Metrics))
     print(f"Flower: http://127.0.0.1:{asked.port}", flush=True)
     import_module("app.wiring").make_celery(settings).start(["--quiet", "flower"])
     return 0
+
+
+def _usable(settings: Settings) -> Settings:
+    """The same settings. Raises SettingsRefused when a server that they name answers, and can never serve the chat."""
+    from app.tasks.broker import address
+
+    named = {settings.cache_redis_url: "CACHE_REDIS_URL", settings.redis_url: "REDIS_URL"}
+    found = {name: address.cluster_problem(url) for url, name in named.items() if url}
+    if problems := [f"{name}: {what}." for name, what in found.items() if what]:
+        raise SettingsRefused(problems)
+    return settings
 
 
 def _address(asked: argparse.Namespace, settings: Settings) -> str:

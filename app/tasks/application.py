@@ -43,7 +43,14 @@ PERIODIC = {
 
 def make(broker_url: str) -> Celery:
     """The application on the Redis at `broker_url`; its tasks are those of `app.tasks`."""
-    celery = Celery("chat", broker=broker_url, include=[f"app.tasks.{one}" for one in MODULES], task_cls=Job)
+    celery = Celery(
+        "chat",
+        # kombu would take what follows a semicolon for another server.
+        broker=broker_url.replace(";", "%3B"),
+        include=[f"app.tasks.{one}" for one in MODULES],
+        task_cls=Job,
+        amqp="app.tasks.broker.transport:AMQP",
+    )
     celery.conf.update(
         # Declared, or Flower and exporters do not see what waits in a queue.
         task_queues=[Queue(kind) for kind in KINDS],  # type: ignore[no-untyped-call]  # kombu has no types
@@ -60,7 +67,15 @@ def make(broker_url: str) -> Celery:
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,
+        broker_transport="app.tasks.broker.transport:Transport",
         broker_connection_retry_on_startup=True,
+        # Tried again for as long as it takes, refusals (a read-only replica) too: a worker that ends has to start
+        # again, and all periodic tasks wait for it.
+        broker_connection_max_retries=None,
+        broker_channel_error_retry=True,
+        worker_pool="app.tasks.broker.pool:TaskPool",
+        worker_consumer="app.tasks.broker.consumer:Consumer",
+        beat_scheduler="app.tasks.broker.scheduler:Scheduler",
         broker_transport_options={
             "visibility_timeout": VISIBILITY,
             # Without them a Redis that accepts and stays silent is waited for without end.

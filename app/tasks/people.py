@@ -6,7 +6,7 @@ import time
 from uuid import UUID
 
 import structlog
-from celery import shared_task
+from celery import Task, shared_task
 
 from app.domain.conversations import renames
 from app.tasks.trying import Round
@@ -18,10 +18,11 @@ TURN_SECONDS = 5.0
 """Then others have their turn; the rest follows as another task."""
 
 
-@shared_task(name="chat.upkeep.tell_person")
-def tell_person(person: str) -> int:
-    """Go on where the person's row says, unless somebody does; the number of conversations told."""
-    told, done = workshop.run(lambda tools: _tell(tools, UUID(person)))
+@shared_task(name="chat.upkeep.tell_person", bind=True)
+def tell_person(self: Task, person: str) -> int:
+    """Go on where the person's row says, unless another task does; the number of conversations told."""
+    again = bool(self.request.retries)
+    told, done = workshop.run(lambda tools: _tell(tools, UUID(person), again=again))
     if told:
         log.info("person_told", person=person, conversations=told, done=done)
     if not done:
@@ -38,10 +39,10 @@ def tell_people() -> int:
     return len(people)
 
 
-async def _tell(tools: Tools, person: UUID) -> tuple[int, bool]:
+async def _tell(tools: Tools, person: UUID, *, again: bool) -> tuple[int, bool]:
     end, told = time.monotonic() + TURN_SECONDS, 0
     async with tools.database.transaction() as session:
-        if not await renames.begin_telling(session, person):
+        if not await renames.begin_telling(session, person, again=again):
             return 0, True
     while time.monotonic() < end:
         async with tools.database.transaction() as session:

@@ -28,8 +28,11 @@ OWN_WAYS: Final = ("uvicorn", "uvicorn.error", "celery")  # bring handlers of th
 ACCESS: Final = "uvicorn.access"
 """A second line for each request: uvicorn writes it, whatever `access_log` says, if this logger leads to a handler."""
 
-PERIODIC: Final = ("celery.app.trace", "celery.beat", "celery.worker.strategy")
+PERIODIC: Final = ("celery.app.trace", "celery.beat", "celery.worker.request", "celery.worker.strategy")
 """Each would say of every task, every few seconds, that it came and went. Tasks say themselves what they did."""
+
+SAID_ONCE: Final = "celery.worker.consumer.consumer"
+"""It warns of each connection that is lost. `app.tasks.broker` says once that the broker is away."""
 
 QUIET: Final = ("asyncio", "celery.redirected", "urllib3", "multipart", *PERIODIC)
 
@@ -79,6 +82,7 @@ def configure(settings: Settings, *, process: str) -> None:
     logging.getLogger(ACCESS).propagate = False
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger(SAID_ONCE).setLevel(logging.ERROR)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

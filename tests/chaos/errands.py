@@ -13,7 +13,7 @@ import psutil
 import psycopg
 import redis
 
-from app.tasks import application
+from app.tasks import application, counts
 from tests.chaos.record import NotFired
 from tests.chaos.stage import Stage
 from tests.support.processes import Process
@@ -30,6 +30,7 @@ TAKEN_SECONDS: Final = 0.7
 TRIES: Final = 30
 BEGUN_SECONDS: Final = 15.0
 DONE_SECONDS: Final = 20.0
+PERIODIC_SECONDS: Final = 10.0
 BEATS_SECONDS: Final = 15.0
 """The most frequent of the periodic tasks come every 5 s, first 5 s after a beat has begun."""
 _numbers = itertools.count(1)
@@ -44,6 +45,17 @@ async def worker_killed(driver: Driver) -> None:
     driver.stage.mailboxes.released.set()
     await driver.stage.do(driver.stage.start_worker)
     await _is_done_again(driver)
+
+
+async def periodic_tasks_run(driver: Driver) -> None:
+    """One that comes every five seconds is done again: its period, and a moment for the way back to the broker."""
+    before = await asyncio.to_thread(_rounds, driver.stage)
+    end = time.monotonic() + PERIODIC_SECONDS * driver.record.patience
+    while await asyncio.to_thread(_rounds, driver.stage) <= before:
+        if time.monotonic() > end:
+            driver.problem(f"I9: {PERIODIC_SECONDS:.0f} s after the last fault no periodic task has run")
+            return
+        await asyncio.sleep(0.1)
 
 
 async def task_killed(driver: Driver) -> None:
@@ -158,6 +170,12 @@ def _deliver(stage: Stage, mails: list[str]) -> None:
     for mail in mails:
         celery.signature(MAIL, args=(mail,)).apply_async(retry=False)
     celery.close()
+
+
+def _rounds(stage: Stage) -> int:
+    """How many tasks of the queue `broadcasts` are done: one of them comes every five seconds, and no other."""
+    with redis.Redis.from_url(stage.valkey.url, socket_timeout=3) as client:
+        return counts.read(client).totals["broadcasts", "done"]
 
 
 def _waiting(stage: Stage) -> int:

@@ -145,6 +145,18 @@ def redis_down(seconds: float) -> Callable[[Driver], Awaitable[None]]:
     return inject
 
 
+async def servers_gone_in_turn(driver: Driver) -> None:
+    """Postgres restarts, crashes, Redis is gone for a second, and Postgres ends all connections, one upon the other.
+
+    Tasks are in all their stages then, and what runs every five seconds must run again soon after.
+    """
+    await postgres_restarts(signal.SIGINT)(driver)
+    await postgres_restarts(signal.SIGQUIT)(driver)
+    await redis_down(1)(driver)
+    await postgres_ends_connections(driver)
+    await errands.periodic_tasks_run(driver)
+
+
 def redis_stopped(seconds: float) -> Callable[[Driver], Awaitable[None]]:
     async def inject(driver: Driver) -> None:
         process = driver.stage.valkey.process
@@ -242,6 +254,7 @@ SHORT: Final = (
     Fault("Postgres restarts", postgres_restarts(signal.SIGINT), 3),
     Fault("Postgres crashes", postgres_restarts(signal.SIGQUIT), 3),
     Fault("Redis down 1 s", redis_down(1), 2, redis=True),
+    Fault("Postgres twice, Redis and all connections", servers_gone_in_turn, 12),
     Fault("Redis FLUSHALL", flushall, 1),
     Fault("Redis silent (SIGSTOP)", redis_stopped(1.5), 2, redis=True),
     Fault("Redis silent (proxy swallows)", redis_swallowed(1.5), 2, redis=True),

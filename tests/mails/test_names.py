@@ -175,6 +175,20 @@ async def test_what_was_begun_and_not_finished_goes_on_where_it_stood(
     assert await positions() == [position + 1 for position in before]
 
 
+async def test_a_teller_that_failed_comes_back_without_waiting_for_its_own_lease(
+    node: Node, database: Database
+) -> None:
+    ada = await node.register("Ada")
+    async with database.transaction() as session:
+        row = await session.get_one(User, UUID(ada.id))
+        row.first_name, row.version = "Augusta", row.version + 1
+    begun: list[bool] = []
+    for again in (False, False, True):
+        async with database.transaction() as session:
+            begun.append(await renames.begin_telling(session, UUID(ada.id), again=again))
+    assert begun == [True, False, True]
+
+
 async def test_a_name_changed_again_meanwhile_is_told_to_all(database: Database, node: Node) -> None:
     ada = await node.register("Ada")
     conversations = sorted([await ada.converse() for _ in range(3)])

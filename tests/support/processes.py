@@ -170,9 +170,9 @@ class Processes:
         wait_until(lambda: "ready." in one.said, one.process, seconds=START_SECONDS, what=one.name, log=one.log)
         return one
 
-    def beat(self) -> Process:
+    def beat(self, *, program: Sequence[str] = PROGRAM) -> Process:
         """The clock of periodic tasks. It says nothing when it is ready."""
-        one = Process("beat", [], self.directory, self.environment)
+        one = Process("beat", [], self.directory, self.environment, program)
         self._all.append(one)
         return one
 

@@ -1,0 +1,94 @@
+"""kombu's transport for Redis, with the API's reading of the address, and channels that can always be closed.
+
+Celery finds `Connection` through `AMQP`, and `Transport` through `broker_transport`.
+"""
+
+from __future__ import annotations
+
+from queue import Empty
+from typing import Any, Final
+
+from celery.app import amqp
+from kombu.connection import Connection as KombuConnection
+from kombu.transport import redis as kombu_redis
+from kombu.utils.url import sanitize_url
+from redis.connection import Connection as TcpConnection
+from redis.connection import parse_url
+
+from app.tasks.broker.outage import outage
+
+ERRORS: Final = kombu_redis.Transport.connection_errors + kombu_redis.Transport.channel_errors
+CLOSINGS: Final = 3
+PAUSES: Final = {"interval_start": 0.2, "interval_step": 0.2, "interval_max": 1.0}
+"""Seconds between two attempts to connect. Celery's own grow to 30, which a periodic task would come late by."""
+
+
+class Channel(kombu_redis.Channel):
+    def close(self) -> None:
+        """Give back what was not done, if Redis takes it, and close. Never raises because Redis is away.
+
+        kombu's own gives up where the connection fails first (the answer to a BRPOP, then each message that is given
+        back) and leaves the channel open. It is closed again when its transport is gone already, fails with an
+        AttributeError, and the worker ends: seconds until another is ready, and all periodic tasks wait for it.
+        """
+        for _ in range(CLOSINGS):
+            try:
+                super().close()  # type: ignore[no-untyped-call]
+            except ERRORS as error:
+                outage.failed(error)
+            else:
+                return
+
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        """Take the message off the broker's list of what runs; one that stays on it is delivered again."""
+        try:
+            super().basic_ack(delivery_tag, multiple)  # type: ignore[no-untyped-call]
+        except ERRORS as error:
+            outage.failed(error)
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        read = parse_url(self.connection.client.hostname)  # type: ignore[no-untyped-call]
+        self.connection_class = read.pop("connection_class", TcpConnection)
+        own = super()._connparams(asynchronous=asynchronous)  # type: ignore[no-untyped-call]
+        for name in ("host", "port", "username", "password", "db"):
+            own.pop(name, None)
+        if "path" in read:
+            own = self._filter_tcp_connparams(**own)  # type: ignore[no-untyped-call]
+            own.pop("socket_connect_timeout", None)
+        return {"db": 0, **own, **read}
+
+    def _brpop_read(self, **options: Any) -> Any:
+        try:
+            found = super()._brpop_read(**options)  # type: ignore[no-untyped-call]
+        except Empty:
+            outage.worked()
+            raise
+        outage.worked()
+        return found
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:
+        super()._put(queue, message, **options)  # type: ignore[no-untyped-call]
+        outage.worked()
+
+
+class Transport(kombu_redis.Transport):
+    Channel = Channel
+    # kombu would take the address apart its own way: no sockets, TLS without verification, unknown options dropped.
+    can_parse_url = True
+
+    def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
+        return uri if include_password else sanitize_url(uri, mask)
+
+
+class Connection(KombuConnection):
+    def ensure_connection(self, errback: Any = None, max_retries: Any = None, **options: Any) -> Any:  # noqa: ARG002
+        """Connect, however long it takes; one line in the log instead of one for each attempt."""
+        return super().ensure_connection(_note, max_retries, **{**options, **PAUSES})  # type: ignore[no-untyped-call]
+
+
+class AMQP(amqp.AMQP):
+    Connection = BrokerConnection = Connection
+
+
+def _note(error: BaseException, _: float) -> None:
+    outage.failed(error)
