@@ -158,9 +158,9 @@ async def test_what_was_begun_and_not_finished_goes_on_where_it_stood(
     for _ in range(2):  # and then the worker died; its lease is over by itself
         async with database.transaction() as session:
             assert await renames.tell_next(session, UUID(ada.id))
+    make_celery(place.settings)
     people.tell_people.apply_async()
     await asyncio.sleep(renames.LEASE.total_seconds() + 0.2)
-    make_celery(place.settings)
     people.tell_people.apply_async()
 
     async def done() -> bool:
