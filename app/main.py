@@ -27,19 +27,19 @@ from app.api.messages import MessageController
 from app.api.notifications import NotificationController
 from app.api.options import Options
 from app.api.origins import SharedOrigins
+from app.api.paths import Paths
 from app.api.people import PeopleController
+from app.api.preflights import Preflights
 from app.api.problems import answer
 from app.api.reading import ReadingController
 from app.api.root import RootController
 from app.api.second_factors import SecondFactorController
 from app.db import Session
 from app.realtime import frames, sockets, vocabulary
+from app.server.limits import BODY_BYTES
 from app.settings import Settings, load
 from app.telemetry.requests import RequestLog
 from app.wiring import Runtime
-
-LARGEST_BODY = 256 * 1024
-"""Bytes. The largest honest body is a text of 8,000 characters, each escaped as six or twelve bytes."""
 
 READABLE = ("Idempotency-Replayed", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id")
 """Headers of answers that a page of another origin may read; browsers would hide them."""
@@ -75,6 +75,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
         async with runtime.database.transaction() as session:
             yield session
 
+    cors = SharedOrigins(
+        allow_origins=list(runtime.settings.allowed_origins), expose_headers=list(READABLE), max_age=600
+    )
     app = Litestar(
         [
             Router(
@@ -95,17 +98,16 @@ def create_app(settings: Settings | None = None) -> Litestar:
         plugins=[runtime.bus.plugin],
         lifespan=[runtime.running],
         openapi_config=documents.openapi_config(),
-        cors_config=SharedOrigins(
-            allow_origins=list(runtime.settings.allowed_origins), expose_headers=list(READABLE), max_age=600
-        ),
+        cors_config=cors,
         request_class=StrictRequest,
-        request_max_body_size=LARGEST_BODY,
+        request_max_body_size=BODY_BYTES,
         debug=runtime.settings.debug,
         state=State({"retiring": runtime}),
         logging_config=None,
     )
     # Around everything, unknown paths too: Litestar's own middleware sees known routes only.
-    inner = AllowedHosts(cast("Any", app.asgi_handler), runtime.settings.allowed_hosts)
+    known = Preflights(Paths(cast("Any", app.asgi_handler)), cors.is_origin_allowed)
+    inner = AllowedHosts(known, runtime.settings.allowed_hosts)
     log = RequestLog(Heads(SecurityHeaders(inner, https=runtime.settings.public_url.startswith("https://"))))
     app.asgi_handler = cast("ASGIApp", log)
     app.on_shutdown.append(log.flush)

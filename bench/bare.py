@@ -7,7 +7,7 @@ import sys
 import uvicorn
 from litestar import Litestar, get
 
-from app.cli.serving import KEEP_ALIVE_SECONDS
+from app.server.limits import KEEP_ALIVE_SECONDS
 
 
 @get("/", media_type="application/json")

@@ -19,7 +19,7 @@ from litestar.exceptions import HTTPException
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.domain.errors import Unauthenticated
+from app.domain.errors import NOWHERE, NotFound, Unauthenticated
 from app.domain.users.addresses import client_address, network
 from app.domain.users.callers import Caller
 from app.domain.users.devices import Device
@@ -103,7 +103,9 @@ class Authentication(ASGIMiddleware):
         await next_app(scope, receive, once_admitted)
 
     async def _admit(self, connection: ASGIConnection[Any, Any, Any, Any], opt: Mapping[str, Any]) -> None:
-        if opt.get("public") or connection.scope.get("method") == "OPTIONS":
+        if opt.get("operators") and connection.scope.get("method") == "OPTIONS":
+            await self._hide(connection)
+        elif opt.get("public") or connection.scope.get("method") == "OPTIONS":
             await self._requests.of_network(client_of(connection, self._hops).network)
         else:
             claims = self._tokens.verify(bearer(connection.headers), "access")
@@ -118,6 +120,17 @@ class Authentication(ASGIMiddleware):
                 await self._liveness.ensure_operator(caller)
             connection.scope["user"] = caller
         require_json(connection.headers)
+
+    async def _hide(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        """Raises NotFound unless the caller is an operator."""
+        try:
+            caller = self._tokens.verify(bearer(connection.headers), "access").caller()
+            await self._liveness.ensure(caller)
+        except Unauthenticated:
+            await self._requests.of_network(client_of(connection, self._hops).network)
+            raise NotFound(detail=NOWHERE) from None
+        await self._requests.of_user(str(caller.user))
+        await self._liveness.ensure_operator(caller)
 
     def dependencies(self) -> dict[str, Provide]:
         """What handlers may ask for: `caller`, and `device` for a login."""
@@ -149,12 +162,20 @@ def client_of(connection: ASGIConnection[Any, Any, Any, Any], hops: int) -> Clie
 
 
 def require_json(headers: Headers) -> None:
-    """A body, if there is one and it says what it is, must be JSON."""
+    """A body, if there is one and it says what it is, must be JSON, and not compressed."""
+    if not (headers.get("content-length", "0") != "0" or "transfer-encoding" in headers):
+        return
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise HTTPException(
+            status_code=415,
+            detail="Send the body as it is, without Content-Encoding.",
+            headers={"Accept-Encoding": "identity"},
+        )
     kind = headers.get("content-type")
     if kind is None or kind.partition(";")[0].strip().lower() == "application/json":
         return
-    if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
-        raise HTTPException(status_code=415, detail="Send JSON, and say so: Content-Type: application/json.")
+    raise HTTPException(status_code=415, detail="Send JSON, and say so: Content-Type: application/json.")
 
 
 def _caller(request: Request[Any, Any, Any]) -> Caller:

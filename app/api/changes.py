@@ -28,7 +28,10 @@ class ChangeController(Controller):
         operation_id="listChanges",
         responses=documented("403 not_a_member", "404 not_found", "409 reset"),
         summary="Everything that changed after a position, to be upserted",
-        description="`complete: false`: go on from `position`. After `reset` load the conversation anew.",
+        description=(
+            "`complete: false`: go on from `position`; also where the items are longer than 1 MiB, so that fewer come."
+            " After `reset` load the conversation again."
+        ),
     )
     async def page(
         self,

@@ -10,6 +10,7 @@ from typing import Final
 
 CODES: Final[Mapping[str, str]] = {
     "400 common_password": "This password is one of those everybody tries first.",
+    "400 foreign_origin": "Pages of this origin may not call the API (see ALLOWED_ORIGINS).",
     "400 invalid": "The request is not valid.",
     "400 invalid_cursor": "This cursor does not belong to this list.",
     "400 invalid_limit": "limit is a number from 1 to 500.",
@@ -45,6 +46,7 @@ CODES: Final[Mapping[str, str]] = {
     "404 unknown_policy": "There is no such policy; there are messages, user, requests, address.",
     "404 unknown_user": "There is no such person.",
     "405 method_not_allowed": "This path does not know that method; `Allow` lists what it knows.",
+    "408 request_timeout": "The request did not come to its end in time.",
     "409 account_closed": "This account is closed.",
     "409 already_admin": "This person is an admin already.",
     "409 already_canceled": "This broadcast is canceled already.",
@@ -66,10 +68,13 @@ CODES: Final[Mapping[str, str]] = {
     "409 too_many_conversations": "Nobody is in more than 5,000 conversations.",
     "409 too_many_exceptions": "At most 10,000 exceptions: change the policy itself, or take some back.",
     "413 too_large": "The body is larger than this accepts.",
+    "414 url_too_long": "The address is longer than 8,192 bytes.",
     "415 unsupported_media_type": "Send JSON, and say so: Content-Type: application/json.",
     "422 idempotency_mismatch": "This client_id was first used with another body.",
     "429 throttled": "Too many requests for the policy 'requests': wait 12 s.",
+    "431 head_too_large": "The headers are more than 100, or larger than 32,768 bytes.",
     "500 internal": "Something went wrong here. It is logged; trying again may or may not help.",
+    "501 unknown_transfer_coding": "The only Transfer-Encoding this server knows is chunked.",
     "503 broker_unavailable": "The broker of the queues is away: try again.",
     "503 busy": "This is busy for the moment: try again.",
     "503 database_unavailable": "The database is away: try again.",
@@ -77,6 +82,7 @@ CODES: Final[Mapping[str, str]] = {
         "The database did not confirm this: it may be stored or not. Try again with the same client_id to learn which."
     ),
     "503 overloaded": "Too much is waiting to be done: try again.",
+    "503 too_many_connections": "There are too many connections: close some, and try again.",
     "503 unavailable": "Something this needs is away for the moment: try again.",
 }
 

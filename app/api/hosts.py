@@ -41,6 +41,8 @@ class AllowedHosts:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
+            # Refused before it is accepted, browsers would not see the code.
+            await send({"type": "websocket.accept"})
             await send({"type": "websocket.close", "code": 4403})
         else:
             headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(REFUSAL))]

@@ -118,7 +118,10 @@ class MessageController(Controller):
         opt=ADMITTED_LATER,
         operation_id="listMessages",
         summary="A page of messages: the newest, or before, after or around a seq",
-        description="`has_more` is of the direction asked.",
+        description=(
+            "`has_more` is of the direction asked. A page holds at most 1 MiB of messages: where those asked for are"
+            " longer, it has fewer items, the nearest to where it begins, and `has_more` is true."
+        ),
         responses={
             200: ResponseSpec(MessagePage, description="Ascending by seq."),
             **documented("400 invalid_limit", "400 invalid_page", *OF_MEMBERS),

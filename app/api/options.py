@@ -20,8 +20,8 @@ class Options(ASGIMiddleware):
         if scope.get("method") != "OPTIONS":
             await next_app(scope, receive, send)
             return
-        path = scope["path_template"]
+        path = scope["path_template"]  # as `path_format` has it, parameters without their types
         routes = [route for route in scope["litestar_app"].routes if isinstance(route, HTTPRoute)]
-        methods = {str(method) for route in routes if route.path == path for method in route.methods}
+        methods = {str(method) for route in routes if route.path_format == path for method in route.methods}
         answer = ASGIResponse(status_code=204, headers={"Allow": allow(methods)})
         await answer(scope, receive, send)

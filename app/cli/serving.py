@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import structlog
 
 from app.cli.verbs import Verbs, load_beside, refused
+from app.server.limits import KEEP_ALIVE_SECONDS
 from app.settings import Settings, SettingsRefused, load
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ log = structlog.get_logger(__name__)
 
 GRACE_SECONDS: Final = 12  # from SIGTERM to the last request's end; the whole stop has 20
 NOTICE_SECONDS: Final = 1.0  # of it, for balancers to find out
-KEEP_ALIVE_SECONDS: Final = 75  # longer than proxies in front keep theirs, so that they never write into a closing one
 LARGEST_FRAME: Final = 128 * 1024
 ANEW_SECONDS: Final = 2.0
 FLOWER_PORT: Final = 5555
@@ -73,12 +73,14 @@ def api(asked: argparse.Namespace) -> int:
             port=settings.port,
             workers=settings.web_concurrency,
             loop="uvloop",
-            http="app.server.http_protocol:RequestProtocol",  # httptools, with a deadline for heads
+            http="app.server.http_protocol:RequestProtocol",  # httptools, bounded
             ws="app.server.websocket_protocol:SocketProtocol",  # sansio, and what ASGI has no words for
             ws_per_message_deflate=False,
             ws_max_size=LARGEST_FRAME,
             timeout_graceful_shutdown=asked.grace,
             notice=min(asked.notice, asked.grace),
+            # Behind proxies all clients have the proxies' addresses.
+            per_address=None if settings.trusted_proxy_hops else settings.connections_per_address,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             access_log=False,  # it would log the sockets' query strings, tokens in them
             log_config=None,

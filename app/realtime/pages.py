@@ -69,7 +69,8 @@ class Pages:
                 return page
             head = await self._access.ask(conversation, caller)
         span = span_of(ask, head.last_seq)
-        return assemble(await self._messages(head, span), head.position, has_more=span.has_more)
+        found, whole = await self._messages(head, span)
+        return assemble(found, head.position, has_more=span.has_more or not whole)
 
     async def _known(self, head: Head, ask: Ask, admission: Awaitable[None]) -> bytes | None:
         """The page, if the cache proves it and knows of nothing newer: what another process committed and cached
@@ -88,19 +89,21 @@ class Pages:
         _HITS.inc()
         return assemble(found, head.position, has_more=span.has_more)
 
-    async def _messages(self, head: Head, span: Span) -> bytes:
+    async def _messages(self, head: Head, span: Span) -> tuple[bytes, bool]:
+        """The messages of `span`, and whether they are all of it."""
         if span.high < span.low:
-            return b""
+            return b"", True
         if self._is_kept(head, span):
             found = await self._proofs.call(Wanted(head.conversation, span.low, span.high, head.edited_position))
             if not isinstance(found, Missed):
                 _HITS.inc()
-                return found
+                return found, True
             _MISSES[found.why].inc()
             if found.rebuild:
                 self._rebuild(head.conversation)
         async with self._database.look() as reader:
-            return b",".join([data for _, _, data in await read_span(reader, head.conversation, span)])
+            entries = await read_span(reader, head.conversation, span)
+        return b",".join([data for _, _, data in entries]), len(entries) > span.high - span.low
 
     def _is_kept(self, head: Head, span: Span) -> bool:
         return span.high >= span.low > head.last_seq - self._cache.most

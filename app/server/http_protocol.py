@@ -1,52 +1,291 @@
-"""uvicorn's HTTP protocol, and a deadline for the head of a request. uvicorn receives it as its `http`.
+"""uvicorn's HTTP protocol, bounded: no client freezes or fills a process. uvicorn receives it as its `http`.
 
-A head that does not come in time ends its connection: an open port is no place to wait in.
+Everything that a client makes us keep has a bound (see `limits`), and so has everything that we wait for: a
+connection is always in one state, and each state has a deadline. Bytes that bring a request no further (empty lines,
+trailers, extensions of chunks) count like a head's. A refused client gets a problem, and its connection ends.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import logging
+from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from prometheus_client import Counter
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-HANDSHAKE_SECONDS = 10.0
-"""How long the head of a request may take to come, an unfinished handshake's too."""
+from app.server import limits
+from app.server.refusals import ANSWERS, Refused
+from app.server.server import Config
+
+PIECE_BYTES: Final = 16 * 1024
+"""As much is parsed before the bounds are looked at: most requests are smaller."""
+
+SHUTDOWN_SECONDS: Final = 2.0
+
+REFUSED = Counter("chat_http_refused", "Requests and connections refused by the HTTP protocol, by why.", ["why"])
+
+_errors_only = logging.getLogger("uvicorn.error.requests")
+_errors_only.setLevel(logging.ERROR)
+# Its warnings are about clients, who could fill the log with them: REFUSED counts those.
 
 
 class RequestProtocol(HttpToolsProtocol):
-    """HTTP, whose requests' heads have a deadline. Once the head is there, the application's own deadlines hold."""
+    """One connection, until it is a WebSocket's."""
+
+    config: Config
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._reading_head = True
+        self.logger = _errors_only
+        self._peers = self.config.peers
+        self._reading: str | None = "head"
+        self._number = 0  # of the request that is read
+        self._head_bytes = self._fields = self._body_bytes = self._idle_bytes = 0
+        self._answering: RequestResponseCycle | None = None
+        self._over = False  # nothing more is read here
+        self._lingers = self._is_counted = False
+        self._watched: tuple[str | None, int] = (None, 0)
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        self._end: asyncio.TimerHandle | None = None
+
+    # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._watch_head()
+        self._is_counted = True
+        if self._peers.enter(self._address):
+            self._watch()
+        else:
+            self._refuse("503 too_many_connections")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._reading_head = False
-        self._watch_head()
+        self._over = True
+        self._forget()
+        for timer in (self._end, self._unread):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
+    def handle_websocket_upgrade(self) -> None:
+        self._over = True
+        self._forget()
+        super().handle_websocket_upgrade()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client may close its half and wait for its answers: True keeps ours open for them."""
+        last: RequestResponseCycle | None = self.cycle
+        if last is None or last.response_complete or self._reading == "body":
+            return False
+        last.keep_alive = False
+        return True
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self.transport.is_closing():
+            self._end_within(SHUTDOWN_SECONDS)
+
+    # What is read
+
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch_head()
+        for start in range(0, len(data), PIECE_BYTES):
+            if self._over:
+                return
+            self._read(data if len(data) <= PIECE_BYTES else data[start : start + PIECE_BYTES])
+        if not self._over:
+            self._watch()
+
+    def _read(self, piece: bytes) -> None:
+        self._idle_bytes += len(piece)
+        try:
+            self.parser.feed_data(piece)
+            if self._idle_bytes > limits.HEAD_BYTES + PIECE_BYTES:
+                raise Refused("431 head_too_large")
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+        except httptools.HttpParserError as error:
+            cause = error.__context__ or error.__cause__
+            self._refuse(cause.name if isinstance(cause, Refused) else "400 malformed")
+        except Refused as refused:
+            self._refuse(refused.name)
 
     def on_message_begin(self) -> None:
-        self._reading_head = True
+        if len(self.pipeline) >= limits.PIPELINED:
+            raise Refused("400 malformed")
+        self._unset_keepalive_if_required()
+        self._reading = "head"
+        self._number += 1
+        self._head_bytes = self._fields = self._body_bytes = self._idle_bytes = 0
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > limits.URL_BYTES:
+            raise Refused("414 url_too_long")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields += 1
+        self._head_bytes += len(name) + len(value) + 4
+        if self._fields > limits.HEAD_FIELDS or self._head_bytes + len(self.url) > limits.HEAD_BYTES:
+            raise Refused("431 head_too_large")
+        # What comes behind a body are trailers: nobody here reads any.
+        if self._reading == "head":
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        self._reading_head = False
+        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and codings != [b"chunked"]:
+            raise Refused("501 unknown_transfer_coding")
+        self._reading = "body"
         super().on_headers_complete()
 
-    def _watch_head(self) -> None:
-        # Most heads come in one piece: they never see a timer.
-        if not self._reading_head and self._deadline is not None:
+    def on_body(self, body: bytes) -> None:
+        self._idle_bytes = 0
+        self._body_bytes += len(body)
+        # Below it the application refuses what it does not want; beyond it nobody reads on.
+        if self._body_bytes > limits.BODY_BYTES and self.cycle.response_complete:
+            raise Refused("413 too_large")
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._reading = None
+        self._idle_bytes = 0
+        super().on_message_complete()
+
+    # What is answered
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._end_once_taken()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._end_once_taken()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reader(self.transport.get_write_buffer_size())
+        self._peers.stopped_reading(self.transport)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._peers.reads_again(self.transport)
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _watch_reader(self, left: int) -> None:
+        def look() -> None:
+            still = self.transport.get_write_buffer_size()
+            if left - still < limits.UNREAD_STEP:
+                REFUSED.labels("unread").inc()
+                self.transport.abort()
+            else:
+                self._watch_reader(still)
+
+        self._unread = self.loop.call_later(limits.UNREAD_SECONDS, look)
+
+    # What is refused
+
+    def _refuse(self, name: str) -> None:
+        """Read no more. What was asked before the mistake is answered; then comes this, and the end."""
+        REFUSED.labels(name[4:]).inc()
+        self._over = True
+        self._unwatch()
+        self._unset_keepalive_if_required()
+        self.flow.resume_reading()  # what still comes is thrown away
+        if self._reading == "body":
+            self._drop_what_is_read()
+        last = self.pipeline[0][0] if self.pipeline else self._answering
+        if last is not None and not last.response_complete and not last.disconnected:
+            last.keep_alive = False
+        elif last is not None and last.disconnected and last.response_started:
+            self.transport.abort()
+        else:
+            # A body that came too late for its own answer gets no second one.
+            self._part(b"" if self._reading == "body" and self.cycle.response_complete else ANSWERS[name])
+
+    def _drop_what_is_read(self) -> None:
+        """The request whose body did not come: whether it waits for its turn or for the rest of its body."""
+        if self.pipeline:
+            self.pipeline.popleft()
+        elif not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+    def _part(self, answer: bytes) -> None:
+        """Write, and give the client time to read it before the kernel forgets it."""
+        if self.transport.is_closing():
+            return
+        if not self._peers.linger():
+            self.transport.abort()
+            return
+        self._lingers = True
+        self.transport.write(answer)
+        self.transport.write_eof()
+        self._end_within(limits.LINGER_SECONDS)
+
+    # Deadlines
+
+    @property
+    def _address(self) -> str | None:
+        return self.client[0] if self.client else None
+
+    def _watch(self) -> None:
+        """The deadline of the state that we are in. Most requests come in one piece: they never see a timer."""
+        state = (self._reading, self._number)
+        if state == self._watched:
+            return
+        self._unwatch()
+        self._watched = state
+        if self._reading is not None:
+            patience = limits.HEAD_SECONDS if self._reading == "head" else limits.BODY_SECONDS
+            self._deadline = self.loop.call_later(patience, self._too_late)
+
+    def _too_late(self) -> None:
+        if self._number or self._idle_bytes:
+            self._refuse("408 request_timeout")
+        else:
+            REFUSED.labels("silent").inc()
+            self.transport.abort()
+
+    def _unwatch(self) -> None:
+        self._watched = (None, self._number)
+        if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        elif self._reading_head and self._deadline is None:
-            self._deadline = self.loop.call_later(HANDSHAKE_SECONDS, self.transport.abort)
+
+    def _end_once_taken(self) -> None:
+        """For the last bytes of an answer, which are too few for `pause_writing`; before, `_watch_reader` watches."""
+
+        def look() -> None:
+            if self.flow.write_paused:
+                self._end_once_taken()
+            else:
+                self.transport.abort()
+
+        self._end = self.loop.call_later(limits.UNREAD_SECONDS, look)
+
+    def _end_within(self, seconds: float) -> None:
+        """`close()` waits for what a client may never take."""
+        if self._end is None:
+            self._end = self.loop.call_later(seconds, self.transport.abort)
+
+    def _forget(self) -> None:
+        """This connection is over, or a socket's from now on."""
+        self._unwatch()
+        self._peers.reads_again(self.transport)
+        if self._is_counted:
+            self._is_counted = False
+            self._peers.leave(self._address)
+        if self._lingers:
+            self._lingers = False
+            self._peers.lingered()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import socket
 import time
 from types import FrameType
@@ -17,6 +18,9 @@ from typing import Any, Final, Protocol
 
 import uvicorn
 from uvicorn.supervisors import multiprocess
+
+from app.server.limits import FILES_KEPT, MOST_FILES
+from app.server.peers import Peers
 
 STARTUP_FAILED: Final = 3
 log = logging.getLogger(__name__)
@@ -60,11 +64,12 @@ class Server(uvicorn.Server):
 
 
 class Config(uvicorn.Config):
-    """`notice` is in seconds."""
+    """`notice` is in seconds; `per_address` is how many connections one network address may have, None: any number."""
 
-    def __init__(self, app: str, *, notice: float, **options: Any) -> None:
+    def __init__(self, app: Any, *, notice: float = 0.0, per_address: int | None = None, **options: Any) -> None:
         super().__init__(app, **options)
         self.notice = notice
+        self.peers = Peers(most=_open_files() - FILES_KEPT, most_each=per_address)
 
 
 class Worker(multiprocess.Process):
@@ -88,3 +93,13 @@ def run(config: Config) -> int:
     server = Server(config)
     server.run()
     return 0 if server.started else STARTUP_FAILED
+
+
+def _open_files() -> int:
+    """How many files this process may open, once it has raised that as far as it may and needs to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        return most
+    return soft if soft != resource.RLIM_INFINITY else MOST_FILES

@@ -25,6 +25,7 @@ from app.realtime.connections import TOO_MANY, TOO_SLOW
 from app.realtime.wires import EXTENSION
 from app.server.frame_parser import FrameParser
 from app.server.line import Line
+from app.server.server import Config
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +61,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     conn: FrameParser
     counts_frames = True
+    config: Config
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -114,6 +116,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
+        # As it was counted before the upgrade, so it fits.
+        self.config.peers.enter(self.client[0] if self.client else None)
         self.write = self.transport.write
         peer = transport.get_extra_info("socket")
         if peer is not None:
@@ -227,6 +231,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.takes_more = False
         self._abort_after(None)
+        self.config.peers.leave(self.client[0] if self.client else None)
         super().connection_lost(exc)
         self.write, self.on_writable = _refuse, _nothing
 

@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 
 import pytest
-import uvicorn
 from litestar import Litestar
 
 from app.domain.users.callers import Caller
 from app.realtime.frames import LARGEST_FRAME
 from app.server.http_protocol import RequestProtocol
+from app.server.server import Config
 from app.server.websocket_protocol import SocketProtocol
 from app.settings import Settings
 from tests.costs.conftest import Chat, chatting
@@ -39,7 +39,7 @@ REQUEST = (
 async def listening(app: Litestar) -> AsyncIterator[int]:
     """Serve `app`, whose life is led elsewhere, as the product does; the port."""
     with sockets.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(
+        config = Config(
             app,
             http=RequestProtocol,
             ws=SocketProtocol,

@@ -37,6 +37,7 @@ from app.realtime.live import Live
 from app.realtime.throttles import Throttles
 from app.realtime.writer import Writer
 from app.server.http_protocol import RequestProtocol
+from app.server.server import Config
 from app.server.websocket_protocol import SocketProtocol
 
 __all__ = ["Listener", "Node", "tables"]
@@ -164,7 +165,7 @@ class Node:
         app = Litestar([self.live.route()], plugins=[self.bus.plugin], openapi_config=None, logging_config=None)
         listening = sockets.create_server(("127.0.0.1", 0))
         self.port = listening.getsockname()[1]
-        config = uvicorn.Config(
+        config = Config(
             app,
             http=RequestProtocol,
             ws=self.server,

@@ -21,6 +21,7 @@ from app.api.authentication import PUBLIC
 from app.api.documents.asyncapi import Vocabulary
 from app.api.documents.description import described
 from app.api.documents.socket import socket_pages
+from app.api.paths import DOCUMENTS
 
 __all__ = ["Vocabulary", "assets", "described", "openapi_config", "socket_pages"]
 
@@ -68,8 +69,8 @@ def openapi_config() -> OpenAPIConfig:
         version=version("chat-backend"),
         summary="A chat backend: conversations as logs, over REST and WebSocket.",
         description=DESCRIPTION,
-        # The library's own routes answer unknown paths below theirs with HTML: they go where nobody looks.
-        path="/docs/raw",
+        # The library's own routes answer unknown paths below theirs with HTML: these are closed.
+        path=DOCUMENTS,
         render_plugins=[JsonRenderPlugin()],
         components=Components(
             security_schemes={

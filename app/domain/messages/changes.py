@@ -24,6 +24,7 @@ from app.domain.conversations.facts import (
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.messages.models import MessageRow
+from app.domain.messages.pages import PAGE_BYTES
 from app.domain.messages.reading import MESSAGE_COLUMNS, as_message, messages
 from app.domain.rows import AnyRow
 from app.domain.views import Change, ChangePage, ConversationFacts, Member, Message
@@ -104,8 +105,12 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-async def changes_after(session: AsyncSession, conversation: UUID, after: int, limit: int = 50) -> Changes:
+async def changes_after(
+    session: AsyncSession, conversation: UUID, after: int, limit: int = 50, *, most_bytes: int | None = None
+) -> Changes:
     """At most `limit` changes with a position above `after`, each following on the one before (`prev`).
+
+    With `most_bytes`, no more than fit into it as JSON, but one at least.
 
     Whoever asks for a person passes the door first; a deleted conversation still tells that it is deleted.
 
@@ -126,8 +131,14 @@ async def changes_after(session: AsyncSession, conversation: UUID, after: int, l
     items: list[events.Change] = []
     views: list[Message | Member | ConversationFacts] = []
     prev = after
+    left = most_bytes
     for row in changed[:limit]:
         kind, view, subject = _read(row, after)
+        data = _encode(view)
+        if left is not None:
+            if items and len(data) > left:
+                break
+            left -= len(data)
         views.append(view)
         items.append(
             events.Change(
@@ -135,7 +146,7 @@ async def changes_after(session: AsyncSession, conversation: UUID, after: int, l
                 conversation=conversation,
                 position=row.changed_position,
                 prev=prev,
-                data=_encode(view),
+                data=data,
                 last_seq=row.conversation_last_seq,
                 seq=view.seq if isinstance(view, Message) else 0,
                 edited=row.conversation_edited_position,
@@ -144,7 +155,7 @@ async def changes_after(session: AsyncSession, conversation: UUID, after: int, l
             )
         )
         prev = row.changed_position
-    complete = len(changed) <= limit
+    complete = len(changed) == len(items)
     return Changes(items=items, views=views, position=current if complete else prev, complete=complete)
 
 
@@ -156,7 +167,7 @@ async def changes_for(
     Raises: as changes_after, and Forbidden as the door says.
     """
     await open_door(session, conversation, user)
-    return (await changes_after(session, conversation, after, limit)).page()
+    return (await changes_after(session, conversation, after, limit, most_bytes=PAGE_BYTES)).page()
 
 
 async def changes_of_many(

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.models import Conversation
@@ -17,6 +18,9 @@ from app.domain.rows import Reader
 
 LARGEST_PAGE = 500
 USUAL_PAGE = 50
+PAGE_BYTES = 1024 * 1024
+"""Of a page's messages as JSON. 500 of the longest would be 24 MB, held until their reader has taken them all. What
+the cache keeps of a conversation is half of it."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -34,11 +38,15 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class Span(msgspec.Struct, frozen=True):
-    """The seqs of a page, `low … high` inclusive (empty when high < low), and whether more follow in its direction."""
+    """The seqs of a page, `low … high` inclusive (empty when high < low), and whether more follow in its direction.
+
+    `anchor` is the seq it begins from: one that stays when not all of them fit into `PAGE_BYTES`.
+    """
 
     low: int
     high: int
     has_more: bool
+    anchor: int | None = None
 
 
 def span_of(ask: Ask, last_seq: int) -> Span:
@@ -57,25 +65,60 @@ def span_of(ask: Ask, last_seq: int) -> Span:
     if ask.after is not None:
         low = ask.after + 1
         high = min(low + ask.limit - 1, last_seq)
-        return Span(low, high, has_more=high < last_seq and low <= last_seq)
+        return Span(low, high, has_more=high < last_seq and low <= last_seq, anchor=low)
     if ask.around is not None:
         low = max(min(ask.around, last_seq) - ask.limit // 2, 1)
         high = min(low + ask.limit - 1, last_seq)
         low = max(high - ask.limit + 1, 1)
-        return Span(low, high, has_more=low > 1 or high < last_seq)
+        return Span(low, high, has_more=low > 1 or high < last_seq, anchor=ask.around)
     high = last_seq if ask.before is None else min(ask.before - 1, last_seq)
     low = max(high - ask.limit + 1, 1)
     return Span(low, high, has_more=low > 1 and high >= 1)
 
 
 async def read_span(reader: Reader, conversation: UUID, span: Span) -> list[Entry]:
-    """The messages of `span`, ascending."""
-    rows = await reader.execute(
-        messages()
+    """The messages of `span`, ascending: all, or as many around its anchor as `PAGE_BYTES` hold, and that one."""
+    query = messages().where(MessageRow.conversation_id == conversation, MessageRow.seq.between(span.low, span.high))
+    if span.high - span.low >= USUAL_PAGE:
+        query = query.where(MessageRow.seq.in_(_fitting(conversation, span)))
+    rows = await reader.execute(query.order_by(MessageRow.seq))
+    return fitted([_entry(row) for row in rows], _anchor(span))
+
+
+def fitted(entries: list[Entry], anchor: int) -> list[Entry]:
+    """Those around the seq `anchor` whose JSON is no longer than `PAGE_BYTES`, that one whatever its length."""
+    sizes = [len(data) for _, _, data in entries]
+    left = PAGE_BYTES - sum(sizes)
+    if left >= 0 or not entries:
+        return entries
+    low = high = min(max(anchor - entries[0][0], 0), len(entries) - 1)
+    left = PAGE_BYTES - sizes[low]
+    grows = True
+    while grows:
+        grows = False
+        if high + 1 < len(sizes) and sizes[high + 1] <= left:
+            high, left, grows = high + 1, left - sizes[high + 1], True
+        if low > 0 and sizes[low - 1] <= left:
+            low, left, grows = low - 1, left - sizes[low - 1], True
+    return entries[low : high + 1]
+
+
+def _fitting(conversation: UUID, span: Span) -> Select[tuple[int]]:
+    """The seqs that could fit by the length of their texts alone, so that the others are not even read."""
+    length = func.octet_length(func.coalesce(MessageRow.text, ""))
+    sized = (
+        select(
+            MessageRow.seq.label("seq"),
+            func.sum(length).over(order_by=func.abs(MessageRow.seq - _anchor(span))).label("bytes"),
+        )
         .where(MessageRow.conversation_id == conversation, MessageRow.seq.between(span.low, span.high))
-        .order_by(MessageRow.seq)
+        .subquery()
     )
-    return [_entry(row) for row in rows]
+    return select(sized.c.seq).where(or_(sized.c.bytes <= PAGE_BYTES, sized.c.seq == _anchor(span)))
+
+
+def _anchor(span: Span) -> int:
+    return span.high if span.anchor is None else min(max(span.anchor, span.low), span.high)
 
 
 async def newest(session: AsyncSession, conversation: UUID, count: int) -> tuple[int, list[Entry]]:
