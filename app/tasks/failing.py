@@ -6,6 +6,7 @@ process. Neither may be ended by it: what cannot be noted is logged.
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Sequence
 from functools import partial
@@ -18,6 +19,7 @@ import structlog
 from celery import signals
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 
+from app.domain.errors import ChatError
 from app.domain.work import failed
 from app.domain.work.failed import Failure
 from app.tasks import counts
@@ -50,7 +52,8 @@ def _failed(
             error=error,
             worker=str(request.hostname or ""),
             attempts=(request.retries or 0) + 1,
-        )
+        ),
+        expected=isinstance(exception, ChatError),
     )
     counts.alert(sender.app, sender.name)
 
@@ -71,7 +74,8 @@ def _refused(sender: Any = None, message: Any = None, exc: BaseException | None 
     counts.alert(sender.app, name)
 
 
-def _note(failure: Failure) -> None:
+def _note(failure: Failure, *, expected: bool = False) -> None:
+    """`expected`: something was away; that is a warning, and no event of Sentry's."""
     fields = {"failed_task": failure.task, "reason": failure.reason, "error": failure.error}
     try:
         noted = workshop.run_aside(partial(_write, failure))
@@ -79,7 +83,7 @@ def _note(failure: Failure) -> None:
         # A worker goes on, whatever is away.
         log.exception("failed_task_not_noted", **fields)
     else:
-        log.error("task_failed", **fields, noted=noted)
+        log.log(logging.WARNING if expected else logging.ERROR, "task_failed", **fields, noted=noted)
 
 
 async def _write(failure: Failure, tools: Tools) -> bool:

@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 from celery import Task
 from celery.exceptions import SoftTimeLimitExceeded
 
+from app.domain.errors import ChatError
+
 RETRIES = 5
 
 
@@ -19,6 +21,8 @@ class Job(Task):
     """Tried again with growing pauses; then it is in the list of failed tasks."""
 
     abstract = True
+    # Refusals and outages: Celery notes them in a line, without a traceback.
+    throws: ClassVar[tuple[type[Exception], ...]] = (ChatError,)
     autoretry_for: ClassVar[tuple[type[Exception], ...]] = (Exception,)
     dont_autoretry_for: ClassVar[tuple[type[Exception], ...]] = (SoftTimeLimitExceeded,)
     max_retries = RETRIES

@@ -20,6 +20,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 
 from app.settings import Settings
+from app.telemetry.expected import without_tracebacks
 from app.telemetry.redaction import redacted_field
 
 FILE_BYTES: Final = 10_000_000
@@ -47,6 +48,7 @@ def configure(settings: Settings, *, process: str) -> None:
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
+        without_tracebacks,
         structlog.processors.format_exc_info,
         structlog.processors.UnicodeDecoder(),
     ]

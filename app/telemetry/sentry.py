@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import sentry_sdk
+from sentry_sdk.integrations import Integration
 from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import Transport
 
 from app.settings import Settings
+from app.telemetry.expected import EXPECTED, is_clients_fault, is_expected
 from app.telemetry.redaction import redacted
 
 SAMPLED: Final = 0.01
@@ -58,7 +60,7 @@ def start(settings: Settings, *, process: str, transport: type[Transport] | Tran
         dsn=settings.sentry_dsn,
         environment=settings.environment,
         transport=transport,
-        integrations=[LoggingIntegration(level=logging.INFO, event_level=logging.ERROR)],
+        integrations=[_requests(), LoggingIntegration(level=logging.INFO, event_level=logging.ERROR)],
         max_request_body_size="never",
         data_collection={
             "user_info": False,
@@ -73,7 +75,7 @@ def start(settings: Settings, *, process: str, transport: type[Transport] | Tran
             "stack_frame_variables": False,
         },
         traces_sampler=_rate,
-        before_send=_event,
+        before_send=_error,
         before_send_transaction=_event,
         before_breadcrumb=_breadcrumb,
         shutdown_timeout=2,
@@ -85,6 +87,36 @@ def _rate(context: Mapping[str, Any]) -> float:
     """A socket would be one transaction without an end, holding every span of its life."""
     scope = context.get("asgi_scope") or {}
     return 0.0 if scope.get("type") == "websocket" else SAMPLED
+
+
+def _requests() -> Integration:
+    """The SDK's integration for Litestar, which would build an event, stack and all, for every 401: of a refusal it
+    hears nothing."""
+    # Not at the top: it brings Litestar, which a worker without Sentry does not need.
+    from sentry_sdk.integrations import litestar
+
+    class Requests(litestar.LitestarIntegration):
+        @staticmethod
+        def setup_once() -> None:
+            litestar.LitestarIntegration.setup_once()
+            report = litestar.exception_handler
+
+            def unless_refused(exc: Exception, scope: Any) -> None:
+                if not is_clients_fault(exc):
+                    report(exc, scope)
+
+            litestar.exception_handler = unless_refused
+
+    return Requests()
+
+
+def _error(event: Any, hint: Mapping[str, Any]) -> Any:
+    """Nothing of a refusal, from wherever it comes; else what may leave."""
+    words = getattr(hint.get("log_record"), "msg", None)
+    error = (hint.get("exc_info") or (None, None))[1]
+    if is_expected(error) or (isinstance(words, dict) and words.get(EXPECTED)):
+        return None
+    return _event(event, hint)
 
 
 def _event(event: Any, hint: Mapping[str, Any]) -> Any:

@@ -10,15 +10,22 @@ from uuid import uuid4
 import msgspec
 import pytest
 import sentry_sdk
-from litestar import Litestar, post
+import structlog
+from litestar import Litestar, get, post
+from litestar.exceptions import WebSocketDisconnect
 from litestar.params import JSONBody
 from litestar.testing import TestClient
 from sentry_sdk.envelope import Envelope
+from sentry_sdk.integrations import litestar as litestar_integration
 from sentry_sdk.transport import Transport
 from sqlalchemy import create_engine, text
 
+from app.domain.errors import NotFound, Unauthenticated, Unavailable
+from app.domain.rates import Rate
 from app.settings import Settings
+from app.telemetry import logging as log_configuration
 from app.telemetry import sentry
+from tests.support.web import API, running
 
 # Made up anew in each run: the lines of source that Sentry shows around an error must not contain them.
 WORD = {name: f"canary{uuid4().hex}" for name in ("text", "password", "token", "query", "cookie", "email")}
@@ -38,6 +45,12 @@ class Captured(Transport):
         sentry_sdk.flush(2)
         return b"\n".join(envelope.serialize() for envelope in self.envelopes).decode()
 
+    def events(self) -> list[Any]:
+        """What would be shown as errors."""
+        sentry_sdk.flush(2)
+        items = [item for envelope in self.envelopes for item in envelope.items if item.type == "event"]
+        return [item.get_event() for item in items]
+
 
 @pytest.fixture
 def captured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Captured]:
@@ -48,6 +61,18 @@ def captured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Captured]:
     yield transport
     sentry_sdk.get_client().close(timeout=1)
     sentry_sdk.init()
+
+
+@pytest.fixture
+def own_log() -> Iterator[None]:
+    """A log of the test's own, taken back afterwards."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
 
 
 def test_without_a_dsn_nothing_is_started() -> None:
@@ -105,6 +130,91 @@ def test_a_failed_task_carries_no_arguments(captured: Captured) -> None:
     sent = captured.everything()
     assert "RuntimeError" in sent
     assert WORD["text"] not in sent
+
+
+async def test_what_strangers_are_refused_is_no_event(
+    captured: Captured, settings: Settings, empty_redis_url: str
+) -> None:
+    """Else anyone spends the quota, and hides what is broken."""
+    async with running(settings, throttle_address=Rate(6, 60)) as api:
+        headers = {"Authorization": "Bearer no.such.token", "Content-Type": "application/json"}
+        answers = [
+            await api.get(f"{API}/me/", headers=headers),
+            await api.get(f"{API}/nowhere/"),
+            await api.put("/livez"),
+            await api.post(f"{API}/login/", content=b'{"email": "\xff"}', headers=headers),
+            await api.post(f"{API}/login/", content=b"[" * 5_000, headers=headers),
+            await api.post(f"{API}/login/", content=b"{}", headers=headers),
+            await api.post(f"{API}/login/", json={"email": "no@example.org", "password": "wrong password"}),
+            *[await api.post(f"{API}/verify/", json={"token": "x"}) for _ in range(4)],
+        ]
+    assert {answer.status_code for answer in answers} == {400, 401, 404, 405, 429}
+    assert captured.events() == []
+
+
+def test_of_a_refused_request_not_even_a_stack_is_read(captured: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[object] = []
+    monkeypatch.setattr(litestar_integration, "event_from_exception", lambda *error, **_: built.append(error))
+
+    @get("/", sync_to_thread=False)
+    def refuse() -> None:
+        raise Unauthenticated
+
+    with TestClient(Litestar([refuse], logging_config=None), raise_server_exceptions=False) as client:
+        client.get("/")
+    assert built == []
+
+
+def test_a_refusal_that_is_logged_is_a_line_and_no_event(
+    captured: Captured, capsys: pytest.CaptureFixture[str], own_log: None
+) -> None:
+    log_configuration.configure(Settings(environment="production"), process="api")
+    for error in (Unavailable(), ExceptionGroup("two", [NotFound(), Unavailable()]), WebSocketDisconnect(detail="")):
+        try:
+            raise error
+        except Exception:
+            structlog.get_logger("app.realtime").exception("repair_failed")
+            logging.getLogger("library").exception("failed")
+    said = capsys.readouterr().out
+    assert "Traceback" not in said
+    assert said.count('"level":"warning"') == 6
+    assert '"error":"unavailable"' in said
+    assert '"type":"event"' not in captured.everything()
+    try:
+        raise KeyError("ours")
+    except KeyError:
+        structlog.get_logger("app.realtime").exception("repair_failed")
+    assert "Traceback" in capsys.readouterr().out
+    assert "repair_failed" in captured.everything()
+
+
+def test_a_task_that_meets_an_outage_is_no_event_and_no_traceback(
+    captured: Captured, capsys: pytest.CaptureFixture[str], own_log: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from celery import Celery
+
+    from app.tasks import counts, failing
+    from app.tasks.trying import Round
+
+    noted: list[bool] = []
+    monkeypatch.setattr(failing, "_note", lambda _failure, *, expected: noted.append(expected))
+    monkeypatch.setattr(counts, "alert", lambda *_: None)
+    log_configuration.configure(Settings(environment="production"), process="worker")
+    application = Celery("test", broker="memory://", set_as_current=False, task_cls=Round)
+    application.conf.task_always_eager = True
+
+    @application.task(name="chat.test.away")  # type: ignore[untyped-decorator]
+    def away() -> None:
+        raise Unavailable
+
+    away.apply()
+    assert noted == [True]
+    # What counts tasks has no Redis here, and says so.
+    lines = capsys.readouterr().out.splitlines()
+    said = [line for line in lines if "Unavailable" in line and "celery.utils.dispatch" not in line]
+    assert [line[:300] for line in said if "Traceback" in line] == []
+    raised = [event["exception"]["values"][-1]["type"] for event in captured.events() if "exception" in event]
+    assert "Unavailable" not in raised
 
 
 def test_sockets_are_never_sampled() -> None:
