@@ -20,6 +20,7 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.domain.errors import NOWHERE, NotFound, Unauthenticated
+from app.domain.users import security
 from app.domain.users.addresses import client_address, network
 from app.domain.users.callers import Caller
 from app.domain.users.devices import Device
@@ -88,6 +89,7 @@ class Authentication(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Raises Unauthenticated, Throttled, NotFound on operators' paths, or 415 for a body that is not JSON."""
+        security.comes_from(lambda: client_of(ASGIConnection(scope), self._hops).address)
         await self._admit(ASGIConnection(scope), scope["route_handler"].opt)
         admission: Awaitable[None] | None = scope.get("auth")
         if admission is None:

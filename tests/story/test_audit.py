@@ -226,3 +226,18 @@ def noted(connection: psycopg.Connection, ago: str) -> object:
     ).fetchone()
     assert row
     return row[0]
+
+
+async def test_an_operators_look_ups_are_noted_without_the_words(pair: Pair, operator: Person) -> None:
+    ada = await pair.one.register("Ada")
+    group = await ada.converse()
+    await operator.get("/ops/users/", search=ada.email)
+    await operator.get("/ops/users/", search=ada.id)
+    await operator.get("/ops/users/", search="nobody of this name")
+    await operator.get("/ops/conversations/", search=group)
+    assert told(await audit(operator, by=operator.id))[:4] == [
+        ("conversations.looked_up", group, {"search": "id", "found": 1}),
+        ("accounts.looked_up", None, {"search": "name", "found": 0}),
+        ("accounts.looked_up", ada.id, {"search": "id", "found": 1}),
+        ("accounts.looked_up", ada.id, {"search": "email", "found": 1}),
+    ]

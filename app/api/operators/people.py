@@ -40,6 +40,7 @@ class LookupController(Controller):
     )
     async def accounts(
         self,
+        caller: NamedDependency[Caller],
         tx: NamedDependency[Session],
         search: Annotated[
             str | None, QueryParameter(description="An `id`, a whole e-mail address, or part of a name.")
@@ -47,7 +48,7 @@ class LookupController(Controller):
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> AccountPage:
-        return await finding.accounts(tx, search=search, limit=limit, cursor=cursor)
+        return await finding.accounts(tx, caller, search=search, limit=limit, cursor=cursor)
 
     @post(
         "/users/{user_id:uuid}/suspend",
@@ -87,9 +88,10 @@ class LookupController(Controller):
     )
     async def conversations(
         self,
+        caller: NamedDependency[Caller],
         tx: NamedDependency[Session],
         search: Annotated[str | None, QueryParameter(description="An `id`, or part of the name.")] = None,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> ConversationRecordPage:
-        return await finding.conversations(tx, search=search, limit=limit, cursor=cursor)
+        return await finding.conversations(tx, caller, search=search, limit=limit, cursor=cursor)

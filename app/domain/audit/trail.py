@@ -19,10 +19,12 @@ from app.domain.rows import UNSYNCHRONIZED, uuid7
 Action: TypeAlias = Literal[
     "account.closed",
     "account.restored",
+    "accounts.looked_up",
     "account.suspended",
     "broadcast.canceled",
     "broadcast.planned",
     "conversation.deleted",
+    "conversations.looked_up",
     "member.demoted",
     "member.promoted",
     "member.removed",

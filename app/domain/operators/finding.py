@@ -10,11 +10,14 @@ import msgspec
 from sqlalchemy import ColumnElement, ScalarSelect, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.audit import trail
+from app.domain.audit.trail import Action
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.operators.views import Account, AccountPage, ConversationRecord, ConversationRecordPage
 from app.domain.rows import contains
 from app.domain.texts import clean_search
+from app.domain.users.callers import Caller
 from app.domain.users.liveness import login_is_live
 from app.domain.users.models import LoginSession, User
 from app.domain.users.people import SHORTEST, matches
@@ -31,7 +34,9 @@ class _AtConversation(msgspec.Struct, frozen=True, tag="conversation record"):
     id: UUID
 
 
-async def accounts(session: AsyncSession, *, search: str | None, limit: int, cursor: str | None) -> AccountPage:
+async def accounts(
+    session: AsyncSession, by: Caller, *, search: str | None, limit: int, cursor: str | None
+) -> AccountPage:
     """Accounts of this id, of exactly this e-mail, or with this in their name; all without `search`.
 
     Raises:
@@ -70,11 +75,12 @@ async def accounts(session: AsyncSession, *, search: str | None, limit: int, cur
         )
         for row in rows[:limit]
     ]
+    await _note(session, by, "accounts.looked_up", search, [one.id for one in items])
     return AccountPage(items=items, next=to_cursor(_AtAccount(items[-1].id)) if len(rows) > limit else None)
 
 
 async def conversations(
-    session: AsyncSession, *, search: str | None, limit: int, cursor: str | None
+    session: AsyncSession, by: Caller, *, search: str | None, limit: int, cursor: str | None
 ) -> ConversationRecordPage:
     """Conversations of this id or with this in their name, private and deleted ones too; all without `search`.
 
@@ -114,8 +120,17 @@ async def conversations(
         )
         for row in rows[:limit]
     ]
+    await _note(session, by, "conversations.looked_up", search, [one.id for one in items])
     last = _AtConversation(items[-1].id) if len(rows) > limit else None
     return ConversationRecordPage(items=items, next=to_cursor(last) if last else None)
+
+
+async def _note(session: AsyncSession, by: Caller, action: Action, search: str | None, found: list[UUID]) -> None:
+    """That an operator looked, and by what; not the words, which may be a name or an address. The subject is what was
+    found, when it is one."""
+    kind = "all" if search is None else "id" if _ID.fullmatch(search.strip()) else "email" if "@" in search else "name"
+    subject = found[0] if len(found) == 1 else None
+    await trail.note(session, by=by.user, action=action, subject=subject, details={"search": kind, "found": len(found)})
 
 
 def _account(search: str) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from app.domain.events import Errand, entrust
 from app.domain.mails import outbox
 from app.domain.pauses import paused
 from app.domain.rows import UNSYNCHRONIZED, AnyRow
-from app.domain.users import mailed_tokens
+from app.domain.users import mailed_tokens, security
 from app.domain.users.callers import Caller
 from app.domain.users.emails import check_email, owned_by
 from app.domain.users.families import end
@@ -121,6 +121,7 @@ async def change_password(
         raise wrong_password()
     await mailed_tokens.forget(session, own.id)
     await end(session, LoginSession.user_id == own.id, LoginSession.id != caller.session)
+    security.done("password_changed", own.id)
     await outbox.post(session, "password_changed", own.email, user=own.id, first_name=own.first_name)
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.domain.errors import Unauthenticated
 from app.domain.events import LoginsEnded, record
 from app.domain.rows import UNSYNCHRONIZED, AnyRow, bucket_now
+from app.domain.users import security
 from app.domain.users.liveness import account_is_open, login_is_live
 from app.domain.users.models import LoginSession, User
 from app.domain.users.tokens import Pair, Tokens, refused
@@ -53,6 +54,7 @@ async def refresh(session: AsyncSession, token: str, tokens: Tokens) -> Pair | U
     if claims.generation > family.generation:
         raise refused()  # from a future that a restored backup does not know: nobody's theft
     await end(session, LoginSession.id == family.id)
+    security.failed("refresh_reused", family.user_id)
     return Unauthenticated("token_reused", "This refresh token was used before: the login is ended. Log in again.")
 
 

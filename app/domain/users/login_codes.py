@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.errors import Throttled
 from app.domain.mails import outbox
 from app.domain.pauses import paused
-from app.domain.users import mailed_tokens
+from app.domain.users import mailed_tokens, security
 from app.domain.users.codes import typed
 from app.domain.users.devices import Device, has_logged_in_from, program_of
 from app.domain.users.emails import digest_of, owned_by
@@ -74,6 +74,7 @@ async def passes(
         return "code"
     # Counted apart, so that wrong guesses use up none of the owner's mails.
     wanted = await quotas.allows("mails", mail_to(digest_of(email), "login" if right else "login_refused"))
+    security.failed("login_slowed", seen.id if seen else None, code_mailed=right and wanted)
     if right and wanted:
         program = program_of(device.user_agent)
         await outbox.post(session, "login_code", email, network=device.address, user_agent=program)

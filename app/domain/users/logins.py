@@ -16,7 +16,7 @@ from app.domain.mails import outbox
 from app.domain.pauses import paused
 from app.domain.rows import UNSYNCHRONIZED, AnyRow, uuid7
 from app.domain.texts import clean
-from app.domain.users import login_codes
+from app.domain.users import login_codes, security
 from app.domain.users.callers import Caller
 from app.domain.users.devices import Device, is_new_device, printable, program_of
 from app.domain.users.emails import owned_by
@@ -186,8 +186,10 @@ async def _proven(session: AsyncSession, email: str, password: str, passwords: P
 
     Two tries: a concurrent login may have stored a fresh hash of the same password in between.
     """
+    account: UUID | None = None
     for _ in range(2):
         seen = await _candidate(session, email)
+        account = seen.account_id
         async with paused(session):
             right = await passwords.verify(seen.account_hash, password)
             # Held against a registration whether there is an account or not: who registers a stranger's address and
@@ -214,19 +216,23 @@ async def _proven(session: AsyncSession, email: str, password: str, passwords: P
                     update(User).where(User.id == user.id).values(password_hash=fresh), execution_options=UNSYNCHRONIZED
                 )
             return user
+    security.failed("login_failed", account)
     raise Unauthenticated("invalid_credentials", "E-mail or password is wrong.")
 
 
 async def _candidate(session: AsyncSession, email: str) -> AnyRow:
-    """What the password may be held against: `account_hash`, and `waiting_hash` of the newest registration.
+    """What the password may be held against: `account_hash` of `account_id`, and `waiting_hash` of the newest
+    registration.
 
     One statement, so that none of the cases takes longer than another.
     """
     account = select(User.password_hash).where(owned_by(email), User.closed_at.is_(None))
+    whose = account.with_only_columns(User.id)
     newest = waiting(email).with_only_columns(Registration.password_hash).limit(1)
     return (
         await session.execute(
             select(
+                whose.scalar_subquery().label("account_id"),
                 account.scalar_subquery().label("account_hash"),
                 newest.scalar_subquery().label("waiting_hash"),
             )

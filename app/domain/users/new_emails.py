@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.errors import Conflict
 from app.domain.mails import outbox
 from app.domain.rows import UNSYNCHRONIZED
-from app.domain.users import mailed_tokens
+from app.domain.users import mailed_tokens, security
 from app.domain.users.callers import Caller
 from app.domain.users.emails import check_email, digest_of
 from app.domain.users.liveness import account_is_open
@@ -70,6 +70,7 @@ async def confirm(session: AsyncSession, token: str) -> None:
     except IntegrityError as error:
         raise Conflict("email_taken", "There is an account with this e-mail address.") from error
     await mailed_tokens.forget(session, own.id)
+    security.done("email_changed", own.id)
     for address in (own.email, held.email):
         await outbox.post(
             session, "email_changed", address, user=own.id, first_name=own.first_name, new_email=held.email

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.errors import Invalid, Unauthenticated
 from app.domain.pauses import paused
 from app.domain.rows import AnyRow
+from app.domain.users import security
 from app.domain.users.callers import Caller
 from app.domain.users.models import User
 from app.domain.users.passwords import Passwords
@@ -30,6 +31,7 @@ async def prove(session: AsyncSession, caller: Caller, current_password: str, pa
         raise Unauthenticated
     async with paused(session):
         if not await passwords.verify(seen, current_password):
+            security.failed("password_wrong", caller.user)
             raise wrong_password()
     # Asked again, under the lock: a password that was changed meanwhile proves nothing any more.
     own = await session.execute(

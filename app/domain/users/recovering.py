@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.mails import outbox
 from app.domain.pauses import paused
 from app.domain.rows import UNSYNCHRONIZED
-from app.domain.users import mailed_tokens
+from app.domain.users import mailed_tokens, security
 from app.domain.users.emails import check_email, digest_of
 from app.domain.users.families import end
 from app.domain.users.liveness import account_is_open
@@ -57,4 +57,5 @@ async def confirm(session: AsyncSession, *, token: str, new_password: str, passw
         raise mailed_tokens.refused()
     await mailed_tokens.forget(session, row.id)
     await end(session, LoginSession.user_id == row.id)
+    security.done("password_reset", row.id)
     await outbox.post(session, "password_changed", row.email, user=row.id, first_name=row.first_name)

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.errors import Conflict, Invalid, Unauthenticated
 from app.domain.mails import outbox
 from app.domain.rows import UNSYNCHRONIZED
+from app.domain.users import security
 from app.domain.users.callers import Caller
 from app.domain.users.codes import new_code, typed
 from app.domain.users.families import end
@@ -106,6 +107,7 @@ class SecondFactors:
         codes = await _new_recovery_codes(session, caller.user)
         await end(session, LoginSession.user_id == caller.user, LoginSession.id != caller.session)
         await _tell(session, "second_factor_on", caller.user)
+        security.done("second_factor_on", caller.user)
         return codes
 
     async def renew_recovery_codes(
@@ -124,6 +126,7 @@ class SecondFactors:
         )
         codes = await _new_recovery_codes(session, own.id)
         await _tell(session, "recovery_codes_new", own.id)
+        security.done("recovery_codes_renewed", own.id)
         return codes
 
     async def disable(
@@ -141,6 +144,7 @@ class SecondFactors:
             delete(SecondFactor).where(SecondFactor.user_id == own.id), execution_options=UNSYNCHRONIZED
         )
         await _tell(session, "second_factor_off", own.id)
+        security.done("second_factor_off", own.id)
 
     async def _prove(self, session: AsyncSession, user: UUID, code: str) -> None:
         """A code of the authenticator or a recovery code, which is spent by this. Raises Conflict, Invalid."""
@@ -148,6 +152,7 @@ class SecondFactors:
         if row is None or row.confirmed_at is None:
             raise Conflict("second_factor_off", "There is no second factor.")
         if not await self._accept(session, user, row, code):
+            security.failed("second_factor_failed", user)
             raise _wrong_code()
 
     async def require(self, session: AsyncSession, user: UUID, code: str | None) -> None:
@@ -162,6 +167,7 @@ class SecondFactors:
         if not code:
             raise Unauthenticated("second_factor_required", "Send the code of the authenticator, or a recovery code.")
         if not await self._accept(session, user, row, code):
+            security.failed("second_factor_failed", user)
             raise Unauthenticated("invalid_code", "This code is wrong, or was used before.")
 
     async def _accept(self, session: AsyncSession, user: UUID, row: Row[*tuple[object, ...]], code: str) -> bool:
