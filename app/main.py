@@ -34,6 +34,7 @@ from app.api.problems import answer
 from app.api.reading import ReadingController
 from app.api.root import RootController
 from app.api.second_factors import SecondFactorController
+from app.api.strangers import Strangers
 from app.db import Session
 from app.realtime import frames, sockets, vocabulary
 from app.server.limits import BODY_BYTES
@@ -107,7 +108,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
     )
     # Around everything, unknown paths too: Litestar's own middleware sees known routes only.
     known = Preflights(Paths(cast("Any", app.asgi_handler)), cors.is_origin_allowed)
-    inner = AllowedHosts(known, runtime.settings.allowed_hosts)
+    named = AllowedHosts(known, runtime.settings.allowed_hosts)
+    inner = Strangers(named, runtime.throttles, proxy_hops=runtime.settings.trusted_proxy_hops)
     log = RequestLog(Heads(SecurityHeaders(inner, https=runtime.settings.public_url.startswith("https://"))))
     app.asgi_handler = cast("ASGIApp", log)
     app.on_shutdown.append(log.flush)

@@ -45,7 +45,7 @@ from app.realtime.quotas import Quotas
 from app.realtime.rebuild import Rebuilder
 from app.realtime.signals import Notice
 from app.realtime.tallies import Tallies
-from app.realtime.throttles import Throttles
+from app.realtime.throttles import SITES, STRANGERS, Throttles
 from app.realtime.writer import FLIGHTS as WRITES
 from app.realtime.writer import Writer
 from app.settings import Settings
@@ -210,6 +210,11 @@ def throttle_rates(settings: Settings) -> dict[str, Rate]:
         "user": settings.throttle_user,
         "requests": settings.throttle_requests,
         "address": settings.throttle_address,
+        **{
+            policy: Rate(times * settings.throttle_address.limit, settings.throttle_address.window)
+            for policy, times in SITES.items()
+        },
+        "strangers": STRANGERS,
         **GUESS_RATES,
         **{str(quota): rate for quota, rate in QUOTA_RATES.items()},
     }

@@ -6,6 +6,7 @@ away each process enforces its share of each limit by itself (`counters`): a thr
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import Future
 from collections.abc import Awaitable, Generator, Mapping, Sequence
 from math import ceil
@@ -17,6 +18,7 @@ import msgspec
 from app.domain.errors import Throttled
 from app.domain.rates import Rate
 from app.domain.throttling.standing import Standing
+from app.domain.users.addresses import site, wider
 from app.realtime.accelerator import Accelerator, Away
 from app.realtime.batching import Batcher
 from app.realtime.counters import PARTS, Counters
@@ -25,6 +27,12 @@ SCRIPT = Path(__file__).with_name("throttles.lua").read_text(encoding="utf-8")
 LARGEST = 256
 MOST_WAITING = 8_000
 MICROSECONDS = 1_000_000
+
+SITES = {"address_56": 4, "address_48": 16}
+"""Policies for the wider networks of an IPv6 address: how many times the limit of `address`."""
+
+STRANGERS = Rate(600, 60)
+"""Of a network. Far above what a monitor, a scraper and a reader of documents ask together."""
 
 Rates: TypeAlias = tuple[Rate, ...]
 
@@ -167,8 +175,18 @@ class Throttles:
         return Admission(self._singles.ask(Demand(("requests",), user)))
 
     async def of_network(self, network: str) -> None:
-        """Count a request before login from `network`. Raises Throttled."""
-        await Admission(self._singles.ask(Demand(("address",), network)))
+        """Count a request before login from `network`, and from the wider ones an IPv6 one is in. Raises Throttled."""
+        counted = [Demand(("address",), network)]
+        counted += [Demand((policy,), one) for policy, one in zip(SITES, wider(network), strict=False)]
+        verdicts = await asyncio.gather(*[self._singles.ask(one) for one in counted])
+        refused = next((one for one in verdicts if not one.allowed), None)
+        if refused is not None:
+            await self.give_back([one for one in verdicts if one.allowed])
+            raise refused.error()
+
+    async def of_stranger(self, address: str) -> None:
+        """Count a request that no login vouches for, from the site of `address`. Raises Throttled."""
+        await Admission(self._singles.ask(Demand(("strangers",), site(address))))
 
     async def _call(self, what: str, demands: object, some: Demand, rates: Rates) -> list[int]:
         arguments: list[str | bytes] = [what, _encode(demands)]

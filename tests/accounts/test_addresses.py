@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.users.addresses import client_address, network
+from app.domain.users.addresses import client_address, network, site, wider
 
 PEER = "203.0.113.9"
 
@@ -55,3 +55,10 @@ def test_one_owner_of_a_v6_network_counts_once() -> None:
 def test_each_v4_address_counts_for_itself() -> None:
     assert network("198.51.100.7") == "198.51.100.7" != network("198.51.100.8")
     assert network("unknown") == "unknown"
+
+
+def test_a_site_of_v6_networks_is_known_by_its_wider_ones() -> None:
+    assert wider("2001:db8:1:2::/64") == wider("2001:db8:1:2::7") == ("2001:db8:1::/56", "2001:db8:1::/48")
+    assert wider("198.51.100.7") == wider("unknown") == ()
+    assert site("2001:db8:1:2::7") == "2001:db8:1::/48"
+    assert site("198.51.100.7") == "198.51.100.7"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import msgspec
 import pytest
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
+from app import wiring
 from app.domain.rates import Rate
 from app.domain.rows import uuid7
 from app.main import create_app
@@ -93,6 +95,46 @@ async def test_behind_a_proxy_each_client_counts_for_itself(settings: Settings, 
         assert [await ask("198.51.100.1") for _ in range(3)] == [200, 200, 429]
         assert [await ask("198.51.100.2", f"10.0.0.{i}") for i in range(3)] == [200, 200, 429]
         assert [await ask(f"2001:db8::{i}") for i in range(3)] == [200, 200, 429]
+
+
+async def test_a_site_with_many_v6_networks_is_bounded_as_a_whole(settings: Settings, empty_redis_url: str) -> None:
+    async with running(settings, throttle_address=Rate(1, 60), trusted_proxy_hops=1) as api:
+
+        async def ask(client: str) -> httpx.Response:
+            return await api.get(f"{API}/", headers={"X-Forwarded-For": client})
+
+        of_one_56 = [(await ask(f"2001:db8:0:{n:x}::1")).status_code for n in range(6)]
+        assert of_one_56 == [200] * 4 + [429] * 2
+        of_one_48 = [(await ask(f"2001:db8:0:{n << 8:x}::1")).status_code for n in range(1, 16)]
+        assert of_one_48 == [200] * 12 + [429] * 3
+        refused = await ask("2001:db8:0:fe00::1")
+        assert refused.headers["ratelimit-policy"] == '"address_48";q=16;w=60'
+        assert (await ask("2001:db8:1::1")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/metrics", "/docs", "/nothing/here", f"{API}/nothing", f"{API}/me/"])
+async def test_what_no_login_vouches_for_is_bounded_by_network(
+    settings: Settings, empty_redis_url: str, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(wiring, "STRANGERS", Rate(3, 60))
+    async with running(settings, trusted_proxy_hops=1) as api:
+        ada = await join(api)
+
+        async def ask(client: str, token: str = "no.such.token", path: str = path) -> httpx.Response:
+            headers = {"X-Forwarded-For": client, "Authorization": f"Bearer {token}", "Origin": "http://127.0.0.1:8000"}
+            return await api.get(path, headers=headers)
+
+        statuses = [(await ask("198.51.100.1")).status_code for _ in range(4)]
+        assert 429 not in statuses[:3]
+        problem(refused := await ask("198.51.100.1"), 429, "throttled")
+        assert refused.headers["ratelimit-policy"] == '"strangers";q=3;w=60'
+        assert refused.headers["retry-after"]
+        assert statuses[3] == 429
+        # Other networks, monitors on the machine, liveness, and whoever is logged in, are not concerned.
+        assert (await ask("198.51.100.2")).status_code != 429
+        assert {(await ask("127.0.0.1")).status_code for _ in range(5)} == {statuses[0]}
+        assert (await ask("198.51.100.1", path="/livez")).status_code == 200
+        assert (await ask("198.51.100.1", ada.access, f"{API}/me/")).status_code == 200
 
 
 async def test_requests_of_a_user_are_counted_over_all_logins(settings: Settings, empty_redis_url: str) -> None:

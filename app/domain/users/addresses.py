@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 UNKNOWN = "unknown"
+WIDER = (56, 48)
+"""Bits. RFC 6177: a site gets a /56 or a /48."""
 
 
 def client_address(peer: str | None, forwarded: Iterable[str], hops: int) -> str:
@@ -31,6 +33,20 @@ def network(address: str) -> str:
     if isinstance(parsed, IPv6Address):
         return str(ip_network((parsed, 64), strict=False))
     return address
+
+
+def wider(address: str) -> tuple[str, ...]:
+    """The /56 and the /48 that an IPv6 address (or its network) is in, which providers give to one customer; none of an
+    IPv4 address."""
+    parsed = _parse(address.partition("/")[0])
+    if not isinstance(parsed, IPv6Address):
+        return ()
+    return tuple(str(ip_network((parsed, bits), strict=False)) for bits in WIDER)
+
+
+def site(address: str) -> str:
+    """The widest network that may be one owner's: an IPv4 address, or the /48 of an IPv6 one."""
+    return (wider(address) or (address,))[-1]
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
