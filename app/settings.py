@@ -21,12 +21,14 @@ from msgspec import Meta
 
 from app.domain.origins import host_pattern, origin_pattern
 from app.domain.rates import Rate
+from app.domain.users.domains import to_ascii
 
 SHORTEST_SECRET: Final = 32
 SHORTEST_PASSWORD: Final = 12
 EXAMPLE_SECRETS: Final = ("change", "example", "insecure", "replace", "secret_key", "secret-key", "your-")
 HOW_TO_MAKE_ONE: Final = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 POSTGRES_SCHEMES: Final = ("postgres", "postgresql", "postgresql+psycopg")
+DEFAULT_SENDER: Final = "chat@localhost"
 SMTP_SCHEMES: Final = ("smtp", "smtps", "smtp+starttls")
 _MAILBOX: Final = re.compile(r"(?:[^<>\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)")
 
@@ -63,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_file: Path | None = None
     smtp_url: str = ""
-    mail_from: str = "chat@localhost"
+    mail_from: str = DEFAULT_SENDER
     require_activation: bool = False
     slack_webhook_url: str = ""
     flower_basic_auth: str = ""
@@ -283,13 +285,21 @@ def _mail(settings: Settings) -> list[str]:
     try:
         parts = urlsplit(settings.smtp_url)
         fits = not settings.smtp_url or (parts.scheme in SMTP_SCHEMES and bool(parts.hostname) and parts.port != 0)
+        fits = fits and ((parts.hostname or "").isascii() or _is_domain(parts.hostname or ""))
     except ValueError:
         fits = False
     if not fits:
         problems.append("SMTP_URL: write it as smtps://user:password@mail.example.org, or smtp://… for STARTTLS.")
-    if not _MAILBOX.fullmatch(settings.mail_from):
+    if not _MAILBOX.fullmatch(settings.mail_from) or not _is_domain(settings.mail_from.rpartition("@")[2].rstrip(">")):
         problems.append("MAIL_FROM: write it as chat@example.org or Chat <chat@example.org>.")
     return problems
+
+
+def _is_domain(domain: str) -> bool:
+    try:
+        return bool(to_ascii(domain))
+    except UnicodeError:
+        return False
 
 
 def _kept_secret(file: Path) -> str:

@@ -40,6 +40,10 @@ ADMITTED_LATER: Final = {**JUDGED_LATER, "admitted_later": True}
 """`opt` of a route that waits for the throttle itself (`request.auth`), while it asks for something else."""
 
 
+ANY_BODY: Final = {**PUBLIC, "any_body": True}
+"""`opt` of a route for strangers whose body is not read, whatever it is."""
+
+
 class Liveness(Protocol):
     """Knows which logins have been ended."""
 
@@ -121,7 +125,8 @@ class Authentication(ASGIMiddleware):
             if opt.get("operators"):
                 await self._liveness.ensure_operator(caller)
             connection.scope["user"] = caller
-        require_json(connection.headers)
+        if not opt.get("any_body"):
+            require_json(connection.headers)
 
     async def _hide(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         """Raises NotFound unless the caller is an operator."""

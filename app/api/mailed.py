@@ -39,7 +39,8 @@ class ForgottenPassword(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MailedController(Controller):
-    """By mail. Whether an address has an account, no answer tells, and at most 5 mails of a kind an hour go to one."""
+    """By mail. Whether an address has an account, no answer tells, and at most 5 mails of a kind an hour go to one,
+    10 to the mailbox that several end in."""
 
     tags = ("By mail",)
 

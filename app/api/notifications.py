@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Literal
+from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
 from litestar import Controller, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.response import Redirect
 
-from app.api.authentication import PUBLIC
+from app.api.authentication import ANY_BODY, PUBLIC
 from app.api.mailed import MailedToken
 from app.api.paging import Cursor, Limit
 from app.api.problems import documented
@@ -23,6 +25,8 @@ from app.domain.users.callers import Caller
 from app.domain.views import Attention, NotificationDecisions, NotificationPage
 
 MOST_IDS = 100
+
+Token = Annotated[str, QueryParameter(max_length=200, description="From the mail.")]
 
 
 class Marked(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,6 +42,10 @@ class Wish(msgspec.Struct, forbid_unknown_fields=True):
     level: Literal["all", "mentions", "none"]
     muted_until: datetime | None = None
     mails: bool = True
+
+
+class Unsubscribed(msgspec.Struct, frozen=True):
+    detail: str = "You get no more mails about this conversation."
 
 
 class NotificationController(Controller):
@@ -109,7 +117,7 @@ class NotificationController(Controller):
             "Newest first, for a week; nothing of one's own. What came together is decided about together, and a mail "
             "waits for its quiet period: there is no word of it before. `sent`; or `read elsewhere`, `present`, "
             "`muted`, `level`, `deleted`, `unsubscribed`, `no address`, `throttled`, "
-            "`gone`, `unknown`; of a mail also `due`, `refused`, `failed`."
+            "`gone`, `unknown`; of a mail also `due`, `written`, `refused`, `failed`."
         ),
         responses=documented("403 not_a_member", "404 not_found"),
     )
@@ -138,6 +146,32 @@ class NotificationController(Controller):
         unsubscribing: NamedDependency[Unsubscribing],
     ) -> None:
         await unsubscribing.apply(tx, data.token)
+
+    @post(
+        "/unsubscribe/one-click",
+        status_code=200,
+        opt=ANY_BODY,
+        operation_id="unsubscribeByOneClick",
+        summary="The same, as mail programs do it",
+        description=(
+            "RFC 8058: `List-Unsubscribe` of such a mail names this address, and the mail program posts the form "
+            "`List-Unsubscribe=One-Click` to it; the body is not read. Again is the same."
+        ),
+        responses=documented("400 invalid_mailed_token"),
+    )
+    async def unsubscribe_by_one_click(
+        self,
+        token: Token,
+        tx: NamedDependency[Session],
+        unsubscribing: NamedDependency[Unsubscribing],
+    ) -> Unsubscribed:
+        await unsubscribing.apply(tx, token)
+        return Unsubscribed()
+
+    @get("/unsubscribe/one-click", opt=ANY_BODY, include_in_schema=False)
+    async def ask_before_unsubscribing(self, token: Token) -> Redirect:
+        """Programs follow the links of a mail before its reader does: this leads to a button, and changes nothing."""
+        return Redirect(f"/account#unsubscribe={quote(token, safe='=')}")
 
 
 def _ids(data: Marked) -> list[UUID] | None:

@@ -14,7 +14,7 @@ import structlog
 
 from app.cli.verbs import Verbs, load_beside, refused
 from app.server.limits import KEEP_ALIVE_SECONDS
-from app.settings import Settings, SettingsRefused, load
+from app.settings import DEFAULT_SENDER, Settings, SettingsRefused, load
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -116,6 +116,8 @@ def worker(asked: argparse.Namespace) -> int:
     if refused(settings):
         return 1
     telemetry.start_celery(settings, process="worker")
+    for sentence in mail_warnings(settings):
+        log.warning("mail_settings", why=sentence)
     # Celery warns root because of pickle. Ours reads JSON only, and where there is no other account we are root.
     warnings.filterwarnings("ignore", message=r"(?s).*superuser privileges")
     celery().worker_main(
@@ -128,6 +130,17 @@ def worker(asked: argparse.Namespace) -> int:
     if not _is_told_to_stop():
         _begin_anew()
     return 0
+
+
+def mail_warnings(settings: Settings) -> list[str]:
+    """What makes mails of production go nowhere. Reasons to warn at the start, none to refuse it: a chat works."""
+    if not settings.is_production:
+        return []
+    if not settings.smtp_url:
+        return ["SMTP_URL is not set: mails, with the tokens in them, become files in DATA_DIR/mail and are not sent."]
+    if settings.mail_from == DEFAULT_SENDER:
+        return [f"MAIL_FROM is not set: mails come from {DEFAULT_SENDER}, which most mail servers refuse."]
+    return []
 
 
 def _is_told_to_stop() -> bool:

@@ -1,4 +1,5 @@
-"""Quotas, as policies of the throttles: five mails of a kind an hour to one address, ten new names an hour."""
+"""Quotas, as policies of the throttles. In an hour: five mails of a kind to one address, ten to the mailbox it ends in,
+ten new names."""
 
 from __future__ import annotations
 
@@ -8,7 +9,11 @@ from app.domain.rates import Rate
 from app.domain.users.quotas import Quota
 from app.realtime.throttles import Demand, Throttles, Verdict
 
-RATES: Final[dict[Quota, Rate]] = {"mails": Rate(5, 3_600), "renames": Rate(10, 3_600)}
+RATES: Final[dict[Quota, Rate]] = {
+    "mails": Rate(5, 3_600),
+    "mailboxes": Rate(10, 3_600),
+    "renames": Rate(10, 3_600),
+}
 
 
 class Quotas:

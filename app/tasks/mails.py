@@ -11,7 +11,7 @@ from celery import shared_task
 from app.db import Session
 from app.domain.broadcasts import letters as broadcasts
 from app.domain.mails import outbox
-from app.domain.mails.outbox import FAILED, REFUSED, SENT, UNKNOWN, Claimed
+from app.domain.mails.outbox import FAILED, REFUSED, UNKNOWN, Claimed
 from app.domain.notifications import letters as notifications
 from app.domain.notifications import mailing
 from app.domain.users.letters import Letter, letter_of
@@ -76,7 +76,7 @@ async def _settle(session: Session, claimed: Claimed, outcome: str) -> None:
 def _hand_over(tools: Tools, claimed: Claimed, letter: Letter) -> str | None:
     """The outcome; None for later."""
     try:
-        tools.post.send(tools.letterhead.write(letter, claimed.id), letter.address)
+        return tools.post.send(tools.letterhead.write(letter, claimed.id))
     except NotNow as why:
         log.warning("mail_postponed", mail=str(claimed.id), kind=claimed.kind, why=str(why))
         return None
@@ -86,7 +86,6 @@ def _hand_over(tools: Tools, claimed: Claimed, letter: Letter) -> str | None:
     except Refused as why:
         log.warning("mail_refused", mail=str(claimed.id), kind=claimed.kind, why=str(why))
         return REFUSED
-    return SENT
 
 
 async def _overlooked(tools: Tools) -> list[UUID]:

@@ -29,6 +29,8 @@ PUBLIC = {
     ("POST", f"{API}/forgot-password-confirm"),
     ("POST", f"{API}/confirm-email"),
     ("POST", f"{API}/unsubscribe"),
+    ("POST", f"{API}/unsubscribe/one-click"),
+    ("GET", f"{API}/unsubscribe/one-click"),
 }
 """The routes marked ° in the contract. Adding one is a decision: write it here too."""
 

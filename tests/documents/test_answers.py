@@ -53,6 +53,7 @@ BY_MAIL_OR_PHONE = {
     "disableSecondFactor",
     "renewRecoveryCodes",
     "unsubscribe",
+    "unsubscribeByOneClick",
 }
 """Their examples hold what only a mail or an authenticator knows: refused, and as documented."""
 

@@ -34,7 +34,8 @@ GET /ops/throttle/policies · PUT /ops/throttle/policies/{id} · DELETE /ops/thr
 GET /ops/throttle/policies/{id}/users · PUT /ops/throttle/policies/{id}/users/{id}
 DELETE /ops/throttle/policies/{id}/users/{id} · GET /ops/throttle/analytics · GET /ops/throttle/what-if
 """
-BY_MAIL = {"activate", "resendActivation", "forgotPassword", "chooseNewPassword", "confirmEmail", "unsubscribe"}
+BY_MAIL = {"activate", "resendActivation", "forgotPassword", "chooseNewPassword", "confirmEmail"}
+BY_MAIL |= {"unsubscribe", "unsubscribeByOneClick"}
 PUBLIC = {"about", "register", "logIn", "refreshTokens", "verifyToken", "livez", "readyz", "metrics"} | BY_MAIL
 WITHOUT_ERRORS = {"livez", "metrics"}
 """They ask nothing and nobody, so nothing can be refused."""

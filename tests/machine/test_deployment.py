@@ -108,6 +108,25 @@ def test_a_blueprint_names_only_what_it_makes(blueprint: Path) -> None:
 
 
 @pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.name)
+def test_a_blueprint_asks_for_the_mail_server_and_gives_it_to_what_sends(blueprint: Path) -> None:
+    """Render asks for `sync: false` of services only; what a group declares so, it leaves out without a word."""
+    document = read(blueprint)
+    services = {
+        one["name"]: {entry.get("key"): entry for entry in one.get("envVars", [])} for one in document["services"]
+    }
+    (web,) = [services[one["name"]] for one in document["services"] if one["type"] == "web"]
+    (sends,) = [
+        services[one["name"]] for one in document["services"] if one.get("dockerCommand") in ("chat worker", "chat up")
+    ]
+    for name in ("PUBLIC_URL", "SMTP_URL", "MAIL_FROM"):
+        assert web[name] == {"key": name, "sync": False}
+        taken = {"type": "web", "name": "chat-web", "envVarKey": name}
+        assert sends is web or sends[name] == {"key": name, "fromService": taken}
+    for group in document.get("envVarGroups", []):
+        assert not [entry for entry in group["envVars"] if "sync" in entry]
+
+
+@pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.name)
 def test_nobody_outside_reaches_the_servers_and_no_queue_is_evicted(blueprint: Path) -> None:
     document = read(blueprint)
     (keyvalue,) = [service for service in document["services"] if service["type"] == "keyvalue"]

@@ -17,6 +17,7 @@ from app.domain.users import accounts, mailed_tokens
 from app.domain.users.letters import Letter, letter_of
 from app.domain.users.models import User
 from app.domain.users.passwords import Passwords
+from app.tasks.letters import _hello
 from tests.accounts.beginnings import alive
 from tests.mails.test_flows import ada, address, ask, refused, sign_up
 from tests.support.mailbox import Mailboxes, text_of, token_of
@@ -160,11 +161,23 @@ async def test_a_mail_that_is_leaving_while_its_account_closes_is_not_tried_agai
 
 
 async def test_a_mail_quotes_no_strangers_address(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
-    await log_in(api, ada.email, **{"user-agent": "Nice https://evil.example/now www.evil.example " + "x" * 5_000})
-    await log_in(api, ada.email, **{"user-agent": "Second"})
+    words = "Firefox/1 Windows. Your account is locked: verify.evil.example/now, call 0900 123456 " + "x" * 5_000
+    await log_in(api, ada.email, **{"user-agent": words})
     told = text_of(await mailboxes.wait_for(ada.email, "new device"))
-    assert "evil" not in told
-    assert len(told) < 1_000
+    assert "Firefox on Windows" in " ".join(told.split())
+    for word in ("evil", "locked", "0900", "xxx"):
+        assert word not in told
+
+
+@pytest.mark.parametrize("name", ["https://spam.example <b>win</b>", "Call 0900 123456", "a b c d e", "www.x.example"])
+def test_a_name_is_greeted_when_it_is_a_name(name: str) -> None:
+    assert [_hello(one) for one in ("Ada", "Jean-Luc O’Neill", "Мария", "José María del Mar")] == [
+        "Hello Ada,",
+        "Hello Jean-Luc O’Neill,",
+        "Hello Мария,",
+        "Hello José María del Mar,",
+    ]
+    assert _hello(name) == "Hello,"
 
 
 async def test_new_names_are_rationed(api: Client, ada: Someone) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from email import message_from_bytes
-from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -15,7 +14,7 @@ from app.domain.users.letters import Letter
 from app.local.processes import free_port
 from app.tasks import post
 from app.tasks.letters import Letterhead
-from app.tasks.post import NotNow, Refused, Unsure, open_post
+from app.tasks.post import MailObject, NotNow, Refused, Unsure, open_post
 from tests.support.mailbox import mail_server, text_of
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
@@ -23,10 +22,10 @@ CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
 LETTERHEAD = Letterhead("https://chat.example.org", "Chat <chat@example.org>")
 ANYWHERE = Path("unused")
-WHO = "ada@example.org"
+UNREAD = {"first_name": "Ada", "name": "Grüße an alle", "lines": [{"who": "Grace", "text": "héllo"}], "more": False}
 
 
-def letter(address: str = "ada@example.org", mail: UUID | None = None) -> EmailMessage:
+def letter(address: str = "ada@example.org", mail: UUID | None = None) -> MailObject:
     return LETTERHEAD.write(Letter(template="welcome", address=address, facts={"first_name": "Ädä"}), mail or uuid4())
 
 
@@ -42,7 +41,7 @@ def tls(monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
 async def test_a_letter_arrives_as_it_was_written() -> None:
     with mail_server() as (mailboxes, port):
         mail = uuid4()
-        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter(mail=mail), WHO)
+        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter(mail=mail))
         [came] = mailboxes.to("ada@example.org")
     assert came["From"] == "Chat <chat@example.org>"
     assert came["Message-ID"] == f"<{mail}@example.org>"
@@ -64,7 +63,7 @@ def test_what_the_server_says_decides(answer: str, outcome: type[Exception]) -> 
     with mail_server() as (mailboxes, port):
         mailboxes.answers = [answer]
         with pytest.raises(outcome):
-            open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter(), WHO)
+            open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter())
         assert mailboxes.to("ada@example.org") == []
 
 
@@ -73,24 +72,24 @@ def test_a_server_that_never_answers_is_waited_for_with_an_end(monkeypatch: pyte
     with mail_server() as (mailboxes, port):
         mailboxes.answers = ["wait"]
         with pytest.raises(Unsure):
-            open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter(), WHO)
+            open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter())
 
 
 def test_nobody_there_means_later() -> None:
     with pytest.raises(NotNow):
-        open_post(f"smtp://127.0.0.1:{free_port()}", ANYWHERE).send(letter(), WHO)
+        open_post(f"smtp://127.0.0.1:{free_port()}", ANYWHERE).send(letter())
 
 
 def test_the_password_goes_over_tls_from_the_start(tls: ssl.SSLContext) -> None:
     with mail_server(tls=tls) as (mailboxes, port):
-        open_post(f"smtps://api%40key:right@localhost:{port}", ANYWHERE).send(letter(), WHO)
+        open_post(f"smtps://api%40key:right@localhost:{port}", ANYWHERE).send(letter())
         assert mailboxes.to("ada@example.org")
         assert [(user, password) for user, password, _ in mailboxes.users] == [("api@key", "right")]
 
 
 def test_the_password_goes_over_starttls(tls: ssl.SSLContext) -> None:
     with mail_server(starttls=tls) as (mailboxes, port):
-        open_post(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter(), WHO)
+        open_post(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter())
         assert mailboxes.to("ada@example.org")
         assert mailboxes.users == [("key", "right", True)]
 
@@ -99,39 +98,80 @@ def test_a_certificate_nobody_vouches_for_is_not_trusted(tls: ssl.SSLContext, mo
     monkeypatch.delenv("SSL_CERT_FILE")
     with mail_server(starttls=tls) as (mailboxes, port):
         with pytest.raises(NotNow, match="CERTIFICATE_VERIFY_FAILED"):
-            open_post(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter(), WHO)
+            open_post(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter())
         assert mailboxes.users == []
 
 
 def test_where_tls_is_a_must_nothing_is_sent_without() -> None:
     with mail_server() as (mailboxes, port):
         with pytest.raises(NotNow, match="TLS"):
-            open_post(f"smtp+starttls://localhost:{port}", ANYWHERE).send(letter(), WHO)
+            open_post(f"smtp+starttls://localhost:{port}", ANYWHERE).send(letter())
         assert mailboxes.to("ada@example.org") == []
 
 
 def test_a_wrong_password_of_ours_means_later(tls: ssl.SSLContext) -> None:
     with mail_server(starttls=tls) as (mailboxes, port):
         with pytest.raises(NotNow):
-            open_post(f"smtp://key:wrong@localhost:{port}", ANYWHERE).send(letter(), WHO)
+            open_post(f"smtp://key:wrong@localhost:{port}", ANYWHERE).send(letter())
         assert mailboxes.to("ada@example.org") == []
 
 
-def test_addresses_of_other_letters() -> None:
+@pytest.mark.parametrize("offered", [True, False])
+@pytest.mark.parametrize(
+    ("kept", "wire"),
+    [
+        ("x@bücher.example", "x@xn--bcher-kva.example"),
+        ("x@faß.example", "x@xn--fa-hia.example"),
+        ("x@σοφός.example", "x@xn--0xagbn4a.example"),
+    ],
+)
+def test_a_domain_of_other_letters_is_reached_by_its_own_name_with_every_header_in_ascii(
+    kept: str, wire: str, offered: bool
+) -> None:
+    """IDNA 2003 would mail `x@fass.example` the tokens of `x@faß.example`: another domain, with another owner."""
+    letterhead = Letterhead("https://bücher.example", "Grüße <chat@faß.example>")
+    mail = letterhead.write(Letter(template="unread", address=kept, token="abc", facts=UNREAD), uuid4())
+    with mail_server(enable_SMTPUTF8=offered) as (mailboxes, port):
+        assert open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(mail) == "sent"
+        [(recipient, came)] = mailboxes.letters
+        [envelope] = mailboxes.envelopes
+    assert (recipient, envelope.mail_from, envelope.smtp_utf8) == (wire, "chat@xn--fa-hia.example", False)
+    assert came["To"] == wire
+    assert came["From"] == "Grüße <chat@xn--fa-hia.example>"
+    assert came["Subject"] == "Unread in Grüße an alle"
+    assert "<https://xn--bcher-kva.example/" in came["List-Unsubscribe"]
+    assert isinstance(envelope.content, bytes)
+    assert envelope.content.partition(b"\r\n\r\n")[0].isascii()
+
+
+def test_an_address_of_other_letters_before_the_at_needs_a_server_that_offers_smtputf8() -> None:
     with mail_server() as (mailboxes, port):
-        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(
-            letter("jürgen@bücher.example.org"), "jürgen@bücher.example.org"
-        )
-        assert mailboxes.to("jürgen@xn--bcher-kva.example.org")
-    with mail_server(enable_SMTPUTF8=False) as (_, port), pytest.raises(Refused):
-        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter("jürgen@example.org"), "jürgen@example.org")
+        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter("jürgen@bücher.example"))
+        [came] = mailboxes.to("jürgen@xn--bcher-kva.example")
+        assert [one.smtp_utf8 for one in mailboxes.envelopes] == [True]
+    assert came["To"] == "jürgen@xn--bcher-kva.example"
+    with mail_server(enable_SMTPUTF8=False) as (mailboxes, port), pytest.raises(Refused, match="ASCII"):
+        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter("jürgen@example.org"))
+    assert mailboxes.letters == []
+
+
+def test_the_mail_server_itself_is_reached_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def connect(address: tuple[str, int], *_: object, **__: object) -> None:
+        asked.append(address[0])
+        raise OSError
+
+    monkeypatch.setattr("smtplib.socket.create_connection", connect)
+    with pytest.raises(NotNow):
+        open_post("smtp://faß.example", ANYWHERE).send(letter())
+    assert asked == ["xn--fa-hia.example"]
 
 
 def test_without_a_server_letters_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(post, "MOST_FILES", 3)
     files = open_post("", tmp_path / "mail")
-    for _ in range(5):
-        files.send(letter(), WHO)
+    assert [files.send(letter()) for _ in range(5)] == ["written"] * 5
     kept = sorted((tmp_path / "mail").iterdir())
     assert [file.suffix for file in kept] == [".eml"] * 3
     assert kept[0].stat().st_mode & 0o077 == (tmp_path / "mail").stat().st_mode & 0o077 == 0
@@ -142,4 +182,4 @@ def test_without_a_server_letters_are_files(tmp_path: Path, monkeypatch: pytest.
 def test_a_directory_that_cannot_be_written_means_later(tmp_path: Path) -> None:
     (tmp_path / "mail").write_text("a file where the directory should be")
     with pytest.raises(NotNow):
-        open_post("", tmp_path / "mail").send(letter(), WHO)
+        open_post("", tmp_path / "mail").send(letter())

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 import redis
@@ -17,7 +18,7 @@ from app.tasks import mails, notifications
 from app.wiring import make_celery
 from tests.support.client import API, Node, Person, eventually
 from tests.support.mailbox import link_of, text_of
-from tests.support.places import Place, placed
+from tests.support.places import PUBLIC_URL, Place, placed
 from tests.support.servers import TestPostgres
 
 
@@ -72,12 +73,13 @@ async def listed(person: Person) -> list[dict[str, Any]]:
 async def test_the_present_are_told_on_their_sockets_and_the_absent_by_mail(node: Node, place: Place) -> None:
     ada, grace, linus = [await node.register(name) for name in ("Ada", "Grace", "Linus")]
     engines = await ada.converse(grace, linus)
+    await linus.say(engines, "I am here")  # so that mails to him quote what is said there
     async with grace.listening() as socket:
         await asyncio.sleep(1.5)  # until presence is told
         message = (await ada.say(engines, "look at this, @Linus")).body
         sweep()
         told = await socket.expect("notification", conversation=engines)
-        assert (told["kind"], told["from_seq"], told["up_to_seq"], told["is_read"]) == ("unread", 0, 1, False)
+        assert (told["kind"], told["from_seq"], told["up_to_seq"], told["is_read"]) == ("unread", 0, 2, False)
         [kept] = await listed(grace)
         assert kept == {key: value for key, value in told.items() if key != "type"}
         letter = await place.mailboxes.wait_for(linus.email, "Unread in Engines")
@@ -96,7 +98,6 @@ async def test_a_link_unsubscribes_without_a_login(node: Node, place: Place) -> 
     sweep()
     letter = await place.mailboxes.wait_for(grace.email, "Unread")
     token = link_of(letter).partition("#unsubscribe=")[2]
-    assert letter["List-Unsubscribe"] == f"<{link_of(letter)}>"
     for _ in range(2):
         answer = await node.request("POST", f"{API}/unsubscribe/", json={"token": token})
         assert answer.status == 204
@@ -109,6 +110,61 @@ async def test_a_link_unsubscribes_without_a_login(node: Node, place: Place) -> 
         "mails": False,
     }
     await becomes(grace, engines, first["id"], [("mail", "sent"), ("app", "sent")])
+
+
+@pytest.mark.parametrize("form", ["urlencoded", "multipart"])
+async def test_a_mail_program_unsubscribes_by_one_click(node: Node, url: str, place: Place, form: str) -> None:
+    """As Gmail does it (RFC 8058): a form to the address in the header, without cookies, login or redirect."""
+    ada, grace = [await node.register(name) for name in ("Ada", "Grace")]
+    engines = await ada.converse(grace)
+    await ada.say(engines, "one")
+    sweep()
+    letter = await place.mailboxes.wait_for(grace.email, "Unread")
+    assert letter["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = str(letter["List-Unsubscribe"]).removeprefix("<").removesuffix(">")
+    assert link.startswith(f"{PUBLIC_URL}/api/v1/unsubscribe/one-click?token=")
+    here = link.replace(PUBLIC_URL, url)
+    path = f"/conversations/{engines}/notifications/"
+    async with httpx.AsyncClient(trust_env=False, timeout=10) as program:
+        for method in ("GET", "HEAD"):
+            # A scanner follows links before the reader does: it comes to a button, and nothing has changed.
+            answer = await program.request(method, here)
+            assert (answer.status_code, answer.headers["location"]) == (
+                302,
+                f"/account#{link_of(letter).partition('#')[2]}",
+            )
+        page = await program.get(here, follow_redirects=True)
+        assert "<button>Unsubscribe</button>" in page.text
+        assert (await grace.get(path))["mails"] is True
+        body: dict[str, Any] = {"data": {"List-Unsubscribe": "One-Click"}}
+        if form == "multipart":
+            body = {"files": {"List-Unsubscribe": (None, "One-Click")}}
+        for _ in range(2):
+            answer = await program.post(here, **body)
+            assert (answer.status_code, answer.json()) == (
+                200,
+                {"detail": "You get no more mails about this conversation."},
+            )
+        assert (await grace.get(path))["mails"] is False
+        for wrong in ("?token=nonsense", "?token=", "?token=%0d%0aSet-Cookie:%20a=b", f"?token={'A' * 64}"):
+            answer = await program.post(here.partition("?")[0] + wrong, **body)
+            assert (answer.status_code, answer.json()["code"]) == (400, "invalid_mailed_token")
+        assert (await program.post(here.partition("?")[0], **body)).status_code == 400
+        split = await program.get(here.partition("?")[0] + "?token=a%0d%0aSet-Cookie:%20a=b")
+        assert "set-cookie" not in split.headers
+        assert split.headers["location"] == "/account#unsubscribe=a%0D%0ASet-Cookie%3A%20a=b"
+
+
+async def test_one_click_is_throttled_by_address(place: Place) -> None:
+    (other,) = place.processes.apis({"THROTTLE_ADDRESS": "3/minute", "TRUSTED_PROXY_HOPS": "1"})
+    somewhere = {"X-Forwarded-For": "203.0.113.77"}
+    async with httpx.AsyncClient(trust_env=False, timeout=10, headers=somewhere) as program:
+        answers = [
+            (await program.post(f"{other.url}{API}/unsubscribe/one-click?token=x", data={"a": "b"})).status_code
+            for _ in range(5)
+        ]
+    other.end()
+    assert answers == [400, 400, 400, 429, 429]
 
 
 async def test_sweeps_beside_each_other_tell_and_mail_once(node: Node, place: Place) -> None:

@@ -87,6 +87,9 @@ def test_the_environment_wins_over_the_file_and_stays_as_it_was(tmp_path: Path) 
         ("SENTRY_DSN", "https://errors.example.org/1", "https://key@"),
         ("SENTRY_DSN", "https://key@errors.example.org/", "https://key@"),
         ("ALLOWED_ORIGINS", "https://a.example.org, nonsense", "nonsense"),
+        ("MAIL_FROM", "Chat <chat@a b.example>", "chat@example.org"),
+        ("MAIL_FROM", "Chat <chat@\U0001f4a9.example>", "chat@example.org"),
+        ("SMTP_URL", "smtp://\U0001f4a9.example", "smtps://"),
     ],
 )
 def test_a_bad_value_is_one_sentence_that_names_it(tmp_path: Path, name: str, value: str, words: str) -> None:

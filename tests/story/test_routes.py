@@ -142,6 +142,8 @@ async def test_public_routes_are_the_ones_the_contract_marks(settings: Settings)
         f"POST {API}/forgot-password-confirm",
         f"POST {API}/confirm-email",
         f"POST {API}/unsubscribe",
+        f"POST {API}/unsubscribe/one-click",
+        f"GET {API}/unsubscribe/one-click",
     }
 
 

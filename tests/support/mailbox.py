@@ -30,6 +30,8 @@ class Mailboxes:
         self.answers: list[str] = []
         self.users: list[tuple[str, str, bool]] = []
         self.attempts = 0
+        self.envelopes: list[Envelope] = []
+        """As they came, each with its `content` in bytes."""
         self._letters: list[tuple[str, EmailMessage]] = []
         self.released = threading.Event()
         self.waiting = 0
@@ -62,6 +64,7 @@ class Mailboxes:
         content = envelope.content if isinstance(envelope.content, bytes) else str(envelope.content).encode()
         message = message_from_bytes(content, policy=default)
         assert isinstance(message, EmailMessage)
+        self.envelopes.append(envelope)
         self._letters += [(recipient, message) for recipient in envelope.rcpt_tos]
 
     # What tests ask

@@ -27,7 +27,8 @@ from app.domain.errors import Invalid
 from app.domain.messages.mentions import names_in
 from app.domain.users.addresses import client_address
 from app.domain.users.devices import _kind
-from app.domain.users.emails import check_email, key_of
+from app.domain.users.emails import canonical, check_email, key_of, mailbox_of
+from app.tasks.letters import headers
 from app.telemetry.redaction import redacted
 from app.telemetry.requests import _on_one_line
 
@@ -62,6 +63,7 @@ PATTERNS: dict[str, list[Callable[[int], str]]] = {
     "app.domain.texts._CONTROL": [repeated("a")],
     "app.domain.texts._UNSTORABLE": [repeated("a")],
     "app.domain.users.devices._VERSIONS": [repeated("1."), repeated("1a")],
+    "app.domain.users.domains._ASCII_LABEL": [repeated("a-"), repeated("a", end="!")],
     "app.domain.users.emails._SHAPE": [
         repeated("a.", "a@"),
         repeated("a-", "a@"),
@@ -75,6 +77,13 @@ PATTERNS: dict[str, list[Callable[[int], str]]] = {
     ],
     "app.settings._MAILBOX": [repeated("<a@"), repeated("a@"), repeated("a<")],
     "app.tasks.letters.A_NAME": [repeated("a "), repeated("a", end="!")],
+    "app.tasks.letters.headers._ATOMS": [repeated("a "), repeated("a" * 60 + " ", end="(")],
+    "app.tasks.letters.headers._LOCAL": [repeated("a"), repeated("a", end="@")],
+    "app.tasks.letters.headers._MAILBOX": [repeated("a"), repeated("<"), repeated("a", "a<")],
+    "app.tasks.letters.headers._PLAIN": [repeated("a "), repeated("a" * 60 + " ", end="\n")],
+    "app.tasks.letters.headers._QUOTED": [repeated("\\"), repeated("\\a")],
+    "app.tasks.letters.headers._UNPRINTABLE": [repeated("a"), repeated("\n")],
+    "app.tasks.letters.headers._URL": [repeated("a", "https://", ">"), repeated("http")],
     "app.telemetry.redaction._DOTTED": [repeated("eyJ-", end="~"), repeated("eyJ.", end="~"), repeated("a")],
     "app.telemetry.requests._ACCEPTABLE": [repeated("a"), repeated("a", end="!")],
     "app.telemetry.requests._PLAIN": [repeated("a/", end="~")],
@@ -120,6 +129,10 @@ PARSERS: dict[str, tuple[Callable[[str], Any], Callable[[int], str]]] = {
     "an address in capitals": (key_of, repeated("\u0130")),
     "an address of many labels": (_refused(check_email), repeated("a.", "a@")),
     "an address of many accents": (_refused(check_email), repeated("\u0315\u0300", "a")),
+    "an address of many dots": (canonical, repeated(".xn--", "a@")),
+    "the mailbox of an address": (mailbox_of, repeated("+.", "a@ü")),
+    "a subject": (headers.text, repeated("=?utf-8?q?=0a")),
+    "a subject of accents": (headers.text, repeated("é")),
     "a device": (_kind, repeated("1.a")),
     "a cursor": (_refused(lambda text: from_cursor(text, Position)), repeated("a")),
     "forwarded addresses": (lambda text: client_address("192.0.2.1", [text], 1), repeated("1,")),

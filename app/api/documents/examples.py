@@ -15,6 +15,7 @@ import msgspec
 from app.api.documents import operating, throttling
 from app.api.health import Readiness
 from app.api.logins import Valid
+from app.api.notifications import Unsubscribed
 from app.api.root import LINKS, FrontPage
 from app.domain.users.logins import LoggedIn
 from app.domain.users.registering import Asked
@@ -172,6 +173,7 @@ ANSWERS: Final[Mapping[str, msgspec.Struct]] = {
         MessageDetail(**msgspec.structs.asdict(_message), seen_by=SeenBy(count=2, users=[ADA, GRACE])),
         NotificationPage(items=[_notification], next=None),
         Attention(level="mentions", muted_until=None, mails=True),
+        Unsubscribed(),
         NotificationDecisions(
             items=[
                 NotificationDecision(channel="mail", outcome="present", decided_at=NINE + timedelta(seconds=35)),
@@ -254,6 +256,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {
     "conversation_id": ("The conversation's `id`.", str(CONVERSATION)),
     "message_id": ("The message's `id`.", str(MESSAGE)),
     "login_id": ("The login's `id`, as `GET /sessions/` lists it.", str(LOGIN)),
+    "token": ("From the mail.", MAILED),
     "search": ("Part of the name.", "engine"),
     "cursor": ("`next` of the page before; opaque.", CURSOR),
     "limit": ("At most so many items.", 50),

@@ -19,7 +19,7 @@ from app.domain.broadcasts.audiences import addressed
 from app.domain.broadcasts.models import BroadcastMail, BroadcastRow
 from app.domain.mails import outbox
 from app.domain.mails.models import Mail
-from app.domain.mails.outbox import FAILED, REFUSED, SENT, UNKNOWN
+from app.domain.mails.outbox import FAILED, REFUSED, SENT, UNKNOWN, WRITTEN
 from app.domain.rows import UNSYNCHRONIZED, AnyRow
 from app.domain.users.liveness import account_is_open
 from app.domain.users.models import User
@@ -32,7 +32,13 @@ MOST_SETTLED: Final = 5_000
 KEPT: Final = timedelta(days=90)
 MOST_SWEPT: Final = 10_000
 
-COUNTED: Final = {SENT: "mails_sent", REFUSED: "mails_refused", FAILED: "mails_refused", UNKNOWN: "mails_unknown"}
+COUNTED: Final = {
+    SENT: "mails_sent",
+    WRITTEN: "mails_sent",
+    REFUSED: "mails_refused",
+    FAILED: "mails_refused",
+    UNKNOWN: "mails_unknown",
+}
 """The column an outcome counts in; all others are `mails_dropped`: there was nobody to send it to any more."""
 
 

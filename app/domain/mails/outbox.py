@@ -38,7 +38,9 @@ Kind = Literal[
     "broadcast",
 ]
 
-SENT, UNKNOWN, REFUSED, FAILED, CLOSED = "sent", "unknown", "refused", "failed", "account closed"
+SENT, WRITTEN, UNKNOWN, REFUSED, FAILED, CLOSED = "sent", "written", "unknown", "refused", "failed", "account closed"
+"""`written`: into a file of DATA_DIR, because SMTP_URL names no mail server."""
+
 NOTHING: Final = "nothing"
 MOST_ATTEMPTS: Final = 6
 FIRST_PAUSE: Final = timedelta(seconds=30)

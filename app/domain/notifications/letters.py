@@ -1,4 +1,8 @@
-"""What a digest says, read when it leaves: what was read, deleted or left behind meanwhile is not in it."""
+"""What a digest says, read when it leaves: what was read, deleted or left behind meanwhile is not in it.
+
+It quotes a conversation that its reader joined or has written in, and people whom its reader has answered. Otherwise it
+says only that there are unread messages: no name, no group's name, no text (see `acquaintances`).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,9 @@ from sqlalchemy.orm import aliased
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.mails.outbox import Claimed
 from app.domain.messages.models import MessageRow
+from app.domain.notifications.acquaintances import answered, takes_part
 from app.domain.notifications.unsubscribing import Unsubscribing
+from app.domain.rows import AnyRow
 from app.domain.users.letters import Letter
 from app.domain.users.liveness import account_is_open
 from app.domain.users.models import User
@@ -29,7 +35,7 @@ async def letter_of(session: AsyncSession, mail: Claimed, unsubscribing: Unsubsc
     conversation, up_to = UUID(mail.facts["conversation"]), int(mail.facts["up_to"])
     standing = (
         await session.execute(
-            select(Conversation.name, Conversation.kind, Membership.read_seq, Membership.joined_seq)
+            select(Conversation.name, Membership.read_seq, Membership.joined_seq, Membership.was_added)
             .join(Membership, Membership.conversation_id == Conversation.id)
             .join(User, User.id == Membership.user_id)
             .where(
@@ -55,6 +61,7 @@ async def letter_of(session: AsyncSession, mail: Claimed, unsubscribing: Unsubsc
     rows = (
         await session.execute(
             select(
+                MessageRow.sender_id,
                 MessageRow.message_type,
                 func.left(MessageRow.text, LONGEST_LINE).label("text"),
                 func.length(MessageRow.text).label("length"),
@@ -69,21 +76,23 @@ async def letter_of(session: AsyncSession, mail: Claimed, unsubscribing: Unsubsc
     ).all()
     if not rows:
         return "deleted"
-    lines = [
-        {
-            "who": f"{row.first_name} {row.last_name}",
-            "text": (row.text + ("…" if row.length > LONGEST_LINE else "")) or f"({row.message_type})",
-        }
-        for row in reversed(rows[:MOST_LINES])
-    ]
+    # Who joined by themselves has chosen to hear of it; who was added has not.
+    takes_part_here = not standing.was_added or await takes_part(session, mail.user, conversation, standing.joined_seq)
+    senders = {row.sender_id for row in rows}
+    quoted = takes_part_here or await answered(session, mail.user, senders) == senders
     return Letter(
         template="unread",
         address=mail.address,
         token=unsubscribing.token(mail.user, conversation),
         facts={
             "first_name": mail.facts.get("first_name", ""),
-            "name": standing.name,
-            "lines": lines,
+            "name": standing.name if takes_part_here else "",
+            "lines": [_line(row) for row in reversed(rows[:MOST_LINES])] if quoted else [],
             "more": len(rows) > MOST_LINES,
         },
     )
+
+
+def _line(row: AnyRow) -> dict[str, str]:
+    text = row.text + ("…" if row.length > LONGEST_LINE else "")
+    return {"who": f"{row.first_name} {row.last_name}", "text": text or f"({row.message_type})"}

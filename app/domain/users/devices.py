@@ -16,6 +16,30 @@ from app.domain.users.models import LoginSession
 
 MOST = 1_000
 LONGEST_AGENT = 255
+_BROWSERS = {
+    "Edg/": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser/": "Samsung Internet",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "CriOS/": "Chrome",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+    "okhttp/": "okhttp",
+    "curl/": "curl",
+    "python": "Python",
+}
+"""By what only their user agents say, the first that is found: most browsers also say what they imitate."""
+
+_SYSTEMS = {
+    "Windows": "Windows",
+    "Android": "Android",
+    "iPhone": "iOS",
+    "iPad": "iOS",
+    "Mac OS X": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
 _VERSIONS = re.compile(r"[\d._]+")
 
 
@@ -61,9 +85,11 @@ async def is_new_device(session: AsyncSession, user: UUID, device: Device) -> bo
 
 
 def program_of(user_agent: str) -> str:
-    """For a mail: a stranger wrote it, so no address and nothing long."""
-    words = [word for word in printable(user_agent)[:120].split() if "://" not in word and "www." not in word]
-    return " ".join(words)
+    """The browser and system that a user agent names, in our own words: for a mail, which quotes no stranger."""
+    named = user_agent[:LONGEST_AGENT]
+    browser = next((name for mark, name in _BROWSERS.items() if mark in named), "a program that we do not know")
+    system = next((name for mark, name in _SYSTEMS.items() if mark in named), "")
+    return f"{browser} on {system}" if system else browser
 
 
 def printable(text: str) -> str:

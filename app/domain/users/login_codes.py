@@ -21,10 +21,10 @@ from app.domain.pauses import paused
 from app.domain.users import mailed_tokens, security
 from app.domain.users.codes import typed
 from app.domain.users.devices import Device, has_logged_in_from, program_of
-from app.domain.users.emails import digest_of, owned_by
+from app.domain.users.emails import owned_by
 from app.domain.users.models import User
 from app.domain.users.passwords import Passwords
-from app.domain.users.quotas import Quotas, mail_to
+from app.domain.users.quotas import Quotas, allows_mail
 
 NOBODY: Final = UUID(int=0)
 
@@ -73,7 +73,7 @@ async def passes(
     if has_code:
         return "code"
     # Counted apart, so that wrong guesses use up none of the owner's mails.
-    wanted = await quotas.allows("mails", mail_to(digest_of(email), "login" if right else "login_refused"))
+    wanted = await allows_mail(quotas, email, "login" if right else "login_refused")
     security.failed("login_slowed", seen.id if seen else None, code_mailed=right and wanted)
     if right and wanted:
         program = program_of(device.user_agent)

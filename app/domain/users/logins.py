@@ -110,7 +110,7 @@ async def log_in(
             raise
         return error  # each mailed code is good for one guess at the second factor
     if await is_new_device(session, user.id, device) and not await outbox.lately(session, "new_login", user.id, QUIET):
-        facts = {"first_name": user.first_name, "network": device.address, "user_agent": program_of(device.user_agent)}
+        facts = {"first_name": user.first_name, "network": device.address, "program": program_of(device.user_agent)}
         await outbox.post(session, "new_login", user.email, user=user.id, **facts)
     begun = (
         await session.execute(

@@ -6,17 +6,17 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.errors import Conflict
 from app.domain.mails import outbox
 from app.domain.rows import UNSYNCHRONIZED
 from app.domain.users import mailed_tokens, security
 from app.domain.users.callers import Caller
-from app.domain.users.emails import check_email, digest_of
+from app.domain.users.emails import check_email, is_had_otherwise
 from app.domain.users.liveness import account_is_open
 from app.domain.users.models import User
 from app.domain.users.passwords import Passwords
 from app.domain.users.proofs import prove
-from app.domain.users.quotas import Quotas, mail_to
+from app.domain.users.quotas import Quotas, require_mail
+from app.domain.users.registering import taken
 
 
 async def ask(
@@ -37,11 +37,13 @@ async def ask(
     """
     new_email = check_email(new_email, "new_email")
     own = await prove(session, caller, current_password, passwords)
-    await quotas.require("mails", mail_to(digest_of(new_email), "email"))
-    facts = {"first_name": own.first_name, "new_email": new_email}
+    await require_mail(quotas, new_email, "email")
     # Whatever changes the account's credentials before the mail leaves ends the request: see `letters`.
-    await outbox.post(session, "confirm_email", new_email, user=own.id, credentials=str(own.credentials), **facts)
-    await outbox.post(session, "email_change_asked", own.email, user=own.id, **facts)
+    facts = {"first_name": own.first_name, "credentials": str(own.credentials)}
+    await outbox.post(session, "confirm_email", new_email, user=own.id, **facts)
+    # Neither this nor the mail afterwards quotes the new address: a stranger who registered the old one in its owner's
+    # name chooses it, and could write a message or a link into it.
+    await outbox.post(session, "email_change_asked", own.email, user=own.id, first_name=own.first_name)
 
 
 async def confirm(session: AsyncSession, token: str) -> None:
@@ -61,6 +63,8 @@ async def confirm(session: AsyncSession, token: str) -> None:
     ).one_or_none()
     if own is None:
         raise mailed_tokens.refused()
+    if await is_had_otherwise(session, held.email):
+        raise taken()
     try:
         async with session.begin_nested():
             await session.execute(
@@ -68,10 +72,8 @@ async def confirm(session: AsyncSession, token: str) -> None:
                 execution_options=UNSYNCHRONIZED,
             )
     except IntegrityError as error:
-        raise Conflict("email_taken", "There is an account with this e-mail address.") from error
+        raise taken() from error
     await mailed_tokens.forget(session, own.id)
     security.done("email_changed", own.id)
     for address in (own.email, held.email):
-        await outbox.post(
-            session, "email_changed", address, user=own.id, first_name=own.first_name, new_email=held.email
-        )
+        await outbox.post(session, "email_changed", address, user=own.id, first_name=own.first_name)

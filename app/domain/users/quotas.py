@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, Protocol, runtime_checkable
 
-Quota = Literal["mails", "renames"]
+from app.domain.users.emails import digest_of, mailbox_of
+
+Quota = Literal["mails", "mailboxes", "renames"]
+Purpose = Literal["welcome", "registration", "activation", "password", "email", "login", "login_refused"]
 
 
 @runtime_checkable
@@ -18,6 +21,22 @@ class Quotas(Protocol):
         """The same; raises Throttled."""
 
 
-def mail_to(email_digest: str, purpose: str) -> str:
-    """The subject of `mails`: each purpose has its own, so that asking for one mail does not use up another."""
-    return f"{purpose}:{email_digest}"
+async def allows_mail(quotas: Quotas, email: str, purpose: Purpose) -> bool:
+    """Whether one more mail may go to this address, and to its mailbox: `ada+1@…`, `ada+2@…` and `a.da@…` end in one.
+
+    Each purpose has its own count, so that asking for one mail does not use up another.
+    """
+    address, mailbox = mail_to(email, purpose)
+    return await quotas.allows("mails", address) and await quotas.allows("mailboxes", mailbox)
+
+
+async def require_mail(quotas: Quotas, email: str, purpose: Purpose) -> None:
+    """The same; raises Throttled."""
+    address, mailbox = mail_to(email, purpose)
+    await quotas.require("mails", address)
+    await quotas.require("mailboxes", mailbox)
+
+
+def mail_to(email: str, purpose: Purpose) -> tuple[str, str]:
+    """The subjects of `mails` and of `mailboxes`. No address stands in Redis."""
+    return f"{purpose}:{digest_of(email)}", f"{purpose}:{digest_of(mailbox_of(email))}"

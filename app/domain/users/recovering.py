@@ -14,7 +14,7 @@ from app.domain.users.families import end
 from app.domain.users.liveness import account_is_open
 from app.domain.users.models import LoginSession, User
 from app.domain.users.passwords import Passwords, check_new
-from app.domain.users.quotas import Quotas, mail_to
+from app.domain.users.quotas import Quotas, allows_mail
 
 
 async def ask(session: AsyncSession, email: str, quotas: Quotas) -> None:
@@ -25,7 +25,7 @@ async def ask(session: AsyncSession, email: str, quotas: Quotas) -> None:
         Invalid: this is no e-mail address.
     """
     email = check_email(email)
-    if await quotas.allows("mails", mail_to(digest_of(email), "password")):
+    if await allows_mail(quotas, email, "password"):
         await outbox.post(session, "forgotten_password", email)
 
 

@@ -22,10 +22,10 @@ from app.domain.pauses import paused
 from app.domain.rows import UNSYNCHRONIZED, AnyRow, uuid7
 from app.domain.texts import clean_name
 from app.domain.users import mailed_tokens
-from app.domain.users.emails import check_email, digest_of, key_of
+from app.domain.users.emails import check_email, is_had_otherwise, spellings
 from app.domain.users.models import Registration, User
 from app.domain.users.passwords import Passwords, check_new
-from app.domain.users.quotas import Quotas, mail_to
+from app.domain.users.quotas import Quotas, allows_mail
 from app.domain.views import Profile
 
 LONGEST_NAME = 100
@@ -68,8 +68,12 @@ class Registrar:
             passwords=self._passwords,
         )
         if not self._must_activate:
-            return await begin(session, wanted)
-        if await self._quotas.allows("mails", mail_to(digest_of(wanted.email), "registration")):
+            # Begun first: whether the address is taken costs none of the mails that its mailbox may have.
+            made = await begin(session, wanted, welcome=False)
+            if await allows_mail(self._quotas, wanted.email, "welcome"):
+                await _welcome(session, made)
+            return made
+        if await allows_mail(self._quotas, wanted.email, "registration"):
             await _keep(session, wanted)
         return Asked()
 
@@ -95,8 +99,10 @@ async def check(
     return Wanted(email=email, first_name=first_name, last_name=last_name, password_hash=password_hash)
 
 
-async def begin(session: AsyncSession, wanted: Wanted, *, is_operator: bool = False) -> Profile:
-    """The account, active; a mail welcomes its owner. Raises Conflict `email_taken`."""
+async def begin(session: AsyncSession, wanted: Wanted, *, is_operator: bool = False, welcome: bool = True) -> Profile:
+    """The account, active; a mail welcomes its owner, if `welcome`. Raises Conflict `email_taken`."""
+    if await is_had_otherwise(session, wanted.email):
+        raise taken()
     # Two who register one address at once: the unique index on lower(email) lets one through, no look-up before does.
     created = await session.execute(
         insert_if_free(User)
@@ -106,9 +112,11 @@ async def begin(session: AsyncSession, wanted: Wanted, *, is_operator: bool = Fa
     )
     row = created.one_or_none()
     if row is None:
-        raise Conflict("email_taken", "There is an account with this e-mail address.")
-    await outbox.post(session, "welcome", row.email, user=row.id, first_name=row.first_name)
-    return profile_of(row)
+        raise taken()
+    made = profile_of(row)
+    if welcome:
+        await _welcome(session, made)
+    return made
 
 
 async def activate(session: AsyncSession, token: str) -> None:
@@ -149,7 +157,7 @@ async def activate(session: AsyncSession, token: str) -> None:
 async def mail_again(session: AsyncSession, email: str, quotas: Quotas) -> None:
     """Another activation mail, if there is something to activate: whether there is, the answer does not tell."""
     email = check_email(email)
-    if await quotas.allows("mails", mail_to(digest_of(email), "activation")):
+    if await allows_mail(quotas, email, "activation"):
         await outbox.post(session, "activation_again", email)
 
 
@@ -163,8 +171,12 @@ def waiting(email: str) -> Select[*tuple[UUID, str, str]]:
 
 
 def of_address(email: str) -> ColumnElement[bool]:
-    """Of `Registration`: wants this address, whatever its case."""
-    return func.lower(Registration.email) == func.lower(key_of(email))
+    """Of `Registration`: wants this address, whatever its case and the spelling of its domain."""
+    return func.lower(Registration.email).in_([func.lower(form) for form in spellings(email)])
+
+
+def taken() -> Conflict:
+    return Conflict("email_taken", "There is an account with this e-mail address.")
 
 
 def check_name(name: str, field: str) -> str:
@@ -177,6 +189,10 @@ def profile_of(row: AnyRow) -> Profile:
     return Profile(
         id=row.id, email=row.email, first_name=row.first_name, last_name=row.last_name, is_active=row.is_active
     )
+
+
+async def _welcome(session: AsyncSession, made: Profile) -> None:
+    await outbox.post(session, "welcome", made.email, user=made.id, first_name=made.first_name)
 
 
 async def _keep(session: AsyncSession, wanted: Wanted) -> None:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
-from email.utils import format_datetime, parseaddr
+from email.policy import SMTP
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 
+from app.domain.users.domains import to_ascii
 from app.domain.users.letters import Letter
+from app.tasks.letters import headers
+from app.tasks.post import MailObject
 
-ASCII: Final = SMTP.clone(cte_type="7bit")
+BODY: Final = SMTP.clone(cte_type="7bit")
 """For servers of any age."""
+
+ONE_CLICK: Final = "/api/v1/unsubscribe/one-click"
+"""Where a mail program posts for who presses its own button (RFC 8058): `app.api.notifications`."""
 
 TEMPLATES: Final = Path(__file__).parent
 PAGES: Final = {
@@ -28,15 +34,21 @@ PAGES: Final = {
 }
 """What the link of a letter opens on the account page."""
 
-A_NAME: Final = re.compile(r"[\w '’-]{1,40}")
+A_NAME: Final = re.compile(r"(?=.{1,40}\Z)[^\W\d_]+(?:[ '’-]{1,2}[^\W\d_]+){0,3}")
+"""Up to four words of letters alone."""
 
 
 class Letterhead:
-    """Whom letters come from (`chat@example.org` or `Chat <chat@example.org>`), and where their links lead."""
+    """Whom letters come from (`chat@example.org` or `Chat <chat@example.org>`), and where their links lead.
+
+    Raises:
+        Refused: the sender's address cannot stand in a header.
+    """
 
     def __init__(self, public_url: str, sender: str) -> None:
-        self._public_url = public_url
-        self._sender = sender
+        self._public_url = _in_ascii(public_url)
+        self._from = headers.mailbox(sender)
+        self._sender = self._from.rpartition("<")[2].rstrip(">")
         self._texts = Environment(
             loader=FunctionLoader(_source),
             undefined=StrictUndefined,
@@ -44,31 +56,50 @@ class Letterhead:
             autoescape=select_autoescape(["html"], default=False),
         )
 
-    def write(self, letter: Letter, mail: UUID) -> EmailMessage:
-        """The message, with both forms. The same mail always has the same Message-ID."""
-        message = EmailMessage(policy=ASCII if letter.address.isascii() else SMTPUTF8)
-        subject, text = self._render(letter, "txt")
-        message["Subject"] = subject
-        message["From"] = self._sender
-        message["To"] = Address(addr_spec=letter.address) if letter.address.isascii() else letter.address
-        message["Date"] = format_datetime(datetime.now(UTC))
-        message["Message-ID"] = f"<{mail}@{parseaddr(self._sender)[1].rpartition('@')[2]}>"
-        message["Auto-Submitted"] = "auto-generated"
+    def write(self, letter: Letter, mail: UUID) -> MailObject:
+        """The mail, with both forms of its body. The same mail always has the same Message-ID.
+
+        Raises:
+            Refused: the address of the letter cannot stand in a header.
+        """
+        recipient = headers.address(letter.address)
+        subject = self._subject(letter)
+        fields = [
+            ("Subject", headers.text(subject)),
+            ("From", self._from),
+            ("To", recipient),
+            ("Date", format_datetime(datetime.now(UTC))),
+            ("Message-ID", f"<{mail}@{self._sender.rpartition('@')[2]}>"),
+            ("Auto-Submitted", "auto-generated"),
+        ]
         if letter.template == "unread":
-            message["List-Unsubscribe"] = f"<{self._link(letter)}>"
-        message.set_content(text)
-        message.add_alternative(self._render(letter, "html")[1], subtype="html")
-        return message
+            one_click = f"{self._public_url}{ONE_CLICK}?token={letter.token}"
+            fields += [
+                ("List-Unsubscribe", headers.url(one_click)),
+                ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+            ]
+        body = EmailMessage(policy=BODY)
+        body.set_content(self._body(letter, "txt", subject))
+        body.add_alternative(self._body(letter, "html", subject), subtype="html")
+        # The package that writes the body is given nothing of ours for a header.
+        content = headers.head(fields) + body.as_bytes()
+        return MailObject(id=mail, sender=self._sender, recipient=recipient, content=content)
 
     def _link(self, letter: Letter) -> str:
         """After the #: no server on the way, and no log, is told the token."""
         page = PAGES.get(letter.template)
         return f"{self._public_url}/account#{page}={letter.token}" if page else self._public_url
 
-    def _render(self, letter: Letter, form: str) -> tuple[str, str]:
-        """(subject, body)"""
+    def _subject(self, letter: Letter) -> str:
+        template = self._texts.get_template(f"{letter.template}.txt")
+        return "".join(template.blocks["subject"](template.new_context(self._context(letter, "txt")))).strip()
+
+    def _body(self, letter: Letter, form: str, subject: str) -> str:
         template = self._texts.get_template(f"{letter.template}.{form}")
-        context = {
+        return template.render(self._context(letter, form), subject=subject).strip() + "\n"
+
+    def _context(self, letter: Letter, form: str) -> dict[str, object]:
+        return {
             "form": f"forms/page.{form}",
             "pieces": f"forms/pieces.{form}",
             "link": self._link(letter),
@@ -78,12 +109,21 @@ class Letterhead:
             "hello": _hello(letter.facts.get("first_name", "")),
             **letter.facts,
         }
-        subject = "".join(template.blocks["subject"](template.new_context(context))).strip()
-        return subject, template.render(context, subject=subject).strip() + "\n"
+
+
+def _in_ascii(url: str) -> str:
+    """`url` with its host as servers know it; as it is where that cannot be said."""
+    host = urlsplit(url).hostname or ""
+    if host.isascii():
+        return url
+    try:
+        return url.replace(host, to_ascii(host), 1)
+    except UnicodeError:
+        return url
 
 
 def _hello(first_name: str) -> str:
-    # A stranger chose the name and whom this is mailed to: it must not advertise a site of theirs.
+    # A stranger chose the name and whom this is mailed to: it must not advertise a site or a telephone of theirs.
     return f"Hello {first_name}," if A_NAME.fullmatch(first_name) else "Hello,"
 
 

@@ -1,0 +1,130 @@
+"""Header fields of mails, written here and not by the `email` package.
+
+That package decodes the encoded words (RFC 2047) of a value that it is given, and several releases of Python write a
+line break that was in one into the header: a group's name became fields of an attacker's choice (CVE-2024-6923). Here
+a value is either plain or encoded as a whole, so that one decoding gives back the text and nothing else, and what
+carries a line break or another control character does not leave.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from app.domain.users.domains import to_ascii
+from app.tasks.post import Refused
+
+LINE: Final = 76
+"""Characters of a line with encoded words (RFC 2047, 2); the other lines keep to it, too."""
+
+_WORD_BYTES: Final = 39
+"""Of an encoded word before base64, so that the first one fits its line with the field's name."""
+
+_PLAIN: Final = re.compile(r"[!-~]{1,60}(?: [!-~]{1,60})*")
+_ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,60}(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,60})*")
+_LOCAL: Final = re.compile(r"""[^\s@<>()\[\],;:\\"]{1,64}""")
+_MAILBOX: Final = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
+_URL: Final = re.compile(r"https?://[!-;=?-~]+")  # no angle bracket ends it early
+# Controls, separators of lines and paragraphs, halves of surrogate pairs; and what turns the direction of what follows.
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
+_QUOTED: Final = re.compile(r"\\(.)")
+
+
+def text(value: str) -> str:
+    """`value` for an unstructured field such as Subject, folded; what cannot be printed in it is a space."""
+    value = " ".join(_UNPRINTABLE.sub(" ", value).split())
+    if not value or (_PLAIN.fullmatch(value) and "=?" not in value):
+        return _folded(value)
+    return "\r\n ".join(_encoded_words(value))
+
+
+def mailbox(value: str) -> str:
+    """`Chat <chat@example.org>` or `chat@example.org`, for From and To: the name encoded, the domain in ASCII.
+
+    Raises:
+        Refused: the address cannot stand in a header.
+    """
+    shape = _MAILBOX.fullmatch(value.strip())
+    if shape is None:
+        return address(value.strip())
+    name = " ".join(_UNPRINTABLE.sub(" ", _unquoted(shape["name"].strip())).split())
+    angle = f"<{address(shape['address'])}>"
+    if not name:
+        return angle
+    plain = _ATOMS.fullmatch(name) and "=?" not in name
+    phrase = _folded(name) if plain else "\r\n ".join(_encoded_words(name))
+    return f"{phrase}\r\n {angle}" if len(phrase) + len(angle) > LINE - len("From:  ") else f"{phrase} {angle}"
+
+
+def address(value: str) -> str:
+    """An address as servers know it; not ASCII only where the part before the @ is not (that needs SMTPUTF8).
+
+    Raises:
+        Refused: it cannot stand in a header.
+    """
+    local, _, domain = value.rpartition("@")
+    # An encoded word in it would be another address to whoever decodes it, and no encoding is allowed here.
+    if not _LOCAL.fullmatch(local) or not local.isprintable() or "=?" in value:
+        raise Refused("this is not an address that can be written to")
+    try:
+        return f"{local}@{to_ascii(domain)}"
+    except UnicodeError as error:
+        raise Refused("this domain cannot be written in ASCII") from error
+
+
+def url(value: str) -> str:
+    """An address on the web for a List field: in one line, without encoded words (RFC 2369). Raises Refused."""
+    if not _URL.fullmatch(value):
+        raise Refused("this link cannot stand in a header")
+    return f"<{value}>"
+
+
+def head(fields: list[tuple[str, str]]) -> bytes:
+    """These fields as lines, each name once.
+
+    Raises:
+        Refused: a value that no function of this module made, with lines of its own or control characters.
+    """
+    if len({name.lower() for name, _ in fields}) < len(fields):
+        raise Refused("a header field twice")
+    lines = "\r\n".join(f"{name}: {value}" for name, value in fields).split("\r\n")
+    begun = [line for line in lines if not line.startswith(" ")]
+    if len(begun) != len(fields) or not all(line.isprintable() and line.strip() for line in lines):
+        raise Refused("a header field with lines of its own")
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def _encoded_words(value: str) -> Iterator[str]:
+    """`value` in base64, cut between characters: what a client decodes word by word stays text."""
+    piece = b""
+    for one in value:
+        encoded = one.encode()
+        if len(piece) + len(encoded) > _WORD_BYTES:
+            yield _encoded_word(piece)
+            piece = b""
+        piece += encoded
+    yield _encoded_word(piece)
+
+
+def _encoded_word(piece: bytes) -> str:
+    return f"=?utf-8?b?{base64.b64encode(piece).decode()}?="
+
+
+def _folded(value: str) -> str:
+    lines = [""]
+    for word in value.split(" "):
+        if lines[-1] and len(lines[-1]) + len(word) + 1 > LINE - len("Subject: "):
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return "\r\n ".join(lines)
+
+
+def _unquoted(name: str) -> str:
+    if len(name) >= 2 and name[0] == name[-1] == '"':
+        return _QUOTED.sub(r"\1", name[1:-1])
+    return name
