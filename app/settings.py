@@ -84,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     throttle_user: Rate = Rate(1_000, 86_400)
     throttle_requests: Rate = Rate(600, 60)
     throttle_address: Rate = Rate(60, 60)
+    throttle_additions: Rate = Rate(100, 3_600)
+    throttle_added: Rate = Rate(50, 86_400)
 
     def __repr__(self) -> str:
         # A settings object that reaches a log or a traceback may not carry the secrets there.

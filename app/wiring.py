@@ -215,6 +215,8 @@ def throttle_rates(settings: Settings) -> dict[str, Rate]:
             for policy, times in SITES.items()
         },
         "strangers": STRANGERS,
+        "additions": settings.throttle_additions,
+        "added": settings.throttle_added,
         **GUESS_RATES,
         **{str(quota): rate for quota, rate in QUOTA_RATES.items()},
     }

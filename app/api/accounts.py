@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Response, delete, get, patch, post, put
@@ -19,9 +19,18 @@ from app.domain.users.callers import Caller
 from app.domain.users.passwords import Passwords
 from app.domain.users.quotas import Quotas
 from app.domain.users.registering import LONGEST_NAME, Asked, Registrar
-from app.domain.views import Profile
+from app.domain.views import Adders, Profile
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME, examples=["Ada"])]
+WhoMayAdd = Annotated[
+    Adders | msgspec.UnsetType,
+    msgspec.Meta(
+        description=(
+            "Who may add me to groups, and begin direct conversations with me: `everybody`, `contacts` (those with "
+            "whom I share a direct conversation that I began or wrote in lately, or whom I added), or `nobody`."
+        ),
+    ),
+]
 Email = Annotated[str, msgspec.Meta(max_length=254, examples=["ada@example.org"])]
 LONGEST_TYPED = 512
 """Characters as typed: 128 in NFC are at most four times as many when decomposed."""
@@ -47,16 +56,20 @@ class Registration(msgspec.Struct, forbid_unknown_fields=True):
     last_name: Name
 
 
-class Rename(msgspec.Struct, forbid_unknown_fields=True):
+class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
     """What is left out stays as it is."""
 
     first_name: Name | msgspec.UnsetType = msgspec.UNSET
     last_name: Name | msgspec.UnsetType = msgspec.UNSET
+    who_may_add: WhoMayAdd = msgspec.UNSET
 
 
-class FullName(msgspec.Struct, forbid_unknown_fields=True):
+class WholeProfile(msgspec.Struct, forbid_unknown_fields=True):
+    """Both names. Without `who_may_add` that stays as it is: older clients do not know it."""
+
     first_name: Name
     last_name: Name
+    who_may_add: WhoMayAdd = msgspec.UNSET
 
 
 class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,25 +120,30 @@ class AccountController(Controller):
     async def read(self, caller: NamedDependency[Caller], tx: NamedDependency[Session]) -> Profile:
         return await accounts.profile(tx, caller)
 
-    @patch("/me", operation_id="changeMyNames", summary="Change a name of mine", responses=documented())
-    async def rename(
+    @patch("/me", operation_id="changeMyNames", summary="Change my names, or who may add me", responses=documented())
+    async def change(
         self,
-        data: JSONBody[Rename],
+        data: JSONBody[ProfileChange],
         caller: NamedDependency[Caller],
         tx: NamedDependency[Session],
         quotas: NamedDependency[Quotas],
     ) -> Profile:
-        return await accounts.rename(tx, caller, quotas, **_given(data))
+        return await accounts.change(tx, caller, quotas, **_given(data))
 
-    @put("/me", operation_id="replaceMyNames", summary="Replace both of my names", responses=documented())
-    async def replace_names(
+    @put(
+        "/me",
+        operation_id="replaceMyNames",
+        summary="Replace both of my names",
+        responses=documented(),
+    )
+    async def replace(
         self,
-        data: JSONBody[FullName],
+        data: JSONBody[WholeProfile],
         caller: NamedDependency[Caller],
         tx: NamedDependency[Session],
         quotas: NamedDependency[Quotas],
     ) -> Profile:
-        return await accounts.rename(tx, caller, quotas, **_given(data))
+        return await accounts.change(tx, caller, quotas, **_given(data))
 
     @post(
         "/reset-password",
@@ -188,5 +206,5 @@ class AccountController(Controller):
             await closing.close(tx, caller, current_password=data.current_password, passwords=passwords)
 
 
-def _given(data: msgspec.Struct) -> dict[str, str]:
+def _given(data: msgspec.Struct) -> dict[str, Any]:
     return {field: value for field, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}

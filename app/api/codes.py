@@ -39,6 +39,7 @@ CODES: Final[Mapping[str, str]] = {
     "403 forbidden": "You may not do this.",
     "403 not_a_member": "Only members may do this.",
     "403 not_activated": "This account is not activated yet: follow the link in the mail.",
+    "403 not_addable": "You cannot add this person or begin a conversation with them.",
     "403 not_the_sender": "Only its sender may edit a message.",
     "403 second_factor_needed": "Operators need a second factor: enrol one under /me/second-factor/.",
     "403 suspended": "This account is suspended.",
@@ -56,6 +57,7 @@ CODES: Final[Mapping[str, str]] = {
     "409 deleted": "The message is deleted.",
     "409 direct": "A direct conversation is two people's, always.",
     "409 email_taken": "There is an account with this e-mail address.",
+    "409 group": "Only a direct conversation can be hidden. Leave the group instead.",
     "409 not_a_member": "This person is not a member.",
     "409 not_an_admin": "This person is not an admin.",
     "409 not_repeatable": "This was no task of ours: there is nothing to hand over again.",
@@ -82,6 +84,7 @@ CODES: Final[Mapping[str, str]] = {
         "The database did not confirm this: it may be stored or not. Try again with the same client_id to learn which."
     ),
     "503 overloaded": "Too much is waiting to be done: try again.",
+    "503 search_busy": "Too many searches are running. Try again, or search for more of the name.",
     "503 too_many_connections": "There are too many connections: close some, and try again.",
     "503 unavailable": "Something this needs is away for the moment: try again.",
 }

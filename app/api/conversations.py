@@ -7,7 +7,7 @@ from typing import Annotated, Protocol, runtime_checkable
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Response, delete, get, patch, post
+from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, SkipValidation
@@ -17,15 +17,17 @@ from app.api.authentication import ADMITTED_LATER
 from app.api.paging import Cursor, Limit
 from app.api.problems import documented
 from app.db import Database, Session
-from app.domain.conversations import directs, groups
+from app.domain.conversations import groups, visibility
 from app.domain.errors import Invalid
+from app.domain.messages import contacts
 from app.domain.messages.conversation import detail
 from app.domain.messages.inbox import discover
 from app.domain.users.callers import Caller
+from app.domain.users.quotas import Quotas
 from app.domain.views import ConversationDetail, ConversationPage, Kind
 
 A_PAGE = {200: ResponseSpec(ConversationPage, description="A page, and the cursor of the next.")} | documented(
-    "400 invalid_cursor"
+    "400 invalid_cursor", "503 search_busy"
 )
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=groups.LONGEST_NAME, examples=["Mathematicians"])]
@@ -39,12 +41,12 @@ class NewConversation(msgspec.Struct, forbid_unknown_fields=True):
     is_private: bool | None = None
     user: UUID | None = None
 
-    async def create(self, tx: Session, by: Caller) -> tuple[UUID, bool]:
+    async def create(self, tx: Session, by: Caller, quotas: Quotas) -> tuple[UUID, bool]:
         """The conversation's id, and whether it is new."""
         if self.kind == "direct":
             if self.user is None or self.name is not None or self.is_private is not None:
                 raise Invalid(errors=(("user", "A direct conversation takes the other user, and only that."),))
-            return await directs.get_or_create(tx, by.user, self.user)
+            return await contacts.converse(tx, quotas, by.user, self.user)
         if self.name is None or self.user is not None:
             raise Invalid(errors=(("name", "A group takes a name, and no user."),))
         return await groups.create(tx, by.user, self.name, is_private=bool(self.is_private)), True
@@ -55,6 +57,10 @@ class ConversationChange(msgspec.Struct, forbid_unknown_fields=True):
 
     name: Name | None = None
     is_private: bool | None = None
+
+
+class Visibility(msgspec.Struct, forbid_unknown_fields=True):
+    hidden: bool
 
 
 @runtime_checkable
@@ -93,17 +99,25 @@ class ConversationController(Controller):
         "/",
         operation_id="createConversation",
         summary="Create a group, or open the direct conversation with somebody",
-        description="A group takes a `name`, a direct conversation the other `user`, and neither the other's field.",
-        responses=documented("400 unknown_user", "400 yourself", "409 too_many_conversations")
+        description=(
+            "A group takes a `name`, a direct conversation the other `user`, and neither the other's field. Opening a "
+            "direct conversation that one has hidden puts it back into one's list. `not_addable`: the other's "
+            "`who_may_add` keeps the caller from beginning one."
+        ),
+        responses=documented("400 unknown_user", "400 yourself", "403 not_addable", "409 too_many_conversations")
         | {
             201: ResponseSpec(ConversationDetail, description="Created; of a group the caller is creator and admin."),
             200: ResponseSpec(ConversationDetail, description="The direct conversation these two have already."),
         },
     )
     async def create(
-        self, data: JSONBody[NewConversation], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+        self,
+        data: JSONBody[NewConversation],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        quotas: NamedDependency[Quotas],
     ) -> Response[ConversationDetail]:
-        return await _opened(tx, caller, *await data.create(tx, caller))
+        return await _opened(tx, caller, *await data.create(tx, caller, quotas))
 
     @get(
         "/discover",
@@ -119,7 +133,7 @@ class ConversationController(Controller):
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> Response[bytes]:
-        return as_json(await database.read(discover, request.user.user, search=search, cursor=cursor, limit=limit))
+        return as_json(await database.search(discover, request.user.user, search=search, cursor=cursor, limit=limit))
 
     @get(
         "/{conversation_id:uuid}",
@@ -159,6 +173,27 @@ class ConversationController(Controller):
         self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
     ) -> None:
         await groups.delete(tx, conversation_id, caller.user)
+
+    @put(
+        "/{conversation_id:uuid}/hidden",
+        status_code=204,
+        operation_id="hideConversation",
+        responses=documented("403 not_a_member", "404 not_found", "409 group"),
+        summary="Take a direct conversation out of my list, or put it back",
+        description=(
+            "Hidden, it is neither in the list nor in `hello`, and does not count for the limit of conversations; it "
+            "can still be opened by its id. The caller's sockets receive `access.revoked` with the reason `hidden`. "
+            "The next message in it, whoever sends it, puts it back: they receive `conversation.created`."
+        ),
+    )
+    async def hide(
+        self,
+        conversation_id: FromPath[UUID],
+        data: JSONBody[Visibility],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> None:
+        await visibility.turn(tx, conversation_id, caller.user, hidden=data.hidden)
 
 
 async def _opened(tx: Session, caller: Caller, conversation: UUID, new: bool) -> Response[ConversationDetail]:

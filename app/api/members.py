@@ -13,7 +13,9 @@ from app.api.paging import Cursor, Limit
 from app.api.problems import documented
 from app.db import Session
 from app.domain.conversations import members, queries, roles
+from app.domain.messages import contacts
 from app.domain.users.callers import Caller
+from app.domain.users.quotas import Quotas
 from app.domain.views import MemberPage
 
 NO_CONTENT = 204
@@ -69,11 +71,16 @@ class MemberController(Controller):
         responses=documented(
             "400 unknown_user",
             *OF_ADMINS,
+            "403 not_addable",
             "409 already_member",
             "409 conversation_full",
             "409 too_many_conversations",
         ),
-        summary="Add somebody: admins",
+        summary="Add a person: admins",
+        description=(
+            "`not_addable`: this person's `who_may_add` keeps the caller out. 429 with the policy `additions` when the "
+            "caller has added too many strangers, with `added` when too many strangers have added this person."
+        ),
     )
     async def add(
         self,
@@ -81,8 +88,9 @@ class MemberController(Controller):
         data: JSONBody[Somebody],
         caller: NamedDependency[Caller],
         tx: NamedDependency[Session],
+        quotas: NamedDependency[Quotas],
     ) -> None:
-        await members.add(tx, conversation_id, caller.user, data.user)
+        await contacts.add(tx, quotas, conversation_id, caller.user, data.user)
 
     @post(
         "/remove_member",

@@ -116,7 +116,7 @@ class NotificationController(Controller):
         description=(
             "Newest first, for a week; nothing of one's own. What came together is decided about together, and a mail "
             "waits for its quiet period: there is no word of it before. `sent`; or `read elsewhere`, `present`, "
-            "`muted`, `level`, `deleted`, `unsubscribed`, `no address`, `throttled`, "
+            "`hidden`, `muted`, `level`, `deleted`, `unsubscribed`, `no address`, `throttled`, "
             "`gone`, `unknown`; of a mail also `due`, `written`, `refused`, `failed`."
         ),
         responses=documented("403 not_a_member", "404 not_found"),

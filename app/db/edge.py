@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.db.engine import TRANSACTION_SECONDS
-from app.db.outages import AWAY, busy, told_as_away
+from app.db.outages import AWAY, SEARCH_BUSY, busy, told_as_away
 from app.db.singles import Single, Singles
 from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
 from app.domain.events import Errand, Outgoing, entrusted, recorded
@@ -28,6 +28,15 @@ Look = AsyncConnection
 
 READ_ONLY = text("SHOW transaction_read_only")
 """On in recovery too."""
+
+SEARCHES_AT_ONCE = 2
+SEARCH_SECONDS = 1.0
+"""For its turn, and for its statement. A search that finds an index takes milliseconds."""
+
+_BOUNDED = text(
+    # A plan for every pattern there is cannot use an index of beginnings, and takes the longest way for rare names.
+    "SELECT set_config('statement_timeout', '1s', true), set_config('plan_cache_mode', 'force_custom_plan', true)"
+)
 
 HandOver = Callable[[list[Outgoing]], Awaitable[None]]
 Entrust = Callable[[list[Errand]], None]
@@ -54,6 +63,7 @@ class Database:
         self._sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
         self._looks = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._singles = Singles(self._looks, keep=keep)
+        self._searches = asyncio.Semaphore(SEARCHES_AT_ONCE)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -131,6 +141,31 @@ class Database:
         """What `verb`, which reads with one statement, answers; raises what it raises, and as `look`."""
         async with self.look() as reader:
             return await verb(reader, *arguments, **named)
+
+    async def search(
+        self, verb: Callable[Concatenate[Session, P], Awaitable[T]], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """What `verb`, which looks for parts of names, answers. Two at once in a process, each for a second at most:
+        whoever searches leaves the other connections to those who converse.
+
+        Raises:
+            Unavailable: `search_busy`, or as `transaction`. Also what `verb` raises.
+        """
+        try:
+            async with asyncio.timeout(SEARCH_SECONDS):
+                await self._searches.acquire()
+        except TimeoutError:
+            raise Unavailable(*SEARCH_BUSY) from None
+        try:
+            async with self.transaction() as session:
+                await session.execute(_BOUNDED)
+                return await verb(session, *arguments, **named)
+        except Unavailable as error:
+            if error.code != "busy":
+                raise
+            raise Unavailable(*SEARCH_BUSY) from error
+        finally:
+            self._searches.release()
 
     async def _committed(self, by: AsyncSession | Single) -> None:
         events, errands = recorded(by), entrusted(by)

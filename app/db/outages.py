@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.domain.errors import ChatError, Unavailable
 
 AWAY = ("database_unavailable", "The database is away: try again.")
+SEARCH_BUSY = ("search_busy", "Too many searches are running. Try again, or search for more of the name.")
 BUSY_STATES = frozenset({"55P03", "40P01", "40001", "57014"})
 """SQLSTATEs after which trying again may help: lock timeout, deadlock, serialization, statement timeout."""
 

@@ -42,6 +42,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_fie
     `data` is the JSON of the row's view. `subject` is the user a member change is about. `last_seq` is the
     conversation's after the change; `seq` the message's. `edited` is the conversation's `edited_position` after the
     change and `edited_before` the value it replaces: equal, unless the change made a cached message stale.
+    `shown` are those who had hidden the conversation, until this message.
     """
 
     type: ChangeType
@@ -54,6 +55,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_fie
     edited: int = 0
     edited_before: int = 0
     subject: UUID | None = None
+    shown: tuple[UUID, ...] = ()
 
     def frame(self) -> bytes:
         """The frame as sent: JSON with `type, conversation, position, prev, data`, in that order."""
@@ -102,7 +104,14 @@ class PoliciesChanged(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     """A throttle's policy is another one: every process looks at once, instead of within a second."""
 
 
-Outgoing = Change | ReadMoved | LoginsEnded | Announced | PoliciesChanged
+class ListTurned(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=6):
+    """`user` hid the conversation or shows it again: which of the two, their sockets are told as Postgres has it."""
+
+    conversation: UUID
+    user: UUID
+
+
+Outgoing = Change | ReadMoved | LoginsEnded | Announced | PoliciesChanged | ListTurned
 
 
 class Errand(NamedTuple):
@@ -127,6 +136,7 @@ def message_change(
     last_seq: int,
     edited: int,
     edited_before: int,
+    shown: tuple[UUID, ...] = (),
 ) -> Change:
     """A change of a message, which stands at `message.position` now."""
     return Change(
@@ -139,6 +149,7 @@ def message_change(
         seq=message.seq,
         edited=edited,
         edited_before=edited_before,
+        shown=shown,
     )
 
 

@@ -7,6 +7,7 @@ would end heap-only updates of the row (measured: HOT 99 % with the bucket, 0 % 
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -28,7 +29,9 @@ __all__ = [
     "bucket_now",
     "containing",
     "contains",
+    "has_trigram",
     "like",
+    "matching",
     "metadata",
     "uuid7",
 ]
@@ -66,6 +69,7 @@ class Entity(DefaultBase):
 metadata = orm_registry.metadata
 
 BUCKET_SECONDS = 10
+_TRIGRAM = re.compile(r"[^\W_]{3}")
 
 UNSYNCHRONIZED = {"synchronize_session": False}
 """For UPDATE and DELETE: no object of the session is looked through for rows that they change."""
@@ -83,7 +87,22 @@ def like(text: Any, pattern: Any) -> ColumnElement[bool]:
 
 def containing(part: str) -> str:
     """The pattern of texts with `part` in them."""
-    return "%" + "".join(f"\\{character}" if character in "\\%_" else character for character in part) + "%"
+    return f"%{_literally(part)}%"
+
+
+def has_trigram(part: str) -> bool:
+    """Whether an index of trigrams finds texts with `part` in them: it has three letters or digits in a row."""
+    return _TRIGRAM.search(part) is not None
+
+
+def matching(part: str) -> str:
+    """The pattern of texts with `part` in them, or, without a trigram, that begin with it: so that an index of
+    trigrams or one of beginnings finds them, and no search reads all rows."""
+    return containing(part) if has_trigram(part) else f"{_literally(part)}%"
+
+
+def _literally(part: str) -> str:
+    return "".join(f"\\{character}" if character in "\\%_" else character for character in part)
 
 
 def bucket_now() -> ColumnElement[int]:

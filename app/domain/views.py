@@ -13,6 +13,7 @@ import msgspec
 
 Kind = Literal["group", "direct"]
 Role = Literal["admin", "member"]
+Adders = Literal["everybody", "contacts", "nobody"]
 MessageType = Literal["text", "image", "audio", "video"]
 
 
@@ -29,13 +30,14 @@ class Person(View, frozen=True, kw_only=True):
 
 
 class Profile(View, frozen=True, kw_only=True):
-    """Oneself."""
+    """Oneself. `who_may_add`: who may add one to groups and begin direct conversations with one."""
 
     id: UUID
     email: str
     first_name: str
     last_name: str
     is_active: bool
+    who_may_add: Adders
 
 
 class Login(View, frozen=True, kw_only=True):

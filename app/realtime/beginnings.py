@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from app.domain.errors import Unavailable
+from app.domain.events import BEGINNINGS, Change
 from app.realtime.catching_up import AGAIN_SECONDS, catch_up
 from app.realtime.connections import Connection, Gone
 from app.realtime.deliveries import Frame, encode_json
@@ -29,6 +30,21 @@ class Beginnings:
         self._hub = hub
         self._running: dict[tuple[UUID, UUID], asyncio.Task[None]] = {}
         self._again: set[tuple[UUID, UUID]] = set()
+
+    def hear(self, change: Change) -> None:
+        """Start what a change begins: a membership, or its conversation in the lists of those who had hidden it."""
+        begun = (change.subject,) if change.type in BEGINNINGS and change.subject is not None else change.shown
+        for user in begun:
+            if user in self._hub.people:
+                self.start(user, change.conversation)
+
+    def again(self, user: UUID, conversation: UUID) -> None:
+        """Let the sockets of `user` learn what holds now: that it is in their list, or hidden, or theirs no more."""
+        room = self._hub.rooms.get(conversation)
+        for connection in self._hub.mine(room, user) if room is not None else ():
+            self._hub.unsubscribe(connection, conversation)
+        if user in self._hub.people:
+            self.start(user, conversation)
 
     def start(self, user: UUID, conversation: UUID) -> None:
         key = (user, conversation)
@@ -72,10 +88,10 @@ class Beginnings:
         passing = self._hub.passing
         mark = passing.mark()
         summary = await self._hub.journal.summary(user, conversation)
-        if summary is None:
-            # Gone again. A socket that was taken out of the room to be begun anew has not heard of that.
+        if isinstance(summary, str):
+            # Gone again, or hidden. A socket that was taken out of the room to be begun anew has not heard of that.
             for connection in self._lacking(user, conversation):
-                connection.revoke(conversation)
+                connection.revoke(conversation, summary)
             return
         data = encode_json(summary)
         created = Frame(

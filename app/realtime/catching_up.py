@@ -73,10 +73,10 @@ async def _read(
             found = await patiently(connection, hub.journal.changes_for, conversation, told, PAGE)
         except Conflict:
             return await _reset(hub, connection, conversation, ref)
-        if found is None:
+        if found is None or found[0].is_hidden:
             # A `resume` may name thousands of foreign ones: their answers wait for the reader, like everything else.
             await connection.room_for_more()
-            connection.revoke(conversation)
+            connection.revoke(conversation, "not_a_member" if found is None else "hidden")
             return "revoked", told
         door, changes = found
         if await _too_many(hub, connection, conversation, told, count, door.position):
@@ -138,8 +138,8 @@ async def _reset(hub: Hub, connection: Connection, conversation: UUID, ref: str 
     while True:
         mark = hub.passing.mark()
         summary = await patiently(connection, hub.journal.summary, conversation)
-        if summary is None:
-            connection.revoke(conversation)
+        if isinstance(summary, str):
+            connection.revoke(conversation, summary)
             return "revoked", 0
         if (
             hub.subscribe(connection, conversation, summary.position, summary.read_seq, _since(hub, mark, conversation))

@@ -16,7 +16,16 @@ from uuid import UUID
 
 import structlog
 
-from app.domain.events import BEGINNINGS, ENDINGS, Announced, Change, LoginsEnded, PoliciesChanged, ReadMoved
+from app.domain.events import (
+    BEGINNINGS,
+    ENDINGS,
+    Announced,
+    Change,
+    ListTurned,
+    LoginsEnded,
+    PoliciesChanged,
+    ReadMoved,
+)
 from app.realtime.beginnings import Beginnings
 from app.realtime.connections import NOT_AUTHENTICATED, REFUSED, Connection
 from app.realtime.deliveries import Frame, sender_of
@@ -108,7 +117,9 @@ class Hub:
             room.target = max(room.target, told)
             self.wait(room)
         for event in passed or ():
-            if isinstance(event, ReadMoved):
+            if isinstance(event, ListTurned):
+                self.beginnings.again(event.user, conversation)
+            elif isinstance(event, ReadMoved):
                 tell_one_read(room, connection, event)
             elif event.position > room.delivered:
                 self._change(event)
@@ -196,6 +207,9 @@ class Hub:
                 tell_read(self, event)
             case LoginsEnded():
                 self.end_logins(event.sessions, refused=event.refused)
+            case ListTurned():
+                self.passing.note(event)
+                self.beginnings.again(event.user, event.conversation)
             case Announced():
                 self.announced()
             case PoliciesChanged():
@@ -209,8 +223,7 @@ class Hub:
         room = self.rooms.get(change.conversation)
         if room is None:
             self.passing.note(change)
-            if change.type in BEGINNINGS and change.subject in self.people:
-                self.beginnings.start(change.subject, change.conversation)
+            self.beginnings.hear(change)
         elif change.position <= room.delivered:
             return
         elif not self.trusted:
@@ -234,14 +247,13 @@ class Hub:
         room.delivered = run[-1].position
         for change in run:
             self.passing.note(change)
+            self.beginnings.hear(change)
             if change.type == "message.created":
                 # Who sends has read so far, and knows it.
                 for connection in self.mine(room, sender_of(change.data)):
                     room.connections[connection] = max(room.connections[connection], change.seq)
         if first.type in ENDINGS:
             self._revoke(room, self.mine(room, first.subject), first)
-        elif first.type in BEGINNINGS and first.subject in self.people:
-            self.beginnings.start(first.subject, room.conversation)
         elif first.type == "conversation.deleted":
             self._revoke(room, list(room.connections), first)
 

@@ -13,12 +13,13 @@ from app.domain.conversations.doors import Door, open_door
 from app.domain.conversations.lately import Belongs, Head, bucket_of, clock, memberships_since, moved_since
 from app.domain.errors import Forbidden, NotFound
 from app.domain.messages.changes import Changes, changes_after
-from app.domain.messages.inbox import summary
+from app.domain.messages.inbox import opened
 from app.domain.messages.newest import Asker, newest
 from app.domain.throttling.standing import MARKS_SECONDS, Standing, all_standing, standing_since
 from app.domain.users.lately import is_suspended, logins_ended_since
 from app.domain.views import ConversationSummary
 from app.realtime.batching import Batcher
+from app.realtime.vocabulary import Reason
 
 LAST_MESSAGE_CUT = 200
 """Characters of the last message in `hello` (contract)."""
@@ -69,14 +70,16 @@ class Journal:
         async with self._slots, self._database.transaction() as session:
             return await is_suspended(session, user)
 
-    async def summary(self, user: UUID, conversation: UUID) -> ConversationSummary | None:
-        """The conversation as `user` sees it now, or None when they are not in it."""
+    async def summary(self, user: UUID, conversation: UUID) -> ConversationSummary | Reason:
+        """The conversation as it stands in the list of `user` now, or why it does not."""
         try:
             async with self._slots, self._database.transaction() as session:
-                found = await summary(session, conversation, user)
+                found, row = await opened(session, conversation, user)
         except NotFound:
-            return None
-        return found if found.role is not None else None
+            return "not_a_member"
+        if found.role is None:
+            return "not_a_member"
+        return "hidden" if row.hidden_seq >= found.last_seq else found
 
     async def changes(self, conversation: UUID, after: int, limit: int) -> Changes:
         """What changed since, for everybody: whoever asks for a person sees to the membership.

@@ -45,7 +45,7 @@ class Lists:
         if search or cursor is not None:
             await admission
             await self._liveness.ensure(caller)
-            return await self._database.read(inbox, caller.user, search=search, cursor=cursor, limit=limit)
+            return await self._database.search(inbox, caller.user, search=search, cursor=cursor, limit=limit)
         lines = await beside(admission, self._first.ask(Asker(caller.user, caller.session, limit + 1)))
         if lines is None:
             raise login_ended()

@@ -100,6 +100,10 @@ class Look:
             hub.wait(room)
         for belongs in glance.memberships:
             sockets = hub.people.get(belongs.user, ())
+            if belongs.is_hidden:
+                if any(belongs.conversation in one.rooms for one in sockets):
+                    hub.beginnings.again(belongs.user, belongs.conversation)
+                continue
             if any(one.settled and one.lacks(belongs.conversation) for one in sockets):
                 hub.beginnings.start(belongs.user, belongs.conversation)
             # Only to one's own devices: others' read marks may be lost.

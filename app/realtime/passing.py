@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import TypeAlias
 from uuid import UUID
 
-from app.domain.events import BEGINNINGS, Change, ReadMoved
+from app.domain.events import BEGINNINGS, Change, ListTurned, ReadMoved
 
 MOST_KEPT = 4_096
 MOST_BYTES = 8 * 1024 * 1024
 
-Passed: TypeAlias = Change | ReadMoved
+Passed: TypeAlias = Change | ReadMoved | ListTurned
 
 
 class Passing:
@@ -60,18 +60,20 @@ class Passing:
         return found
 
     def beginnings(self, mark: int, user: UUID) -> set[UUID]:
-        """Conversations in which `user` became a member since `mark`, as far as known."""
+        """Conversations that came into the list of `user` since `mark`, as far as known."""
         kept = self._kept[max(mark - self._first, 0) :]
-        return {
-            event.conversation
-            for event in kept
-            if isinstance(event, Change) and event.subject == user and event.type in BEGINNINGS
-        }
+        return {event.conversation for event in kept if _begins(event, user)}
 
     def _forget(self, count: int) -> None:
         self._bytes -= sum(_size(event) for event in self._kept[:count])
         del self._kept[:count]
         self._first += count
+
+
+def _begins(event: Passed, user: UUID) -> bool:
+    if isinstance(event, Change):
+        return user in event.shown or (event.subject == user and event.type in BEGINNINGS)
+    return isinstance(event, ListTurned) and event.user == user
 
 
 def _size(event: Passed) -> int:

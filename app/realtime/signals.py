@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.domain.events import Announced, Change, LoginsEnded, PoliciesChanged, ReadMoved
+from app.domain.events import Announced, Change, ListTurned, LoginsEnded, PoliciesChanged, ReadMoved
 
 TYPING_SECONDS = 10
 """A typing mark ends by itself after this long (contract)."""
@@ -50,4 +50,4 @@ class Here(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field
 
 
 Signal: TypeAlias = Typing | Notice | Here
-Event: TypeAlias = Change | ReadMoved | LoginsEnded | Announced | PoliciesChanged | Signal
+Event: TypeAlias = Change | ReadMoved | LoginsEnded | Announced | PoliciesChanged | ListTurned | Signal

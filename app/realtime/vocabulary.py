@@ -16,7 +16,7 @@ from app.domain.broadcasts.views import Announcement
 from app.domain.views import ConversationFacts, ConversationSummary, Member, Message, Notification, ReadState
 from app.realtime.frames import Ref
 
-Reason = Literal["left", "removed", "deleted", "not_a_member"]
+Reason = Literal["left", "removed", "deleted", "not_a_member", "hidden"]
 
 
 class ServerFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -108,7 +108,8 @@ class MessageDeleted(Durable, frozen=True, kw_only=True, tag="message.deleted"):
 
 
 class ConversationCreated(Durable, frozen=True, kw_only=True, tag="conversation.created"):
-    """To you alone, when you create, join or are added: the line of the list. `prev` is 0."""
+    """To you alone, when you create, join or are added, or when a conversation you have hidden is in your list again:
+    the line of the list. `prev` is 0."""
 
     data: ConversationSummary
 
@@ -200,7 +201,7 @@ class Broadcast(Announcement, frozen=True, kw_only=True, tag_field="type", tag="
 
 
 class AccessRevoked(ServerFrame, frozen=True, kw_only=True, tag="access.revoked"):
-    """Nothing of this conversation follows: drop it."""
+    """Nothing of this conversation follows: drop it. `hidden`: by oneself, until something is said in it."""
 
     conversation: UUID
     reason: Reason

@@ -143,6 +143,13 @@ class Chat:
         if conversation in self._view.held:
             self._view.held[conversation].read(state["read_seq"])
 
+    async def hide(self, conversation: str, *, hidden: bool = True) -> None:
+        """Take a direct conversation out of the list until the next message in it, or put it back.
+
+        Raises: as `request`.
+        """
+        await self.request("PUT", f"/conversations/{conversation}/hidden/", {"hidden": hidden})
+
     async def typing(self, conversation: str) -> None:
         """Say it again every few seconds while it lasts. May be lost; more often than once a second it is not said."""
         now = asyncio.get_running_loop().time()

@@ -41,7 +41,7 @@ class ConversationChanged:
 
 @dataclass(frozen=True, slots=True)
 class ConversationGone:
-    """Nothing of it follows. `reason`: left, removed, deleted, not_a_member."""
+    """Nothing of it follows. `reason`: left, removed, deleted, not_a_member, hidden."""
 
     conversation: str
     reason: str

@@ -120,14 +120,18 @@ class Log:
 
     async def explain(self, verb: Any, *arguments: Any, **named: Any) -> Plan:
         """What the only statement of `verb` did."""
-        self._caught.clear()
         async with self.database.transaction() as session:
-            with self._catching():
-                await verb(session, *arguments, **named)
-            ((statement, parameters),) = self._caught
-            connection = await session.connection()
-            rows = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
-            plan = rows.scalar_one()[0]["Plan"]
+            return await self.explain_in(session, verb, *arguments, **named)
+
+    async def explain_in(self, session: Session, verb: Any, *arguments: Any, **named: Any) -> Plan:
+        """The same in a transaction that has begun."""
+        self._caught.clear()
+        with self._catching():
+            await verb(session, *arguments, **named)
+        ((statement, parameters),) = self._caught
+        connection = await session.connection()
+        rows = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+        plan = rows.scalar_one()[0]["Plan"]
         return Plan(scans=list(_scans(plan)), answered=plan["Actual Rows"] * plan["Actual Loops"])
 
     async def memberships_read(self, verb: Callable[[Session], Awaitable[None]]) -> int:

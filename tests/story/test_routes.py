@@ -32,6 +32,7 @@ CASES: dict[str, Any] = {
     f"POST {CONVERSATION}/make_admin": SOMEBODY,
     f"POST {CONVERSATION}/remove_admin": SOMEBODY,
     f"PUT {CONVERSATION}/read": {"seq": 1},
+    f"PUT {CONVERSATION}/hidden": {"hidden": True},
     f"POST {CONVERSATION}/mark_message_read": {"data": [{"message": "{message_id}"}]},
     f"GET {CONVERSATION}/changes": None,
     f"GET {CONVERSATION}/messages": None,

@@ -46,6 +46,7 @@ class UserFactory(RowFactory[User]):
     password_hash = "!"
     is_active = True
     is_operator = False
+    who_may_add = "everybody"
     suspended_at = None
     closed_at = None
 
@@ -88,6 +89,7 @@ class MembershipFactory(RowFactory[Membership]):
     ended = None
     joined_seq = 0
     read_seq = 0
+    hidden_seq = -1
     created_position = 1
     position = 1
     was_added = False

@@ -32,7 +32,11 @@ SECRET: Final = "for-tests-only-" + "0123456789abcdef" * 2
 PROGRAM: Final = ("app.cli",)
 """The module behind `chat`, with what precedes the verb: tests of the tests start another."""
 UNTHROTTLED: Final = dict.fromkeys(
-    ("THROTTLE_MESSAGES", "THROTTLE_USER", "THROTTLE_REQUESTS", "THROTTLE_ADDRESS"), "1000000/minute"
+    (
+        *("THROTTLE_MESSAGES", "THROTTLE_USER", "THROTTLE_REQUESTS", "THROTTLE_ADDRESS"),
+        *("THROTTLE_ADDITIONS", "THROTTLE_ADDED"),
+    ),
+    "1000000/minute",
 )
 SHOWN_LINES: Final = 40
 _started: deque[Process] = deque(maxlen=6)

@@ -39,7 +39,8 @@ class Someone(msgspec.Struct, frozen=True):
 async def running(settings: Settings, **changes: Any) -> AsyncIterator[Client]:
     """The application on `settings`, with `changes`; unthrottled, unless a test says otherwise."""
     high = Rate(1_000_000, 60)
-    free = {"throttle_requests": high, "throttle_address": high, "throttle_messages": high, "throttle_user": high}
+    names = ("requests", "address", "messages", "user", "additions", "added")
+    free = {f"throttle_{name}": high for name in names}
     async with serving(create_app(msgspec.structs.replace(settings, **(free | changes)))) as client:
         yield client
 

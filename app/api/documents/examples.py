@@ -64,7 +64,14 @@ ADA = Person(id=_id(10), first_name="Ada", last_name="Lovelace")
 GRACE = Person(id=_id(11), first_name="Grace", last_name="Hopper")
 LINUS = Person(id=_id(12), first_name="Linus", last_name="Torvalds")
 
-_profile = Profile(id=ADA.id, email="ada@example.org", first_name="Ada", last_name="Lovelace", is_active=True)
+_profile = Profile(
+    id=ADA.id,
+    email="ada@example.org",
+    first_name="Ada",
+    last_name="Lovelace",
+    is_active=True,
+    who_may_add="everybody",
+)
 _pair = Pair(access=TOKEN, refresh=TOKEN)
 _login = Login(
     id=LOGIN,

@@ -8,12 +8,12 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
 from app.api.authentication import OPERATORS
 from app.api.paging import Cursor, Limit
 from app.api.problems import documented
-from app.db import Session
+from app.db import Database, Session
 from app.domain.operators import finding
 from app.domain.operators.views import AccountPage, ConversationRecordPage
 from app.domain.users import suspending
@@ -41,14 +41,14 @@ class LookupController(Controller):
     async def accounts(
         self,
         caller: NamedDependency[Caller],
-        tx: NamedDependency[Session],
+        database: NamedDependency[SkipValidation[Database]],
         search: Annotated[
             str | None, QueryParameter(description="An `id`, a whole e-mail address, or part of a name.")
         ] = None,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> AccountPage:
-        return await finding.accounts(tx, caller, search=search, limit=limit, cursor=cursor)
+        return await database.search(finding.accounts, caller, search=search, limit=limit, cursor=cursor)
 
     @post(
         "/users/{user_id:uuid}/suspend",

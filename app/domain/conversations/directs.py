@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.conversations.groups import tell_created
 from app.domain.conversations.memberships import begin, hold_newcomers
 from app.domain.conversations.models import Conversation
+from app.domain.conversations.visibility import show
 from app.domain.errors import Invalid
 from app.domain.rows import uuid7
 
@@ -24,7 +25,7 @@ def direct_key(one: UUID, other: UUID) -> str:
 
 
 async def get_or_create(session: AsyncSession, user: UUID, other: UUID) -> tuple[UUID, bool]:
-    """The direct conversation of these two, and whether it was created now.
+    """The direct conversation of these two, and whether it was created now. It is in the list of `user` afterwards.
 
     Raises:
         Invalid: `yourself`; `unknown_user`: there is no such account, or it is over.
@@ -33,8 +34,9 @@ async def get_or_create(session: AsyncSession, user: UUID, other: UUID) -> tuple
     if user == other:
         raise Invalid("yourself", "A direct conversation is with somebody else.", errors=(("user", "This is you."),))
     key = direct_key(user, other)
-    found = await _find(session, key)
+    found = await find(session, key)
     if found is not None:
+        await show(session, found, user)
         return found, False
     await hold_newcomers(session, user, other, caller=user)
     created = await session.scalar(
@@ -55,7 +57,7 @@ async def get_or_create(session: AsyncSession, user: UUID, other: UUID) -> tuple
     )
     if created is None:
         # Somebody was faster while we waited for the accounts: this statement's snapshot sees what they committed.
-        existing = await _find(session, key)
+        existing = await find(session, key)
         assert existing is not None, "a conflict is with a committed row, and those are never deleted"
         return existing, False
     await tell_created(session, created)
@@ -64,5 +66,6 @@ async def get_or_create(session: AsyncSession, user: UUID, other: UUID) -> tuple
     return created, True
 
 
-async def _find(session: AsyncSession, key: str) -> UUID | None:
+async def find(session: AsyncSession, key: str) -> UUID | None:
+    """The conversation of this `direct_key`, if these two have one."""
     return await session.scalar(select(Conversation.id).where(Conversation.direct_key == key))

@@ -38,6 +38,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     read_seq: int
     joined_seq: int
     joined_at: datetime | None
+    hidden_seq: int
 
     @property
     def is_member(self) -> bool:
@@ -46,6 +47,11 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_admin(self) -> bool:
         return self.role == "admin"
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the member has taken it out of their list, and nothing was said since."""
+        return self.is_member and self.hidden_seq >= self.last_seq
 
     @property
     def is_creator(self) -> bool:
@@ -101,6 +107,7 @@ _COLUMNS = (
     Membership.read_seq,
     Membership.joined_seq,
     Membership.joined_at,
+    Membership.hidden_seq,
 )
 _ONE = (
     select(*_COLUMNS, User.id.is_not(None).label("live"))
@@ -190,6 +197,7 @@ def _as_door(row: AnyRow, user: UUID) -> Door:
         read_seq=row.read_seq or 0,
         joined_seq=row.joined_seq or 0,
         joined_at=row.joined_at,
+        hidden_seq=-1 if row.hidden_seq is None else row.hidden_seq,
     )
 
 

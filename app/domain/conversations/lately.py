@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, Double, Integer, Uuid, and_, bindparam, cast, func, select
+from sqlalchemy import ARRAY, Double, Integer, Uuid, and_, bindparam, cast, func, literal_column, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.conversations.models import Conversation, Membership
+from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.rows import BUCKET_SECONDS
 
 LOOK_BACK = 30.0
@@ -30,12 +30,13 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Belongs(msgspec.Struct, frozen=True):
-    """A membership that holds, and changed: its read cursor, or that it began."""
+    """A membership that holds, and changed: its read cursor, that it began, or that it is hidden or shown again."""
 
     conversation: UUID
     user: UUID
     read_seq: int
     last_seq: int
+    is_hidden: bool
 
 
 def bucket_of(seconds: float) -> int:
@@ -74,12 +75,32 @@ _BUSIEST = (
     .order_by(Conversation.active_bucket.desc())
     .limit(bindparam("most", type_=Integer()))
 )
-_BELONGS = (
-    select(Membership.conversation_id, Membership.user_id, Membership.read_seq, Conversation.last_seq)
+_FACTS = (
+    Membership.conversation_id,
+    Membership.user_id,
+    Membership.read_seq,
+    Conversation.last_seq,
+    (~is_listed()).label("is_hidden"),
+)
+_USERS = bindparam("users", type_=ARRAY(Uuid()))
+_CHANGED = (
+    select(*_FACTS)
     .join(Conversation, and_(Conversation.id == Membership.conversation_id, Conversation.deleted_at.is_(None)))
     .where(
         Membership.changed_bucket >= _BUCKET,
         Membership.left_at.is_(None),
-        Membership.user_id == func.any(bindparam("users", type_=ARRAY(Uuid()))),
+        Membership.user_id == func.any(_USERS),
     )
 )
+# A message shows what was hidden and does not touch the membership.
+_SHOWN = (
+    select(*_FACTS)
+    .join(Conversation, and_(Conversation.id == Membership.conversation_id, Conversation.deleted_at.is_(None)))
+    .where(
+        Membership.hidden_seq >= literal_column("0"),
+        is_listed(),
+        Membership.user_id == func.any(_USERS),
+        Conversation.active_bucket >= _BUCKET,
+    )
+)
+_BELONGS = union_all(_CHANGED, _SHOWN)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain import events
 from app.domain.conversations.doors import live
 from app.domain.conversations.facts import as_member, facts_of, member_of, member_type
-from app.domain.conversations.models import Conversation, Membership
+from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.conversations.positions import Step, move, move_meta
 from app.domain.errors import Conflict, Invalid, Unauthenticated
 from app.domain.rows import UNSYNCHRONIZED, AnyRow, bucket_now
@@ -24,7 +24,7 @@ from app.domain.views import ConversationFacts, Member, Role
 
 MOST_MEMBERS = 10_000
 MOST_CONVERSATIONS = 5_000
-"""Contract: at most so many members a conversation, so many conversations a user."""
+"""Contract: at most so many members a conversation, so many conversations a user, hidden ones left out."""
 
 
 async def hold_people(session: AsyncSession, *users: UUID) -> set[UUID]:
@@ -62,7 +62,12 @@ async def _below_the_limit(session: AsyncSession, *users: UUID) -> None:
     full = await session.scalar(
         select(Membership.user_id)
         .join(Conversation, Conversation.id == Membership.conversation_id)
-        .where(Membership.user_id.in_(users), Membership.left_at.is_(None), Conversation.deleted_at.is_(None))
+        .where(
+            Membership.user_id.in_(users),
+            Membership.left_at.is_(None),
+            Conversation.deleted_at.is_(None),
+            is_listed(),
+        )
         .group_by(Membership.user_id)
         .having(func.count() >= MOST_CONVERSATIONS)
         .limit(1)

@@ -42,6 +42,12 @@ class Conversation(Entity):
             postgresql_using="gin",
             postgresql_where=text("NOT is_private AND deleted_at IS NULL"),
         ),
+        Index(
+            "ix_conversations_public_name_prefix",
+            text("lower(name) text_pattern_ops"),
+            postgresql_where=text("NOT is_private AND deleted_at IS NULL"),
+        ),
+        Index("ix_conversations_public", "id", postgresql_where=text("NOT is_private AND deleted_at IS NULL")),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 
@@ -66,13 +72,18 @@ class Conversation(Entity):
 
 
 class Membership(DefaultBase):
-    """Who is, or was, in a conversation. `joined_seq` is the `last_seq` at joining, where `read_seq` starts."""
+    """Who is, or was, in a conversation. `joined_seq` is the `last_seq` at joining, where `read_seq` starts.
+
+    A direct conversation is hidden from its member while `hidden_seq` is its `last_seq`: the next message shows it
+    again, and writes nothing for that. -1: never hidden.
+    """
 
     __tablename__ = "memberships"
     __table_args__ = (
         CheckConstraint("role IN ('admin', 'member')", name="role"),
         CheckConstraint("ended IN ('left', 'removed')", name="ended"),
         CheckConstraint("(left_at IS NULL) = (ended IS NULL)", name="ended_when_left"),
+        Index("ix_memberships_hidden", "user_id", postgresql_where=text("hidden_seq >= 0")),
         Index("ix_memberships_user_id", "user_id", postgresql_where=text("left_at IS NULL")),
         # For `changes` alone, which names its condition: who looks for one member of a thousand must not be led through
         # all of them where the average conversation is of two.
@@ -96,11 +107,17 @@ class Membership(DefaultBase):
     read_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     created_position: Mapped[int] = mapped_column(BigInteger)
     position: Mapped[int] = mapped_column(BigInteger)
+    hidden_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("-1"))
     was_added: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     changed_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     changed_bucket: Mapped[int] = mapped_column(
         Integer, server_default=text("floor(extract(epoch from clock_timestamp()) / 10)::int")
     )
+
+
+def is_listed() -> ColumnElement[bool]:
+    """Of a `Conversation` and its `Membership`: the member has not hidden it, or something was said since."""
+    return Membership.hidden_seq < Conversation.last_seq
 
 
 def still_in() -> ColumnElement[bool]:

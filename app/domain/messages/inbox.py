@@ -15,10 +15,10 @@ import msgspec
 from sqlalchemy import DateTime, Integer, Select, String, Uuid, and_, bindparam, or_, select, true, tuple_
 
 from app.domain.conversations.doors import no_conversation
-from app.domain.conversations.models import Conversation, Membership
+from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.messages.summaries import LATEST_FIRST, as_summary, peer_of, with_lines
-from app.domain.rows import AnyRow, Reader, containing, like
+from app.domain.rows import AnyRow, Reader, containing, like, matching
 from app.domain.texts import clean_search
 from app.domain.views import ConversationPage, ConversationSummary
 
@@ -64,7 +64,7 @@ def _mine(searched: bool, continued: bool) -> Statement:
         select(Conversation.id)
         .select_from(Membership)
         .join(Conversation, _MINE)
-        .where(Conversation.deleted_at.is_(None))
+        .where(Conversation.deleted_at.is_(None), is_listed())
         .order_by(*LATEST_FIRST)
         .limit(_MOST)
     )
@@ -79,17 +79,14 @@ def _mine(searched: bool, continued: bool) -> Statement:
 
 def _public(searched: bool, continued: bool) -> Statement:
     mine = select(Membership.user_id).where(_MINE).correlate(Conversation).exists()
-    keys = (
-        select(Conversation.id)
-        .where(~Conversation.is_private, Conversation.deleted_at.is_(None), ~mine)
-        .order_by(_NEWEST_FIRST)
-        .limit(_MOST)
-    )
-    if searched:
-        keys = keys.where(like(Conversation.name, _PATTERN))
+    keys = select(Conversation.id).where(~Conversation.is_private, Conversation.deleted_at.is_(None), ~mine)
     if continued:
         keys = keys.where(Conversation.id < _AFTER_ID)
-    return _lines(keys).order_by(_NEWEST_FIRST)
+    if searched:
+        # Found first and put in order then: for the order's sake the planner would go through all of them.
+        found = keys.where(like(Conversation.name, _PATTERN)).cte("found", nesting=True).prefix_with("MATERIALIZED")
+        return _lines(select(found.c.id).order_by(found.c.id.desc()).limit(_MOST)).order_by(_NEWEST_FIRST)
+    return _lines(keys.order_by(_NEWEST_FIRST).limit(_MOST)).order_by(_NEWEST_FIRST)
 
 
 def _variants(build: Callable[[bool, bool], Statement]) -> dict[tuple[bool, bool], Statement]:
@@ -100,7 +97,7 @@ def _variants(build: Callable[[bool, bool], Statement]) -> dict[tuple[bool, bool
 
 _INBOX = _variants(_mine)
 _DISCOVER = _variants(_public)
-_FACTS = (Conversation.created_by, Conversation.created_at, Conversation.member_count)
+_FACTS = (Conversation.created_by, Conversation.created_at, Conversation.member_count, Membership.hidden_seq)
 _ONE = _lines(
     select(Conversation.id).where(
         Conversation.id == bindparam("conversation", type_=Uuid()), Conversation.deleted_at.is_(None)
@@ -119,7 +116,8 @@ async def summary(reader: Reader, conversation: UUID, user: UUID) -> Conversatio
 
 
 async def opened(reader: Reader, conversation: UUID, user: UUID) -> tuple[ConversationSummary, AnyRow]:
-    """The same, with a row that has the conversation's `created_by`, `created_at` and `member_count`."""
+    """The same, with a row that has the conversation's `created_by`, `created_at` and `member_count`, and the member's
+    `hidden_seq`."""
     row = (await reader.execute(_ONE, {"conversation": conversation, "user": user})).one_or_none()
     line = None if row is None else as_summary(row[len(_FACTS) :])
     if row is None or line is None or (line.is_private and line.role is None):
@@ -139,7 +137,7 @@ async def inbox(
     """
     asked: dict[str, object] = {"user": user, "most": limit + 1}
     if search:
-        asked["pattern"] = _pattern(search)
+        asked["pattern"] = containing(_sought(search))
     after = from_cursor(cursor, InboxPosition)
     if after is not None:
         asked |= {"after_time": after.updated_at, "after_id": after.id}
@@ -157,14 +155,14 @@ def page_of(lines: list[ConversationSummary], limit: int) -> ConversationPage:
 async def discover(
     reader: Reader, user: UUID, *, search: str | None = None, cursor: str | None = None, limit: int = 50
 ) -> ConversationPage:
-    """A page of public conversations `user` is not in, newest first.
+    """A page of public conversations `user` is not in, newest first; `search` is matched with the name (`matching`).
 
     Raises:
         Invalid: the cursor is not of this list, or `search` is no text.
     """
     asked: dict[str, object] = {"user": user, "most": limit + 1}
     if search:
-        asked["pattern"] = _pattern(search)
+        asked["pattern"] = matching(_sought(search))
     after = from_cursor(cursor, DiscoverPosition)
     if after is not None:
         asked["after_id"] = after.id
@@ -174,5 +172,5 @@ async def discover(
     return ConversationPage(items=items, next=following)
 
 
-def _pattern(search: str) -> str:
-    return containing(clean_search(search, LONGEST_SEARCH, 0))
+def _sought(search: str) -> str:
+    return clean_search(search, LONGEST_SEARCH, 0)

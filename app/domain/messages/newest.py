@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import ARRAY, Integer, ScalarSelect, Uuid, bindparam, column, func, select, true
 
-from app.domain.conversations.models import Conversation, Membership
+from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.messages.models import MessageRow
 from app.domain.messages.summaries import LATEST_FIRST, as_summary, with_lines
 from app.domain.rows import Reader
@@ -64,6 +64,7 @@ _MINE = (
         Membership.user_id == _ASKED.c.user_id,
         Membership.left_at.is_(None),
         Conversation.deleted_at.is_(None),
+        is_listed(),
         _LIVING.c.login_id.is_not(None),
     )
     .order_by(*LATEST_FIRST)

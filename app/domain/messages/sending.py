@@ -112,7 +112,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 SEND = text(
     "SELECT outcome, id, seq, position, message_type, body, media_url, reply_to, sent_at, updated_at, deleted_at,"
-    " first_name, last_name, last_seq, edited_position"
+    " first_name, last_name, last_seq, edited_position, shown"
     " FROM send_messages(CAST(:conversations AS uuid[]), CAST(:drafts AS json))"
 )
 
@@ -180,6 +180,7 @@ def _outcome(session: events.Notes, one: Draft, row: Any) -> Outcome:
             last_seq=row.last_seq,
             edited=row.edited_position,
             edited_before=row.edited_position,
+            shown=tuple(row.shown or ()),
         )
         events.record(session, change)
         return Sent(change.data, replayed=False)

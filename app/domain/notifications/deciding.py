@@ -155,6 +155,7 @@ async def _undecided(session: AsyncSession, conversation: UUID, due: int) -> lis
             decided_from.label("decided_from"),
             unread_from.label("unread_from"),
             mentioned.label("mentioned"),
+            (Membership.hidden_seq >= due).label("hidden"),
         )
         .join(Membership, _HERE)
         .where(
@@ -186,6 +187,8 @@ def _judge(row: AnyRow, due: int, newest: int) -> str:
         return "read elsewhere"
     if newest <= row.unread_from:
         return "deleted"
+    if row.hidden:
+        return "hidden"
     if row.muted:
         return "muted"
     if row.level == "none" or (row.level == "mentions" and not row.mentioned):

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.doors import open_door
-from app.domain.conversations.models import Conversation, Membership
+from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import NotFound
 from app.domain.messages.models import MessageRow
@@ -34,7 +34,7 @@ class _At(msgspec.Struct, frozen=True, tag="notification"):
 
 
 async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: str | None) -> NotificationPage:
-    """The caller's notifications, newest first, of conversations they are in and that exist.
+    """The caller's notifications, newest first, of conversations that exist and are in their list.
 
     Raises:
         Invalid: the cursor is of another list.
@@ -52,7 +52,7 @@ async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: 
         )
         .join(
             Conversation,
-            and_(Conversation.id == NotificationRow.conversation_id, Conversation.deleted_at.is_(None)),
+            and_(Conversation.id == NotificationRow.conversation_id, Conversation.deleted_at.is_(None), is_listed()),
         )
         .where(NotificationRow.user_id == caller.user)
         .order_by(NotificationRow.id.desc())

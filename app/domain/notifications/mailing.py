@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import and_, exists, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.conversations.models import Conversation, Membership
+from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.mails import outbox
 from app.domain.mails.models import Mail
 from app.domain.messages.models import Mention
@@ -86,6 +86,7 @@ async def _locked(session: AsyncSession, keys: Collection[Key]) -> list[AnyRow]:
             mentioned.label("mentioned"),
             and_(Membership.left_at.is_(None), Conversation.deleted_at.is_(None)).label("is_member"),
             account_is_open().label("is_open"),
+            (~is_listed()).label("hidden"),
             User.email,
             User.first_name,
         )
@@ -130,6 +131,8 @@ def _judge(row: AnyRow, here: Collection[UUID] | None, often: Collection[UUID]) 
         return "read elsewhere"
     if not row.is_open:
         return "no address"
+    if row.hidden:
+        return "hidden"
     if not row.mails:
         return "unsubscribed"
     if row.muted:

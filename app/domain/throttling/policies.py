@@ -35,7 +35,7 @@ from app.domain.throttling.views import (
 from app.domain.users.models import User
 from app.domain.views import Person
 
-BY_USER: Final = frozenset({"messages", "user", "requests", "renames"})
+BY_USER: Final = frozenset({"messages", "user", "requests", "renames", "additions", "added"})
 """The policies that count by user: there may be exceptions for one."""
 
 MOST_EXCEPTIONS: Final = 10_000

@@ -20,7 +20,7 @@ from app.domain.users.passwords import Passwords, check_new
 from app.domain.users.proofs import prove, wrong_password
 from app.domain.users.quotas import Quotas
 from app.domain.users.registering import PROFILE, begin, check, check_name, profile_of
-from app.domain.views import Profile
+from app.domain.views import Adders, Profile
 
 
 async def create_operator(
@@ -60,15 +60,16 @@ async def profile(session: AsyncSession, caller: Caller) -> Profile:
     return profile_of(_known((await session.execute(select(*PROFILE).where(User.id == caller.user))).one_or_none()))
 
 
-async def rename(
+async def change(
     session: AsyncSession,
     caller: Caller,
     quotas: Quotas,
     *,
     first_name: str | None = None,
     last_name: str | None = None,
+    who_may_add: Adders | None = None,
 ) -> Profile:
-    """Change the names given.
+    """Change what is given of the profile.
 
     Raises:
         Invalid: one is not good.
@@ -79,6 +80,11 @@ async def rename(
         for field, name in (("first_name", first_name), ("last_name", last_name))
         if name is not None
     }
+    if who_may_add is not None:
+        await session.execute(
+            update(User).where(User.id == caller.user).values(who_may_add=who_may_add),
+            execution_options=UNSYNCHRONIZED,
+        )
     now = await profile(session, caller)
     if all(getattr(now, field) == name for field, name in names.items()):
         return now

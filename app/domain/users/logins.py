@@ -24,9 +24,9 @@ from app.domain.users.families import FAMILY, end, end_of, pair_of
 from app.domain.users.liveness import login_is_live
 from app.domain.users.login_codes import Slowed
 from app.domain.users.models import LoginSession, Registration, User
-from app.domain.users.passwords import Passwords
+from app.domain.users.passwords import LONGEST, Passwords
 from app.domain.users.quotas import Quotas
-from app.domain.users.registering import waiting
+from app.domain.users.registering import profile_of, waiting
 from app.domain.users.second_factors import SecondFactors
 from app.domain.users.tokens import Pair, Tokens
 from app.domain.views import Login, LoginPage, Profile
@@ -46,6 +46,7 @@ _ACCOUNT = (
     User.is_active,
     User.is_operator,
     User.suspended_at,
+    User.who_may_add,
 )
 
 
@@ -130,10 +131,7 @@ async def log_in(
     if user.is_operator:
         await trail.note(session, by=user.id, action="operator.logged_in", subject=user.id)
     pair = pair_of(begun, tokens)
-    profile = Profile(
-        id=user.id, email=user.email, first_name=user.first_name, last_name=user.last_name, is_active=user.is_active
-    )
-    return LoggedIn(access=pair.access, refresh=pair.refresh, user=profile)
+    return LoggedIn(access=pair.access, refresh=pair.refresh, user=profile_of(user))
 
 
 async def log_out(session: AsyncSession, caller: Caller) -> None:

@@ -28,6 +28,10 @@ class User(Entity):
             text("lower(first_name || ' ' || last_name) gin_trgm_ops"),
             postgresql_using="gin",
         ),
+        # Of searches too short for three letters in a row: the beginning of the whole name, or of the last one.
+        Index("ix_users_full_name_prefix", text("lower(first_name || ' ' || last_name) text_pattern_ops")),
+        Index("ix_users_last_name_prefix", text("lower(last_name) text_pattern_ops")),
+        CheckConstraint("who_may_add IN ('everybody', 'contacts', 'nobody')", name="who_may_add"),
         Index("ix_users_untold", "id", postgresql_where=text("version > told_version")),
     )
 
@@ -40,6 +44,7 @@ class User(Entity):
     created_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.now())
     suspended_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
     closed_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
+    who_may_add: Mapped[str] = mapped_column(String(9), server_default="everybody")
     credentials: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     version: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     told_version: Mapped[int] = mapped_column(Integer, server_default=text("0"))

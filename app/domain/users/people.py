@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import NotFound, Unauthenticated
-from app.domain.rows import contains
+from app.domain.rows import has_trigram, like, matching
 from app.domain.texts import clean_search
 from app.domain.users.callers import Caller
 from app.domain.users.emails import owned_by
@@ -28,17 +28,20 @@ class _At(msgspec.Struct, frozen=True, tag="person"):
 async def find(
     session: AsyncSession, caller: Caller, *, search: str | None, limit: int, cursor: str | None
 ) -> PersonPage:
-    """People whose name contains `search`, whatever its case, and the owner of exactly that e-mail; oldest accounts
+    """People whose name matches `search`, whatever its case, and the owner of exactly that e-mail; oldest accounts
     first. Without `search` only the caller.
 
     Raises:
         Invalid: `search` is shorter than 2 characters, or the cursor is of another list.
     """
-    found = User.id == caller.user if search is None else matches(search)
-    query = select(User.id, User.first_name, User.last_name).where(found, account_is_open())
+    wanted = User.id == caller.user if search is None else matches(search)
+    people = select(User.id, User.first_name, User.last_name).where(wanted, account_is_open())
+    # Found first and put in order then: for the order's sake the planner would go through all people, oldest first.
+    found = people.cte("found").prefix_with("MATERIALIZED")
+    query = select(found)
     if (after := from_cursor(cursor, _At)) is not None:
-        query = query.where(User.id > after.id)
-    rows = (await session.execute(query.order_by(User.id).limit(limit + 1))).all()
+        query = query.where(found.c.id > after.id)
+    rows = (await session.execute(query.order_by(found.c.id).limit(limit + 1))).all()
     if search is None and not rows and after is None:
         raise Unauthenticated
     items = [Person(id=row.id, first_name=row.first_name, last_name=row.last_name) for row in rows[:limit]]
@@ -54,8 +57,11 @@ async def owner_of(session: AsyncSession, email: str) -> UUID:
 
 
 def matches(search: str) -> ColumnElement[bool]:
-    """Of `User`: has this in the name, or is the owner of exactly that e-mail. Raises Invalid."""
+    """Of `User`: has this in the name (see `matching`), or is the owner of exactly that e-mail. Raises Invalid."""
     search = clean_search(search.strip(), LONGEST, SHORTEST)
     # Written as in the trigram index, first and last name in one, or the index would not be used.
     name = User.first_name + literal_column("' '") + User.last_name
-    return or_(contains(name, search), owned_by(search))
+    pattern = matching(search)
+    # Of last names only beginnings are indexed: one condition without an index, and every row is read for all of them.
+    by_last_name = [] if has_trigram(search) else [like(User.last_name, pattern)]
+    return or_(like(name, pattern), *by_last_name, owned_by(search))

@@ -1,4 +1,5 @@
-"""What may be done so often and not more: mails to a mailbox that strangers cause, changes of a name."""
+"""What may be done so often and not more: mails to a mailbox that strangers cause, changes of a name, and strangers
+who are added to a conversation, counted for who adds (`additions`) and for who is added (`added`)."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from app.domain.users.emails import digest_of, mailbox_of
 
-Quota = Literal["mails", "mailboxes", "renames"]
+Quota = Literal["mails", "mailboxes", "renames", "additions", "added"]
 Purpose = Literal["welcome", "registration", "activation", "password", "email", "login", "login_refused"]
 
 

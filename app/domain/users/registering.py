@@ -32,7 +32,7 @@ LONGEST_NAME = 100
 LIFETIME: Final = timedelta(days=7)
 """Of a registration; each link in a mail lives shorter, and another can be asked for until then."""
 
-PROFILE = (User.id, User.email, User.first_name, User.last_name, User.is_active)
+PROFILE = (User.id, User.email, User.first_name, User.last_name, User.is_active, User.who_may_add)
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -187,7 +187,12 @@ def check_name(name: str, field: str) -> str:
 def profile_of(row: AnyRow) -> Profile:
     """The view of `PROFILE`."""
     return Profile(
-        id=row.id, email=row.email, first_name=row.first_name, last_name=row.last_name, is_active=row.is_active
+        id=row.id,
+        email=row.email,
+        first_name=row.first_name,
+        last_name=row.last_name,
+        is_active=row.is_active,
+        who_may_add=row.who_may_add,
     )
 
 

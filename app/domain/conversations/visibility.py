@@ -1,0 +1,55 @@
+"""Hiding a direct conversation from one's own list, until something is said in it.
+
+What is stored is the `last_seq` at that moment: the next message exceeds it, and so shows the conversation again in the
+very transaction that stores the message, for nothing. The other person does not learn of it.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain import events
+from app.domain.conversations.doors import lock_door
+from app.domain.conversations.models import Membership
+from app.domain.errors import Conflict
+from app.domain.rows import UNSYNCHRONIZED, bucket_now
+
+SHOWN = -1
+
+
+async def turn(session: AsyncSession, conversation: UUID, user: UUID, *, hidden: bool) -> None:
+    """Take a direct conversation out of the list of `user`, or put it back. Twice is once.
+
+    Raises:
+        NotFound, Forbidden: as the door says.
+        Conflict: `group`: a group is left, not hidden.
+    """
+    door = await lock_door(session, conversation, user)
+    if door.kind != "direct":
+        raise Conflict("group", "Only a direct conversation can be hidden. Leave the group instead.")
+    if door.is_hidden != hidden:
+        await _write(session, conversation, user, door.last_seq if hidden else SHOWN)
+
+
+async def show(session: AsyncSession, conversation: UUID, user: UUID) -> None:
+    """Put it back, if `user`, one of its two, has hidden it."""
+    await _write(session, conversation, user, SHOWN)
+
+
+async def _write(session: AsyncSession, conversation: UUID, user: UUID, hidden_seq: int) -> None:
+    turned = await session.scalar(
+        update(Membership)
+        .where(
+            Membership.conversation_id == conversation,
+            Membership.user_id == user,
+            Membership.hidden_seq != hidden_seq,
+        )
+        .values(hidden_seq=hidden_seq, changed_bucket=bucket_now())
+        .returning(Membership.user_id),
+        execution_options=UNSYNCHRONIZED,
+    )
+    if turned is not None:
+        events.record(session, events.ListTurned(conversation=conversation, user=user))
