@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.db.engine import TRANSACTION_SECONDS
-from app.db.outages import AWAY, SEARCH_BUSY, busy, told_as_away
+from app.db.outages import AWAY, busy, search_busy, told_as_away
 from app.db.singles import Single, Singles
 from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
 from app.domain.events import Errand, Outgoing, entrusted, recorded
@@ -155,7 +155,7 @@ class Database:
             async with asyncio.timeout(SEARCH_SECONDS):
                 await self._searches.acquire()
         except TimeoutError:
-            raise Unavailable(*SEARCH_BUSY) from None
+            raise search_busy() from None
         try:
             async with self.transaction() as session:
                 await session.execute(_BOUNDED)
@@ -163,7 +163,7 @@ class Database:
         except Unavailable as error:
             if error.code != "busy":
                 raise
-            raise Unavailable(*SEARCH_BUSY) from error
+            raise search_busy() from error
         finally:
             self._searches.release()
 

@@ -12,13 +12,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.domain.errors import ChatError, Unavailable
 
 AWAY = ("database_unavailable", "The database is away: try again.")
-SEARCH_BUSY = ("search_busy", "Too many searches are running. Try again, or search for more of the name.")
 BUSY_STATES = frozenset({"55P03", "40P01", "40001", "57014"})
 """SQLSTATEs after which trying again may help: lock timeout, deadlock, serialization, statement timeout."""
 
 NO_PRIMARY_STATES = frozenset({"25006"})
 """SQLSTATEs of a server that takes no writes: a standby, a primary that was demoted, or one whose disk is full. The
 other signs of a server that cannot serve now (shutdown, recovery, start) are OperationalErrors of the driver."""
+
+
+def search_busy() -> Unavailable:
+    return Unavailable("search_busy", "Too many searches are running. Try again, or search for more of the name.")
 
 
 def busy() -> Unavailable:
