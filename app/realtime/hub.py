@@ -16,16 +16,8 @@ from uuid import UUID
 
 import structlog
 
-from app.domain.events import (
-    BEGINNINGS,
-    ENDINGS,
-    Announced,
-    Change,
-    ListTurned,
-    LoginsEnded,
-    PoliciesChanged,
-    ReadMoved,
-)
+from app.domain import events
+from app.domain.events import BEGINNINGS, ENDINGS, Announced, Change, ListTurned, LoginsEnded, ReadMoved
 from app.realtime.beginnings import Beginnings
 from app.realtime.connections import NOT_AUTHENTICATED, REFUSED, Connection
 from app.realtime.deliveries import Frame, sender_of
@@ -212,7 +204,7 @@ class Hub:
                 self.beginnings.again(event.user, event.conversation)
             case Announced():
                 self.announced()
-            case PoliciesChanged():
+            case events.PoliciesChanged():
                 self.news()
             case Typing() | Here():
                 tell_others(self, event)

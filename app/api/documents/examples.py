@@ -243,6 +243,7 @@ BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "makeAdmin": {"grace": {"user": str(GRACE.id)}},
     "removeAdmin": {"grace": {"user": str(GRACE.id)}},
     "markRead": {"seq": {"seq": 12}},
+    "hideConversation": {"hide": {"hidden": True}},
     "markMessagesRead": {"newest": {"data": [{"message": str(MESSAGE), "seen_at": "2026-05-04T09:00:05Z"}]}},
     "sendMessage": {
         "text": {"message_type": "text", "text": "The engine is on the bench.", "client_id": "7f3c"},
