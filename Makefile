@@ -13,7 +13,7 @@ PICTURE ?=
 ONLY ?=
 PYTEST_ARGS ?=
 # A test's process may not find the operator's own settings: tests set what they need.
-PYTEST := env -u DATABASE_URL -u REDIS_URL -u CACHE_REDIS_URL $(PY) -m pytest
+PYTEST := env -u DATABASE_URL -u MIGRATE_DATABASE_URL -u REDIS_URL -u CACHE_REDIS_URL $(PY) -m pytest
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20

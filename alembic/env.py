@@ -6,14 +6,13 @@ connection of a pooler it ran.
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
+from typing import Any, cast
 
 import psycopg
-from sqlalchemy import create_engine, pool, text
+from sqlalchemy import Connection, create_engine, pool, text
 
 from alembic import context
-from app.db import charset
+from app.db import charset, privileges
 from app.db.address import parameters
 from app.db.connections import values
 from app.db.engine import DIALECT
@@ -33,15 +32,14 @@ def ours(_object: Any, name: str | None, kind: str, _reflected: bool, _compared:
 
 
 def run() -> None:
-    url = context.config.get_main_option("sqlalchemy.url") or context.config.attributes["url"]
-    found = parameters(url)
+    found = parameters(context.config.attributes["url"])
     engine = create_engine(DIALECT, poolclass=pool.NullPool, creator=lambda: psycopg.connect(**{**TCP, **found}))
     with engine.connect() as connection, connection.begin():
         for setting in {**values(found), **BOUNDS}.items():
             connection.execute(text("SELECT set_config(:name, :value, true)"), dict(zip(NAMES, setting, strict=True)))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(AdvisoryLock.MIGRATIONS)})
         if warning := charset.verify(connection):
-            context.config.attributes.get("warn", warnings.warn)(warning)
+            context.config.attributes["warn"](warning)
         context.configure(
             connection=connection,
             target_metadata=tables.metadata,
@@ -51,7 +49,20 @@ def run() -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
+            grant(connection)
     engine.dispose()
+
+
+def grant(connection: Connection) -> None:
+    """What the application's role may do, in the transaction of the migrations."""
+    application = parameters(context.config.attributes["application"])
+    driver = cast("privileges.Connection", connection.connection.driver_connection)
+    role = str(application.get("user", ""))
+    if warning := privileges.warning(driver, role):
+        context.config.attributes["warn"](warning)
+    if role and role != driver.info.user:
+        privileges.create(driver, role, str(application.get("password", "")))
+        privileges.grant(driver, role, tables.metadata)
 
 
 run()

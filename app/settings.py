@@ -47,6 +47,7 @@ class SettingsRefused(Exception):
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str = ""
+    migrate_database_url: str = ""
     redis_url: str = ""
     cache_redis_url: str = ""
     secret_key: str = ""
@@ -98,7 +99,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def libpq_url(self) -> str:
         """DATABASE_URL as libpq reads it, whatever scheme the host of the database hands out."""
-        return "postgresql:" + self.database_url.partition(":")[2] if self.database_url else ""
+        return _for_libpq(self.database_url)
+
+    @property
+    def migrating_url(self) -> str:
+        """The same for the role that migrates: MIGRATE_DATABASE_URL, or else DATABASE_URL."""
+        return _for_libpq(self.migrate_database_url or self.database_url)
+
+
+def _for_libpq(url: str) -> str:
+    return "postgresql:" + url.partition(":")[2] if url else ""
 
 
 def load(
@@ -115,7 +125,10 @@ def load(
     """
     given = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
     given.update(os.environ if environ is None else environ)
-    given.update({name: url for name, url in (running or {}).items() if not given.get(name, "").strip()})
+    # The owner's URL is of the database that runs, perhaps not of the one that is named.
+    named = {"MIGRATE_DATABASE_URL"} if given.get("DATABASE_URL", "").strip() else set()
+    named |= {name for name, value in given.items() if value.strip()}
+    given.update({name: url for name, url in (running or {}).items() if name not in named})
     values: dict[str, Any] = {}
     problems: list[str] = []
     for name, kind in get_type_hints(Settings, include_extras=True).items():
@@ -222,10 +235,11 @@ def _servers(settings: Settings, *, embedded: bool) -> list[str]:
     ):
         if not url and not embedded:
             problems.append(f"{name}: not set; only `chat up` brings a server of its own ({scheme}://…).")
-    if settings.database_url and settings.database_url.partition("://")[0] not in POSTGRES_SCHEMES:
-        problems.append(f"DATABASE_URL: must begin with {POSTGRES_SCHEMES[0]}://.")
-    elif settings.database_url:
-        problems += _unreadable(settings.database_url)
+    for name, url in (("DATABASE_URL", settings.database_url), ("MIGRATE_DATABASE_URL", settings.migrate_database_url)):
+        if url and url.partition("://")[0] not in POSTGRES_SCHEMES:
+            problems.append(f"{name}: must begin with {POSTGRES_SCHEMES[0]}://.")
+        elif url:
+            problems += _unreadable(name, url)
     return problems + _redis(settings)
 
 
@@ -237,13 +251,13 @@ def _redis(settings: Settings) -> list[str]:
     return [f"{name}: {what}." for name, what in wrong.items() if what]
 
 
-def _unreadable(database_url: str) -> list[str]:
+def _unreadable(name: str, database_url: str) -> list[str]:
     from app.db.address import AddressRefused, parameters  # only where there is one: `chat` starts faster without
 
     try:
         parameters(database_url)
     except AddressRefused as refused:
-        return [f"DATABASE_URL: {refused}."]
+        return [f"{name}: {refused}."]
     return []
 
 

@@ -25,6 +25,8 @@ from psycopg import sql
 from app.cli.database import migrate
 from app.domain.users.tokens import Tokens
 from app.local import lock, servers
+from app.local.conversion import character_type
+from app.local.ownership import ADMINISTRATOR
 from app.local.processes import free_port
 from app.realtime.cache import key_of
 from app.settings import Settings, load
@@ -94,7 +96,8 @@ class Stage:
         """Servers and the database; nothing of ours yet."""
         started = servers.start(self.directory, postgres=not self.database_url, redis=not self.redis_url)
         self.life.callback(started.stop)
-        server = "postgresql:" + (self.database_url or started.database_url).partition(":")[2]
+        embedded = started.postgres.url(role=ADMINISTRATOR) if started.postgres else ""
+        server = "postgresql:" + (self.database_url or embedded).partition(":")[2]
         self.server_url = server
         self.redis_url = self.redis_url or started.redis_url
         self.database_url = self.copy_of("run", self.kept("seed", self.scale))
@@ -198,10 +201,11 @@ class Stage:
         name = f"{self.prefix}_{what}"
         self.drop(name)
         self.life.callback(self.drop, name)
+        # Of an earlier version's data directory template0 knows the letters of ASCII only.
+        letters = sql.SQL("LC_CTYPE {}").format(character_type()) if template == "template0" else sql.SQL("")
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} {}")
         with self._administer() as connection:
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-            )
+            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template), letters))
         return self.url(name)
 
     def drop(self, name: str) -> None:

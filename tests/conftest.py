@@ -91,8 +91,14 @@ def fresh_database_url(postgres: TestPostgres, request: pytest.FixtureRequest) -
 
 
 @pytest.fixture
+def fresh_owner_url(postgres: TestPostgres, fresh_database_url: str) -> str:
+    """The database of `fresh_database_url` by the role that owns its tables."""
+    return postgres.owner_url(fresh_database_url.rpartition("/")[2])
+
+
+@pytest.fixture
 def empty_database_url(postgres: TestPostgres) -> Iterator[str]:
-    """A database without a table, for one test alone."""
+    """A database without a table, for one test alone; by the role that owns it."""
     name = f"chat_{worker_name()}_empty"
     yield postgres.create(name, migrated=False)
     postgres.drop(name)

@@ -25,14 +25,18 @@ def add(verbs: Verbs) -> None:
     verbs.add("reseal", reseal, "after a change of SECRET_KEY: what the previous one sealed")
 
 
-def migrate(url: str) -> None:
-    """Brings the database at this URL up to the newest schema. Raises CharsetRefused."""
+def migrate(url: str, application: str = "") -> None:
+    """Brings the database at this URL up to the newest schema. `application`: the URL by which the chat uses it; where
+    that names another role, the role is created if need be, and gets what it needs and no more.
+
+    Raises CharsetRefused and RoleRefused.
+    """
     from alembic import command
 
-    command.upgrade(migrations(url), "head")
+    command.upgrade(migrations(url, application), "head")
 
 
-def migrations(url: str) -> Config:
+def migrations(url: str, application: str = "") -> Config:
     """Alembic's configuration for the database at this URL."""
     from alembic.config import Config
 
@@ -40,17 +44,31 @@ def migrations(url: str) -> Config:
     config = Config()
     config.set_main_option("script_location", str(ROOT / "alembic").replace("%", "%%"))
     config.attributes["url"] = url
+    config.attributes["application"] = application or url
     config.attributes["warn"] = _warn
     return config
 
 
 def _migrate(asked: argparse.Namespace) -> int:
-    from app.db.charset import CharsetRefused
+    from psycopg.errors import InsufficientPrivilege
+    from sqlalchemy.exc import ProgrammingError
 
+    from app.db.charset import CharsetRefused
+    from app.db.privileges import RoleRefused
+
+    settings = load_beside()
     try:
-        migrate(load_beside().libpq_url)
-    except CharsetRefused as refused:
+        migrate(settings.migrating_url, settings.libpq_url)
+    except (CharsetRefused, RoleRefused) as refused:
         _warn(str(refused))
+        return 1
+    except ProgrammingError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        _warn(
+            f"The database refuses to be migrated by this role ({str(error.orig).strip()}): "
+            "name the owner of the tables in MIGRATE_DATABASE_URL."
+        )
         return 1
     return 0
 
@@ -60,7 +78,7 @@ def _warn(sentence: str) -> None:
 
 
 def convert(asked: argparse.Namespace) -> int:
-    from app.local import letters, lock
+    from app.local import conversion, lock
     from app.local.postgres import Postgres
     from app.local.processes import StartRefused
 
@@ -75,7 +93,7 @@ def convert(asked: argparse.Namespace) -> int:
                 raise StartRefused(f"{settings.data_dir} holds no database.")
             try:
                 postgres.start()
-                print(letters.convert(postgres))
+                print(conversion.convert(postgres))
             finally:
                 postgres.stop()
     except StartRefused as refused:

@@ -7,7 +7,6 @@ ends whatever an earlier, killed run left there. The port is chosen once per obj
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -19,8 +18,9 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from app.local import ownership
 from app.local.account import Account
-from app.local.letters import character_type
+from app.local.conversion import character_type
 from app.local.processes import (
     StartRefused,
     dying_with_us,
@@ -66,11 +66,12 @@ class Postgres:
     def log(self) -> Path:
         return self.directory / "server.log"
 
-    def url(self, database: str = "chat") -> str:
-        return f"postgresql://chat:{self.password}@127.0.0.1:{self.port}/{database}"
+    def url(self, database: str = "chat", role: str = ownership.APPLICATION) -> str:
+        return f"postgresql://{role}:{self.password_of(role)}@127.0.0.1:{self.port}/{database}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
-        return psycopg.connect(self.url(database), autocommit=True, connect_timeout=3)
+        """As the administrator."""
+        return psycopg.connect(self.url(database, ownership.ADMINISTRATOR), autocommit=True, connect_timeout=3)
 
     def start(self) -> None:
         """Ready when it returns. Raises StartRefused with the reason."""
@@ -91,7 +92,11 @@ class Postgres:
                 if attempt == 2 or not port_is_taken(self.port):
                     raise
                 self.port = free_port()
+        if self.is_standby():  # which has what its primary has
+            return
+        ownership.create(self)
         self.create_database("chat")
+        ownership.give(self, "chat")
 
     def create_database(self, name: str, template: str = "") -> None:
         """Makes the database unless it is there: a copy of `template`, or an empty one with the letters of all
@@ -102,7 +107,17 @@ class Postgres:
         copied = sql.Identifier(template) if template else letters.format(character_type())
         with self.connect() as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), copied))
+                connection.execute(
+                    sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+                        sql.Identifier(name), sql.Identifier(ownership.OWNER), copied
+                    )
+                )
+
+    def is_standby(self) -> bool:
+        """Whether this server only follows another one."""
+        with self.connect() as connection:
+            row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
+        return row is not None and bool(row[0])
 
     def knows_letters(self) -> bool:
         """Whether a search in the chat's database finds names outside ASCII."""
@@ -146,9 +161,16 @@ class Postgres:
         draft, note = self.account.home / "data.new", self.account.home / "password.new"
         shutil.rmtree(draft, ignore_errors=True)
         note.touch(mode=0o600)
-        note.write_text(self.password)
+        note.write_text(self.password_of(ownership.ADMINISTRATOR))
         self.account.give(note)
-        command: list[str | Path] = [self.account.binaries / "initdb", "-D", draft, "-U", "chat", f"--pwfile={note}"]
+        command: list[str | Path] = [
+            self.account.binaries / "initdb",
+            "-D",
+            draft,
+            "-U",
+            ownership.ADMINISTRATOR,
+            f"--pwfile={note}",
+        ]
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", f"--lc-ctype={character_type()}"]
         if self.options.get("fsync") == "off":
@@ -183,11 +205,5 @@ class Postgres:
                 "dump it with the old version, or move the directory away to begin anew."
             )
 
-    @cached_property
-    def password(self) -> str:
-        file = self.directory / "password"
-        if not file.exists():
-            self.directory.mkdir(parents=True, exist_ok=True)
-            file.touch(mode=0o600)
-            file.write_text(secrets.token_urlsafe(24))
-        return file.read_text()
+    def password_of(self, role: str) -> str:
+        return ownership.kept_password(self.directory, role)

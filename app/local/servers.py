@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from app.local import ownership
 from app.local.postgres import Postgres
 from app.local.valkey import Valkey
 
@@ -24,6 +25,10 @@ class Servers:
     @property
     def database_url(self) -> str:
         return self.postgres.url() if self.postgres else ""
+
+    @property
+    def migrate_database_url(self) -> str:
+        return self.postgres.url(role=ownership.OWNER) if self.postgres else ""
 
     @property
     def redis_url(self) -> str:
@@ -46,7 +51,11 @@ class Servers:
 
     def tell(self) -> None:
         """Notes the URLs for the operators' commands beside this one. They hold passwords: for our eyes only."""
-        urls = {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
+        urls = {
+            "DATABASE_URL": self.database_url,
+            "MIGRATE_DATABASE_URL": self.migrate_database_url,
+            "REDIS_URL": self.redis_url,
+        }
         self.note.touch(mode=0o600)
         self.note.write_bytes(msgspec.json.encode({name: url for name, url in urls.items() if url}))
 

@@ -57,10 +57,13 @@ def _run(settings: Settings, running: ExitStack, asked_to_stop: threading.Event)
     running.callback(embedded.stop)
     environment = environment_for_child(
         DATABASE_URL=settings.database_url or embedded.database_url,
+        # Of all processes only the one that migrates knows the owner's password.
+        MIGRATE_DATABASE_URL="",
         REDIS_URL=settings.redis_url or embedded.redis_url,
         PYTHONUNBUFFERED="1",
     )
-    if not _migrated(environment, asked_to_stop):
+    owner = settings.migrate_database_url if settings.database_url else embedded.migrate_database_url
+    if not _migrated({**environment, "MIGRATE_DATABASE_URL": owner}, asked_to_stop):
         return
     running.callback(manager.stop)
     manager.start(environment, {"api": [f"--grace={API_GRACE_SECONDS}"]})

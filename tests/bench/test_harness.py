@@ -33,7 +33,12 @@ def bench(data_dir: Path, postgres: TestPostgres, redis_url: str, *arguments: st
     process = subprocess.Popen(
         [sys.executable, "-m", "bench", "--quick", "--data-dir", str(data_dir), *arguments],
         cwd=ROOT,
-        env={**inherited, "DATABASE_URL": postgres.url("postgres"), "REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1"},
+        env={
+            **inherited,
+            "DATABASE_URL": postgres.admin_url("postgres"),
+            "REDIS_URL": redis_url,
+            "PYTHONUNBUFFERED": "1",
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -48,7 +53,7 @@ def bench(data_dir: Path, postgres: TestPostgres, redis_url: str, *arguments: st
 
 
 def databases(postgres: TestPostgres) -> set[str]:
-    with psycopg.connect(postgres.url("postgres"), connect_timeout=3) as connection:
+    with psycopg.connect(postgres.admin_url("postgres"), connect_timeout=3) as connection:
         return {str(row[0]) for row in connection.execute("SELECT datname FROM pg_database")}
 
 

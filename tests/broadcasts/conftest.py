@@ -78,9 +78,10 @@ def place(postgres: TestPostgres, settings: Settings) -> Iterator[Place]:
 
 
 @pytest.fixture
-async def crowd(place: Place) -> AsyncIterator[Crowd]:
+async def crowd(place: Place, postgres: TestPostgres) -> AsyncIterator[Crowd]:
     """Nobody is there yet."""
     made = Crowd(place.settings.database_url)
-    made.sql("TRUNCATE users, broadcasts CASCADE")
+    with psycopg.connect(postgres.owner_url(made.url.rpartition("/")[2]), connect_timeout=3) as connection:
+        connection.execute("TRUNCATE users, broadcasts CASCADE")
     yield made
     await made.database.close()

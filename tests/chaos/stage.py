@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 from redis import Redis
 
 from app.cli.database import migrate
+from app.local.ownership import OWNER
 from app.local.postgres import Postgres
 from app.local.processes import free_port
 from app.local.valkey import Valkey
@@ -96,7 +97,10 @@ class Stage:
         with Redis.from_url(self.valkey.url, socket_timeout=3) as client:
             # As if it had run for long: an empty Redis knows only after twenty seconds who is not there.
             await self.do(lambda: client.set(WHOLE, int(time.time()) - 1))
-        await self.do(lambda: migrate(self.url.replace("postgresql:", "postgresql+psycopg:", 1)))
+        urls = [
+            url.replace("postgresql:", "postgresql+psycopg:", 1) for url in (self.postgres.url(role=OWNER), self.url)
+        ]
+        await self.do(lambda: migrate(*urls))
         for name in ("one", "two"):
             trap = Trap()
             postgres = Proxy(self.url, partial(PostgresWire, trap))

@@ -165,6 +165,10 @@ def fill(url: str, strangers: list[UUID], crowd: UUID, ada: UUID) -> None:
             connection.execute(statement, [strangers])
         for statement in (MANY_BEFORE_ADA, ADA_LAST):
             connection.execute(statement, {"strangers": strangers[:CROWD], "crowd": crowd, "ada": ada})
+
+
+def analyze(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ANALYZE")
 
 
@@ -180,6 +184,7 @@ async def log(postgres: TestPostgres) -> AsyncIterator[Log]:
     strangers += [uuid7() for _ in range(OTHERS // 2)]
     try:
         await asyncio.to_thread(fill, url, strangers, conversations[0], ada.user)
+        await asyncio.to_thread(analyze, postgres.owner_url(name))
         yield Log(database, ada, conversations[CONVERSATIONS // 2], conversations[0])
     finally:
         await database.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from app.cli.database import migrate
 from app.local.account import Account
 from app.settings import Settings
 from tests.documents.test_pages import OPERATIONS
@@ -36,7 +37,7 @@ def run(line: list[str], given: bytes = b"") -> bytes:
 
 
 async def test_what_was_backed_up_is_restored_and_the_chat_goes_on(
-    settings: Settings, fresh_database_url: str, postgres: TestPostgres, tmp_path: Path
+    settings: Settings, fresh_database_url: str, fresh_owner_url: str, postgres: TestPostgres
 ) -> None:
     one = msgspec.structs.replace(settings, database_url=fresh_database_url)
     async with running(one) as client:
@@ -45,12 +46,16 @@ async def test_what_was_backed_up_is_restored_and_the_chat_goes_on(
         log = f"{API}/conversations/{created.json()['id']}/messages/"
         body = {"message_type": "text", "text": "kept", "client_id": "one"}
         kept = (await client.post(log, json=body, headers=ada.headers)).json()
-    dump = await asyncio.to_thread(run, command("pg_dump", fresh_database_url, settings.data_dir))
+    dump = await asyncio.to_thread(run, command("pg_dump", fresh_owner_url, settings.data_dir))
     other = postgres.create("chat_restored", migrated=False)
     try:
         await asyncio.to_thread(run, command("pg_restore", other, settings.data_dir), dump)
         assert count(other, "SELECT count(*) FROM messages") == 1
-        async with running(msgspec.structs.replace(settings, database_url=other)) as client:
+        url = postgres.url("chat_restored")
+        await asyncio.to_thread(
+            migrate, *(one.replace("postgresql:", "postgresql+psycopg:", 1) for one in (other, url))
+        )
+        async with running(msgspec.structs.replace(settings, database_url=url)) as client:
             ada = await log_in(client, ada.email)
             replayed = await client.post(log, json=body, headers=ada.headers)
             assert (replayed.status_code, replayed.json()) == (200, kept)

@@ -80,7 +80,12 @@ def test_every_queue_is_told_of_and_no_other() -> None:
 
 
 def test_the_settings_named_are_there() -> None:
-    known = {field.upper() for field in Settings.__struct_fields__} | {"POSTGRES_PASSWORD", "LC_CTYPE"}
+    known = {field.upper() for field in Settings.__struct_fields__} | {
+        "LC_CTYPE",
+        "POSTGRES_APP_PASSWORD",
+        "POSTGRES_PASSWORD",
+        "VALKEY_PASSWORD",
+    }
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", page.read_text(encoding="utf-8")))
         assert named - known == set(), page.name

@@ -34,7 +34,7 @@ def test_a_migrated_database_has_what_the_models_say(database_url: str) -> None:
         assert found[name] == table
 
 
-def test_a_difference_would_be_seen(fresh_database_url: str) -> None:
+def test_a_difference_would_be_seen(fresh_database_url: str, fresh_owner_url: str) -> None:
     models = schema_tables.from_models()
     for change, name in (
         ("ALTER TABLE users ALTER email TYPE text", "users"),
@@ -44,7 +44,7 @@ def test_a_difference_would_be_seen(fresh_database_url: str) -> None:
         ("CREATE TABLE strays (id int)", "strays"),
     ):
         assert schema_tables.from_database(fresh_database_url).get(name) == models.get(name)
-        with psycopg.connect(fresh_database_url, connect_timeout=3) as connection:
+        with psycopg.connect(fresh_owner_url, connect_timeout=3) as connection:
             connection.execute(change.encode())
         assert schema_tables.from_database(fresh_database_url)[name] != models.get(name)
 

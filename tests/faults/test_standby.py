@@ -14,6 +14,7 @@ from app.db import Database, edge, open_engine
 from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
 from app.domain.messages.sending import Draft, Sent, draft
 from app.domain.rates import Rate
+from app.local.ownership import OWNER
 from app.local.postgres import Postgres
 from app.local.valkey import Valkey
 from app.realtime import writer as writers
@@ -42,7 +43,7 @@ def primary() -> Iterator[Postgres]:
         server = Postgres(directory / "primary", options=OPTIONS)
         try:
             server.start()
-            migrate(server.url())
+            migrate(server.url(role=OWNER), server.url())
             yield server
         finally:
             server.stop()

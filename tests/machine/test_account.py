@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
 
 from app.local import account
@@ -39,7 +38,7 @@ def test_a_closed_directory_stays_closed_and_its_data_is_found_again(tmp_path: P
             server.start()
             assert server.process
             assert psutil.Process(server.process.pid).uids().effective != 0
-            with psycopg.connect(server.url()) as connection:
+            with server.connect("chat") as connection:
                 found = connection.execute("SELECT to_regclass('kept')::text").fetchone()
                 connection.execute("CREATE TABLE IF NOT EXISTS kept ()")
             assert found == (expected,)

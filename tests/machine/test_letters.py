@@ -15,7 +15,8 @@ from psycopg import sql
 
 from app.cli.database import ROOT, migrate
 from app.db.charset import CharsetRefused
-from app.local import letters
+from app.local import conversion
+from app.local.ownership import ADMINISTRATOR, APPLICATION, OWNER
 from app.local.postgres import Postgres
 from app.local.processes import StartRefused
 from app.settings import environment_for_child
@@ -76,7 +77,7 @@ def _made(postgres: TestPostgres, form: str) -> Iterator[str]:
     postgres.drop("chat_letters")
     with postgres.server.connect() as connection:
         connection.execute(sql.SQL("CREATE DATABASE chat_letters TEMPLATE template0 {}").format(sql.SQL(form)))
-    yield postgres.url("chat_letters")
+    yield postgres.admin_url("chat_letters")
     postgres.drop("chat_letters")
 
 
@@ -104,9 +105,9 @@ def test_the_remedy_that_is_named_makes_a_database_that_is_accepted(postgres: Te
     try:
         with postgres.server.connect() as connection:
             connection.execute(REMEDY.replace("DATABASE chat", "DATABASE chat_letters").encode())
-        migrate(sqlalchemy(postgres.url("chat_letters")))
-        people(postgres.url("chat_letters"), "Аделаида", "Борис")
-        assert read_by_the_index(postgres.url("chat_letters"), "АДЕЛ") == (1, 1)
+        migrate(sqlalchemy(postgres.admin_url("chat_letters")))
+        people(postgres.admin_url("chat_letters"), "Аделаида", "Борис")
+        assert read_by_the_index(postgres.admin_url("chat_letters"), "АДЕЛ") == (1, 1)
     finally:
         postgres.drop("chat_letters")
 
@@ -140,23 +141,23 @@ def test_the_documented_commands_move_a_chat_into_a_database_that_knows_letters(
     server = postgres.server
     environment = {
         "PATH": f"{server.account.binaries}:{os.defpath}", "PGHOST": "127.0.0.1", "PGPORT": str(server.port),
-        "PGUSER": "chat", "PGPASSWORD": server.password,
+        "PGUSER": ADMINISTRATOR, "PGPASSWORD": server.password_of(ADMINISTRATOR),
     }  # fmt: skip
     try:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script], env=environment, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, done.stderr
-        migrate(sqlalchemy(postgres.url("chat_letters_new")))
-        assert read_by_the_index(postgres.url("chat_letters_new"), "АДЕЛ") == (1, 1)
+        migrate(sqlalchemy(postgres.admin_url("chat_letters_new")))
+        assert read_by_the_index(postgres.admin_url("chat_letters_new"), "АДЕЛ") == (1, 1)
     finally:
         postgres.drop("chat_letters_new")
 
 
 def test_a_machine_without_letters_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(letters, "CANDIDATES", ("xx_XX.UTF-8", "yy_YY.UTF-8"))
+    monkeypatch.setattr(conversion, "CANDIDATES", ("xx_XX.UTF-8", "yy_YY.UTF-8"))
     with pytest.raises(StartRefused, match=r"no UTF-8 locale \(xx_XX.UTF-8 or yy_YY.UTF-8\)"):
-        letters.character_type.__wrapped__()
+        conversion.character_type.__wrapped__()
 
 
 class Earlier:
@@ -169,8 +170,14 @@ class Earlier:
             patched.setattr("app.local.postgres.character_type", lambda: "C")
             patched.setattr("app.db.charset.verify", lambda _: "")
             self.postgres.start()
-            migrate(sqlalchemy(self.postgres.url()))
-        people(self.postgres.url(), "Аделаида", *(f"Борис {n}" for n in range(100)))
+            with self.postgres.connect() as connection:
+                connection.execute("DROP DATABASE chat")
+                connection.execute(sql.SQL("CREATE DATABASE chat TEMPLATE template0 {}").format(sql.SQL(ASCII_ONLY)))
+                connection.execute("DROP ROLE chat_owner, chat_app")
+            for role in (OWNER, APPLICATION):
+                (data_dir / "postgres" / f"password.{role}").unlink()
+            migrate(sqlalchemy(self.postgres.url(role=ADMINISTRATOR)))
+        people(self.postgres.url(role=ADMINISTRATOR), "Аделаида", *(f"Борис {n}" for n in range(100)))
         self.postgres.stop()
 
 
@@ -188,11 +195,14 @@ def test_an_embedded_database_of_an_earlier_version_is_converted_without_loss(ea
     assert said[1].stdout == "The database knows the letters of all scripts already; nothing was changed.\n"
     postgres.start()
     try:
-        migrate(sqlalchemy(postgres.url()))
+        migrate(sqlalchemy(postgres.url(role=OWNER)), sqlalchemy(postgres.url()))
         assert read_by_the_index(postgres.url(), "АДЕЛ") == (1, 1)
         for database in ("chat", "chat_before_conversion"):
-            assert count(postgres.url(database), "SELECT count(*) FROM users") == 101
-            assert count(postgres.url(database), "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 2
+            assert count(postgres.url(database, ADMINISTRATOR), "SELECT count(*) FROM users") == 101
+            assert (
+                count(postgres.url(database, ADMINISTRATOR), "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal")
+                == 2
+            )
     finally:
         postgres.stop()
 
@@ -207,8 +217,8 @@ def test_a_conversion_that_fails_changes_nothing(earlier: Earlier, monkeypatch: 
             connection.execute("CREATE MATERIALIZED VIEW failing AS SELECT * FROM broken WITH NO DATA")
             connection.execute("UPDATE pg_class SET relispopulated = true WHERE relname = 'failing'")
         with pytest.raises(StartRefused, match="nothing was changed"):
-            letters.convert(postgres)
+            conversion.convert(postgres)
         assert not postgres.knows_letters()
-        assert count(postgres.url(), "SELECT count(*) FROM users") == 101
+        assert count(postgres.url(role=ADMINISTRATOR), "SELECT count(*) FROM users") == 101
     finally:
         postgres.stop()

@@ -25,7 +25,7 @@ def data_dir() -> Iterator[Path]:
 
 
 def remember(started: Servers, word: str) -> None:
-    with psycopg.connect(started.database_url) as connection:
+    with psycopg.connect(started.migrate_database_url) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS kept (word text)")
         connection.execute("INSERT INTO kept VALUES (%s)", [word])
     with redis.Redis.from_url(started.redis_url, decode_responses=True) as client:
@@ -33,7 +33,7 @@ def remember(started: Servers, word: str) -> None:
 
 
 def remembered(started: Servers) -> tuple[list[str], list[str]]:
-    with psycopg.connect(started.database_url) as connection:
+    with psycopg.connect(started.migrate_database_url) as connection:
         rows = [str(row[0]) for row in connection.execute("SELECT word FROM kept")]
     with redis.Redis.from_url(started.redis_url, decode_responses=True) as client:
         return rows, client.lrange("kept", 0, -1)
@@ -85,7 +85,7 @@ def test_a_start_killed_in_the_middle_of_making_the_data_begins_anew(data_dir: P
     (half_made / "PG_VERSION").write_text("18\n")
     started = servers.start(data_dir, redis=False)
     try:
-        remember_nothing = psycopg.connect(started.database_url)
+        remember_nothing = psycopg.connect(started.migrate_database_url)
         remember_nothing.close()
     finally:
         started.stop()

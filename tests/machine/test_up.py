@@ -85,9 +85,14 @@ def test_a_port_that_is_taken_is_named_before_anything_is_started(data_dir: Path
 
 
 def test_servers_that_are_given_replace_the_embedded_ones(
-    data_dir: Path, fresh_database_url: str, empty_redis_url: str
+    data_dir: Path, fresh_database_url: str, fresh_owner_url: str, empty_redis_url: str
 ) -> None:
-    with chat_up(data_dir, DATABASE_URL=fresh_database_url, REDIS_URL=empty_redis_url) as running:
+    with chat_up(
+        data_dir,
+        DATABASE_URL=fresh_database_url,
+        MIGRATE_DATABASE_URL=fresh_owner_url,
+        REDIS_URL=empty_redis_url,
+    ) as running:
         running.wait_ready()
         assert not (data_dir / "postgres").exists()
         assert not (data_dir / "valkey").exists()
@@ -95,6 +100,7 @@ def test_servers_that_are_given_replace_the_embedded_ones(
         assert "ada@example.org" in told
         assert messages > 20
         assert demo(running) == told
+        assert [process.environ()["MIGRATE_DATABASE_URL"] for process in running.children()] == ["", "", ""]
         assert count(fresh_database_url, "SELECT count(*) FROM messages") == messages
         assert running.stop(signal.SIGTERM) < STOP_SECONDS
 

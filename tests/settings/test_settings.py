@@ -230,3 +230,13 @@ def test_the_command_prints_the_sentences_and_ends_with_2(
         ["chat", " DATABASE_URL"],
         ["chat", " REDIS_URL"],
     ]
+
+
+def test_the_owner_of_a_running_database_does_not_migrate_one_that_is_named(tmp_path: Path) -> None:
+    running = {name: f"postgresql://{name.lower()}@running/chat" for name in ("DATABASE_URL", "MIGRATE_DATABASE_URL")}
+    running["REDIS_URL"] = "redis://running"
+    environ = {"DATA_DIR": str(tmp_path)}
+    beside = load(environ, env_file=tmp_path / ".env", running=running)
+    assert beside.migrating_url == "postgresql://migrate_database_url@running/chat"
+    named = load(environ | {"DATABASE_URL": "postgres://other/chat"}, env_file=tmp_path / ".env", running=running)
+    assert named.migrating_url == named.libpq_url == "postgresql://other/chat"

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from tests.support.client import Node
 from tests.support.processes import last_words, processes
-from tests.support.servers import public_directory
+from tests.support.servers import TestPostgres, public_directory
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -27,8 +27,8 @@ class Urls(msgspec.Struct, frozen=True):
 
 
 @pytest.fixture(scope="session")
-def urls(database_url: str, redis_url: str) -> Iterator[Urls]:
-    with psycopg.connect(database_url, autocommit=True) as connection:
+def urls(postgres: TestPostgres, database_url: str, redis_url: str) -> Iterator[Urls]:
+    with psycopg.connect(postgres.admin_url(database_url.rpartition("/")[2]), autocommit=True) as connection:
         # Found, and so counted, long before it is waited out: `lock_timeout` is as long as Postgres's own patience.
         connection.execute(
             sql.SQL("ALTER DATABASE {} SET deadlock_timeout = '100ms'").format(sql.Identifier(connection.info.dbname))

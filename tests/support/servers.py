@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from app.local.ownership import ADMINISTRATOR, OWNER
 from app.local.postgres import Postgres
 from app.local.valkey import Valkey
 from tests.support.leftovers import directory_prefix
@@ -47,15 +48,25 @@ class TestPostgres:
         self.server = Postgres(directory / "postgres", port=port, options=HASTY)
 
     def url(self, database: str) -> str:
+        """By the application's role, as the chat is deployed: a right that is missing fails here."""
         return self.server.url(database)
 
+    def owner_url(self, database: str) -> str:
+        """By the role that owns the tables, for migrations and for what a test changes in a schema."""
+        return self.server.url(database, OWNER)
+
+    def admin_url(self, database: str) -> str:
+        """By the superuser."""
+        return self.server.url(database, ADMINISTRATOR)
+
     def create(self, database: str, *, migrated: bool = True) -> str:
-        """A database of that name, replacing an older one. Answers its URL."""
+        """A database of that name, replacing an older one. Answers its URL: the application's, of an empty one the
+        owner's."""
         if migrated:
             self._migrate_template()
         self.drop(database)
-        self.server.create_database(database, TEMPLATE if migrated else "template0")
-        return self.url(database)
+        self.server.create_database(database, TEMPLATE if migrated else "")
+        return self.url(database) if migrated else self.owner_url(database)
 
     def drop(self, database: str) -> None:
         with self.server.connect() as connection:
@@ -72,12 +83,16 @@ class TestPostgres:
                 return
             # Under another name until it is finished: a failed migration leaves no template behind.
             self.drop("chat_migrating")
-            self.server.create_database("chat_migrating", "template0")
-            migrate(self.url("chat_migrating").replace("postgresql:", "postgresql+psycopg:", 1))
+            self.server.create_database("chat_migrating")
+            migrate(*(_sqlalchemy(url("chat_migrating")) for url in (self.owner_url, self.url)))
             with self.server.connect() as connection:
                 connection.execute(
                     sql.SQL("ALTER DATABASE chat_migrating RENAME TO {}").format(sql.Identifier(TEMPLATE))
                 )
+
+
+def _sqlalchemy(url: str) -> str:
+    return url.replace("postgresql:", "postgresql+psycopg:", 1)
 
 
 @contextmanager

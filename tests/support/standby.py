@@ -12,6 +12,7 @@ from typing import Final
 
 import psycopg
 
+from app.local.ownership import ADMINISTRATOR
 from app.local.postgres import Postgres
 
 NAME: Final = "standby"
@@ -29,10 +30,9 @@ class Pair:
     def start(self) -> None:
         """The standby as a copy of the primary, streaming from it."""
         account = self.standby.account
-        password = self.standby.directory / "password"
-        password.touch(mode=0o600)
-        password.write_text(self.primary.password)
-        target = f"{self.primary.url('postgres')}?application_name={NAME}"
+        for password in self.primary.directory.glob("password*"):
+            shutil.copy(password, self.standby.directory)
+        target = f"{self.primary.url('postgres', ADMINISTRATOR)}?application_name={NAME}"
         command: list[str | Path] = [
             account.binaries / "pg_basebackup",
             "-D",

@@ -196,7 +196,7 @@ async def test_an_hour_of_many_people_goes_in_portions(desk: Desk, monkeypatch: 
 
 
 async def test_what_is_old_goes_hour_by_hour_and_sooner_when_there_is_too_much(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, fresh_database_url: str
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, fresh_owner_url: str
 ) -> None:
     now = int(datetime.now(UTC).timestamp())
     for days in (15, 14.5, 3, 2, 0):
@@ -211,7 +211,7 @@ async def test_what_is_old_goes_hour_by_hour_and_sooner_when_there_is_too_much(
         return len(await rows(desk))
 
     assert [await swept() for _ in range(3)] == [4, 3, 3]
-    with psycopg.connect(fresh_database_url, autocommit=True) as connection:
+    with psycopg.connect(fresh_owner_url, autocommit=True) as connection:
         connection.execute("ANALYZE throttle_attempts")
     monkeypatch.setattr(arrivals, "MOST_ROWS", 2)
     assert [await swept() for _ in range(3)] == [2, 1, 1]

@@ -25,6 +25,7 @@ class AuditEntry(Entity):
         Index("ix_audit_log_action", "action", "at", "id"),
         Index("ix_audit_log_by", "by", "at", "id"),
         Index("ix_audit_log_subject", "subject", "at", "id"),
+        {"info": {"privileges": ("SELECT", "INSERT", "DELETE")}},
     )
 
     at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.clock_timestamp())

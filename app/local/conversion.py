@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg import sql
 
+from app.local import ownership
 from app.local.processes import StartRefused
 
 if TYPE_CHECKING:
@@ -66,10 +67,13 @@ def convert(postgres: Postgres) -> str:
 
 
 def _copy(postgres: Postgres) -> None:
-    programs, environment = postgres.account.binaries, {"PGPASSWORD": postgres.password, "LC_ALL": "C"}
+    programs, environment = (
+        postgres.account.binaries,
+        {"PGPASSWORD": postgres.password_of(ownership.ADMINISTRATOR), "LC_ALL": "C"},
+    )
 
     def command(program: str, *arguments: str) -> list[str]:
-        url = ["--host=127.0.0.1", f"--port={postgres.port}", "--username=chat", "--no-password"]
+        url = ["--host=127.0.0.1", f"--port={postgres.port}", f"--username={ownership.ADMINISTRATOR}", "--no-password"]
         return [str(programs / program), *url, *arguments]
 
     with ExitStack() as stack:

@@ -1,0 +1,103 @@
+"""Two roles: the owner, which migrates, and the application's, which reads and writes rows and can do nothing else.
+
+The application's role owns nothing, so that an injected statement can neither drop the audit's triggers nor change a
+table. It gets rights on the tables that the models name, one by one: a table that is new, and the partitions and
+Alembic's own table, stay closed until a migration grants more. The owner grants in the transaction of the migrations,
+so no process sees a table that it may not use yet.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import MetaData
+
+EVERYTHING: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
+"""What the application may do with the rows of a table, unless its model says `info={"privileges": (…)}`."""
+
+Connection = psycopg.Connection[Any]
+
+
+class RoleRefused(Exception):
+    """The roles cannot be what they should be; the message is a sentence."""
+
+
+def warning(connection: Connection, role: str) -> str:
+    """A sentence when `role`, the application's, may do anything; otherwise an empty text."""
+    row = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+    if row is None or not row[0]:
+        return ""
+    return (
+        f"The role '{role}' of DATABASE_URL is a superuser: whoever finds a way to send SQL through the chat owns the "
+        'server. Give it a role of its own; see "Roles" in docs/operations.md.'
+    )
+
+
+def create(connection: Connection, role: str, password: str) -> None:
+    """Creates `role` unless it exists. Raises RoleRefused where this connection's role may not."""
+    if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+        return
+    row = connection.execute("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user").fetchone()
+    if row is None or not row[0]:
+        raise RoleRefused(
+            f"DATABASE_URL: its role '{role}' does not exist, and the role of MIGRATE_DATABASE_URL may not create it. "
+            f"Create it once with: CREATE ROLE {role} LOGIN PASSWORD '…'."
+        )
+    statement = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
+    connection.execute(statement.format(sql.Identifier(role), hashed(connection, role, password)))
+
+
+def hashed(connection: Connection, role: str, password: str) -> sql.Literal:
+    """`password` as Postgres stores it: the server's log may hold the statement."""
+    digest = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
+    return sql.Literal(digest.decode())
+
+
+def grant(connection: Connection, role: str, metadata: MetaData) -> None:
+    """Gives `role` what the application needs, and takes everything else. Changes nothing when that is so already.
+
+    The connection's role owns the tables. Raises RoleRefused when `role` does too, by way of a membership.
+    """
+    name = sql.Identifier(role)
+    if _is(connection, "SELECT pg_has_role(%s, current_user, 'MEMBER') AND NOT rolsuper FROM pg_roles"
+                       " WHERE rolname = %s", role, role):  # fmt: skip
+        raise RoleRefused(
+            f"DATABASE_URL: its role '{role}' is a member of the tables' owner, and so may drop them. "
+            "Take the membership away with REVOKE."
+        )
+    if not _is(connection, "SELECT has_database_privilege(%s, current_database(), 'CONNECT')", role):
+        database = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, name))
+    if not _is(connection, "SELECT has_schema_privilege(%s, 'public', 'USAGE')", role):
+        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(name))
+    if _is(connection, "SELECT has_schema_privilege(%s, 'public', 'CREATE')", role):
+        # As everybody could in databases made before Postgres 15.
+        connection.execute(sql.SQL("REVOKE CREATE ON SCHEMA public FROM PUBLIC, {}").format(name))
+    there = {str(name) for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    wanted = {
+        (table.name, privilege)
+        for table in metadata.sorted_tables
+        if table.name in there
+        for privilege in table.info.get("privileges", EVERYTHING)
+    }
+    had = {
+        (str(table), str(privilege))
+        for table, privilege in connection.execute(
+            "SELECT relname, privilege_type FROM pg_class, aclexplode(relacl) one JOIN pg_roles r ON r.oid = grantee"
+            " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f') AND rolname = %s",
+            [role],
+        )
+    }
+    for table, privilege in sorted(wanted - had):
+        statement = sql.SQL("GRANT {} ON public.{} TO {}")
+        connection.execute(statement.format(sql.SQL(privilege), sql.Identifier(table), name))
+    for table, privilege in sorted(had - wanted):
+        statement = sql.SQL("REVOKE {} ON public.{} FROM {}")
+        connection.execute(statement.format(sql.SQL(privilege), sql.Identifier(table), name))
+
+
+def _is(connection: Connection, question: str, *values: str) -> bool:
+    row = connection.execute(question.encode(), values).fetchone()
+    return bool(row and row[0])
