@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -35,7 +36,7 @@ async def listed(node: Node, who: Caller) -> set[str]:
 async def test_own_sockets_lose_it_and_the_next_message_gives_it_back_first(nodes: Nodes, scene: Scene) -> None:
     one, two = nodes
     conversation = await direct(one, scene.eve, scene.linus)
-    told = {"conversation": str(conversation)}
+    told: dict[str, Any] = {"conversation": str(conversation)}
     here, there, other = await one.join(scene.linus), await two.join(scene.linus), await one.join(scene.eve)
     await one.send(conversation, scene.eve, "first")
     await here.next("message.created", **told)
@@ -62,7 +63,7 @@ async def test_own_sockets_lose_it_and_the_next_message_gives_it_back_first(node
 async def test_it_comes_back_when_the_bus_loses_both_the_hiding_and_the_message(nodes: Nodes, scene: Scene) -> None:
     one, two = nodes
     conversation = await direct(one, scene.eve, scene.linus)
-    told = {"conversation": str(conversation)}
+    told: dict[str, Any] = {"conversation": str(conversation)}
     there = await two.join(scene.linus)
     one.hand_over = one.mute
     await one.do(visibility.turn, conversation, scene.linus.user, hidden=True)

@@ -24,7 +24,7 @@ from app.domain.users.families import FAMILY, end, end_of, pair_of
 from app.domain.users.liveness import login_is_live
 from app.domain.users.login_codes import Slowed
 from app.domain.users.models import LoginSession, Registration, User
-from app.domain.users.passwords import LONGEST, Passwords
+from app.domain.users.passwords import Passwords
 from app.domain.users.quotas import Quotas
 from app.domain.users.registering import profile_of, waiting
 from app.domain.users.second_factors import SecondFactors

@@ -9,7 +9,7 @@ from app.domain.mails import outbox
 from app.domain.pauses import paused
 from app.domain.rows import UNSYNCHRONIZED
 from app.domain.users import mailed_tokens, security
-from app.domain.users.emails import check_email, digest_of
+from app.domain.users.emails import check_email
 from app.domain.users.families import end
 from app.domain.users.liveness import account_is_open
 from app.domain.users.models import LoginSession, User

@@ -1,0 +1,146 @@
+"""The settings: one frozen object, read once from the environment and `.env`, or a start refused with reasons.
+
+A field's name in capitals is its variable. Nothing else in the product reads the environment, so whoever holds
+a `Settings` holds all there is to configure, and a test makes one by naming what it needs. An empty variable
+counts as not set (`LOG_FILE=` is the exception: it means no file).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from dotenv import dotenv_values
+
+from app.domain.origins import host_pattern, origin_pattern
+from app.domain.rates import Rate
+from app.settings.checks import problems_of
+from app.settings.model import DEFAULT_SENDER, Settings, SettingsRefused
+
+__all__ = ["DEFAULT_SENDER", "Settings", "SettingsRefused", "environment_for_child", "load"]
+
+
+def load(
+    environ: Mapping[str, str] | None = None,
+    *,
+    env_file: Path = Path(".env"),
+    embedded: bool = False,
+    running: Mapping[str, str] | None = None,
+) -> Settings:
+    """Reads the environment over `.env`. `embedded`: the caller starts the servers whose URLs are missing;
+    `running`: the URLs of those that run already, for when neither says.
+
+    Raises SettingsRefused with every problem at once, so that an operator mends them in one go.
+    """
+    given = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
+    given.update(os.environ if environ is None else environ)
+    # The owner's URL is of the database that runs, perhaps not of the one that is named.
+    named = {"MIGRATE_DATABASE_URL"} if given.get("DATABASE_URL", "").strip() else set()
+    named |= {name for name, value in given.items() if value.strip()}
+    given.update({name: url for name, url in (running or {}).items() if name not in named})
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, kind in get_type_hints(Settings, include_extras=True).items():
+        text = given.get(name.upper(), "").strip()
+        if text:
+            try:
+                values[name] = _read(text, kind)
+            except ValueError as error:
+                problems.append(f"{name.upper()}: {error}.")
+    log_file_off = "LOG_FILE" in given and not given["LOG_FILE"].strip()
+    settings, unmatched = _completed(Settings(**values), log_file_off=log_file_off)
+    if settings.is_production and "public_url" not in values:
+        problems.append("PUBLIC_URL: not set; links in mails begin with it, and pages under it may call the API.")
+    problems += unmatched + problems_of(settings, embedded=embedded)
+    if problems:
+        raise SettingsRefused(problems)
+    if not settings.secret_key:
+        settings = msgspec.structs.replace(settings, secret_key=_kept_secret(settings.data_dir / "secret_key"))
+    return settings
+
+
+def environment_for_child(**values: str) -> dict[str, str]:
+    """What a process started by us finds: our environment, with these on top."""
+    return {**os.environ, **values}
+
+
+def _read(text: str, kind: Any) -> Any:
+    if kind is Rate:
+        return Rate.parse(text)
+    if kind == tuple[str, ...]:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if kind in (Path, Path | None):
+        return Path(text)
+    if kind is bool:
+        text = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(text.lower(), text.lower())
+    if get_origin(kind) is Literal:
+        choices: tuple[str, ...] = get_args(kind)
+        for choice in choices:
+            if choice.lower() == text.lower():
+                return choice
+        raise ValueError(f"'{text}' is not one of {', '.join(choices)}")
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        needed = "true or false" if kind is bool else str(error).removeprefix("Expected ").partition(",")[0]
+        needed = needed.replace("`int`", "a whole number").replace("`", "")
+        raise ValueError(f"'{text}' will not do; it must be {needed}") from None
+
+
+def _completed(settings: Settings, *, log_file_off: bool) -> tuple[Settings, list[str]]:
+    """Fills in what follows from the rest, and writes addresses as browsers do; what no browser could ever send is
+    among the problems."""
+    problems: list[str] = []
+
+    def read(name: str, texts: tuple[str, ...], form: Callable[[str], str]) -> tuple[str, ...]:
+        found = []
+        for text in texts:
+            try:
+                found.append(form(text))
+            except ValueError as error:
+                problems.append(f"{name}: '{text}' matches nothing: {error}.")
+        return tuple(found)
+
+    # Health checks come from the machine itself, under its own names.
+    own_hosts = ("127.0.0.1", "localhost", "::1")
+    public = read("PUBLIC_URL", (settings.public_url or f"http://127.0.0.1:{settings.port}",), origin_pattern)
+    if public and "*" in public[0]:
+        problems.append("PUBLIC_URL: one address is needed here, without a *.")
+    hosts = read("ALLOWED_HOSTS", settings.allowed_hosts, host_pattern)
+    completed = msgspec.structs.replace(
+        settings,
+        public_url=public[0] if public else "",
+        redis_url=_one_reading(settings.redis_url),
+        cache_redis_url=_one_reading(settings.cache_redis_url or settings.redis_url),
+        allowed_hosts=hosts or (*[urlsplit(one).hostname or "" for one in public], *own_hosts),
+        allowed_origins=read("ALLOWED_ORIGINS", settings.allowed_origins, origin_pattern) or public,
+        log_file=None if log_file_off else settings.log_file or settings.data_dir / "log" / "chat.log",
+    )
+    return completed, problems
+
+
+def _one_reading(redis_url: str) -> str:
+    """Celery's documents call a level of verification `CERT_NONE`, which redis-py, our only reader, calls `none`."""
+    return re.sub(r"(?<=[?&]ssl_cert_reqs=)CERT_([A-Z]+)", lambda found: found[1].lower(), redis_url)
+
+
+def _kept_secret(file: Path) -> str:
+    """A development secret, made once: logins survive a restart, and all processes of DATA_DIR share it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Written aside and linked into place: of two processes that start at once, both read the one that won.
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(48))
+    try:
+        file.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return file.read_text().strip()

@@ -1,0 +1,127 @@
+"""What is wrong with settings that were read: sentences, each naming its variable; none repeats a secret."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from app.domain.users.domains import to_ascii
+from app.settings.model import Settings
+
+SHORTEST_SECRET: Final = 32
+SHORTEST_PASSWORD: Final = 12
+EXAMPLE_SECRETS: Final = ("change", "example", "insecure", "replace", "secret_key", "secret-key", "your-")
+HOW_TO_MAKE_ONE: Final = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+POSTGRES_SCHEMES: Final = ("postgres", "postgresql", "postgresql+psycopg")
+SMTP_SCHEMES: Final = ("smtp", "smtps", "smtp+starttls")
+_MAILBOX: Final = re.compile(r"(?:[^<>\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)")
+
+
+def problems_of(settings: Settings, *, embedded: bool) -> list[str]:
+    """Every problem at once, so that an operator mends them in one go. `embedded`: servers whose URLs are missing are
+    started by the caller."""
+    problems = _servers(settings, embedded=embedded) + _secrets(settings) + _mail(settings) + _watching(settings)
+    if settings.is_production and not settings.allow_http and _is_open(settings.public_url):
+        problems.append(
+            "PUBLIC_URL: begins with http://, so passwords and tokens would travel in the clear; production wants "
+            "https://. ALLOW_HTTP=true accepts it, for a network that no one listens in on."
+        )
+    return problems
+
+
+def _is_open(url: str) -> bool:
+    """Without TLS, and not of this machine itself."""
+    host = urlsplit(url).hostname or ""
+    return url.startswith("http://") and host != "localhost" and not host.startswith("127.") and host != "::1"
+
+
+def _servers(settings: Settings, *, embedded: bool) -> list[str]:
+    problems = []
+    for name, url, scheme in (
+        ("DATABASE_URL", settings.database_url, POSTGRES_SCHEMES[0]),
+        ("REDIS_URL", settings.redis_url, "redis"),
+    ):
+        if not url and not embedded:
+            problems.append(f"{name}: not set; only `chat up` brings a server of its own ({scheme}://…).")
+    for name, url in (("DATABASE_URL", settings.database_url), ("MIGRATE_DATABASE_URL", settings.migrate_database_url)):
+        if url and url.partition("://")[0] not in POSTGRES_SCHEMES:
+            problems.append(f"{name}: must begin with {POSTGRES_SCHEMES[0]}://.")
+        elif url:
+            problems += _unreadable(name, url)
+    return problems + _redis(settings)
+
+
+def _redis(settings: Settings) -> list[str]:
+    from app.tasks.broker import address  # with redis-py, which `chat --help` need not wait for
+
+    named = {settings.cache_redis_url: "CACHE_REDIS_URL", settings.redis_url: "REDIS_URL"}
+    wrong = {name: address.problem(url) for url, name in named.items() if url}
+    return [f"{name}: {what}." for name, what in wrong.items() if what]
+
+
+def _unreadable(name: str, database_url: str) -> list[str]:
+    from app.db.address import AddressRefused, parameters  # only where there is one: `chat` starts faster without
+
+    try:
+        parameters(database_url)
+    except AddressRefused as refused:
+        return [f"{name}: {refused}."]
+    return []
+
+
+def _watching(settings: Settings) -> list[str]:
+    problems = []
+    parts = urlsplit(settings.slack_webhook_url)
+    if settings.slack_webhook_url and not (parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost")):
+        problems.append("SLACK_WEBHOOK_URL: write it as https://hooks.slack.com/services/…")
+    parts = urlsplit(settings.sentry_dsn)
+    project = parts.path.rpartition("/")[2]
+    fits = parts.scheme in ("http", "https") and parts.hostname and parts.username and project.isdecimal()
+    if settings.sentry_dsn and not fits:
+        problems.append("SENTRY_DSN: write it as Sentry shows it, https://key@o1.ingest.sentry.io/1.")
+    user, _, password = settings.flower_basic_auth.partition(":")
+    if settings.flower_basic_auth and (not user or len(password) < SHORTEST_PASSWORD):
+        problems.append(f"FLOWER_BASIC_AUTH: write it as user:password, the password {SHORTEST_PASSWORD} or longer.")
+    return problems
+
+
+def _secrets(settings: Settings) -> list[str]:
+    if not settings.is_production:
+        return []
+    problems = []
+    if not settings.secret_key:
+        problems.append(f"SECRET_KEY: not set, and production will not invent one; {HOW_TO_MAKE_ONE}.")
+    for name, secret in (
+        ("SECRET_KEY", settings.secret_key),
+        ("SECRET_KEY_PREVIOUS", settings.secret_key_previous),
+    ):
+        if secret and len(secret) < SHORTEST_SECRET:
+            problems.append(f"{name}: shorter than {SHORTEST_SECRET} characters; {HOW_TO_MAKE_ONE}.")
+        elif secret and (len(set(secret)) < 10 or any(word in secret.lower() for word in EXAMPLE_SECRETS)):
+            problems.append(f"{name}: looks like an example, which everybody knows; {HOW_TO_MAKE_ONE}.")
+    if settings.debug:
+        problems.append("DEBUG: must be false in production, where it would show strangers the program's inside.")
+    return problems
+
+
+def _mail(settings: Settings) -> list[str]:
+    problems = []
+    try:
+        parts = urlsplit(settings.smtp_url)
+        fits = not settings.smtp_url or (parts.scheme in SMTP_SCHEMES and bool(parts.hostname) and parts.port != 0)
+        fits = fits and ((parts.hostname or "").isascii() or _is_domain(parts.hostname or ""))
+    except ValueError:
+        fits = False
+    if not fits:
+        problems.append("SMTP_URL: write it as smtps://user:password@mail.example.org, or smtp://… for STARTTLS.")
+    if not _MAILBOX.fullmatch(settings.mail_from) or not _is_domain(settings.mail_from.rpartition("@")[2].rstrip(">")):
+        problems.append("MAIL_FROM: write it as chat@example.org or Chat <chat@example.org>.")
+    return problems
+
+
+def _is_domain(domain: str) -> bool:
+    try:
+        return bool(to_ascii(domain))
+    except UnicodeError:
+        return False
