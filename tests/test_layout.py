@@ -35,7 +35,11 @@ RULES = [
         {"db/edge.py", "db/connections.py"},
         "only app/db commits: elsewhere the hand-over after COMMIT would be forgotten",
     ),
-    (r"\bos\.environ\b|\bos\.getenv\b|\bgetenv\(", {"settings/__init__.py"}, "only app/settings.py reads the environment"),
+    (
+        r"\bos\.environ\b|\bos\.getenv\b|\bgetenv\(",
+        {"settings/__init__.py"},
+        "only app/settings.py reads the environment",
+    ),
     (r"autocommit", {"local/postgres.py"}, "autocommit swallows a failing COMMIT: the client gets 201 without a row"),
     (
         r"(?i)advisory_?(un)?(xact_)?lock(_shared)?\s*\(|7_?240_?3\d\d\b",

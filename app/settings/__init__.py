@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,6 +24,8 @@ from app.settings.checks import problems_of
 from app.settings.model import DEFAULT_SENDER, Settings, SettingsRefused
 
 __all__ = ["DEFAULT_SENDER", "Settings", "SettingsRefused", "environment_for_child", "load"]
+
+_CERT: Final = re.compile(r"(?<=[?&]ssl_cert_reqs=)CERT_([A-Z]+)")
 
 
 def load(
@@ -127,7 +129,7 @@ def _completed(settings: Settings, *, log_file_off: bool) -> tuple[Settings, lis
 
 def _one_reading(redis_url: str) -> str:
     """Celery's documents call a level of verification `CERT_NONE`, which redis-py, our only reader, calls `none`."""
-    return re.sub(r"(?<=[?&]ssl_cert_reqs=)CERT_([A-Z]+)", lambda found: found[1].lower(), redis_url)
+    return _CERT.sub(lambda found: found[1].lower(), redis_url)
 
 
 def _kept_secret(file: Path) -> str:

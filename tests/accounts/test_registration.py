@@ -26,7 +26,7 @@ async def test_a_registration_answers_the_profile_and_nothing_else(api: Client) 
     answer = await api.post(f"{API}/users/", json=wanted)
     assert answer.status_code == 201
     body = answer.json()
-    assert list(body) == ["id", "email", "first_name", "last_name", "is_active"]
+    assert list(body) == ["id", "email", "first_name", "last_name", "is_active", "who_may_add"]
     assert body == {**body, "email": wanted["email"], "first_name": "Ada", "last_name": "Lovelace", "is_active": True}
 
 

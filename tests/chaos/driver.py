@@ -6,8 +6,8 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from tests.chaos.checks import verdicts
@@ -22,6 +22,7 @@ from tests.chaos.truth import Truth, names_are_told, read_truth
 from tests.chaos.walkers import Peeker, Walker
 from tests.chaos.writers import Editor, Marker, Writer, say_again
 from tests.support.client import Person, eventually
+from tests.support.processes import START_SECONDS
 
 CONVERGED_SECONDS: Final = 5.0
 """I6: after the last fault heals."""
@@ -32,6 +33,10 @@ RATE: Final = 130.0
 ABSENT: Final = ("Dana", "Kay", "Lynn")
 NAMES_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 60.0
+BACK_SECONDS: Final = START_SECONDS + 15.0
+"""A process that does not start is given up sooner."""
+FAULT_SECONDS: Final = 120.0
+"""No fault takes so much longer than it says, and nothing at the end of a run takes so long."""
 Say = Callable[[str], None]
 
 
@@ -156,6 +161,14 @@ class Driver:
         if fault.restarts or not self.hurried:
             await self._both()
         self._window = window = Window(fault=fault.name, began=time.monotonic(), redis=fault.redis)
+        async with self._bounded(f"the fault '{fault.name}'", fault.seconds):
+            await self._suffer(fault, window)
+        self.record.windows.append(window)
+        self.record.counts[f"fault {fault.name}"] += not any("never fired" in one for one in window.problems)
+        for one in window.problems:
+            self.say(f"  !! {one}")
+
+    async def _suffer(self, fault: Fault, window: Window) -> None:
         watching = asyncio.create_task(self._watch_deliveries(window)) if fault.redis else None
         try:
             await fault.inject(self)
@@ -170,14 +183,32 @@ class Driver:
         late = await self._late(CONVERGED_SECONDS)
         window.converged = time.monotonic() - window.healed
         window.problems += [f"I6: 5 s after '{fault.name}' healed {one}" for one in late]
-        self.record.windows.append(window)
-        self.record.counts[f"fault {fault.name}"] += not any("never fired" in one for one in window.problems)
-        for one in window.problems:
-            self.say(f"  !! {one}")
+
+    @asynccontextmanager
+    async def _bounded(self, what: str, seconds: float = 0.0) -> AsyncIterator[None]:
+        """A run that hangs says where. There is no going on from there."""
+        bound = seconds + FAULT_SECONDS * self.record.patience
+        deadline = asyncio.timeout(bound)
+        try:
+            async with deadline:
+                yield
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            raise AssertionError(f"the driver: {what} did not end within {bound:.0f} s") from error
 
     async def _both(self) -> None:
+        """Both processes are there; AssertionError with the reason when one does not come back."""
         for place in self.stage.places:
-            await place.up.wait()
+            try:
+                async with asyncio.timeout(BACK_SECONDS):
+                    await place.up.wait()
+            except TimeoutError:
+                ended = [task.exception() for task in self._tasks if task.done() and not task.cancelled()]
+                why = "; ".join(str(error) for error in ended if error is not None)
+                raise AssertionError(
+                    f"the driver: {place.name} did not come back within {BACK_SECONDS:.0f} s: {why}"
+                ) from None
 
     async def _watch_deliveries(self, window: Window) -> None:
         while True:
@@ -231,20 +262,25 @@ class Driver:
         problems = [f"the driver: {task.get_coro()} did not end" for task in left]
         broken = [task.exception() for task in busy if task not in left]
         problems += [f"the driver: {error!r}" for error in broken if error is not None]
-        await say_again(self.stage, self.record, self.people, self._own_dice())
-        problems += await self._quiet()
-        witness = [self.readers[0].person.at(place.node) for place in self.stage.places]
-        chosen = {reader.person.id: reader.person for reader in self.readers}
-        self.truth = await read_truth(self.stage.url, self.conversations, witness, list(chosen.values()))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        async with self._bounded("the end of the run"):
+            await say_again(self.stage, self.record, self.people, self._own_dice())
+            problems += await self._quiet()
+            witness = [self.readers[0].person.at(place.node) for place in self.stage.places]
+            chosen = {reader.person.id: reader.person for reader in self.readers}
+            self.truth = await read_truth(self.stage.url, self.conversations, witness, list(chosen.values()))
+        await self.end()
         self.record.letters = [
             Letter(address, str(letter["Message-ID"]).strip("<>").partition("@")[0])
             for address, letter in self.stage.mailboxes.letters
         ]
         self.verdicts = {"driver": problems, **verdicts(self.record, self.truth)}
         return [violation for found in self.verdicts.values() for violation in found]
+
+    async def end(self) -> None:
+        """Nobody writes or reads any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _quiet(self) -> list[str]:
         """Until every reader is back, and 5 s more, in which all must have arrived."""

@@ -119,8 +119,12 @@ class Stage:
             stack.push_async_callback(place.node.close)
 
     async def restart(self, place: Place, program: Sequence[str] = ()) -> None:
-        """Another process in the place of one that is gone, perhaps of another program; ready when it returns."""
-        await self.do(lambda: self._start(place, program).wait_ready())
+        """Another process in the place of one that is gone, perhaps of another program; ready when it returns.
+
+        The starter's thread only starts it: it may be what brings back the Postgres that this process waits for.
+        """
+        api = await self.do(lambda: self._start(place, program))
+        await asyncio.to_thread(api.wait_ready)
         place.up.set()
 
     def count_said(self, words: str) -> int:

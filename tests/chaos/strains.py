@@ -97,10 +97,16 @@ async def floods(driver: Driver) -> None:
     }
     for kind, (access, flood) in kinds.items():
         async with raw_socket(place.port) as socket:
-            await socket.shake(head(access))
-            # A refused socket ends by itself a little later.
-            if access:
-                await socket.read()
+            try:
+                async with asyncio.timeout(FLOOD_SECONDS * driver.record.patience):
+                    status = await socket.shake(head(access))
+                    # A refused socket ends by itself a little later.
+                    greeted = not access or await socket.read() is not None
+            except TimeoutError:
+                status, greeted = "nothing", False
+            if not greeted:
+                driver.problem(f"I11: a socket that was to send {kind} was answered with {status} and not greeted")
+                continue
             await socket.send(flood)
             try:
                 code = await socket.read_to_the_end(FLOOD_SECONDS * driver.record.patience)

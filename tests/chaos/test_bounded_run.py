@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from typing import Final
 
 import pytest
 
@@ -15,6 +17,8 @@ SEED = 20
 PATIENCE = 4.0
 """The rest of the suite runs beside, on the same cores: bounds are stretched so much. `make chaos` stretches none."""
 CROWD = 3
+RUN_SECONDS: Final = 210.0
+"""What pytest raises at its own, later timeout ends only the task that happens to run then."""
 
 
 def in_turns(dice: random.Random) -> list[Fault]:
@@ -27,15 +31,26 @@ def in_turns(dice: random.Random) -> list[Fault]:
     return turns
 
 
+async def whole(driver: Driver) -> list[str]:
+    await driver.set_up(CROWD)
+    driver.begin()
+    for fault in in_turns(random.Random(SEED)):
+        await driver.suffer(fault)
+    return await driver.finish()
+
+
 async def test_every_short_fault_is_survived_under_load() -> None:
+    said: list[str] = []
     async with set_stage() as stage:
-        said: list[str] = []
         driver = Driver(stage, SEED, PATIENCE, said.append, hurried=True)
-        await driver.set_up(CROWD)
-        driver.begin()
-        for fault in in_turns(random.Random(SEED)):
-            await driver.suffer(fault)
-        violations = await driver.finish()
+        try:
+            async with asyncio.timeout(RUN_SECONDS):
+                violations = await whole(driver)
+        except TimeoutError:
+            survived = ", ".join(window.fault for window in driver.record.windows)
+            pytest.fail(f"the run did not end within {RUN_SECONDS:.0f} s; over were: {survived}")
+        finally:
+            await driver.end()
     assert violations == []
     assert {window.fault for window in driver.record.windows} == {fault.name for fault in SHORT}
     for counted in ("frames told", "resumes", "walks", "pages compared with Postgres", "edit ok", "read ok"):

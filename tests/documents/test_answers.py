@@ -87,6 +87,7 @@ def make_known(url: str, database_url: str) -> Known:
         login = post("/login/", email=ada["email"], password=PASSWORD)
         client.headers["Authorization"] = f"Bearer {login['access']}"
         conversation = post("/conversations/", name="Engines")["id"]
+        direct = post("/conversations/", kind="direct", user=grace["id"])["id"]
         log = f"/conversations/{conversation}/messages/"
         image = post(log, message_type="image", media_url="https://example.org/moth.jpg")["id"]
         texts = [post(log, message_type="text", text=str(seq))["id"] for seq in range(2, 13)]
@@ -98,6 +99,7 @@ def make_known(url: str, database_url: str) -> Known:
                 "message_id": texts[0],
                 "login_id": session,
                 "image_id": image,
+                "direct_id": direct,
                 "user_id": mallory["id"],
                 "policy": "renames",
             },
@@ -150,6 +152,7 @@ def test_every_example_of_a_body_is_accepted(document: Json, api: Api, database_
                 for there, here in known.real.items():
                     text = text.replace(f'"{there}"', f'"{here}"')
                 ids = known.ids | ({"message_id": known.ids["image_id"]} if called == "image" else {})
+                ids |= {"conversation_id": known.ids["direct_id"]} if name == "hideConversation" else {}
                 case = operation.Case(
                     path_parameters=_of(ids, {one.name: None for one in operation.path_parameters}),
                     body=msgspec.json.decode(text),

@@ -11,6 +11,7 @@ import pytest
 from app.cli.database import migrate
 from app.db import Database, open_engine
 from app.domain.errors import Unavailable
+from app.local.ownership import OWNER
 from app.local.postgres import Postgres
 from tests.support.client import Node, eventually
 from tests.support.processes import Processes
@@ -28,7 +29,7 @@ def pair() -> Iterator[Pair]:
         pair = Pair(primary, directory / "standby")
         try:
             primary.start()
-            migrate(primary.url())
+            migrate(primary.url(role=OWNER), primary.url())
             pair.start()
             yield pair
         finally:

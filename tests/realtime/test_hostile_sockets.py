@@ -11,6 +11,8 @@ from structlog.testing import capture_logs
 
 from app.realtime import strangers
 from app.realtime.allowances import FRAMES_PER_SECOND, Allowance, bytes_per_second
+from app.realtime.connections import NOT_AUTHENTICATED
+from app.realtime.handshake import Refused
 from app.realtime.strangers import MOST_OF_AN_ADDRESS, Strangers
 from app.server import websocket_protocol
 from tests.realtime.conftest import Node, eventually
@@ -122,10 +124,20 @@ async def test_a_refused_socket_is_gone_after_a_moment_though_its_client_says_no
 
 async def test_a_handshake_that_waits_too_long_is_cut(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket_protocol, "ADMISSION_SECONDS", 0.3)
-    monkeypatch.setattr(node.live.sockets._gate, "admit", lambda _: asyncio.sleep(60))
+    looked = asyncio.Event()
+
+    async def admit(_: object) -> None:
+        await looked.wait()
+        raise Refused(NOT_AUTHENTICATED)
+
+    monkeypatch.setattr(node.live.sockets._gate, "admit", admit)
     async with raw_socket(node.port) as waiting:
         assert await waiting.shake(head()) == ""
         assert await waiting.read_to_the_end(5) is None
+    # It costs a task until the look at it ends; and not longer.
+    assert len(node.live.sockets._strangers) == 1
+    looked.set()
+    await eventually(lambda: len(node.live.sockets._strangers) == 0)
 
 
 async def test_a_socket_that_was_closed_and_reads_nothing_is_gone_after_a_moment(

@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from app.cli.database import migrate
+from app.local.ownership import OWNER
 from app.local.postgres import Postgres
 from app.local.valkey import Valkey
 from app.tasks.application import PERIODIC
@@ -75,7 +76,8 @@ def stage() -> Iterator[Stage]:
         for server in (postgres, valkey):
             stack.callback(server.stop)
             server.start()
-        migrate(postgres.url().replace("postgresql:", "postgresql+psycopg:", 1))
+        urls = (postgres.url(role=OWNER), postgres.url())
+        migrate(*(url.replace("postgresql:", "postgresql+psycopg:", 1) for url in urls))
         started = stack.enter_context(processes(directory, postgres.url(), valkey.url))
         notes = directory / "notes"
         notes.touch()
