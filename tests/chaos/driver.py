@@ -8,9 +8,19 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Any
 
+from tests.chaos.bounds import (
+    ABSENT,
+    BACK_SECONDS,
+    CONVERGED_SECONDS,
+    DELIVERED_SECONDS,
+    FAULT_SECONDS,
+    RATE,
+    SETTLE_SECONDS,
+)
 from tests.chaos.checks import verdicts
+from tests.chaos.convergence import late_after_quiet
 from tests.chaos.faults import Fault, positions
 from tests.chaos.founders import Founder, Renamer
 from tests.chaos.probes import Crowd, Probe
@@ -18,25 +28,11 @@ from tests.chaos.readers import Reader
 from tests.chaos.record import NOTICED_LAG, Letter, NotFired, Record, Window
 from tests.chaos.stage import Place, Stage
 from tests.chaos.togglers import Toggler
-from tests.chaos.truth import Truth, names_are_told, read_truth
+from tests.chaos.truth import Truth, read_truth
 from tests.chaos.walkers import Peeker, Walker
 from tests.chaos.writers import Editor, Marker, Writer, say_again
-from tests.support.client import Person, eventually
-from tests.support.processes import START_SECONDS
+from tests.support.client import Person
 
-CONVERGED_SECONDS: Final = 5.0
-"""I6: after the last fault heals."""
-DELIVERED_SECONDS: Final = 3.0
-"""Without Redis, a message reaches every socket so soon after its commit."""
-RATE: Final = 130.0
-"""Sends a second, all writers together."""
-ABSENT: Final = ("Dana", "Kay", "Lynn")
-NAMES_SECONDS: Final = 10.0
-SETTLE_SECONDS: Final = 60.0
-BACK_SECONDS: Final = START_SECONDS + 15.0
-"""A process that does not start is given up sooner."""
-FAULT_SECONDS: Final = 120.0
-"""No fault takes so much longer than it says, and nothing at the end of a run takes so long."""
 Say = Callable[[str], None]
 
 
@@ -264,7 +260,7 @@ class Driver:
         problems += [f"the driver: {error!r}" for error in broken if error is not None]
         async with self._bounded("the end of the run"):
             await say_again(self.stage, self.record, self.people, self._own_dice())
-            problems += await self._quiet()
+            problems += await late_after_quiet(self)
             witness = [self.readers[0].person.at(place.node) for place in self.stage.places]
             chosen = {reader.person.id: reader.person for reader in self.readers}
             self.truth = await read_truth(self.stage.url, self.conversations, witness, list(chosen.values()))
@@ -281,29 +277,6 @@ class Driver:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _quiet(self) -> list[str]:
-        """Until every reader is back, and 5 s more, in which all must have arrived."""
-        with suppress(AssertionError):
-            await eventually(lambda: all(reader.is_whole for reader in self.readers), 20 * self.record.patience)
-        late = [f"I5: {reader.name} never came back" for reader in self.readers if not reader.is_whole]
-        try:
-            await eventually(lambda: names_are_told(self.stage.url), NAMES_SECONDS * self.record.patience)
-        except AssertionError:
-            late.append(f"I6: a new name is not told {NAMES_SECONDS:.0f} s after")
-        began = time.monotonic()
-        goal = await positions(self.stage.url, self.conversations)
-        while time.monotonic() < began + CONVERGED_SECONDS * self.record.patience:
-            await asyncio.sleep(0.1)
-            whole = all(
-                one in reader.replica.held and reader.replica.held[one].position == position
-                for reader in self.readers
-                for one, position in goal.items()
-                if one != self.direct or reader.person.id in self.pair
-            )
-            if whole and time.monotonic() > began + 2.5:  # read marks come with the look
-                break
-        return late
 
     async def _pulse(self) -> None:
         """How long this driver slept through: of its own slowness nobody is accused."""
