@@ -1,4 +1,4 @@
-"""After the last fault: every reader comes back, every name arrives, every socket has what the database has (I5, I6)."""
+"""After the last fault every reader comes back, every name arrives, every socket has what the database has (I5, I6)."""
 
 from __future__ import annotations
 
