@@ -83,7 +83,7 @@ openapi: venv ## write docs/openapi.json from the routes
 	@exec .venv/bin/chat openapi docs/openapi.json
 
 postman: venv ## write docs/postman.json from the routes
-	$(PY) -m app.cli openapi /dev/stdout | $(PY) -m app.api.documents.postman docs/postman.json
+	$(PY) -m app.cli openapi /dev/stdout | $(PY) -m app.api.docs.postman docs/postman.json
 
 clean: ## remove the environment and what tools left; never the data
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*

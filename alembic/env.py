@@ -16,7 +16,7 @@ from app.db import charset, privileges
 from app.db.address import parameters
 from app.db.connections import values
 from app.db.engine import DIALECT
-from app.domain import tables
+from app.domain import metadata
 from app.domain.locks import AdvisoryLock
 
 PARTITION_OF = "messages_p"
@@ -42,7 +42,7 @@ def run() -> None:
             context.config.attributes["warn"](warning)
         context.configure(
             connection=connection,
-            target_metadata=tables.metadata,
+            target_metadata=metadata.metadata,
             include_object=ours,
             compare_type=True,
             compare_server_default=False,
@@ -62,7 +62,7 @@ def grant(connection: Connection) -> None:
         context.config.attributes["warn"](warning)
     if role and role != driver.info.user:
         privileges.create(driver, role, str(application.get("password", "")))
-        privileges.grant(driver, role, tables.metadata)
+        privileges.grant(driver, role, metadata.metadata)
 
 
 run()

@@ -11,35 +11,36 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ASGIApp
 
-from app.api import documents, operators, pages
-from app.api.accounts import AccountController, RegistrationController
-from app.api.bodies import StrictRequest
+from app.api import docs, operators, pages
+from app.api.about import RootController
+from app.api.accounts.email_links import MailedController
+from app.api.accounts.logins import LoginController
+from app.api.accounts.profile import AccountController, RegistrationController
+from app.api.accounts.second_factors import SecondFactorController
+from app.api.accounts.user_search import PeopleController
 from app.api.changes import ChangeController
 from app.api.conversations import ConversationController
-from app.api.headers import SecurityHeaders
-from app.api.heads import Heads
+from app.api.errors.problems import answer
 from app.api.health import HealthController
-from app.api.hosts import AllowedHosts
-from app.api.logins import LoginController
-from app.api.mailed import MailedController
 from app.api.members import MemberController
 from app.api.messages import MessageController
+from app.api.middleware.allowed_hosts import AllowedHosts
+from app.api.middleware.anonymous_limits import Strangers
+from app.api.middleware.cors import SharedOrigins
+from app.api.middleware.head import Heads
+from app.api.middleware.invalid_paths import Paths
+from app.api.middleware.options import Options
+from app.api.middleware.preflight import Preflights
+from app.api.middleware.security_headers import SecurityHeaders
 from app.api.notifications import NotificationController
-from app.api.options import Options
-from app.api.origins import SharedOrigins
-from app.api.paths import Paths
-from app.api.people import PeopleController
-from app.api.preflights import Preflights
-from app.api.problems import answer
-from app.api.reading import ReadingController
-from app.api.root import RootController
-from app.api.second_factors import SecondFactorController
-from app.api.strangers import Strangers
+from app.api.read_cursors import ReadingController
+from app.api.request import StrictRequest
 from app.db import Session
-from app.realtime import frames, sockets, vocabulary
+from app.realtime import endpoint
+from app.realtime.frames import client_frames, server_frames
 from app.server.limits import BODY_BYTES
 from app.settings import Settings, load
-from app.telemetry.requests import RequestLog
+from app.telemetry.request_log import RequestLog
 from app.wiring import Runtime
 
 READABLE = ("Idempotency-Replayed", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id")
@@ -63,8 +64,8 @@ CONTROLLERS = (
     MessageController,
 )
 
-SOCKET = documents.Vocabulary(
-    path=sockets.PATH, said=get_args(frames.Said), told=vocabulary.TOLD, replies=vocabulary.REPLIES
+SOCKET = docs.Vocabulary(
+    path=endpoint.PATH, said=get_args(client_frames.Said), told=server_frames.TOLD, replies=server_frames.REPLIES
 )
 
 
@@ -87,9 +88,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
                 middleware=[runtime.authentication, Options()],
             ),
             HealthController,
-            documents.DocumentsController,
-            documents.assets,
-            *documents.socket_pages(SOCKET, runtime.settings.public_url),
+            docs.DocumentsController,
+            docs.assets,
+            *docs.socket_pages(SOCKET, runtime.settings.public_url),
             pages.PagesController,
             pages.assets,
             runtime.live.route(),
@@ -98,7 +99,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         exception_handlers={Exception: answer},
         plugins=[runtime.bus.plugin],
         lifespan=[runtime.running],
-        openapi_config=documents.openapi_config(),
+        openapi_config=docs.openapi_config(),
         cors_config=cors,
         request_class=StrictRequest,
         request_max_body_size=BODY_BYTES,

@@ -14,54 +14,54 @@ from litestar import Litestar
 from litestar.di import Provide
 from redis.asyncio import Redis
 
-from app.api.authentication import Authentication
-from app.api.guesses import own_guess
+from app.api.accounts.own_guess import own_guess
 from app.api.health import Readiness
+from app.api.middleware.authentication import Authentication
 from app.db import Database, open_engine
+from app.domain.accounts.registration import Registrar
+from app.domain.auth.passwords import Passwords
+from app.domain.auth.second_factors import SecondFactors
+from app.domain.auth.tokens import Tokens
 from app.domain.errors import Unavailable
 from app.domain.events import Errand
-from app.domain.notifications.unsubscribing import Unsubscribing
+from app.domain.notifications.unsubscribe import Unsubscribing
 from app.domain.rates import Rate
-from app.domain.throttling.counts import Subjects
 from app.domain.throttling.policies import Policies
-from app.domain.throttling.reporting import Reports
-from app.domain.users.passwords import Passwords
-from app.domain.users.registering import Registrar
-from app.domain.users.second_factors import SecondFactors
-from app.domain.users.tokens import Tokens
-from app.realtime.accelerator import Accelerator, Away
-from app.realtime.bus import Bus, cache_rider
-from app.realtime.cache import Cache
-from app.realtime.guesses import RATES as GUESS_RATES
-from app.realtime.guesses import Guesses
-from app.realtime.journal import CONNECTIONS
-from app.realtime.lists import Lists
-from app.realtime.live import Live
-from app.realtime.liveness import Liveness
-from app.realtime.pages import Pages
+from app.domain.throttling.reports import Reports
+from app.domain.throttling.usage_counts import Subjects
+from app.realtime.bus.bus import Bus, cache_rider
+from app.realtime.bus.ephemeral_events import Notice
+from app.realtime.gateway import Live
+from app.realtime.hub.reads import CONNECTIONS
 from app.realtime.presence import online
-from app.realtime.quotas import RATES as QUOTA_RATES
-from app.realtime.quotas import Quotas
-from app.realtime.rebuild import Rebuilder
-from app.realtime.signals import Notice
-from app.realtime.tallies import Tallies
-from app.realtime.throttles import SITES, STRANGERS, Throttles
-from app.realtime.writer import FLIGHTS as WRITES
-from app.realtime.writer import Writer
+from app.redis.client import Accelerator, Away
 from app.settings import Settings
-from app.tasks import application
+from app.store.cache_rebuild import Rebuilder
+from app.store.conversation_lists import Lists
+from app.store.login_checks import Liveness
+from app.store.page_cache import Cache
+from app.store.page_reader import Pages
+from app.store.writer import FLIGHTS as WRITES
+from app.store.writer import Writer
 from app.tasks import cache as cache_tasks
-from app.tasks import mails as mail_tasks
+from app.tasks import celery_app
+from app.tasks import mail as mail_tasks
 from app.tasks import notifications as notification_tasks
-from app.tasks import people as people_tasks
-from app.tasks.alerts import Slack
-from app.tasks.dispatch import Dispatch
+from app.tasks import profile_changes as people_tasks
+from app.tasks.context import Notices, Tools
+from app.tasks.dispatcher import Dispatch
 from app.tasks.letters import Letterhead
-from app.tasks.overview import Broker
-from app.tasks.post import open_post
-from app.tasks.workshop import Notices, Tools
-from app.telemetry import loop
-from app.telemetry.queues import QueueFigures
+from app.tasks.queue_stats import Broker
+from app.tasks.slack import Slack
+from app.tasks.smtp import open_post
+from app.telemetry import event_loop
+from app.telemetry.queue_metrics import QueueFigures
+from app.throttling.limiter import SITES, STRANGERS, Throttles
+from app.throttling.password_guesses import RATES as GUESS_RATES
+from app.throttling.password_guesses import Guesses
+from app.throttling.quota_limiter import RATES as QUOTA_RATES
+from app.throttling.quota_limiter import Quotas
+from app.throttling.usage_reader import Tallies
 
 POOL_SIZE = 10
 READY_SECONDS = 2.0
@@ -156,7 +156,7 @@ class Runtime:
         """Start, and after the last request: write what is queued, close."""
         self.dispatch.start()
         await self.live.start()
-        watching = asyncio.create_task(loop.watch())
+        watching = asyncio.create_task(event_loop.watch())
         try:
             yield
         finally:
@@ -224,7 +224,7 @@ def throttle_rates(settings: Settings) -> dict[str, Rate]:
 
 def make_celery(settings: Settings) -> Celery:
     """The Celery application of worker, beat and API."""
-    celery = application.make(settings.redis_url)
+    celery = celery_app.make(settings.redis_url)
     celery.set_default()
     return celery
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.settings import load
-from app.tasks.workshop import workshop
+from app.tasks.context import workshop
 from app.wiring import make_celery, open_tools
 
 _settings = load()

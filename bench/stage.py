@@ -23,13 +23,14 @@ import redis
 from psycopg import sql
 
 from app.cli.database import migrate
-from app.domain.users.tokens import Tokens
-from app.local import lock, servers
+from app.domain.auth.tokens import Tokens
+from app.local import data_dir_lock
+from app.local import embedded as servers
 from app.local.conversion import character_type
 from app.local.ownership import ADMINISTRATOR
 from app.local.processes import free_port
-from app.realtime.cache import key_of
 from app.settings import Settings, load
+from app.store.page_cache import key_of
 from bench import population, textbook
 from bench.cores import Cores
 from bench.load import Feed
@@ -270,7 +271,7 @@ def opened(directory: Path, scale: Scale, pace: Pace) -> Iterator[Stage]:
     """
     cores = Cores()
     with ExitStack() as life:
-        life.enter_context(lock.held(directory))
+        life.enter_context(data_dir_lock.held(directory))
         cores.pin_everything_else()
         life.callback(cores.unpin)
         stage = Stage(directory, scale, pace, cores, life)

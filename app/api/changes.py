@@ -9,12 +9,12 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
-from app.api.paging import Limit
-from app.api.problems import documented
+from app.api.errors.problems import documented
+from app.api.pagination import Limit
 from app.db import Session
 from app.domain.messages.changes import changes_for
-from app.domain.users.callers import Caller
-from app.domain.views import ChangePage
+from app.domain.messages.schemas import ChangePage
+from app.domain.users.caller import Caller
 
 
 class ChangeController(Controller):

@@ -12,19 +12,20 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, SkipValidation
 
-from app.api.answers import CallersRequest, as_json
-from app.api.authentication import ADMITTED_LATER
-from app.api.paging import Cursor, Limit
-from app.api.problems import documented
+from app.api.errors.problems import documented
+from app.api.middleware.authentication import ADMITTED_LATER
+from app.api.pagination import Cursor, Limit
+from app.api.responses import CallersRequest, as_json
 from app.db import Database, Session
+from app.domain.accounts.quotas import Quotas
 from app.domain.conversations import groups, visibility
+from app.domain.conversations.schemas import Kind
 from app.domain.errors import Invalid
+from app.domain.inbox.detail import detail
+from app.domain.inbox.queries import discover
+from app.domain.inbox.schemas import ConversationDetail, ConversationPage
 from app.domain.messages import contacts
-from app.domain.messages.conversation import detail
-from app.domain.messages.inbox import discover
-from app.domain.users.callers import Caller
-from app.domain.users.quotas import Quotas
-from app.domain.views import ConversationDetail, ConversationPage, Kind
+from app.domain.users.caller import Caller
 
 A_PAGE = {200: ResponseSpec(ConversationPage, description="A page, and the cursor of the next.")} | documented(
     "400 invalid_cursor", "503 search_busy"
@@ -65,7 +66,7 @@ class Visibility(msgspec.Struct, forbid_unknown_fields=True):
 
 @runtime_checkable
 class ListSource(Protocol):
-    """Where a caller's list comes from; `app.realtime.lists.Lists` is one."""
+    """Where a caller's list comes from; `app.store.conversation_lists.Lists` is one."""
 
     async def page(
         self, caller: Caller, admission: Awaitable[None], *, search: str | None, cursor: str | None, limit: int

@@ -11,7 +11,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import SkipValidation
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from app.api.authentication import PUBLIC
+from app.api.middleware.authentication import PUBLIC
 
 
 class Readiness(msgspec.Struct, frozen=True):

@@ -12,15 +12,17 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 
-from app.api.answers import CallersRequest, passed_on
-from app.api.authentication import ADMITTED_LATER
-from app.api.problems import documented
+from app.api.errors.problems import documented
+from app.api.middleware.authentication import ADMITTED_LATER
+from app.api.responses import CallersRequest, passed_on
 from app.db import Session
-from app.domain.messages import details, editing, sending
+from app.domain.messages import edit as editing
+from app.domain.messages import receipts
+from app.domain.messages import send as sending
 from app.domain.messages.content import LONGEST_CLIENT_ID, LONGEST_TEXT, LONGEST_URL
-from app.domain.messages.pages import LARGEST_PAGE, Ask
-from app.domain.users.callers import Caller
-from app.domain.views import Message, MessageDetail, MessagePage, MessageType
+from app.domain.messages.history import LARGEST_PAGE, Ask
+from app.domain.messages.schemas import Message, MessageDetail, MessagePage, MessageType
+from app.domain.users.caller import Caller
 
 OF_MEMBERS = ("403 not_a_member", "404 not_found")
 
@@ -80,7 +82,7 @@ class MessageEdit(msgspec.Struct, forbid_unknown_fields=True):
 
 @runtime_checkable
 class PageSource(Protocol):
-    """Where pages come from, as JSON; `app.realtime.pages.Pages` is one."""
+    """Where pages come from, as JSON; `app.store.page_reader.Pages` is one."""
 
     async def page(self, conversation: UUID, caller: Caller, ask: Ask, admission: Awaitable[None]) -> bytes: ...
 
@@ -153,7 +155,7 @@ class MessageController(Controller):
         caller: NamedDependency[Caller],
         tx: NamedDependency[Session],
     ) -> MessageDetail:
-        return await details.detail(tx, conversation_id, message_id, caller)
+        return await receipts.detail(tx, conversation_id, message_id, caller)
 
     @patch(
         "/{message_id:uuid}",

@@ -13,16 +13,16 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Redirect
 
-from app.api.authentication import ANY_BODY, PUBLIC
-from app.api.mailed import MailedToken
-from app.api.paging import Cursor, Limit
-from app.api.problems import documented
+from app.api.accounts.email_links import MailedToken
+from app.api.errors.problems import documented
+from app.api.middleware.authentication import ANY_BODY, PUBLIC
+from app.api.pagination import Cursor, Limit
 from app.db import Session
 from app.domain.errors import Invalid
-from app.domain.notifications import inbox
-from app.domain.notifications.unsubscribing import Unsubscribing
-from app.domain.users.callers import Caller
-from app.domain.views import Attention, NotificationDecisions, NotificationPage
+from app.domain.notifications import decision_log, preferences, queries
+from app.domain.notifications.schemas import Attention, NotificationDecisions, NotificationPage
+from app.domain.notifications.unsubscribe import Unsubscribing
+from app.domain.users.caller import Caller
 
 MOST_IDS = 100
 
@@ -64,7 +64,7 @@ class NotificationController(Controller):
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> NotificationPage:
-        return await inbox.listing(tx, caller, limit=limit, cursor=cursor)
+        return await queries.listing(tx, caller, limit=limit, cursor=cursor)
 
     @post(
         "/notifications/read",
@@ -77,7 +77,7 @@ class NotificationController(Controller):
     async def mark_read(
         self, data: JSONBody[Marked], caller: NamedDependency[Caller], tx: NamedDependency[Session]
     ) -> None:
-        await inbox.mark_read(tx, caller, _ids(data))
+        await queries.mark_read(tx, caller, _ids(data))
 
     @get(
         "/conversations/{conversation_id:uuid}/notifications",
@@ -88,7 +88,7 @@ class NotificationController(Controller):
     async def attention(
         self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
     ) -> Attention:
-        return await inbox.attention(tx, caller, conversation_id)
+        return await preferences.attention(tx, caller, conversation_id)
 
     @put(
         "/conversations/{conversation_id:uuid}/notifications",
@@ -107,7 +107,7 @@ class NotificationController(Controller):
         caller: NamedDependency[Caller],
         tx: NamedDependency[Session],
     ) -> Attention:
-        return await inbox.attend(tx, caller, conversation_id, **msgspec.structs.asdict(data))
+        return await preferences.attend(tx, caller, conversation_id, **msgspec.structs.asdict(data))
 
     @get(
         "/conversations/{conversation_id:uuid}/messages/{message_id:uuid}/notifications",
@@ -128,7 +128,7 @@ class NotificationController(Controller):
         caller: NamedDependency[Caller],
         tx: NamedDependency[Session],
     ) -> NotificationDecisions:
-        return await inbox.decisions(tx, caller, conversation_id, message_id)
+        return await decision_log.decisions(tx, caller, conversation_id, message_id)
 
     @post(
         "/unsubscribe",

@@ -8,15 +8,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-from app.cli import broadcasts, database, documents, operators, queues, serving, throttles
-from app.cli.verbs import Verbs
+from app.cli import broadcasts, database, documents, operators, queues, serve, throttles
+from app.cli.commands import Verbs
 from app.settings import SettingsRefused
 
 
 def main(arguments: list[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     if asked.tied:
-        from app.local.tied import tie
+        from app.local.processes import tie
 
         tie()
     try:
@@ -36,6 +36,6 @@ def parser() -> argparse.ArgumentParser:
     # For a process manager's children: end when it does.
     made.add_argument("--tied", action="store_true", help=argparse.SUPPRESS)
     verbs = Verbs(made)
-    for family in (serving, database, operators, queues, broadcasts, throttles, documents):
+    for family in (serve, database, operators, queues, broadcasts, throttles, documents):
         family.add(verbs)
     return made

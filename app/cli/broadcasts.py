@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from app.cli.verbs import Verbs, done, load_beside
+from app.cli.commands import Verbs, done, load_beside
 
 if TYPE_CHECKING:
     from app.db import Session
-    from app.domain.broadcasts.views import Broadcast
+    from app.domain.broadcasts.schemas import Broadcast
 
 LISTED = 20
 
@@ -36,7 +36,7 @@ def add(verbs: Verbs) -> None:
 
 
 def broadcast(asked: argparse.Namespace) -> int:
-    from app.domain.broadcasts import planning, reading
+    from app.domain.broadcasts import queries, schedule
 
     words = asked.to == ["everybody"] or asked.to == ["operators"]
     try:
@@ -46,7 +46,7 @@ def broadcast(asked: argparse.Namespace) -> int:
         return 1
 
     async def plan(session: Session) -> Broadcast:
-        made = await planning.plan(
+        made = await schedule.plan(
             session,
             by=None,
             title=asked.title,
@@ -57,19 +57,19 @@ def broadcast(asked: argparse.Namespace) -> int:
             mail=asked.mail,
             mails_per_second=asked.mails_per_second,
         )
-        return await reading.show(session, made)
+        return await queries.show(session, made)
 
     return done(load_beside(), plan, _line)
 
 
 def broadcasts(asked: argparse.Namespace) -> int:
-    from app.domain.broadcasts import planning, reading
+    from app.domain.broadcasts import queries, schedule
 
     async def listed(session: Session) -> list[Broadcast]:
         if asked.cancel is not None:
-            await planning.cancel(session, asked.cancel, by=None)
-            return [await reading.show(session, asked.cancel)]
-        return (await reading.listing(session, limit=LISTED, cursor=None)).items
+            await schedule.cancel(session, asked.cancel, by=None)
+            return [await queries.show(session, asked.cancel)]
+        return (await queries.listing(session, limit=LISTED, cursor=None)).items
 
     return done(load_beside(), listed, lambda found: "\n".join(map(_line, found)) or "There are no broadcasts.")
 

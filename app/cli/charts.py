@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.domain.throttling.views import PolicyAnalytics, ThrottleWhatIf
+from app.domain.throttling.schemas import PolicyAnalytics, ThrottleWhatIf
 
 WIDTH: Final = 32
 LET_THROUGH, REFUSED = "█", "░"

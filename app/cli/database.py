@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app.cli.verbs import Verbs, load_beside, opened
+from app.cli.commands import Verbs, load_beside, opened
 from app.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _warn(sentence: str) -> None:
 
 
 def convert(asked: argparse.Namespace) -> int:
-    from app.local import conversion, lock
+    from app.local import conversion, data_dir_lock
     from app.local.postgres import Postgres
     from app.local.processes import StartRefused
 
@@ -87,7 +87,7 @@ def convert(asked: argparse.Namespace) -> int:
         print("chat: DATABASE_URL is set, and this converts the embedded database of DATA_DIR only.", file=sys.stderr)
         return 2
     try:
-        with lock.held(settings.data_dir):
+        with data_dir_lock.held(settings.data_dir):
             postgres = Postgres(settings.data_dir / "postgres")
             if not postgres.data.exists():
                 raise StartRefused(f"{settings.data_dir} holds no database.")
@@ -117,7 +117,7 @@ def reseal(asked: argparse.Namespace) -> None:
 
 
 async def _reseal(settings: Settings) -> int:
-    from app.domain.users.second_factors import SecondFactors
+    from app.domain.auth.second_factors import SecondFactors
 
     async with opened(settings) as database, database.transaction() as session:
         return await SecondFactors(settings.secret_key, settings.secret_key_previous).reseal(session)

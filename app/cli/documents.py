@@ -6,7 +6,7 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-from app.cli.verbs import Verbs
+from app.cli.commands import Verbs
 from app.settings import load
 
 
@@ -26,6 +26,6 @@ def openapi(asked: argparse.Namespace) -> None:
         cache_redis_url="redis://127.0.0.1/0",
     )
     application = import_module("app.main").create_app(described)
-    document = msgspec.json.encode(import_module("app.api.documents").described(application), order="sorted")
+    document = msgspec.json.encode(import_module("app.api.docs").described(application), order="sorted")
     asked.file.parent.mkdir(parents=True, exist_ok=True)
     asked.file.write_bytes(msgspec.json.format(document, indent=2) + b"\n")

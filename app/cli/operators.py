@@ -6,11 +6,11 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from app.cli.verbs import Verbs, done, load_beside
+from app.cli.commands import Verbs, done, load_beside
 
 if TYPE_CHECKING:
     from app.db import Session
-    from app.domain.views import Profile
+    from app.domain.users.schemas import Profile
 
 
 def add(verbs: Verbs) -> None:
@@ -25,14 +25,14 @@ def add(verbs: Verbs) -> None:
 
 
 def create_operator(asked: argparse.Namespace) -> int:
-    from app.domain.users import accounts
-    from app.domain.users.passwords import Passwords
+    from app.domain.accounts import profile
+    from app.domain.auth.passwords import Passwords
 
     settings, password, passwords = load_beside(), _password(), Passwords()
     names = {"first_name": asked.first_name, "last_name": asked.last_name}
 
     async def create(session: Session) -> Profile:
-        return await accounts.create_operator(
+        return await profile.create_operator(
             session, email=asked.email, password=password, passwords=passwords, **names
         )
 

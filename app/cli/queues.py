@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from app.cli.verbs import Verbs, done, load_beside
+from app.cli.commands import Verbs, done, load_beside
 
 if TYPE_CHECKING:
     from app.db import Session
-    from app.domain.work.views import FailedTask
+    from app.domain.jobs.schemas import FailedTask
 
 MOST_SHOWN: Final = 50
 
@@ -29,7 +29,7 @@ def queues(asked: argparse.Namespace) -> int:
     from redis import RedisError
 
     settings = load_beside()
-    overview = import_module("app.tasks.overview")
+    overview = import_module("app.tasks.queue_stats")
     try:
         report = overview.figures(settings.redis_url).report
     except RedisError as error:
@@ -40,18 +40,18 @@ def queues(asked: argparse.Namespace) -> int:
 
 
 def tasks(asked: argparse.Namespace) -> int:
-    from app.domain.work import failed
+    from app.domain.jobs import failed_tasks
 
     async def listed(session: Session) -> list[str]:
-        page = await failed.listing(session, limit=MOST_SHOWN, cursor=None)
-        number = await failed.number(session)
+        page = await failed_tasks.listing(session, limit=MOST_SHOWN, cursor=None)
+        number = await failed_tasks.number(session)
         lines = [line for one in page.items for line in _lines(one)]
         return [*lines, f"{number} failed for good; the newest {len(page.items)} are shown." if lines else "None."]
 
     async def retried(session: Session) -> int:
         if which is None:
-            return await failed.ask_all_again(session, by=None)
-        await failed.ask_again(session, which, by=None)
+            return await failed_tasks.ask_all_again(session, by=None)
+        await failed_tasks.ask_again(session, which, by=None)
         return 1
 
     try:

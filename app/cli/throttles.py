@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import UUID
 
-from app.cli.verbs import Verbs, done, load_beside
+from app.cli.commands import Verbs, done, load_beside
 from app.domain.rates import HIGHEST
 
 if TYPE_CHECKING:
     from app.db import Session
     from app.domain.throttling.policies import Policies
-    from app.domain.throttling.views import ThrottleException, ThrottlePolicyState
+    from app.domain.throttling.schemas import ThrottleException, ThrottlePolicyState
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ def report(asked: argparse.Namespace) -> int:
     from app.cli.charts import chart
 
     async def told(session: Session, policies: Policies) -> list[str]:
-        from app.domain.throttling.reporting import Reports
+        from app.domain.throttling.reports import Reports
 
         reports = Reports(policies)
         since = datetime.now(UTC) - timedelta(hours=asked.hours)
@@ -125,7 +125,7 @@ def _done(job: Callable[[Session, Policies], Awaitable[T]], told: Callable[[T], 
 
 async def _user(session: Session, who: str) -> UUID:
     """Raises NotFound `unknown_user`."""
-    from app.domain.users.people import owner_of
+    from app.domain.users.queries import owner_of
 
     try:
         return UUID(who)

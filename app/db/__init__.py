@@ -8,8 +8,8 @@ caller was cancelled meanwhile. A connection lost during COMMIT is `OutcomeUnkno
 No transaction outlives `TRANSACTION_SECONDS`, no lock is waited for longer than a second.
 """
 
-from app.db.edge import Database, Look, Session
+from app.db.autocommit import Single
+from app.db.database import Database, Look, Session
 from app.db.engine import open_engine
-from app.db.singles import Single
 
 __all__ = ["Database", "Look", "Session", "Single", "open_engine"]

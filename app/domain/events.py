@@ -12,8 +12,6 @@ from uuid import UUID
 
 import msgspec
 
-from app.domain.views import ConversationFacts, Member, Message
-
 ChangeType = Literal[
     "message.created",
     "message.updated",
@@ -33,7 +31,7 @@ ChangeType = Literal[
 ENDINGS = frozenset({"member.left", "member.removed"})
 BEGINNINGS = frozenset({"member.joined", "member.added"})
 
-_encode = msgspec.json.Encoder().encode
+encode_data = msgspec.json.Encoder().encode
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=1):
@@ -126,55 +124,6 @@ class Errand(NamedTuple):
 
 SMALL_CONVERSATION = 200
 """Up to this many members, others' read marks and presence are told (contract, frame `read`)."""
-
-
-def message_change(
-    event: Literal["message.created", "message.updated", "message.deleted"],
-    message: Message,
-    *,
-    prev: int,
-    last_seq: int,
-    edited: int,
-    edited_before: int,
-    shown: tuple[UUID, ...] = (),
-) -> Change:
-    """A change of a message, which stands at `message.position` now."""
-    return Change(
-        type=event,
-        conversation=message.conversation,
-        position=message.position,
-        prev=prev,
-        data=_encode(message),
-        last_seq=last_seq,
-        seq=message.seq,
-        edited=edited,
-        edited_before=edited_before,
-        shown=shown,
-    )
-
-
-def view_change(
-    event: ChangeType,
-    view: Member | ConversationFacts,
-    *,
-    conversation: UUID,
-    position: int,
-    last_seq: int,
-    edited: int,
-    edited_before: int | None = None,
-) -> Change:
-    """A change of a membership or of the conversation itself, which moved `position` by one to the value given."""
-    return Change(
-        type=event,
-        conversation=conversation,
-        position=position,
-        prev=position - 1,
-        data=_encode(view),
-        last_seq=last_seq,
-        edited=edited,
-        edited_before=edited if edited_before is None else edited_before,
-        subject=view.user.id if isinstance(view, Member) else None,
-    )
 
 
 class Notes(Protocol):

@@ -10,7 +10,7 @@ import json
 import time
 from typing import Any, Final
 
-from app.local.play import CONVERSATIONS, DIRECT, PASSWORD, PEOPLE, READ_UP_TO
+from app.local.demo_data import CONVERSATIONS, DIRECT, PASSWORD, PEOPLE, READ_UP_TO
 
 PATIENCE_SECONDS: Final = 90
 

@@ -19,8 +19,8 @@ import psycopg
 from psycopg import sql
 
 from app.local import ownership
-from app.local.account import Account
 from app.local.conversion import character_type
+from app.local.os_account import Account
 from app.local.processes import (
     StartRefused,
     dying_with_us,

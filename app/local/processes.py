@@ -118,3 +118,12 @@ def last_words(log: Path) -> str:
     """The last line of a log, for a sentence."""
     lines = log.read_text(errors="replace").split("\n") if log.exists() else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def tie() -> None:
+    """Tie this process to its parent. Raises SystemExit when that has just died."""
+    if sys.platform.startswith("linux"):
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+        if os.getppid() != parent:  # it died between the two lines above
+            sys.exit(1)

@@ -16,7 +16,7 @@ from typing import Final
 
 import redis
 
-from app.local.account import valkey_binary
+from app.local.os_account import valkey_binary
 from app.local.processes import (
     StartRefused,
     dying_with_us,

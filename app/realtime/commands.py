@@ -12,22 +12,23 @@ import structlog
 from msgspec import UNSET
 
 from app.db import Database
-from app.domain.conversations.company import company
+from app.domain.auth.tokens import Tokens
+from app.domain.conversations.presence_audience import company
+from app.domain.conversations.schemas import ReadState
 from app.domain.errors import ChatError, Invalid, NotFound, Throttled, Unauthenticated
-from app.domain.messages.sending import Sender, draft
-from app.domain.users.tokens import Tokens
-from app.domain.views import ReadState
-from app.realtime import frames
-from app.realtime.catching_up import catch_up
-from app.realtime.connections import NOT_AUTHENTICATED, RESTARTING, Connection, Gone
-from app.realtime.deliveries import Frame, encode_json, frame_of
+from app.domain.messages.send import Sender, draft
+from app.realtime.bus.ephemeral_events import Signal, Typing
+from app.realtime.connection.close_codes import NOT_AUTHENTICATED, RESTARTING
+from app.realtime.connection.connection import Connection, Gone
+from app.realtime.frames import client_frames
+from app.realtime.frames.encoding import Frame, encode_json, frame_of
+from app.realtime.frames.server_frames import Error, FieldFault, HasRead, Online, Pong, Renewed, WhoWasHere
+from app.realtime.frames.server_frames import Throttled as TooMany
 from app.realtime.handshake import Requests
-from app.realtime.hub import Hub
+from app.realtime.hub.catch_up import catch_up
+from app.realtime.hub.hub import Hub
 from app.realtime.read_marks import ReadMarks
-from app.realtime.signals import Signal, Typing
-from app.realtime.typing_marks import TypingMarks
-from app.realtime.vocabulary import Error, FieldFault, HasRead, Online, Pong, Renewed, WhoWasHere
-from app.realtime.vocabulary import Throttled as TooMany
+from app.realtime.typing_limits import TypingMarks
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +63,7 @@ class Commands:
         self._resuming = 0
         self._turn = asyncio.Lock()
 
-    async def obey(self, said: frames.Said) -> None:
+    async def obey(self, said: client_frames.Said) -> None:
         """Do what was said and answer it. Only Gone comes out."""
         try:
             await self._obey(said)
@@ -79,24 +80,24 @@ class Commands:
             task.cancel()
         await asyncio.gather(*self._resumes, return_exceptions=True)
 
-    async def _obey(self, said: frames.Said) -> None:
+    async def _obey(self, said: client_frames.Said) -> None:
         match said:
-            case frames.Ping():
+            case client_frames.Ping():
                 self._connection.put(frame_of(Pong(ref=said.ref)))
-            case frames.Send():
+            case client_frames.Send():
                 await self._send(said)
-            case frames.Read():
+            case client_frames.Read():
                 await self._read(said)
-            case frames.Type():
+            case client_frames.Type():
                 await self._type(said)
-            case frames.WhoIsHere():
+            case client_frames.WhoIsHere():
                 await self._who_is_here(said)
-            case frames.Auth():
+            case client_frames.Auth():
                 self._authenticate(said)
-            case frames.Resume():
+            case client_frames.Resume():
                 self._resume(said)
 
-    async def _send(self, said: frames.Send) -> None:
+    async def _send(self, said: client_frames.Send) -> None:
         sent = await self._means.sender.send(
             draft(
                 said.conversation,
@@ -110,24 +111,24 @@ class Commands:
         )
         self._connection.put(Frame(b'{"type":"ack","ref":%b,"data":%b}' % (encode_json(said.ref), sent.message)))
 
-    async def _read(self, said: frames.Read) -> None:
+    async def _read(self, said: client_frames.Read) -> None:
         await self._means.read_marks.mark(
             self._connection.user, said.conversation, said.seq, partial(self._has_read, said.ref)
         )
 
-    def _has_read(self, ref: frames.Ref, outcome: ReadState | ChatError) -> None:
+    def _has_read(self, ref: client_frames.Ref, outcome: ReadState | ChatError) -> None:
         if isinstance(outcome, ChatError):
             self._refuse(outcome, ref)
         elif ref is not None:
             self._connection.put(frame_of(HasRead(ref=ref, data=outcome)))
 
-    async def _type(self, said: frames.Type) -> None:
+    async def _type(self, said: client_frames.Type) -> None:
         if said.conversation not in self._connection.rooms:
             raise NotFound("not_found", "There is no such conversation.")
         if await self._means.typing.counts(self._connection.user, said.conversation):
             await self._means.tell(Typing(conversation=said.conversation, user=self._connection.user))
 
-    async def _who_is_here(self, said: frames.WhoIsHere) -> None:
+    async def _who_is_here(self, said: client_frames.WhoIsHere) -> None:
         # It costs what a request costs.
         await self._means.requests.of_user(str(self._connection.user))
         async with self._means.database.transaction() as session:
@@ -136,7 +137,7 @@ class Commands:
         online = None if here is None else [user for user in people if user in here]
         self._connection.put(frame_of(WhoWasHere(ref=said.ref, data=Online(online=online))))
 
-    def _authenticate(self, said: frames.Auth) -> None:
+    def _authenticate(self, said: client_frames.Auth) -> None:
         caller = self._means.tokens.verify(said.token, "access").caller()
         if (caller.user, caller.session) != (self._connection.user, self._connection.caller.session):
             raise Invalid("another_login", "This token belongs to another login: open a socket of its own.")
@@ -144,9 +145,9 @@ class Commands:
         self._renewed()
         self._connection.put(frame_of(Renewed(ref=said.ref)))
 
-    def _resume(self, said: frames.Resume) -> None:
+    def _resume(self, said: client_frames.Resume) -> None:
         waiting = self._resuming + len(said.conversations)
-        if len(self._resumes) >= frames.MOST_RESUMES or waiting > frames.MOST_RESUMING:
+        if len(self._resumes) >= client_frames.MOST_RESUMES or waiting > client_frames.MOST_RESUMING:
             raise Invalid("too_many_resumes", "Wait for the catch-ups that are under way.")
         for conversation in said.conversations:
             # From now on live ones wait, whenever its turn comes.
@@ -156,7 +157,7 @@ class Commands:
         self._resumes.add(task)
         task.add_done_callback(self._resumes.discard)
 
-    async def _catch_up(self, said: frames.Resume) -> None:
+    async def _catch_up(self, said: client_frames.Resume) -> None:
         positions: dict[UUID, int] = {}
         try:
             async with self._turn:
@@ -179,7 +180,7 @@ class Commands:
         finally:
             self._resuming -= len(said.conversations)
 
-    def _refuse(self, error: ChatError, ref: frames.Ref) -> None:
+    def _refuse(self, error: ChatError, ref: client_frames.Ref) -> None:
         if isinstance(error, Throttled):
             self._connection.put(frame_of(TooMany(ref=ref, policy=error.policy, retry_after=error.retry_after)))
             return

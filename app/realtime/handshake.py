@@ -13,13 +13,13 @@ from urllib.parse import parse_qsl
 from litestar.connection import WebSocket
 
 from app.db import Database
+from app.domain.auth.socket_tickets import redeem
+from app.domain.auth.tokens import Tokens
 from app.domain.errors import Forbidden, Throttled, Unauthenticated
 from app.domain.origins import Origins
-from app.domain.users.addresses import client_address, network
-from app.domain.users.callers import Caller
-from app.domain.users.tickets import redeem
-from app.domain.users.tokens import Tokens
-from app.realtime.connections import NOT_AUTHENTICATED, REFUSED, TOO_MANY
+from app.domain.users.caller import Caller
+from app.domain.users.ip_addresses import client_address, network
+from app.realtime.connection.close_codes import NOT_AUTHENTICATED, REFUSED, TOO_MANY
 
 PROTOCOL = "chat.v1"
 BEARER = "bearer."
@@ -30,7 +30,7 @@ Socket = WebSocket[Any, Any, Any]
 
 
 class Requests(Protocol):
-    """Counts requests: `app.realtime.throttles` does. Both raise Throttled."""
+    """Counts requests: `app.throttling.limiter` does. Both raise Throttled."""
 
     async def of_user(self, user: str) -> None: ...
 

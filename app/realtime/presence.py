@@ -19,10 +19,10 @@ import structlog
 from redis.asyncio import Redis
 
 from app.db import Database
-from app.domain.conversations.company import small_conversations
+from app.domain.conversations.presence_audience import small_conversations
 from app.domain.errors import ChatError
-from app.realtime.accelerator import Accelerator, Away
-from app.realtime.signals import Here, Signal
+from app.realtime.bus.ephemeral_events import Here, Signal
+from app.redis.client import Accelerator, Away
 
 log = structlog.get_logger(__name__)
 

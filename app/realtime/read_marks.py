@@ -14,10 +14,10 @@ from uuid import UUID
 import structlog
 
 from app.db import Database
-from app.domain.conversations import reading
+from app.domain.conversations import read_cursors
+from app.domain.conversations.schemas import ReadState
 from app.domain.errors import ChatError, Throttled
-from app.domain.views import ReadState
-from app.realtime.allowances import READS_PER_SECOND, UserAllowances
+from app.realtime.connection.frame_limits import READS_PER_SECOND, UserAllowances
 
 MOST_WAITING = 1_000
 """Frames of one user that may wait; more are answered with `throttled`."""
@@ -103,7 +103,7 @@ class ReadMarks:
         outcomes: Mapping[int, Outcome]
         try:
             async with self._database.transaction() as session:
-                outcomes = await reading.read_furthest(session, conversation, user, marks)
+                outcomes = await read_cursors.read_furthest(session, conversation, user, marks)
         except ChatError as error:
             outcomes = dict.fromkeys(marks, error)
         except Exception:

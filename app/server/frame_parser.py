@@ -11,8 +11,8 @@ import logging
 from websockets.frames import Frame
 from websockets.server import ServerProtocol
 
-from app.realtime.allowances import Allowance
-from app.realtime.connections import TOO_MANY
+from app.realtime.connection.close_codes import TOO_MANY
+from app.realtime.connection.frame_limits import Allowance
 
 _warnings_only = logging.getLogger("uvicorn.error.sockets")
 _warnings_only.setLevel(logging.WARNING)

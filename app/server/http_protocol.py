@@ -16,8 +16,8 @@ from prometheus_client import Counter
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.server import limits
+from app.server.graceful import Config
 from app.server.refusals import ANSWERS, Refused
-from app.server.server import Config
 
 PIECE_BYTES: Final = 16 * 1024
 """As much is parsed before the bounds are looked at: most requests are smaller."""

@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 from ipaddress import IPv6Address, ip_address
 
-from app.domain.users.addresses import network
+from app.domain.users.ip_addresses import network
 from app.server.limits import LINGERING, UNREAD_BYTES
 
 

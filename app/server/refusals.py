@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
-from app.api.codes import CODES
-from app.api.headers import ALWAYS, UNLESS_SET
-from app.api.problems import MEDIA_TYPE, problem_of
+from app.api.errors.codes import CODES
+from app.api.errors.problems import MEDIA_TYPE, problem_of
+from app.api.middleware.security_headers import ALWAYS, UNLESS_SET
 
 NAMES: Final = (
     "400 malformed",

@@ -20,12 +20,12 @@ from websockets.exceptions import InvalidState, ProtocolError
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
-from app.realtime.allowances import Allowance
-from app.realtime.connections import TOO_MANY, TOO_SLOW
-from app.realtime.wires import EXTENSION
+from app.realtime.connection.close_codes import TOO_MANY, TOO_SLOW
+from app.realtime.connection.frame_limits import Allowance
+from app.realtime.connection.transport import EXTENSION
+from app.server.event_queue import Line
 from app.server.frame_parser import FrameParser
-from app.server.line import Line
-from app.server.server import Config
+from app.server.graceful import Config
 
 log = structlog.get_logger(__name__)
 

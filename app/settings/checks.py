@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from app.domain.users.domains import to_ascii
+from app.domain.users.mail_domains import to_ascii
 from app.settings.model import Settings
 
 SHORTEST_SECRET: Final = 32

@@ -10,9 +10,9 @@ import time
 import structlog
 from celery import shared_task
 
-from app.domain.broadcasts import mailing, sending
-from app.tasks.trying import Round
-from app.tasks.workshop import Tools, workshop
+from app.domain.broadcasts import mail_batches, publish
+from app.tasks.base import Round
+from app.tasks.context import Tools, workshop
 
 log = structlog.get_logger(__name__)
 
@@ -30,20 +30,20 @@ async def _advance(tools: Tools) -> int:
     end = time.monotonic() + TURN_SECONDS
     while time.monotonic() < end:
         async with tools.database.transaction() as session:
-            sent = await sending.send_next(session)
+            sent = await publish.send_next(session)
         if sent is None:
             break
         log.info("broadcast_sent", broadcast=str(sent))
     posted = 0
     while time.monotonic() < end:
         async with tools.database.transaction() as session:
-            mails = await mailing.post_next(session)
+            mails = await mail_batches.post_next(session)
         if mails is None:
             break
         posted += mails
     while time.monotonic() < end:
         async with tools.database.transaction() as session:
-            settled = await mailing.settle_next(session)
+            settled = await mail_batches.settle_next(session)
         if not settled:
             break
     if posted:

@@ -8,9 +8,9 @@ from uuid import UUID
 import structlog
 from celery import current_app, shared_task
 
-from app.tasks import counts
-from app.tasks.trying import Round
-from app.tasks.workshop import workshop
+from app.tasks import task_stats
+from app.tasks.base import Round
+from app.tasks.context import workshop
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +32,8 @@ def sweep() -> int:
     """Warm and repair the caches of the busiest conversations; the number made anew."""
     swept = workshop.run(lambda tools: tools.sweep_caches(MOST_LOOKED_AT, MOST_REPAIRED))
     if made := swept.warmed + swept.repaired:
-        counts.note_upkeep(current_app, "warmed", swept.warmed)
-        counts.note_upkeep(current_app, "repaired", swept.repaired)
+        task_stats.note_upkeep(current_app, "warmed", swept.warmed)
+        task_stats.note_upkeep(current_app, "repaired", swept.repaired)
         log.info("caches_swept", warmed=swept.warmed, repaired=swept.repaired, left=swept.left)
     return made
 

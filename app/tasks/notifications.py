@@ -13,12 +13,12 @@ import structlog
 from celery import shared_task
 
 from app.domain.events import Errand
-from app.domain.notifications import deciding, mailing
-from app.domain.notifications.deciding import Place
-from app.domain.notifications.telling import Told
-from app.tasks.mails import send_mail
-from app.tasks.trying import Round
-from app.tasks.workshop import Tools, workshop
+from app.domain.notifications import decisions, digests
+from app.domain.notifications.decisions import Place
+from app.domain.notifications.notices import Told
+from app.tasks.base import Round
+from app.tasks.context import Tools, workshop
+from app.tasks.mail import send_mail
 
 log = structlog.get_logger(__name__)
 
@@ -53,26 +53,26 @@ async def _sweep(tools: Tools) -> int:
 async def _tell(tools: Tools, end: float) -> int:
     notices, told = tools.notices, 0
     async with tools.database.transaction() as session:
-        since, following, now = await deciding.bounds(session, notices.after)
+        since, following, now = await decisions.bounds(session, notices.after)
     at: Place | None = None
     through = False
     while not through and time.monotonic() < end:
         async with tools.database.transaction() as session:
-            places = await deciding.moved(session, since, now, at)
+            places = await decisions.moved(session, since, now, at)
         through = not places
         for at in places:
             told += len(await decide_one(tools, at[1]))
             if time.monotonic() >= end:
                 break
     async with tools.database.transaction() as session:
-        await deciding.decided(session, following if through or at is None else min(following, at[0]))
+        await decisions.decided(session, following if through or at is None else min(following, at[0]))
     return told
 
 
 async def decide_one(tools: Tools, conversation: UUID) -> list[Told]:
     """Decide about one conversation, and tell who is to be told; who was."""
     async with tools.database.transaction() as session:
-        told = await deciding.decide(session, conversation, tools.notices.after, tools.notices.quiet)
+        told = await decisions.decide(session, conversation, tools.notices.after, tools.notices.quiet)
     for start in range(0, len(told), TOGETHER):
         await tools.notices.tell([(one.user, one.frame()) for one in told[start : start + TOGETHER]])
     return told
@@ -82,12 +82,12 @@ async def _mail(tools: Tools, end: float) -> int:
     posted = 0
     while time.monotonic() < end:
         async with tools.database.transaction() as session:
-            keys = await mailing.due(session)
+            keys = await digests.due(session)
         if not keys:
             break
         here = await tools.notices.online({user for _, user in keys})
         async with tools.database.transaction() as session:
-            judged, mails = await mailing.decide(session, keys, here)
+            judged, mails = await digests.decide(session, keys, here)
         posted += mails
         if not judged:
             break  # another sweep is at them

@@ -20,7 +20,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 
 from app.settings import Settings
-from app.telemetry.expected import without_tracebacks
+from app.telemetry.expected_refusals import without_tracebacks
 from app.telemetry.redaction import redacted_field
 
 FILE_BYTES: Final = 10_000_000

@@ -18,7 +18,7 @@ from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import Transport
 
 from app.settings import Settings
-from app.telemetry.expected import EXPECTED, is_clients_fault, is_expected
+from app.telemetry.expected_refusals import EXPECTED, is_clients_fault, is_expected
 from app.telemetry.redaction import redacted
 
 SAMPLED: Final = 0.01

@@ -11,10 +11,10 @@ from uuid import UUID
 import msgspec
 
 from app.db import Database, open_engine
-from app.realtime.accelerator import Accelerator
-from app.realtime.cache import Cache
-from app.realtime.rebuild import Rebuilder
+from app.redis.client import Accelerator
 from app.settings import Settings
+from app.store.cache_rebuild import Rebuilder
+from app.store.page_cache import Cache
 from bench.load import request
 from bench.measures import Plan
 from bench.population import ring

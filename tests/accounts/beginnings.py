@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from app.db import Database
-from app.domain.users import logins
-from app.domain.users.callers import Caller
-from app.domain.users.devices import Device
-from app.domain.users.logins import LoggedIn
-from app.domain.users.passwords import Passwords
-from app.domain.users.quotas import Quota
-from app.domain.users.second_factors import SecondFactors
-from app.domain.users.tokens import Tokens
+from app.domain.accounts.quotas import Quota
+from app.domain.auth import logins
+from app.domain.auth.devices import Device
+from app.domain.auth.logins import LoggedIn
+from app.domain.auth.passwords import Passwords
+from app.domain.auth.second_factors import SecondFactors
+from app.domain.auth.tokens import Tokens
+from app.domain.users.caller import Caller
 from tests.support.web import API, PASSWORD, Client, Someone
 
 SECOND_FACTORS = SecondFactors("for-tests-only")

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from app.db import Database, open_engine
+from app.domain.accounts.registration import begin, check
+from app.domain.auth.passwords import Passwords
+from app.domain.auth.tokens import Tokens
 from app.domain.events import Outgoing
-from app.domain.rows import uuid7
-from app.domain.users.passwords import Passwords
-from app.domain.users.registering import begin, check
-from app.domain.users.tokens import Tokens
-from app.domain.views import Profile
+from app.domain.orm import uuid7
+from app.domain.users.schemas import Profile
 from app.settings import Settings
 from tests.support.web import PASSWORD, Client, running
 

@@ -7,15 +7,15 @@ import asyncio
 import pytest
 
 from app.db import Database
+from app.domain.accounts.profile import change_password, create_operator
+from app.domain.auth.login_status import dead
+from app.domain.auth.passwords import Passwords
+from app.domain.auth.tokens import Tokens
 from app.domain.errors import Unauthenticated
-from app.domain.rows import uuid7
-from app.domain.users.accounts import change_password, create_operator
-from app.domain.users.callers import Caller
-from app.domain.users.liveness import dead
+from app.domain.orm import uuid7
+from app.domain.users.caller import Caller
 from app.domain.users.models import User
-from app.domain.users.passwords import Passwords
-from app.domain.users.tokens import Tokens
-from app.domain.views import Profile
+from app.domain.users.schemas import Profile
 from tests.accounts.beginnings import alive, begin
 from tests.support.web import API, PASSWORD, Client, join, log_in, problem, register
 

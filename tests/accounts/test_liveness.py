@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import event
 
 from app.db import Database
+from app.domain.auth.login_status import dead
 from app.domain.errors import Unauthenticated
-from app.domain.rows import uuid7
-from app.domain.users.callers import Caller
-from app.domain.users.liveness import dead
+from app.domain.orm import uuid7
+from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession
-from app.realtime.liveness import Liveness
+from app.store.login_checks import Liveness
 from tests.support.factories import LoginSessionFactory, UserFactory, now
 
 

@@ -8,16 +8,16 @@ import pytest
 from sqlalchemy import update
 
 from app.db import Database
+from app.domain.auth import logins
+from app.domain.auth.devices import Device
+from app.domain.auth.login_status import dead
+from app.domain.auth.passwords import Passwords
+from app.domain.auth.tokens import Tokens
 from app.domain.errors import Unauthenticated
 from app.domain.events import LoginsEnded, Outgoing
-from app.domain.rows import uuid7
-from app.domain.users import logins
-from app.domain.users.devices import Device
-from app.domain.users.liveness import dead
+from app.domain.orm import uuid7
 from app.domain.users.models import User
-from app.domain.users.passwords import Passwords
-from app.domain.users.tokens import Tokens
-from app.domain.views import Profile
+from app.domain.users.schemas import Profile
 from tests.accounts.beginnings import SECOND_FACTORS, Unlimited, alive, begin
 from tests.support.factories import now
 from tests.support.web import API, PASSWORD, Client, join, log_in, problem

@@ -8,7 +8,7 @@ from unicodedata import normalize
 import psycopg
 import pytest
 
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 from app.settings import Settings
 from tests.support.operators import promote
 from tests.support.web import API, PASSWORD, Client, Someone, join, problem, register

@@ -12,8 +12,8 @@ import pytest
 from argon2 import extract_parameters
 from argon2.low_level import Type
 
+from app.domain.auth.passwords import Passwords, check_new, common_passwords
 from app.domain.errors import Invalid, Unavailable
-from app.domain.users.passwords import Passwords, check_new, common_passwords
 
 
 @pytest.fixture

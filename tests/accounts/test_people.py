@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text, update
 
 from app.db import Database
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 from app.domain.users.models import User
 from tests.support.factories import now
 from tests.support.web import API, Client, join, problem, register
@@ -123,7 +123,7 @@ async def test_page_sizes_are_capped(api: Client, limit: str) -> None:
 
 async def test_the_search_can_use_the_index(database: Database) -> None:
     """Written as the index is: were the expressions to differ, Postgres would read every row instead."""
-    from app.domain.users.people import matches
+    from app.domain.users.queries import matches
 
     async with database.transaction() as session:
         await session.execute(text("SET LOCAL enable_seqscan = off"))

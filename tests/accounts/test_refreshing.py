@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import func, update
 
 from app.db import Database
+from app.domain.auth import refresh as families
+from app.domain.auth.passwords import Passwords
+from app.domain.auth.tokens import Pair, Tokens
 from app.domain.errors import Unauthenticated
 from app.domain.events import LoginsEnded, Outgoing
-from app.domain.rows import BUCKET_SECONDS
-from app.domain.users import families
+from app.domain.orm import BUCKET_SECONDS
 from app.domain.users.models import LoginSession, User
-from app.domain.users.passwords import Passwords
-from app.domain.users.tokens import Pair, Tokens
-from app.domain.views import Profile
+from app.domain.users.schemas import Profile
 from app.settings import Settings
 from tests.accounts.beginnings import begin
 from tests.support.factories import now

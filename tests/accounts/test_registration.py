@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 from tests.support.web import API, PASSWORD, Client, join, log_in, problem, register
 
 

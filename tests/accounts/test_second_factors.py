@@ -15,8 +15,8 @@ from cryptography.fernet import InvalidToken
 from httpx import Response
 
 from app.db import Database
+from app.domain.auth.second_factors import SecondFactors
 from app.domain.users.models import SecondFactor
-from app.domain.users.second_factors import SecondFactors
 from app.settings import Settings, environment_for_child
 from tests.accounts.beginnings import alive
 from tests.support.processes import ROOT

@@ -9,7 +9,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from app.domain.users import security
+from app.domain.auth import security_log
 from app.settings import Settings
 from tests.support.web import API, PASSWORD, Client, join, log_in, running
 
@@ -19,7 +19,7 @@ NEW = "another one, and better"
 @pytest.fixture
 def events(monkeypatch: pytest.MonkeyPatch) -> Any:
     with capture_logs() as captured:
-        monkeypatch.setattr(security, "log", structlog.get_logger("chat.security"))
+        monkeypatch.setattr(security_log, "log", structlog.get_logger("chat.security"))
         yield captured
 
 

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.db import Database
+from app.domain.auth import socket_tickets
+from app.domain.auth.tokens import Tokens
 from app.domain.errors import Unauthenticated
-from app.domain.users import tickets
-from app.domain.users.callers import Caller
+from app.domain.users.caller import Caller
 from app.domain.users.models import SocketTicket, User
-from app.domain.users.tokens import Tokens
 from tests.support.factories import now
 from tests.support.web import API, Client, Someone, join
 
@@ -30,7 +30,7 @@ async def issued(api: Client, person: Someone) -> str:
 async def redeemed(database: Database, ticket: str) -> Caller | None:
     try:
         async with database.transaction() as session:
-            return await tickets.redeem(session, ticket)
+            return await socket_tickets.redeem(session, ticket)
     except Unauthenticated:
         return None
 
@@ -64,13 +64,13 @@ async def test_a_ticket_is_over_after_half_a_minute(api: Client, database: Datab
     ticket = await issued(api, await join(api))
     async with database.transaction() as session:
         expires = await session.scalar(
-            select(SocketTicket.expires_at).where(SocketTicket.digest == tickets._digest(ticket))
+            select(SocketTicket.expires_at).where(SocketTicket.digest == socket_tickets._digest(ticket))
         )
         assert expires is not None
         assert expires <= now() + timedelta(seconds=30)
         await session.execute(
             update(SocketTicket)
-            .where(SocketTicket.digest == tickets._digest(ticket))
+            .where(SocketTicket.digest == socket_tickets._digest(ticket))
             .values(expires_at=func.clock_timestamp())
         )
     assert await redeemed(database, ticket) is None

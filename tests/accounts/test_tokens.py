@@ -12,9 +12,9 @@ from uuid import uuid4
 import jwt
 import pytest
 
+from app.domain.auth import tokens as module
+from app.domain.auth.tokens import Pair, Tokens
 from app.domain.errors import Unauthenticated
-from app.domain.users import tokens as module
-from app.domain.users.tokens import Pair, Tokens
 
 SECRET = "one secret that is long enough for anybody"
 USER, SESSION = uuid4(), uuid4()

@@ -11,8 +11,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from app import wiring
+from app.domain.orm import uuid7
 from app.domain.rates import Rate
-from app.domain.rows import uuid7
 from app.main import create_app
 from app.settings import Settings
 from tests.support.web import API, Client, join, log_in, problem, register, running

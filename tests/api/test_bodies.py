@@ -12,8 +12,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 from structlog.testing import capture_logs
 
-from app.api.bodies import StrictRequest
-from app.api.problems import answer
+from app.api.errors.problems import answer
+from app.api.request import StrictRequest
 from tests.support.web import API, Client, join, problem, serving
 
 

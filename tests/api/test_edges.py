@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from app.api.hosts import AllowedHosts
+from app.api.middleware.allowed_hosts import AllowedHosts
 from app.settings import Settings
 from tests.support.web import API, Client, join, problem
 

@@ -8,10 +8,10 @@ from typing import cast
 import pytest
 
 from app.db import Database
+from app.domain.auth.tokens import Tokens
 from app.domain.errors import Throttled
 from app.domain.origins import Hosts, host_pattern, origin_pattern
-from app.domain.users.tokens import Tokens
-from app.realtime.connections import NOT_AUTHENTICATED, REFUSED
+from app.realtime.connection.close_codes import NOT_AUTHENTICATED, REFUSED
 from app.realtime.handshake import Gate, Refused, Socket
 from app.settings import Settings
 from tests.support.web import Client, running

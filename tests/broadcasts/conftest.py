@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from app.db import Database, open_engine
-from app.domain.broadcasts import planning, reading
-from app.domain.broadcasts.views import Broadcast
+from app.domain.broadcasts import queries, schedule
+from app.domain.broadcasts.schemas import Broadcast
 from app.domain.events import Announced, Outgoing
 from app.settings import Settings
 from tests.support.places import Place, placed
@@ -50,12 +50,12 @@ class Crowd:
     async def plan(self, **fields: Any) -> Broadcast:
         async with self.database.transaction() as session:
             wanted: dict[str, Any] = {"by": None, "title": "Maintenance", "text": "Tonight.", "to": "everybody"}
-            made = await planning.plan(session, **(wanted | fields))
-            return await reading.show(session, made)
+            made = await schedule.plan(session, **(wanted | fields))
+            return await queries.show(session, made)
 
     async def look(self, broadcast: Broadcast) -> Broadcast:
         async with self.database.transaction() as session:
-            return await reading.show(session, broadcast.id)
+            return await queries.show(session, broadcast.id)
 
     def posted(self, broadcast: Broadcast) -> list[UUID]:
         """Whom it was posted to, in the order of their ids."""

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from app.domain.broadcasts.views import Broadcast, MailProgress
+from app.domain.broadcasts.schemas import Broadcast, MailProgress
 from tests.broadcasts.conftest import Crowd
 from tests.support.client import Node
 from tests.support.mailbox import html_of, text_of

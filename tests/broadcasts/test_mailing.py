@@ -8,20 +8,20 @@ from uuid import UUID
 
 import pytest
 
-from app.domain.broadcasts import letters, mailing, planning, sending
-from app.domain.broadcasts.views import Broadcast, MailProgress
+from app.domain.broadcasts import broadcast_mail, mail_batches, publish, schedule
+from app.domain.broadcasts.schemas import Broadcast, MailProgress
 from app.domain.mails import outbox
 from tests.broadcasts.conftest import Crowd
 
 
 async def post(crowd: Crowd) -> int | None:
     async with crowd.database.transaction() as session:
-        return await mailing.post_next(session)
+        return await mail_batches.post_next(session)
 
 
 async def settle(crowd: Crowd) -> int:
     async with crowd.database.transaction() as session:
-        return await mailing.settle_next(session)
+        return await mail_batches.settle_next(session)
 
 
 async def progress(crowd: Crowd, broadcast: Broadcast) -> MailProgress:
@@ -37,7 +37,7 @@ async def leave(crowd: Crowd, broadcast: Broadcast, outcome: str = "") -> list[s
         async with crowd.database.transaction() as session:
             claimed = await outbox.claim(session, mail)
             assert claimed is not None
-            letter = await letters.letter_of(session, claimed)
+            letter = await broadcast_mail.letter_of(session, claimed)
             outcomes.append(letter if isinstance(letter, str) else outcome or "sent")
             await outbox.settle(session, mail, outcomes[-1])
     return outcomes
@@ -87,7 +87,7 @@ async def test_a_round_that_dies_has_posted_nothing_and_the_next_goes_on_there(c
 
     async def die() -> None:
         async with crowd.database.transaction() as session:
-            assert await mailing.post_next(session) == 10
+            assert await mail_batches.post_next(session) == 10
             raise KeyError
 
     for _ in range(3):
@@ -130,7 +130,7 @@ async def test_canceled_nothing_more_is_posted_and_what_was_does_not_leave(crowd
     made = await crowd.plan(mail=True)
     assert await post(crowd) == 50
     async with crowd.database.transaction() as session:
-        await planning.cancel(session, made.id, by=None)
+        await schedule.cancel(session, made.id, by=None)
     crowd.earlier(made, 5)
     assert await post(crowd) is None
     assert await leave(crowd, made) == ["canceled"] * 50
@@ -185,7 +185,7 @@ async def test_to_whom_it_was_posted_is_forgotten_after_ninety_days_and_the_coun
     for one, days in ((old, 91), (young, 89), (open_still, 91)):
         crowd.sql("UPDATE broadcasts SET sent_at = now() - make_interval(days => %s) WHERE id = %s", days, one.id)
     async with crowd.database.transaction() as session:
-        assert await mailing.sweep(session) == 3
+        assert await mail_batches.sweep(session) == 3
     assert [len(crowd.posted(one)) for one in (old, young, open_still)] == [0, 3, 3]
     assert (await progress(crowd, old)).sent == 3
 
@@ -195,11 +195,11 @@ async def test_what_is_due_is_sent_once_and_what_is_not_waits(crowd: Crowd) -> N
     later = await crowd.plan(send_at=datetime.now(UTC) + timedelta(hours=1), mail=True)
     canceled = await crowd.plan(send_at=datetime.now(UTC) + timedelta(hours=1))
     async with crowd.database.transaction() as session:
-        await planning.cancel(session, canceled.id, by=None)
+        await schedule.cancel(session, canceled.id, by=None)
 
     async def send_next() -> UUID | None:
         async with crowd.database.transaction() as session:
-            return await sending.send_next(session)
+            return await publish.send_next(session)
 
     assert await send_next() is None
     assert crowd.announced == []

@@ -13,7 +13,7 @@ import psutil
 import psycopg
 import redis
 
-from app.tasks import application, counts
+from app.tasks import celery_app, task_stats
 from tests.chaos.record import NotFired
 from tests.chaos.stage import Stage
 from tests.support.processes import Process
@@ -166,7 +166,7 @@ def _unsettled(url: str) -> list[str]:
 
 
 def _deliver(stage: Stage, mails: list[str]) -> None:
-    celery = application.make(stage.valkey.url)
+    celery = celery_app.make(stage.valkey.url)
     for mail in mails:
         celery.signature(MAIL, args=(mail,)).apply_async(retry=False)
     celery.close()
@@ -175,7 +175,7 @@ def _deliver(stage: Stage, mails: list[str]) -> None:
 def _rounds(stage: Stage) -> int:
     """How many tasks of the queue `broadcasts` are done: one of them comes every five seconds, and no other."""
     with redis.Redis.from_url(stage.valkey.url, socket_timeout=3) as client:
-        return counts.read(client).totals["broadcasts", "done"]
+        return task_stats.read(client).totals["broadcasts", "done"]
 
 
 def _waiting(stage: Stage) -> int:

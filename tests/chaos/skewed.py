@@ -15,7 +15,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-TOLD_BY_DATETIME: Final = ("jwt.api_jwt", "app.domain.users.tickets")
+TOLD_BY_DATETIME: Final = ("jwt.api_jwt", "app.domain.auth.socket_tickets")
 """Modules that ask `datetime.now`. Nothing else of it is replaced: types of wire and rows must stay what they are."""
 
 

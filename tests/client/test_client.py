@@ -14,7 +14,7 @@ from chat_client import Chat, LoginEnded, Refused, Throttled, Unreachable, Unset
 from chat_client.errors import ChatError
 from chat_client.login import Login
 
-from app.domain.users.tokens import Tokens
+from app.domain.auth.tokens import Tokens
 from tests.client.conftest import Stage
 from tests.client.test_faults import life, two
 from tests.client.watcher import WITHIN, stored, watching

@@ -14,7 +14,7 @@ from chat_client.link import RESUMED_TOGETHER
 from chat_client.rows import Conversation, Message, row
 from chat_client.view import View
 
-from app.realtime.frames import LARGEST_FRAME
+from app.realtime.frames.client_frames import LARGEST_FRAME
 from tests.documents.markers import ROOT
 
 Json = dict[str, Any]

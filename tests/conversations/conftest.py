@@ -12,22 +12,25 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, open_engine
-from app.domain import tables
-from app.domain.conversations import groups, members, renames, roles
+from app.domain import metadata
+from app.domain.conversations import groups, members, name_changes, roles
+from app.domain.conversations.schemas import ConversationFacts, Member
 from app.domain.errors import ChatError
 from app.domain.events import Change, Outgoing
-from app.domain.messages import editing, sending
-from app.domain.messages.newest import Asker, newest
-from app.domain.messages.reading import as_message, find
-from app.domain.users.callers import Caller
+from app.domain.inbox.schemas import ConversationSummary
+from app.domain.inbox.snapshot import Asker, newest
+from app.domain.messages import edit as editing
+from app.domain.messages import send as sending
+from app.domain.messages.message_projection import as_message, find
+from app.domain.messages.schemas import Message
+from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, User
-from app.domain.views import ConversationFacts, ConversationSummary, Member, Message
 from tests.support.factories import LoginSessionFactory, UserFactory
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["Cast", "Chat", "as_view", "kinds", "refusal", "tables"]
+__all__ = ["Cast", "Chat", "as_view", "kinds", "metadata", "refusal"]
 
 
 class Cast(msgspec.Struct, frozen=True):
@@ -110,7 +113,7 @@ class Chat:
 
     async def rename(self, user: UUID, first_name: str, conversation: UUID) -> None:
         await self.sql("UPDATE users SET first_name = :name WHERE id = :user", name=first_name, user=user)
-        await self.do(renames.tell_name, conversation, user)
+        await self.do(name_changes.tell_name, conversation, user)
 
     def asker(self, user: UUID, most: int | None = None) -> Asker:
         return Asker(user, self._logins[user], most)

@@ -9,12 +9,12 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from app.domain.conversations import doors, groups, members, queries, reading, roles
+from app.domain.conversations import access, groups, members, queries, read_cursors, roles
 from app.domain.errors import ChatError, NotFound, Unauthenticated
-from app.domain.messages import changes, marks
-from app.domain.messages.conversation import detail
-from app.domain.messages.inbox import inbox, summary
-from app.domain.messages.newest import Asker, newest
+from app.domain.inbox.detail import detail
+from app.domain.inbox.queries import inbox, summary
+from app.domain.inbox.snapshot import Asker, newest
+from app.domain.messages import changes, mark_read
 from tests.conversations.conftest import Cast, Chat
 
 Attempt = Callable[[Chat, Cast, UUID, UUID], Awaitable[object]]
@@ -23,8 +23,8 @@ ACTIONS: dict[str, Attempt] = {
     "detail": lambda chat, _, where, who: chat.do(detail, where, who),
     "members": lambda chat, _, where, who: chat.do(queries.members_for, where, who),
     "changes": lambda chat, _, where, who: chat.do(changes.changes_for, where, who, after=0),
-    "read": lambda chat, _, where, who: chat.do(reading.read, where, who, 0),
-    "mark": lambda chat, _, where, who: chat.do(marks.mark_read, where, who, []),
+    "read": lambda chat, _, where, who: chat.do(read_cursors.read, where, who, 0),
+    "mark": lambda chat, _, where, who: chat.do(mark_read.mark_read, where, who, []),
     "join": lambda chat, _, where, who: chat.do(members.join, where, who),
     "leave": lambda chat, _, where, who: chat.do(members.leave, where, who),
     "rename": lambda chat, _, where, who: chat.do(groups.change, where, who, name="Renamed"),
@@ -143,15 +143,15 @@ async def test_many_doors_are_answered_at_once_in_order_and_each_for_itself(chat
     await chat.sql("UPDATE login_sessions SET revoked_at = now() WHERE id = :id", id=ended.session)
     linus = chat.caller(cast.linus)
     pairs = [
-        doors.Pair(public, linus.user, linus.session),
-        doors.Pair(private, cast.eve),
-        doors.Pair(uuid4(), linus.user, linus.session),
-        doors.Pair(public, cast.eve, chat.caller(cast.eve).session),
-        doors.Pair(public, ended.user, ended.session),
-        doors.Pair(public, linus.user, chat.caller(cast.ada).session),
-        doors.Pair(private, linus.user),
+        access.Pair(public, linus.user, linus.session),
+        access.Pair(private, cast.eve),
+        access.Pair(uuid4(), linus.user, linus.session),
+        access.Pair(public, cast.eve, chat.caller(cast.eve).session),
+        access.Pair(public, ended.user, ended.session),
+        access.Pair(public, linus.user, chat.caller(cast.ada).session),
+        access.Pair(private, linus.user),
     ]
-    found = await chat.do(doors.open_doors, pairs)
+    found = await chat.do(access.open_doors, pairs)
     assert [f"{type(one).__name__} {one.code}" if isinstance(one, ChatError) else one.role for one in found] == [
         "member",
         "NotFound not_found",
@@ -161,13 +161,13 @@ async def test_many_doors_are_answered_at_once_in_order_and_each_for_itself(chat
         "Unauthenticated not_authenticated",
         "member",
     ]
-    assert found[0] == await chat.do(doors.open_door, public, cast.linus)
+    assert found[0] == await chat.do(access.open_door, public, cast.linus)
 
 
 async def test_an_account_that_is_over_changes_nothing_any_more(chat: Chat, cast: Cast) -> None:
     where = await chat.group(cast)
     await chat.sql("UPDATE users SET suspended_at = now() WHERE id = :user", user=cast.grace)
-    assert isinstance((await chat.do(doors.open_doors, [doors.Pair(where, cast.grace)]))[0], Unauthenticated)
+    assert isinstance((await chat.do(access.open_doors, [access.Pair(where, cast.grace)]))[0], Unauthenticated)
     for action in ("leave", "rename", "add", "remove", "make_admin"):
         assert await answer(ACTIONS[action](chat, cast, where, cast.grace)) == "Unauthenticated not_authenticated"
 
@@ -197,7 +197,7 @@ async def test_an_outsider_does_not_wait_for_a_private_conversation(chat: Chat, 
     """Waiting takes time, and an id that is nobody's is answered at once: so it would tell."""
     where = await chat.group(cast)
     async with chat.database.transaction() as session:
-        await doors.lock(session, where)
+        await access.lock(session, where)
         async with asyncio.timeout(5):
             for action in ("join", "leave", "add"):
                 assert await answer(ACTIONS[action](chat, cast, where, cast.eve)) == "NotFound not_found"
@@ -207,7 +207,7 @@ async def test_an_outsider_keeps_nobody_waiting_for_a_private_conversation(chat:
     where = await chat.group(cast)
     async with chat.database.transaction() as session:
         with pytest.raises(NotFound):
-            await doors.lock_door(session, where, cast.eve)
+            await access.lock_door(session, where, cast.eve)
         async with asyncio.timeout(5):
             await chat.do(groups.change, where, cast.ada, name="Engines")
 

@@ -11,12 +11,14 @@ import msgspec
 import pytest
 
 from app.domain import events
-from app.domain.conversations import directs, groups, members, queries, reading, roles
-from app.domain.conversations.facts import facts_of
+from app.domain.conversations import directs, groups, members, queries, read_cursors, roles
+from app.domain.conversations.conversation_projection import facts_of
+from app.domain.conversations.schemas import ConversationFacts, Member
 from app.domain.errors import ChatError, Conflict, Forbidden, Invalid, NotFound
+from app.domain.inbox.detail import detail
 from app.domain.messages import changes
-from app.domain.messages.conversation import detail
-from app.domain.views import ConversationFacts, Member, Message, Person
+from app.domain.messages.schemas import Message
+from app.domain.users.schemas import Person
 from tests.conversations.conftest import Cast, Chat
 
 
@@ -120,7 +122,7 @@ async def busy(chat: Chat, conversation: UUID, people: list[UUID], dice: random.
             lambda who=who, other=other: chat.do(roles.make_admin, conversation, who, other),  # type: ignore[misc]
             lambda who=who, other=other: chat.do(roles.remove_admin, conversation, who, other),  # type: ignore[misc]
             lambda who=who: chat.do(groups.change, conversation, who, name=f"Name {dice.random()}"),  # type: ignore[misc]
-            lambda who=who: chat.do(reading.read, conversation, who, 1),  # type: ignore[misc]
+            lambda who=who: chat.do(read_cursors.read, conversation, who, 1),  # type: ignore[misc]
             lambda who=who: chat.rename(who, f"Name {dice.random()}", conversation),  # type: ignore[misc]
         ]
         if sent:

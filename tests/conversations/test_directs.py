@@ -7,8 +7,8 @@ from uuid import UUID
 
 from app.domain.conversations import directs, groups, members, roles
 from app.domain.errors import Conflict, NotFound
-from app.domain.messages.conversation import detail
-from app.domain.messages.inbox import summary
+from app.domain.inbox.detail import detail
+from app.domain.inbox.queries import summary
 from tests.conversations.conftest import Cast, Chat, refusal
 
 

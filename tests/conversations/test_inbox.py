@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from app.domain.conversations import directs, groups, members, queries, reading
+from app.domain.conversations import directs, groups, members, queries, read_cursors
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Invalid, NotFound
-from app.domain.messages.conversation import detail
-from app.domain.messages.inbox import InboxPosition, discover, inbox, summary
-from app.domain.views import ConversationSummary
+from app.domain.inbox.detail import detail
+from app.domain.inbox.queries import InboxPosition, discover, inbox, summary
+from app.domain.inbox.schemas import ConversationSummary
 from tests.conversations.conftest import Cast, Chat
 from tests.support.statements import asked
 
@@ -45,7 +45,7 @@ async def test_the_latest_activity_comes_first(chat: Chat, cast: Cast) -> None:
 async def test_a_line_says_what_is_unread_and_what_was_said_last(chat: Chat, cast: Cast) -> None:
     room = await chat.group(cast)
     *_, last = [await chat.send(room, cast.ada, f"message {number}") for number in range(4)]
-    await chat.do(reading.read, room, cast.linus, 1)
+    await chat.do(read_cursors.read, room, cast.linus, 1)
     (line,) = await walk(chat, cast.linus, 50)
     assert (line.last_seq, line.read_seq, line.unread, line.role) == (4, 1, 3, "member")
     assert line.last_message == last

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.conversations import directs, groups
-from app.domain.messages.inbox import inbox, page_of
-from app.domain.messages.newest import Asker, newest
+from app.domain.inbox.queries import inbox, page_of
+from app.domain.inbox.snapshot import Asker, newest
 from tests.conversations.conftest import Cast, Chat
 from tests.support.statements import asked
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from app.domain.conversations import directs, groups, members, reading, roles
+from app.domain.conversations import directs, groups, members, read_cursors, roles
 from app.domain.errors import ChatError, Conflict, Forbidden, NotFound
-from app.domain.messages.conversation import detail
+from app.domain.inbox.detail import detail
 from tests.conversations.conftest import Cast, Chat
 
 ROUNDS = 8
@@ -126,7 +126,7 @@ async def test_the_limit_of_conversations_holds_against_two_joins_at_once(
     chat: Chat, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = [await chat.group(cast, is_private=False) for _ in range(2)]
-    monkeypatch.setattr("app.domain.conversations.memberships.MOST_CONVERSATIONS", 1)
+    monkeypatch.setattr("app.domain.conversations.membership_changes.MOST_CONVERSATIONS", 1)
     async with chat.database.transaction() as session:
         await members.join(session, one, cast.eve)
         waiting = asyncio.create_task(chat.do(members.join, other, cast.eve))
@@ -172,7 +172,7 @@ async def test_a_cursor_that_waited_for_a_removal_stores_nothing(chat: Chat, cas
     await chat.send(conversation, cast.ada)
     async with chat.database.transaction() as session:
         await members.remove(session, conversation, cast.ada, cast.linus)
-        waiting = asyncio.create_task(chat.do(reading.read, conversation, cast.linus, 1))
+        waiting = asyncio.create_task(chat.do(read_cursors.read, conversation, cast.linus, 1))
         await until_somebody_waits(chat)
     assert isinstance((await outcomes(waiting))[0], NotFound)
     ((read_seq,),) = await chat.sql(

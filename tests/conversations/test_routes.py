@@ -12,9 +12,9 @@ import msgspec
 import pytest
 from litestar.testing import AsyncTestClient
 
-from app.domain.messages.inbox import inbox
-from app.domain.users.tokens import Tokens
-from app.domain.views import ConversationPage
+from app.domain.auth.tokens import Tokens
+from app.domain.inbox.queries import inbox
+from app.domain.inbox.schemas import ConversationPage
 from app.main import create_app
 from app.settings import Settings
 from tests.conversations.conftest import Cast, Chat

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.domain.conversations import groups, members, roles
 from app.domain.errors import Conflict, NotFound
-from app.domain.messages.conversation import detail
+from app.domain.inbox.detail import detail
 from tests.conversations.conftest import Cast, Chat, kinds, refusal
 
 

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.domain.conversations import directs, groups, members, queries, reading, renames, roles
-from app.domain.conversations.memberships import MOST_CONVERSATIONS, MOST_MEMBERS
+from app.domain.conversations import directs, groups, members, name_changes, queries, read_cursors, roles
+from app.domain.conversations.membership_changes import MOST_CONVERSATIONS, MOST_MEMBERS
+from app.domain.conversations.schemas import ConversationFacts, Member
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
-from app.domain.messages.conversation import detail
-from app.domain.messages.inbox import summary
-from app.domain.views import ConversationFacts, Member
+from app.domain.inbox.detail import detail
+from app.domain.inbox.queries import summary
 from tests.conversations.conftest import Cast, Chat, as_view, kinds, refusal
 
 
@@ -70,7 +70,7 @@ async def test_a_deleted_conversation_is_gone_for_all(chat: Chat, cast: Cast) ->
         lambda who: chat.do(members.leave, conversation, who),
         lambda who: chat.do(groups.delete, conversation, who),
         lambda who: chat.do(groups.change, conversation, who, name="Again"),
-        lambda who: chat.do(reading.read, conversation, who, 0),
+        lambda who: chat.do(read_cursors.read, conversation, who, 0),
         lambda who: chat.do(queries.members_for, conversation, who),
     ]
     for attempt in attempts:
@@ -210,12 +210,12 @@ async def test_a_renamed_person_is_a_change_wherever_they_ever_were(chat: Chat, 
     await chat.send(conversation, cast.linus)
     await chat.sql("UPDATE users SET first_name = 'Renamed' WHERE id IN (:one, :two)", one=cast.linus, two=cast.mallory)
     for user, kind in ((cast.linus, "member.updated"), (cast.mallory, "member.removed")):
-        assert conversation in await chat.do(renames.conversations_ever, user)
-        assert await chat.do(renames.tell_name, conversation, user)
+        assert conversation in await chat.do(name_changes.conversations_ever, user)
+        assert await chat.do(name_changes.tell_name, conversation, user)
         last = chat.changes(conversation)[-1]
         view = as_view(last)
         assert isinstance(view, Member)
         assert (last.type, view.user.first_name, last.edited) == (kind, "Renamed", last.position)
         assert last.edited_before < last.edited
-    assert not await chat.do(renames.tell_name, conversation, cast.eve)
-    assert conversation not in await chat.do(renames.conversations_ever, cast.eve)
+    assert not await chat.do(name_changes.tell_name, conversation, cast.eve)
+    assert conversation not in await chat.do(name_changes.conversations_ever, cast.eve)

@@ -6,11 +6,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.domain.conversations import directs, groups, memberships, visibility
+from app.domain.conversations import directs, groups, membership_changes, visibility
 from app.domain.errors import Conflict, Forbidden, NotFound
 from app.domain.events import ListTurned
-from app.domain.messages.conversation import detail
-from app.domain.messages.inbox import inbox
+from app.domain.inbox.detail import detail
+from app.domain.inbox.queries import inbox
 from tests.conversations.conftest import Cast, Chat, refusal
 
 
@@ -90,7 +90,7 @@ async def test_hidden_ones_do_not_count_for_the_limit(
     chat: Chat, cast: Cast, direct: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await chat.do(directs.get_or_create, cast.eve, cast.ada)
-    monkeypatch.setattr(memberships, "MOST_CONVERSATIONS", 1)
+    monkeypatch.setattr(membership_changes, "MOST_CONVERSATIONS", 1)
     refused = await refusal(chat.do(groups.create, cast.linus, "One more"))
     assert refused.code == "too_many_conversations"
     await chat.do(visibility.turn, direct, cast.linus, hidden=True)

@@ -18,7 +18,7 @@ from sqlalchemy import event
 
 from app.db import Single
 from app.domain.rates import Rate
-from app.domain.users.callers import Caller
+from app.domain.users.caller import Caller
 from app.main import create_app
 from app.settings import Settings
 from app.wiring import Runtime

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from app.domain.users.callers import Caller
+from app.domain.users.caller import Caller
 from tests.costs.conftest import Chat
 
 Request = Callable[[], Awaitable[object]]

@@ -17,15 +17,15 @@ import pytest
 from sqlalchemy import event, text
 
 from app.db import Database, Session, open_engine
-from app.domain.conversations.doors import Door, Pair, open_door, open_doors
-from app.domain.conversations.reading import move_cursor
+from app.domain.conversations.access import Door, Pair, open_door, open_doors
+from app.domain.conversations.read_cursors import move_cursor
+from app.domain.inbox.queries import inbox
+from app.domain.inbox.snapshot import Asker, newest
 from app.domain.messages.changes import changes_after
-from app.domain.messages.inbox import inbox
-from app.domain.messages.newest import Asker, newest
-from app.domain.messages.pages import Span, read_span
-from app.domain.messages.sending import Sent, draft, send_batch
-from app.domain.rows import uuid7
-from app.domain.users.callers import Caller
+from app.domain.messages.history import Span, read_span
+from app.domain.messages.send import Sent, draft, send_batch
+from app.domain.orm import uuid7
+from app.domain.users.caller import Caller
 from tests.support.scene import group, person
 from tests.support.servers import TestPostgres, worker_name
 

@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from app.db import Database, Session, open_engine
 from app.domain.errors import Unavailable
-from app.domain.messages.inbox import discover
-from app.domain.users.people import find
+from app.domain.inbox.queries import discover
+from app.domain.users.queries import find
 from tests.costs.test_rows import Log
 from tests.support.scene import group, person
 from tests.support.servers import TestPostgres, worker_name

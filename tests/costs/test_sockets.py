@@ -13,10 +13,10 @@ from contextlib import ExitStack, asynccontextmanager
 import pytest
 from litestar import Litestar
 
-from app.domain.users.callers import Caller
-from app.realtime.frames import LARGEST_FRAME
+from app.domain.users.caller import Caller
+from app.realtime.frames.client_frames import LARGEST_FRAME
+from app.server.graceful import Config
 from app.server.http_protocol import RequestProtocol
-from app.server.server import Config
 from app.server.websocket_protocol import SocketProtocol
 from app.settings import Settings
 from tests.costs.conftest import Chat, chatting

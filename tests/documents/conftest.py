@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from litestar import Litestar
 
-from app.api.documents import described
+from app.api.docs import described
 from app.main import create_app
 from app.settings import Settings
 from tests.support.processes import Api, last_words, processes

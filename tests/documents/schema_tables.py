@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Column, Connection, Index, Table, create_engine, text
 from sqlalchemy.dialects import postgresql
 
-from app.domain import tables
+from app.domain import metadata
 from app.domain.messages.models import PARTITIONS
 
 DIALECT: Any = postgresql.dialect()  # type: ignore[no-untyped-call,unused-ignore]
@@ -48,7 +48,7 @@ class TableFacts(msgspec.Struct, frozen=True):
 
 
 def from_models() -> dict[str, TableFacts]:
-    return {table.name: _of_model(table) for table in tables.metadata.sorted_tables}
+    return {table.name: _of_model(table) for table in metadata.metadata.sorted_tables}
 
 
 def _of_model(table: Table) -> TableFacts:
@@ -153,14 +153,14 @@ def _of_database(connection: Connection, name: str) -> TableFacts:
 def diagram() -> str:
     """The entity diagram, as Mermaid in a fence."""
     lines = ["erDiagram"]
-    for table in tables.metadata.sorted_tables:
+    for table in metadata.metadata.sorted_tables:
         lines.append(f"    {table.name} {{")
         foreign = {key.parent.name for key in table.foreign_keys}
         for column in _key_first(table):
             marks = [mark for mark, is_one in (("PK", column.primary_key), ("FK", column.name in foreign)) if is_one]
             lines.append(f"        {_of_column(column).type} {column.name} {', '.join(marks)}".rstrip())
         lines.append("    }")
-    for table in tables.metadata.sorted_tables:
+    for table in metadata.metadata.sorted_tables:
         keys = sorted(table.foreign_keys, key=lambda one: one.parent.name)
         lines += [f"    {key.column.table.name} ||--o{{ {table.name} : {key.parent.name}" for key in keys]
     for (table_name, column_name), other in RELATED.items():
@@ -170,7 +170,7 @@ def diagram() -> str:
 
 def listing(name: str) -> str:
     """One table's columns and indexes, as Markdown."""
-    table = tables.metadata.tables[name]
+    table = metadata.metadata.tables[name]
     foreign = {key.parent.name: key.column.table.name for key in table.foreign_keys}
     lines = ["| column | type | null | default | refers to |", "|---|---|---|---|---|"]
     for column in _key_first(table):

@@ -22,8 +22,8 @@ from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation, BaseSchema
 from schemathesis.specs.openapi import checks
 
-from app.api.documents import examples
-from app.domain.rows import uuid7
+from app.api.docs.examples import rest
+from app.domain.orm import uuid7
 from tests.documents.conftest import Json
 from tests.support.operators import promote
 from tests.support.processes import Api
@@ -104,9 +104,9 @@ def make_known(url: str, database_url: str) -> Known:
                 "policy": "renames",
             },
             {
-                examples.TOKEN: login["refresh"],
-                str(examples.GRACE.id): grace["id"],
-                str(examples.MESSAGE): texts[-1],
+                rest.TOKEN: login["refresh"],
+                str(rest.GRACE.id): grace["id"],
+                str(rest.MESSAGE): texts[-1],
                 "ada@example.org": f"{uuid7()}@example.org",
             },
         )
@@ -147,7 +147,7 @@ def test_every_example_of_a_body_is_accepted(document: Json, api: Api, database_
         session.trust_env = False
         for operation in sorted(ordered(schema), key=lambda one: IN_ORDER.get(name_of(one), 0)):
             name = name_of(operation)
-            for called, example in examples.BODIES.get(name, {}).items():
+            for called, example in rest.BODIES.get(name, {}).items():
                 text = msgspec.json.encode(example).decode()
                 for there, here in known.real.items():
                     text = text.replace(f'"{there}"', f'"{here}"')

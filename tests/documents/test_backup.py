@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from app.cli.database import migrate
-from app.local.account import Account
+from app.local.os_account import Account
 from app.settings import Settings
 from tests.documents.test_pages import OPERATIONS
 from tests.support.servers import TestPostgres, count

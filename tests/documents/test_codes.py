@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.api.codes import CODES
-from app.api.problems import CODES as OF_HTTP
-from app.api.problems import STATUSES
+from app.api.errors.codes import CODES
+from app.api.errors.problems import CODES as OF_HTTP
+from app.api.errors.problems import STATUSES
 from app.domain import errors
 from app.domain.errors import ChatError, Throttled
 from app.server.refusals import NAMES

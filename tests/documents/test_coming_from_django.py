@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from app.api.codes import CODES
+from app.api.errors.codes import CODES
 from app.domain.events import ChangeType
 from app.settings import Settings
 from tests.documents.conftest import Json

@@ -14,16 +14,19 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from app.api.documents.examples import ANSWERS
-from app.api.problems import Problem
-from app.domain import views
-from app.domain.broadcasts.views import Announcement
-from app.domain.events import ChangeType, view_change
-from app.domain.notifications.telling import Told
-from app.domain.views import Member, NotificationPage, Person
-from app.realtime import announcements
-from app.realtime.deliveries import payloads_of
-from app.realtime.signals import Here
+from app.api.docs.examples.rest import ANSWERS
+from app.api.errors.problems import Problem
+from app.domain import schemas
+from app.domain.broadcasts.schemas import Announcement
+from app.domain.conversations.change_log import view_change
+from app.domain.conversations.schemas import Member
+from app.domain.events import ChangeType
+from app.domain.notifications.notices import Told
+from app.domain.notifications.schemas import NotificationPage
+from app.domain.users.schemas import Person
+from app.realtime.bus.ephemeral_events import Here
+from app.realtime.frames.encoding import payloads_of
+from app.realtime.hub import broadcasts
 from tests.documents.markers import ROOT
 from tests.documents.session import Recorder, play
 from tests.documents.test_realtime import sent
@@ -74,7 +77,7 @@ def _announced() -> bytes:
     """What operators announce; `tests/story/test_broadcasts.py` holds it against what a socket is told."""
     moment = datetime(2026, 5, 4, 9, tzinfo=UTC)
     told = Announcement(id=UUID(int=44), title="Maintenance", text="Away from 22:00 UTC.", sent_at=moment)
-    [frame] = payloads_of(announcements.frame(told).wire)
+    [frame] = payloads_of(broadcasts.frame(told).wire)
     return frame
 
 
@@ -114,8 +117,8 @@ def test_every_frame_that_is_sent_has_its_file() -> None:
 def test_every_view_has_its_file_with_its_fields_in_order() -> None:
     kinds = {
         name: kind
-        for name, kind in vars(views).items()
-        if isinstance(kind, type) and issubclass(kind, views.View) and name not in NOT_SENT
+        for name, kind in vars(schemas).items()
+        if isinstance(kind, type) and issubclass(kind, schemas.View) and name not in NOT_SENT
     } | {"Problem": Problem}
     files = golden()
     for name, kind in kinds.items():

@@ -9,10 +9,10 @@ from types import ModuleType
 
 import pytest
 
-from app.domain.messages import pages
+from app.domain.messages import history
 from app.server import limits, peers
 from app.settings import Settings
-from app.telemetry import redaction, requests
+from app.telemetry import redaction, request_log
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/limits.md").read_text(encoding="utf-8")
@@ -22,10 +22,10 @@ ROWS = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in LINE
 CONSTANT = re.compile(r"`([a-z]+)\.([A-Z_]+)`")
 MODULES: dict[str, ModuleType] = {
     "limits": limits,
-    "pages": pages,
+    "pages": history,
     "peers": peers,
     "redaction": redaction,
-    "requests": requests,
+    "requests": request_log,
 }
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-from app.realtime import allowances, connections, frames, read_marks, strangers
-from app.realtime.greeting import limits
-from app.realtime.vocabulary import Limits
+from app.realtime import read_marks, unauthenticated_sockets
+from app.realtime.connection import connection, frame_limits
+from app.realtime.frames import client_frames
+from app.realtime.frames.server_frames import Limits
+from app.realtime.hello import limits
 from app.server import websocket_protocol
 from tests.documents.markers import ROOT
 
@@ -33,20 +35,20 @@ def test_every_limit_of_hello_stands_in_the_document() -> None:
 def test_the_numbers_are_those_of_the_program() -> None:
     told = limits()
     for number in (
-        strangers.MOST_STRANGERS,
-        connections.MOST_FRAMES,
-        connections.MOST_GIVEN_UP,
-        frames.MOST_RESUMED,
-        frames.MOST_RESUMING,
+        unauthenticated_sockets.MOST_STRANGERS,
+        connection.MOST_FRAMES,
+        connection.MOST_GIVEN_UP,
+        client_frames.MOST_RESUMED,
+        client_frames.MOST_RESUMING,
         read_marks.MOST_WAITING,
         told.text_characters,
         told.resume_changes,
     ):
         assert f"{number:,}" in SOCKETS
-    assert f"{strangers.MOST_OF_AN_ADDRESS} of one address" in SOCKETS
+    assert f"{unauthenticated_sockets.MOST_OF_AN_ADDRESS} of one address" in SOCKETS
     assert f"8 KiB for each frame a second ({told.bytes_per_second // 1024} KiB)" in SOCKETS
-    assert f"{told.typing_per_second} a second, {allowances.USER_BURST} at once" in SOCKETS
-    assert f"{told.reads_per_second} a second, {allowances.USER_BURST} at once" in SOCKETS
+    assert f"{told.typing_per_second} a second, {frame_limits.USER_BURST} at once" in SOCKETS
+    assert f"{told.reads_per_second} a second, {frame_limits.USER_BURST} at once" in SOCKETS
     assert f"{told.unread_bytes // 1024} KiB" in SOCKETS
     assert (
         websocket_protocol.GOODBYE_SECONDS,

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from app.cli import parser
-from app.cli.serving import GRACE_SECONDS
-from app.realtime.journal import CONNECTIONS
-from app.realtime.writer import FLIGHTS as WRITES
+from app.cli.serve import GRACE_SECONDS
+from app.realtime.hub.reads import CONNECTIONS
 from app.settings import Settings
-from app.tasks.application import KINDS, VISIBILITY
+from app.store.writer import FLIGHTS as WRITES
+from app.tasks.celery_app import KINDS, VISIBILITY
 from app.telemetry.logging import FILE_BYTES, FILES_KEPT
 from app.wiring import POOL_SIZE
 from tests.documents.markers import ROOT

@@ -10,8 +10,8 @@ import httpx
 import msgspec
 import pytest
 
-from app.api.documents.postman import SCHEMA, VARIABLES, written
-from app.domain.rows import uuid7
+from app.api.docs.postman import SCHEMA, VARIABLES, written
+from app.domain.orm import uuid7
 from tests.documents.conftest import Json
 from tests.documents.markers import ROOT
 from tests.support.processes import Api

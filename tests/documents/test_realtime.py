@@ -10,16 +10,19 @@ from typing import Any, get_args
 
 import pytest
 
-from app.api import hosts
+from app.api.middleware import allowed_hosts
 from app.domain.events import ChangeType
-from app.realtime import allowances, connections, frames, greeting, signals, vocabulary
-from app.realtime.catching_up import MOST_CHANGES
+from app.realtime import hello
+from app.realtime.bus import ephemeral_events
+from app.realtime.connection import connection, frame_limits
+from app.realtime.frames import client_frames, server_frames
+from app.realtime.hub.catch_up import MOST_CHANGES
 from tests.documents.markers import ROOT
 
 TEXT = (ROOT / "docs" / "realtime.md").read_text(encoding="utf-8")
 SERVER, CLIENT = TEXT.split("## What the server says")[1].split("## What the client says")
 CLIENT = CLIENT.split("## Positions")[0]
-APP = Path(frames.__file__).parents[1]
+APP = Path(client_frames.__file__).parents[1]
 IN_WORDS = {"hello", "conversations"}
 """Told of in sentences, not in the tables."""
 
@@ -32,13 +35,13 @@ def named(part: str) -> set[str]:
 
 def sent() -> Iterator[str]:
     """The types of all frames the program makes."""
-    yield from (str(kind.__struct_config__.tag) for kind in vocabulary.TOLD)
+    yield from (str(kind.__struct_config__.tag) for kind in server_frames.TOLD)
 
 
 def made() -> Iterator[str]:
     """The types of frames as the sources make them."""
     yield from get_args(ChangeType)
-    tags = {kind.__name__: str(kind.__struct_config__.tag) for kind in vocabulary.TOLD} | {"TooMany": "throttled"}
+    tags = {kind.__name__: str(kind.__struct_config__.tag) for kind in server_frames.TOLD} | {"TooMany": "throttled"}
     for file in APP.rglob("*.py"):
         source = file.read_text(encoding="utf-8")
         yield from re.findall(r"b'\{\"type\":\"([a-z_.]+)\"", source)
@@ -49,9 +52,9 @@ def made() -> Iterator[str]:
 
 
 def close_codes() -> set[int]:
-    codes = {value for name, value in vars(connections).items() if name.isupper() and isinstance(value, int)}
+    codes = {value for name, value in vars(connection).items() if name.isupper() and isinstance(value, int)}
     written = {int(code) for file in APP.rglob("*.py") for code in re.findall(r"\b(44\d\d)\b", file.read_text())}
-    return {code for code in codes if 1_000 < code < 5_000 and code != connections.MOST_FRAMES} | written
+    return {code for code in codes if 1_000 < code < 5_000 and code != connection.MOST_FRAMES} | written
 
 
 def test_every_frame_the_server_sends_is_told_of_and_no_other() -> None:
@@ -66,7 +69,7 @@ def test_every_frame_the_server_sends_is_declared_and_every_one_declared_is_sent
 
 
 def test_every_frame_the_client_may_send_is_told_of_with_its_fields() -> None:
-    kinds: dict[str, Any] = {kind.__struct_config__.tag: kind for kind in get_args(frames.Said)}
+    kinds: dict[str, Any] = {kind.__struct_config__.tag: kind for kind in get_args(client_frames.Said)}
     assert named(CLIENT) == set(kinds)
     for tag, kind in kinds.items():
         (row,) = [line for line in CLIENT.splitlines() if line.startswith(f"| `{tag}` |")]
@@ -77,22 +80,22 @@ def test_every_frame_the_client_may_send_is_told_of_with_its_fields() -> None:
 def test_every_close_code_is_told_of_with_what_to_do() -> None:
     told = {int(code): row for row in TEXT.splitlines() for code in re.findall(r"^\| (\d{4}) \|", row)}
     assert set(told) == close_codes()
-    assert hosts.__doc__
+    assert allowed_hosts.__doc__
     for row in told.values():
         assert len(row.split("|")[3].split()) >= 2
 
 
 def test_the_numbers_are_those_of_the_program() -> None:
     assert f"{MOST_CHANGES:,} changes" in TEXT
-    assert f"{frames.MOST_RESUMED:,} conversations" in TEXT
-    assert f"{frames.LARGEST_FRAME // 1024} KiB" in TEXT
-    assert f"newest {greeting.LINES} conversations" in TEXT
-    assert f"{allowances.FRAMES_PER_SECOND} frames a second" in TEXT
-    assert f"{connections.MOST_FRAMES:,} frames wait" in TEXT
-    assert connections.SOCKETS_PER_USER == 20
+    assert f"{client_frames.MOST_RESUMED:,} conversations" in TEXT
+    assert f"{client_frames.LARGEST_FRAME // 1024} KiB" in TEXT
+    assert f"newest {hello.LINES} conversations" in TEXT
+    assert f"{frame_limits.FRAMES_PER_SECOND} frames a second" in TEXT
+    assert f"{connection.MOST_FRAMES:,} frames wait" in TEXT
+    assert connection.SOCKETS_PER_USER == 20
     assert "Twenty sockets" in TEXT
-    assert (allowances.MOST_MALFORMED, allowances.MALFORMED_SECONDS, connections.STUCK_SECONDS) == (10, 10.0, 10.0)
-    assert signals.TYPING_SECONDS == 10
+    assert (frame_limits.MOST_MALFORMED, frame_limits.MALFORMED_SECONDS, connection.STUCK_SECONDS) == (10, 10.0, 10.0)
+    assert ephemeral_events.TYPING_SECONDS == 10
 
 
 def test_every_field_a_signal_carries_is_told_of() -> None:

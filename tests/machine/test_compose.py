@@ -12,7 +12,7 @@ import pytest
 import redis
 import yaml
 
-from app.local.account import valkey_binary
+from app.local.os_account import valkey_binary
 from app.local.processes import end, free_port
 from app.settings import Settings, load
 from tests.support.chat import until

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from app.cli import parser
-from app.cli.serving import GRACE_SECONDS
+from app.cli.serve import GRACE_SECONDS
 from app.settings import Settings, load
 
 ROOT = Path(__file__).resolve().parents[2]

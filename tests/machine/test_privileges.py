@@ -13,7 +13,7 @@ import pytest
 from psycopg import errors, sql
 
 from app.cli.database import ROOT, migrate
-from app.domain import tables
+from app.domain import metadata
 from app.local.ownership import ADMINISTRATOR, APPLICATION, OWNER
 from app.local.postgres import Postgres
 from app.settings import environment_for_child
@@ -74,7 +74,7 @@ def rights(url: str, role: str = APPLICATION) -> set[tuple[str, str]]:
 
 NEEDED = {
     (name, privilege)
-    for name in tables.metadata.tables
+    for name in metadata.metadata.tables
     for privilege in ("SELECT", "INSERT", "UPDATE", "DELETE")
     if (name, privilege) != ("audit_log", "UPDATE")
 }

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 import redis
 
-from app.local import servers
+from app.local import embedded
+from app.local.embedded import Servers
 from app.local.processes import StartRefused, running_in
-from app.local.servers import Servers
 from tests.support.servers import public_directory
 
 
@@ -45,12 +45,12 @@ def left_running(data_dir: Path) -> list[psutil.Process]:
 
 def test_what_was_written_is_there_after_a_restart(data_dir: Path) -> None:
     for word in ("first", "second"):
-        started = servers.start(data_dir)
+        started = embedded.start(data_dir)
         try:
             remember(started, word)
         finally:
             started.stop()
-    started = servers.start(data_dir)
+    started = embedded.start(data_dir)
     try:
         assert remembered(started) == (["first", "second"], ["first", "second"])
     finally:
@@ -59,10 +59,10 @@ def test_what_was_written_is_there_after_a_restart(data_dir: Path) -> None:
 
 
 def test_servers_of_a_killed_run_are_ended_by_the_next_start(data_dir: Path) -> None:
-    abandoned = servers.start(data_dir)
+    abandoned = embedded.start(data_dir)
     remember(abandoned, "before the crash")
     assert abandoned.postgres and abandoned.postgres.process and abandoned.valkey and abandoned.valkey.process
-    started = servers.start(data_dir)
+    started = embedded.start(data_dir)
     try:
         assert abandoned.postgres.process.wait(5) is not None
         assert abandoned.valkey.process.wait(5) is not None
@@ -72,10 +72,10 @@ def test_servers_of_a_killed_run_are_ended_by_the_next_start(data_dir: Path) -> 
 
 
 def test_a_note_naming_somebody_elses_process_does_not_stop_the_start(data_dir: Path) -> None:
-    servers.start(data_dir, redis=False).stop()
+    embedded.start(data_dir, redis=False).stop()
     note = data_dir / "postgres" / "data" / "postmaster.pid"
     note.write_text(f"{os.getpid()}\n{note.parent}\n0\n5432\n\n127.0.0.1\n\nready\n")
-    started = servers.start(data_dir, redis=False)
+    started = embedded.start(data_dir, redis=False)
     started.stop()
 
 
@@ -83,7 +83,7 @@ def test_a_start_killed_in_the_middle_of_making_the_data_begins_anew(data_dir: P
     half_made = data_dir / "postgres" / "data.new"
     half_made.mkdir(parents=True)
     (half_made / "PG_VERSION").write_text("18\n")
-    started = servers.start(data_dir, redis=False)
+    started = embedded.start(data_dir, redis=False)
     try:
         remember_nothing = psycopg.connect(started.migrate_database_url)
         remember_nothing.close()
@@ -92,7 +92,7 @@ def test_a_start_killed_in_the_middle_of_making_the_data_begins_anew(data_dir: P
 
 
 def test_a_server_that_ended_by_itself_is_revived_where_it_was(data_dir: Path) -> None:
-    started = servers.start(data_dir)
+    started = embedded.start(data_dir)
     try:
         before = (started.database_url, started.redis_url)
         remember(started, "kept")
@@ -109,7 +109,7 @@ def test_a_server_that_ended_by_itself_is_revived_where_it_was(data_dir: Path) -
 
 
 def test_both_servers_listen_on_the_loopback_only_and_ask_for_a_password(data_dir: Path) -> None:
-    started = servers.start(data_dir)
+    started = embedded.start(data_dir)
     try:
         assert started.postgres and started.postgres.process and started.valkey and started.valkey.process
         for process in (started.postgres.process, started.valkey.process):
@@ -133,11 +133,11 @@ def test_data_of_another_postgres_is_left_alone_with_a_sentence(data_dir: Path) 
     data.mkdir(parents=True)
     (data / "PG_VERSION").write_text("11\n")
     with pytest.raises(StartRefused, match="written by Postgres 11"):
-        servers.start(data_dir, redis=False)
+        embedded.start(data_dir, redis=False)
 
 
 def test_a_queue_is_never_evicted_when_memory_is_full(data_dir: Path) -> None:
-    started = servers.start(data_dir, postgres=False)
+    started = embedded.start(data_dir, postgres=False)
     try:
         with redis.Redis.from_url(started.redis_url, socket_timeout=5) as client:
             client.rpush("queue", "task")

@@ -8,15 +8,16 @@ import pytest
 from sqlalchemy import select, update
 
 from app.db import Database
+from app.domain.accounts import profile
+from app.domain.accounts.account_mail import Letter, letter_of
+from app.domain.auth import mailed_tokens
+from app.domain.auth.passwords import Passwords
 from app.domain.errors import Invalid
 from app.domain.mails import outbox
 from app.domain.mails.models import Mail
 from app.domain.mails.outbox import Claimed
-from app.domain.rows import uuid7
-from app.domain.users import accounts, mailed_tokens
-from app.domain.users.letters import Letter, letter_of
+from app.domain.orm import uuid7
 from app.domain.users.models import User
-from app.domain.users.passwords import Passwords
 from app.tasks.letters import _hello
 from tests.accounts.beginnings import alive
 from tests.mails.test_flows import ada, address, ask, refused, sign_up
@@ -127,7 +128,7 @@ async def test_who_becomes_an_operator_is_nobody_elses_any_more(
     token = token_of(await mailboxes.wait_for(ada.email, "Choose"))
     passwords = Passwords(memory=64, passes=1)
     async with database.transaction() as session:
-        await accounts.create_operator(
+        await profile.create_operator(
             session,
             email=ada.email,
             password="an operator's password",

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.db import Database
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 from app.domain.users.models import MailedToken, User
 from tests.accounts.beginnings import alive
 from tests.mails.conftest import PUBLIC_URL, Place

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.users.domains import to_ascii
-from app.domain.users.letters import Letter
+from app.domain.accounts.account_mail import Letter
+from app.domain.users.mail_domains import to_ascii
 from app.tasks.letters import TEMPLATES, Letterhead, headers
-from app.tasks.post import MailObject, Refused
+from app.tasks.smtp import MailObject, Refused
 
 URL = "https://chat.example.org"
 ATTACK = "=?utf-8?q?x=0aFrom:_Bank_<ceo@bank.example>=0aSubject:_Pay_now=0a=0aWire_to_evil.example_now?="

@@ -17,16 +17,16 @@ from sqlalchemy import Interval, literal, select, update
 from app.db import Database, open_engine
 from app.domain.mails import outbox
 from app.domain.mails.models import Mail
-from app.domain.notifications.unsubscribing import Unsubscribing
-from app.domain.rows import uuid7
-from app.domain.throttling.counts import Subjects
+from app.domain.notifications.unsubscribe import Unsubscribing
+from app.domain.orm import uuid7
+from app.domain.throttling.usage_counts import Subjects
 from app.local.processes import free_port
-from app.realtime.accelerator import Accelerator
-from app.realtime.tallies import Tallies
-from app.tasks import mails
+from app.redis.client import Accelerator
+from app.tasks import mail as mails
+from app.tasks.context import Notices, Swept, Tools
 from app.tasks.letters import Letterhead
-from app.tasks.post import open_post
-from app.tasks.workshop import Notices, Swept, Tools
+from app.tasks.smtp import open_post
+from app.throttling.usage_reader import Tallies
 from app.wiring import make_celery
 from tests.mails.conftest import PUBLIC_URL, Place
 from tests.realtime.conftest import eventually

@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.domain.users.letters import Letter
+from app.domain.accounts.account_mail import Letter
 from app.local.processes import free_port
-from app.tasks import post
+from app.tasks import smtp
 from app.tasks.letters import Letterhead
-from app.tasks.post import MailObject, NotNow, Refused, Unsure, open_post
+from app.tasks.smtp import MailObject, NotNow, Refused, Unsure, open_post
 from tests.support.mailbox import mail_server, text_of
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
@@ -68,7 +68,7 @@ def test_what_the_server_says_decides(answer: str, outcome: type[Exception]) -> 
 
 
 def test_a_server_that_never_answers_is_waited_for_with_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(post, "SECONDS", 0.3)
+    monkeypatch.setattr(smtp, "SECONDS", 0.3)
     with mail_server() as (mailboxes, port):
         mailboxes.answers = ["wait"]
         with pytest.raises(Unsure):
@@ -169,7 +169,7 @@ def test_the_mail_server_itself_is_reached_by_its_own_name(monkeypatch: pytest.M
 
 
 def test_without_a_server_letters_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(post, "MOST_FILES", 3)
+    monkeypatch.setattr(smtp, "MOST_FILES", 3)
     files = open_post("", tmp_path / "mail")
     assert [files.send(letter()) for _ in range(5)] == ["written"] * 5
     kept = sorted((tmp_path / "mail").iterdir())

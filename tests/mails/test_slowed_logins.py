@@ -14,15 +14,15 @@ from httpx import Response
 from sqlalchemy import func, select, update
 
 from app.db import Database
+from app.domain.auth import login_codes
+from app.domain.auth.devices import Device
+from app.domain.auth.login_codes import Slowed
+from app.domain.auth.passwords import Passwords
 from app.domain.errors import Throttled
 from app.domain.mails.models import Mail
 from app.domain.rates import Rate
-from app.domain.users import login_codes
-from app.domain.users.devices import Device
-from app.domain.users.login_codes import Slowed
 from app.domain.users.models import MailedToken, User
-from app.domain.users.passwords import Passwords
-from app.realtime import guesses
+from app.throttling import password_guesses
 from tests.accounts.beginnings import Unlimited
 from tests.mails.conftest import Place
 from tests.support.factories import now
@@ -37,7 +37,7 @@ CODE = re.compile(r"\b([a-z2-7]{4}(?:-[a-z2-7]{4}){3})\b")
 @pytest.fixture
 async def api(place: Place, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
     """Behind a proxy, so that clients have addresses; five wrong guesses from anywhere are too many."""
-    monkeypatch.setitem(guesses.RATES, guesses.FROM_ANYWHERE, Rate(5, 3_600))
+    monkeypatch.setitem(password_guesses.RATES, password_guesses.FROM_ANYWHERE, Rate(5, 3_600))
     async with running(place.settings, trusted_proxy_hops=1) as client:
         yield client
 

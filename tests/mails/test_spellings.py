@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import insert, select
 
 from app.db import Database
+from app.domain.accounts.registration import Wanted, begin
 from app.domain.errors import Conflict, Invalid
-from app.domain.rows import uuid7
-from app.domain.users.domains import to_ascii, to_unicode
-from app.domain.users.emails import canonical, check_email, digest_of, mailbox_of, owned_by
+from app.domain.orm import uuid7
+from app.domain.users.email_addresses import canonical, check_email, digest_of, mailbox_of, owned_by
+from app.domain.users.mail_domains import to_ascii, to_unicode
 from app.domain.users.models import User
-from app.domain.users.registering import Wanted, begin
 from tests.mails.test_flows import ask, refused, sign_up
 from tests.support.mailbox import Mailboxes, token_of
 from tests.support.web import API, PASSWORD, Client, log_in

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from app.cli.serving import mail_warnings
+from app.cli.serve import mail_warnings
 from app.settings import Settings
 from app.wiring import make_celery
 from tests.support.client import eventually

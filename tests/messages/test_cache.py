@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.domain.events import Change
-from app.realtime.cache import LARGEST_BYTES, Cache, Missed, Wanted, key_of
+from app.store.page_cache import LARGEST_BYTES, Cache, Missed, Wanted, key_of
 
 CONVERSATION = uuid4()
 

@@ -14,9 +14,9 @@ from app.domain.conversations.models import Conversation, Membership
 from app.domain.errors import Forbidden, Invalid, Mismatch, NotFound, Unauthenticated, Unavailable
 from app.domain.events import Change, Outgoing
 from app.domain.messages.models import MessageRow
-from app.domain.messages.sending import Draft, Outcome, Sent, Throttled, draft, send_batch
-from app.domain.users.callers import Caller
-from app.domain.views import Message
+from app.domain.messages.schemas import Message
+from app.domain.messages.send import Draft, Outcome, Sent, Throttled, draft, send_batch
+from app.domain.users.caller import Caller
 from tests.support.scene import Scene, group, person, set_up
 
 

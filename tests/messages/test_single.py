@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from app.db import Database
 from app.domain.errors import OutcomeUnknown, Unavailable
-from app.domain.messages.sending import draft, send_batch
+from app.domain.messages.send import draft, send_batch
 from tests.support.scene import Scene
 
 
@@ -62,7 +62,7 @@ async def test_connections_that_ended_in_the_pool_cost_nobody_an_answer(
 async def test_a_server_that_says_something_by_itself_is_not_asked_for_ever(
     database: Database, database_url: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.db.singles._has_ended", lambda _: True)
+    monkeypatch.setattr("app.db.autocommit._has_ended", lambda _: True)
     await send(database, scene)
     assert count(database_url, scene.conversation) == 1
 

@@ -13,14 +13,14 @@ from sqlalchemy import text
 from app.db import Database, open_engine
 from app.domain.errors import ChatError, Mismatch, NotFound, Throttled, Unavailable
 from app.domain.events import Outgoing
-from app.domain.messages.sending import Draft, Sent, draft
+from app.domain.messages.schemas import Message
+from app.domain.messages.send import Draft, Sent, draft
 from app.domain.rates import Rate
-from app.domain.users.callers import Caller
-from app.domain.views import Message
-from app.realtime import writer as writers
-from app.realtime.accelerator import Accelerator
-from app.realtime.throttles import Demand, Throttles, Verdict
-from app.realtime.writer import Writer
+from app.domain.users.caller import Caller
+from app.redis.client import Accelerator
+from app.store import writer as writers
+from app.store.writer import Writer
+from app.throttling.limiter import Demand, Throttles, Verdict
 from tests.support.scene import Scene, group, person
 
 PLENTY = {"messages": Rate(100_000, 60), "user": Rate(1_000_000, 86_400)}

@@ -12,14 +12,14 @@ import pytest
 from sqlalchemy import Interval, literal, select, update
 
 from app.db import Database, open_engine
-from app.domain.conversations.reading import read
+from app.domain.conversations.read_cursors import read
 from app.domain.messages.models import MessageRow
-from app.domain.messages.sending import Sent, draft, send_batch
-from app.domain.notifications import deciding, inbox, mailing
+from app.domain.messages.schemas import Message
+from app.domain.messages.send import Sent, draft, send_batch
+from app.domain.notifications import decisions, digests, preferences
 from app.domain.notifications.models import Decision, Subscription
-from app.domain.notifications.telling import Told
-from app.domain.users.callers import Caller
-from app.domain.views import Message
+from app.domain.notifications.notices import Told
+from app.domain.users.caller import Caller
 from app.settings import Settings
 from tests.support.scene import Scene, set_up
 
@@ -59,13 +59,13 @@ class Room:
 
     async def decide(self) -> list[Told]:
         async with self.database.transaction() as session:
-            return await deciding.decide(session, self.conversation, AFTER, QUIET)
+            return await decisions.decide(session, self.conversation, AFTER, QUIET)
 
     async def mail(self, *here: Caller, known: bool = True) -> int:
         """Mails posted, with these people present."""
         async with self.database.transaction() as session:
-            keys = [key for key in await mailing.due(session) if key[0] == self.conversation]
-            _, posted = await mailing.decide(session, keys, {one.user for one in here} if known else None)
+            keys = [key for key in await digests.due(session) if key[0] == self.conversation]
+            _, posted = await digests.decide(session, keys, {one.user for one in here} if known else None)
         return posted
 
     async def read(self, by: Caller, seq: int) -> None:
@@ -81,7 +81,7 @@ class Room:
         mails: bool = True,
     ) -> None:
         async with self.database.transaction() as session:
-            await inbox.attend(session, by, self.conversation, level=level, muted_until=muted_until, mails=mails)
+            await preferences.attend(session, by, self.conversation, level=level, muted_until=muted_until, mails=mails)
 
     async def why(self, by: Caller, channel: str) -> list[tuple[str, int, int]]:
         """(outcome, from, up to) of a member's decisions, oldest first."""

@@ -11,19 +11,19 @@ from sqlalchemy import select, update
 
 from app.domain.conversations import groups, members
 from app.domain.mails.models import Mail
-from app.domain.messages import editing
+from app.domain.messages import edit
 from app.domain.messages.mentions import names_in
-from app.domain.notifications import inbox
-from app.domain.notifications.telling import Told
-from app.domain.users.callers import Caller
+from app.domain.notifications import queries
+from app.domain.notifications.notices import Told
+from app.domain.notifications.schemas import Notification
+from app.domain.users.caller import Caller
 from app.domain.users.models import User
-from app.domain.views import Notification
 from tests.notifications.conftest import Room, told_to
 
 
 async def listed(room: Room, by: Caller) -> list[Notification]:
     async with room.database.transaction() as session:
-        page = await inbox.listing(session, by, limit=50, cursor=None)
+        page = await queries.listing(session, by, limit=50, cursor=None)
     return [one for one in page.items if one.conversation == room.conversation]
 
 
@@ -79,7 +79,7 @@ async def test_what_was_read_in_time_is_not_told(room: Room) -> None:
 async def test_what_was_deleted_in_time_is_not_told(room: Room) -> None:
     message = await room.say(room.scene.ada)
     async with room.database.transaction() as session:
-        await editing.delete(session, room.conversation, message.id, room.scene.ada)
+        await edit.delete(session, room.conversation, message.id, room.scene.ada)
     assert await room.decide() == []
     assert await room.why(room.scene.grace, "app") == [("deleted", 0, 1)]
 
@@ -247,7 +247,7 @@ async def test_of_many_who_mail_at_once_one_does(room: Room) -> None:
 
 
 async def test_nobody_gets_more_than_twenty_digests_an_hour(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.domain.notifications.mailing.MOST_AN_HOUR", 2)
+    monkeypatch.setattr("app.domain.notifications.digests.MOST_AN_HOUR", 2)
     scene = room.scene
     await room.attend(scene.linus, level="none")
     for _ in range(3):

@@ -14,7 +14,8 @@ import redis
 
 from app.realtime.presence import WHOLE
 from app.settings import Settings
-from app.tasks import mails, notifications
+from app.tasks import mail as mails
+from app.tasks import notifications
 from app.wiring import make_celery
 from tests.support.client import API, Node, Person, eventually
 from tests.support.mailbox import link_of, text_of

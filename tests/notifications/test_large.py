@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from app.domain.conversations.memberships import MOST_MEMBERS
+from app.domain.conversations.membership_changes import MOST_MEMBERS
 from tests.notifications.conftest import Room
 
 

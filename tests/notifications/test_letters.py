@@ -11,15 +11,15 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
+from app.domain.accounts.account_mail import Letter
 from app.domain.conversations.directs import get_or_create
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.mails import outbox
 from app.domain.mails.models import Mail
-from app.domain.messages.sending import draft, send_batch
-from app.domain.notifications import acquaintances, letters
-from app.domain.notifications.unsubscribing import Unsubscribing
-from app.domain.users.callers import Caller
-from app.domain.users.letters import Letter
+from app.domain.messages.send import draft, send_batch
+from app.domain.notifications import digest_content, known_senders
+from app.domain.notifications.unsubscribe import Unsubscribing
+from app.domain.users.caller import Caller
 from app.tasks.letters import Letterhead
 from tests.notifications.conftest import Room
 
@@ -51,7 +51,7 @@ async def digest(room: Room, reader: Caller) -> Letter:
         newest = select(Mail.id).where(Mail.user_id == reader.user, Mail.kind == "unread").order_by(Mail.id.desc())
         claimed = await outbox.claim(session, (await session.scalars(newest.limit(1))).one())
         assert claimed is not None
-        letter = await letters.letter_of(session, claimed, Unsubscribing("s" * 40))
+        letter = await digest_content.letter_of(session, claimed, Unsubscribing("s" * 40))
     assert isinstance(letter, Letter)
     return letter
 
@@ -140,16 +140,16 @@ async def test_a_direct_conversation_is_quoted_once_it_is_answered(room: Room, a
 async def test_no_more_than_the_newest_messages_are_searched_for_an_answer(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acquaintances, "MOST_READ", 3)
+    monkeypatch.setattr(known_senders, "MOST_READ", 3)
     await room.say(room.scene.grace, "an answer")
     found = []
     for _ in range(4):
         async with room.database.transaction() as session:
-            found.append(await acquaintances.takes_part(session, room.scene.grace.user, room.conversation, 0))
+            found.append(await known_senders.takes_part(session, room.scene.grace.user, room.conversation, 0))
         await room.say(room.scene.ada, "one")
     assert found == [True, True, True, False]
 
 
 async def test_nobody_is_an_acquaintance_of_nobody(room: Room) -> None:
     async with room.database.transaction() as session:
-        assert await acquaintances.answered(session, room.scene.grace.user, set[UUID]()) == set()
+        assert await known_senders.answered(session, room.scene.grace.user, set[UUID]()) == set()

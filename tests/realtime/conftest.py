@@ -21,26 +21,26 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from app.db import Database, open_engine
-from app.domain import tables
+from app.domain import metadata
+from app.domain.auth.tokens import Tokens
 from app.domain.events import Outgoing
-from app.domain.messages import sending
+from app.domain.messages import send as sending
+from app.domain.messages.schemas import Message
 from app.domain.rates import Rate
-from app.domain.users.callers import Caller
-from app.domain.users.tokens import Tokens
-from app.domain.views import Message
-from app.realtime.accelerator import Accelerator
-from app.realtime.bus import Bus
-from app.realtime.connections import Connection
-from app.realtime.frames import LARGEST_FRAME
-from app.realtime.journal import CONNECTIONS
-from app.realtime.live import Live
-from app.realtime.throttles import Throttles
-from app.realtime.writer import Writer
+from app.domain.users.caller import Caller
+from app.realtime.bus.bus import Bus
+from app.realtime.connection.connection import Connection
+from app.realtime.frames.client_frames import LARGEST_FRAME
+from app.realtime.gateway import Live
+from app.realtime.hub.reads import CONNECTIONS
+from app.redis.client import Accelerator
+from app.server.graceful import Config
 from app.server.http_protocol import RequestProtocol
-from app.server.server import Config
 from app.server.websocket_protocol import SocketProtocol
+from app.store.writer import Writer
+from app.throttling.limiter import Throttles
 
-__all__ = ["Listener", "Node", "tables"]
+__all__ = ["Listener", "Node", "metadata"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.exceptions import ResponseError
 
-from app.realtime.accelerator import Accelerator, Away
+from app.redis.client import Accelerator, Away
 
 CONNECTIONS = 4
 NAME = "short-way"

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.domain.conversations import doors, members
-from app.domain.conversations.doors import Door, Pair
+from app.domain.auth import refresh
+from app.domain.conversations import access, members
+from app.domain.conversations.access import Door, Pair
 from app.domain.errors import ChatError, NotFound, Unauthenticated
-from app.domain.users import families
-from app.domain.users.callers import Caller
+from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession
-from app.realtime.access import Access
+from app.store.read_access import Access
 from tests.realtime.conftest import Node, eventually
 from tests.support.scene import Scene, set_up
 from tests.support.statements import asked
@@ -125,7 +125,7 @@ async def test_a_login_that_ended_is_known_no_more(nodes: Nodes, scene: Scene, h
     here, there = nodes
     await learn(there, scene, scene.grace)
     here.hand_over = here.bus.hand_over if heard else here.killed
-    await here.do(families.end, LoginSession.user_id == scene.grace.user)
+    await here.do(refresh.end, LoginSession.user_id == scene.grace.user)
     if not heard:
         await there.live.look.once()
     await eventually(lambda: there.live.access.known(scene.conversation, scene.grace) is None)
@@ -153,18 +153,18 @@ async def test_an_answer_older_than_what_happened_meanwhile_is_not_remembered(
     read, go_on = asyncio.Event(), asyncio.Event()
 
     async def slowly(reader: Any, pairs: Sequence[Pair]) -> list[Door | ChatError]:
-        found = await doors.open_doors(reader, pairs)
+        found = await access.open_doors(reader, pairs)
         read.set()
         await go_on.wait()
         return found
 
-    monkeypatch.setattr("app.realtime.access.open_doors", slowly)
+    monkeypatch.setattr("app.store.read_access.open_doors", slowly)
     question = here.live.access.ask(scene.conversation, scene.linus)
     await read.wait()
     if what == "removed":
         await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
     else:
-        await here.do(families.end, LoginSession.user_id == scene.linus.user)
+        await here.do(refresh.end, LoginSession.user_id == scene.linus.user)
     go_on.set()
     await question
     assert here.live.access.known(scene.conversation, scene.linus) is None

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.domain.users import families
+from app.domain.auth import refresh
 from app.domain.users.models import LoginSession
-from app.realtime.deliveries import Frame, payloads_of
-from app.realtime.wires import AsgiWire
+from app.realtime.connection.transport import AsgiWire
+from app.realtime.frames.encoding import Frame, payloads_of
 from tests.realtime.conftest import Node
 from tests.support.scene import set_up
 
@@ -43,7 +43,7 @@ def test_a_frame_carries_what_was_put_into_it(length: int) -> None:
 async def test_close_codes_are_the_same(plain: Node) -> None:
     scene = await set_up(plain.database)
     ada, linus = await plain.join(scene.ada), await plain.join(scene.linus)
-    await plain.do(families.end, LoginSession.id == scene.ada.session)
+    await plain.do(refresh.end, LoginSession.id == scene.ada.session)
     assert await ada.closed() == 4401
     assert await (await plain.open()).closed() == 4401
     await plain.live.drain()

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from app.batching import FEW, Batcher
 from app.domain.errors import Unavailable
-from app.realtime.batching import FEW, Batcher
 
 
 class Airline:

@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.domain.conversations import groups, members, roles
-from app.domain.conversations.doors import Door
+from app.domain.conversations.access import Door
 from app.domain.errors import Unavailable
-from app.domain.messages import editing
+from app.domain.messages import edit
 from app.domain.messages.changes import Changes
-from app.realtime import catching_up
+from app.realtime.hub import catch_up
 from tests.realtime.conftest import Json, Listener, Node, eventually
 from tests.support.scene import set_up
 
@@ -40,10 +40,10 @@ async def test_resuming_brings_what_was_missed_as_it_stands(nodes: Nodes) -> Non
     second = await here.send(scene.conversation, scene.ada, "second")
     at = second.position
     for number in range(3):
-        await here.do(editing.edit, scene.conversation, first.id, scene.ada, text=f"edited {number}")
+        await here.do(edit.edit, scene.conversation, first.id, scene.ada, text=f"edited {number}")
     third = await there.send(scene.conversation, scene.ada, "third")
-    await here.do(editing.delete, scene.conversation, second.id, scene.ada)
-    await here.do(editing.edit, scene.conversation, third.id, scene.ada, text="third, edited")
+    await here.do(edit.delete, scene.conversation, second.id, scene.ada)
+    await here.do(edit.edit, scene.conversation, third.id, scene.ada, text="third, edited")
     await here.do(members.add, scene.conversation, scene.ada.user, scene.eve.user)
     await here.do(roles.remove_admin, scene.conversation, scene.ada.user, scene.grace.user)
     await here.do(groups.change, scene.conversation, scene.ada.user, name="Renamed")
@@ -75,7 +75,7 @@ async def test_resuming_from_the_present_brings_nothing(node: Node) -> None:
 
 
 async def test_live_events_wait_for_the_missed_ones(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catching_up, "PAGE", 3)
+    monkeypatch.setattr(catch_up, "PAGE", 3)
     here, there = nodes
     scene = await set_up(here.database)
     for number in range(30):
@@ -110,13 +110,13 @@ async def test_live_events_wait_for_the_missed_ones(nodes: Nodes, monkeypatch: p
 async def test_more_than_a_thousand_changes_are_a_reset_and_a_thousand_are_not(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catching_up, "MOST_CHANGES", 20)
-    monkeypatch.setattr(catching_up, "PAGE", 6)
+    monkeypatch.setattr(catch_up, "MOST_CHANGES", 20)
+    monkeypatch.setattr(catch_up, "PAGE", 6)
     scene = await set_up(node.database)
     message = await node.send(scene.conversation, scene.ada)
     for _ in range(30):
         # Many positions, and one changed row.
-        await node.do(editing.edit, scene.conversation, message.id, scene.ada, text=str(uuid4()))
+        await node.do(edit.edit, scene.conversation, message.id, scene.ada, text=str(uuid4()))
     linus = await node.join(scene.linus)
     await resume(linus, **{str(scene.conversation): message.position})
     assert linus.told("reset") == []

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.conversations import groups, members, reading
-from app.domain.conversations.doors import Door, open_door
+from app.domain.conversations import groups, members, read_cursors
+from app.domain.conversations.access import Door, open_door
 from app.domain.messages.changes import Changes
-from app.realtime import connections, journal
-from app.realtime.frames import LARGEST_FRAME, MOST_RESUMED, MOST_RESUMES, MOST_RESUMING
+from app.realtime.connection import connection as connections
+from app.realtime.frames.client_frames import LARGEST_FRAME, MOST_RESUMED, MOST_RESUMES, MOST_RESUMING
+from app.realtime.hub import reads
 from tests.realtime.conftest import Json, Node, eventually
 from tests.realtime.test_catching_up import Nodes, resume
 from tests.support.scene import set_up
@@ -69,7 +70,7 @@ async def test_what_was_read_elsewhere_while_catching_up_is_told(nodes: Nodes, m
     monkeypatch.setattr(there.live.hub.journal, "changes_for", changes_for)
     await linus.say("resume", conversations={str(scene.conversation): 4}, ref="late")
     await eventually(lambda: scene.conversation in there.sockets(scene.linus)[0].catching)
-    await here.do(reading.read, scene.conversation, scene.linus.user, 1)
+    await here.do(read_cursors.read, scene.conversation, scene.linus.user, 1)
     await asyncio.sleep(0.2)  # heard, and told to nobody: the socket is in no room
     released.set()
     assert (await linus.next("read"))["seq"] == 1
@@ -117,7 +118,7 @@ async def test_who_is_removed_between_the_door_and_the_changes_hears_no_more(
         await here.send(scene.conversation, scene.ada, "secret")
         return door
 
-    monkeypatch.setattr(journal, "open_door", open_door_then_lose)
+    monkeypatch.setattr(reads, "open_door", open_door_then_lose)
     caught_up = await resume(linus, **{str(scene.conversation): 4})
     assert caught_up["positions"] == {}
     assert [frame["reason"] for frame in linus.told("access.revoked")] == ["removed"]

@@ -19,9 +19,9 @@ import pytest
 from app.domain.conversations import groups, members, roles
 from app.domain.errors import ChatError
 from app.domain.events import Outgoing
-from app.domain.messages import editing
+from app.domain.messages import edit
 from app.domain.messages.changes import changes_after
-from app.domain.users.callers import Caller
+from app.domain.users.caller import Caller
 from tests.realtime.conftest import Json, Listener, Node, eventually
 from tests.support.scene import Scene, set_up
 
@@ -147,9 +147,9 @@ async def act(node: Node, scene: Scene, dice: random.Random) -> None:
             await node.do(members.leave, conversation, scene.linus.user)
         case 7 | 8:
             message = await node.send(conversation, ada, "to be edited")
-            await node.do(editing.edit, conversation, message.id, ada, text="edited")
+            await node.do(edit.edit, conversation, message.id, ada, text="edited")
             if dice.random() < 0.5:
-                await node.do(editing.delete, conversation, message.id, ada)
+                await node.do(edit.delete, conversation, message.id, ada)
         case _:
             await node.send(conversation, dice.choice([ada, scene.grace, scene.linus]), str(dice.random()))
 

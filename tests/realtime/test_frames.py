@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.domain.rates import Rate
-from app.realtime.frames import Malformed, read_frame
+from app.realtime.frames.client_frames import Malformed, read_frame
 from tests.realtime.conftest import Node, eventually
 from tests.support.scene import set_up
 

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.domain.auth import refresh as families
+from app.domain.auth import socket_tickets
+from app.domain.auth.tokens import Tokens
 from app.domain.rates import Rate
-from app.domain.users import families, tickets
 from app.domain.users.models import LoginSession, User
-from app.domain.users.tokens import Tokens
-from app.realtime import connections
+from app.realtime.connection import connection
 from app.server import limits
 from tests.realtime.conftest import ORIGIN, SECRET, Node, eventually
 from tests.support.scene import person
@@ -38,7 +39,7 @@ async def test_a_subprotocol_opens_a_socket_and_is_not_sent_back(node: Node) -> 
 
 async def test_a_ticket_opens_one_socket(node: Node) -> None:
     ada = await person(node.database, "Ada")
-    ticket = await node.do(tickets.issue, ada)
+    ticket = await node.do(socket_tickets.issue, ada)
     first = await node.open(f"?ticket={ticket.ticket}")
     assert (await first.next())["user"] == str(ada.user)
     second = await node.open(f"?ticket={ticket.ticket}")
@@ -115,12 +116,12 @@ async def test_a_foreign_page_is_refused_and_ours_is_not(node: Node) -> None:
 
 async def test_one_socket_too_many_is_told_to_wait(node: Node) -> None:
     ada, grace = await person(node.database, "Ada"), await person(node.database, "Grace")
-    listeners = [await node.join(ada) for _ in range(connections.SOCKETS_PER_USER)]
+    listeners = [await node.join(ada) for _ in range(connection.SOCKETS_PER_USER)]
     extra = await node.open(headers={"Authorization": f"Bearer {node.access(ada)}"})
     assert await extra.closed() == 4429
     await node.join(grace)
     await listeners[0].close()
-    await eventually(lambda: len(node.sockets(ada)) < connections.SOCKETS_PER_USER)
+    await eventually(lambda: len(node.sockets(ada)) < connection.SOCKETS_PER_USER)
     await node.join(ada)
 
 

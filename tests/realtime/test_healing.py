@@ -11,15 +11,15 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from app.domain.conversations import groups, members, reading
+from app.domain.auth import refresh
+from app.domain.conversations import groups, members, read_cursors
 from app.domain.errors import Unavailable
 from app.domain.events import Outgoing
-from app.domain.users import families
 from app.domain.users.models import LoginSession
 from app.local.valkey import Valkey
-from app.realtime.bus import CHANNEL
-from app.realtime.envelopes import seal
-from app.realtime.journal import Glance
+from app.realtime.bus.bus import CHANNEL
+from app.realtime.bus.envelope import seal
+from app.realtime.hub.reads import Glance
 from tests.realtime.conftest import Listener, Node, eventually
 from tests.support.scene import set_up
 from tests.support.servers import run_valkey
@@ -156,7 +156,7 @@ async def test_an_ended_login_nobody_tells_of_is_found_by_the_look(nodes: Nodes)
     scene = await set_up(here.database)
     linus, ada = await there.join(scene.linus), await there.join(scene.ada)
     here.hand_over = here.killed
-    await here.do(families.end, LoginSession.id == scene.linus.session)
+    await here.do(refresh.end, LoginSession.id == scene.linus.session)
     assert await linus.closed() == 4401
     await ada.quiet()
 
@@ -167,7 +167,7 @@ async def test_an_own_read_mark_nobody_tells_of_is_found_by_the_look(nodes: Node
     message = await here.send(scene.conversation, scene.ada)
     linus, grace = await there.join(scene.linus), await there.join(scene.grace)
     here.hand_over = here.killed
-    await here.do(reading.read, scene.conversation, scene.linus.user, message.seq)
+    await here.do(read_cursors.read, scene.conversation, scene.linus.user, message.seq)
     assert (await linus.next("read"))["seq"] == message.seq
     await grace.quiet("read")
     assert grace.told("read") == []

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from app.domain.conversations import directs, visibility
-from app.domain.messages.newest import Asker, newest
-from app.domain.users.callers import Caller
+from app.domain.inbox.snapshot import Asker, newest
+from app.domain.users.caller import Caller
 from tests.realtime.conftest import Listener, Node, eventually
 from tests.support.scene import Scene, set_up
 

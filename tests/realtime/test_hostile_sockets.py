@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from app.realtime import strangers
-from app.realtime.allowances import FRAMES_PER_SECOND, Allowance, bytes_per_second
-from app.realtime.connections import NOT_AUTHENTICATED
+from app.realtime import unauthenticated_sockets
+from app.realtime.connection.close_codes import NOT_AUTHENTICATED
+from app.realtime.connection.frame_limits import FRAMES_PER_SECOND, Allowance, bytes_per_second
 from app.realtime.handshake import Refused
-from app.realtime.strangers import MOST_OF_AN_ADDRESS, Strangers
+from app.realtime.unauthenticated_sockets import MOST_OF_AN_ADDRESS, Strangers
 from app.server import websocket_protocol
 from tests.realtime.conftest import Node, eventually
 from tests.support.raw_sockets import BINARY, CLOSE, CONT, PING, PONG, TEXT, RawSocket, frame, head, raw_socket
@@ -156,7 +156,7 @@ async def test_a_socket_that_was_closed_and_reads_nothing_is_gone_after_a_moment
 async def test_beyond_the_sockets_that_wait_for_admission_more_are_told_to_wait(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(strangers, "MOST_STRANGERS", 2)
+    monkeypatch.setattr(unauthenticated_sockets, "MOST_STRANGERS", 2)
     async with raw_socket(node.port) as one, raw_socket(node.port) as other, raw_socket(node.port) as third:
         for socket in (one, other):
             await socket.shake(head())
@@ -281,7 +281,7 @@ async def test_frames_before_the_answer_to_the_handshake_do_no_harm(
 
 def test_an_allowance_grows_while_the_server_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("app.realtime.allowances.time.monotonic", lambda: now)
+    monkeypatch.setattr("app.realtime.connection.frame_limits.time.monotonic", lambda: now)
     allowance = Allowance(10)
     assert [allowance.take() for _ in range(21)] == [True] * 20 + [False]
     now += 60

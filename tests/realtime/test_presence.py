@@ -11,8 +11,8 @@ import pytest
 
 from app.domain.conversations.models import Conversation
 from app.realtime import presence
-from app.realtime.accelerator import Accelerator
 from app.realtime.presence import Presence, online
+from app.redis.client import Accelerator
 from tests.realtime.conftest import PATIENCE, Node, eventually
 from tests.support.scene import set_up
 

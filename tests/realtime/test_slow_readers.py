@@ -9,9 +9,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from app.domain.conversations import reading
-from app.realtime import connections
-from app.realtime.connections import Connection
+from app.domain.conversations import read_cursors
+from app.realtime.connection import connection as connections
+from app.realtime.connection.connection import Connection
 from tests.realtime.conftest import Json, Node, eventually
 from tests.support.scene import Scene, set_up
 
@@ -95,7 +95,7 @@ async def test_a_reader_that_pauses_hears_the_newest_read_mark_and_no_stale_typi
     await fill(node, scene, connection, connections.MOST_BYTES // 2)
     last = (await node.send(scene.conversation, scene.ada, "last")).seq
     for seq in range(1, last + 1):
-        await node.do(reading.read, scene.conversation, scene.grace.user, seq)
+        await node.do(read_cursors.read, scene.conversation, scene.grace.user, seq)
     await grace.say("typing", conversation=str(scene.conversation))
     await grace.quiet()
     last = (await node.send(scene.conversation, scene.ada, "the very last")).seq

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from app.domain.conversations import groups, members, reading
+from app.domain.conversations import groups, members, read_cursors
 from app.domain.conversations.models import Conversation
-from app.domain.messages import editing, sending
+from app.domain.messages import edit, send
 from tests.realtime.conftest import Node, eventually
 from tests.support.scene import group, person, set_up
 
@@ -58,11 +58,11 @@ async def test_what_is_committed_together_is_told_in_order_frame_by_frame(nodes:
     other = await group(here.database, scene.ada, scene.linus)
     ada, linus = await here.join(scene.ada), await there.join(scene.linus)
     drafts = [
-        sending.draft(conversation, scene.ada, "text", f"message {number} " + "x" * 6_000)
+        send.draft(conversation, scene.ada, "text", f"message {number} " + "x" * 6_000)
         for number in range(30)
         for conversation in (scene.conversation, other)
     ]
-    await here.do(sending.send_batch, drafts)
+    await here.do(send.send_batch, drafts)
     for listener in (ada, linus):
         await listener.next("message.created", conversation=str(other), position=33)
         for conversation, first in ((scene.conversation, 4), (other, 3)):
@@ -78,8 +78,8 @@ async def test_an_edit_and_a_deletion_are_told_as_they_stand(nodes: tuple[Node, 
     scene = await set_up(here.database)
     linus = await there.join(scene.linus)
     message = await here.send(scene.conversation, scene.ada, "first")
-    await here.do(editing.edit, scene.conversation, message.id, scene.ada, text="second")
-    await here.do(editing.delete, scene.conversation, message.id, scene.ada)
+    await here.do(edit.edit, scene.conversation, message.id, scene.ada, text="second")
+    await here.do(edit.delete, scene.conversation, message.id, scene.ada)
     assert (await linus.next("message.updated"))["data"]["text"] == "second"
     deleted = await linus.next("message.deleted")
     assert deleted["data"]["text"] == ""
@@ -172,7 +172,7 @@ async def test_a_read_mark_is_told_to_all_in_a_small_conversation(nodes: tuple[N
     scene = await set_up(here.database)
     ada, linus = await here.join(scene.ada), await there.join(scene.linus)
     message = await here.send(scene.conversation, scene.ada)
-    await there.do(reading.read, scene.conversation, scene.linus.user, message.seq)
+    await there.do(read_cursors.read, scene.conversation, scene.linus.user, message.seq)
     for listener in (ada, linus):
         mark = await listener.next("read")
         assert mark == {

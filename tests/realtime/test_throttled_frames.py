@@ -12,11 +12,12 @@ from sqlalchemy import update
 
 from app.db import Database
 from app.domain.conversations.models import Conversation, Membership
+from app.domain.conversations.schemas import ReadState
 from app.domain.errors import ChatError, Invalid, NotFound, Throttled
 from app.domain.events import SMALL_CONVERSATION
 from app.domain.rates import Rate
-from app.domain.views import ReadState
-from app.realtime import allowances, read_marks
+from app.realtime import read_marks
+from app.realtime.connection import frame_limits
 from app.realtime.read_marks import ReadMarks
 from tests.realtime.conftest import Node, eventually
 from tests.support.scene import Scene, group, set_up
@@ -40,7 +41,7 @@ async def test_typing_of_one_user_over_many_sockets_is_told_a_few_times(node: No
     for socket in ada:
         await socket.quiet()
     await linus.quiet()
-    assert allowances.USER_BURST <= len(linus.told("typing")) <= allowances.USER_BURST + 20
+    assert frame_limits.USER_BURST <= len(linus.told("typing")) <= frame_limits.USER_BURST + 20
     # Dropped, not refused: typing may be lost.
     assert [frame["type"] for socket in ada for frame in socket.frames if frame.get("ref") == "typing"] == []
 
@@ -48,7 +49,7 @@ async def test_typing_of_one_user_over_many_sockets_is_told_a_few_times(node: No
 async def test_typing_of_one_user_does_not_use_up_the_allowance_of_another(node: Node) -> None:
     scene = await set_up(node.database)
     linus, ada, grace = [await node.join(who) for who in (scene.linus, scene.ada, scene.grace)]
-    for _ in range(allowances.USER_BURST * 2):
+    for _ in range(frame_limits.USER_BURST * 2):
         await ada.say("typing", conversation=str(scene.conversation))
     await ada.quiet()
     await grace.say("typing", conversation=str(scene.conversation))
@@ -88,7 +89,7 @@ def moves(statements: list[str]) -> int:
 
 
 async def test_read_frames_that_come_together_are_one_transaction(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node.live.read_marks, "_allowances", allowances.UserAllowances(0.5, 3))
+    monkeypatch.setattr(node.live.read_marks, "_allowances", frame_limits.UserAllowances(0.5, 3))
     scene = await set_up(node.database)
     linus = [await node.join(scene.linus) for _ in range(2)]
     for _ in range(30):
@@ -106,12 +107,12 @@ async def test_read_frames_that_come_together_are_one_transaction(node: Node, mo
 
 
 async def test_a_flood_of_read_frames_costs_a_few_transactions(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(allowances, "USER_BURST", 3)
+    monkeypatch.setattr(frame_limits, "USER_BURST", 3)
     scene = await set_up(node.database)
     for _ in range(60):
         await node.send(scene.conversation, scene.ada)
     own = ReadMarks(node.database)
-    own._allowances = allowances.UserAllowances(0.001, 3)
+    own._allowances = frame_limits.UserAllowances(0.001, 3)
     answers: list[object] = []
     with asked(node.database) as statements:
         for seq in range(1, 61):
@@ -131,7 +132,7 @@ async def test_a_read_mark_that_cannot_be_does_not_spoil_those_merged_with_it(no
     other = await group(node.database, scene.grace)
     await node.send(scene.conversation, scene.ada)
     own = ReadMarks(node.database)
-    own._allowances = allowances.UserAllowances(0.001, 0)
+    own._allowances = frame_limits.UserAllowances(0.001, 0)
     answers: dict[str, object] = {}
     for name, conversation, seq in (
         ("first", scene.conversation, 0),
@@ -152,7 +153,7 @@ async def test_a_read_mark_that_cannot_be_does_not_spoil_those_merged_with_it(no
 async def test_too_many_waiting_read_frames_are_throttled(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read_marks, "MOST_WAITING", 5)
     own = ReadMarks(Mock(Database))
-    own._allowances = allowances.UserAllowances(0.001, 0)
+    own._allowances = frame_limits.UserAllowances(0.001, 0)
     user, conversation = UUID(int=1), UUID(int=2)
     answers: list[object] = []
     for seq in range(5):

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from app.server.graceful import Config
 from app.server.http_protocol import RequestProtocol
-from app.server.server import Config
 from tests.realtime.conftest import Quiet, eventually
 
 LARGE = 8 * 1024 * 1024

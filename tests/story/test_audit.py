@@ -14,8 +14,8 @@ import pytest
 from psycopg import errors
 
 from app.db import Database, open_engine
-from app.domain.audit import trail
-from app.domain.rows import uuid7
+from app.domain.audit import log
+from app.domain.orm import uuid7
 from app.settings import Settings, environment_for_child
 from tests.story.conftest import Pair
 from tests.support.client import PASSWORD, Json, Person
@@ -167,7 +167,7 @@ async def test_an_act_and_its_entry_stand_or_fall_together(database_url: str) ->
     try:
         with suppress(ZeroDivisionError):
             async with database.transaction() as session:
-                await trail.note(session, by=one, action="policy.changed")
+                await log.note(session, by=one, action="policy.changed")
                 raise ZeroDivisionError
     finally:
         await database.close()
@@ -199,7 +199,7 @@ async def test_what_is_older_than_its_time_goes_and_nothing_else(
     try:
         for days, left in ((365, [kept, young]), (30, [young]), (1, [young])):
             async with database.transaction() as session:
-                await trail.sweep(session, timedelta(days=days))
+                await log.sweep(session, timedelta(days=days))
             ids = connection.execute("SELECT id FROM audit_log WHERE id = ANY(%s) ORDER BY at", [[old, kept, young]])
             assert [one for (one,) in ids] == left
     finally:

@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 import pytest
 
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 from tests.story.conftest import Pair
 from tests.support.client import API, PASSWORD, Answer, Person
 

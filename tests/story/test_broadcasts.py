@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 from app.settings import environment_for_child
 from tests.story.conftest import Pair
 from tests.support.client import Json, Person, Socket, eventually

@@ -10,7 +10,7 @@ import pytest
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 from app.main import create_app
 from app.settings import Settings
 from tests.story.conftest import Pair

@@ -7,7 +7,7 @@ import os
 import random
 import time
 
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 from tests.story.conftest import Pair
 from tests.support.client import Answer, Json, Person
 from tests.support.ledger import Ledger, log_state

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 from tests.story.conftest import Pair
 from tests.support.client import Json, Person, Socket
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 from tests.story.conftest import Pair
 from tests.support.client import API, PASSWORD, Json, Person, Socket
 from tests.support.operators import root

@@ -16,7 +16,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 
 Json = dict[str, Any]
 

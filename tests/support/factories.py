@@ -10,7 +10,7 @@ from polyfactory import Use
 from polyfactory.factories.sqlalchemy_factory import SQLAlchemyFactory
 
 from app.domain.conversations.models import Conversation, Membership
-from app.domain.rows import BUCKET_SECONDS, uuid7
+from app.domain.orm import BUCKET_SECONDS, uuid7
 from app.domain.users.models import LoginSession, User
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 import psycopg
 
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 from tests.support.client import Answer, Json, Person
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from app.db import Database
 from app.domain.conversations.models import Conversation, Membership
-from app.domain.users.callers import Caller
+from app.domain.users.caller import Caller
 from tests.support.factories import ConversationFactory, LoginSessionFactory, MembershipFactory, UserFactory
 
 

@@ -11,8 +11,8 @@ import msgspec
 from httpx import ASGITransport, AsyncClient, Response
 from litestar import Litestar
 
+from app.domain.orm import uuid7
 from app.domain.rates import Rate
-from app.domain.rows import uuid7
 from app.main import create_app
 from app.settings import Settings
 

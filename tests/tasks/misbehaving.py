@@ -16,7 +16,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
 from app.cli import main
-from app.tasks.workshop import Tools, workshop
+from app.tasks.context import Tools, workshop
 
 LIVES = 3
 WORDS = "what somebody wrote"

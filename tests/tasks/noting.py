@@ -13,7 +13,7 @@ from typing import Any, Final
 from celery import signals
 
 from app.cli import main
-from app.tasks import application
+from app.tasks import celery_app
 
 PERIOD: Final = 5.0
 """Seconds; that of the most frequent ones."""
@@ -32,12 +32,12 @@ def noted(notes: Path, since: float) -> dict[str, float]:
     found: dict[str, float] = {}
     for line in notes.read_text().splitlines():
         at, name = line.split()
-        if float(at) > since and name in application.PERIODIC:
+        if float(at) > since and name in celery_app.PERIODIC:
             found.setdefault(name, float(at) - since)
     return found
 
 
 if __name__ == "__main__":
     note(Path(sys.argv[1]))
-    application.PERIODIC = dict.fromkeys(application.PERIODIC, PERIOD)
+    celery_app.PERIODIC = dict.fromkeys(celery_app.PERIODIC, PERIOD)
     sys.exit(main(sys.argv[2:]))

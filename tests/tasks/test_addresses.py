@@ -15,10 +15,10 @@ import redis
 
 from app.local.processes import free_port
 from app.local.valkey import Valkey
-from app.realtime.accelerator import Accelerator
+from app.redis.client import Accelerator
 from app.settings import Settings, SettingsRefused, load
-from app.tasks import application, overview
-from app.tasks.application import PERIODIC
+from app.tasks import celery_app, queue_stats
+from app.tasks.celery_app import PERIODIC
 from tests.support.chat import until
 from tests.support.places import Place
 from tests.support.processes import SECRET, Process, processes
@@ -82,7 +82,7 @@ async def test_every_client_reaches_the_same_database_with_the_same_verification
     accelerator = Accelerator(url)
     await accelerator.call(lambda client: client.set("said", "by the API"), deadline=5)
     await accelerator.close()
-    with application.make(url).connection() as connection:
+    with celery_app.make(url).connection() as connection:
         client = connection.default_channel.client
         assert client.get("said") == b"by the API"
         made = client.connection_pool.make_connection()
@@ -91,7 +91,7 @@ async def test_every_client_reaches_the_same_database_with_the_same_verification
         verified = "not verified" not in form
         assert (made.cert_reqs == ssl.CERT_REQUIRED) is verified
         assert made.check_hostname is verified
-    assert overview.figures(url).report.workers == []
+    assert queue_stats.figures(url).report.workers == []
     with server.client() as direct:
         assert direct.get("said") == b"by the API"
         direct.flushdb()
@@ -152,8 +152,8 @@ def test_a_certificate_of_an_unknown_authority_gets_neither_the_password_nor_a_t
 ) -> None:
     url = server.url("TLS, unknown authority")
     for open_one in (
-        lambda: application.make(url).connection().ensure_connection(max_retries=1, timeout=3),
-        lambda: overview.figures(url),
+        lambda: celery_app.make(url).connection().ensure_connection(max_retries=1, timeout=3),
+        lambda: queue_stats.figures(url),
     ):
         with pytest.raises((redis.ConnectionError, OSError, Exception), match="certificate verify failed"):
             open_one()
@@ -166,7 +166,7 @@ def test_a_certificate_of_an_unknown_authority_gets_neither_the_password_nor_a_t
 
 
 def test_celery_keeps_no_results_so_there_is_no_second_address() -> None:
-    assert application.make("redis://127.0.0.1:1/0").conf.result_backend is None
+    assert celery_app.make("redis://127.0.0.1:1/0").conf.result_backend is None
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def cluster() -> Iterator[Valkey]:
 
 
 def test_a_semicolon_in_the_password_is_no_second_server(postgres: TestPostgres) -> None:
-    with served_with("semi;colon@and:more") as url, application.make(url).connection() as connection:
+    with served_with("semi;colon@and:more") as url, celery_app.make(url).connection() as connection:
         connection.ensure_connection(max_retries=1, timeout=5)
         assert not connection.alt
         assert connection.default_channel.client.ping()

@@ -10,12 +10,12 @@ from celery import Celery
 from sqlalchemy import select, update
 
 from app.db import Database, open_engine
-from app.domain.work import failed
-from app.domain.work.failed import Failure
-from app.domain.work.models import FailedTask
+from app.domain.jobs import failed_tasks
+from app.domain.jobs.failed_tasks import Failure
+from app.domain.jobs.models import FailedTask
 from app.settings import Settings
-from app.tasks import application
-from app.tasks.trying import Round
+from app.tasks import celery_app
+from app.tasks.base import Round
 from app.wiring import make_celery
 from tests.support.client import Person, eventually
 from tests.support.places import Place
@@ -37,7 +37,7 @@ def failure(task: str, argument: str) -> Failure:
 
 async def note(database: Database, task: str, argument: str) -> bool:
     async with database.transaction() as session:
-        return await failed.note(session, failure(task, argument))
+        return await failed_tasks.note(session, failure(task, argument))
 
 
 async def rows(database: Database, task: str) -> list[FailedTask]:
@@ -49,12 +49,12 @@ async def rows(database: Database, task: str) -> list[FailedTask]:
 def test_all_that_comes_again_by_itself_is_tried_once(settings: Settings) -> None:
     celery: Celery = make_celery(settings)
     celery.loader.import_default_modules()
-    jobs = [name for name in application.PERIODIC if not isinstance(celery.tasks[name], Round)]
+    jobs = [name for name in celery_app.PERIODIC if not isinstance(celery.tasks[name], Round)]
     assert jobs == []
 
 
 async def test_one_kind_of_task_crowds_out_no_other(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failed, "MOST_OPEN", 3)
+    monkeypatch.setattr(failed_tasks, "MOST_OPEN", 3)
     assert [await note(database, "chat.cache.many", str(number)) for number in range(5)] == [True] * 3 + [False] * 2
     assert await note(database, "chat.cache.other", "1")
     # What has its row is counted in it still.
@@ -66,7 +66,7 @@ async def test_a_task_that_fails_again_meanwhile_is_still_retried(database: Data
     await note(database, "chat.cache.meanwhile", "1")
     (row,) = await rows(database, "chat.cache.meanwhile")
     async with database.transaction() as session:
-        await failed.ask_again(session, row.id, by=None)
+        await failed_tasks.ask_again(session, row.id, by=None)
     await note(database, "chat.cache.meanwhile", "1")
     (row,) = await rows(database, "chat.cache.meanwhile")
     assert row.asked_at is not None

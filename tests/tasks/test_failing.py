@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import redis
 
-from app.domain.rows import uuid7
-from app.tasks.trying import RETRIES
+from app.domain.orm import uuid7
+from app.tasks.base import RETRIES
 from tests.support.client import Json, Person, eventually
 from tests.support.places import Place
 from tests.support.processes import last_words
@@ -185,6 +185,6 @@ async def test_slack_is_told_once_a_minute_and_task(operator: Person, ran: Path,
 
 def handed_over() -> None:
     """What beat does every ten seconds."""
-    from app.tasks import upkeep
+    from app.tasks import maintenance
 
-    upkeep.run_again.apply_async()
+    maintenance.run_again.apply_async()

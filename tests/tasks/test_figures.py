@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from app.local.processes import free_port, wait_until
-from app.realtime.cache import key_of
+from app.store.page_cache import key_of
 from app.tasks import cache
 from tests.support.client import Node, Person, eventually
 from tests.support.places import Place

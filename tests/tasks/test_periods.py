@@ -18,7 +18,7 @@ from app.cli.database import migrate
 from app.local.ownership import OWNER
 from app.local.postgres import Postgres
 from app.local.valkey import Valkey
-from app.tasks.application import PERIODIC
+from app.tasks.celery_app import PERIODIC
 from tests.support.chat import until
 from tests.support.processes import Process, processes
 from tests.support.servers import public_directory

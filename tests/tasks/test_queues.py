@@ -13,10 +13,10 @@ import msgspec
 import pytest
 import redis
 
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 from app.settings import Settings, environment_for_child
-from app.tasks import mails, upkeep
-from app.tasks.overview import figures
+from app.tasks import mail, maintenance
+from app.tasks.queue_stats import figures
 from app.wiring import make_celery
 from tests.support.chat import until
 from tests.support.processes import ROOT, processes
@@ -59,10 +59,10 @@ def waiting(broker: Broker, kind: str) -> tuple[int, float | None]:
 
 def test_what_waits_and_since_when(broker: Broker) -> None:
     assert waiting(broker, "notifications") == (0, None)
-    mails.send_mail.apply_async((str(uuid7()),))
+    mail.send_mail.apply_async((str(uuid7()),))
     time.sleep(1.1)
     for _ in range(2):
-        mails.send_mail.apply_async((str(uuid7()),))
+        mail.send_mail.apply_async((str(uuid7()),))
     number, oldest = waiting(broker, "notifications")
     assert number == 3
     assert oldest is not None
@@ -76,7 +76,7 @@ def test_what_waits_and_since_when(broker: Broker) -> None:
 
 
 def test_a_worker_is_named_and_empties_the_queue(broker: Broker) -> None:
-    mails.send_mail.apply_async((str(uuid7()),))
+    mail.send_mail.apply_async((str(uuid7()),))
     with (
         public_directory() as directory,
         processes(directory, broker.settings.database_url, broker.settings.redis_url) as started,
@@ -99,7 +99,7 @@ def test_a_broker_that_is_away_is_a_sentence(broker: Broker) -> None:
 def test_what_is_no_task_of_ours_is_put_aside_and_the_queue_goes_on(broker: Broker) -> None:
     """Pickle could carry code; an unknown name and rubbish are nobody's."""
     client = redis.Redis.from_url(broker.settings.redis_url, socket_timeout=5)
-    upkeep.expire.apply_async()
+    maintenance.expire.apply_async()
     good = json.loads(cast("bytes", client.lpop("upkeep")))
     pickled = good | {"content-type": "application/x-python-serialize", "body": "gASVCAAAAAAAAACMBGV4aXSULg=="}
     unknown = good | {"headers": good["headers"] | {"task": "chat.upkeep.unknown", "id": str(uuid7())}}
@@ -112,7 +112,7 @@ def test_what_is_no_task_of_ours_is_put_aside_and_the_queue_goes_on(broker: Brok
     ):
         worker = started.worker()
         until(lambda: waiting(broker, "upkeep")[0] == 0, 20)
-        mails.send_mail.apply_async((str(uuid7()),))
+        mail.send_mail.apply_async((str(uuid7()),))
         until(lambda: waiting(broker, "notifications")[0] == 0, 20)
         until(lambda: not any(one.running for one in figures(broker.settings.redis_url).report.queues), 20)
         assert worker.is_running

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, open_engine
-from app.domain.audit.trail import SHORTEST_KEEPING
-from app.domain.users import expiry
-from app.domain.work import failed
-from app.domain.work.failed import Failure
+from app.domain.audit.log import SHORTEST_KEEPING
+from app.domain.auth import cleanup
+from app.domain.jobs import failed_tasks
+from app.domain.jobs.failed_tasks import Failure
 from app.settings import Settings
-from app.tasks import upkeep
+from app.tasks import maintenance
 
 
 async def test_what_one_sweep_cannot_the_others_do(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,7 +23,7 @@ async def test_what_one_sweep_cannot_the_others_do(settings: Settings, monkeypat
     tools = cast("Any", SimpleNamespace(database=database, audit=SHORTEST_KEEPING))
     async with database.transaction() as session:
         gone = Failure("chat.cache.long_ago", "[]", "cache", "failed", "E", "w", 6)
-        await failed.note(session, gone)
+        await failed_tasks.note(session, gone)
 
     async def cannot(_: AsyncSession) -> int:
         raise ValueError("what somebody wrote")
@@ -33,9 +33,9 @@ async def test_what_one_sweep_cannot_the_others_do(settings: Settings, monkeypat
             "UPDATE failed_tasks SET failed_at = now() - interval '31 days' WHERE task = %s", [gone.task]
         )
         connection.commit()
-        monkeypatch.setattr(expiry, "sweep", cannot)
-        with pytest.raises(upkeep.Unswept, match="1 of"):
-            await upkeep._expire(tools)
+        monkeypatch.setattr(cleanup, "sweep", cannot)
+        with pytest.raises(maintenance.Unswept, match="1 of"):
+            await maintenance._expire(tools)
         left = connection.execute("SELECT 1 FROM failed_tasks WHERE task = %s", [gone.task]).fetchall()
     assert left == []
     await database.close()

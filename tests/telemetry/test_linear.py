@@ -20,17 +20,17 @@ import msgspec
 import pytest
 
 import app
-from app.api.bodies import _placed
-from app.api.faults import field_faults
+from app.api.errors.fields import field_faults
+from app.api.request import _placed
+from app.domain.auth.devices import _kind
 from app.domain.cursors import from_cursor
 from app.domain.errors import Invalid
 from app.domain.messages.mentions import names_in
-from app.domain.users.addresses import client_address
-from app.domain.users.devices import _kind
-from app.domain.users.emails import canonical, check_email, key_of, mailbox_of
+from app.domain.users.email_addresses import canonical, check_email, key_of, mailbox_of
+from app.domain.users.ip_addresses import client_address
 from app.tasks.letters import headers
 from app.telemetry.redaction import redacted
-from app.telemetry.requests import _on_one_line
+from app.telemetry.request_log import _on_one_line
 
 SHORT = 16 * 1024
 TIMES = 4
@@ -40,7 +40,7 @@ MOST_GROWTH = 9.0
 QUICK_SECONDS = 0.002
 """What is over sooner is not measured by a ratio: it is no danger at this length."""
 
-NOT_OF_STRANGERS = ("app.worker", "app.local", "app.api.documents.postman")
+NOT_OF_STRANGERS = ("app.worker", "app.local", "app.api.docs.postman")
 """The front door of Celery, which imports no pattern of its own; embedded servers; a converter of our own document."""
 
 
@@ -53,25 +53,25 @@ def repeated(unit: str, start: str = "", end: str = "") -> Callable[[int], str]:
 
 
 PATTERNS: dict[str, list[Callable[[int], str]]] = {
-    "app.api.faults._INDEX": [repeated("[1"), repeated("1", "[")],
-    "app.api.faults._NAMED": [repeated("x", "Object contains unknown field `"), repeated("Object contains ")],
+    "app.api.errors.fields._INDEX": [repeated("[1"), repeated("1", "[")],
+    "app.api.errors.fields._NAMED": [repeated("x", "Object contains unknown field `"), repeated("Object contains ")],
     "app.domain.messages.mentions._NAMED": [repeated("@a "), repeated("@"), repeated("a", "@"), repeated(" @a@")],
-    "app.domain.operators.finding._ID": [repeated("0"), repeated("00000000-0000-")],
+    "app.domain.operators.queries._ID": [repeated("0"), repeated("00000000-0000-")],
     "app.domain.origins._LABELS": [repeated("a."), repeated("a-"), repeated("a", end="!"), repeated("a" * 63 + ".")],
     "app.domain.origins._PORT": [repeated(":1"), repeated("1", ":")],
-    "app.domain.rows._TRIGRAM": [repeated("_"), repeated("aa ")],
-    "app.domain.texts._BIDI": [repeated("a")],
-    "app.domain.texts._CONTROL": [repeated("a")],
-    "app.domain.texts._UNSTORABLE": [repeated("a")],
-    "app.domain.users.devices._VERSIONS": [repeated("1."), repeated("1a")],
-    "app.domain.users.domains._ASCII_LABEL": [repeated("a-"), repeated("a", end="!")],
-    "app.domain.users.emails._SHAPE": [
+    "app.domain.orm._TRIGRAM": [repeated("_"), repeated("aa ")],
+    "app.domain.validation._BIDI": [repeated("a")],
+    "app.domain.validation._CONTROL": [repeated("a")],
+    "app.domain.validation._UNSTORABLE": [repeated("a")],
+    "app.domain.auth.devices._VERSIONS": [repeated("1."), repeated("1a")],
+    "app.domain.users.mail_domains._ASCII_LABEL": [repeated("a-"), repeated("a", end="!")],
+    "app.domain.users.email_addresses._SHAPE": [
         repeated("a.", "a@"),
         repeated("a-", "a@"),
         repeated("a", "a@", "-"),
         repeated("a" * 63 + ".", "a@", "!"),
     ],
-    "app.realtime.tallies._FIELD": [
+    "app.throttling.usage_reader._FIELD": [
         repeated("}:a:", "throttle:{"),
         repeated("}", "throttle:{"),
         repeated("throttle:{"),
@@ -87,8 +87,8 @@ PATTERNS: dict[str, list[Callable[[int], str]]] = {
     "app.tasks.letters.headers._UNPRINTABLE": [repeated("a"), repeated("\n")],
     "app.tasks.letters.headers._URL": [repeated("a", "https://", ">"), repeated("http")],
     "app.telemetry.redaction._DOTTED": [repeated("eyJ-", end="~"), repeated("eyJ.", end="~"), repeated("a")],
-    "app.telemetry.requests._ACCEPTABLE": [repeated("a"), repeated("a", end="!")],
-    "app.telemetry.requests._PLAIN": [repeated("a/", end="~")],
+    "app.telemetry.request_log._ACCEPTABLE": [repeated("a"), repeated("a", end="!")],
+    "app.telemetry.request_log._PLAIN": [repeated("a/", end="~")],
     # The rules of `redacted`, in their order.
     "app.telemetry.redaction._RULES[0]": [repeated("jwt."), repeated("bearer%20"), repeated("bearer bearer.")],
     "app.telemetry.redaction._RULES[1]": [repeated("token="), repeated("token"), repeated("set-cookie-")],

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from app.settings import Settings
-from app.telemetry import loop
+from app.telemetry import event_loop
 from tests.support.web import Client, running
 
 
@@ -31,9 +31,9 @@ async def told(api: Client) -> str:
 
 async def test_a_loop_that_is_kept_busy_is_late(settings: Settings) -> None:
     async with running(settings) as api:
-        await asyncio.sleep(3 * loop.EVERY)
+        await asyncio.sleep(3 * event_loop.EVERY)
         before = longer_than(await told(api), 1.0)
         # Longer than any neighbour on this machine keeps it waiting.
         _keep_busy(1.5)
-        await asyncio.sleep(3 * loop.EVERY)
+        await asyncio.sleep(3 * event_loop.EVERY)
         assert longer_than(await told(api), 1.0) == before + 1

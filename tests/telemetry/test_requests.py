@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from app.telemetry import requests
-from app.telemetry.requests import HEADER, RequestLog
+from app.telemetry import request_log
+from app.telemetry.request_log import HEADER, RequestLog
 
 
 class Listener(logging.Handler):
@@ -108,14 +108,14 @@ async def test_a_path_cannot_write_lines_of_its_own_into_the_log(listener: Liste
 
 async def test_a_long_path_is_cut_before_it_is_redacted_and_written(listener: Listener) -> None:
     await ask("/" + "eyJ-" * 15_000 + "~")
-    assert len(listener.lines[0]["path"]) == requests.LONGEST_PATH
+    assert len(listener.lines[0]["path"]) == request_log.LONGEST_PATH
 
 
 async def test_strangers_write_a_bounded_number_of_lines_a_minute_and_the_rest_is_counted(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(requests, "STRANGERS_LINES", 3)
-    monkeypatch.setattr(requests, "WINDOW_SECONDS", 0.2)
+    monkeypatch.setattr(request_log, "STRANGERS_LINES", 3)
+    monkeypatch.setattr(request_log, "WINDOW_SECONDS", 0.2)
 
     async def nowhere(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 404})
@@ -143,6 +143,6 @@ async def test_strangers_write_a_bounded_number_of_lines_a_minute_and_the_rest_i
 async def test_requests_of_users_are_logged_however_many_strangers_ask(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(requests, "STRANGERS_LINES", 0)
+    monkeypatch.setattr(request_log, "STRANGERS_LINES", 0)
     await ask("/api/v1/me/")
     assert listener.lines[0]["user"] == "0199-ada"

@@ -193,12 +193,12 @@ def test_a_task_that_meets_an_outage_is_no_event_and_no_traceback(
 ) -> None:
     from celery import Celery
 
-    from app.tasks import counts, failing
-    from app.tasks.trying import Round
+    from app.tasks import failures, task_stats
+    from app.tasks.base import Round
 
     noted: list[bool] = []
-    monkeypatch.setattr(failing, "_note", lambda _failure, *, expected: noted.append(expected))
-    monkeypatch.setattr(counts, "alert", lambda *_: None)
+    monkeypatch.setattr(failures, "_note", lambda _failure, *, expected: noted.append(expected))
+    monkeypatch.setattr(task_stats, "alert", lambda *_: None)
     log_configuration.configure(Settings(environment="production"), process="worker")
     application = Celery("test", broker="memory://", set_as_current=False, task_cls=Round)
     application.conf.task_always_eager = True

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from app.db import Database, open_engine
+from app.domain.orm import uuid7
 from app.domain.rates import Rate
-from app.domain.rows import uuid7
-from app.realtime import tallies
-from app.realtime import throttles as module
-from app.realtime.accelerator import Accelerator
-from app.realtime.tallies import Tallies
-from app.realtime.throttles import Throttles
+from app.redis.client import Accelerator
+from app.throttling import limiter as module
+from app.throttling import usage_reader
+from app.throttling.limiter import Throttles
+from app.throttling.usage_reader import Tallies
 from tests.throttles.clock import SERVERS_CLOCK, SET_CLOCK, Clock
 from tests.throttles.desk import Desk
 
@@ -48,7 +48,7 @@ def subject() -> str:
 @pytest.fixture
 def clock(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Throttles and tallies made from now on in this test live by this clock."""
-    for one in (module, tallies):
+    for one in (module, usage_reader):
         assert SERVERS_CLOCK in one.SCRIPT
         monkeypatch.setattr(one, "SCRIPT", one.SCRIPT.replace(SERVERS_CLOCK, SET_CLOCK))
     return Clock(redis_url)

@@ -9,11 +9,11 @@ from sqlalchemy import text
 
 from app.db import Database
 from app.domain.rates import Rate
-from app.domain.throttling import arrivals
-from app.domain.throttling.counts import Subjects
+from app.domain.throttling import usage
 from app.domain.throttling.policies import Policies
-from app.domain.throttling.reporting import Reports
-from app.realtime.tallies import Tallies
+from app.domain.throttling.reports import Reports
+from app.domain.throttling.usage_counts import Subjects
+from app.throttling.usage_reader import Tallies
 from tests.throttles.clock import Clock
 from tests.throttles.oracle import MICROSECONDS
 
@@ -37,7 +37,7 @@ class Desk:
             if death == "reading" or flight is None:
                 return arrived
             async with self.database.transaction() as session:
-                assert await arrivals.add(session, flight, self.subjects)
+                assert await usage.add(session, flight, self.subjects)
                 if death == "committing":
                     await session.rollback()
                     return arrived

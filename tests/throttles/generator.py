@@ -8,7 +8,7 @@ from random import Random
 from uuid import UUID
 
 from app.domain.rates import Rate
-from app.realtime.throttles import Demand, Throttles, Verdict
+from app.throttling.limiter import Demand, Throttles, Verdict
 from tests.throttles.conftest import Clock
 from tests.throttles.oracle import MICROSECONDS
 

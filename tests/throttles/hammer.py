@@ -8,8 +8,8 @@ import sys
 import time
 
 from app.domain.rates import Rate
-from app.realtime.accelerator import Accelerator
-from app.realtime.throttles import Demand, Throttles
+from app.redis.client import Accelerator
+from app.throttling.limiter import Demand, Throttles
 
 
 async def hammer(url: str, subject: str, limit: int, seconds: float) -> list[tuple[float, float]]:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from random import Random
 
 from app.db import Session
-from app.domain.throttling.reporting import Reports
-from app.realtime.tallies import Tallies
+from app.domain.throttling.reports import Reports
+from app.throttling.usage_reader import Tallies
 from tests.throttles.conftest import Clock, Make
 from tests.throttles.desk import MINUTE, Desk, today
 from tests.throttles.generator import RATES, Known, crowd, play, would_refuse

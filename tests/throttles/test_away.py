@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.domain.rates import Rate
-from app.realtime.accelerator import Accelerator
-from app.realtime.counters import Counters
-from app.realtime.throttles import Demand, Throttles
+from app.redis.client import Accelerator
 from app.settings import Settings
+from app.throttling.limiter import Demand, Throttles
+from app.throttling.local_limiter import Counters
 from tests.support.web import API, join, problem, running
 
 NOBODY = "redis://127.0.0.1:9/0"

@@ -10,13 +10,13 @@ import psycopg
 import pytest
 import redis
 
+from app.domain.orm import uuid7
 from app.domain.rates import Rate
-from app.domain.rows import uuid7
-from app.domain.throttling import arrivals
-from app.domain.throttling.counts import Count, Flight, Subjects
-from app.realtime import throttles as throttles_module
-from app.realtime.tallies import Tallies
-from app.realtime.throttles import Demand, Throttles
+from app.domain.throttling import usage
+from app.domain.throttling.usage_counts import Count, Flight, Subjects
+from app.throttling import limiter as throttles_module
+from app.throttling.limiter import Demand, Throttles
+from app.throttling.usage_reader import Tallies
 from tests.throttles.conftest import Clock, Make
 from tests.throttles.desk import MINUTE, Desk, keys, rows, today
 from tests.throttles.generator import RATES
@@ -99,7 +99,7 @@ async def test_two_at_once_bring_each_minute_once(
     async def add(flight: Flight | None) -> bool:
         assert flight is not None
         async with desk.database.transaction() as session:
-            return await arrivals.add(session, flight, desk.subjects)
+            return await usage.add(session, flight, desk.subjects)
 
     assert True in await asyncio.gather(*(add(one) for one in flights))
     while await desk.bring():
@@ -185,12 +185,12 @@ async def test_an_hour_of_many_people_goes_in_portions(desk: Desk, monkeypatch: 
     at = old - old % 60
     flight = Flight("old", at // 60, [Count("messages", 60, str(uuid7()), at, 1, 0) for _ in range(5)])
     async with desk.database.transaction() as session:
-        await arrivals.add(session, flight, desk.subjects)
-    monkeypatch.setattr(arrivals, "MOST_SWEPT", 2)
+        await usage.add(session, flight, desk.subjects)
+    monkeypatch.setattr(usage, "MOST_SWEPT", 2)
     left = []
     for _ in range(4):
         async with desk.database.transaction() as session:
-            await arrivals.sweep(session)
+            await usage.sweep(session)
         left.append(len(await rows(desk)))
     assert left == [3, 1, 0, 0]
 
@@ -203,15 +203,15 @@ async def test_what_is_old_goes_hour_by_hour_and_sooner_when_there_is_too_much(
         at = int(now - days * 86_400)
         flight = Flight(f"{days}", at // 60, [Count("messages", 60, str(uuid7()), at - at % 60, 1, 0)])
         async with desk.database.transaction() as session:
-            await arrivals.add(session, flight, desk.subjects)
+            await usage.add(session, flight, desk.subjects)
 
     async def swept() -> int:
         async with desk.database.transaction() as session:
-            await arrivals.sweep(session)
+            await usage.sweep(session)
         return len(await rows(desk))
 
     assert [await swept() for _ in range(3)] == [4, 3, 3]
     with psycopg.connect(fresh_owner_url, autocommit=True) as connection:
         connection.execute("ANALYZE throttle_attempts")
-    monkeypatch.setattr(arrivals, "MOST_ROWS", 2)
+    monkeypatch.setattr(usage, "MOST_ROWS", 2)
     assert [await swept() for _ in range(3)] == [2, 1, 1]

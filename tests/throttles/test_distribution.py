@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.throttling.distribution import Distribution
+from app.domain.throttling.what_if import Distribution
 from tests.throttles.generator import would_refuse
 
 WINDOWS = st.dictionaries(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 5)), st.integers(1, 40), max_size=30)

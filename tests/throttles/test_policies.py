@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import psycopg
 import pytest
 
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 from tests.support.client import Json, Node, eventually
 from tests.support.servers import TestPostgres, worker_name
 from tests.throttles.stage import FIVE, POLICIES, Sender, Stage, Two, staged, two_processes

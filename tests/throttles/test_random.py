@@ -8,9 +8,9 @@ from random import Random
 import pytest
 import redis
 
+from app.domain.orm import uuid7
 from app.domain.rates import Rate
-from app.domain.rows import uuid7
-from app.realtime.throttles import Demand, Verdict
+from app.throttling.limiter import Demand, Verdict
 from tests.throttles.conftest import Clock, Make
 from tests.throttles.model import RING, Model
 from tests.throttles.oracle import MICROSECONDS

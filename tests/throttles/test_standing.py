@@ -12,15 +12,15 @@ import pytest
 
 from app.db import Database, open_engine
 from app.domain.errors import Conflict
+from app.domain.orm import uuid7
 from app.domain.rates import Rate
-from app.domain.rows import uuid7
 from app.domain.throttling import policies as module
+from app.domain.throttling.overrides import MARKS_SECONDS, Standing
 from app.domain.throttling.policies import Policies, sweep
-from app.domain.throttling.standing import MARKS_SECONDS, Standing
-from app.realtime.accelerator import Accelerator
-from app.realtime.journal import Journal
-from app.realtime.throttles import Demand, Throttles
+from app.realtime.hub.reads import Journal
+from app.redis.client import Accelerator
 from app.settings import Settings, environment_for_child
+from app.throttling.limiter import Demand, Throttles
 from tests.support.processes import ROOT
 from tests.support.web import join, running
 from tests.throttles.conftest import Make

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 import redis
 
+from app.domain.orm import uuid7
 from app.domain.rates import Rate
-from app.domain.rows import uuid7
-from app.realtime.accelerator import Accelerator
-from app.realtime.throttles import Demand, Throttles, Verdict
+from app.redis.client import Accelerator
+from app.throttling.limiter import Demand, Throttles, Verdict
 from tests.throttles.conftest import Clock, Make
 from tests.throttles.oracle import MICROSECONDS
 

@@ -8,10 +8,10 @@ from math import ceil
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.domain.orm import uuid7
 from app.domain.rates import Rate
-from app.domain.rows import uuid7
-from app.realtime.counters import Counters
-from app.realtime.throttles import Demand, Verdict
+from app.throttling.limiter import Demand, Verdict
+from app.throttling.local_limiter import Counters
 from tests.throttles.conftest import Clock, Make
 from tests.throttles.oracle import MICROSECONDS, Oracle
 

@@ -10,7 +10,7 @@ from typing import Final
 from app.api.operators.audit import AuditController
 from app.api.operators.broadcasts import BroadcastController
 from app.api.operators.failed_tasks import FailedTaskController
-from app.api.operators.people import LookupController
+from app.api.operators.lookup import LookupController
 from app.api.operators.queues import QueueController
 from app.api.operators.throttles import ThrottleController, ThrottleReportController
 

@@ -10,14 +10,14 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
-from app.api.authentication import OPERATORS
-from app.api.paging import Cursor, Limit
-from app.api.problems import documented
+from app.api.errors.problems import documented
+from app.api.middleware.authentication import OPERATORS
+from app.api.pagination import Cursor, Limit
 from app.db import Session
-from app.domain.audit import reading
-from app.domain.audit.reading import Filters
-from app.domain.audit.trail import Action
-from app.domain.audit.views import AuditPage
+from app.domain.audit import queries
+from app.domain.audit.log import Action
+from app.domain.audit.queries import Filters
+from app.domain.audit.schemas import AuditPage
 
 
 class AuditController(Controller):
@@ -44,4 +44,4 @@ class AuditController(Controller):
         limit: Limit = 50,
     ) -> AuditPage:
         filters = Filters(action=action, by=by, subject=subject, since=from_, until=to)
-        return await reading.page(tx, filters, limit=limit, cursor=cursor)
+        return await queries.page(tx, filters, limit=limit, cursor=cursor)

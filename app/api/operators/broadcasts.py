@@ -10,14 +10,14 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from app.api.authentication import OPERATORS
-from app.api.paging import Cursor, Limit
-from app.api.problems import documented
+from app.api.errors.problems import documented
+from app.api.middleware.authentication import OPERATORS
+from app.api.pagination import Cursor, Limit
 from app.db import Session
-from app.domain.broadcasts import planning, reading
-from app.domain.broadcasts.planning import USUAL
-from app.domain.broadcasts.views import Audience, Broadcast, BroadcastPage
-from app.domain.users.callers import Caller
+from app.domain.broadcasts import queries, schedule
+from app.domain.broadcasts.schedule import USUAL
+from app.domain.broadcasts.schemas import Audience, Broadcast, BroadcastPage
+from app.domain.users.caller import Caller
 
 NO_CONTENT = 204
 
@@ -50,7 +50,7 @@ class BroadcastController(Controller):
     async def plan(
         self, data: JSONBody[Plan], caller: NamedDependency[Caller], tx: NamedDependency[Session]
     ) -> Broadcast:
-        return await reading.show(tx, await planning.plan(tx, by=caller.user, **msgspec.structs.asdict(data)))
+        return await queries.show(tx, await schedule.plan(tx, by=caller.user, **msgspec.structs.asdict(data)))
 
     @get(
         "/",
@@ -59,7 +59,7 @@ class BroadcastController(Controller):
         responses=documented("400 invalid_cursor", "404 not_found"),
     )
     async def page(self, tx: NamedDependency[Session], cursor: Cursor = None, limit: Limit = 50) -> BroadcastPage:
-        return await reading.listing(tx, limit=limit, cursor=cursor)
+        return await queries.listing(tx, limit=limit, cursor=cursor)
 
     @get(
         "/{broadcast_id:uuid}",
@@ -68,7 +68,7 @@ class BroadcastController(Controller):
         responses=documented("404 not_found"),
     )
     async def show(self, broadcast_id: FromPath[UUID], tx: NamedDependency[Session]) -> Broadcast:
-        return await reading.show(tx, broadcast_id)
+        return await queries.show(tx, broadcast_id)
 
     @post(
         "/{broadcast_id:uuid}/cancel",
@@ -80,4 +80,4 @@ class BroadcastController(Controller):
     async def cancel(
         self, broadcast_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
     ) -> None:
-        await planning.cancel(tx, broadcast_id, by=caller.user)
+        await schedule.cancel(tx, broadcast_id, by=caller.user)

@@ -8,13 +8,13 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from app.api.authentication import OPERATORS
-from app.api.paging import Cursor, Limit
-from app.api.problems import documented
+from app.api.errors.problems import documented
+from app.api.middleware.authentication import OPERATORS
+from app.api.pagination import Cursor, Limit
 from app.db import Session
-from app.domain.users.callers import Caller
-from app.domain.work import failed
-from app.domain.work.views import FailedTask, FailedTaskPage
+from app.domain.jobs import failed_tasks
+from app.domain.jobs.schemas import FailedTask, FailedTaskPage
+from app.domain.users.caller import Caller
 
 
 class FailedTaskController(Controller):
@@ -29,7 +29,7 @@ class FailedTaskController(Controller):
         responses=documented("400 invalid_cursor", "404 not_found"),
     )
     async def listing(self, tx: NamedDependency[Session], cursor: Cursor = None, limit: Limit = 50) -> FailedTaskPage:
-        return await failed.listing(tx, limit=limit, cursor=cursor)
+        return await failed_tasks.listing(tx, limit=limit, cursor=cursor)
 
     @post(
         "/{failed_id:uuid}/retry",
@@ -42,4 +42,4 @@ class FailedTaskController(Controller):
     async def retry(
         self, failed_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
     ) -> FailedTask:
-        return await failed.ask_again(tx, failed_id, by=caller.user)
+        return await failed_tasks.ask_again(tx, failed_id, by=caller.user)

@@ -8,9 +8,9 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from app.api.authentication import OPERATORS
-from app.api.problems import documented
-from app.domain.work.views import QueueReport
+from app.api.errors.problems import documented
+from app.api.middleware.authentication import OPERATORS
+from app.domain.jobs.schemas import QueueReport
 
 
 class Work(Protocol):

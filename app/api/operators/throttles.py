@@ -11,14 +11,14 @@ from litestar import Controller, delete, get, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
-from app.api.authentication import OPERATORS
-from app.api.paging import Cursor, Limit
-from app.api.problems import documented
+from app.api.errors.problems import documented
+from app.api.middleware.authentication import OPERATORS
+from app.api.pagination import Cursor, Limit
 from app.db import Session
 from app.domain.rates import HIGHEST
 from app.domain.throttling.policies import Policies
-from app.domain.throttling.reporting import Reports
-from app.domain.throttling.views import (
+from app.domain.throttling.reports import Reports
+from app.domain.throttling.schemas import (
     ThrottleAnalytics,
     ThrottleException,
     ThrottleExceptionPage,
@@ -26,7 +26,7 @@ from app.domain.throttling.views import (
     ThrottlePolicyState,
     ThrottleWhatIf,
 )
-from app.domain.users.callers import Caller
+from app.domain.users.caller import Caller
 
 
 class WantedRate(msgspec.Struct, forbid_unknown_fields=True):

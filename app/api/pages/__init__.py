@@ -8,7 +8,7 @@ from litestar import Controller, MediaType, Response, get
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
-from app.api.authentication import PUBLIC
+from app.api.middleware.authentication import PUBLIC
 
 HERE = Path(__file__).parent
 ACCOUNT = (HERE / "account.html").read_bytes()

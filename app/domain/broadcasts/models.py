@@ -21,8 +21,8 @@ from sqlalchemy import (
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.domain.broadcasts.views import Audience
-from app.domain.rows import DateTimeUTC, DefaultBase, Entity
+from app.domain.broadcasts.schemas import Audience
+from app.domain.orm import DateTimeUTC, DefaultBase, Entity
 
 
 class BroadcastRow(Entity):

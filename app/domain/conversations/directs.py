@@ -12,11 +12,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.groups import tell_created
-from app.domain.conversations.memberships import begin, hold_newcomers
+from app.domain.conversations.membership_changes import begin, hold_newcomers
 from app.domain.conversations.models import Conversation
 from app.domain.conversations.visibility import show
 from app.domain.errors import Invalid
-from app.domain.rows import uuid7
+from app.domain.orm import uuid7
 
 
 def direct_key(one: UUID, other: UUID) -> str:

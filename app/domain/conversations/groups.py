@@ -9,14 +9,15 @@ from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
-from app.domain.audit import trail
-from app.domain.conversations.doors import lock_door
-from app.domain.conversations.facts import facts_of
-from app.domain.conversations.memberships import begin, change_itself, hold_newcomers
+from app.domain.audit import log
+from app.domain.conversations import change_log
+from app.domain.conversations.access import lock_door
+from app.domain.conversations.conversation_projection import facts_of
+from app.domain.conversations.membership_changes import begin, change_itself, hold_newcomers
 from app.domain.conversations.models import Conversation
 from app.domain.errors import Forbidden, Invalid
-from app.domain.rows import uuid7
-from app.domain.texts import clean_name
+from app.domain.orm import uuid7
+from app.domain.validation import clean_name
 
 LONGEST_NAME = 100
 
@@ -55,7 +56,9 @@ async def tell_created(session: AsyncSession, conversation: UUID) -> None:
     facts = await facts_of(session, conversation)
     events.record(
         session,
-        events.view_change("conversation.created", facts, conversation=conversation, position=1, last_seq=0, edited=0),
+        change_log.view_change(
+            "conversation.created", facts, conversation=conversation, position=1, last_seq=0, edited=0
+        ),
     )
 
 
@@ -92,7 +95,7 @@ async def delete(session: AsyncSession, conversation: UUID, user: UUID) -> None:
     if not door.is_creator:
         raise Forbidden("creator_only", "Only the creator of a conversation may delete it.")
     await close(session, conversation, by=user)
-    await trail.note(session, by=user, action="conversation.deleted", subject=conversation)
+    await log.note(session, by=user, action="conversation.deleted", subject=conversation)
 
 
 async def close(session: AsyncSession, conversation: UUID, *, by: UUID) -> None:

@@ -11,11 +11,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.audit import trail
-from app.domain.conversations.doors import Door, live, lock, lock_door
-from app.domain.conversations.facts import member_of
+from app.domain.audit import log
+from app.domain.conversations.access import Door, live, lock, lock_door
+from app.domain.conversations.conversation_projection import member_of
 from app.domain.conversations.groups import close
-from app.domain.conversations.memberships import (
+from app.domain.conversations.membership_changes import (
     MOST_MEMBERS,
     begin,
     change_itself,
@@ -69,7 +69,7 @@ async def remove(session: AsyncSession, conversation: UUID, user: UUID, other: U
     door = (await lock_door(session, conversation, user)).require_group().require_admin()
     await require_ordinary(session, door, other)
     await end(session, conversation, other, by=user)
-    await trail.note(
+    await log.note(
         session, by=user, action="member.removed", subject=other, details={"conversation": str(conversation)}
     )
 

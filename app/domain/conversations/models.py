@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.domain.rows import DateTimeUTC, DefaultBase, Entity
+from app.domain.orm import DateTimeUTC, DefaultBase, Entity
 
 
 class Conversation(Entity):

@@ -8,11 +8,11 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.conversations.doors import open_door
-from app.domain.conversations.facts import as_member, members
+from app.domain.conversations.access import open_door
+from app.domain.conversations.conversation_projection import as_member, members
 from app.domain.conversations.models import Conversation, Membership
+from app.domain.conversations.schemas import MemberPage
 from app.domain.cursors import from_cursor, to_cursor
-from app.domain.views import MemberPage
 
 
 class MembersPosition(msgspec.Struct, frozen=True, tag="members"):

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.audit import trail
-from app.domain.conversations.doors import lock_door
+from app.domain.audit import log
+from app.domain.conversations.access import lock_door
 from app.domain.conversations.members import require_ordinary
-from app.domain.conversations.memberships import give_role
+from app.domain.conversations.membership_changes import give_role
 from app.domain.errors import Conflict
 
 
@@ -24,7 +24,7 @@ async def make_admin(session: AsyncSession, conversation: UUID, user: UUID, othe
     if await require_ordinary(session, door, other) == "admin":
         raise Conflict("already_admin", "This person is an admin already.")
     await give_role(session, conversation, other, "admin", by=user)
-    await trail.note(
+    await log.note(
         session, by=user, action="member.promoted", subject=other, details={"conversation": str(conversation)}
     )
 
@@ -40,6 +40,6 @@ async def remove_admin(session: AsyncSession, conversation: UUID, user: UUID, ot
     if await require_ordinary(session, door, other) != "admin":
         raise Conflict("not_an_admin", "This person is not an admin.")
     await give_role(session, conversation, other, "member", by=user)
-    await trail.note(
+    await log.note(
         session, by=user, action="member.demoted", subject=other, details={"conversation": str(conversation)}
     )

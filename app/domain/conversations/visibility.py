@@ -12,10 +12,10 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
-from app.domain.conversations.doors import lock_door
+from app.domain.conversations.access import lock_door
 from app.domain.conversations.models import Membership
 from app.domain.errors import Conflict
-from app.domain.rows import UNSYNCHRONIZED, bucket_now
+from app.domain.orm import UNSYNCHRONIZED, bucket_now
 
 SHOWN = -1
 

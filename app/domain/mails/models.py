@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, Integer, String, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.domain.rows import DateTimeUTC, Entity
+from app.domain.orm import DateTimeUTC, Entity
 
 
 class Mail(Entity):

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.events import Errand, entrust
 from app.domain.mails.models import Mail
-from app.domain.rows import UNSYNCHRONIZED, uuid7
+from app.domain.orm import UNSYNCHRONIZED, uuid7
 
 Kind = Literal[
     "welcome",

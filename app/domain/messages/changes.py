@@ -13,8 +13,8 @@ from sqlalchemy import BigInteger, Integer, Uuid, bindparam, literal_column, nul
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
-from app.domain.conversations.doors import no_conversation, open_door
-from app.domain.conversations.facts import (
+from app.domain.conversations.access import no_conversation, open_door
+from app.domain.conversations.conversation_projection import (
     CONVERSATION_COLUMNS,
     as_facts,
     as_member,
@@ -22,12 +22,13 @@ from app.domain.conversations.facts import (
     members,
 )
 from app.domain.conversations.models import Conversation, Membership
+from app.domain.conversations.schemas import ConversationFacts, Member
 from app.domain.errors import Conflict, Invalid, NotFound
+from app.domain.messages.history import PAGE_BYTES
+from app.domain.messages.message_projection import MESSAGE_COLUMNS, as_message, messages
 from app.domain.messages.models import MessageRow
-from app.domain.messages.pages import PAGE_BYTES
-from app.domain.messages.reading import MESSAGE_COLUMNS, as_message, messages
-from app.domain.rows import AnyRow
-from app.domain.views import Change, ChangePage, ConversationFacts, Member, Message
+from app.domain.messages.schemas import Change, ChangePage, Message
+from app.domain.orm import AnyRow
 
 _encode = msgspec.json.Encoder().encode
 

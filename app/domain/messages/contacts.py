@@ -13,13 +13,13 @@ from uuid import UUID
 from sqlalchemy import String, Uuid, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.accounts.quotas import Quotas
 from app.domain.conversations import directs, members
-from app.domain.conversations.doors import live, open_door
+from app.domain.conversations.access import live, open_door
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.errors import Conflict, Forbidden
 from app.domain.messages.models import MessageRow
 from app.domain.users.models import User
-from app.domain.users.quotas import Quotas
 
 LATELY: Final = 1_000
 """Messages of a direct conversation among which an answer is looked for: no index leads to a sender's."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from app.domain.errors import Invalid
-from app.domain.texts import clean
-from app.domain.views import MessageType
+from app.domain.messages.schemas import MessageType
+from app.domain.validation import clean
 
 LONGEST_TEXT = 8_000
 LONGEST_URL = 2_048

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.domain.rows import DateTimeUTC, DefaultBase
+from app.domain.orm import DateTimeUTC, DefaultBase
 
 PARTITIONS = 16
 

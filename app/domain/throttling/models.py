@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, Integer, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.domain.rows import DateTimeUTC, DefaultBase, Entity, bucket_now
+from app.domain.orm import DateTimeUTC, DefaultBase, Entity, bucket_now
 
 
 class ThrottlePolicy(Entity):

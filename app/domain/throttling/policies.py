@@ -17,23 +17,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app.domain import locks
-from app.domain.audit import trail
+from app.domain.audit import log
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.events import PoliciesChanged, record
 from app.domain.locks import AdvisoryLock
+from app.domain.orm import UNSYNCHRONIZED, AnyRow, bucket_now
 from app.domain.rates import Rate
-from app.domain.rows import UNSYNCHRONIZED, AnyRow, bucket_now
 from app.domain.throttling.models import ThrottlePolicy
-from app.domain.throttling.standing import MARKS_SECONDS
-from app.domain.throttling.views import (
+from app.domain.throttling.overrides import MARKS_SECONDS
+from app.domain.throttling.schemas import (
     ThrottleException,
     ThrottleExceptionPage,
     ThrottlePolicies,
     ThrottlePolicyState,
 )
 from app.domain.users.models import User
-from app.domain.views import Person
+from app.domain.users.schemas import Person
 
 BY_USER: Final = frozenset({"messages", "user", "requests", "renames", "additions", "added"})
 """The policies that count by user: there may be exceptions for one."""
@@ -154,7 +154,7 @@ class Policies:
         row.rate, row.changed_by, row.changed_bucket = wanted, by, bucket_now()
         row.changed_at = func.clock_timestamp()
         facts = {"policy": policy, "from": row.previous, "to": wanted or rule}
-        await trail.note(session, by=by, action="policy.changed", subject=user, details=facts)
+        await log.note(session, by=by, action="policy.changed", subject=user, details=facts)
         await session.flush()
         record(session, PoliciesChanged())
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.domain.rows import DateTimeUTC, DefaultBase, Entity
+from app.domain.orm import DateTimeUTC, DefaultBase, Entity
 
 
 class User(Entity):

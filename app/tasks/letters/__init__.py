@@ -14,10 +14,10 @@ from uuid import UUID
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 
-from app.domain.users.domains import to_ascii
-from app.domain.users.letters import Letter
+from app.domain.accounts.account_mail import Letter
+from app.domain.users.mail_domains import to_ascii
 from app.tasks.letters import headers
-from app.tasks.post import MailObject
+from app.tasks.smtp import MailObject
 
 BODY: Final = SMTP.clone(cte_type="7bit")
 """For servers of any age."""

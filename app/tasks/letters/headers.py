@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from app.domain.users.domains import to_ascii
-from app.tasks.post import Refused
+from app.domain.users.mail_domains import to_ascii
+from app.tasks.smtp import Refused
 
 LINE: Final = 76
 """Characters of a line with encoded words (RFC 2047, 2); the other lines keep to it, too."""

@@ -9,8 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.mails import outbox
-from app.domain.notifications import mailing
-from app.domain.rows import AnyRow
+from app.domain.notifications import digests
+from app.domain.orm import AnyRow
 from tests.chaos.checks import effects
 from tests.chaos.mutations.declared import fire, mutation, replace
 
@@ -75,4 +75,4 @@ def digest_begins_anew() -> None:
 
         return decide
 
-    replace(mailing, "_carry_out", forgetting)
+    replace(digests, "_carry_out", forgetting)

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from app.db import edge, engine
+from app.db import database, engine
+from app.db.autocommit import Singles
 from app.db.outages import AWAY
-from app.db.singles import Singles
 from app.domain.errors import Unavailable
-from app.realtime import sockets
-from app.realtime.accelerator import Accelerator
-from app.realtime.sockets import Sockets
-from app.server import server
+from app.realtime import endpoint
+from app.realtime.endpoint import Sockets
+from app.redis.client import Accelerator
+from app.server import graceful
 from tests.chaos.checks import faults
 from tests.chaos.mutations.declared import fire, mutation, replace
 
@@ -32,7 +32,7 @@ def stop_with_another_code() -> None:
     def rude(drain: Any) -> Any:
         async def leave(self: Sockets) -> None:
             fire(len(self))
-            replace(sockets, "RESTARTING", lambda _: GOING_AWAY)
+            replace(endpoint, "RESTARTING", lambda _: GOING_AWAY)
             await drain(self)
 
         return leave
@@ -45,14 +45,14 @@ def stop_that_fails() -> None:
     """A process that was told to stop ends as if it had failed."""
 
     def failing(run: Any) -> Any:
-        def serve(config: server.Config) -> int:
+        def serve(config: graceful.Config) -> int:
             run(config)
             fire()
             return 1
 
         return serve
 
-    replace(server, "run", failing)
+    replace(graceful, "run", failing)
 
 
 @mutation("I12", faults.nothing_waits_for_redis, faults=("Redis silent (proxy swallows)",))
@@ -108,6 +108,6 @@ def postgres_not_asked_again() -> None:
         return refuse
 
     replace(engine, "translate", noticing)
-    replace(edge, "_connect", sulking)
-    replace(edge.Database, "_taken", sulking_alone)
+    replace(database, "_connect", sulking)
+    replace(database.Database, "_taken", sulking_alone)
     replace(Singles, "open", sulking_alone)

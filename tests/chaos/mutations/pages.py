@@ -12,14 +12,16 @@ from redis.asyncio.client import Pipeline
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.conversations import reading as cursors
-from app.domain.conversations.doors import Door
-from app.domain.messages import changes, newest
+from app.domain.conversations import read_cursors as cursors
+from app.domain.conversations.access import Door
+from app.domain.conversations.schemas import ReadState
+from app.domain.inbox import snapshot
+from app.domain.inbox.schemas import ConversationSummary
+from app.domain.messages import changes
 from app.domain.messages.changes import Changes
-from app.domain.messages.pages import Ask, Span
-from app.domain.views import ConversationSummary, ReadState
-from app.realtime import cache, pages
-from app.realtime.cache import Cache, Missed, Wanted, Write, key_of
+from app.domain.messages.history import Ask, Span
+from app.store import page_cache, page_reader
+from app.store.page_cache import Cache, Missed, Wanted, Write, key_of
 from tests.chaos.checks import reading
 from tests.chaos.mutations.declared import fire, mutation, one_in, replace
 
@@ -42,7 +44,7 @@ def page_skips_one() -> None:
 
         return span
 
-    replace(pages, "span_of", skipping)
+    replace(page_reader, "span_of", skipping)
 
 
 @mutation("I4", reading.paging_is_complete, faults=("a clock five minutes ahead",))
@@ -59,7 +61,7 @@ def clock_orders() -> None:
 
         return sort
 
-    replace(pages, "assemble", sorting)
+    replace(page_reader, "assemble", sorting)
 
 
 @mutation("I4", reading.paging_is_complete)
@@ -84,8 +86,8 @@ def changes_skip_one() -> None:
 def cache_not_proven() -> None:
     """The cache writes of edits are lost, which is allowed, and a page is served unproven, which is not."""
     proof = "local whole = (held[count + 1] or '0') == edited"
-    assert proof in cache.READ
-    credulous = cache.READ.replace(proof, "local whole = true")
+    assert proof in page_cache.READ
+    credulous = page_cache.READ.replace(proof, "local whole = true")
 
     def believing(ask: Any) -> Any:
         async def serve(self: Cache, redis: Redis, wanted: Sequence[Wanted]) -> list[bytes | Missed]:
@@ -137,7 +139,7 @@ def unread_counted_twice() -> None:
 
         return summary
 
-    replace(newest, "as_summary", doubling)
+    replace(snapshot, "as_summary", doubling)
 
 
 @mutation("I8", reading.cursors_never_move_back)

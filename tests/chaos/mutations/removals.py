@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from app.domain.conversations.doors import Pair
-from app.domain.conversations.lately import Head
+from app.domain.conversations.access import Pair
+from app.domain.conversations.recent_activity import Head
 from app.domain.errors import ChatError
 from app.domain.events import Change
-from app.realtime.access import Access, Place
-from app.realtime.connections import Connection
-from app.realtime.hub import Hub
-from app.realtime.rooms import Room
+from app.realtime.connection.connection import Connection
+from app.realtime.hub.hub import Hub
+from app.realtime.hub.room import Room
+from app.store.read_access import Access, Place
 from tests.chaos.checks import reading
 from tests.chaos.mutations.declared import fire, mutation, replace
 

@@ -11,9 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database
-from app.domain.messages.sending import Draft, Outcome, Sent, send_batch
-from app.realtime import writer
-from app.realtime.writer import Writer
+from app.domain.messages.send import Draft, Outcome, Sent, send_batch
+from app.store import writer
+from app.store.writer import Writer
 from tests.chaos.checks import reading, sending
 from tests.chaos.mutations.declared import fire, mutation, one_in, replace
 

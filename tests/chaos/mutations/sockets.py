@@ -13,12 +13,13 @@ from websockets.server import ServerProtocol
 
 from app.domain.events import Change
 from app.domain.messages.changes import Changes
-from app.realtime import connections, hub
-from app.realtime.connections import Connection
-from app.realtime.deliveries import Frame
-from app.realtime.journal import Journal
-from app.realtime.repairs import PAGE, Repairs
-from app.realtime.rooms import Room
+from app.realtime.connection import connection
+from app.realtime.connection.connection import Connection
+from app.realtime.frames.encoding import Frame
+from app.realtime.hub import hub
+from app.realtime.hub.gap_repair import PAGE, Repairs
+from app.realtime.hub.reads import Journal
+from app.realtime.hub.room import Room
 from app.server.frame_parser import FrameParser
 from tests.chaos.checks import faults, sending, views
 from tests.chaos.mutations.declared import fire, mutation, one_in, replace
@@ -125,7 +126,7 @@ def slow_reader_kept() -> None:
         return always
 
     replace(Connection, "_has_room", boundless)
-    replace(connections, "STUCK_SECONDS", lambda _: float("inf"))
+    replace(connection, "STUCK_SECONDS", lambda _: float("inf"))
 
 
 @mutation("I11", faults.every_fault_was_survived, faults=("a flood of frames",))

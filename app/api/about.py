@@ -1,0 +1,38 @@
+"""The front page of the API."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Final
+
+import msgspec
+from litestar import Controller, get
+
+from app.api.errors.problems import documented
+from app.api.middleware.authentication import PUBLIC
+
+
+class FrontPage(msgspec.Struct, frozen=True):
+    name: str
+    version: str
+    links: dict[str, str]
+
+
+LINKS: Final = {
+    "documents": "/docs",
+    "openapi": "/openapi.json",
+    "asyncapi": "/asyncapi.json",
+    "socket": "/ws/conversations",
+    "socket_documents": "/docs/socket",
+    "ready": "/readyz",
+}
+
+
+class RootController(Controller):
+    """The one page of the API that asks for nothing."""
+
+    tags = ("About",)
+
+    @get("/", opt=PUBLIC, operation_id="about", summary="Name, version, documents", responses=documented())
+    async def about(self) -> FrontPage:
+        return FrontPage(name="chat", version=version("chat-backend"), links=LINKS)

@@ -1,0 +1,112 @@
+"""What is done by mail: activating an account, choosing a forgotten password anew, confirming an address."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from app.api.accounts.profile import Email, NewPassword
+from app.api.errors.problems import documented
+from app.api.middleware.authentication import PUBLIC
+from app.db import Session
+from app.domain.accounts import email_change, password_reset, registration
+from app.domain.accounts.quotas import Quotas
+from app.domain.auth.passwords import Passwords
+
+Token = Annotated[
+    str, msgspec.Meta(max_length=200, description="From the mail.", examples=["pmvOaZ0cH7pQbDCg6sTtbBkX8n1Zq5yR"])
+]
+
+
+class Address(msgspec.Struct, forbid_unknown_fields=True):
+    email: Email
+
+
+class MailedToken(msgspec.Struct, forbid_unknown_fields=True):
+    token: Token
+
+
+class ForgottenPassword(msgspec.Struct, forbid_unknown_fields=True):
+    """`uid` is accepted and ignored: older clients send one."""
+
+    token: Token
+    new_password: NewPassword
+    uid: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class MailedController(Controller):
+    """By mail. Whether an address has an account, no answer tells, and at most 5 mails of a kind an hour go to one,
+    10 to the mailbox that several end in."""
+
+    tags = ("By mail",)
+
+    @post(
+        "/activate",
+        status_code=204,
+        opt=PUBLIC,
+        operation_id="activate",
+        summary="Activate an account",
+        description="Name and password are those of the registration the mail was sent for. Once, within 3 days.",
+        responses=documented("400 invalid_mailed_token", "409 email_taken"),
+    )
+    async def activate(self, data: JSONBody[MailedToken], tx: NamedDependency[Session]) -> None:
+        await registration.activate(tx, data.token)
+
+    @post(
+        "/resend-activation",
+        status_code=204,
+        opt=PUBLIC,
+        operation_id="resendActivation",
+        summary="Mail the activation again",
+        responses=documented(),
+    )
+    async def resend_activation(
+        self, data: JSONBody[Address], tx: NamedDependency[Session], quotas: NamedDependency[Quotas]
+    ) -> None:
+        await registration.mail_again(tx, data.email, quotas)
+
+    @post(
+        "/forgot-password",
+        status_code=204,
+        opt=PUBLIC,
+        operation_id="forgotPassword",
+        summary="Ask for a new password",
+        responses=documented(),
+    )
+    async def forgot_password(
+        self, data: JSONBody[Address], tx: NamedDependency[Session], quotas: NamedDependency[Quotas]
+    ) -> None:
+        await password_reset.ask(tx, data.email, quotas)
+
+    @post(
+        "/forgot-password-confirm",
+        status_code=204,
+        opt=PUBLIC,
+        operation_id="chooseNewPassword",
+        summary="Choose a new password",
+        description="Ends all logins. Once, within an hour.",
+        responses=documented("400 invalid_mailed_token", "400 common_password", "400 personal_password"),
+    )
+    async def choose_new_password(
+        self,
+        data: JSONBody[ForgottenPassword],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+    ) -> None:
+        await password_reset.confirm(tx, token=data.token, new_password=data.new_password, passwords=passwords)
+
+    @post(
+        "/confirm-email",
+        status_code=204,
+        opt=PUBLIC,
+        operation_id="confirmEmail",
+        summary="Confirm a new e-mail address",
+        description="Once, within a day.",
+        responses=documented("400 invalid_mailed_token", "409 email_taken"),
+    )
+    async def confirm_email(self, data: JSONBody[MailedToken], tx: NamedDependency[Session]) -> None:
+        await email_change.confirm(tx, data.token)

@@ -1,0 +1,195 @@
+"""Logins: begin, refresh, verify, end; the list of one's own; tickets for sockets."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, JSONBody
+
+from app.api.accounts.own_guess import Guesses
+from app.api.accounts.profile import Email, Password
+from app.api.errors.problems import documented, settled
+from app.api.middleware.authentication import PUBLIC
+from app.api.pagination import Cursor, Limit
+from app.db import Session
+from app.domain.accounts.quotas import Quotas
+from app.domain.auth import logins, socket_tickets
+from app.domain.auth import refresh as families
+from app.domain.auth.devices import Device
+from app.domain.auth.logins import LoggedIn
+from app.domain.auth.passwords import Passwords
+from app.domain.auth.schemas import LoginPage, Ticket
+from app.domain.auth.second_factors import SecondFactors
+from app.domain.auth.tokens import Pair, Tokens
+from app.domain.users.caller import Caller
+
+Token = Annotated[str, msgspec.Meta(max_length=2_048, examples=["eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoi4oCmIn0.c2lnbmVk"])]
+
+
+class Credentials(msgspec.Struct, forbid_unknown_fields=True):
+    email: Email
+    password: Password
+    code: Annotated[
+        str | None,
+        msgspec.Meta(description="Of the authenticator, or a recovery code; where the account has a second factor."),
+    ] = None
+    mailed_code: Annotated[
+        Annotated[str, msgspec.Meta(max_length=64)] | None,
+        msgspec.Meta(
+            description="From the mail that a right password leads to after too many wrong ones; see 429.",
+            examples=["k3mz-q5xw-7b2n-tfya"],
+        ),
+    ] = None
+
+
+class RefreshToken(msgspec.Struct, forbid_unknown_fields=True):
+    refresh: Token
+
+
+class AnyToken(msgspec.Struct, forbid_unknown_fields=True):
+    token: Token
+
+
+class Valid(msgspec.Struct, frozen=True):
+    """An empty object: yes."""
+
+
+class LoginController(Controller):
+    """Tokens, and the logins they belong to."""
+
+    tags = ("Logins",)
+
+    @post(
+        "/login",
+        status_code=200,
+        opt=PUBLIC,
+        operation_id="logIn",
+        summary="Log in",
+        description=(
+            "The same answer whether the e-mail is unknown or the password wrong; 403 only with the right password. "
+            "After 10 wrong passwords for an account in 5 minutes from one network (429, policy `guesses`), or 100 in "
+            "an hour from anywhere (`guesses_anywhere`), every attempt is 429, even with the right password. The right "
+            "one has a code mailed to the account's address: send the same again, with the code as `mailed_code`. From "
+            "a network that the account has logged in from, the second policy asks for no code."
+        ),
+        responses={
+            200: ResponseSpec(LoggedIn, description="The tokens of a new login."),
+            **documented(
+                "401 invalid_credentials",
+                "401 second_factor_required",
+                "401 invalid_code",
+                "403 not_activated",
+                "403 suspended",
+            ),
+        },
+    )
+    async def log_in(
+        self,
+        data: JSONBody[Credentials],
+        device: NamedDependency[Device],
+        guesses: NamedDependency[Guesses],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+        second_factors: NamedDependency[SecondFactors],
+        tokens: NamedDependency[Tokens],
+        quotas: NamedDependency[Quotas],
+    ) -> Response[bytes]:
+        log_in = partial(
+            logins.log_in,
+            tx,
+            **msgspec.structs.asdict(data),
+            device=device,
+            passwords=passwords,
+            second_factors=second_factors,
+            quotas=quotas,
+            tokens=tokens,
+        )
+        return settled(await guesses.at_login(data.email, device.address, lambda slowed: log_in(slowed=slowed)))
+
+    @post(
+        "/refresh",
+        status_code=200,
+        opt=PUBLIC,
+        operation_id="refreshTokens",
+        summary="Get the next pair of tokens",
+        description=(
+            "The refresh token is spent by this. Repeated within 10 s it gets the same pair again; "
+            "any later use of a spent token ends the login."
+        ),
+        responses={
+            200: ResponseSpec(Pair, description="The next pair."),
+            **documented("401 invalid_token", "401 token_reused"),
+        },
+    )
+    async def refresh(
+        self, data: JSONBody[RefreshToken], tx: NamedDependency[Session], tokens: NamedDependency[Tokens]
+    ) -> Response[bytes]:
+        return settled(await families.refresh(tx, data.refresh, tokens))
+
+    @post(
+        "/verify",
+        status_code=200,
+        opt=PUBLIC,
+        operation_id="verifyToken",
+        summary="Ask whether a token is valid",
+        description="Either of the two: an access or a refresh token.",
+        responses=documented("401 invalid_token"),
+    )
+    async def verify(
+        self, data: JSONBody[AnyToken], tx: NamedDependency[Session], tokens: NamedDependency[Tokens]
+    ) -> Valid:
+        await families.verify(tx, data.token, tokens)
+        return Valid()
+
+    @post(
+        "/logout",
+        status_code=204,
+        operation_id="logOut",
+        summary="End this login: its tokens and its sockets",
+        responses=documented(),
+    )
+    async def log_out(self, caller: NamedDependency[Caller], tx: NamedDependency[Session]) -> None:
+        await logins.log_out(tx, caller)
+
+    @get(
+        "/sessions",
+        operation_id="listLogins",
+        summary="My logins, newest first",
+        responses=documented("400 invalid_cursor"),
+    )
+    async def list_logins(
+        self,
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> LoginPage:
+        return await logins.listing(tx, caller, limit=limit, cursor=cursor)
+
+    @delete(
+        "/sessions/{login_id:uuid}",
+        operation_id="endLogin",
+        summary="End one of my logins",
+        responses=documented("404 not_found"),
+    )
+    async def end_login(
+        self, login_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> None:
+        await logins.end_one(tx, caller, login_id)
+
+    @post(
+        "/ws-ticket",
+        status_code=200,
+        operation_id="createSocketTicket",
+        summary="Get a ticket for one socket",
+        description="Single use, 30 seconds: for browsers, which can give a WebSocket no header.",
+        responses=documented(),
+    )
+    async def create_ticket(self, caller: NamedDependency[Caller], tx: NamedDependency[Session]) -> Ticket:
+        return await socket_tickets.issue(tx, caller)

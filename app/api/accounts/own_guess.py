@@ -1,0 +1,48 @@
+"""Guessing a password is counted where it happens; `app.throttling.password_guesses` counts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Protocol, TypeVar, runtime_checkable
+
+from litestar.di import NamedDependency
+
+from app.domain.auth.devices import Device
+from app.domain.auth.login_codes import Slowed
+from app.domain.users.caller import Caller
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Guesses(Protocol):
+    def at_login(self, email: str, address: str, attempt: Callable[[Slowed | None], Awaitable[T]]) -> Awaitable[T]:
+        """What `attempt` answers, a login to the account of `email`; after too many wrong guesses it is slowed."""
+
+    def counted(self, account: str, address: str) -> AbstractAsyncContextManager[None]:
+        """Around a caller's proof of their own password; `account` is their id. Raises Throttled after too many wrong
+        ones."""
+
+
+class OwnGuess:
+    """`async with` it, around what asks for the caller's own password or code. Raises Throttled."""
+
+    def __init__(self, counted: AbstractAsyncContextManager[None]) -> None:
+        self._counted = counted
+
+    async def __aenter__(self) -> None:
+        await self._counted.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return await self._counted.__aexit__(kind, error, traceback)
+
+
+def own_guess(
+    caller: NamedDependency[Caller], device: NamedDependency[Device], guesses: NamedDependency[Guesses]
+) -> OwnGuess:
+    """The dependency `own_guess`."""
+    return OwnGuess(guesses.counted(str(caller.user), device.address))

@@ -1,0 +1,210 @@
+"""Accounts: registering, one's own profile, changing password and e-mail, closing the account."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import JSONBody
+
+from app.api.accounts.own_guess import OwnGuess
+from app.api.errors.problems import documented
+from app.api.middleware.authentication import PUBLIC
+from app.db import Session
+from app.domain.accounts import closure, email_change, profile
+from app.domain.accounts.quotas import Quotas
+from app.domain.accounts.registration import LONGEST_NAME, Asked, Registrar
+from app.domain.auth.passwords import Passwords
+from app.domain.users.caller import Caller
+from app.domain.users.schemas import Adders, Profile
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME, examples=["Ada"])]
+WhoMayAdd = Annotated[
+    Adders | msgspec.UnsetType,
+    msgspec.Meta(
+        description=(
+            "Who may add me to groups, and begin direct conversations with me: `everybody`, `contacts` (those with "
+            "whom I share a direct conversation that I began or wrote in lately, or whom I added), or `nobody`."
+        ),
+    ),
+]
+Email = Annotated[str, msgspec.Meta(max_length=254, examples=["ada@example.org"])]
+LONGEST_TYPED = 512
+"""Characters as typed: 128 in NFC are at most four times as many when decomposed."""
+
+NewPassword = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=LONGEST_TYPED,
+        description=(
+            "8 to 128 characters, any characters, counted in Unicode's form NFC. The most common passwords are "
+            "refused, and one's own e-mail address and name."
+        ),
+        examples=["correct horse battery staple"],
+    ),
+]
+Password = Annotated[str, msgspec.Meta(max_length=1_000, examples=["correct horse battery staple"])]
+
+
+class Registration(msgspec.Struct, forbid_unknown_fields=True):
+    email: Email
+    password: NewPassword
+    first_name: Name
+    last_name: Name
+
+
+class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays as it is."""
+
+    first_name: Name | msgspec.UnsetType = msgspec.UNSET
+    last_name: Name | msgspec.UnsetType = msgspec.UNSET
+    who_may_add: WhoMayAdd = msgspec.UNSET
+
+
+class WholeProfile(msgspec.Struct, forbid_unknown_fields=True):
+    """Both names. Without `who_may_add` that stays as it is: older clients do not know it."""
+
+    first_name: Name
+    last_name: Name
+    who_may_add: WhoMayAdd = msgspec.UNSET
+
+
+class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
+    current_password: Password
+    new_password: NewPassword
+
+
+class CurrentPassword(msgspec.Struct, forbid_unknown_fields=True):
+    current_password: Password
+
+
+class EmailChange(msgspec.Struct, forbid_unknown_fields=True):
+    new_email: Email
+    current_password: Password
+
+
+class RegistrationController(Controller):
+    path = "/users"
+    tags = ("Accounts",)
+
+    @post(
+        "/",
+        opt=PUBLIC,
+        operation_id="register",
+        summary="Register",
+        description=(
+            "E-mail addresses are compared without case. With REQUIRE_ACTIVATION the answer is always 202, and a mail "
+            "goes to the address, whoever asks."
+        ),
+        responses={
+            202: ResponseSpec(Asked, description="A mail is on its way; the account begins when its link is followed."),
+            **documented("400 common_password", "400 personal_password", "409 email_taken"),
+        },
+    )
+    async def register(
+        self, data: JSONBody[Registration], tx: NamedDependency[Session], registrar: NamedDependency[Registrar]
+    ) -> Response[Profile | Asked]:
+        outcome = await registrar.register(tx, **msgspec.structs.asdict(data))
+        return Response(outcome, status_code=201 if isinstance(outcome, Profile) else 202)
+
+
+class AccountController(Controller):
+    """Oneself."""
+
+    tags = ("Accounts",)
+
+    @get("/me", operation_id="getMe", summary="My profile", responses=documented())
+    async def read(self, caller: NamedDependency[Caller], tx: NamedDependency[Session]) -> Profile:
+        return await profile.profile(tx, caller)
+
+    @patch("/me", operation_id="changeMyNames", summary="Change my names, or who may add me", responses=documented())
+    async def change(
+        self,
+        data: JSONBody[ProfileChange],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        quotas: NamedDependency[Quotas],
+    ) -> Profile:
+        return await profile.change(tx, caller, quotas, **_given(data))
+
+    @put(
+        "/me",
+        operation_id="replaceMyNames",
+        summary="Replace both of my names",
+        responses=documented(),
+    )
+    async def replace(
+        self,
+        data: JSONBody[WholeProfile],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        quotas: NamedDependency[Quotas],
+    ) -> Profile:
+        return await profile.change(tx, caller, quotas, **_given(data))
+
+    @post(
+        "/reset-password",
+        status_code=204,
+        operation_id="changePassword",
+        summary="Change my password",
+        description="Ends all other logins.",
+        responses=documented("400 wrong_password", "400 common_password", "400 personal_password"),
+    )
+    async def change_password(
+        self,
+        data: JSONBody[PasswordChange],
+        caller: NamedDependency[Caller],
+        own_guess: NamedDependency[OwnGuess],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+    ) -> None:
+        async with own_guess:
+            await profile.change_password(tx, caller, **msgspec.structs.asdict(data), passwords=passwords)
+
+    @post(
+        "/me/email",
+        status_code=204,
+        operation_id="changeMyEmail",
+        summary="Ask for another e-mail address",
+        description="It counts once it is confirmed from the new address; the old one is told.",
+        responses=documented("400 wrong_password"),
+    )
+    async def change_email(
+        self,
+        data: JSONBody[EmailChange],
+        caller: NamedDependency[Caller],
+        own_guess: NamedDependency[OwnGuess],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+        quotas: NamedDependency[Quotas],
+    ) -> None:
+        async with own_guess:
+            await email_change.ask(tx, caller, **msgspec.structs.asdict(data), passwords=passwords, quotas=quotas)
+
+    @delete(
+        "/me",
+        operation_id="closeMyAccount",
+        summary="Close my account",
+        description=(
+            'Messages stay, under "deleted user"; what is personal is gone at once. Within 10 s the account has left '
+            "its groups. The e-mail address is free again."
+        ),
+        responses=documented("400 wrong_password"),
+    )
+    async def close(
+        self,
+        data: JSONBody[CurrentPassword],
+        caller: NamedDependency[Caller],
+        own_guess: NamedDependency[OwnGuess],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+    ) -> None:
+        async with own_guess:
+            await closure.close(tx, caller, current_password=data.current_password, passwords=passwords)
+
+
+def _given(data: msgspec.Struct) -> dict[str, Any]:
+    return {field: value for field, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}

@@ -1,0 +1,124 @@
+"""The second factor of one's account: enrol an authenticator, confirm it, renew its recovery codes, turn it off.
+
+A stolen access token does none of it: enrolling takes the password, and the rest a code as well.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from app.api.accounts.own_guess import OwnGuess
+from app.api.accounts.profile import CurrentPassword, Password
+from app.api.errors.problems import documented
+from app.db import Session
+from app.domain.auth.passwords import Passwords
+from app.domain.auth.second_factors import Enrolment, RecoveryCodes, SecondFactors, State
+from app.domain.users.caller import Caller
+
+
+class Code(msgspec.Struct, forbid_unknown_fields=True):
+    code: Annotated[str, msgspec.Meta(max_length=64, examples=["492039"])]
+
+
+class PasswordAndCode(msgspec.Struct, forbid_unknown_fields=True):
+    current_password: Password
+    code: Annotated[
+        str,
+        msgspec.Meta(max_length=64, description="Of the authenticator, or a recovery code.", examples=["492039"]),
+    ]
+
+
+class SecondFactorController(Controller):
+    path = "/me/second-factor"
+    tags = ("Second factor",)
+
+    @get("/", operation_id="getMySecondFactor", summary="Whether I have a second factor", responses=documented())
+    async def read(
+        self,
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        second_factors: NamedDependency[SecondFactors],
+    ) -> State:
+        return await second_factors.state(tx, caller)
+
+    @post(
+        "/",
+        operation_id="enrolSecondFactor",
+        summary="Enrol an authenticator",
+        description="It counts once it is confirmed with a code.",
+        responses=documented("400 wrong_password", "409 second_factor_on"),
+    )
+    async def enrol(
+        self,
+        data: JSONBody[CurrentPassword],
+        caller: NamedDependency[Caller],
+        own_guess: NamedDependency[OwnGuess],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+        second_factors: NamedDependency[SecondFactors],
+    ) -> Enrolment:
+        async with own_guess:
+            return await second_factors.enrol(tx, caller, data.current_password, passwords)
+
+    @post(
+        "/confirm",
+        status_code=200,
+        operation_id="confirmSecondFactor",
+        summary="Confirm the authenticator with a code",
+        description="From then on a login needs a code; all other logins end. The recovery codes are shown this once.",
+        responses=documented("400 wrong_code", "409 second_factor_off", "409 second_factor_on"),
+    )
+    async def confirm(
+        self,
+        data: JSONBody[Code],
+        caller: NamedDependency[Caller],
+        own_guess: NamedDependency[OwnGuess],
+        tx: NamedDependency[Session],
+        second_factors: NamedDependency[SecondFactors],
+    ) -> RecoveryCodes:
+        async with own_guess:
+            return await second_factors.confirm(tx, caller, data.code)
+
+    @delete(
+        "/",
+        operation_id="disableSecondFactor",
+        summary="Turn the second factor off",
+        responses=documented("400 wrong_password", "400 wrong_code", "409 second_factor_off"),
+    )
+    async def disable(
+        self,
+        data: JSONBody[PasswordAndCode],
+        caller: NamedDependency[Caller],
+        own_guess: NamedDependency[OwnGuess],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+        second_factors: NamedDependency[SecondFactors],
+    ) -> None:
+        async with own_guess:
+            await second_factors.disable(tx, caller, **msgspec.structs.asdict(data), passwords=passwords)
+
+    @post(
+        "/recovery-codes",
+        operation_id="renewRecoveryCodes",
+        summary="Get ten other recovery codes",
+        description="Those of before log in no more. The new ones are shown this once.",
+        responses=documented("400 wrong_password", "400 wrong_code", "409 second_factor_off"),
+    )
+    async def renew_recovery_codes(
+        self,
+        data: JSONBody[PasswordAndCode],
+        caller: NamedDependency[Caller],
+        own_guess: NamedDependency[OwnGuess],
+        tx: NamedDependency[Session],
+        passwords: NamedDependency[Passwords],
+        second_factors: NamedDependency[SecondFactors],
+    ) -> RecoveryCodes:
+        async with own_guess:
+            return await second_factors.renew_recovery_codes(
+                tx, caller, **msgspec.structs.asdict(data), passwords=passwords
+            )

@@ -1,0 +1,45 @@
+"""Finding people."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import Controller, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter, SkipValidation
+
+from app.api.errors.problems import documented
+from app.api.pagination import Cursor, Limit
+from app.db import Database
+from app.domain.users import queries
+from app.domain.users.caller import Caller
+from app.domain.users.schemas import PersonPage
+
+Search = Annotated[
+    str | None,
+    QueryParameter(
+        description="Part of a name, or a whole e-mail address. With two characters: how the name or last name begins."
+    ),
+]
+
+
+class PeopleController(Controller):
+    path = "/users"
+    tags = ("People",)
+
+    @get(
+        "/",
+        operation_id="findPeople",
+        summary="Find people by name, or by their exact e-mail",
+        description="Without `search` only oneself. E-mails of others are never shown.",
+        responses=documented("400 invalid_cursor", "503 search_busy"),
+    )
+    async def find(
+        self,
+        caller: NamedDependency[Caller],
+        database: NamedDependency[SkipValidation[Database]],
+        search: Search = None,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> PersonPage:
+        return await database.search(queries.find, caller, search=search, limit=limit, cursor=cursor)

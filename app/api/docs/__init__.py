@@ -1,0 +1,110 @@
+"""The API's document and the page that shows it, offline: nothing is loaded from elsewhere.
+
+Swagger UI 5.35.0 (Apache-2.0) is vendored under assets/, with its licence.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Controller, Litestar, MediaType, Request, Response, get
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.static_files import create_static_files_router
+
+from app.api.middleware.authentication import PUBLIC
+from app.api.docs.asyncapi import Vocabulary
+from app.api.docs.openapi import described
+from app.api.docs.socket_page import socket_pages
+from app.api.middleware.invalid_paths import DOCUMENTS
+
+__all__ = ["Vocabulary", "assets", "described", "openapi_config", "socket_pages"]
+
+HERE = Path(__file__).parent
+PAGE = (HERE / "docs.html").read_bytes()
+
+# Swagger UI sets styles of its own and shows its icons as data; scripts come from here alone.
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+
+TAGS = [
+    Tag(name="About", description="What answers here."),
+    Tag(name="Accounts", description="Registering, one's own profile, password and e-mail, closing the account."),
+    Tag(name="By mail", description="Activation, forgotten passwords, confirmed addresses: tokens that were mailed."),
+    Tag(name="Logins", description="Logging in and out, tokens, login sessions, socket tickets."),
+    Tag(name="Second factor", description="Codes of an authenticator (TOTP) at login, and recovery codes."),
+    Tag(name="People", description="Finding others."),
+    Tag(name="Conversations", description="Groups and direct conversations, discovery."),
+    Tag(name="Members", description="Joining, adding, removing, leaving, roles."),
+    Tag(name="Reading", description="Read cursors, and what changed since a position."),
+    Tag(name="Messages", description="The log: send, page, open, edit, delete."),
+    Tag(name="Notifications", description="What is unread, how one wants to be told, and why one was or was not."),
+    Tag(name="Operators", description="For who looks after the chat. To all others these paths do not exist."),
+    Tag(name="Health", description="For machines."),
+]
+
+DESCRIPTION = """\
+Conversations are logs. `seq` numbers the messages of one, `position` counts its changes; ids are UUIDv7, times RFC 3339
+in UTC. A trailing slash is optional everywhere.
+
+**Errors** are `application/problem+json` (RFC 9457) with a stable `code`; a bad body also gets `errors`, which name the
+fields. **Lists** are `{"items": […], "next": cursor or null}`. **Throttled** requests get 429 with `Retry-After`,
+`RateLimit` and `RateLimit-Policy`. Every answer carries `X-Request-ID`, the client's own if it sent one.
+
+**Live events** come over the socket `/ws/conversations`, which [has a page of its own](/docs/socket).
+"""
+
+
+def openapi_config() -> OpenAPIConfig:
+    """The document at /openapi.json."""
+    return OpenAPIConfig(
+        title="Chat",
+        version=version("chat-backend"),
+        summary="A chat backend: conversations as logs, over REST and WebSocket.",
+        description=DESCRIPTION,
+        # The library's own routes answer unknown paths below theirs with HTML: these are closed.
+        path=DOCUMENTS,
+        render_plugins=[JsonRenderPlugin()],
+        components=Components(
+            security_schemes={
+                "access": SecurityScheme(
+                    type="http", scheme="bearer", bearer_format="JWT", description="The access token of a login."
+                )
+            }
+        ),
+        security=[{"access": []}],
+        tags=TAGS,
+    )
+
+
+class DocumentsController(Controller):
+    """The document, and the page that shows it."""
+
+    path = "/"
+    opt = PUBLIC
+    include_in_schema = False
+
+    @get("/openapi.json")
+    async def document(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        return Response(_encoded(request.app), media_type="application/vnd.oai.openapi+json")
+
+    @get("/docs", media_type=MediaType.HTML)
+    async def page(self) -> Response[bytes]:
+        return Response(PAGE, media_type=MediaType.HTML, headers={"content-security-policy": PAGE_POLICY})
+
+
+@cache
+def _encoded(app: Litestar) -> bytes:
+    return msgspec.json.encode(described(app))
+
+
+assets = create_static_files_router(
+    path="/docs/assets", directories=[HERE / "assets"], opt=PUBLIC, include_in_schema=False, name="assets"
+)

@@ -1,0 +1,159 @@
+"""The AsyncAPI document of the socket, made of the frame types the program reads and writes with.
+
+It is told from the server's side, as AsyncAPI wants it: what clients say is `receive`d, what they hear is `send`. A
+message's name is its `type`; of several that answer `ack`, also what they answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from inspect import cleandoc
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from app.api.docs.examples.frames import EXAMPLES
+from app.api.docs.json_schemas import PREFIX, Json, schemas_of
+
+MEDIA_TYPE: Final = "application/vnd.aai.asyncapi+json;version=3.0.0"
+JSON: Final = "application/json"
+CHANNEL: Final = "conversations"
+OF_CLIENTS: Final = "client."
+"""Before the names of what clients say: `read`, `typing` and `presence` are said by both sides."""
+
+DESCRIPTION: Final = """\
+One WebSocket carries everything a user hears, one JSON object a frame, text frames only. docs/realtime.md tells the
+rules: how to open it, how positions show a gap and `resume` repairs it, what each close code asks for.
+"""
+
+SECURITY: Final[Json] = {
+    "access": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Header of the handshake."},
+    "ticket": {
+        "type": "httpApiKey",
+        "in": "query",
+        "name": "ticket",
+        "description": "From POST /api/v1/ws-ticket/: single use, thirty seconds.",
+    },
+    "token": {
+        "type": "httpApiKey",
+        "in": "query",
+        "name": "token",
+        "description": "The access token, for simple clients; can be switched off.",
+    },
+    "subprotocol": {
+        "type": "httpApiKey",
+        "in": "header",
+        "name": "Sec-WebSocket-Protocol",
+        "description": "`chat.v1, bearer.<access>`: for browsers.",
+    },
+}
+
+Frames = Sequence[type[msgspec.Struct]]
+
+
+class Vocabulary(msgspec.Struct, frozen=True):
+    """`said` by clients, `told` by the server, and the `replies` to what is said, by its type."""
+
+    path: str
+    said: Frames
+    told: Frames
+    replies: Mapping[str, Frames]
+
+
+def socket_document(vocabulary: Vocabulary, public_url: str) -> Json:
+    """The document, for a server that goes by `public_url`."""
+    said = {OF_CLIENTS + tag_of(kind): kind for kind in vocabulary.said}
+    told = _names(vocabulary)
+    url = urlsplit(public_url)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Chat", "version": version("chat-backend"), "description": DESCRIPTION},
+        "defaultContentType": JSON,
+        "servers": {
+            "here": {
+                "host": url.netloc,
+                "protocol": "wss" if url.scheme == "https" else "ws",
+                "security": _references("securitySchemes", SECURITY),
+            }
+        },
+        "channels": {
+            CHANNEL: {
+                "address": vocabulary.path,
+                "title": "The socket",
+                "description": "All conversations of one person.",
+                "servers": [{"$ref": "#/servers/here"}],
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in (*said, *told)},
+            }
+        },
+        "operations": {
+            **{_verb(name): _said(name, kind, vocabulary, told) for name, kind in said.items()},
+            "tell": {
+                "action": "send",
+                "title": "What a client hears",
+                "channel": {"$ref": f"#/channels/{CHANNEL}"},
+                "messages": _of_the_channel(told),
+            },
+        },
+        "components": {
+            "messages": {name: _message(name, kind) for name, kind in (said | told).items()},
+            "schemas": schemas_of([*vocabulary.said, *vocabulary.told]),
+            "securitySchemes": SECURITY,
+        },
+    }
+
+
+def tag_of(kind: type[msgspec.Struct]) -> str:
+    """What stands in the `type` of these frames."""
+    return str(kind.__struct_config__.tag)
+
+
+def _names(vocabulary: Vocabulary) -> dict[str, type[msgspec.Struct]]:
+    """What is told, by the names of the messages."""
+    answered = {kind: verb for verb, kinds in vocabulary.replies.items() for kind in kinds if tag_of(kind) == "ack"}
+    return {f"ack.{answered[kind]}" if kind in answered else tag_of(kind): kind for kind in vocabulary.told}
+
+
+def _verb(name: str) -> str:
+    return name.removeprefix(OF_CLIENTS)
+
+
+def _said(name: str, kind: type[msgspec.Struct], vocabulary: Vocabulary, told: Mapping[str, object]) -> Json:
+    kinds = vocabulary.replies[_verb(name)]
+    return {
+        "action": "receive",
+        "title": _sentence(kind),
+        "channel": {"$ref": f"#/channels/{CHANNEL}"},
+        "messages": _of_the_channel([name]),
+        "reply": {
+            "channel": {"$ref": f"#/channels/{CHANNEL}"},
+            "messages": _of_the_channel(other for other, one in told.items() if one in kinds),
+        },
+    }
+
+
+def _message(name: str, kind: type[msgspec.Struct]) -> Json:
+    message: Json = {
+        "name": _verb(name),
+        "title": kind.__name__,
+        "summary": _sentence(kind),
+        "contentType": JSON,
+        "payload": {"$ref": PREFIX + kind.__name__},
+        "examples": [{"payload": msgspec.to_builtins(EXAMPLES[name])}],
+    }
+    if "ref" in kind.__struct_fields__:
+        message["correlationId"] = {"location": "$message.payload#/ref"}
+    return message
+
+
+def _sentence(kind: type[msgspec.Struct]) -> str:
+    return cleandoc(kind.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
+
+
+def _of_the_channel(names: Iterable[str]) -> list[Json]:
+    return [{"$ref": f"#/channels/{CHANNEL}/messages/{name}"} for name in names]
+
+
+def _references(section: str, names: Iterable[str]) -> list[Any]:
+    return [{"$ref": f"#/components/{section}/{name}"} for name in names]

@@ -1,0 +1,135 @@
+"""Examples of what operators ask and are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from app.domain.audit.schemas import AuditPage, AuditRecord
+from app.domain.broadcasts.schemas import Broadcast, BroadcastPage, MailProgress
+from app.domain.operators.schemas import Account, AccountPage, ConversationRecord, ConversationRecordPage
+from app.domain.jobs.schemas import FailedTask, FailedTaskPage, QueueReport, QueueState
+
+_NINE: Final = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
+_FAILED: Final = UUID("0199a7b0-7000-7000-8000-000000000030")
+_failed = FailedTask(
+    id=_FAILED,
+    task="chat.cache.rebuild",
+    arguments=["0199a7b0-7000-7000-8000-000000000001"],
+    queue="cache",
+    reason="failed",
+    error="Away at app/redis/client.py:78 in call",
+    worker="celery@chat-1",
+    attempts=6,
+    times=1,
+    first_failed_at=_NINE,
+    failed_at=_NINE,
+    asked_at=None,
+)
+
+TEN: Final = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
+
+
+def _id(number: int) -> UUID:
+    return UUID(f"0199a7b0-7000-7000-8000-{number:012x}")
+
+
+ROOT, SPAMMER = _id(40), _id(41)
+
+_broadcast = Broadcast(
+    id=_id(44),
+    state="mailing",
+    title="Maintenance tonight",
+    text="The chat is away from 22:00 to 22:10 UTC.",
+    to="everybody",
+    conversations=[],
+    created_by=ROOT,
+    created_at=TEN,
+    send_at=TEN,
+    sent_at=TEN,
+    expires_at=TEN + timedelta(days=30),
+    canceled_at=None,
+    mails_per_second=10,
+    mails=MailProgress(planned=1200, posted=450, sent=431, refused=2, unknown=0, dropped=1),
+)
+
+ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
+    QueueReport(
+        queues=[
+            QueueState(name="notifications", waiting=12, oldest=3.2, running=2, per_minute=41.6, retried=1, failed=0),
+            QueueState(name="upkeep", waiting=0, oldest=None, running=0, per_minute=12.4, retried=0, failed=0),
+        ],
+        workers=["celery@chat-1"],
+    ),
+    _failed,
+    FailedTaskPage(items=[_failed], next=None),
+    AuditPage(
+        items=[
+            AuditRecord(
+                id=_id(42), at=TEN, by=ROOT, action="account.suspended", subject=SPAMMER, details={"reason": "spam"}
+            )
+        ],
+        next=None,
+    ),
+    _broadcast,
+    BroadcastPage(items=[_broadcast], next=None),
+    AccountPage(
+        items=[
+            Account(
+                id=SPAMMER,
+                first_name="Mallory",
+                last_name="Example",
+                created_at=TEN,
+                activated=True,
+                operator=False,
+                suspended_at=TEN,
+                closed_at=None,
+                conversations=3,
+                logins=0,
+                last_used_at=None,
+            )
+        ],
+        next=None,
+    ),
+    ConversationRecordPage(
+        items=[
+            ConversationRecord(
+                id=_id(43),
+                kind="group",
+                name="Engine room",
+                is_private=True,
+                creator=SPAMMER,
+                created_at=TEN,
+                updated_at=TEN,
+                deleted_at=None,
+                members=12,
+                messages=340,
+            )
+        ],
+        next=None,
+    ),
+)
+
+BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "suspendAccount": {"spam": {"reason": "Spam in eight conversations"}},
+    "planBroadcast": {
+        "now": {"title": _broadcast.title, "text": _broadcast.text, "to": "everybody"},
+        "by mail": {
+            "title": _broadcast.title,
+            "text": _broadcast.text,
+            "to": "operators",
+            "mail": True,
+            "mails_per_second": 50,
+        },
+    },
+}
+
+PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {
+    "failed_id": ("The failed task's `id`.", str(_FAILED)),
+    "user_id": ("The account's `id`.", str(SPAMMER)),
+    "broadcast_id": ("The broadcast's `id`.", str(_broadcast.id)),
+}

@@ -1,0 +1,168 @@
+"""The OpenAPI document as published: what Litestar reads off the routes, completed with what it does not know.
+
+Schemas are msgspec's, which also validates and encodes. What every route answers (401 for callers, 429, 503, the
+refusals of a bad body) is added here, once, so that a new route is documented without saying it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
+
+from app.api.errors import codes
+from app.api.docs.examples.rest import ANSWERS, BODIES, PARAMETERS, SPECIAL
+from app.api.docs.json_schemas import PREFIX, schemas_of
+from app.api.errors.fields import FieldFault
+from app.api.errors.problems import MEDIA_TYPE, Problem, problem_of
+from app.domain import schemas as views
+from app.domain.messages import schemas as messages_schemas
+from app.domain.conversations import schemas as conversations_schemas
+
+Json = dict[str, Any]
+
+CHANGED: Final = (messages_schemas.Message, conversations_schemas.Member, conversations_schemas.ConversationFacts)
+TEXT: Final[Json] = {"schema": {"type": "string"}}
+WAIT: Final[Json] = {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
+HEADERS: Final[Mapping[str, Json]] = {
+    "401": {"WWW-Authenticate": TEXT},
+    "429": {
+        "Retry-After": WAIT,
+        "RateLimit": {"description": "What is left (r) of the policy, and for how long (t).", **TEXT},
+        "RateLimit-Policy": {"description": "The policy: its quota (q) in a window of w seconds.", **TEXT},
+    },
+    "503": {"Retry-After": WAIT},
+}
+UUID: Final[Json] = {"type": "string", "format": "uuid"}
+NAME: Final[Json] = {"type": "string", "pattern": "^[a-z_]{1,32}$"}
+REPLAYED: Final[Json] = {"Idempotency-Replayed": {"schema": {"const": "true"}}}
+
+
+def described(app: Litestar) -> Json:
+    """The document of `app`, as JSON."""
+    document = app.openapi_schema.to_schema()
+    handlers = {handler.operation_id: handler for handler in _handlers(app)}
+    document["components"]["schemas"] = _schemas(handlers.values())
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _complete(operation, method, handlers[operation["operationId"]], of_the_api=path.startswith("/api/"))
+    return document
+
+
+def _handlers(app: Litestar) -> Iterator[HTTPRouteHandler]:
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            yield from (one for one in route.route_handlers if one.resolve_include_in_schema())
+
+
+def _schemas(handlers: Iterable[HTTPRouteHandler]) -> Json:
+    kinds: set[type[msgspec.Struct]] = {Problem, *CHANGED}
+    for handler in handlers:
+        kinds.update(_structs_of(handler))
+    schemas = schemas_of(kinds)
+    schemas["Change"]["properties"]["data"]["anyOf"] = [{"$ref": PREFIX + kind.__name__} for kind in CHANGED]
+    return schemas
+
+
+def _structs_of(handler: HTTPRouteHandler) -> Iterator[type[msgspec.Struct]]:
+    """What the handler takes and answers."""
+    signature = handler.parsed_fn_signature
+    fields = [signature.return_type, *signature.return_type.inner_types]
+    fields += [signature.parameters["data"]] if "data" in signature.parameters else []
+    told = [one.data_container for one in (handler.responses or {}).values()]
+    for kind in [*(field.annotation for field in fields), *told]:
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            yield kind
+
+
+def _complete(operation: Json, method: str, handler: HTTPRouteHandler, *, of_the_api: bool) -> None:
+    name, responses = operation["operationId"], operation["responses"]
+    is_public = bool(handler.opt.get("public"))
+    operation.pop("deprecated", None)
+    if is_public:
+        operation["security"] = []
+    for parameter in operation.get("parameters", ()):
+        _complete_parameter(parameter)
+    if body := operation.get("requestBody"):
+        body["content"]["application/json"]["examples"] = _examples(BODIES.get(name, {}))
+    if "application/json" in responses.get("400", {}).get("content", {}):
+        del responses["400"]  # Litestar's own form of it, which is not ours
+    if of_the_api:
+        for refusal in _of_all(operation, method, handler):
+            _add_problem(responses, refusal, _first_field(operation))
+    for status, response in responses.items():
+        _complete_answer(response, status, name)
+        if of_the_api and status in HEADERS:
+            response["headers"] = dict(HEADERS[status])
+    if name == "sendMessage":
+        responses["200"]["headers"] = dict(REPLAYED)
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _of_all(operation: Json, method: str, handler: HTTPRouteHandler) -> Iterator[str]:
+    """What an operation may answer whatever it does."""
+    if "requestBody" in operation:
+        yield from codes.OF_BODIES
+    elif any(parameter["in"] != "path" for parameter in operation.get("parameters", ())):
+        yield "400 invalid"
+    yield "400 unknown_host"
+    yield from () if handler.opt.get("public") else codes.OF_CALLERS
+    yield from codes.OF_OPERATORS if handler.opt.get("operators") else ()
+    yield from codes.OF_ALL
+    yield from codes.OF_WRITES if method != "get" else ()
+
+
+def _first_field(operation: Json) -> str:
+    """A field to be at fault in an example."""
+    for body in BODIES.get(operation["operationId"], {}).values():
+        return str(next(iter(body)))
+    return "limit"
+
+
+def _add_problem(responses: Json, refusal: str, field: str) -> None:
+    status, _, code = refusal.partition(" ")
+    faults = [FieldFault(field, "Expected text, got null.")] if code == "invalid" else []
+    problem = problem_of(int(status), code, codes.CODES[refusal], faults)
+    response = responses.setdefault(
+        status,
+        {"description": "", "content": {MEDIA_TYPE: {"schema": {"$ref": PREFIX + Problem.__name__}, "examples": {}}}},
+    )
+    response["content"][MEDIA_TYPE]["examples"].setdefault(code, {"value": msgspec.to_builtins(problem)})
+
+
+def _complete_parameter(parameter: Json) -> None:
+    for noise in ("deprecated", "allowEmptyValue", "allowReserved"):
+        if not parameter.get(noise):
+            parameter.pop(noise, None)
+    if parameter["in"] == "path":
+        parameter["schema"] = UUID if parameter["name"].endswith("_id") else NAME
+    description, example = PARAMETERS.get(parameter["name"], ("", None))
+    parameter.setdefault("description", description)
+    if example is not None:
+        parameter["example"] = example
+
+
+def _complete_answer(response: Json, status: str, name: str) -> None:
+    phrase = HTTPStatus(int(status))
+    content = response.get("content", {})
+    if not response.get("headers"):
+        response.pop("headers", None)
+    if response["description"] == phrase.description:
+        response["description"] = "Done." if status == "204" else phrase.phrase
+    if problem := content.get(MEDIA_TYPE):
+        for example in problem["examples"].values():
+            example.pop("id", None)  # Litestar's own, unknown to OpenAPI
+        response["description"] = f"{phrase.phrase}: " + ", ".join(f"`{code}`" for code in problem["examples"])
+    if answer := content.get("application/json"):
+        schema = answer["schema"].get("$ref", "").removeprefix(PREFIX)
+        example = SPECIAL.get((name, status)) or ANSWERS.get(schema)
+        answer["examples"] = _examples({"example": msgspec.json.decode(msgspec.json.encode(example))})
+
+
+def _examples(values: Mapping[str, Any]) -> Json:
+    return {name: {"value": value} for name, value in values.items()}

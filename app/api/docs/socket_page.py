@@ -1,0 +1,132 @@
+"""/asyncapi.json, and /docs/socket, the page that shows it: made here, without a script, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import MediaType, Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from app.api.middleware.authentication import PUBLIC
+from app.api.docs.asyncapi import MEDIA_TYPE, OF_CLIENTS, Vocabulary, socket_document
+from app.api.docs.json_schemas import PREFIX, Json
+
+HERE = Path(__file__).parent
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+
+
+def socket_pages(vocabulary: Vocabulary, public_url: str) -> list[HTTPRouteHandler]:
+    """The two routes, for this vocabulary."""
+
+    @cache
+    def made() -> Json:
+        return socket_document(vocabulary, public_url)
+
+    @cache
+    def encoded() -> bytes:
+        return msgspec.json.encode(made())
+
+    @cache
+    def shown() -> bytes:
+        return page_of(made()).encode()
+
+    @get("/asyncapi.json", opt=PUBLIC, include_in_schema=False)
+    async def asyncapi() -> Response[bytes]:
+        return Response(encoded(), media_type=MEDIA_TYPE)
+
+    @get("/docs/socket", opt=PUBLIC, include_in_schema=False, media_type=MediaType.HTML)
+    async def page() -> Response[bytes]:
+        return Response(shown(), media_type=MediaType.HTML, headers={"content-security-policy": POLICY})
+
+    return [asyncapi, page]
+
+
+def page_of(document: Json) -> str:
+    """The document as a page for people."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    messages = document["components"]["messages"]
+    said = [_shown(name, one, document) for name, one in messages.items() if name.startswith(OF_CLIENTS)]
+    told = [_shown(name, one, document) for name, one in messages.items() if not name.startswith(OF_CLIENTS)]
+    used = sorted({kind for one in (*said, *told) for field in one["fields"] for kind in field["kinds"]})
+    schemas = document["components"]["schemas"]
+    inside = _with_their_own(used, schemas)
+    return environment.get_template("socket.html.jinja").render(
+        document=document,
+        said=said,
+        told=told,
+        rows=[{"name": name, "about": _about(schemas[name]), "fields": _fields(schemas[name])} for name in inside],
+    )
+
+
+def _shown(name: str, message: Json, document: Json) -> Json:
+    schema = document["components"]["schemas"][message["payload"]["$ref"].removeprefix(PREFIX)]
+    operation = document["operations"].get(message["name"]) if name.startswith(OF_CLIENTS) else None
+    example = msgspec.json.format(msgspec.json.encode(message["examples"][0]["payload"]), indent=2).decode()
+    replies = operation["reply"]["messages"] if operation else []
+    return {
+        "name": name,
+        "type": schema["properties"]["type"]["enum"][0],
+        "about": _about(schema),
+        "fields": _fields(schema),
+        "replies": [one["$ref"].rpartition("/")[2] for one in replies],
+        "example": example,
+    }
+
+
+def _about(schema: Json) -> str:
+    return str(schema.get("description", ""))
+
+
+def _fields(schema: Json) -> list[Json]:
+    needed = schema.get("required", ())
+    return [
+        {"name": name, "needed": name in needed, "means": " or ".join(_means(told)), "kinds": _kinds(told)}
+        for name, told in schema["properties"].items()
+        if name != "type"
+    ]
+
+
+def _means(told: Json) -> list[str]:
+    """What a field may be, in words."""
+    if "anyOf" in told:
+        return [word for one in told["anyOf"] for word in _means(one)]
+    if "$ref" in told:
+        return [told["$ref"].removeprefix(PREFIX)]
+    if "enum" in told:
+        return [str(value) for value in told["enum"]]
+    if told.get("type") == "array":
+        return [f"list of {' or '.join(_means(told['items']))}"]
+    if told.get("type") == "object":
+        return [f"object of {' or '.join(_means(told.get('additionalProperties', {})))}"]
+    bounds = [f"{word} {told[key]}" for key, word in _BOUNDS.items() if key in told]
+    return [" ".join([str(told.get("format") or told.get("type", "anything")), *bounds])]
+
+
+_BOUNDS = {"minLength": "from", "maxLength": "up to", "minimum": "from"}
+
+
+def _kinds(told: Any) -> list[str]:
+    """The rows that a field refers to."""
+    if isinstance(told, dict):
+        found = [told["$ref"].removeprefix(PREFIX)] if "$ref" in told else []
+        return found + [kind for value in told.values() for kind in _kinds(value)]
+    return [kind for value in told for kind in _kinds(value)] if isinstance(told, list) else []
+
+
+def _with_their_own(kinds: list[str], schemas: Json) -> list[str]:
+    """These and what they refer to, sorted."""
+    found, waiting = set[str](), list(kinds)
+    while waiting:
+        kind = waiting.pop()
+        if kind not in found:
+            found.add(kind)
+            waiting += _kinds(schemas[kind])
+    return sorted(found)

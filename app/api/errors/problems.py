@@ -1,0 +1,168 @@
+"""Every error as an RFC 9457 problem, mapped here and nowhere else. A 500 says nothing; the log says everything.
+
+`code` is stable and for programs; `type` is made of it, `title` too; `detail` is a sentence about this occurrence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+
+from app.api.errors.codes import CODES as SENTENCES
+from app.api.errors.fields import FieldFault, field_faults
+from app.api.middleware.head import allow
+from app.domain import errors
+from app.domain.errors import ChatError, Invalid, Throttled
+
+MEDIA_TYPE: Final = "application/problem+json"
+CHALLENGE: Final = 'Bearer realm="chat"'
+
+STATUSES: Final[Mapping[type[ChatError], int]] = {
+    errors.Invalid: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Mismatch: 422,
+    errors.Throttled: 429,
+    errors.Unavailable: 503,
+}
+CODES: Final = {
+    400: "malformed",
+    401: "not_authenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+    503: "unavailable",
+}
+DETAILS: Final = {
+    404: errors.NOWHERE,
+    405: "This path does not know that method; `Allow` lists what it knows.",
+    413: "The body is larger than this accepts.",
+}
+INTERNAL: Final = "Something went wrong here. It is logged; trying again may or may not help."
+
+log = structlog.get_logger(__name__)
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 9457, with a stable `code`, and `errors` naming the fields at fault in a bad body."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldFault] = []
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The answer to `error`, whatever it is: the application's one exception handler."""
+    error = _alone(error)
+    if isinstance(error, ChatError):
+        return refusal(error)
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return _http(error)
+    if isinstance(error, UnicodeDecodeError):
+        return _problem(400, "malformed", "This is not UTF-8.")
+    if isinstance(error, RecursionError) and "deserializing" in str(error):
+        return _problem(400, "malformed", "The JSON is nested too deeply.")
+    if isinstance(error, TimeoutError):
+        log.warning("deadline passed", method=request.method, route=request.scope.get("path_template"))
+        return refusal(errors.Unavailable())
+    log.error("unhandled", exc_info=error, method=request.method, route=request.scope.get("path_template"))
+    return _problem(500, "internal", INTERNAL)
+
+
+def refusal(error: ChatError) -> Response[bytes]:
+    """The answer to one of our errors."""
+    status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    faults = [FieldFault(field, message) for field, message in error.errors] if isinstance(error, Invalid) else []
+    return _problem(status, error.code, error.detail, faults, _headers(status, error))
+
+
+def settled(outcome: msgspec.Struct | ChatError) -> Response[bytes]:
+    """The answer to an outcome that may be an error returned, not raised: what led to it is committed all the same."""
+    if isinstance(outcome, ChatError):
+        return refusal(outcome)
+    return Response(msgspec.json.encode(outcome), status_code=200, media_type="application/json")
+
+
+def documented(*refusals: str) -> dict[int, ResponseSpec]:
+    """The errors of a route, for its OpenAPI document: `"409 direct"`, one of `app.api.errors.codes.CODES` each.
+
+    What every route answers (400, 401, 429, 503 …) is added by `app.api.docs.openapi`.
+    """
+    examples: dict[int, list[Example]] = {}
+    for refusal in refusals:
+        status, code = int(refusal[:3]), refusal[4:]
+        value = msgspec.to_builtins(problem_of(status, code, SENTENCES[refusal]))
+        examples.setdefault(status, []).append(Example(id=code, value=value))
+    return {
+        status: ResponseSpec(Problem, generate_examples=False, media_type=MEDIA_TYPE, examples=of_status)
+        for status, of_status in examples.items()
+    }
+
+
+def problem_of(status: int, code: str, detail: str, faults: list[FieldFault] | None = None) -> Problem:
+    """The problem of a code; type and title are made of it."""
+    return Problem(
+        type=f"urn:problem-type:{code}",
+        title=code.replace("_", " ").capitalize(),
+        status=status,
+        detail=detail,
+        code=code,
+        errors=faults or [],
+    )
+
+
+def _http(error: HTTPException) -> Response[bytes]:
+    """Litestar's own errors: routing, parsing, validation. Its texts quote URLs; ours do not."""
+    status = error.status_code
+    headers = dict(error.headers or {})
+    if status == 405:
+        headers = {"Allow": allow(headers.get("allow", "").split(", "))}
+    if isinstance(error, ValidationException):
+        return _problem(400, "invalid", Invalid.detail, field_faults(error.extra), headers)
+    headers |= {"WWW-Authenticate": CHALLENGE} if status == 401 else {}
+    return _problem(status, CODES.get(status, "error"), DETAILS.get(status) or error.detail, [], headers)
+
+
+def _headers(status: int, error: ChatError) -> dict[str, str]:
+    if isinstance(error, Throttled):
+        # draft-ietf-httpapi-ratelimit-headers-10: q the quota, w its window, r what remains, t until when; seconds.
+        return {
+            "Retry-After": str(error.retry_after),
+            "RateLimit": f'"{error.policy}";r=0;t={error.retry_after}',
+            "RateLimit-Policy": f'"{error.policy}";q={error.limit};w={error.window}',
+        }
+    if status == 401:
+        return {"WWW-Authenticate": CHALLENGE}
+    return {"Retry-After": "1"} if status == 503 else {}
+
+
+def _problem(
+    status: int,
+    code: str,
+    detail: str,
+    faults: list[FieldFault] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response[bytes]:
+    problem = problem_of(status, code, detail, faults)
+    return Response(msgspec.json.encode(problem), status_code=status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _alone(error: Exception) -> Exception:
+    """What is inside a group of one: a generator dependency may wrap what went through it."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

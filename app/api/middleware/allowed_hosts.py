@@ -1,0 +1,54 @@
+"""Only the names this server goes by: a foreign `Host` is refused, so that no link or cache entry is made with it.
+
+Machines that ask for health know a server by its address, so their paths answer under any name. Litestar's own check
+holds the port against the list too, and answers in another form than our problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from typing import Any
+
+import msgspec
+
+from app.api.errors.problems import MEDIA_TYPE, Problem
+from app.api.middleware.security_headers import Application, Receive, Send
+from app.domain.origins import Hosts
+
+FOR_MACHINES = frozenset({"/livez", "/readyz", "/metrics"})
+
+REFUSAL = msgspec.json.encode(
+    Problem(
+        type="urn:problem-type:unknown_host",
+        title="Unknown host",
+        status=400,
+        detail="This server does not go by that name (see ALLOWED_HOSTS).",
+        code="unknown_host",
+    )
+)
+
+
+class AllowedHosts:
+    """Wraps the whole application. `hosts` are patterns of `app.domain.origins`."""
+
+    def __init__(self, app: Application, hosts: Sequence[str]) -> None:
+        self._app = app
+        self._any = "*" in hosts
+        self._hosts = Hosts(hosts)
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if self._any or scope["type"] == "lifespan" or scope["path"] in FOR_MACHINES or self._known(scope["headers"]):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            # Refused before it is accepted, browsers would not see the code.
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close", "code": 4403})
+        else:
+            headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(REFUSAL))]
+            await send({"type": "http.response.start", "status": 400, "headers": headers})
+            await send({"type": "http.response.body", "body": REFUSAL})
+
+    def _known(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+        hosts = [value for name, value in headers if name == b"host"]
+        return len(hosts) == 1 and self._hosts.know(hosts[0].decode("latin-1"))

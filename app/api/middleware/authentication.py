@@ -1,0 +1,190 @@
+"""Who is asking, and may they go on asking: decided once, before the body is read, for every route of the API.
+
+A route is open to strangers only if it says so itself (`opt={"public": True}`), never by its path. Everybody else
+needs an access token whose login still lives. What a caller may do there is the domain's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Headers
+from litestar.di import Provide
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.domain.auth import security_log
+from app.domain.auth.devices import Device
+from app.domain.auth.tokens import Tokens
+from app.domain.errors import NOWHERE, NotFound, Unauthenticated
+from app.domain.users.caller import Caller
+from app.domain.users.ip_addresses import client_address, network
+
+SCHEMES: Final = frozenset({"bearer", "jwt"})
+PUBLIC: Final = {"public": True}
+"""`opt` of a route that strangers may use."""
+
+JUDGED_LATER: Final = {"judged_later": True}
+"""`opt` of a route whose verb asks for the login itself, in its own transaction: asking twice would only cost."""
+
+OPERATORS: Final = {"operators": True}
+"""`opt` of a route of operators: to others it is a path that does not exist."""
+
+ADMITTED_LATER: Final = {**JUDGED_LATER, "admitted_later": True}
+"""`opt` of a route that waits for the throttle itself (`request.auth`), while it asks for something else."""
+
+
+ANY_BODY: Final = {**PUBLIC, "any_body": True}
+"""`opt` of a route for strangers whose body is not read, whatever it is."""
+
+
+class Liveness(Protocol):
+    """Knows which logins have been ended."""
+
+    async def ensure(self, caller: Caller) -> None:
+        """Raises Unauthenticated when the caller's login is over, Unavailable when nobody can say."""
+
+    async def ensure_operator(self, caller: Caller) -> None:
+        """Raises NotFound when the caller is no operator."""
+
+
+class Requests(Protocol):
+    """Counts requests: `app.throttling.limiter` does."""
+
+    async def of_user(self, user: str) -> None:
+        """Raises Throttled."""
+
+    def admission(self, user: str) -> Awaitable[None]:
+        """The same, counted now and waited for by somebody else."""
+
+    async def of_network(self, network: str) -> None:
+        """Raises Throttled."""
+
+
+class Client(msgspec.Struct, frozen=True):
+    """Where a request comes from; `network` is what throttles count by."""
+
+    address: str
+    network: str
+
+
+class Authentication(ASGIMiddleware):
+    """Puts the `Caller` into the scope, where the dependency `caller` finds it.
+
+    Not a guard: Litestar copies the handler for every call of one.
+    """
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, tokens: Tokens, liveness: Liveness, requests: Requests, *, proxy_hops: int = 0) -> None:
+        self._tokens = tokens
+        self._liveness = liveness
+        self._requests = requests
+        self._hops = proxy_hops
+
+    def __deepcopy__(self, memo: object) -> Authentication:
+        return self  # Litestar copies what a router is given; there is one of this
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Raises Unauthenticated, Throttled, NotFound on operators' paths, or 415 for a body that is not JSON."""
+        security_log.comes_from(lambda: client_of(ASGIConnection(scope), self._hops).address)
+        await self._admit(ASGIConnection(scope), scope["route_handler"].opt)
+        admission: Awaitable[None] | None = scope.get("auth")
+        if admission is None:
+            await next_app(scope, receive, send)
+            return
+
+        async def once_admitted(message: Message) -> None:
+            # Nonsense is no way around the throttle: before an error is told, the handler may not have waited for it.
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                await admission
+            await send(message)
+
+        await next_app(scope, receive, once_admitted)
+
+    async def _admit(self, connection: ASGIConnection[Any, Any, Any, Any], opt: Mapping[str, Any]) -> None:
+        if opt.get("operators") and connection.scope.get("method") == "OPTIONS":
+            await self._hide(connection)
+        elif opt.get("public") or connection.scope.get("method") == "OPTIONS":
+            await self._requests.of_network(client_of(connection, self._hops).network)
+        else:
+            claims = self._tokens.verify(bearer(connection.headers), "access")
+            caller = claims.caller()
+            if opt.get("admitted_later"):
+                connection.scope["auth"] = self._requests.admission(str(caller.user))
+            else:
+                await self._requests.of_user(str(caller.user))
+            if not opt.get("judged_later"):
+                await self._liveness.ensure(caller)
+            if opt.get("operators"):
+                await self._liveness.ensure_operator(caller)
+            connection.scope["user"] = caller
+        if not opt.get("any_body"):
+            require_json(connection.headers)
+
+    async def _hide(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        """Raises NotFound unless the caller is an operator."""
+        try:
+            caller = self._tokens.verify(bearer(connection.headers), "access").caller()
+            await self._liveness.ensure(caller)
+        except Unauthenticated:
+            await self._requests.of_network(client_of(connection, self._hops).network)
+            raise NotFound(detail=NOWHERE) from None
+        await self._requests.of_user(str(caller.user))
+        await self._liveness.ensure_operator(caller)
+
+    def dependencies(self) -> dict[str, Provide]:
+        """What handlers may ask for: `caller`, and `device` for a login."""
+        hops = self._hops
+
+        def device(request: Request[Any, Any, Any]) -> Device:
+            address = client_of(request, hops).address
+            return Device(address=address, user_agent=request.headers.get("user-agent", ""))
+
+        return {
+            "caller": Provide(_caller, sync_to_thread=False),
+            "device": Provide(device, sync_to_thread=False),
+        }
+
+
+def bearer(headers: Headers) -> str:
+    """The token of `Authorization: Bearer …` (or `JWT …`). Raises Unauthenticated."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() not in SCHEMES or not token.strip():
+        raise Unauthenticated
+    return token.strip()
+
+
+def client_of(connection: ASGIConnection[Any, Any, Any, Any], hops: int) -> Client:
+    """The client behind `hops` proxies of ours."""
+    peer = connection.client.host if connection.client else None
+    address = client_address(peer, connection.headers.getall("x-forwarded-for", []), hops)
+    return Client(address, network(address))
+
+
+def require_json(headers: Headers) -> None:
+    """A body, if there is one and it says what it is, must be JSON, and not compressed."""
+    if not (headers.get("content-length", "0") != "0" or "transfer-encoding" in headers):
+        return
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise HTTPException(
+            status_code=415,
+            detail="Send the body as it is, without Content-Encoding.",
+            headers={"Accept-Encoding": "identity"},
+        )
+    kind = headers.get("content-type")
+    if kind is None or kind.partition(";")[0].strip().lower() == "application/json":
+        return
+    raise HTTPException(status_code=415, detail="Send JSON, and say so: Content-Type: application/json.")
+
+
+def _caller(request: Request[Any, Any, Any]) -> Caller:
+    caller: Caller = request.scope["user"]
+    return caller

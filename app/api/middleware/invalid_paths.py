@@ -1,0 +1,34 @@
+"""Paths that lead nowhere, whatever the library makes of them: those with NUL, at which the file system and Postgres
+would raise, and its own pages of documents, which answer unknown paths below theirs with HTML."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import msgspec
+
+from app.api.errors.problems import MEDIA_TYPE, problem_of
+from app.api.middleware.security_headers import Application, Receive, Send
+from app.domain.errors import NOWHERE
+
+DOCUMENTS: Final = "/docs/raw"
+"""Where the library's own pages are."""
+
+ANSWER: Final = msgspec.json.encode(problem_of(404, "not_found", NOWHERE))
+
+
+class Paths:
+    """Wraps the whole application."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] != "http" or not ("\0" in path or path.startswith(DOCUMENTS)):
+            await self._app(scope, receive, send)
+            return
+        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(ANSWER))]
+        await send({"type": "http.response.start", "status": 404, "headers": headers})
+        await send({"type": "http.response.body", "body": ANSWER})

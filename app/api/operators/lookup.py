@@ -1,0 +1,97 @@
+"""Looking people and conversations up, and suspending accounts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
+
+from app.api.errors.problems import documented
+from app.api.middleware.authentication import OPERATORS
+from app.api.pagination import Cursor, Limit
+from app.db import Database, Session
+from app.domain.accounts import suspension
+from app.domain.operators import queries
+from app.domain.operators.schemas import AccountPage, ConversationRecordPage
+from app.domain.users.caller import Caller
+
+NO_CONTENT = 204
+
+
+class Suspension(msgspec.Struct, forbid_unknown_fields=True):
+    reason: str
+
+
+class LookupController(Controller):
+    tags = ("Operators",)
+    opt = OPERATORS
+    path = "/ops"
+
+    @get(
+        "/users",
+        operation_id="findAccounts",
+        summary="Accounts in whatever state, newest first",
+        description="Without `search` all. E-mail addresses are not shown.",
+        responses=documented("400 invalid_cursor", "404 not_found"),
+    )
+    async def accounts(
+        self,
+        caller: NamedDependency[Caller],
+        database: NamedDependency[SkipValidation[Database]],
+        search: Annotated[
+            str | None, QueryParameter(description="An `id`, a whole e-mail address, or part of a name.")
+        ] = None,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> AccountPage:
+        return await database.search(queries.accounts, caller, search=search, limit=limit, cursor=cursor)
+
+    @post(
+        "/users/{user_id:uuid}/suspend",
+        status_code=NO_CONTENT,
+        operation_id="suspendAccount",
+        summary="End all logins of an account, and let it log in no more",
+        description="Its sockets close with 4403 within two seconds. The reason is for the audit.",
+        responses=documented("404 not_found", "409 own_account", "409 account_closed", "409 already_suspended"),
+    )
+    async def suspend(
+        self,
+        user_id: FromPath[UUID],
+        data: JSONBody[Suspension],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> None:
+        await suspension.suspend(tx, caller, user_id, reason=data.reason)
+
+    @post(
+        "/users/{user_id:uuid}/restore",
+        status_code=NO_CONTENT,
+        operation_id="restoreAccount",
+        summary="Let a suspended account log in again",
+        responses=documented("404 not_found", "409 account_closed", "409 not_suspended"),
+    )
+    async def restore(
+        self, user_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+    ) -> None:
+        await suspension.restore(tx, caller, user_id)
+
+    @get(
+        "/conversations",
+        operation_id="findConversations",
+        summary="Conversations of all people, deleted ones too, newest first",
+        description="Facts and numbers; no text of a message. Without `search` all.",
+        responses=documented("400 invalid_cursor", "404 not_found"),
+    )
+    async def conversations(
+        self,
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+        search: Annotated[str | None, QueryParameter(description="An `id`, or part of the name.")] = None,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> ConversationRecordPage:
+        return await queries.conversations(tx, caller, search=search, limit=limit, cursor=cursor)

@@ -1,0 +1,76 @@
+"""How far somebody has read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from app.api.errors.problems import documented
+from app.db import Session
+from app.domain.conversations import read_cursors
+from app.domain.conversations.schemas import ReadState
+from app.domain.messages import mark_read
+from app.domain.users.caller import Caller
+
+MOST_MARKS = 500
+
+
+class ReadUpTo(msgspec.Struct, forbid_unknown_fields=True):
+    seq: int
+
+
+class Mark(msgspec.Struct, forbid_unknown_fields=True):
+    """`seen_at` is taken for the sake of older clients, and not kept: a cursor has no clock."""
+
+    message: UUID
+    seen_at: datetime | None = None
+
+
+class Marks(msgspec.Struct, forbid_unknown_fields=True):
+    data: Annotated[list[Mark], msgspec.Meta(min_length=1, max_length=MOST_MARKS)]
+
+
+class ReadingController(Controller):
+    """The caller's read cursor of one conversation. It never moves back."""
+
+    path = "/conversations/{conversation_id:uuid}"
+    tags = ("Reading",)
+
+    @put(
+        "/read",
+        operation_id="markRead",
+        responses=documented("400 invalid_seq", "403 not_a_member", "404 not_found"),
+        summary="Everything up to a seq is read",
+        description="`invalid_seq` beyond the last message. A seq behind the cursor changes nothing.",
+    )
+    async def read(
+        self,
+        conversation_id: FromPath[UUID],
+        data: JSONBody[ReadUpTo],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> ReadState:
+        return await read_cursors.read(tx, conversation_id, caller.user, data.seq)
+
+    @post(
+        "/mark_message_read",
+        status_code=204,
+        operation_id="markMessagesRead",
+        responses=documented("403 not_a_member", "404 not_found"),
+        summary="These messages, and all before the newest of them, are read",
+        description="404 when one of them is not a message of this conversation.",
+    )
+    async def mark(
+        self,
+        conversation_id: FromPath[UUID],
+        data: JSONBody[Marks],
+        caller: NamedDependency[Caller],
+        tx: NamedDependency[Session],
+    ) -> None:
+        await mark_read.mark_read(tx, conversation_id, caller.user, [mark.message for mark in data.data])

@@ -1,0 +1,118 @@
+"""What a claimed mail says, decided when it leaves: whoever asked for it never learns whether there is an account.
+
+Tokens are made here, in the transaction that claims the mail, and are known to nobody but the task that sends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.auth.mailed_tokens import mint
+from app.domain.auth.typed_codes import new_code, typed
+from app.domain.mails.outbox import Claimed
+from app.domain.orm import AnyRow
+from app.domain.users.email_addresses import owned_by
+from app.domain.users.models import Registration, User
+from app.domain.users.pending_registrations import waiting
+
+NO_ACCOUNT, GONE, KNOWN = "no account", "gone", "active already"
+"""Outcomes of mails that need not leave."""
+
+_OWNER = (User.id, User.email, User.first_name, User.is_active, User.suspended_at, User.credentials)
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """A text by name (`template`), with what it needs. `token` opens what it is about."""
+
+    template: str
+    address: str
+    token: str = ""
+    facts: Mapping[str, Any] = {}
+
+
+async def letter_of(session: AsyncSession, mail: Claimed) -> Letter | str:
+    """The letter, or why there is none."""
+    match mail.kind:
+        case "activation":
+            return await _activation(session, mail)
+        case "activation_again":
+            return await _activation_again(session, mail)
+        case "forgotten_password":
+            return await _forgotten_password(session, mail)
+        case "login_code":
+            return await _login_code(session, mail)
+        case "confirm_email":
+            return await _confirm_email(session, mail)
+        case _:
+            return Letter(template=mail.kind, address=mail.address, facts=mail.facts)
+
+
+async def _activation(session: AsyncSession, mail: Claimed) -> Letter | str:
+    if owner := await _owner(session, mail.address):
+        return _known_already(owner)
+    if await session.scalar(select(Registration.id).where(Registration.id == mail.registration)) is None:
+        return GONE
+    token = await mint(session, "activation", registration=mail.registration)
+    return Letter(template="activation", address=mail.address, token=token, facts=mail.facts)
+
+
+async def _activation_again(session: AsyncSession, mail: Claimed) -> Letter | str:
+    if owner := await _owner(session, mail.address):
+        if owner.is_active:
+            return KNOWN  # nothing to activate; no stranger makes us say so to them
+        token = await mint(session, "activation", user=owner.id, credentials=owner.credentials)
+        return Letter(template="activation", address=owner.email, token=token, facts={"first_name": owner.first_name})
+    registrations = (await session.execute(waiting(mail.address).limit(2))).all()
+    if not registrations:
+        return NO_ACCOUNT
+    newest = registrations[0]
+    if len(registrations) > 1:
+        # Whose password the newest holds, nobody knows: its owner registers again, and follows that mail.
+        return Letter(template="register_again", address=newest.email)
+    token = await mint(session, "activation", registration=newest.id)
+    return Letter(template="activation", address=newest.email, token=token, facts={"first_name": newest.first_name})
+
+
+async def _forgotten_password(session: AsyncSession, mail: Claimed) -> Letter | str:
+    owner = await _owner(session, mail.address)
+    if owner is None or not owner.is_active or owner.suspended_at is not None:
+        return NO_ACCOUNT
+    token = await mint(session, "password", user=owner.id, credentials=owner.credentials)
+    facts = {"first_name": owner.first_name}
+    # To the address that is kept, never to the one that was typed.
+    return Letter(template="forgotten_password", address=owner.email, token=token, facts=facts)
+
+
+async def _login_code(session: AsyncSession, mail: Claimed) -> Letter | str:
+    owner = await _owner(session, mail.address)
+    if owner is None or not owner.is_active or owner.suspended_at is not None:
+        return NO_ACCOUNT
+    code = new_code()
+    await mint(session, "login", user=owner.id, credentials=owner.credentials, token=typed(code))
+    facts = {"first_name": owner.first_name, **mail.facts}
+    return Letter(template="login_code", address=owner.email, token=code, facts=facts)
+
+
+async def _confirm_email(session: AsyncSession, mail: Claimed) -> Letter | str:
+    owner = await _owner(session, mail.address)
+    if owner is not None and owner.id != mail.user:
+        return _known_already(owner)
+    asker = await session.scalar(select(User.credentials).where(User.id == mail.user, User.closed_at.is_(None)))
+    if asker is None or str(asker) != mail.facts["credentials"]:
+        return GONE  # the password was changed since: the request is over
+    token = await mint(session, "email", user=mail.user, email=mail.address, credentials=asker)
+    return Letter(template="confirm_email", address=mail.address, token=token, facts=mail.facts)
+
+
+def _known_already(owner: AnyRow) -> Letter:
+    return Letter(template="known_already", address=owner.email, facts={"first_name": owner.first_name})
+
+
+async def _owner(session: AsyncSession, address: str) -> AnyRow | None:
+    found = await session.execute(select(*_OWNER).where(owned_by(address), User.closed_at.is_(None)))
+    return found.one_or_none()

@@ -1,0 +1,66 @@
+"""Closing one's account: nothing personal is left of it at once, its logins end, and conversations learn of it soon.
+
+The row stays, as "deleted user", because messages are by somebody. Leaving the groups is an errand
+(`app.domain.conversations.name_changes`), found again in the row if it is lost.
+"""
+
+from __future__ import annotations
+
+from secrets import token_hex
+
+from sqlalchemy import delete, func, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.audit import log
+from app.domain.auth import mailed_tokens
+from app.domain.auth.passwords import Passwords
+from app.domain.auth.reauthentication import prove, wrong_password
+from app.domain.auth.refresh import end
+from app.domain.events import Errand, entrust
+from app.domain.mails import outbox
+from app.domain.orm import UNSYNCHRONIZED
+from app.domain.users.caller import Caller
+from app.domain.users.models import LoginSession, SecondFactor, User
+
+FIRST_NAME, LAST_NAME = "deleted", "user"
+
+
+async def close(session: AsyncSession, caller: Caller, *, current_password: str, passwords: Passwords) -> None:
+    """The caller's account is over.
+
+    Raises:
+        Invalid: `wrong_password`.
+        Unavailable: too many passwords are being hashed.
+    """
+    own = await prove(session, caller, current_password, passwords)
+    closed = await session.scalar(
+        update(User)
+        .where(User.id == own.id, User.password_hash == own.password_hash, User.closed_at.is_(None))
+        .values(
+            # Of a domain that never exists (RFC 2606): the address itself is free again. Not made of the account's id,
+            # which others know: an account at that address would have kept this one from closing.
+            email=f"{token_hex(16)}@closed.invalid",
+            first_name=FIRST_NAME,
+            last_name=LAST_NAME,
+            password_hash="",
+            is_operator=False,
+            closed_at=func.clock_timestamp(),
+            version=User.version + 1,
+            told_through=None,
+        )
+        .returning(User.id),
+        execution_options=UNSYNCHRONIZED,
+    )
+    if closed is None:
+        raise wrong_password()
+    await end(session, LoginSession.user_id == own.id)
+    await session.execute(
+        update(LoginSession).where(LoginSession.user_id == own.id).values(address="", user_agent=""),
+        execution_options=UNSYNCHRONIZED,
+    )
+    await mailed_tokens.forget(session, own.id)
+    await session.execute(delete(SecondFactor).where(SecondFactor.user_id == own.id), execution_options=UNSYNCHRONIZED)
+    await outbox.call_back(session, own.id)
+    await outbox.post(session, "account_closed", own.email, user=own.id, first_name=own.first_name)
+    await log.note(session, by=own.id, action="account.closed", subject=own.id)
+    entrust(session, Errand("person", own.id))

@@ -1,0 +1,79 @@
+"""Another e-mail address: it counts once somebody who reads it has confirmed; the old one is told before and after."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.accounts.quotas import Quotas, require_mail
+from app.domain.accounts.registration import taken
+from app.domain.auth import mailed_tokens, security_log
+from app.domain.auth.passwords import Passwords
+from app.domain.auth.reauthentication import prove
+from app.domain.mails import outbox
+from app.domain.orm import UNSYNCHRONIZED
+from app.domain.users.account_status import account_is_open
+from app.domain.users.caller import Caller
+from app.domain.users.email_addresses import check_email, is_had_otherwise
+from app.domain.users.models import User
+
+
+async def ask(
+    session: AsyncSession,
+    caller: Caller,
+    *,
+    new_email: str,
+    current_password: str,
+    passwords: Passwords,
+    quotas: Quotas,
+) -> None:
+    """Mail a token to the new address, and tell the old one. Whether the new one is taken, nobody is told here.
+
+    Raises:
+        Invalid: this is no e-mail address, or `wrong_password`.
+        Throttled: too many mails to that address.
+        Unavailable: too many passwords are being hashed.
+    """
+    new_email = check_email(new_email, "new_email")
+    own = await prove(session, caller, current_password, passwords)
+    await require_mail(quotas, new_email, "email")
+    # Whatever changes the account's credentials before the mail leaves ends the request: see `letters`.
+    facts = {"first_name": own.first_name, "credentials": str(own.credentials)}
+    await outbox.post(session, "confirm_email", new_email, user=own.id, **facts)
+    # Neither this nor the mail afterwards quotes the new address: a stranger who registered the old one in its owner's
+    # name chooses it, and could write a message or a link into it.
+    await outbox.post(session, "email_change_asked", own.email, user=own.id, first_name=own.first_name)
+
+
+async def confirm(session: AsyncSession, token: str) -> None:
+    """From now on the account has the address the token was mailed to.
+
+    Raises:
+        Invalid: `invalid_mailed_token`.
+        Conflict: `email_taken`: another account got it meanwhile.
+    """
+    held = await mailed_tokens.spend(session, token, "email")
+    own = (
+        await session.execute(
+            select(User.id, User.email, User.first_name)
+            .where(User.id == held.user, User.credentials == held.credentials, account_is_open())
+            .with_for_update(key_share=True)
+        )
+    ).one_or_none()
+    if own is None:
+        raise mailed_tokens.refused()
+    if await is_had_otherwise(session, held.email):
+        raise taken()
+    try:
+        async with session.begin_nested():
+            await session.execute(
+                update(User).where(User.id == own.id).values(email=held.email, credentials=User.credentials + 1),
+                execution_options=UNSYNCHRONIZED,
+            )
+    except IntegrityError as error:
+        raise taken() from error
+    await mailed_tokens.forget(session, own.id)
+    security_log.done("email_changed", own.id)
+    for address in (own.email, held.email):
+        await outbox.post(session, "email_changed", address, user=own.id, first_name=own.first_name)

@@ -1,0 +1,60 @@
+"""A forgotten password: a mail to the address of the account, if there is one; whether there is, nobody is told."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.accounts.quotas import Quotas, allows_mail
+from app.domain.auth import mailed_tokens, security_log
+from app.domain.auth.passwords import Passwords, check_new, paused
+from app.domain.auth.refresh import end
+from app.domain.mails import outbox
+from app.domain.orm import UNSYNCHRONIZED
+from app.domain.users.account_status import account_is_open
+from app.domain.users.email_addresses import check_email
+from app.domain.users.models import LoginSession, User
+
+
+async def ask(session: AsyncSession, email: str, quotas: Quotas) -> None:
+    """Mail a token to who owns this account. The account is not looked up before the mail leaves: known and unknown
+    addresses are answered alike, and take the same time.
+
+    Raises:
+        Invalid: this is no e-mail address.
+    """
+    email = check_email(email)
+    if await allows_mail(quotas, email, "password"):
+        await outbox.post(session, "forgotten_password", email)
+
+
+async def confirm(session: AsyncSession, *, token: str, new_password: str, passwords: Passwords) -> None:
+    """A new password for who has the token; all logins end, and with them whatever else was mailed.
+
+    Raises:
+        Invalid: `invalid_mailed_token`, or the password may not be used.
+        Unavailable: too many passwords are being hashed.
+    """
+    check_new(new_password, "new_password")
+    seen = await mailed_tokens.look(session, token, "password")
+    owner = (
+        await session.execute(select(User.email, User.first_name, User.last_name).where(User.id == seen.user))
+    ).one()
+    check_new(new_password, "new_password", about=owner)
+    async with paused(session):
+        password_hash = await passwords.hash(new_password)
+    held = await mailed_tokens.spend(session, token, "password")
+    changed = await session.execute(
+        update(User)
+        .where(User.id == held.user, User.credentials == held.credentials, account_is_open())
+        .values(password_hash=password_hash, credentials=User.credentials + 1)
+        .returning(User.id, User.email, User.first_name),
+        execution_options=UNSYNCHRONIZED,
+    )
+    row = changed.one_or_none()
+    if row is None:
+        raise mailed_tokens.refused()
+    await mailed_tokens.forget(session, row.id)
+    await end(session, LoginSession.user_id == row.id)
+    security_log.done("password_reset", row.id)
+    await outbox.post(session, "password_changed", row.email, user=row.id, first_name=row.first_name)

@@ -1,0 +1,136 @@
+"""Accounts: one's own profile, changing names and the password; operators."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.accounts.quotas import Quotas
+from app.domain.accounts.registration import PROFILE, begin, check, check_name, profile_of
+from app.domain.audit import log
+from app.domain.auth import mailed_tokens, security_log
+from app.domain.auth.passwords import Passwords, check_new, paused
+from app.domain.auth.reauthentication import prove, wrong_password
+from app.domain.auth.refresh import end
+from app.domain.errors import Unauthenticated
+from app.domain.events import Errand, entrust
+from app.domain.mails import outbox
+from app.domain.orm import UNSYNCHRONIZED, AnyRow
+from app.domain.users.caller import Caller
+from app.domain.users.email_addresses import check_email, owned_by
+from app.domain.users.models import LoginSession, User
+from app.domain.users.schemas import Adders, Profile
+
+
+async def create_operator(
+    session: AsyncSession, *, email: str, password: str, first_name: str, last_name: str, passwords: Passwords
+) -> Profile:
+    """An account that may use `/ops`; an existing one of that e-mail becomes it, and gets the password given.
+
+    Raises:
+        Invalid: a field is not good, or the password is too common.
+    """
+    check_new(password, about=(email, first_name, last_name))
+    found = await session.scalar(select(User.id).where(owned_by(check_email(email)), User.closed_at.is_(None)))
+    if found is None:
+        wanted = await check(
+            session, email=email, password=password, first_name=first_name, last_name=last_name, passwords=passwords
+        )
+        made = await begin(session, wanted, is_operator=True)
+        await log.note(session, by=None, action="operator.created", subject=made.id, details={"account": "new"})
+        return made
+    async with paused(session):
+        password_hash = await passwords.hash(password)
+    promoted = await session.execute(
+        update(User)
+        .where(User.id == found)
+        .values(is_operator=True, is_active=True, password_hash=password_hash, credentials=User.credentials + 1)
+        .returning(*PROFILE),
+        execution_options=UNSYNCHRONIZED,
+    )
+    await log.note(session, by=None, action="operator.created", subject=found, details={"account": "existing"})
+    await mailed_tokens.forget(session, found)
+    await end(session, LoginSession.user_id == found)
+    return profile_of(promoted.one())
+
+
+async def profile(session: AsyncSession, caller: Caller) -> Profile:
+    """Oneself."""
+    return profile_of(_known((await session.execute(select(*PROFILE).where(User.id == caller.user))).one_or_none()))
+
+
+async def change(
+    session: AsyncSession,
+    caller: Caller,
+    quotas: Quotas,
+    *,
+    first_name: str | None = None,
+    last_name: str | None = None,
+    who_may_add: Adders | None = None,
+) -> Profile:
+    """Change what is given of the profile.
+
+    Raises:
+        Invalid: one is not good.
+        Throttled: too often: each is told in every conversation.
+    """
+    names = {
+        field: check_name(name, field)
+        for field, name in (("first_name", first_name), ("last_name", last_name))
+        if name is not None
+    }
+    if who_may_add is not None:
+        await session.execute(
+            update(User).where(User.id == caller.user).values(who_may_add=who_may_add),
+            execution_options=UNSYNCHRONIZED,
+        )
+    now = await profile(session, caller)
+    if all(getattr(now, field) == name for field, name in names.items()):
+        return now
+    await quotas.require("renames", str(caller.user))
+    renamed = await session.execute(
+        update(User)
+        .where(User.id == caller.user)
+        .values(names | {"version": User.version + 1, "told_through": None})
+        .returning(*PROFILE),
+        execution_options=UNSYNCHRONIZED,
+    )
+    row = _known(renamed.one_or_none())
+    # A name is in the views of every conversation its owner was ever in: within 10 s they all tell it.
+    entrust(session, Errand("person", caller.user))
+    return profile_of(row)
+
+
+async def change_password(
+    session: AsyncSession, caller: Caller, *, current_password: str, new_password: str, passwords: Passwords
+) -> None:
+    """A new password for who knows the old one; all other logins end.
+
+    Raises:
+        Invalid: `wrong_password`, or the new one may not be used.
+        Unavailable: too many passwords are being hashed.
+    """
+    check_new(new_password, "new_password")
+    own = await prove(session, caller, current_password, passwords)
+    check_new(new_password, "new_password", about=(own.email, own.first_name, own.last_name))
+    async with paused(session):
+        password_hash = await passwords.hash(new_password)
+    changed = await session.scalar(
+        update(User)
+        .where(User.id == caller.user, User.password_hash == own.password_hash)
+        .values(password_hash=password_hash, credentials=User.credentials + 1)
+        .returning(User.id),
+        execution_options=UNSYNCHRONIZED,
+    )
+    if changed is None:
+        raise wrong_password()
+    await mailed_tokens.forget(session, own.id)
+    await end(session, LoginSession.user_id == own.id, LoginSession.id != caller.session)
+    security_log.done("password_changed", own.id)
+    await outbox.post(session, "password_changed", own.email, user=own.id, first_name=own.first_name)
+
+
+def _known(row: AnyRow | None) -> AnyRow:
+    if row is None:
+        raise Unauthenticated
+    return row

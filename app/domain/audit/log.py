@@ -1,0 +1,75 @@
+"""The trail of acts: noted in the transaction of the act itself, so that there is neither without the other.
+
+An entry holds ids and a few facts; never the text of a message, a password, or an e-mail address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final, Literal, TypeAlias, get_args
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.audit.models import AuditEntry
+from app.domain.orm import UNSYNCHRONIZED, uuid7
+
+Action: TypeAlias = Literal[
+    "account.closed",
+    "account.restored",
+    "accounts.looked_up",
+    "account.suspended",
+    "broadcast.canceled",
+    "broadcast.planned",
+    "conversation.deleted",
+    "conversations.looked_up",
+    "member.demoted",
+    "member.promoted",
+    "member.removed",
+    "message.deleted",
+    "operator.created",
+    "operator.logged_in",
+    "policy.changed",
+    "task.retried",
+]
+"""`message.deleted` is by an admin, not by its sender; `member.*` are the acts of admins."""
+
+Fact: TypeAlias = str | int | float | bool | None
+ACTIONS: Final[tuple[str, ...]] = get_args(Action)
+SHORTEST_KEEPING: Final = timedelta(days=30)
+"""What is younger no DELETE takes away: the database's trigger refuses it (migration 0006)."""
+
+MOST_SWEPT: Final = 10_000
+
+
+async def note(
+    session: AsyncSession,
+    *,
+    by: UUID | None,
+    action: Action,
+    subject: UUID | None = None,
+    details: Mapping[str, Fact | list[str]] | None = None,
+) -> None:
+    """Write down an act; it stands once this session's transaction is committed.
+
+    `by` is the account that acts, None for a command on the server's machine. `subject` is whom or what it is done to.
+    """
+    await session.execute(
+        insert(AuditEntry).values(id=uuid7(), by=by, action=action, subject=subject, details=dict(details or {}))
+    )
+
+
+async def sweep(session: AsyncSession, keeping: timedelta) -> int:
+    """Forget the oldest entries, older than `keeping` and at most 10,000; how many."""
+    old = (
+        select(AuditEntry.id)
+        .where(AuditEntry.at < func.clock_timestamp() - max(keeping, SHORTEST_KEEPING))
+        .order_by(AuditEntry.at)
+        .limit(MOST_SWEPT)
+    )
+    gone = await session.execute(
+        delete(AuditEntry).where(AuditEntry.id.in_(old)).returning(AuditEntry.id), execution_options=UNSYNCHRONIZED
+    )
+    return len(gone.all())

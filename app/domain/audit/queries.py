@@ -1,0 +1,68 @@
+"""Reading the audit: newest first, by what was done, by whom, to whom, and when. Each filter has its index."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.audit.log import Action
+from app.domain.audit.models import AuditEntry
+from app.domain.audit.schemas import AuditPage, AuditRecord
+from app.domain.cursors import from_cursor, to_cursor
+from app.domain.validation import moment
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """All that are given must hold. `since` is the first moment of interest, `until` the first that is not any more."""
+
+    action: Action | None = None
+    by: UUID | None = None
+    subject: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class _At(msgspec.Struct, frozen=True, tag="audit"):
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    id: UUID
+
+
+async def page(session: AsyncSession, filters: Filters, *, limit: int, cursor: str | None) -> AuditPage:
+    """A page of entries, newest first.
+
+    Raises:
+        Invalid: the cursor is of another list, or a moment has no time zone.
+    """
+    query = select(
+        AuditEntry.id, AuditEntry.at, AuditEntry.by, AuditEntry.action, AuditEntry.subject, AuditEntry.details
+    ).where(*_conditions(filters))
+    if (after := from_cursor(cursor, _At)) is not None:
+        query = query.where(tuple_(AuditEntry.at, AuditEntry.id) < tuple_(moment(after.at, "cursor"), after.id))
+    query = query.order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(limit + 1)
+    rows = (await session.execute(query)).all()
+    items = [
+        AuditRecord(id=row.id, at=row.at, by=row.by, action=row.action, subject=row.subject, details=row.details)
+        for row in rows[:limit]
+    ]
+    last = _At(items[-1].at, items[-1].id) if len(rows) > limit else None
+    return AuditPage(items=items, next=to_cursor(last) if last else None)
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if filters.action is not None:
+        found.append(AuditEntry.action == filters.action)
+    if filters.by is not None:
+        found.append(AuditEntry.by == filters.by)
+    if filters.subject is not None:
+        found.append(AuditEntry.subject == filters.subject)
+    if filters.since is not None:
+        found.append(AuditEntry.at >= moment(filters.since, "from"))
+    if filters.until is not None:
+        found.append(AuditEntry.at < moment(filters.until, "to"))
+    return found

@@ -1,0 +1,253 @@
+"""Logins: begun with a password, listed and ended by their owner. Each is a row, a family of tokens (`families`)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.accounts.quotas import Quotas
+from app.domain.accounts.registration import profile_of
+from app.domain.audit import log
+from app.domain.auth import login_codes, security_log
+from app.domain.auth.devices import Device, is_new_device, printable, program_of
+from app.domain.auth.login_codes import Slowed
+from app.domain.auth.login_status import login_is_live
+from app.domain.auth.passwords import Passwords, paused
+from app.domain.auth.refresh import FAMILY, end, end_of, pair_of
+from app.domain.auth.schemas import Login, LoginPage
+from app.domain.auth.second_factors import SecondFactors
+from app.domain.auth.tokens import Pair, Tokens
+from app.domain.cursors import from_cursor, to_cursor
+from app.domain.errors import Forbidden, NotFound, Throttled, Unauthenticated
+from app.domain.mails import outbox
+from app.domain.orm import UNSYNCHRONIZED, AnyRow, uuid7
+from app.domain.users.caller import Caller
+from app.domain.users.email_addresses import owned_by
+from app.domain.users.models import LoginSession, Registration, User
+from app.domain.users.pending_registrations import waiting
+from app.domain.users.schemas import Profile
+from app.domain.validation import clean
+
+QUIET = timedelta(hours=1)
+"""Between two mails about logins from new devices."""
+
+MOST_LOGINS = 100
+"""Live logins a person may have; beyond, the longest unused ones are ended."""
+
+
+_ACCOUNT = (
+    User.id,
+    User.email,
+    User.first_name,
+    User.last_name,
+    User.is_active,
+    User.is_operator,
+    User.suspended_at,
+    User.who_may_add,
+)
+
+
+class LoggedIn(Pair, frozen=True, kw_only=True):
+    user: Profile
+
+
+class _At(msgspec.Struct, frozen=True, tag="login"):
+    id: UUID
+
+
+async def log_in(
+    session: AsyncSession,
+    *,
+    email: str,
+    password: str,
+    code: str | None = None,
+    mailed_code: str | None = None,
+    slowed: Slowed | None = None,
+    device: Device,
+    passwords: Passwords,
+    second_factors: SecondFactors,
+    quotas: Quotas,
+    tokens: Tokens,
+) -> LoggedIn | Throttled | Unauthenticated:
+    """Begin a login. An unknown e-mail takes the same time and gets the same answer as a wrong password.
+
+    While the account is `slowed`, the right password also needs `mailed_code`. A refusal that must be committed is
+    *returned*: raised, it would undo the mail that it announces, or give back the mailed code that was spent.
+
+    Raises:
+        Unauthenticated: `invalid_credentials`; with the right password `second_factor_required`, `invalid_code`.
+        Forbidden: the password is right, but the account is `not_activated` or `suspended`.
+        Unavailable: too many logins at once.
+    """
+    email = clean(email, "email", 1_000, 0)
+    passed_by = None
+    if slowed is not None:
+        passed_by = await login_codes.passes(
+            session,
+            slowed,
+            email=email,
+            password=password,
+            mailed_code=mailed_code,
+            device=device,
+            passwords=passwords,
+            quotas=quotas,
+        )
+        if passed_by is None:
+            return slowed.refusal
+    user = await _proven(session, email, password, passwords)
+    if slowed is not None and passed_by == "code" and not await login_codes.spend(session, mailed_code, user.id):
+        return slowed.refusal
+    if not user.is_active:
+        raise not_activated()
+    if user.suspended_at is not None:
+        raise Forbidden("suspended", "This account is suspended.")
+    try:
+        await second_factors.require(session, user.id, code)
+    except Unauthenticated as error:
+        if slowed is None or error.code != "invalid_code":
+            raise
+        return error  # each mailed code is good for one guess at the second factor
+    if await is_new_device(session, user.id, device) and not await outbox.lately(session, "new_login", user.id, QUIET):
+        facts = {"first_name": user.first_name, "network": device.address, "program": program_of(device.user_agent)}
+        await outbox.post(session, "new_login", user.email, user=user.id, **facts)
+    begun = (
+        await session.execute(
+            insert(LoginSession)
+            .values(
+                id=uuid7(),
+                user_id=user.id,
+                rotated_at=func.clock_timestamp(),
+                expires_at=end_of(func.clock_timestamp(), tokens),
+                address=device.address[:45],
+                user_agent=printable(device.user_agent)[:255],
+            )
+            .returning(*FAMILY)
+        )
+    ).one()
+    await _end_beyond(session, user.id, MOST_LOGINS)
+    if user.is_operator:
+        await log.note(session, by=user.id, action="operator.logged_in", subject=user.id)
+    pair = pair_of(begun, tokens)
+    return LoggedIn(access=pair.access, refresh=pair.refresh, user=profile_of(user))
+
+
+async def log_out(session: AsyncSession, caller: Caller) -> None:
+    """End the login that asks: its tokens and its sockets."""
+    await end(session, LoginSession.id == caller.session)
+
+
+async def end_one(session: AsyncSession, caller: Caller, login: UUID) -> None:
+    """End one of the caller's logins. Raises NotFound for other people's, and for one that is over."""
+    if not await end(session, LoginSession.id == login, LoginSession.user_id == caller.user, login_is_live()):
+        raise NotFound(detail="There is no such login.")
+
+
+async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: str | None) -> LoginPage:
+    """The caller's live logins, newest first."""
+    after = from_cursor(cursor, _At)
+    query = (
+        select(
+            LoginSession.id,
+            LoginSession.created_at,
+            LoginSession.last_used_at,
+            LoginSession.expires_at,
+            LoginSession.address,
+            LoginSession.user_agent,
+        )
+        .where(LoginSession.user_id == caller.user, login_is_live())
+        .order_by(LoginSession.id.desc())
+        .limit(limit + 1)
+    )
+    if after is not None:
+        query = query.where(LoginSession.id < after.id)
+    rows = (await session.execute(query)).all()
+    items = [
+        Login(
+            id=row.id,
+            created_at=row.created_at,
+            last_used_at=row.last_used_at,
+            expires_at=row.expires_at,
+            address=row.address,
+            user_agent=row.user_agent,
+            current=row.id == caller.session,
+        )
+        for row in rows[:limit]
+    ]
+    return LoginPage(items=items, next=to_cursor(_At(items[-1].id)) if len(rows) > limit else None)
+
+
+async def _proven(session: AsyncSession, email: str, password: str, passwords: Passwords) -> AnyRow:
+    """The user whose e-mail and password these are, locked against a change of password until the end.
+
+    Two tries: a concurrent login may have stored a fresh hash of the same password in between.
+    """
+    account: UUID | None = None
+    for _ in range(2):
+        seen = await _candidate(session, email)
+        account = seen.account_id
+        async with paused(session):
+            right = await passwords.verify(seen.account_hash, password)
+            # Held against a registration whether there is an account or not: who registers a stranger's address and
+            # logs in learns nothing about it.
+            waits = seen.waiting_hash is not None and await passwords.verify(seen.waiting_hash, password)
+            outdated = right and passwords.is_outdated(seen.account_hash)
+            fresh = await passwords.hash(password) if outdated else None
+        if not right:
+            if waits:
+                raise not_activated()
+            break
+        # Locked, and asked again: who changes the password meanwhile either waits for this login, and then ends it
+        # with the others, or was first, and then this is the password of yesterday.
+        user = (
+            await session.execute(
+                select(*_ACCOUNT)
+                .where(owned_by(email), User.password_hash == seen.account_hash, User.closed_at.is_(None))
+                .with_for_update(read=fresh is None, key_share=fresh is not None)
+            )
+        ).one_or_none()
+        if user is not None:
+            if fresh is not None:
+                await session.execute(
+                    update(User).where(User.id == user.id).values(password_hash=fresh), execution_options=UNSYNCHRONIZED
+                )
+            return user
+    security_log.failed("login_failed", account)
+    raise Unauthenticated("invalid_credentials", "E-mail or password is wrong.")
+
+
+async def _candidate(session: AsyncSession, email: str) -> AnyRow:
+    """What the password may be held against: `account_hash` of `account_id`, and `waiting_hash` of the newest
+    registration.
+
+    One statement, so that none of the cases takes longer than another.
+    """
+    account = select(User.password_hash).where(owned_by(email), User.closed_at.is_(None))
+    whose = account.with_only_columns(User.id)
+    newest = waiting(email).with_only_columns(Registration.password_hash).limit(1)
+    return (
+        await session.execute(
+            select(
+                whose.scalar_subquery().label("account_id"),
+                account.scalar_subquery().label("account_hash"),
+                newest.scalar_subquery().label("waiting_hash"),
+            )
+        )
+    ).one()
+
+
+async def _end_beyond(session: AsyncSession, user: UUID, most: int) -> None:
+    newest = (
+        select(LoginSession.id)
+        .where(LoginSession.user_id == user, login_is_live())
+        .order_by(LoginSession.last_used_at.desc(), LoginSession.id.desc())
+        .offset(most)
+    )
+    await end(session, LoginSession.id.in_(newest))
+
+
+def not_activated() -> Forbidden:
+    return Forbidden("not_activated", "This account is not activated yet: follow the link in the mail.")

@@ -1,0 +1,137 @@
+"""Keys that travel by mail: 256 random bits, kept as a digest, spent by their first use, over after a while.
+
+They are made when the mail is about to leave, by the task that sends it, so that they are in no queue and no request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from secrets import token_urlsafe
+from typing import Final, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.errors import Invalid
+from app.domain.orm import UNSYNCHRONIZED, AnyRow
+from app.domain.users.models import MailedToken, User
+
+Purpose = Literal["activation", "password", "email", "login"]
+
+LIFETIMES: Final[dict[Purpose, timedelta]] = {
+    "activation": timedelta(days=3),
+    "password": timedelta(hours=1),
+    "email": timedelta(days=1),
+    "login": timedelta(hours=1),
+}
+RANDOM_BYTES: Final = 32
+LONGEST: Final = 128
+
+_HELD = (MailedToken.user_id, MailedToken.registration_id, MailedToken.email, MailedToken.credentials)
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What a token is for: an account (as long as its `credentials` are these) or a registration, and an address."""
+
+    user: UUID | None
+    registration: UUID | None
+    email: str
+    credentials: int
+
+
+async def mint(
+    session: AsyncSession,
+    purpose: Purpose,
+    *,
+    user: UUID | None = None,
+    registration: UUID | None = None,
+    email: str = "",
+    credentials: int = 0,
+    token: str = "",
+) -> str:
+    """A new token, to be mailed and kept nowhere. It is good while the account's `credentials` are these.
+
+    `token` replaces the one made here; it has 80 random bits at least.
+    """
+    token = token or token_urlsafe(RANDOM_BYTES)
+    await session.execute(
+        insert(MailedToken).values(
+            digest=_digest(token),
+            purpose=purpose,
+            user_id=user,
+            registration_id=registration,
+            email=email,
+            credentials=credentials,
+            expires_at=func.clock_timestamp() + LIFETIMES[purpose],
+        )
+    )
+    return token
+
+
+async def look(session: AsyncSession, token: str, purpose: Purpose) -> Held:
+    """What it would do, before something costly is done for it. Raises Invalid `invalid_mailed_token`."""
+    return _held((await session.execute(select(*_HELD).where(_good(token, purpose)))).one_or_none())
+
+
+async def spend(session: AsyncSession, token: str, purpose: Purpose) -> Held:
+    """What it does; nobody else can use it from now on. Raises Invalid `invalid_mailed_token`."""
+    # One statement: of two uses at once the second waits for the row, and finds it gone.
+    spent = await session.execute(
+        delete(MailedToken).where(_good(token, purpose)).returning(*_HELD), execution_options=UNSYNCHRONIZED
+    )
+    return _held(spent.one_or_none())
+
+
+async def is_good(session: AsyncSession, token: str, purpose: Purpose, user: UUID) -> bool:
+    """Whether it is one of `user`'s that may still be spent."""
+    good = select(exists().where(_good(token, purpose), MailedToken.user_id == user))
+    return bool(await session.scalar(good))
+
+
+async def spend_of(session: AsyncSession, token: str, purpose: Purpose, user: UUID) -> bool:
+    """The same, and it is spent by this."""
+    spent = await session.scalar(
+        delete(MailedToken).where(_good(token, purpose), MailedToken.user_id == user).returning(MailedToken.user_id),
+        execution_options=UNSYNCHRONIZED,
+    )
+    return spent is not None
+
+
+async def forget(session: AsyncSession, user: UUID) -> None:
+    """End all tokens of an account: what was asked for by whoever had the old password is nobody's any more."""
+    await session.execute(delete(MailedToken).where(MailedToken.user_id == user), execution_options=UNSYNCHRONIZED)
+
+
+def refused() -> Invalid:
+    """One answer for unknown, spent and expired ones, and for those whose purpose is gone."""
+    return Invalid(
+        "invalid_mailed_token",
+        "This token is not valid, or not any more: ask for another mail.",
+        errors=(("token", "Is not valid, or not any more."),),
+    )
+
+
+def _good(token: str, purpose: Purpose) -> ColumnElement[bool]:
+    return and_(
+        MailedToken.digest == _digest(token),
+        MailedToken.purpose == purpose,
+        MailedToken.expires_at > func.clock_timestamp(),
+        or_(
+            MailedToken.user_id.is_(None),
+            exists().where(User.id == MailedToken.user_id, User.credentials == MailedToken.credentials),
+        ),
+    )
+
+
+def _held(row: AnyRow | None) -> Held:
+    if row is None:
+        raise refused()
+    return Held(row.user_id, row.registration_id, row.email, row.credentials)
+
+
+def _digest(token: str) -> bytes:
+    # A plain digest is enough: 256 random bits cannot be guessed, as a password can.
+    return hashlib.sha256(token.strip()[:LONGEST].encode("utf-8", "surrogatepass")).digest()

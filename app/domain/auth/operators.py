@@ -1,0 +1,36 @@
+"""Operators look after the chat; `chat create-operator` makes them. Postgres is asked each time: it ends at once."""
+
+from __future__ import annotations
+
+from sqlalchemy import exists, select
+
+from app.domain.auth.login_status import login_is_live
+from app.domain.errors import Forbidden
+from app.domain.orm import Reader
+from app.domain.users.account_status import account_is_open
+from app.domain.users.caller import Caller
+from app.domain.users.models import LoginSession, SecondFactor, User
+
+
+async def is_operator(reader: Reader, caller: Caller, *, need_second_factor: bool = False) -> bool:
+    """Whether the caller is one, through a login that lives.
+
+    Raises:
+        Forbidden: `second_factor_needed`: one who must have a second factor, and has none.
+    """
+    has_factor = exists().where(SecondFactor.user_id == User.id, SecondFactor.confirmed_at.is_not(None))
+    found = await reader.execute(
+        select(User.id, has_factor.label("has_factor"))
+        .join(LoginSession, LoginSession.user_id == User.id)
+        .where(
+            User.id == caller.user,
+            LoginSession.id == caller.session,
+            User.is_operator,
+            login_is_live(),
+            account_is_open(),
+        )
+    )
+    row = found.one_or_none()
+    if row is not None and need_second_factor and not row.has_factor:
+        raise Forbidden("second_factor_needed", "Operators need a second factor: enrol one under /me/second-factor/.")
+    return row is not None

@@ -1,0 +1,50 @@
+"""Showing once more who one is: the current password, before something that cannot be undone."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.auth import security_log
+from app.domain.auth.passwords import Passwords, paused
+from app.domain.errors import Invalid, Unauthenticated
+from app.domain.orm import AnyRow
+from app.domain.users.caller import Caller
+from app.domain.users.models import User
+
+
+async def prove(session: AsyncSession, caller: Caller, current_password: str, passwords: Passwords) -> AnyRow:
+    """The caller's `id, email, first_name, last_name, password_hash, credentials`, once the password is theirs; the row
+    is locked.
+
+    Whoever pauses again asks for the same `password_hash` again: of two changes at once the second no longer knows the
+    current password.
+
+    Raises:
+        Invalid: `wrong_password`.
+        Unavailable: too many passwords are being hashed.
+    """
+    found = await session.execute(select(User.password_hash).where(User.id == caller.user, User.closed_at.is_(None)))
+    seen = found.scalar_one_or_none()
+    if seen is None:
+        raise Unauthenticated
+    async with paused(session):
+        if not await passwords.verify(seen, current_password):
+            security_log.failed("password_wrong", caller.user)
+            raise wrong_password()
+    # Asked again, under the lock: a password that was changed meanwhile proves nothing any more.
+    own = await session.execute(
+        select(User.id, User.email, User.first_name, User.last_name, User.password_hash, User.credentials)
+        .where(User.id == caller.user, User.password_hash == seen, User.closed_at.is_(None))
+        .with_for_update(key_share=True)
+    )
+    row = own.one_or_none()
+    if row is None:
+        raise wrong_password()
+    return row
+
+
+def wrong_password() -> Invalid:
+    return Invalid(
+        "wrong_password", "The current password is wrong.", errors=(("current_password", "Is not your password."),)
+    )

@@ -1,0 +1,265 @@
+"""A second factor: codes of an authenticator (TOTP, RFC 6238), or one of ten recovery codes, each once.
+
+A code counts for its own half minute and the ones beside it, and never twice: the newest step used is remembered under
+the row's lock. Time is Postgres's, so that a node whose clock is wrong locks nobody out.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from typing import Annotated, Final
+from uuid import UUID
+
+import msgspec
+import pyotp
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.auth import security_log
+from app.domain.auth.passwords import Passwords
+from app.domain.auth.reauthentication import prove
+from app.domain.auth.refresh import end
+from app.domain.auth.typed_codes import new_code, typed
+from app.domain.errors import Conflict, Invalid, Unauthenticated
+from app.domain.mails import outbox
+from app.domain.orm import UNSYNCHRONIZED
+from app.domain.users.caller import Caller
+from app.domain.users.models import LoginSession, RecoveryCode, SecondFactor, User
+
+ISSUER: Final = "chat"
+STEP: Final = 30
+RECOVERY_CODES: Final = 10
+
+_NOW = func.extract("epoch", func.clock_timestamp())
+
+
+class Enrolment(msgspec.Struct, frozen=True):
+    """What an authenticator is given: as an address for its camera, or typed in."""
+
+    secret: Annotated[str, msgspec.Meta(examples=["JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"])]
+    uri: Annotated[str, msgspec.Meta(examples=["otpauth://totp/chat:ada%40example.org?secret=JBSWY3DP&issuer=chat"])]
+
+
+class RecoveryCodes(msgspec.Struct, frozen=True):
+    """Shown once. Each logs in once, in place of a code."""
+
+    recovery_codes: Annotated[list[str], msgspec.Meta(examples=[["k3mz-q5xw-7b2n-tfya"]])]
+
+
+class State(msgspec.Struct, frozen=True):
+    enabled: bool
+    recovery_codes_left: int
+
+
+class SecondFactors:
+    """Seals secrets with a key made of `secret`; still opens those sealed with `previous`, and seals them anew."""
+
+    def __init__(self, secret: str, previous: str = "") -> None:
+        self._seal = MultiFernet([Fernet(_key(one)) for one in (secret, previous) if one])
+
+    async def enrol(
+        self, session: AsyncSession, caller: Caller, current_password: str, passwords: Passwords
+    ) -> Enrolment:
+        """A new authenticator, which counts once `confirm` has seen a code of it.
+
+        Raises:
+            Invalid: `wrong_password`.
+            Conflict: `second_factor_on`: one counts already.
+        """
+        own = await prove(session, caller, current_password, passwords)
+        secret = pyotp.random_base32()
+        new = {"sealed_secret": self._seal.encrypt(secret.encode()), "last_step": 0}
+        enrolled = await session.scalar(
+            upsert(SecondFactor)
+            .values(user_id=own.id, **new)
+            .on_conflict_do_update(index_elements=["user_id"], set_=new, where=SecondFactor.confirmed_at.is_(None))
+            .returning(SecondFactor.user_id)
+        )
+        if enrolled is None:
+            raise Conflict("second_factor_on", "There is a second factor already: turn it off first.")
+        return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=own.email, issuer_name=ISSUER))
+
+    async def confirm(self, session: AsyncSession, caller: Caller, code: str) -> RecoveryCodes:
+        """From now on a login needs a code; those that were made without one end, but for the caller's.
+
+        Raises:
+            Conflict: `second_factor_off`: nothing was enrolled; `second_factor_on`: it counts already.
+            Invalid: `wrong_code`.
+        """
+        row = await _locked(session, caller.user)
+        if row is None:
+            raise Conflict("second_factor_off", "There is no second factor to confirm.")
+        if row.confirmed_at is not None:
+            raise Conflict("second_factor_on", "There is a second factor already: turn it off first.")
+        step = self._step(row, code)
+        if step is None:
+            raise _wrong_code()
+        await session.execute(
+            update(SecondFactor)
+            .where(SecondFactor.user_id == caller.user)
+            .values(confirmed_at=func.clock_timestamp(), last_step=step),
+            execution_options=UNSYNCHRONIZED,
+        )
+        codes = await _new_recovery_codes(session, caller.user)
+        await end(session, LoginSession.user_id == caller.user, LoginSession.id != caller.session)
+        await _tell(session, "second_factor_on", caller.user)
+        security_log.done("second_factor_on", caller.user)
+        return codes
+
+    async def renew_recovery_codes(
+        self, session: AsyncSession, caller: Caller, *, current_password: str, code: str, passwords: Passwords
+    ) -> RecoveryCodes:
+        """Ten others; the ones of before log in no more.
+
+        Raises:
+            Invalid: `wrong_password`, `wrong_code`.
+            Conflict: `second_factor_off`.
+        """
+        own = await prove(session, caller, current_password, passwords)
+        await self._prove(session, own.id, code)
+        await session.execute(
+            delete(RecoveryCode).where(RecoveryCode.user_id == own.id), execution_options=UNSYNCHRONIZED
+        )
+        codes = await _new_recovery_codes(session, own.id)
+        await _tell(session, "recovery_codes_new", own.id)
+        security_log.done("recovery_codes_renewed", own.id)
+        return codes
+
+    async def disable(
+        self, session: AsyncSession, caller: Caller, *, current_password: str, code: str, passwords: Passwords
+    ) -> None:
+        """The password alone logs in again. An authenticator that was never confirmed goes without a code.
+
+        Raises:
+            Invalid: `wrong_password`, `wrong_code`.
+            Conflict: `second_factor_off`.
+        """
+        own = await prove(session, caller, current_password, passwords)
+        await self._prove(session, own.id, code)
+        await session.execute(
+            delete(SecondFactor).where(SecondFactor.user_id == own.id), execution_options=UNSYNCHRONIZED
+        )
+        await _tell(session, "second_factor_off", own.id)
+        security_log.done("second_factor_off", own.id)
+
+    async def _prove(self, session: AsyncSession, user: UUID, code: str) -> None:
+        """A code of the authenticator or a recovery code, which is spent by this. Raises Conflict, Invalid."""
+        row = await _locked(session, user)
+        if row is None or row.confirmed_at is None:
+            raise Conflict("second_factor_off", "There is no second factor.")
+        if not await self._accept(session, user, row, code):
+            security_log.failed("second_factor_failed", user)
+            raise _wrong_code()
+
+    async def require(self, session: AsyncSession, user: UUID, code: str | None) -> None:
+        """At a login, after the password: nothing without a second factor.
+
+        Raises:
+            Unauthenticated: `second_factor_required` without a code; `invalid_code` with a wrong or used one.
+        """
+        row = await _locked(session, user)
+        if row is None or row.confirmed_at is None:
+            return
+        if not code:
+            raise Unauthenticated("second_factor_required", "Send the code of the authenticator, or a recovery code.")
+        if not await self._accept(session, user, row, code):
+            security_log.failed("second_factor_failed", user)
+            raise Unauthenticated("invalid_code", "This code is wrong, or was used before.")
+
+    async def _accept(self, session: AsyncSession, user: UUID, row: Row[*tuple[object, ...]], code: str) -> bool:
+        """Whether the code is good, of the authenticator or a recovery code; never again after this."""
+        step = self._step(row, code)
+        if step is None:
+            return await _spent(session, user, code)
+        await session.execute(
+            update(SecondFactor)
+            .where(SecondFactor.user_id == user)
+            .values(last_step=step, sealed_secret=self._seal.rotate(row.sealed_secret)),
+            execution_options=UNSYNCHRONIZED,
+        )
+        return True
+
+    async def state(self, session: AsyncSession, caller: Caller) -> State:
+        left = (
+            select(func.count()).where(RecoveryCode.user_id == SecondFactor.user_id).correlate(SecondFactor)
+        ).scalar_subquery()
+        row = (
+            await session.execute(
+                select(left).where(SecondFactor.user_id == caller.user, SecondFactor.confirmed_at.is_not(None))
+            )
+        ).one_or_none()
+        return State(enabled=row is not None, recovery_codes_left=row[0] if row is not None else 0)
+
+    async def reseal(self, session: AsyncSession) -> int:
+        """Seal all secrets with today's key, before the previous one is forgotten; how many."""
+        rows = (await session.execute(select(SecondFactor.user_id, SecondFactor.sealed_secret).with_for_update())).all()
+        for row in rows:
+            await session.execute(
+                update(SecondFactor)
+                .where(SecondFactor.user_id == row.user_id)
+                .values(sealed_secret=self._seal.rotate(row.sealed_secret)),
+                execution_options=UNSYNCHRONIZED,
+            )
+        return len(rows)
+
+    def _step(self, row: Row[*tuple[object, ...]], code: str) -> int | None:
+        """The step whose code this is, if it is of now and newer than the newest used."""
+        try:
+            totp = pyotp.TOTP(self._seal.decrypt(row.sealed_secret).decode())
+        except InvalidToken:
+            return None  # sealed with a key nobody has any more: a recovery code still logs in
+        now = int(row.now) // STEP
+        said = code.strip().replace(" ", "")
+        good = [
+            step
+            for step in (now - 1, now, now + 1)
+            if hmac.compare_digest(totp.generate_otp(step).encode(), said.encode("utf-8", "surrogatepass"))
+        ]
+        return next((step for step in good if step > row.last_step), None)
+
+
+async def _locked(session: AsyncSession, user: UUID) -> Row[*tuple[object, ...]] | None:
+    found = await session.execute(
+        select(SecondFactor.sealed_secret, SecondFactor.confirmed_at, SecondFactor.last_step, _NOW.label("now"))
+        .where(SecondFactor.user_id == user)
+        .with_for_update()
+    )
+    return found.one_or_none()
+
+
+async def _spent(session: AsyncSession, user: UUID, code: str) -> bool:
+    spent = await session.scalar(
+        delete(RecoveryCode)
+        .where(RecoveryCode.user_id == user, RecoveryCode.digest == _digest(code))
+        .returning(RecoveryCode.user_id),
+        execution_options=UNSYNCHRONIZED,
+    )
+    return spent is not None
+
+
+async def _new_recovery_codes(session: AsyncSession, user: UUID) -> RecoveryCodes:
+    codes = [new_code() for _ in range(RECOVERY_CODES)]
+    await session.execute(insert(RecoveryCode), [{"user_id": user, "digest": _digest(code)} for code in codes])
+    return RecoveryCodes(codes)
+
+
+def _wrong_code() -> Invalid:
+    return Invalid("wrong_code", "This is not the code of now.", errors=(("code", "Is not the code of now."),))
+
+
+async def _tell(session: AsyncSession, kind: outbox.Kind, user: UUID) -> None:
+    own = (await session.execute(select(User.email, User.first_name).where(User.id == user))).one()
+    await outbox.post(session, kind, own.email, user=user, first_name=own.first_name)
+
+
+def _digest(code: str) -> bytes:
+    return hashlib.sha256(typed(code).encode("utf-8", "surrogatepass")).digest()
+
+
+def _key(secret: str) -> bytes:
+    # A key of its own for this purpose: the secret signs tokens, too.
+    return base64.urlsafe_b64encode(hmac.digest(secret.encode(), b"chat.second-factor.v1", "sha256"))

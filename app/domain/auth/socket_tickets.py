@@ -1,0 +1,67 @@
+"""Socket tickets: for browsers, which can give a WebSocket no header. Random, hashed at rest, thirty seconds, once."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from secrets import token_urlsafe
+
+from sqlalchemy import delete, func, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.auth.login_status import login_is_live
+from app.domain.auth.schemas import Ticket
+from app.domain.errors import Unauthenticated
+from app.domain.orm import UNSYNCHRONIZED
+from app.domain.users.account_status import account_is_open
+from app.domain.users.caller import Caller
+from app.domain.users.models import LoginSession, SocketTicket, User
+
+SECONDS = 30
+RANDOM_BYTES = 32
+LONGEST = 128
+
+
+async def issue(session: AsyncSession, caller: Caller) -> Ticket:
+    """A ticket for one socket of this login."""
+    ticket = token_urlsafe(RANDOM_BYTES)
+    await session.execute(
+        insert(SocketTicket).values(
+            digest=_digest(ticket),
+            session_id=caller.session,
+            expires_at=func.clock_timestamp() + timedelta(seconds=SECONDS),
+        )
+    )
+    return Ticket(ticket=ticket, expires_in=SECONDS)
+
+
+async def redeem(session: AsyncSession, ticket: str, *, lifetime: int = 900) -> Caller:
+    """Who the ticket was issued to; it is spent by this. The caller must renew within `lifetime` seconds.
+
+    Raises:
+        Unauthenticated: unknown, spent, or expired, or its login has been ended.
+    """
+    # One statement: of two sockets with one ticket, the second waits for the row and finds it gone.
+    spent = await session.execute(
+        delete(SocketTicket)
+        .where(
+            SocketTicket.digest == _digest(ticket),
+            SocketTicket.expires_at > func.clock_timestamp(),
+            LoginSession.id == SocketTicket.session_id,
+            User.id == LoginSession.user_id,
+            login_is_live(),
+            account_is_open(),
+        )
+        .returning(LoginSession.id, LoginSession.user_id, LoginSession.expires_at),
+        execution_options=UNSYNCHRONIZED,
+    )
+    row = spent.one_or_none()
+    if row is None:
+        raise Unauthenticated("invalid_ticket", "This ticket is not valid, or not any more.")
+    renew = datetime.now(UTC) + timedelta(seconds=lifetime)
+    return Caller(user=row.user_id, session=row.id, expires_at=min(renew, row.expires_at).timestamp())
+
+
+def _digest(ticket: str) -> bytes:
+    # A plain digest is enough: 256 random bits cannot be guessed, as a password can.
+    return hashlib.sha256(ticket[:LONGEST].encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,49 @@
+"""Who is meant: accounts that were there when a broadcast was sent, and in its audience."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, and_, any_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.broadcasts.models import BroadcastRow
+from app.domain.conversations.models import Membership
+from app.domain.orm import AnyRow
+from app.domain.users.account_status import account_is_open
+from app.domain.users.models import User
+
+
+def addressed() -> ColumnElement[bool]:
+    """Of `User` and a joined `BroadcastRow`: whether the broadcast is for this account."""
+    member = (
+        select(Membership.user_id)
+        .where(
+            Membership.user_id == User.id,
+            Membership.conversation_id == any_(BroadcastRow.conversations),
+            Membership.left_at.is_(None),
+            Membership.joined_at <= _sent_at(),
+        )
+        .exists()
+    )
+    return and_(
+        User.created_at <= _sent_at(),
+        or_(
+            BroadcastRow.audience == "everybody",
+            and_(BroadcastRow.audience == "operators", User.is_operator),
+            and_(BroadcastRow.audience == "conversations", member),
+        ),
+    )
+
+
+async def mailboxes(session: AsyncSession, broadcast: AnyRow) -> int:
+    """How many accounts would be mailed now."""
+    query = (
+        select(func.count())
+        .select_from(User)
+        .join(BroadcastRow, BroadcastRow.id == broadcast.id)
+        .where(account_is_open(), addressed())
+    )
+    return int(await session.scalar(query) or 0)
+
+
+def _sent_at() -> ColumnElement[object]:
+    return func.coalesce(BroadcastRow.sent_at, func.clock_timestamp())

@@ -1,0 +1,35 @@
+"""What a broadcast's mail says, read when it leaves: one that was canceled meanwhile does not."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.accounts.account_mail import GONE, Letter
+from app.domain.broadcasts.models import BroadcastRow
+from app.domain.mails.outbox import Claimed
+from app.domain.users.account_status import account_is_open
+from app.domain.users.models import User
+
+CANCELED: Final = "canceled"
+
+
+async def letter_of(session: AsyncSession, mail: Claimed) -> Letter | str:
+    """The letter, or why there is none."""
+    row = (
+        await session.execute(
+            select(BroadcastRow.title, BroadcastRow.text, BroadcastRow.canceled_at, User.first_name, User.email)
+            .join(User, User.id == mail.user)
+            .where(BroadcastRow.id == UUID(mail.facts["broadcast"]), account_is_open())
+        )
+    ).one_or_none()
+    if row is None:
+        return GONE
+    if row.canceled_at is not None:
+        return CANCELED
+    paragraphs = [line for line in row.text.splitlines() if line.strip()]
+    facts = {"first_name": row.first_name, "title": row.title, "paragraphs": paragraphs}
+    return Letter(template="broadcast", address=row.email, facts=facts)

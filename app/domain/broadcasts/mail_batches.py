@@ -1,0 +1,178 @@
+"""The mails of a broadcast: posted in chunks, account after account, no faster than its rate.
+
+A chunk is one transaction: the mails, a row for each that says so, and the cursor. Whoever dies in between has posted
+nothing of it, and the next one goes on where the cursor stands. Nobody is posted the same broadcast twice: the row is
+unique. What became of each is read off the outbox afterwards.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import delete, func, select, true, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.broadcasts.audience import addressed
+from app.domain.broadcasts.models import BroadcastMail, BroadcastRow
+from app.domain.mails import outbox
+from app.domain.mails.models import Mail
+from app.domain.mails.outbox import FAILED, REFUSED, SENT, UNKNOWN, WRITTEN
+from app.domain.orm import UNSYNCHRONIZED, AnyRow
+from app.domain.users.account_status import account_is_open
+from app.domain.users.models import User
+
+EVERY: Final = timedelta(seconds=5)
+"""Between two rounds: a chunk is what may be posted in that time, and as much is made up for after a late one."""
+
+LARGEST_CHUNK: Final = 500
+MOST_SETTLED: Final = 5_000
+KEPT: Final = timedelta(days=90)
+MOST_SWEPT: Final = 10_000
+
+COUNTED: Final = {
+    SENT: "mails_sent",
+    WRITTEN: "mails_sent",
+    REFUSED: "mails_refused",
+    FAILED: "mails_refused",
+    UNKNOWN: "mails_unknown",
+}
+"""The column an outcome counts in; all others are `mails_dropped`: there was nobody to send it to any more."""
+
+
+async def post_next(session: AsyncSession) -> int | None:
+    """Post the chunk that is due for longest, unless somebody is at it; how many mails, None when none is due."""
+    now = func.clock_timestamp()
+    broadcast = (
+        await session.execute(
+            select(
+                BroadcastRow.id, BroadcastRow.mailed_through, BroadcastRow.mails_per_second, BroadcastRow.mails_due_at
+            )
+            .where(BroadcastRow.mails_due_at <= now)
+            .order_by(BroadcastRow.mails_due_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+    ).one_or_none()
+    if broadcast is None:
+        return None
+    size = min(LARGEST_CHUNK, int(broadcast.mails_per_second * EVERY.total_seconds()))
+    people = await _next_people(session, broadcast, size)
+    posted = await _post(session, broadcast, people)
+    done: dict[str, object] = {"mails_due_at": None}
+    further = {
+        "mailed_through": people[-1].id if people else None,
+        "mails_posted": BroadcastRow.mails_posted + posted,
+        # What a round that came late could have posted is made up for; what a stop of minutes could have is not.
+        "mails_due_at": func.greatest(BroadcastRow.mails_due_at, now - EVERY)
+        + timedelta(seconds=len(people) / broadcast.mails_per_second),
+    }
+    await session.execute(
+        update(BroadcastRow).where(BroadcastRow.id == broadcast.id).values(further if people else done),
+        execution_options=UNSYNCHRONIZED,
+    )
+    return posted
+
+
+async def settle_next(session: AsyncSession) -> int:
+    """Take over what became of mails, at most 5,000 of one broadcast; how many. One the outbox forgot is unknown."""
+    broadcast = await session.scalar(
+        select(BroadcastRow.id)
+        .where(
+            select(true())
+            .select_from(BroadcastMail)
+            .outerjoin(Mail, Mail.id == BroadcastMail.mail_id)
+            .where(
+                BroadcastMail.broadcast_id == BroadcastRow.id,
+                BroadcastMail.outcome.is_(None),
+                (Mail.id.is_(None)) | (Mail.outcome.is_not(None)),
+            )
+            .exists()
+        )
+        .order_by(BroadcastRow.id)
+        .limit(1)
+        .with_for_update(of=BroadcastRow, skip_locked=True)
+    )
+    if broadcast is None:
+        return 0
+    settled = (
+        select(BroadcastMail.user_id, func.coalesce(Mail.outcome, UNKNOWN).label("outcome"))
+        .outerjoin(Mail, Mail.id == BroadcastMail.mail_id)
+        .where(
+            BroadcastMail.broadcast_id == broadcast,
+            BroadcastMail.outcome.is_(None),
+            (Mail.id.is_(None)) | (Mail.outcome.is_not(None)),
+        )
+        .limit(MOST_SETTLED)
+        .subquery()
+    )
+    outcomes = await session.scalars(
+        update(BroadcastMail)
+        .where(BroadcastMail.broadcast_id == broadcast, BroadcastMail.user_id == settled.c.user_id)
+        .values(outcome=settled.c.outcome)
+        .returning(BroadcastMail.outcome),
+        execution_options=UNSYNCHRONIZED,
+    )
+    counts = Counter(COUNTED.get(outcome or "", "mails_dropped") for outcome in outcomes)
+    if counts:
+        await session.execute(
+            update(BroadcastRow)
+            .where(BroadcastRow.id == broadcast)
+            .values({column: getattr(BroadcastRow, column) + count for column, count in counts.items()}),
+            execution_options=UNSYNCHRONIZED,
+        )
+    return counts.total()
+
+
+async def sweep(session: AsyncSession) -> int:
+    """Forget to whom the oldest were posted, at most 10,000 rows; how many. The counters stay."""
+    old = (
+        select(BroadcastMail.broadcast_id, BroadcastMail.user_id)
+        .join(BroadcastRow, BroadcastRow.id == BroadcastMail.broadcast_id)
+        .where(
+            BroadcastRow.mails_due_at.is_(None),
+            BroadcastRow.sent_at < func.clock_timestamp() - KEPT,
+            BroadcastMail.outcome.is_not(None),
+        )
+        .limit(MOST_SWEPT)
+        .with_for_update(of=BroadcastMail, skip_locked=True)
+    )
+    gone = await session.execute(
+        delete(BroadcastMail)
+        .where(tuple_(BroadcastMail.broadcast_id, BroadcastMail.user_id).in_(old))
+        .returning(BroadcastMail.user_id),
+        execution_options=UNSYNCHRONIZED,
+    )
+    return len(gone.all())
+
+
+async def _next_people(session: AsyncSession, broadcast: AnyRow, size: int) -> list[AnyRow]:
+    query = (
+        select(User.id, User.email, User.first_name)
+        .join(BroadcastRow, BroadcastRow.id == broadcast.id)
+        .where(account_is_open(), addressed())
+        .order_by(User.id)
+        .limit(size)
+    )
+    if broadcast.mailed_through is not None:
+        query = query.where(User.id > broadcast.mailed_through)
+    return list(await session.execute(query))
+
+
+async def _post(session: AsyncSession, broadcast: AnyRow, people: list[AnyRow]) -> int:
+    if not people:
+        return 0
+    mails = await outbox.post_many(
+        session,
+        "broadcast",
+        [(person.id, person.email, {"broadcast": str(broadcast.id)}) for person in people],
+    )
+    rows = [
+        {"broadcast_id": broadcast.id, "user_id": person.id, "mail_id": mail}
+        for person, mail in zip(people, mails, strict=True)
+    ]
+    # Unique: if ever somebody were posted twice, this would fail, and the whole chunk with it.
+    await session.execute(insert(BroadcastMail).values(rows))
+    return len(rows)

@@ -1,0 +1,57 @@
+"""Sending: from this transaction's commit on, a broadcast is told.
+
+Its number is given under a lock that lasts until COMMIT, so that numbers become visible in their order: who has been
+told up to one has missed none before it.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain import locks
+from app.domain.broadcasts.audience import mailboxes
+from app.domain.broadcasts.models import BroadcastRow
+from app.domain.events import Announced, record
+from app.domain.locks import AdvisoryLock
+from app.domain.orm import UNSYNCHRONIZED, AnyRow
+
+
+async def send(session: AsyncSession, broadcast: AnyRow) -> None:
+    """Send it now. The row (`id, mail`) is the caller's, locked or just made."""
+    planned = await mailboxes(session, broadcast) if broadcast.mail else 0
+    await locks.acquire(session, AdvisoryLock.BROADCAST_NUMBERS)
+    # A statement of its own, on a snapshot taken under the lock.
+    number = int(await session.scalar(select(func.coalesce(func.max(BroadcastRow.number), 0) + 1)) or 1)
+    now = func.clock_timestamp()
+    await session.execute(
+        update(BroadcastRow)
+        .where(BroadcastRow.id == broadcast.id)
+        .values(number=number, sent_at=now, mails_planned=planned, mails_due_at=now if broadcast.mail else None),
+        execution_options=UNSYNCHRONIZED,
+    )
+    record(session, Announced(number=number))
+
+
+async def send_next(session: AsyncSession) -> UUID | None:
+    """Send the one that is due for longest, unless somebody is at it; which it was."""
+    due = (
+        await session.execute(
+            select(BroadcastRow.id, BroadcastRow.mail)
+            .where(
+                BroadcastRow.number.is_(None),
+                BroadcastRow.canceled_at.is_(None),
+                BroadcastRow.send_at <= func.clock_timestamp(),
+            )
+            .order_by(BroadcastRow.send_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+    ).one_or_none()
+    if due is None:
+        return None
+    await send(session, due)
+    found: UUID = due.id
+    return found

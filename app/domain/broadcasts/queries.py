@@ -1,0 +1,70 @@
+"""Broadcasts as operators read them, with the progress of their mails."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.broadcasts.models import BroadcastRow
+from app.domain.broadcasts.schemas import Broadcast, BroadcastPage, MailProgress, State
+from app.domain.cursors import from_cursor, to_cursor
+from app.domain.errors import NotFound
+
+
+class _At(msgspec.Struct, frozen=True, tag="broadcast"):
+    id: UUID
+
+
+async def show(session: AsyncSession, broadcast: UUID) -> Broadcast:
+    """One of them. Raises NotFound."""
+    row = (await session.scalars(_all().where(BroadcastRow.id == broadcast))).one_or_none()
+    if row is None:
+        raise NotFound(detail="There is no such broadcast.")
+    return _as_view(row)
+
+
+async def listing(session: AsyncSession, *, limit: int, cursor: str | None) -> BroadcastPage:
+    """All, the last planned first. Raises Invalid for a foreign cursor."""
+    query = _all()
+    if (after := from_cursor(cursor, _At)) is not None:
+        query = query.where(BroadcastRow.id < after.id)
+    rows = (await session.scalars(query.order_by(BroadcastRow.id.desc()).limit(limit + 1))).all()
+    items = [_as_view(row) for row in rows[:limit]]
+    return BroadcastPage(items=items, next=to_cursor(_At(items[-1].id)) if len(rows) > limit else None)
+
+
+def _all() -> Select[BroadcastRow]:
+    # Written by statements, so a row the session holds may be of before.
+    return select(BroadcastRow).execution_options(populate_existing=True)
+
+
+def _as_view(row: BroadcastRow) -> Broadcast:
+    progress: dict[str, Any] = {name: getattr(row, f"mails_{name}") for name in MailProgress.__struct_fields__}
+    return Broadcast(
+        id=row.id,
+        state=_state(row),
+        title=row.title,
+        text=row.text,
+        to=row.audience,
+        conversations=list(row.conversations),
+        created_by=row.created_by,
+        created_at=row.created_at,
+        send_at=row.send_at,
+        sent_at=row.sent_at,
+        expires_at=row.expires_at,
+        canceled_at=row.canceled_at,
+        mails_per_second=row.mails_per_second if row.mail else None,
+        mails=MailProgress(**progress) if row.mail else None,
+    )
+
+
+def _state(row: BroadcastRow) -> State:
+    if row.canceled_at is not None:
+        return "canceled"
+    if row.number is None:
+        return "planned"
+    return "sent" if row.mails_due_at is None else "mailing"

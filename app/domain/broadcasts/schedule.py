@@ -1,0 +1,152 @@
+"""Planning a broadcast, now or for later, and canceling it: acts of operators, in the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.audit import log
+from app.domain.broadcasts.models import BroadcastRow
+from app.domain.broadcasts.publish import send
+from app.domain.broadcasts.schemas import Audience
+from app.domain.conversations.models import Conversation
+from app.domain.errors import Conflict, Invalid, NotFound
+from app.domain.orm import UNSYNCHRONIZED, uuid7
+from app.domain.validation import clean, clean_name, moment, wrong
+
+LONGEST_TITLE: Final = 200
+LONGEST_TEXT: Final = 8_000
+MOST_CONVERSATIONS: Final = 50
+MOST_PLANNED: Final = 100
+"""Broadcasts that wait for their time."""
+
+TOLD_FOR: Final = timedelta(days=30)
+LONGEST_AHEAD: Final = timedelta(days=365)
+SLOWEST, FASTEST, USUAL = 1, 1_000, 10
+"""Mails a second."""
+
+
+async def plan(
+    session: AsyncSession,
+    *,
+    by: UUID | None,
+    title: str,
+    text: str,
+    to: Audience,
+    conversations: Sequence[UUID] = (),
+    send_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    mail: bool = False,
+    mails_per_second: int = USUAL,
+) -> UUID:
+    """A new broadcast, sent at `send_at`, or in this transaction without it; its id.
+
+    Until `expires_at` (30 days after it is sent) it is told to those who connect later. `by` is None for a command.
+
+    Raises:
+        Invalid: a field is not good; `unknown_conversation`.
+        Conflict: `too_many_broadcasts` wait for their time.
+    """
+    title = clean_name(title, "title", LONGEST_TITLE)
+    text = clean(text, "text", LONGEST_TEXT)
+    if not SLOWEST <= mails_per_second <= FASTEST:
+        raise wrong("mails_per_second", f"A number from {SLOWEST} to {FASTEST:,}.")
+    named = await _known(session, to, conversations)
+    start, end = await _times(session, send_at, expires_at)
+    if send_at is not None:
+        await _room_for_one_more(session)
+    made = await session.execute(
+        insert(BroadcastRow)
+        .values(
+            id=uuid7(),
+            title=title,
+            text=text,
+            audience=to,
+            conversations=named,
+            created_by=by,
+            send_at=start,
+            expires_at=end,
+            mail=mail,
+            mails_per_second=mails_per_second,
+        )
+        .returning(BroadcastRow.id, BroadcastRow.mail)
+    )
+    row = made.one()
+    facts = {"to": to, "mail": mail, "send_at": start.isoformat()}
+    await log.note(session, by=by, action="broadcast.planned", subject=row.id, details=facts)
+    if send_at is None:
+        await send(session, row)
+    broadcast: UUID = row.id
+    return broadcast
+
+
+async def cancel(session: AsyncSession, broadcast: UUID, *, by: UUID | None) -> None:
+    """From now on nobody is told of it any more, and no mail of it is posted, nor leaves if it has not been claimed.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: `already_canceled`.
+    """
+    canceled = await session.scalar(
+        update(BroadcastRow)
+        .where(BroadcastRow.id == broadcast, BroadcastRow.canceled_at.is_(None))
+        .values(canceled_at=func.clock_timestamp(), mails_due_at=None)
+        .returning(BroadcastRow.id),
+        execution_options=UNSYNCHRONIZED,
+    )
+    if canceled is None:
+        if await session.scalar(select(BroadcastRow.id).where(BroadcastRow.id == broadcast)) is None:
+            raise NotFound(detail="There is no such broadcast.")
+        raise Conflict("already_canceled", "This broadcast is canceled already.")
+    await log.note(session, by=by, action="broadcast.canceled", subject=broadcast)
+
+
+async def _known(session: AsyncSession, to: Audience, conversations: Sequence[UUID]) -> list[UUID]:
+    """The conversations named, each once; none unless they are the audience."""
+    named = sorted(set(conversations))
+    if (to == "conversations") is not bool(named):
+        raise wrong("conversations", "Name them when `to` is conversations, and only then.")
+    if len(named) > MOST_CONVERSATIONS:
+        raise wrong("conversations", f"More than {MOST_CONVERSATIONS}.")
+    if named:
+        there = await session.scalars(
+            select(Conversation.id).where(Conversation.id.in_(named), Conversation.deleted_at.is_(None))
+        )
+        if missing := set(named) - set(there):
+            field = ("conversations", f"There is no conversation {min(missing)}.")
+            raise Invalid("unknown_conversation", "There is no such conversation.", errors=(field,))
+    return named
+
+
+async def _times(
+    session: AsyncSession, send_at: datetime | None, expires_at: datetime | None
+) -> tuple[datetime, datetime]:
+    now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    start = now
+    if send_at is not None:
+        start = moment(send_at, "send_at")
+        if start < now:
+            raise wrong("send_at", "Lies in the past.")
+        if start > now + LONGEST_AHEAD:
+            raise wrong("send_at", f"More than {LONGEST_AHEAD.days} days ahead.")
+    if expires_at is None:
+        return start, start + TOLD_FOR
+    end = moment(expires_at, "expires_at")
+    if not start < end <= start + LONGEST_AHEAD:
+        raise wrong("expires_at", f"Not after it is sent, or more than {LONGEST_AHEAD.days} days after.")
+    return start, end
+
+
+async def _room_for_one_more(session: AsyncSession) -> None:
+    waiting = await session.scalar(
+        select(func.count())
+        .select_from(BroadcastRow)
+        .where(BroadcastRow.number.is_(None), BroadcastRow.canceled_at.is_(None))
+    )
+    if (waiting or 0) >= MOST_PLANNED:
+        raise Conflict("too_many_broadcasts", f"At most {MOST_PLANNED} broadcasts wait for their time.")

@@ -1,0 +1,157 @@
+"""What is still to be told on sockets: to who is there, all since the last one; to who comes, all after their cursor.
+
+The cursor is a number in one row a person, moved once something was told. So a broadcast is told once on each socket
+that is open when it is sent, and to who had none, on the next one they open. A socket that was opened just before may
+be looked at just after another one was told: what was sent since it was opened it is told, whatever the cursor says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, bindparam, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.broadcasts.models import BroadcastCursor, BroadcastRow
+from app.domain.broadcasts.schemas import Announcement
+from app.domain.conversations.models import Membership
+from app.domain.orm import AnyRow, Reader
+from app.domain.users.models import User
+
+MOST_TOLD: Final = 20
+"""To one person at once: the newest."""
+
+MOST_LOOKED_AT: Final = 100
+"""Of each kind of audience, so that many to single conversations hide none to everybody."""
+
+Listener = tuple[UUID, int | None]
+"""A person, and the number of the last broadcast when their socket was opened, if that is known."""
+
+Told = dict[Listener, list[Announcement]]
+"""In the order they were sent; who is to be told nothing is not in it."""
+
+_NEWEST = select(func.max(BroadcastRow.number))
+_PEOPLE = (
+    select(User.id, User.created_at, User.is_operator, func.coalesce(BroadcastCursor.seen, 0).label("seen"))
+    .outerjoin(BroadcastCursor, BroadcastCursor.user_id == User.id)
+    .where(User.id == bindparam("users", type_=ARRAY(Uuid())).any_())
+)
+_MEMBERS = select(Membership.user_id, Membership.conversation_id, Membership.joined_at).where(
+    Membership.conversation_id == bindparam("conversations", type_=ARRAY(Uuid())).any_(),
+    Membership.user_id == bindparam("users", type_=ARRAY(Uuid())).any_(),
+    Membership.left_at.is_(None),
+)
+
+
+async def newest(reader: Reader) -> int:
+    """The number of the last broadcast that was sent; 0 when none was."""
+    return (await reader.execute(_NEWEST)).scalar_one() or 0
+
+
+async def since(session: AsyncSession, listeners: Collection[Listener], after: int, through: int) -> Told:
+    """What these are to be told of the broadcasts after number `after`, up to `through`, whatever their cursors say."""
+    people = await _people(session, listeners)
+    return await _told(session, {one: (people[one[0]], after) for one in listeners if one[0] in people}, through)
+
+
+async def missed(session: AsyncSession, listeners: Collection[Listener], through: int) -> Told:
+    """What these are to be told up to number `through`: all after their cursors, and all since they were opened."""
+    people = await _people(session, listeners)
+    starts = {}
+    for one in listeners:
+        if (person := people.get(one[0])) is not None:
+            starts[one] = (person, person.seen if one[1] is None else min(person.seen, one[1]))
+    return await _told(session, starts, through)
+
+
+async def move(session: AsyncSession, users: Collection[UUID], through: int) -> None:
+    """These have been told all up to number `through`. Cursors only move ahead."""
+    # In order of their ids, so that two processes which tell the same people do not wait for each other.
+    rows: list[dict[str, Any]] = [{"user_id": user, "seen": through} for user in sorted(users)]
+    moved = insert(BroadcastCursor).values(rows)
+    await session.execute(
+        moved.on_conflict_do_update(
+            index_elements=["user_id"],
+            set_={"seen": moved.excluded.seen},
+            where=BroadcastCursor.seen < moved.excluded.seen,
+        )
+    )
+
+
+async def _sent(session: AsyncSession, after: int, through: int) -> Sequence[AnyRow]:
+    """The newest of them that still count, of each kind of audience, oldest first."""
+    kept = (
+        select(
+            BroadcastRow.id,
+            BroadcastRow.number,
+            BroadcastRow.title,
+            BroadcastRow.text,
+            BroadcastRow.audience,
+            BroadcastRow.conversations,
+            BroadcastRow.sent_at,
+            func.row_number()
+            .over(partition_by=BroadcastRow.audience, order_by=BroadcastRow.number.desc())
+            .label("place"),
+        )
+        .where(
+            BroadcastRow.number > after,
+            BroadcastRow.number <= through,
+            BroadcastRow.canceled_at.is_(None),
+            BroadcastRow.expires_at > func.clock_timestamp(),
+        )
+        .subquery()
+    )
+    found = await session.execute(select(kept).where(kept.c.place <= MOST_LOOKED_AT).order_by(kept.c.number))
+    return found.all()
+
+
+async def _people(session: AsyncSession, listeners: Collection[Listener]) -> dict[UUID, AnyRow]:
+    rows = await session.execute(_PEOPLE, {"users": list({user for user, _ in listeners})})
+    return {row.id: row for row in rows}
+
+
+async def _told(session: AsyncSession, starts: dict[Listener, tuple[AnyRow, int]], through: int) -> Told:
+    """`starts` are people, and the number after which they are to be told."""
+    if not starts:
+        return {}
+    rows = await _sent(session, min(start for _, start in starts.values()), through)
+    if not rows:
+        return {}
+    members = await _members(session, rows, [person.id for person, _ in starts.values()])
+    told: Told = {}
+    for listener, (person, start) in starts.items():
+        mine = [
+            Announcement(id=row.id, title=row.title, text=row.text, sent_at=row.sent_at)
+            for row in rows
+            if row.number > start and _is_for(row, person, members)
+        ]
+        if mine:
+            told[listener] = mine[-MOST_TOLD:]
+    return told
+
+
+async def _members(
+    session: AsyncSession, rows: Sequence[AnyRow], users: Sequence[UUID]
+) -> dict[tuple[UUID, UUID], datetime]:
+    """Since when somebody is in a conversation that some broadcast is for."""
+    named = {conversation for row in rows for conversation in row.conversations}
+    if not named:
+        return {}
+    found = await session.execute(_MEMBERS, {"conversations": list(named), "users": list(users)})
+    return {(row.user_id, row.conversation_id): row.joined_at for row in found}
+
+
+def _is_for(row: AnyRow, person: AnyRow, members: dict[tuple[UUID, UUID], datetime]) -> bool:
+    """As `audiences.addressed`, for many people and broadcasts at once."""
+    if person.created_at > row.sent_at:
+        return False
+    if row.audience == "operators":
+        return bool(person.is_operator)
+    if row.audience == "conversations":
+        joined = [members.get((person.id, conversation)) for conversation in row.conversations]
+        return any(since is not None and since <= row.sent_at for since in joined)
+    return True

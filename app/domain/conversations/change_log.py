@@ -1,0 +1,98 @@
+"""The log's other counter: every durable change moves `position` by one, under the conversation's row lock.
+
+The row that changed takes the new position in the same transaction, so no position is without a row that once held it,
+and whoever asks for what is newer than P misses nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import func, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.models import Conversation
+from app.domain.conversations.schemas import ConversationFacts, Member
+from app.domain.events import Change, ChangeType, encode_data
+from app.domain.orm import UNSYNCHRONIZED, bucket_now
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A change's place in the log: it follows on `prev`. `edited` is the conversation's `edited_position` after it."""
+
+    position: int
+    prev: int
+    last_seq: int
+    edited: int
+    edited_before: int
+
+
+async def move(
+    session: AsyncSession,
+    conversation: UUID,
+    *,
+    edited: int | None = None,
+    **values: Any,
+) -> Step:
+    """Move on by one; the caller holds the lock. `values` are other columns of the conversation to set with it.
+
+    `edited` is the conversation's present `edited_position`, given when the change makes cached messages stale:
+    it moves too. None leaves it.
+    """
+    following = Conversation.position + 1
+    if edited is not None:
+        values["edited_position"] = following
+    row = (
+        await session.execute(
+            update(Conversation)
+            .where(Conversation.id == conversation)
+            .values(position=following, active_bucket=bucket_now(), **values)
+            .returning(Conversation.position, Conversation.last_seq, Conversation.edited_position),
+            execution_options=UNSYNCHRONIZED,
+        )
+    ).one()
+    return Step(
+        position=row.position,
+        prev=row.position - 1,
+        last_seq=row.last_seq,
+        edited=row.edited_position,
+        edited_before=row.edited_position if edited is None else edited,
+    )
+
+
+async def move_meta(session: AsyncSession, conversation: UUID, *, by: UUID | None, **values: Any) -> Step:
+    """Move on by one for a change of the conversation itself, which counts as activity."""
+    return await move(
+        session,
+        conversation,
+        meta_position=Conversation.position + 1,
+        changed_by=by,
+        updated_at=func.clock_timestamp(),
+        **values,
+    )
+
+
+def view_change(
+    event: ChangeType,
+    view: Member | ConversationFacts,
+    *,
+    conversation: UUID,
+    position: int,
+    last_seq: int,
+    edited: int,
+    edited_before: int | None = None,
+) -> Change:
+    """A change of a membership or of the conversation itself, which moved `position` by one to the value given."""
+    return Change(
+        type=event,
+        conversation=conversation,
+        position=position,
+        prev=position - 1,
+        data=encode_data(view),
+        last_seq=last_seq,
+        edited=edited,
+        edited_before=edited if edited_before is None else edited_before,
+        subject=view.user.id if isinstance(view, Member) else None,
+    )

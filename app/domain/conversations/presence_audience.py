@@ -1,0 +1,66 @@
+"""Conversations of up to 200 members: only in these is it told who is there, and who is typing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, and_, bindparam, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.access import open_door
+from app.domain.conversations.models import Conversation, Membership
+from app.domain.events import SMALL_CONVERSATION
+from app.domain.users.models import User
+
+MOST_TOLD = 200
+"""Conversations in which one person's coming and going is told: the latest joined."""
+
+_MEMBERSHIPS = (
+    select(Membership.conversation_id)
+    .join(Conversation, Conversation.id == Membership.conversation_id)
+    .where(
+        Membership.user_id == User.id,
+        Membership.left_at.is_(None),
+        Conversation.deleted_at.is_(None),
+        Conversation.member_count.between(2, SMALL_CONVERSATION),
+    )
+    .order_by(Membership.joined_at.desc())
+    .limit(MOST_TOLD)
+    .correlate(User)
+    .lateral("mine")
+)
+_SHARED = (
+    select(_MEMBERSHIPS.c.conversation_id, User.id)
+    .select_from(User)
+    .join(_MEMBERSHIPS, true())
+    .where(User.id == bindparam("users", type_=ARRAY(Uuid())).any_())
+)
+_MEMBERS = select(Membership.user_id).where(
+    and_(Membership.conversation_id == bindparam("conversation", type_=Uuid()), Membership.left_at.is_(None))
+)
+_SIZE = select(Conversation.member_count).where(Conversation.id == bindparam("conversation", type_=Uuid()))
+
+
+async def is_small(session: AsyncSession, conversation: UUID) -> bool:
+    """Whether typing is told in it. A conversation that does not exist is none."""
+    count = await session.scalar(_SIZE, {"conversation": conversation})
+    return count is not None and count <= SMALL_CONVERSATION
+
+
+async def small_conversations(session: AsyncSession, users: Collection[UUID]) -> list[tuple[UUID, UUID]]:
+    """(conversation, user) for all small conversations these users share with somebody, the latest 200 of each."""
+    rows = await session.execute(_SHARED, {"users": list(users)})
+    return [(conversation, user) for conversation, user in rows]
+
+
+async def company(session: AsyncSession, conversation: UUID, user: UUID) -> list[UUID]:
+    """The members of a small conversation, as one of them may know them; none of a larger one.
+
+    Raises:
+        NotFound, Forbidden: as the door says.
+    """
+    door = await open_door(session, conversation, user)
+    if door.member_count > SMALL_CONVERSATION:
+        return []
+    return list((await session.scalars(_MEMBERS, {"conversation": conversation})).all())

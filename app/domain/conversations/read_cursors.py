@@ -1,0 +1,79 @@
+"""Read cursors. They never move back, need no lock of the conversation, and do not move its position.
+
+The membership's own row decides: a cursor that waited for a removal finds the membership ended and stores nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain import events
+from app.domain.conversations.access import Door, open_door
+from app.domain.conversations.models import Membership, still_in
+from app.domain.conversations.schemas import ReadState
+from app.domain.errors import Invalid
+from app.domain.orm import UNSYNCHRONIZED, bucket_now
+
+
+async def read(session: AsyncSession, conversation: UUID, user: UUID, seq: int) -> ReadState:
+    """`user` has read everything up to `seq`.
+
+    Raises:
+        NotFound, Forbidden: as the door says.
+        Invalid: `seq` is beyond the last message, or negative.
+    """
+    found = (await read_furthest(session, conversation, user, (seq,)))[seq]
+    if isinstance(found, Invalid):
+        raise found
+    return found
+
+
+async def read_furthest(
+    session: AsyncSession, conversation: UUID, user: UUID, seqs: Iterable[int]
+) -> dict[int, ReadState | Invalid]:
+    """`user` has read up to each of `seqs`: the furthest that exists is stored, and answers for the others too.
+
+    Those beyond the last message, or negative, are Invalid each.
+
+    Raises:
+        NotFound, Forbidden: as the door says.
+    """
+    door = await open_door(session, conversation, user)
+    exist = {seq: 0 <= seq <= door.last_seq for seq in seqs}
+    invalid = Invalid("invalid_seq", "There is no such message yet.", errors=(("seq", f"0 to {door.last_seq}."),))
+    furthest = max((seq for seq, exists in exist.items() if exists), default=None)
+    state = None if furthest is None else await move_cursor(session, door, furthest)
+    return {seq: state if exists and state is not None else invalid for seq, exists in exist.items()}
+
+
+async def move_cursor(session: AsyncSession, door: Door, seq: int) -> ReadState:
+    """Move on to `seq`, which exists; told to others only if it moved."""
+    if seq <= door.read_seq:
+        return _state(door, door.read_seq)
+    moved = await session.scalar(
+        update(Membership)
+        .where(
+            Membership.conversation_id == door.conversation,
+            Membership.user_id == door.user,
+            still_in(),
+            Membership.read_seq < seq,
+        )
+        .values(read_seq=seq, changed_bucket=bucket_now())
+        .returning(Membership.read_seq),
+        execution_options=UNSYNCHRONIZED,
+    )
+    if moved is None:
+        # Another device was faster, or the membership has ended meanwhile: the door says which.
+        door = await open_door(session, door.conversation, door.user)
+        return _state(door, door.read_seq)
+    small = door.member_count <= events.SMALL_CONVERSATION
+    events.record(session, events.ReadMoved(conversation=door.conversation, user=door.user, seq=seq, small=small))
+    return _state(door, seq)
+
+
+def _state(door: Door, read_seq: int) -> ReadState:
+    return ReadState(read_seq=read_seq, unread=max(door.last_seq - read_seq, 0))

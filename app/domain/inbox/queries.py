@@ -1,0 +1,176 @@
+"""The list of conversations: one statement, whatever the length of their histories.
+
+Which conversations are on the page is found first; only they are joined with their last message, by its `seq`, which
+is the conversation's `last_seq`. The statements are built once: to build one costs more than to run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import DateTime, Integer, Select, String, Uuid, and_, bindparam, or_, select, true, tuple_
+
+from app.domain.conversations.access import no_conversation
+from app.domain.conversations.models import Conversation, Membership, is_listed
+from app.domain.cursors import from_cursor, to_cursor
+from app.domain.inbox.schemas import ConversationPage, ConversationSummary
+from app.domain.inbox.summary import LATEST_FIRST, as_summary, peer_of, with_lines
+from app.domain.orm import AnyRow, Reader, containing, like, matching
+from app.domain.validation import clean_search
+
+LONGEST_SEARCH = 200
+
+
+class InboxPosition(msgspec.Struct, frozen=True, tag="inbox"):
+    """Where a page of one's own list ended."""
+
+    updated_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    id: UUID
+
+
+class DiscoverPosition(msgspec.Struct, frozen=True, tag="discover"):
+    """Where a page of public conversations ended: newest first, and an id never moves."""
+
+    id: UUID
+
+
+_USER = bindparam("user", type_=Uuid())
+_PATTERN = bindparam("pattern", type_=String())
+_AFTER_ID = bindparam("after_id", type_=Uuid())
+_AFTER_TIME = bindparam("after_time", type_=DateTime(timezone=True))
+_MOST = bindparam("most", type_=Integer())
+
+_MINE = and_(Membership.conversation_id == Conversation.id, Membership.user_id == _USER, Membership.left_at.is_(None))
+_NEWEST_FIRST = Conversation.id.desc()
+
+Statement = Select[*tuple[Any, ...]]
+
+
+def _lines(which: Select[UUID], *more: Any) -> Statement:
+    """`more`, and then the lines of the conversations whose ids `which` selects."""
+    keys = which.subquery("listed")
+    found = (
+        select(*more).select_from(keys).join(Conversation, Conversation.id == keys.c.id).outerjoin(Membership, _MINE)
+    )
+    return with_lines(found, _USER, Membership.role, Membership.read_seq)
+
+
+def _mine(searched: bool, continued: bool) -> Statement:
+    keys = (
+        select(Conversation.id)
+        .select_from(Membership)
+        .join(Conversation, _MINE)
+        .where(Conversation.deleted_at.is_(None), is_listed())
+        .order_by(*LATEST_FIRST)
+        .limit(_MOST)
+    )
+    if searched:
+        peer = peer_of(_USER, Membership.role)
+        name = peer.c.first_name + " " + peer.c.last_name
+        keys = keys.outerjoin(peer, true()).where(or_(like(Conversation.name, _PATTERN), like(name, _PATTERN)))
+    if continued:
+        keys = keys.where(tuple_(Conversation.updated_at, Conversation.id) < tuple_(_AFTER_TIME, _AFTER_ID))
+    return _lines(keys).order_by(*LATEST_FIRST)
+
+
+def _public(searched: bool, continued: bool) -> Statement:
+    mine = select(Membership.user_id).where(_MINE).correlate(Conversation).exists()
+    keys = select(Conversation.id).where(~Conversation.is_private, Conversation.deleted_at.is_(None), ~mine)
+    if continued:
+        keys = keys.where(Conversation.id < _AFTER_ID)
+    if searched:
+        # Found first and put in order then: for the order's sake the planner would go through all of them.
+        found = keys.where(like(Conversation.name, _PATTERN)).cte("found", nesting=True).prefix_with("MATERIALIZED")
+        return _lines(select(found.c.id).order_by(found.c.id.desc()).limit(_MOST)).order_by(_NEWEST_FIRST)
+    return _lines(keys.order_by(_NEWEST_FIRST).limit(_MOST)).order_by(_NEWEST_FIRST)
+
+
+def _variants(build: Callable[[bool, bool], Statement]) -> dict[tuple[bool, bool], Statement]:
+    """By whether something is searched, and whether it goes on from another page."""
+    either = (False, True)
+    return {(searched, continued): build(searched, continued) for searched in either for continued in either}
+
+
+_INBOX = _variants(_mine)
+_DISCOVER = _variants(_public)
+_FACTS = (Conversation.created_by, Conversation.created_at, Conversation.member_count, Membership.hidden_seq)
+_ONE = _lines(
+    select(Conversation.id).where(
+        Conversation.id == bindparam("conversation", type_=Uuid()), Conversation.deleted_at.is_(None)
+    ),
+    *_FACTS,
+)
+
+
+async def summary(reader: Reader, conversation: UUID, user: UUID) -> ConversationSummary:
+    """One line of the list, as `inbox` or `discover` would give it.
+
+    Raises:
+        NotFound: there is no such conversation, or it is private and `user` is not in it.
+    """
+    return (await opened(reader, conversation, user))[0]
+
+
+async def opened(reader: Reader, conversation: UUID, user: UUID) -> tuple[ConversationSummary, AnyRow]:
+    """The same, with a row that has the conversation's `created_by`, `created_at` and `member_count`, and the member's
+    `hidden_seq`."""
+    row = (await reader.execute(_ONE, {"conversation": conversation, "user": user})).one_or_none()
+    line = None if row is None else as_summary(row[len(_FACTS) :])
+    if row is None or line is None or (line.is_private and line.role is None):
+        raise no_conversation()
+    return line, row
+
+
+async def inbox(
+    reader: Reader, user: UUID, *, search: str | None = None, cursor: str | None = None, limit: int = 50
+) -> ConversationPage:
+    """A page of one's own conversations, latest activity first.
+
+    `search` is part of the name, or of the other person's in a direct one, without case.
+
+    Raises:
+        Invalid: the cursor is not of this list, or `search` is no text.
+    """
+    asked: dict[str, object] = {"user": user, "most": limit + 1}
+    if search:
+        asked["pattern"] = containing(_sought(search))
+    after = from_cursor(cursor, InboxPosition)
+    if after is not None:
+        asked |= {"after_time": after.updated_at, "after_id": after.id}
+    found = await reader.execute(_INBOX[bool(search), after is not None], asked)
+    return page_of([as_summary(row) for row in found], limit)
+
+
+def page_of(lines: list[ConversationSummary], limit: int) -> ConversationPage:
+    """The first `limit` of one's own conversations, of which one more was read to see whether there are more."""
+    items = lines[:limit]
+    following = to_cursor(InboxPosition(items[-1].updated_at, items[-1].id)) if len(lines) > limit else None
+    return ConversationPage(items=items, next=following)
+
+
+async def discover(
+    reader: Reader, user: UUID, *, search: str | None = None, cursor: str | None = None, limit: int = 50
+) -> ConversationPage:
+    """A page of public conversations `user` is not in, newest first; `search` is matched with the name (`matching`).
+
+    Raises:
+        Invalid: the cursor is not of this list, or `search` is no text.
+    """
+    asked: dict[str, object] = {"user": user, "most": limit + 1}
+    if search:
+        asked["pattern"] = matching(_sought(search))
+    after = from_cursor(cursor, DiscoverPosition)
+    if after is not None:
+        asked["after_id"] = after.id
+    found = (await reader.execute(_DISCOVER[bool(search), after is not None], asked)).all()
+    items = [as_summary(row) for row in found[:limit]]
+    following = to_cursor(DiscoverPosition(items[-1].id)) if len(found) > limit else None
+    return ConversationPage(items=items, next=following)
+
+
+def _sought(search: str) -> str:
+    return clean_search(search, LONGEST_SEARCH, 0)

@@ -1,0 +1,114 @@
+"""Changing what was said: its sender may edit it, its sender or an admin may delete it. A deleted one keeps its place.
+
+Both lock the conversation first, like a send, and move its `edited_position`, which unproves the cached page.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import func, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain import events
+from app.domain.audit import log
+from app.domain.conversations.access import Door, lock_door
+from app.domain.conversations.change_log import Step, move
+from app.domain.errors import Conflict, Forbidden, Invalid
+from app.domain.messages import message_projection
+from app.domain.messages.content import checked_text, checked_url
+from app.domain.messages.message_projection import as_message, find
+from app.domain.messages.models import MessageRow
+from app.domain.messages.schemas import Message
+from app.domain.orm import UNSYNCHRONIZED, AnyRow
+from app.domain.users.caller import Caller
+
+
+async def edit(
+    session: AsyncSession,
+    conversation: UUID,
+    message: UUID,
+    by: Caller,
+    *,
+    text: str | None = None,
+    media_url: str | None = None,
+) -> Message:
+    """Replace the text, or the address, of one's own message.
+
+    Raises:
+        NotFound: no such conversation, or no such message in it.
+        Forbidden: not a member; `not_the_sender`.
+        Conflict: `deleted`.
+        Invalid: what is given does not fit the message's type, or breaks its rules.
+    """
+    door = await lock_door(session, conversation, by.user)
+    row = await find(session, conversation, message)
+    if row.sender_id != by.user:
+        raise Forbidden("not_the_sender", "Only its sender may edit a message.")
+    if row.message_deleted_at is not None:
+        raise Conflict("deleted", "The message is deleted.")
+    content = _content(row.message_type, text, media_url)
+    return await _change(session, door, row, "message.updated", by, **content)
+
+
+async def delete(session: AsyncSession, conversation: UUID, message: UUID, by: Caller) -> None:
+    """Empty a message for good. For its sender and for admins.
+
+    Raises:
+        NotFound: no such conversation, or no such message in it.
+        Forbidden: not a member, or neither the sender nor an admin.
+        Conflict: `deleted` already.
+    """
+    door = await lock_door(session, conversation, by.user)
+    row = await find(session, conversation, message)
+    if row.sender_id != by.user and not door.is_admin:
+        raise Forbidden("not_the_sender", "Only its sender or an admin may delete a message.")
+    if row.message_deleted_at is not None:
+        raise Conflict("deleted", "The message is deleted already.")
+    await _change(session, door, row, "message.deleted", by, text="", media_url="", deleted_at=func.clock_timestamp())
+    if row.sender_id != by.user:
+        facts = {"conversation": str(conversation), "message": str(message)}
+        await log.note(session, by=by.user, action="message.deleted", subject=row.sender_id, details=facts)
+
+
+def _content(message_type: str, text: str | None, media_url: str | None) -> dict[str, str]:
+    if (text is None) == (media_url is None):
+        raise Invalid("invalid_message", "Give either text or media_url.")
+    if message_type == "text":
+        if text is None:
+            raise Invalid("invalid_message", "A text message has no media_url.", (("media_url", "Not for a text."),))
+        return {"text": checked_text(text)}
+    if media_url is None:
+        raise Invalid(
+            "invalid_message", f"A message of type {message_type} has no text.", (("text", "Only for texts."),)
+        )
+    return {"media_url": checked_url(media_url)}
+
+
+async def _change(
+    session: AsyncSession,
+    door: Door,
+    row: AnyRow,
+    event: Literal["message.updated", "message.deleted"],
+    by: Caller,
+    **values: Any,
+) -> Message:
+    step: Step = await move(session, door.conversation, edited=door.edited_position)
+    await session.execute(
+        update(MessageRow)
+        .where(MessageRow.conversation_id == door.conversation, MessageRow.seq == row.message_seq)
+        .values(position=step.position, changed_by=by.user, updated_at=func.clock_timestamp(), **values),
+        execution_options=UNSYNCHRONIZED,
+    )
+    message = as_message(await find(session, door.conversation, row.message_id))
+    change = message_projection.message_change(
+        event,
+        message,
+        prev=step.prev,
+        last_seq=step.last_seq,
+        edited=step.edited,
+        edited_before=step.edited_before,
+    )
+    events.record(session, change)
+    return message

@@ -1,0 +1,146 @@
+"""Pages of the log. `seq` has no gaps, so which seqs a page holds is arithmetic; reading them is one range scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.models import Conversation
+from app.domain.errors import Invalid
+from app.domain.messages.message_projection import as_message, messages
+from app.domain.messages.models import MessageRow
+from app.domain.orm import Reader
+
+LARGEST_PAGE = 500
+USUAL_PAGE = 50
+PAGE_BYTES = 1024 * 1024
+"""Of a page's messages as JSON. 500 of the longest would be 24 MB, held until their reader has taken them all. What
+the cache keeps of a conversation is half of it."""
+
+_encode = msgspec.json.Encoder().encode
+
+Entry = tuple[int, int, bytes]
+"""(seq, position, the message as JSON)"""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Which page: the newest, or the one `before`, `after` or `around` a seq (one of them at most)."""
+
+    before: int | None = None
+    after: int | None = None
+    around: int | None = None
+    limit: int = USUAL_PAGE
+
+
+class Span(msgspec.Struct, frozen=True):
+    """The seqs of a page, `low … high` inclusive (empty when high < low), and whether more follow in its direction.
+
+    `anchor` is the seq it begins from: one that stays when not all of them fit into `PAGE_BYTES`.
+    """
+
+    low: int
+    high: int
+    has_more: bool
+    anchor: int | None = None
+
+
+def span_of(ask: Ask, last_seq: int) -> Span:
+    """The seqs that `ask` means in a log of `last_seq` messages.
+
+    Raises:
+        Invalid: two directions at once, a seq that no message can have, or a limit outside 1 … 500.
+    """
+    if not 1 <= ask.limit <= LARGEST_PAGE:
+        raise Invalid("invalid_limit", f"limit is a number from 1 to {LARGEST_PAGE}.", (("limit", "Out of range."),))
+    if sum(seq is not None for seq in (ask.before, ask.after, ask.around)) > 1:
+        raise Invalid("invalid_page", "Give one of before, after and around.")
+    for field, seq, least in (("before", ask.before, 1), ("after", ask.after, 0), ("around", ask.around, 1)):
+        if seq is not None and seq < least:
+            raise Invalid("invalid_page", f"{field} is at least {least}.", ((field, f"Must be at least {least}."),))
+    if ask.after is not None:
+        low = ask.after + 1
+        high = min(low + ask.limit - 1, last_seq)
+        return Span(low, high, has_more=high < last_seq and low <= last_seq, anchor=low)
+    if ask.around is not None:
+        low = max(min(ask.around, last_seq) - ask.limit // 2, 1)
+        high = min(low + ask.limit - 1, last_seq)
+        low = max(high - ask.limit + 1, 1)
+        return Span(low, high, has_more=low > 1 or high < last_seq, anchor=ask.around)
+    high = last_seq if ask.before is None else min(ask.before - 1, last_seq)
+    low = max(high - ask.limit + 1, 1)
+    return Span(low, high, has_more=low > 1 and high >= 1)
+
+
+async def read_span(reader: Reader, conversation: UUID, span: Span) -> list[Entry]:
+    """The messages of `span`, ascending: all, or as many around its anchor as `PAGE_BYTES` hold, and that one."""
+    query = messages().where(MessageRow.conversation_id == conversation, MessageRow.seq.between(span.low, span.high))
+    if span.high - span.low >= USUAL_PAGE:
+        query = query.where(MessageRow.seq.in_(_fitting(conversation, span)))
+    rows = await reader.execute(query.order_by(MessageRow.seq))
+    return fitted([_entry(row) for row in rows], _anchor(span))
+
+
+def fitted(entries: list[Entry], anchor: int) -> list[Entry]:
+    """Those around the seq `anchor` whose JSON is no longer than `PAGE_BYTES`, that one whatever its length."""
+    sizes = [len(data) for _, _, data in entries]
+    left = PAGE_BYTES - sum(sizes)
+    if left >= 0 or not entries:
+        return entries
+    low = high = min(max(anchor - entries[0][0], 0), len(entries) - 1)
+    left = PAGE_BYTES - sizes[low]
+    grows = True
+    while grows:
+        grows = False
+        if high + 1 < len(sizes) and sizes[high + 1] <= left:
+            high, left, grows = high + 1, left - sizes[high + 1], True
+        if low > 0 and sizes[low - 1] <= left:
+            low, left, grows = low - 1, left - sizes[low - 1], True
+    return entries[low : high + 1]
+
+
+def _fitting(conversation: UUID, span: Span) -> Select[tuple[int]]:
+    """The seqs that could fit by the length of their texts alone, so that the others are not even read."""
+    length = func.octet_length(func.coalesce(MessageRow.text, ""))
+    sized = (
+        select(
+            MessageRow.seq.label("seq"),
+            func.sum(length).over(order_by=func.abs(MessageRow.seq - _anchor(span))).label("bytes"),
+        )
+        .where(MessageRow.conversation_id == conversation, MessageRow.seq.between(span.low, span.high))
+        .subquery()
+    )
+    return select(sized.c.seq).where(or_(sized.c.bytes <= PAGE_BYTES, sized.c.seq == _anchor(span)))
+
+
+def _anchor(span: Span) -> int:
+    return span.high if span.anchor is None else min(max(span.anchor, span.low), span.high)
+
+
+async def newest(session: AsyncSession, conversation: UUID, count: int) -> tuple[int, list[Entry]]:
+    """(`edited_position`, the newest `count` messages ascending), in one statement and so in one snapshot."""
+    rows = (
+        await session.execute(
+            messages()
+            .add_columns(Conversation.edited_position)
+            .join(Conversation, Conversation.id == MessageRow.conversation_id)
+            .where(Conversation.id == conversation, MessageRow.seq > Conversation.last_seq - count)
+            .order_by(MessageRow.seq)
+        )
+    ).all()
+    return (rows[0].edited_position if rows else 0), [_entry(row[:-1]) for row in rows]
+
+
+def assemble(messages: bytes, position: int, *, has_more: bool) -> bytes:
+    """A `MessagePage` from its messages' JSON, joined by commas: nothing is decoded on the way."""
+    tail = b"true" if has_more else b"false"
+    return b'{"items":[%b],"position":%d,"has_more":%b}' % (messages, position, tail)
+
+
+def _entry(values: Iterable[Any]) -> Entry:
+    message = as_message(values)
+    return message.seq, message.position, _encode(message)

@@ -1,0 +1,36 @@
+"""Marking messages as read, by their ids: the cursor moves to the newest of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.access import open_door
+from app.domain.conversations.read_cursors import move_cursor
+from app.domain.conversations.schemas import ReadState
+from app.domain.errors import NotFound
+from app.domain.messages.models import MessageRow
+
+
+async def mark_read(session: AsyncSession, conversation: UUID, user: UUID, messages: Collection[UUID]) -> ReadState:
+    """`user` has read these messages, and so all before the newest of them.
+
+    Raises:
+        NotFound: as the door says, or one of them is not a message of this conversation.
+        Forbidden: as the door says.
+    """
+    door = await open_door(session, conversation, user)
+    wanted = set(messages)
+    found = (
+        await session.execute(
+            select(func.count().label("number"), func.max(MessageRow.seq).label("newest")).where(
+                MessageRow.conversation_id == conversation, MessageRow.id.in_(wanted)
+            )
+        )
+    ).one()
+    if found.number < len(wanted):
+        raise NotFound("not_found", "There is no such message.")
+    return await move_cursor(session, door, found.newest or 0)

@@ -1,0 +1,95 @@
+"""Why somebody was told, or was not: notes for who asks, kept a week. The same reason again lengthens the note."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import case, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.access import open_door
+from app.domain.errors import NotFound
+from app.domain.messages.models import MessageRow
+from app.domain.notifications.models import Decision
+from app.domain.notifications.schemas import NotificationDecision, NotificationDecisions
+from app.domain.orm import UNSYNCHRONIZED, uuid7
+from app.domain.users.caller import Caller
+
+
+async def trace(
+    session: AsyncSession,
+    conversation: UUID,
+    channel: str,
+    up_to: int,
+    judged: list[tuple[UUID, int, str]],
+    mails: dict[UUID, UUID] | None = None,
+) -> None:
+    """Note why: (user, from, outcome) each. What only goes on as before lengthens the note there is."""
+    mails = mails or {}
+    lengthened: set[UUID] = set()
+    for outcome in {outcome for _, _, outcome in judged} - {"sent", "due"}:
+        starts = {user: low for user, low, one in judged if one == outcome}
+        start = case(starts, value=Decision.user_id)
+        longer = await session.scalars(
+            update(Decision)
+            .where(
+                Decision.conversation_id == conversation,
+                Decision.user_id.in_(starts),
+                Decision.channel == channel,
+                Decision.outcome == outcome,
+                or_(Decision.up_to_seq == start, Decision.from_seq == start),
+            )
+            .values(up_to_seq=up_to, decided_at=func.clock_timestamp())
+            .returning(Decision.user_id),
+            execution_options=UNSYNCHRONIZED,
+        )
+        lengthened |= set(longer)
+    new: list[dict[str, Any]] = [
+        {
+            "id": uuid7(),
+            "conversation_id": conversation,
+            "user_id": user,
+            "channel": channel,
+            "outcome": outcome,
+            "from_seq": start,
+            "up_to_seq": up_to,
+            "mail_id": mails.get(user),
+        }
+        for user, start, outcome in judged
+        if user not in lengthened
+    ]
+    if new:
+        await session.execute(insert(Decision), new)
+
+
+async def decisions(session: AsyncSession, caller: Caller, conversation: UUID, message: UUID) -> NotificationDecisions:
+    """Why the caller was told of this message, or was not, newest first. Raises as the door does, NotFound."""
+    await open_door(session, conversation, caller.user)
+    found = await session.execute(
+        select(MessageRow.seq, MessageRow.sender_id).where(
+            MessageRow.conversation_id == conversation, MessageRow.id == message
+        )
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound("not_found", "There is no such message.")
+    if row.sender_id == caller.user:
+        return NotificationDecisions(items=[])  # nobody is told of what they said
+    seq = row.seq
+    rows = await session.execute(
+        select(Decision.channel, Decision.outcome, Decision.decided_at)
+        .where(
+            Decision.conversation_id == conversation,
+            Decision.user_id == caller.user,
+            Decision.from_seq < seq,
+            Decision.up_to_seq >= seq,
+        )
+        .order_by(Decision.decided_at.desc(), Decision.id.desc())
+        .limit(100)
+    )
+    return NotificationDecisions(
+        items=[
+            NotificationDecision(channel=row.channel, outcome=row.outcome, decided_at=row.decided_at) for row in rows
+        ]
+    )

@@ -1,0 +1,196 @@
+"""Who is told in the app: one transaction a conversation, set by set, however many members it has.
+
+`decided_seq` of a subscription moves in the transaction that writes the notification, under the row's lock: whoever
+decides twice, beside each other or after a crash, finds nothing left to decide.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Interval, and_, case, exists, func, literal, select, true, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.models import Conversation, Membership
+from app.domain.messages.models import Mention, MessageRow
+from app.domain.notifications.decision_log import trace
+from app.domain.notifications.models import Progress, Subscription
+from app.domain.notifications.notices import Told, notify
+from app.domain.orm import BUCKET_SECONDS, UNSYNCHRONIZED, AnyRow, bucket_now
+
+MARGIN: Final = 4
+"""Buckets looked back at once more: longer than any transaction may live before its commit is seen."""
+
+MOST_AT_ONCE: Final = 500
+SWEEP: Final = "notifications"
+
+Place = tuple[int, UUID]
+"""(active bucket, conversation)"""
+
+_HERE = and_(Membership.conversation_id == Subscription.conversation_id, Membership.user_id == Subscription.user_id)
+
+
+async def bounds(session: AsyncSession, after: timedelta) -> tuple[int, int, int]:
+    """From which bucket a sweep that begins now looks, from which the next one when it is through, and the present.
+
+    That is `after` and a margin behind the present: what is not due yet is met again. With nothing remembered, a sweep
+    looks at the last minutes.
+    """
+    behind = MARGIN + int(after.total_seconds() // BUCKET_SECONDS) + 1
+    remembered = select(Progress.bucket).where(Progress.name == SWEEP).scalar_subquery()
+    following = bucket_now() - behind
+    row = (await session.execute(select(func.coalesce(remembered, following), following, bucket_now()))).one()
+    return row[0], row[1], row[2]
+
+
+async def moved(session: AsyncSession, since: int, until: int, beyond: Place | None = None) -> list[Place]:
+    """Where something was said in these buckets, in order, from `beyond` on; at most 500."""
+    place = tuple_(Conversation.active_bucket, Conversation.id)
+    statement = (
+        select(Conversation.active_bucket, Conversation.id)
+        .where(
+            Conversation.active_bucket.between(since, until),
+            Conversation.deleted_at.is_(None),
+            Conversation.last_seq > 0,
+        )
+        .order_by(Conversation.active_bucket, Conversation.id)
+        .limit(MOST_AT_ONCE)
+    )
+    if beyond is not None:
+        statement = statement.where(place > tuple_(*beyond))
+    return [(row.active_bucket, row.id) for row in await session.execute(statement)]
+
+
+async def decided(session: AsyncSession, bucket: int) -> None:
+    """What lies before `bucket` need not be looked at again. Never moves back."""
+    await session.execute(
+        upsert(Progress)
+        .values(name=SWEEP, bucket=bucket)
+        .on_conflict_do_update(index_elements=["name"], set_={"bucket": func.greatest(Progress.bucket, bucket)})
+    )
+
+
+async def decide(session: AsyncSession, conversation: UUID, after: timedelta, quiet: timedelta) -> list[Told]:
+    """Tell, in the app, the members who have not read what was sent more than `after` ago; those to be told.
+
+    A mail becomes due for them too, at once or `quiet` after the one before; `mailing` decides about it then.
+    """
+    due = await session.scalar(
+        select(MessageRow.seq)
+        .where(MessageRow.conversation_id == conversation, MessageRow.sent_at <= func.clock_timestamp() - after)
+        .order_by(MessageRow.seq.desc())
+        .limit(1)
+    )
+    if due is None:
+        return []
+    await _subscribe(session, conversation, due)
+    behind = await _undecided(session, conversation, due)
+    if not behind:
+        return []
+    newest = await _newest_undeleted(session, conversation, min(row.unread_from for row in behind), due)
+    outcomes = {row.user_id: _judge(row, due, newest) for row in behind}
+    sent = [row for row in behind if outcomes[row.user_id] == "sent"]
+    await session.execute(
+        update(Subscription)
+        .where(Subscription.conversation_id == conversation, Subscription.user_id.in_(outcomes))
+        .values(
+            decided_seq=due,
+            mail_due_at=case(
+                (
+                    Subscription.user_id.in_([row.user_id for row in sent]),
+                    func.coalesce(
+                        Subscription.mail_due_at,
+                        func.greatest(func.clock_timestamp(), Subscription.mailed_at + literal(quiet, Interval)),
+                    ),
+                ),
+                else_=Subscription.mail_due_at,
+            ),
+        ),
+        execution_options=UNSYNCHRONIZED,
+    )
+    await trace(
+        session, conversation, "app", due, [(row.user_id, row.decided_from, outcomes[row.user_id]) for row in behind]
+    )
+    return await notify(session, conversation, due, sent)
+
+
+async def _subscribe(session: AsyncSession, conversation: UUID, due: int) -> None:
+    """A row for each member who has none yet and somebody else's messages before them."""
+    # One look by key for each member: joined, a planner that knows of few of either compares each with each.
+    there = (
+        select(true())
+        .where(Subscription.conversation_id == Membership.conversation_id, Subscription.user_id == Membership.user_id)
+        .scalar_subquery()
+    )
+    missing = select(Membership.conversation_id, Membership.user_id, Membership.joined_seq).where(
+        Membership.conversation_id == conversation,
+        Membership.left_at.is_(None),
+        Membership.joined_seq < due,
+        there.is_(None),
+    )
+    await session.execute(
+        upsert(Subscription)
+        .from_select(["conversation_id", "user_id", "decided_seq"], missing)
+        .on_conflict_do_nothing()
+    )
+
+
+async def _undecided(session: AsyncSession, conversation: UUID, due: int) -> list[AnyRow]:
+    decided_from = func.greatest(Subscription.decided_seq, Membership.joined_seq)
+    unread_from = func.greatest(decided_from, Membership.read_seq)
+    mentioned = exists().where(
+        Mention.conversation_id == conversation,
+        Mention.user_id == Subscription.user_id,
+        Mention.seq > unread_from,
+        Mention.seq <= due,
+    )
+    rows = await session.execute(
+        select(
+            Subscription.user_id,
+            Subscription.level,
+            (Subscription.muted_until > func.clock_timestamp()).label("muted"),
+            decided_from.label("decided_from"),
+            unread_from.label("unread_from"),
+            mentioned.label("mentioned"),
+            (Membership.hidden_seq >= due).label("hidden"),
+        )
+        .join(Membership, _HERE)
+        .where(
+            Subscription.conversation_id == conversation, Membership.left_at.is_(None), Subscription.decided_seq < due
+        )
+        .order_by(Subscription.user_id)
+        .with_for_update(of=Subscription, skip_locked=True)
+    )
+    return list(rows)
+
+
+async def _newest_undeleted(session: AsyncSession, conversation: UUID, low: int, due: int) -> int:
+    newest = await session.scalar(
+        select(MessageRow.seq)
+        .where(
+            MessageRow.conversation_id == conversation,
+            MessageRow.seq > low,
+            MessageRow.seq <= due,
+            MessageRow.deleted_at.is_(None),
+        )
+        .order_by(MessageRow.seq.desc())
+        .limit(1)
+    )
+    return newest or 0
+
+
+def _judge(row: AnyRow, due: int, newest: int) -> str:
+    if row.unread_from >= due:
+        return "read elsewhere"
+    if newest <= row.unread_from:
+        return "deleted"
+    if row.hidden:
+        return "hidden"
+    if row.muted:
+        return "muted"
+    if row.level == "none" or (row.level == "mentions" and not row.mentioned):
+        return "level"
+    return "sent"

@@ -1,0 +1,98 @@
+"""What a digest says, read when it leaves: what was read, deleted or left behind meanwhile is not in it.
+
+It quotes a conversation that its reader joined or has written in, and people whom its reader has answered. Otherwise it
+says only that there are unread messages: no name, no group's name, no text (see `acquaintances`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from app.domain.accounts.account_mail import Letter
+from app.domain.conversations.models import Conversation, Membership
+from app.domain.mails.outbox import Claimed
+from app.domain.messages.models import MessageRow
+from app.domain.notifications.known_senders import answered, takes_part
+from app.domain.notifications.unsubscribe import Unsubscribing
+from app.domain.orm import AnyRow
+from app.domain.users.account_status import account_is_open
+from app.domain.users.models import User
+
+MOST_LINES: Final = 5
+LONGEST_LINE: Final = 200
+
+_SENDER = aliased(User, name="sender")
+
+
+async def letter_of(session: AsyncSession, mail: Claimed, unsubscribing: Unsubscribing) -> Letter | str:
+    """The digest, or why there is none."""
+    assert mail.user is not None
+    conversation, up_to = UUID(mail.facts["conversation"]), int(mail.facts["up_to"])
+    standing = (
+        await session.execute(
+            select(Conversation.name, Membership.read_seq, Membership.joined_seq, Membership.was_added)
+            .join(Membership, Membership.conversation_id == Conversation.id)
+            .join(User, User.id == Membership.user_id)
+            .where(
+                Conversation.id == conversation,
+                Conversation.deleted_at.is_(None),
+                Membership.user_id == mail.user,
+                Membership.left_at.is_(None),
+                account_is_open(),
+            )
+        )
+    ).one_or_none()
+    if standing is None:
+        return "gone"
+    if standing.read_seq >= up_to:
+        return "read elsewhere"
+    unread = and_(
+        MessageRow.conversation_id == conversation,
+        MessageRow.seq > max(standing.read_seq, standing.joined_seq),
+        MessageRow.seq <= up_to,
+        MessageRow.deleted_at.is_(None),
+        MessageRow.sender_id != mail.user,
+    )
+    rows = (
+        await session.execute(
+            select(
+                MessageRow.sender_id,
+                MessageRow.message_type,
+                func.left(MessageRow.text, LONGEST_LINE).label("text"),
+                func.length(MessageRow.text).label("length"),
+                _SENDER.first_name,
+                _SENDER.last_name,
+            )
+            .join(_SENDER, _SENDER.id == MessageRow.sender_id)
+            .where(unread)
+            .order_by(MessageRow.seq.desc())
+            .limit(MOST_LINES + 1)
+        )
+    ).all()
+    if not rows:
+        return "deleted"
+    # Who joined by themselves has chosen to hear of it; who was added has not.
+    takes_part_here = not standing.was_added or await takes_part(session, mail.user, conversation, standing.joined_seq)
+    senders = {row.sender_id for row in rows}
+    quoted = takes_part_here or await answered(session, mail.user, senders) == senders
+    return Letter(
+        template="unread",
+        address=mail.address,
+        token=unsubscribing.token(mail.user, conversation),
+        facts={
+            "first_name": mail.facts.get("first_name", ""),
+            "name": standing.name if takes_part_here else "",
+            "lines": [_line(row) for row in reversed(rows[:MOST_LINES])] if quoted else [],
+            "more": len(rows) > MOST_LINES,
+        },
+    )
+
+
+def _line(row: AnyRow) -> dict[str, str]:
+    text = row.text + ("…" if row.length > LONGEST_LINE else "")
+    return {"who": f"{row.first_name} {row.last_name}", "text": text or f"({row.message_type})"}

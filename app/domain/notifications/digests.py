@@ -1,0 +1,173 @@
+"""Who is told by mail: the absent, one digest for a conversation and quiet period, decided when it is due.
+
+Presence is asked before the rows are locked, so that no lock waits for Redis. The mail itself asks again when it leaves
+(`letters`): what was read meanwhile is not mailed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import and_, exists, func, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.models import Conversation, Membership, is_listed
+from app.domain.mails import outbox
+from app.domain.mails.models import Mail
+from app.domain.messages.models import Mention
+from app.domain.notifications.decision_log import trace
+from app.domain.notifications.models import Decision, Subscription
+from app.domain.orm import UNSYNCHRONIZED, AnyRow
+from app.domain.users.account_status import account_is_open
+from app.domain.users.models import User
+
+MOST_AT_ONCE: Final = 200
+MOST_AN_HOUR: Final = 20
+"""Digests to one person, over all conversations."""
+
+POSTPONED: Final = timedelta(seconds=15)
+"""While nobody knows who is here (for two minutes after Redis was away) nobody counts as absent. With it everybody is
+told within three minutes of its return."""
+
+Key = tuple[UUID, UUID]
+"""(conversation, user)"""
+
+
+async def due(session: AsyncSession) -> list[Key]:
+    """Whose mail is due, longest due first; at most 200."""
+    rows = await session.execute(
+        select(Subscription.conversation_id, Subscription.user_id)
+        .where(Subscription.mail_due_at <= func.clock_timestamp())
+        .order_by(Subscription.mail_due_at)
+        .limit(MOST_AT_ONCE)
+    )
+    return [(row.conversation_id, row.user_id) for row in rows]
+
+
+async def decide(session: AsyncSession, keys: Collection[Key], here: Collection[UUID] | None) -> tuple[int, int]:
+    """Decide these, of whom `here` are present (None: nobody knows); how many were, and the mails posted."""
+    rows = await _locked(session, keys)
+    often = await _often(session, {row.user_id for row in rows})
+    posted = 0
+    for row in rows:
+        outcome = _judge(row, here, often)
+        posted += await _carry_out(session, row, outcome)
+    return len(rows), posted
+
+
+async def settled(session: AsyncSession, mail: UUID, outcome: str) -> None:
+    """What became of a posted digest; the note of its decision says so."""
+    await session.execute(
+        update(Decision).where(Decision.mail_id == mail).values(outcome=outcome, decided_at=func.clock_timestamp()),
+        execution_options=UNSYNCHRONIZED,
+    )
+
+
+async def _locked(session: AsyncSession, keys: Collection[Key]) -> list[AnyRow]:
+    unread_from = func.greatest(Membership.read_seq, Membership.joined_seq)
+    mentioned = exists().where(
+        Mention.conversation_id == Subscription.conversation_id,
+        Mention.user_id == Subscription.user_id,
+        Mention.seq > unread_from,
+    )
+    rows = await session.execute(
+        select(
+            Subscription.conversation_id,
+            Subscription.user_id,
+            Subscription.level,
+            Subscription.mails,
+            Subscription.decided_seq,
+            func.greatest(Subscription.mailed_seq, Membership.joined_seq).label("mailed_from"),
+            (Subscription.muted_until > func.clock_timestamp()).label("muted"),
+            unread_from.label("unread_from"),
+            mentioned.label("mentioned"),
+            and_(Membership.left_at.is_(None), Conversation.deleted_at.is_(None)).label("is_member"),
+            account_is_open().label("is_open"),
+            (~is_listed()).label("hidden"),
+            User.email,
+            User.first_name,
+        )
+        .join(
+            Membership,
+            and_(
+                Membership.conversation_id == Subscription.conversation_id,
+                Membership.user_id == Subscription.user_id,
+            ),
+        )
+        .join(Conversation, Conversation.id == Subscription.conversation_id)
+        .join(User, User.id == Subscription.user_id)
+        .where(
+            tuple_(Subscription.conversation_id, Subscription.user_id).in_(list(keys)),
+            Subscription.mail_due_at <= func.clock_timestamp(),
+        )
+        .order_by(Subscription.conversation_id, Subscription.user_id)
+        .with_for_update(of=Subscription, skip_locked=True)
+    )
+    return list(rows)
+
+
+async def _often(session: AsyncSession, users: Collection[UUID]) -> set[UUID]:
+    """Who has had as many digests in the last hour as anybody should."""
+    rows = await session.scalars(
+        select(Mail.user_id)
+        .where(
+            Mail.user_id.in_(users),
+            Mail.kind == "unread",
+            Mail.created_at > func.clock_timestamp() - timedelta(hours=1),
+        )
+        .group_by(Mail.user_id)
+        .having(func.count() >= MOST_AN_HOUR)
+    )
+    return {user for user in rows if user is not None}
+
+
+def _judge(row: AnyRow, here: Collection[UUID] | None, often: Collection[UUID]) -> str:
+    if not row.is_member:
+        return "gone"
+    if row.unread_from >= row.decided_seq:
+        return "read elsewhere"
+    if not row.is_open:
+        return "no address"
+    if row.hidden:
+        return "hidden"
+    if not row.mails:
+        return "unsubscribed"
+    if row.muted:
+        return "muted"
+    if row.level == "none" or (row.level == "mentions" and not row.mentioned):
+        return "level"
+    if here is None:
+        return "unknown"
+    if row.user_id in here:
+        return "present"
+    return "throttled" if row.user_id in often else "due"
+
+
+async def _carry_out(session: AsyncSession, row: AnyRow, outcome: str) -> int:
+    values: dict[str, object] = {"mail_due_at": None}
+    mails: dict[UUID, UUID] = {}
+    if outcome == "unknown":
+        values = {"mail_due_at": func.clock_timestamp() + POSTPONED}
+    elif outcome == "due":
+        values |= {"mailed_seq": row.decided_seq, "mailed_at": func.clock_timestamp()}
+        mails[row.user_id] = await outbox.post(
+            session,
+            "unread",
+            row.email,
+            user=row.user_id,
+            first_name=row.first_name,
+            conversation=str(row.conversation_id),
+            up_to=str(row.decided_seq),
+        )
+    await session.execute(
+        update(Subscription)
+        .where(Subscription.conversation_id == row.conversation_id, Subscription.user_id == row.user_id)
+        .values(values),
+        execution_options=UNSYNCHRONIZED,
+    )
+    judged = [(row.user_id, row.mailed_from, outcome)]
+    await trace(session, row.conversation_id, "mail", row.decided_seq, judged, mails)
+    return len(mails)

@@ -1,0 +1,100 @@
+"""What is told in the app: one open notification of a conversation, which grows; and how it looks to its reader."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import case, func, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.models import Membership
+from app.domain.notifications.models import NotificationRow
+from app.domain.notifications.schemas import Notification
+from app.domain.orm import UNSYNCHRONIZED, AnyRow, uuid7
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What one person's sockets are told once it is committed."""
+
+    user: UUID
+    notification: Notification
+
+    def frame(self) -> bytes:
+        """As in the list, with its type in front."""
+        return b'{"type":"notification",%b' % msgspec.json.encode(self.notification)[1:]
+
+
+COLUMNS = (
+    NotificationRow.id,
+    NotificationRow.conversation_id,
+    NotificationRow.kind,
+    NotificationRow.from_seq,
+    NotificationRow.up_to_seq,
+    NotificationRow.created_at,
+    NotificationRow.updated_at,
+    NotificationRow.read_at,
+)
+
+
+def as_notification(row: AnyRow, read_seq: int = 0) -> Notification:
+    """The view of `COLUMNS`; read once it is marked so, or its messages are."""
+    read_at: datetime | None = row.read_at
+    return Notification(
+        id=row.id,
+        conversation=row.conversation_id,
+        kind=row.kind,
+        from_seq=row.from_seq,
+        up_to_seq=row.up_to_seq,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        is_read=read_at is not None or read_seq >= row.up_to_seq,
+    )
+
+
+_FRESH = upsert(NotificationRow)
+# A parameter list, not a list of values: that would be compiled anew for each number of members.
+_GROW = _FRESH.on_conflict_do_update(
+    index_elements=["user_id", "conversation_id"],
+    index_where=NotificationRow.read_at.is_(None),
+    set_={
+        "up_to_seq": _FRESH.excluded.up_to_seq,
+        "kind": case((NotificationRow.kind == "mention", "mention"), else_=_FRESH.excluded.kind),
+        "updated_at": func.clock_timestamp(),
+    },
+).returning(*COLUMNS, NotificationRow.user_id)
+
+
+async def notify(session: AsyncSession, conversation: UUID, due: int, sent: list[AnyRow]) -> list[Told]:
+    """Tell these members (`user_id, unread_from, mentioned`) of everything up to `due`."""
+    if not sent:
+        return []
+    users = [row.user_id for row in sent]
+    # What was open and has been read meanwhile is closed; what is still open grows.
+    await session.execute(
+        update(NotificationRow)
+        .where(
+            NotificationRow.conversation_id == conversation,
+            NotificationRow.user_id.in_(users),
+            NotificationRow.read_at.is_(None),
+            Membership.conversation_id == conversation,
+            Membership.user_id == NotificationRow.user_id,
+            NotificationRow.up_to_seq <= Membership.read_seq,
+        )
+        .values(read_at=func.clock_timestamp()),
+        execution_options=UNSYNCHRONIZED,
+    )
+    rows = [
+        {
+            "id": uuid7(),
+            "user_id": row.user_id,
+            "conversation_id": conversation,
+            "kind": "mention" if row.mentioned else "unread",
+            "from_seq": row.unread_from,
+            "up_to_seq": due,
+        }
+        for row in sent
+    ]
+    return [Told(row.user_id, as_notification(row)) for row in await session.execute(_GROW, rows)]

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.access import open_door
+from app.domain.conversations.models import Membership
+from app.domain.notifications.models import Subscription
+from app.domain.notifications.schemas import Attention
+from app.domain.users.caller import Caller
+from app.domain.validation import moment
+
+
+async def attention(session: AsyncSession, caller: Caller, conversation: UUID) -> Attention:
+    """How the caller wants to be told of a conversation. Raises as the door does."""
+    await open_door(session, conversation, caller.user)
+    row = (
+        await session.execute(
+            select(Subscription.level, Subscription.muted_until, Subscription.mails).where(
+                Subscription.conversation_id == conversation, Subscription.user_id == caller.user
+            )
+        )
+    ).one_or_none()
+    if row is None:
+        return Attention(level="all", muted_until=None, mails=True)
+    return Attention(level=row.level, muted_until=row.muted_until, mails=row.mails)
+
+
+async def attend(
+    session: AsyncSession,
+    caller: Caller,
+    conversation: UUID,
+    *,
+    level: Literal["all", "mentions", "none"],
+    muted_until: datetime | None,
+    mails: bool,
+) -> Attention:
+    """Set it. A time that is over mutes nothing.
+
+    Raises:
+        Invalid: `muted_until` has no time zone. NotFound, Forbidden: as the door says.
+    """
+    if muted_until is not None:
+        muted_until = moment(muted_until, "muted_until")
+    await open_door(session, conversation, caller.user)
+    values: dict[str, Any] = {"level": level, "muted_until": muted_until, "mails": mails}
+    joined = select(Membership.joined_seq).where(
+        Membership.conversation_id == conversation, Membership.user_id == caller.user
+    )
+    await session.execute(
+        upsert(Subscription)
+        .values(conversation_id=conversation, user_id=caller.user, decided_seq=joined.scalar_subquery(), **values)
+        .on_conflict_do_update(index_elements=["conversation_id", "user_id"], set_=values)
+    )
+    return Attention(level=level, muted_until=muted_until, mails=mails)

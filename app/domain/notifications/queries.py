@@ -1,0 +1,86 @@
+"""What its reader asks: the list, marking it read, how one wants to be told, and why one was told or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.conversations.models import Conversation, Membership, is_listed
+from app.domain.cursors import from_cursor, to_cursor
+from app.domain.notifications.models import Decision, NotificationRow
+from app.domain.notifications.notices import COLUMNS, as_notification
+from app.domain.notifications.schemas import NotificationPage
+from app.domain.orm import UNSYNCHRONIZED
+from app.domain.users.caller import Caller
+
+KEPT: Final = timedelta(days=90)
+TRACES_KEPT: Final = timedelta(days=7)
+MOST_SWEPT: Final = 10_000
+
+
+class _At(msgspec.Struct, frozen=True, tag="notification"):
+    id: UUID
+
+
+async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: str | None) -> NotificationPage:
+    """The caller's notifications, newest first, of conversations that exist and are in their list.
+
+    Raises:
+        Invalid: the cursor is of another list.
+    """
+    after = from_cursor(cursor, _At)
+    query = (
+        select(*COLUMNS, Membership.read_seq)
+        .join(
+            Membership,
+            and_(
+                Membership.conversation_id == NotificationRow.conversation_id,
+                Membership.user_id == NotificationRow.user_id,
+                Membership.left_at.is_(None),
+            ),
+        )
+        .join(
+            Conversation,
+            and_(Conversation.id == NotificationRow.conversation_id, Conversation.deleted_at.is_(None), is_listed()),
+        )
+        .where(NotificationRow.user_id == caller.user)
+        .order_by(NotificationRow.id.desc())
+        .limit(limit + 1)
+    )
+    if after is not None:
+        query = query.where(NotificationRow.id < after.id)
+    rows = (await session.execute(query)).all()
+    items = [as_notification(row, row.read_seq) for row in rows[:limit]]
+    return NotificationPage(items=items, next=to_cursor(_At(items[-1].id)) if len(rows) > limit else None)
+
+
+async def mark_read(session: AsyncSession, caller: Caller, ids: Sequence[UUID] | None) -> None:
+    """These notifications of the caller's, or all with None, are read; others' are passed over."""
+    mine = [NotificationRow.user_id == caller.user, NotificationRow.read_at.is_(None)]
+    if ids is not None:
+        mine.append(NotificationRow.id.in_(ids))
+    await session.execute(
+        update(NotificationRow).where(*mine).values(read_at=func.clock_timestamp()), execution_options=UNSYNCHRONIZED
+    )
+
+
+async def sweep(session: AsyncSession) -> int:
+    """Forget traces after a week and notifications after three months, at most 10,000 of each; how many."""
+    gone = 0
+    for row, when, kept in (
+        (Decision, Decision.decided_at, TRACES_KEPT),
+        (NotificationRow, NotificationRow.updated_at, KEPT),
+    ):
+        old = select(row.id).where(when < func.clock_timestamp() - kept).limit(MOST_SWEPT)
+        deleted = await session.execute(
+            delete(row).where(row.id.in_(old.with_for_update(skip_locked=True))).returning(row.id),
+            execution_options=UNSYNCHRONIZED,
+        )
+        gone += len(deleted.all())
+    return gone

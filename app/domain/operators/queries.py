@@ -1,0 +1,160 @@
+"""Finding accounts and conversations, whatever their state; the newest first."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, ScalarSelect, func, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.audit import log
+from app.domain.audit.log import Action
+from app.domain.auth.login_status import login_is_live
+from app.domain.conversations.models import Conversation, Membership
+from app.domain.cursors import from_cursor, to_cursor
+from app.domain.operators.schemas import Account, AccountPage, ConversationRecord, ConversationRecordPage
+from app.domain.orm import contains
+from app.domain.users.caller import Caller
+from app.domain.users.models import LoginSession, User
+from app.domain.users.queries import SHORTEST, matches
+from app.domain.validation import clean_search
+
+LONGEST = 254
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class _AtAccount(msgspec.Struct, frozen=True, tag="account"):
+    id: UUID
+
+
+class _AtConversation(msgspec.Struct, frozen=True, tag="conversation record"):
+    id: UUID
+
+
+async def accounts(
+    session: AsyncSession, by: Caller, *, search: str | None, limit: int, cursor: str | None
+) -> AccountPage:
+    """Accounts of this id, of exactly this e-mail, or with this in their name; all without `search`.
+
+    Raises:
+        Invalid: `search` is shorter than 2 characters, or the cursor is of another list.
+    """
+    after = from_cursor(cursor, _AtAccount)
+    query = select(
+        User.id,
+        User.first_name,
+        User.last_name,
+        User.created_at,
+        User.is_active,
+        User.is_operator,
+        User.suspended_at,
+        User.closed_at,
+        _conversations().label("conversations"),
+        _logins(func.count()).label("logins"),
+        _logins(func.max(LoginSession.last_used_at)).label("last_used_at"),
+    ).where(true() if search is None else _account(search))
+    if after is not None:
+        query = query.where(User.id < after.id)
+    rows = (await session.execute(query.order_by(User.id.desc()).limit(limit + 1))).all()
+    items = [
+        Account(
+            id=row.id,
+            first_name=row.first_name,
+            last_name=row.last_name,
+            created_at=row.created_at,
+            activated=row.is_active,
+            operator=row.is_operator,
+            suspended_at=row.suspended_at,
+            closed_at=row.closed_at,
+            conversations=row.conversations,
+            logins=row.logins,
+            last_used_at=row.last_used_at,
+        )
+        for row in rows[:limit]
+    ]
+    await _note(session, by, "accounts.looked_up", search, [one.id for one in items])
+    return AccountPage(items=items, next=to_cursor(_AtAccount(items[-1].id)) if len(rows) > limit else None)
+
+
+async def conversations(
+    session: AsyncSession, by: Caller, *, search: str | None, limit: int, cursor: str | None
+) -> ConversationRecordPage:
+    """Conversations of this id or with this in their name, private and deleted ones too; all without `search`.
+
+    A part of a name is looked for in all of them: no index holds those of private ones, for which sends would pay.
+
+    Raises:
+        Invalid: as above.
+    """
+    after = from_cursor(cursor, _AtConversation)
+    query = select(
+        Conversation.id,
+        Conversation.kind,
+        Conversation.name,
+        Conversation.is_private,
+        Conversation.creator_id,
+        Conversation.created_at,
+        Conversation.updated_at,
+        Conversation.deleted_at,
+        Conversation.member_count,
+        Conversation.last_seq,
+    ).where(true() if search is None else _conversation(search))
+    if after is not None:
+        query = query.where(Conversation.id < after.id)
+    rows = (await session.execute(query.order_by(Conversation.id.desc()).limit(limit + 1))).all()
+    items = [
+        ConversationRecord(
+            id=row.id,
+            kind=row.kind,
+            name=row.name,
+            is_private=row.is_private,
+            creator=row.creator_id,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            deleted_at=row.deleted_at,
+            members=row.member_count,
+            messages=row.last_seq,
+        )
+        for row in rows[:limit]
+    ]
+    await _note(session, by, "conversations.looked_up", search, [one.id for one in items])
+    last = _AtConversation(items[-1].id) if len(rows) > limit else None
+    return ConversationRecordPage(items=items, next=to_cursor(last) if last else None)
+
+
+async def _note(session: AsyncSession, by: Caller, action: Action, search: str | None, found: list[UUID]) -> None:
+    """That an operator looked, and by what; not the words, which may be a name or an address. The subject is what was
+    found, when it is one."""
+    kind = "all" if search is None else "id" if _ID.fullmatch(search.strip()) else "email" if "@" in search else "name"
+    subject = found[0] if len(found) == 1 else None
+    await log.note(session, by=by.user, action=action, subject=subject, details={"search": kind, "found": len(found)})
+
+
+def _account(search: str) -> ColumnElement[bool]:
+    return User.id == UUID(search.strip()) if _ID.fullmatch(search.strip()) else matches(search)
+
+
+def _conversation(search: str) -> ColumnElement[bool]:
+    search = search.strip()
+    if _ID.fullmatch(search):
+        return Conversation.id == UUID(search)
+    return contains(Conversation.name, clean_search(search, LONGEST, SHORTEST))
+
+
+def _conversations() -> ScalarSelect[int]:
+    return (
+        select(func.count())
+        .select_from(Membership)
+        .join(Conversation, Conversation.id == Membership.conversation_id)
+        .where(Membership.user_id == User.id, Membership.left_at.is_(None), Conversation.deleted_at.is_(None))
+        .correlate(User)
+        .scalar_subquery()
+    )
+
+
+def _logins(what: ColumnElement[Any]) -> ScalarSelect[Any]:
+    live = select(what).where(LoginSession.user_id == User.id, login_is_live())
+    return live.correlate(User).scalar_subquery()

@@ -1,0 +1,258 @@
+"""What was counted, for operators: hour by hour, and what another limit would have done.
+
+As far as it has arrived: counts come from Redis a few minutes late, and are kept for two weeks (`arrivals`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, cast, distinct, func, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.rates import Rate
+from app.domain.throttling.models import ThrottleAttempts, ThrottleFlight
+from app.domain.throttling.policies import BY_USER, Policies
+from app.domain.throttling.schemas import (
+    PolicyAnalytics,
+    Refused,
+    ThrottleAnalytics,
+    ThrottledHour,
+    ThrottlePoint,
+    ThrottleSuggestion,
+    ThrottleWhatIf,
+)
+from app.domain.throttling.usage import HOUR, KEPT
+from app.domain.throttling.usage_counts import NOBODY
+from app.domain.throttling.what_if import Distribution
+from app.domain.users.models import User
+from app.domain.users.schemas import Person
+from app.domain.validation import moment, wrong
+
+SHOWN: Final = timedelta(days=1)
+"""Unless asked for another time."""
+
+MOST_SHOWN: Final = 10
+
+_SOMEBODY: Final[ColumnElement[bool]] = ThrottleAttempts.subject != NOBODY
+
+
+class Span:
+    """From `since` to `until`, in whole steps of `step` seconds, and never longer than counts are kept."""
+
+    def __init__(self, now: datetime, since: datetime | None, until: datetime | None, step: int) -> None:
+        end = now if until is None else moment(until, "to")
+        if since is not None and moment(since, "from") >= end:
+            raise wrong("from", "Is not before `to`.")
+        oldest, newest = now - KEPT - timedelta(seconds=step), now + timedelta(seconds=step)
+        end = min(max(end, oldest), newest)
+        begin = max(end - SHOWN if since is None else min(since, end), oldest)
+        self.since = _floor(begin, step)
+        self.until = _floor(end + timedelta(seconds=step, microseconds=-1), step)
+
+    def holds(self) -> ColumnElement[bool]:
+        return (ThrottleAttempts.hour >= self.since) & (ThrottleAttempts.hour < self.until)
+
+
+class Reports:
+    """Every method raises NotFound `unknown_policy`, and Invalid when a time has no zone or `since` is not before
+    `until`."""
+
+    def __init__(self, policies: Policies) -> None:
+        self._policies = policies
+
+    async def analytics(
+        self, session: AsyncSession, policy: str | None, since: datetime | None, until: datetime | None
+    ) -> ThrottleAnalytics:
+        """Of one policy, or of all under which something was attempted; the last day unless told otherwise."""
+        if policy is not None:
+            await self._policies.in_force(session, policy)
+        span = Span(await _now(session), since, until, HOUR)
+        hours = await _hours(session, span, policy)
+        totals = {row.policy: row for row in await session.execute(_totals(span))}
+        return ThrottleAnalytics(
+            since=span.since,
+            until=span.until,
+            counted_until=await _counted_until(session),
+            policies=[
+                PolicyAnalytics(
+                    policy=name,
+                    attempts=sum(hour.attempts for hour in found),
+                    refused=sum(hour.refused for hour in found),
+                    subjects=totals[name].subjects,
+                    unattributed=totals[name].unattributed,
+                    hours=found,
+                    most_refused=await _most_refused(session, span, name),
+                )
+                for name, found in hours.items()
+            ],
+        )
+
+    async def what_if(
+        self,
+        session: AsyncSession,
+        policy: str,
+        *,
+        limit: int | None,
+        share: float,
+        since: datetime | None,
+        until: datetime | None,
+    ) -> ThrottleWhatIf:
+        """What `limit` (the one in force, if None) would have refused, in windows as long as the policy's.
+
+        The suggestion is the lowest limit that touches at most `share` (0 ... 1) of those who attempted something.
+        """
+        rate = await self._policies.in_force(session, policy)
+        span = Span(await _now(session), since, until, max(rate.window, HOUR))
+        found = await _distribution(session, span, policy, rate.window)
+        limit = rate.limit if limit is None else limit
+        suggested = _suggestion(found, rate, share)
+        return ThrottleWhatIf(
+            policy=policy,
+            rate=str(rate),
+            window=rate.window,
+            since=span.since,
+            until=span.until,
+            counted_until=await _counted_until(session),
+            subjects=found.subjects,
+            attempts=found.attempts,
+            unattributed=await _unattributed(session, span, policy, rate.window),
+            highest=found.highest,
+            limit=limit,
+            refused=found.refused(limit),
+            touched=found.touched(limit),
+            curve=[
+                ThrottlePoint(limit=one, refused=found.refused(one), subjects=found.touched(one))
+                for one in found.steps(limit, rate.limit, *([suggested.limit] if suggested.limit else []))
+            ],
+            suggestion=suggested,
+        )
+
+
+def _suggestion(found: Distribution, rate: Rate, share: float) -> ThrottleSuggestion:
+    if not found.subjects:
+        return ThrottleSuggestion(limit=None, reason="Nothing was counted in this time: there is nothing to judge by.")
+    limit = found.lowest_limit(share)
+    touched, refused = found.touched(limit), found.refused(limit)
+    reason = (
+        f"{Rate(limit, rate.window)} is the lowest limit that would have touched at most {100 * share:.4g} % of those "
+        f"who attempted something: {touched:,} of {found.subjects:,}. It would have refused {refused:,} of "
+        f"{found.attempts:,} attempts ({100 * refused / found.attempts:.2f} %)."
+    )
+    if limit == found.highest:
+        reason += " It is also the most that anybody attempted."
+    return ThrottleSuggestion(limit=limit, reason=reason)
+
+
+async def _now(session: AsyncSession) -> datetime:
+    now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return now
+
+
+async def _counted_until(session: AsyncSession) -> datetime | None:
+    newest: datetime | None = await session.scalar(select(func.max(ThrottleFlight.minute)))
+    return newest and newest + timedelta(minutes=1)
+
+
+async def _hours(session: AsyncSession, span: Span, policy: str | None) -> Mapping[str, list[ThrottledHour]]:
+    query = select(
+        ThrottleAttempts.policy,
+        ThrottleAttempts.hour,
+        _sum(ThrottleAttempts.attempts).label("attempts"),
+        _sum(ThrottleAttempts.refused).label("refused"),
+        _subjects(),
+    ).where(span.holds())
+    if policy is not None:
+        query = query.where(ThrottleAttempts.policy == policy)
+    query = query.group_by(ThrottleAttempts.policy, ThrottleAttempts.hour).order_by(
+        ThrottleAttempts.policy, ThrottleAttempts.hour
+    )
+    found: dict[str, list[ThrottledHour]] = {}
+    for row in await session.execute(query):
+        found.setdefault(row.policy, []).append(
+            ThrottledHour(hour=row.hour, attempts=row.attempts, refused=row.refused, subjects=row.subjects)
+        )
+    return found
+
+
+def _totals(span: Span) -> Select[*tuple[Any, ...]]:
+    return (
+        select(ThrottleAttempts.policy, _subjects(), _sum(ThrottleAttempts.attempts, ~_SOMEBODY).label("unattributed"))
+        .where(span.holds())
+        .group_by(ThrottleAttempts.policy)
+    )
+
+
+async def _most_refused(session: AsyncSession, span: Span, policy: str) -> list[Refused]:
+    refused = _sum(ThrottleAttempts.refused)
+    rows = (
+        await session.execute(
+            select(
+                ThrottleAttempts.subject, _sum(ThrottleAttempts.attempts).label("attempts"), refused.label("refused")
+            )
+            .where(span.holds(), ThrottleAttempts.policy == policy, ThrottleAttempts.refused > 0, _SOMEBODY)
+            .group_by(ThrottleAttempts.subject)
+            .order_by(refused.desc(), ThrottleAttempts.subject)
+            .limit(MOST_SHOWN)
+        )
+    ).all()
+    people = await _people(session, [row.subject for row in rows]) if policy in BY_USER else {}
+    return [
+        Refused(subject=row.subject, person=people.get(row.subject), attempts=row.attempts, refused=row.refused)
+        for row in rows
+    ]
+
+
+async def _people(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, Person]:
+    rows = await session.execute(select(User.id, User.first_name, User.last_name).where(User.id.in_(ids)))
+    return {row.id: Person(id=row.id, first_name=row.first_name, last_name=row.last_name) for row in rows}
+
+
+async def _distribution(session: AsyncSession, span: Span, policy: str, window: int) -> Distribution:
+    cells = _cells(span, policy, window)
+    peaks = select(func.max(cells.c.n).label("n")).group_by(cells.c.subject).subquery()
+    windows = await session.execute(select(cells.c.n, func.count().label("number")).group_by(cells.c.n))
+    highest = await session.execute(select(peaks.c.n, func.count().label("number")).group_by(peaks.c.n))
+    return Distribution({row.n: row.number for row in windows}, {row.n: row.number for row in highest})
+
+
+def _cells(span: Span, policy: str, window: int) -> Subquery:
+    """(subject, n): the attempts in each window of each subject, as far as there were any."""
+    counted = (span.holds(), ThrottleAttempts.policy == policy, ThrottleAttempts.period == window, _SOMEBODY)
+    if window < HOUR:
+        each = func.unnest(ThrottleAttempts.windows).table_valued("n", name="each").render_derived().lateral()
+        found = select(ThrottleAttempts.subject, each.c.n).select_from(ThrottleAttempts).join(each, true())
+        return found.where(*counted, each.c.n > 0).subquery()
+    which = func.floor(func.extract("epoch", ThrottleAttempts.hour) / window)
+    return (
+        select(ThrottleAttempts.subject, _sum(ThrottleAttempts.attempts).label("n"))
+        .where(*counted)
+        .group_by(ThrottleAttempts.subject, which)
+        .subquery()
+    )
+
+
+async def _unattributed(session: AsyncSession, span: Span, policy: str, window: int) -> int:
+    found = await session.scalar(
+        select(_sum(ThrottleAttempts.attempts)).where(
+            span.holds(), ThrottleAttempts.policy == policy, ThrottleAttempts.period == window, ~_SOMEBODY
+        )
+    )
+    return int(found or 0)
+
+
+def _subjects() -> ColumnElement[int]:
+    return func.count(distinct(ThrottleAttempts.subject)).filter(_SOMEBODY).label("subjects")
+
+
+def _sum(numbers: Any, where: ColumnElement[bool] | None = None) -> ColumnElement[int]:
+    total = func.sum(numbers) if where is None else func.sum(numbers).filter(where)
+    return cast(func.coalesce(total, 0), BigInteger)
+
+
+def _floor(time: datetime, step: int) -> datetime:
+    seconds = int(time.timestamp())
+    return datetime.fromtimestamp(seconds - seconds % step, UTC)

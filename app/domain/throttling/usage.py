@@ -1,0 +1,165 @@
+"""Counts arriving from Redis: each flight is added once, in one transaction with its name, however often it comes.
+
+Old hours are taken away, the oldest first and so many rows at a time: what is older than `KEPT`, and while the table is
+larger than `MOST_ROWS` whatever is not of the last day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Integer,
+    String,
+    Text,
+    Uuid,
+    bindparam,
+    cast,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain import locks
+from app.domain.locks import AdvisoryLock
+from app.domain.orm import UNSYNCHRONIZED
+from app.domain.throttling.models import ThrottleAttempts, ThrottleFlight
+from app.domain.throttling.usage_counts import Flight, Subjects
+
+HOUR: Final = 3_600
+MINUTE: Final = 60
+KEPT: Final = timedelta(days=14)
+ALWAYS_KEPT: Final = timedelta(days=1)
+MOST_ROWS: Final = 5_000_000
+TOGETHER: Final = 2_000
+MOST_SWEPT: Final = 100_000
+"""Rows at a time: a fraction of what a statement has time for."""
+
+
+Key = tuple[str, int, int, UUID]
+"""Policy, period, hour (s since 1970), subject."""
+
+
+class Row:
+    """What one flight adds to one row."""
+
+    __slots__ = ("attempts", "refused", "windows")
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.refused = 0
+        self.windows: dict[int, int] = {}
+
+    def array(self) -> str:
+        """The windows as Postgres writes an array: unnest would flatten an array of arrays."""
+        last = max(self.windows, default=-1)
+        return "{" + ",".join(str(self.windows.get(slot, 0)) for slot in range(last + 1)) + "}"
+
+
+async def add(session: AsyncSession, flight: Flight, subjects: Subjects) -> bool:
+    """Add what a flight carries, unless it has been; whether it is safe now. False: another worker is adding."""
+    if not await locks.try_acquire(session, AdvisoryLock.THROTTLE_ARRIVALS):
+        return False
+    minute = datetime.fromtimestamp(flight.minute * MINUTE, UTC)
+    new = await session.scalar(
+        upsert(ThrottleFlight)
+        .values(id=flight.id, minute=minute)
+        .on_conflict_do_nothing(index_elements=["id"])
+        .returning(ThrottleFlight.id)
+    )
+    if new is None:
+        return True
+    rows = sorted(_folded(flight, subjects).items())
+    for start in range(0, len(rows), TOGETHER):
+        await session.execute(_adding(rows[start : start + TOGETHER]))
+    return True
+
+
+async def sweep(session: AsyncSession) -> int:
+    """Forget some of the oldest hour, if it is time, and names of flights that cannot come again; how many rows."""
+    now = func.clock_timestamp()
+    large = await session.scalar(_ESTIMATE)
+    kept = ALWAYS_KEPT if (large or 0) > MOST_ROWS else KEPT
+    oldest = select(func.min(ThrottleAttempts.hour)).scalar_subquery()
+    row: ColumnElement[Any] = literal_column("ctid")
+    old = (
+        select(row)
+        .select_from(ThrottleAttempts)
+        .where(ThrottleAttempts.hour == oldest, ThrottleAttempts.hour < now - kept)
+        .limit(MOST_SWEPT)
+    )
+    hours = await session.execute(
+        delete(ThrottleAttempts).where(row.in_(old)).returning(ThrottleAttempts.hour),
+        execution_options=UNSYNCHRONIZED,
+    )
+    flights = await session.execute(
+        delete(ThrottleFlight).where(ThrottleFlight.minute < now - KEPT).returning(ThrottleFlight.id),
+        execution_options=UNSYNCHRONIZED,
+    )
+    return len(hours.all()) + len(flights.all())
+
+
+def _folded(flight: Flight, subjects: Subjects) -> dict[Key, Row]:
+    rows: dict[Key, Row] = {}
+    for count in flight.counts:
+        hour = count.at - count.at % HOUR
+        key = (count.policy, count.window, hour, subjects.stored(count.policy, count.subject))
+        row = rows.get(key) or rows.setdefault(key, Row())
+        row.attempts += count.attempts
+        row.refused += count.refused
+        if count.window < HOUR:
+            slot = (count.at - hour) // count.window
+            row.windows[slot] = row.windows.get(slot, 0) + count.attempts
+    return rows
+
+
+def _adding(rows: Sequence[tuple[Key, Row]]) -> Insert:
+    given = (
+        func.unnest(
+            bindparam("policies", [key[0] for key, _ in rows], ARRAY(String)),
+            bindparam("periods", [key[1] for key, _ in rows], ARRAY(Integer)),
+            bindparam(
+                "hours", [datetime.fromtimestamp(key[2], UTC) for key, _ in rows], ARRAY(DateTime(timezone=True))
+            ),
+            bindparam("subjects", [key[3] for key, _ in rows], ARRAY(Uuid)),
+            bindparam("attempts", [row.attempts for _, row in rows], ARRAY(BigInteger)),
+            bindparam("refused", [row.refused for _, row in rows], ARRAY(BigInteger)),
+            bindparam("windows", [row.array() for _, row in rows], ARRAY(Text)),
+        )
+        .table_valued(*_NAMES, name="given")
+        .render_derived()
+    )
+    windows = cast(given.c.windows, ARRAY(Integer))
+    insert = upsert(ThrottleAttempts).from_select(_NAMES, select(*(given.c[name] for name in _NAMES[:-1]), windows))
+    return insert.on_conflict_do_update(
+        index_elements=["policy", "period", "hour", "subject"],
+        set_={
+            "attempts": ThrottleAttempts.attempts + insert.excluded.attempts,
+            "refused": ThrottleAttempts.refused + insert.excluded.refused,
+            "windows": _WINDOW_BY_WINDOW,
+        },
+    )
+
+
+_NAMES: Final = ("policy", "period", "hour", "subject", "attempts", "refused", "windows")
+_WINDOW_BY_WINDOW: Final[ColumnElement[list[int]]] = literal_column(
+    "ARRAY(SELECT coalesce(ours, 0) + coalesce(theirs, 0)"
+    " FROM unnest(throttle_attempts.windows, excluded.windows) WITH ORDINALITY AS pairs (ours, theirs, at)"
+    " ORDER BY at)"
+)
+"""The shorter array goes on as zeros."""
+
+_ESTIMATE = text("SELECT reltuples FROM pg_class WHERE oid = 'throttle_attempts'::regclass")
+"""As vacuum saw it last: counting millions of rows each minute would cost more than they are worth."""

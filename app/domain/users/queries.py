@@ -1,0 +1,67 @@
+"""Finding people by name, or by their exact e-mail. Nobody learns an address here that they did not already have."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, literal_column, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.cursors import from_cursor, to_cursor
+from app.domain.errors import NotFound, Unauthenticated
+from app.domain.orm import has_trigram, like, matching
+from app.domain.users.account_status import account_is_open
+from app.domain.users.caller import Caller
+from app.domain.users.email_addresses import owned_by
+from app.domain.users.models import User
+from app.domain.users.schemas import Person, PersonPage
+from app.domain.validation import clean_search
+
+SHORTEST, LONGEST = 2, 254
+
+
+class _At(msgspec.Struct, frozen=True, tag="person"):
+    id: UUID
+
+
+async def find(
+    session: AsyncSession, caller: Caller, *, search: str | None, limit: int, cursor: str | None
+) -> PersonPage:
+    """People whose name matches `search`, whatever its case, and the owner of exactly that e-mail; oldest accounts
+    first. Without `search` only the caller.
+
+    Raises:
+        Invalid: `search` is shorter than 2 characters, or the cursor is of another list.
+    """
+    wanted = User.id == caller.user if search is None else matches(search)
+    people = select(User.id, User.first_name, User.last_name).where(wanted, account_is_open())
+    # Found first and put in order then: for the order's sake the planner would go through all people, oldest first.
+    found = people.cte("found").prefix_with("MATERIALIZED")
+    query = select(found)
+    if (after := from_cursor(cursor, _At)) is not None:
+        query = query.where(found.c.id > after.id)
+    rows = (await session.execute(query.order_by(found.c.id).limit(limit + 1))).all()
+    if search is None and not rows and after is None:
+        raise Unauthenticated
+    items = [Person(id=row.id, first_name=row.first_name, last_name=row.last_name) for row in rows[:limit]]
+    return PersonPage(items=items, next=to_cursor(_At(items[-1].id)) if len(rows) > limit else None)
+
+
+async def owner_of(session: AsyncSession, email: str) -> UUID:
+    """Whose address this is, for operators. Raises NotFound `unknown_user`."""
+    found: UUID | None = await session.scalar(select(User.id).where(owned_by(email)))
+    if found is None:
+        raise NotFound("unknown_user", "There is no such person.")
+    return found
+
+
+def matches(search: str) -> ColumnElement[bool]:
+    """Of `User`: has this in the name (see `matching`), or is the owner of exactly that e-mail. Raises Invalid."""
+    search = clean_search(search.strip(), LONGEST, SHORTEST)
+    # Written as in the trigram index, first and last name in one, or the index would not be used.
+    name = User.first_name + literal_column("' '") + User.last_name
+    pattern = matching(search)
+    # Of last names only beginnings are indexed: one condition without an index, and every row is read for all of them.
+    by_last_name = [] if has_trigram(search) else [like(User.last_name, pattern)]
+    return or_(like(name, pattern), *by_last_name, owned_by(search))

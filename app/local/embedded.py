@@ -1,0 +1,87 @@
+"""The embedded servers behind one door: started together, stopped together, data kept in DATA_DIR between starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from app.local import ownership
+from app.local.postgres import Postgres
+from app.local.valkey import Valkey
+
+NOTE: Final = "servers.json"
+
+
+class Servers:
+    """What was started; a server that is not embedded is None."""
+
+    def __init__(self, data_dir: Path, postgres: Postgres | None, valkey: Valkey | None) -> None:
+        self.note = data_dir / NOTE
+        self.postgres = postgres
+        self.valkey = valkey
+
+    @property
+    def database_url(self) -> str:
+        return self.postgres.url() if self.postgres else ""
+
+    @property
+    def migrate_database_url(self) -> str:
+        return self.postgres.url(role=ownership.OWNER) if self.postgres else ""
+
+    @property
+    def redis_url(self) -> str:
+        return self.valkey.url if self.valkey else ""
+
+    def revive(self) -> list[str]:
+        """Starts again, where it was, whatever has ended by itself. Returns names."""
+        revived = []
+        for server in (self.postgres, self.valkey):
+            if server and server.process and server.process.poll() is not None:
+                server.start()
+                revived.append(type(server).__name__)
+        return revived
+
+    def stop(self) -> None:
+        self.note.unlink(missing_ok=True)
+        for server in (self.valkey, self.postgres):
+            if server:
+                server.stop()
+
+    def tell(self) -> None:
+        """Notes the URLs for the operators' commands beside this one. They hold passwords: for our eyes only."""
+        urls = {
+            "DATABASE_URL": self.database_url,
+            "MIGRATE_DATABASE_URL": self.migrate_database_url,
+            "REDIS_URL": self.redis_url,
+        }
+        self.note.touch(mode=0o600)
+        self.note.write_bytes(msgspec.json.encode({name: url for name, url in urls.items() if url}))
+
+
+def start(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> Servers:
+    """Starts what is asked for; all or none. The caller holds DATA_DIR (`app.local.data_dir_lock`). Raises StartRefused."""
+    servers = Servers(
+        data_dir,
+        Postgres(data_dir / "postgres") if postgres else None,
+        Valkey(data_dir / "valkey") if redis else None,
+    )
+    try:
+        if servers.valkey:
+            servers.valkey.start()
+        if servers.postgres:
+            servers.postgres.start()
+        servers.tell()
+    except BaseException:
+        servers.stop()
+        raise
+    return servers
+
+
+def running(data_dir: Path) -> dict[str, str]:
+    """The URLs of the embedded servers that run on DATA_DIR, by their setting's name; none when none do."""
+    try:
+        return msgspec.json.decode((data_dir / NOTE).read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError):
+        return {}

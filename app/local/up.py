@@ -1,0 +1,123 @@
+"""`chat up`: servers, migrations, API, worker and beat under one command, all or nothing.
+
+Started in the order they need each other and stopped in the opposite one, so that nothing loses its database while it
+finishes. Until `ready` any failure ends the start with a sentence; afterwards whatever falls is started again.
+"""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from types import FrameType
+from typing import Final
+
+from app.local import data_dir_lock
+from app.local import embedded as servers
+from app.local.processes import StartRefused, dying_with_us, end, port_is_taken
+from app.local.supervisord import Manager
+from app.settings import Settings, environment_for_child
+
+READY_SECONDS: Final = 60
+MIGRATION_SECONDS: Final = 600
+API_GRACE_SECONDS: Final = 5
+TICK: Final = 0.2
+
+
+def run(settings: Settings) -> int:
+    """Runs until Ctrl-C, SIGTERM, or a start that fails. Answers the exit code."""
+    asked_to_stop = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        asked_to_stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    try:
+        with ExitStack() as running:
+            _run(settings, running, asked_to_stop)
+    except StartRefused as refused:
+        print(f"chat: {refused}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def _run(settings: Settings, running: ExitStack, asked_to_stop: threading.Event) -> None:
+    running.enter_context(data_dir_lock.held(settings.data_dir))
+    manager = Manager(settings.data_dir)
+    manager.end_leftovers()
+    if port_is_taken(settings.port):
+        raise StartRefused(
+            f"Port {settings.port} is in use on this machine: end what holds it, or set PORT to another."
+        )
+    embedded = servers.start(settings.data_dir, postgres=not settings.database_url, redis=not settings.redis_url)
+    running.callback(embedded.stop)
+    environment = environment_for_child(
+        DATABASE_URL=settings.database_url or embedded.database_url,
+        # Of all processes only the one that migrates knows the owner's password.
+        MIGRATE_DATABASE_URL="",
+        REDIS_URL=settings.redis_url or embedded.redis_url,
+        PYTHONUNBUFFERED="1",
+    )
+    owner = settings.migrate_database_url if settings.database_url else embedded.migrate_database_url
+    if not _migrated({**environment, "MIGRATE_DATABASE_URL": owner}, asked_to_stop):
+        return
+    running.callback(manager.stop)
+    manager.start(environment, {"api": [f"--grace={API_GRACE_SECONDS}"]})
+    if not _ready(settings.port, manager, asked_to_stop):
+        return
+    print(f"ready http://127.0.0.1:{settings.port}", flush=True)
+    while not asked_to_stop.wait(TICK):
+        for name in embedded.revive():
+            print(f"chat: {name} ended by itself; it runs again", file=sys.stderr, flush=True)
+        if not manager.is_running:
+            raise StartRefused("The process manager ended by itself; start again.")
+
+
+def _migrated(environment: dict[str, str], asked_to_stop: threading.Event) -> bool:
+    migration = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "migrate"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=dying_with_us(signal.SIGTERM),
+    )
+    deadline = time.monotonic() + MIGRATION_SECONDS
+    while migration.poll() is None:
+        if asked_to_stop.wait(0.02) or time.monotonic() > deadline:
+            end(migration, (signal.SIGTERM, 5))
+            if asked_to_stop.is_set():
+                return False
+            raise StartRefused(f"The migrations were not through after {MIGRATION_SECONDS // 60} minutes.")
+    if migration.returncode:
+        raise StartRefused("The database could not be migrated; the reason stands above.")
+    return True
+
+
+def _ready(port: int, manager: Manager, asked_to_stop: threading.Event) -> bool:
+    """Waits for the API's own word. False when told to stop meanwhile."""
+    deadline, pause = time.monotonic() + READY_SECONDS, 0.05
+    while not _answers(port):
+        if not manager.is_running:
+            raise StartRefused("The processes could not be started; the reason stands above.")
+        if time.monotonic() > deadline:
+            raise StartRefused(f"The API was not ready within {READY_SECONDS} seconds.")
+        if asked_to_stop.wait(pause):
+            return False
+        pause = min(1.0, pause * 1.2)
+    return not asked_to_stop.is_set()
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,33 @@
+"""How events travel between processes: eight bytes of origin, then a msgpack array of events, encoded once.
+
+The origin lets a process drop its own echo unread: it has delivered those events before they left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from app.realtime.bus.ephemeral_events import Event
+
+ORIGIN_BYTES = 8
+
+_encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
+_decoder = msgspec.msgpack.Decoder(list[Event])
+
+
+def seal(origin: bytes, events: Sequence[Event]) -> bytes:
+    """The payload of one publish."""
+    return origin + _encoder.encode(events)
+
+
+def open_foreign(origin: bytes, payload: bytes) -> list[Event]:
+    """The events of a payload, none if it came from `origin` itself.
+
+    Raises:
+        msgspec.DecodeError: it is not ours, or of another version.
+    """
+    if payload[:ORIGIN_BYTES] == origin:
+        return []
+    return _decoder.decode(memoryview(payload)[ORIGIN_BYTES:])

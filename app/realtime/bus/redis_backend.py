@@ -1,0 +1,148 @@
+"""The channels plugin's way to Redis, supervised: it reconnects for ever, and notices when it has gone deaf.
+
+A half-open connection looks healthy and hears nothing, whatever keep-alive says. So a canary is published every second
+on a channel of this process alone, and the subscription is built anew when none has come back for `DEAF_SECONDS`.
+Nothing is queued here: who listens takes the bytes at once, and what Redis loses is found again by reading Postgres.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import suppress
+
+import structlog
+from litestar.channels.backends.base import ChannelsBackend
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from app.redis.client import Accelerator, Away
+
+log = structlog.get_logger(__name__)
+
+CANARY_SECONDS = 1.0
+DEAF_SECONDS = 3.0
+CONNECT_SECONDS = 2.0
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 2.0
+CLOSE_SECONDS = 1.0
+
+
+class Deaf(Exception):
+    """The subscription stands, and its canary does not come back."""
+
+
+class RedisBackend(ChannelsBackend):
+    """`canary` is a channel of this process alone; `reconnected` is called whenever hearing begins (again)."""
+
+    def __init__(self, accelerator: Accelerator, url: str, canary: str, reconnected: Callable[[], None]) -> None:
+        self._accelerator = accelerator
+        self._client = Redis.from_url(
+            url,
+            max_connections=2,
+            socket_connect_timeout=CONNECT_SECONDS,
+            # Our own deadlines are around every call. With one here redis-py writes through asyncio.wait_for, which in
+            # Python 3.11 swallows a cancellation that comes as it ends: then stopping would wait for ever.
+            socket_timeout=None,
+            retry=Retry(NoBackoff(), 0),
+            protocol=3,
+        )
+        self._canary = canary
+        self._reconnected = reconnected
+        self._channels: set[str] = set()
+        self._singing: asyncio.Task[None] | None = None
+        self._heard = 0.0
+        self.hearing = False
+
+    async def on_startup(self) -> None:
+        self._singing = asyncio.create_task(self._sing())
+
+    async def on_shutdown(self) -> None:
+        """Ends within a second, whatever state Redis is in."""
+        if self._singing is not None:
+            self._singing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._singing
+        with suppress(RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._client.aclose()
+
+    async def publish(self, data: bytes, channels: Iterable[str]) -> None:
+        """Publish, or not: whoever calls never waits longer than the accelerator's deadline and gets no error."""
+        for channel in channels:
+            with suppress(Away):
+                await self._accelerator.call(lambda redis, to=channel: redis.publish(to, data))  # type: ignore[misc]
+
+    async def subscribe(self, channels: Iterable[str]) -> None:
+        """Heard from the next subscription on: all channels are named before the stream begins."""
+        self._channels.update(channels)
+
+    async def unsubscribe(self, channels: Iterable[str]) -> None:
+        self._channels.difference_update(channels)
+
+    async def get_history(self, channel: str, limit: int | None = None) -> list[bytes]:  # noqa: ARG002
+        """There is none: Postgres has it."""
+        return []
+
+    async def stream_events(self) -> AsyncGenerator[tuple[str, bytes], None]:
+        """What the channels say, for ever: no failure of Redis ends it."""
+        pause = FIRST_PAUSE
+        while True:
+            pubsub = self._client.pubsub(ignore_subscribe_messages=True)
+            try:
+                await self._connect(pubsub)
+                while True:
+                    message = await pubsub.get_message(timeout=CANARY_SECONDS)
+                    if message is None:
+                        self._check_hearing()
+                        continue
+                    channel = message["channel"].decode()
+                    if channel != self._canary:
+                        yield channel, message["data"]
+                        continue
+                    self._heard = time.monotonic()
+                    if not self.hearing:
+                        pause = FIRST_PAUSE
+                        self._begin_hearing()
+            except (RedisError, OSError, TimeoutError, Deaf) as error:
+                if self.hearing:
+                    log.warning("bus_lost", error=type(error).__name__)
+                self.hearing = False
+            finally:
+                await self._drop(pubsub)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _connect(self, pubsub: PubSub) -> None:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await pubsub.subscribe(*self._channels, self._canary)
+        self._heard = time.monotonic()
+        await self._chirp()
+
+    def _begin_hearing(self) -> None:
+        self.hearing = True
+        log.info("bus_heard")
+        self._reconnected()
+
+    def _check_hearing(self) -> None:
+        # Only when nothing is left to read: after the process was stopped a while, its canaries may wait in the line.
+        if time.monotonic() - self._heard > DEAF_SECONDS:
+            raise Deaf
+
+    async def _drop(self, pubsub: PubSub) -> None:
+        with suppress(RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def _sing(self) -> None:
+        while True:
+            await asyncio.sleep(CANARY_SECONDS)
+            await self._chirp()
+
+    async def _chirp(self) -> None:
+        await self.publish(b"1", [self._canary])

@@ -1,0 +1,239 @@
+"""One socket's way out: what the transport does not take at once waits in a bounded queue. Nobody waits for a reader.
+
+At most `MOST_BYTES` and `MOST_FRAMES` wait. When they are too many, typing and presence go first, a newer `read` takes
+the place of an older one, and then the socket is closed with 4408: it catches up when it returns. So is a socket whose
+transport takes nothing for `STUCK_SECONDS`: pings do not find out a client that answers them and reads nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from app.domain.users.caller import Caller
+from app.realtime.connection.close_codes import TOO_SLOW
+from app.realtime.connection.transport import Wire
+from app.realtime.frames.encoding import Frame, frame_of
+from app.realtime.frames.server_frames import AccessRevoked, Reason
+
+if TYPE_CHECKING:
+    from app.realtime.hub.room import Room
+
+MOST_BYTES = 1024 * 1024 - 128 * 1024
+"""Beside what the transport itself has taken (64 KiB and one frame): together less than 1 MB."""
+MOST_FRAMES = 1_000
+MOST_GIVEN_UP = 5_000
+"""Conversations a socket was told to drop that are remembered for it: as many as a user may have. They only matter to
+a `resume` that was on its way when the socket was told, so the oldest are forgotten."""
+STUCK_SECONDS = 10.0
+SOCKETS_PER_USER = 20
+"""Per process."""
+
+
+class Gone(Exception):
+    """The socket is closed, or being closed; nothing can be sent any more."""
+
+
+class Slot:
+    """A place in the queue, whose frame may be replaced by a newer one."""
+
+    __slots__ = ("frame",)
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+
+
+class Connection:
+    """`rooms` are what it hears, `catching` what it catches up on and therefore does not hear at the moment, each with
+    its own user's read cursor as last told.
+
+    `given_up` are those it was told to drop and not given again since: whatever it resumes then, it needs them whole.
+    `announced` is the number of the last broadcast it has been told of, None until it has been looked at;
+    `opened_at` that of the last one when it was opened.
+    `ready` once `hello` is on its way, `settled` once the whole snapshot is.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_bytes",
+        "_merged",
+        "_queue",
+        "_stuck_since",
+        "_waiting",
+        "_wire",
+        "announced",
+        "caller",
+        "catching",
+        "close_code",
+        "given_up",
+        "opened_at",
+        "ready",
+        "rooms",
+        "settled",
+        "user",
+    )
+
+    def __init__(self, caller: Caller, wire: Wire) -> None:
+        self.caller = caller
+        self.user = caller.user
+        self.rooms: dict[UUID, Room] = {}
+        self.catching: dict[UUID, int] = {}
+        self.given_up: dict[UUID, None] | None = None
+        self.announced: int | None = None
+        self.opened_at: int | None = None
+        self.ready = False
+        self.settled = False
+        self.close_code: int | None = None
+        self._wire = wire
+        self._queue: deque[Slot] | None = None
+        self._bytes = 0
+        self._merged: dict[tuple[UUID, UUID], Slot] | None = None
+        self._stuck_since: float | None = None
+        self._waiting: asyncio.Future[None] | None = None
+        wire.on_writable = self._flush
+
+    def lacks(self, conversation: UUID) -> bool:
+        """Whether it should hear the conversation and does not."""
+        return self.close_code is None and conversation not in self.rooms and conversation not in self.catching
+
+    def revoke(self, conversation: UUID, reason: Reason = "not_a_member") -> None:
+        """Tell it that `conversation` is none of its any more: it comes back by being given it, not by changes."""
+        self.put(frame_of(AccessRevoked(conversation=conversation, reason=reason)))
+        self.given_up = self.given_up or {}
+        self.given_up[conversation] = None
+        if len(self.given_up) > MOST_GIVEN_UP:
+            del self.given_up[next(iter(self.given_up))]
+
+    def give(self, conversations: Collection[UUID], frame: Frame) -> None:
+        """Tell it of `conversations` as they stand."""
+        self.put(frame)
+        if self.given_up is not None:
+            for conversation in conversations:
+                self.given_up.pop(conversation, None)
+            self.given_up = self.given_up or None
+
+    def gave_up(self, conversation: UUID) -> bool:
+        return self.given_up is not None and conversation in self.given_up
+
+    @property
+    def queued(self) -> tuple[int, int]:
+        """(frames, bytes) that wait here."""
+        return len(self._queue or ()), self._bytes
+
+    def put(self, frame: Frame) -> None:
+        """Write `frame`, or queue it, or close with 4408 when too much waits. Never waits, never raises."""
+        if self.close_code is not None:
+            return
+        wire = self._wire
+        if self._queue is not None or not wire.takes_more:
+            self._enqueue(frame)
+            return
+        try:
+            wire.write(frame.wire)
+        except (OSError, RuntimeError):
+            # A transport that ended this moment: the neighbours in the room must not miss their turn for it.
+            self.close(TOO_SLOW)
+
+    def close(self, code: int, *, flush: bool = False) -> None:
+        """End it with `code`. What waits is dropped, or sent first with `flush`."""
+        if self.close_code is not None:
+            return
+        self.close_code = code
+        if not (flush and self._queue):
+            self._queue = self._merged = None
+            self._bytes = 0
+            self._wire.end(code)
+        self._wake()
+
+    def check(self, now: float) -> None:
+        """Close it when its transport has taken nothing for too long; `now` is monotonic. Called now and then."""
+        if self._stuck_since is None or now - self._stuck_since < STUCK_SECONDS:
+            return
+        self._queue = self._merged = None
+        self._bytes = 0
+        if self.close_code is None:
+            self.close(TOO_SLOW)
+        else:
+            self._wire.end(self.close_code)
+        self._stuck_since = None
+
+    async def room_for_more(self) -> None:
+        """Wait until less than half of what may wait does: for those who have much to tell.
+
+        Raises:
+            Gone: the socket is over.
+        """
+        while self.close_code is None and self._is_filling:
+            if self._waiting is None:
+                self._waiting = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._waiting)
+        if self.close_code is not None:
+            raise Gone
+
+    @property
+    def _is_filling(self) -> bool:
+        return 2 * self._bytes > MOST_BYTES or 2 * len(self._queue or ()) > MOST_FRAMES
+
+    def _has_room(self, frame: Frame) -> bool:
+        return self._bytes + frame.size <= MOST_BYTES and len(self._queue or ()) < MOST_FRAMES
+
+    def _enqueue(self, frame: Frame) -> None:
+        if frame.loss != "never" and self._lost(frame):
+            return
+        if not self._has_room(frame):
+            self._shed()
+            if not self._has_room(frame):
+                self.close(TOO_SLOW)
+                return
+        if self._queue is None:
+            self._queue = deque()
+            self._stuck_since = time.monotonic()
+        slot = Slot(frame)
+        self._queue.append(slot)
+        self._bytes += frame.size
+        if frame.key is not None:
+            self._merged = self._merged or {}
+            self._merged[frame.key] = slot
+
+    def _flush(self) -> None:
+        """Write what waits, as far as it is taken."""
+        while self._queue and self._wire.takes_more:
+            slot = self._queue.popleft()
+            self._bytes -= slot.frame.size
+            if slot.frame.key is not None and self._merged is not None and self._merged.get(slot.frame.key) is slot:
+                del self._merged[slot.frame.key]
+            self._wire.write(slot.frame.wire)
+        if self._queue:
+            self._stuck_since = time.monotonic()
+        else:
+            if self.close_code is not None and self._queue is not None:
+                self._wire.end(self.close_code)
+            self._queue = self._merged = None
+            self._stuck_since = None
+        if not self._is_filling:
+            self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    def _lost(self, frame: Frame) -> bool:
+        """Whether `frame` need not be queued: it replaced an older one, or may be dropped and much waits."""
+        if frame.loss == "dropped":
+            return self._is_filling
+        older = (self._merged or {}).get(frame.key) if frame.key is not None else None
+        if older is None:
+            return False
+        self._bytes += frame.size - older.frame.size
+        older.frame = frame
+        return True
+
+    def _shed(self) -> None:
+        """Leave out what may be dropped."""
+        self._queue = deque(slot for slot in self._queue or () if slot.frame.loss != "dropped")
+        self._bytes = sum(slot.frame.size for slot in self._queue)

@@ -1,0 +1,206 @@
+"""The WebSocket `/ws/conversations`: one socket carries all conversations of a user.
+
+Nothing precedes `hello`. The socket enters the hub before its snapshot is read and is told afterwards only what is
+newer, so nothing falls between. No database session lives as long as the socket: each frame is one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from litestar.exceptions import WebSocketDisconnect
+from litestar.handlers import WebsocketRouteHandler
+
+from app.domain.errors import Unavailable
+from app.domain.users.caller import Caller
+from app.realtime.commands import Commands, Means
+from app.realtime.connection.close_codes import MALFORMED, NOT_AUTHENTICATED, RESTARTING, TOO_LARGE, TOO_MANY
+from app.realtime.connection.connection import SOCKETS_PER_USER, STUCK_SECONDS, Connection, Gone
+from app.realtime.connection.frame_limits import FRAMES_PER_SECOND, Allowance
+from app.realtime.connection.transport import wire_of
+from app.realtime.frames.client_frames import LARGEST_FRAME, Malformed, read_frame
+from app.realtime.frames.encoding import frame_of
+from app.realtime.frames.server_frames import Error
+from app.realtime.handshake import Gate, Refused, Socket, answer_protocol
+from app.realtime.hello import greet, limits
+from app.realtime.unauthenticated_sockets import Strangers
+
+log = structlog.get_logger(__name__)
+
+PATH = "/ws/conversations"
+WATCH_SECONDS = 1.0
+DRAIN_SECONDS = 5.0
+
+
+class Sockets:
+    """All sockets of this process. `watch()` is a task of it; `drain()` ends them for a restart."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        means: Means,
+        *,
+        heartbeat: int = 20,
+        frames: int = FRAMES_PER_SECOND,
+    ) -> None:
+        self._hub = means.hub
+        self._gate = gate
+        self._strangers = Strangers(proxy_hops=gate.proxy_hops)
+        self._means = means
+        self._heartbeat = heartbeat
+        self._frames = frames
+        self._limits = limits(frames)
+        self._open: dict[Connection, asyncio.Task[Any]] = {}
+        self._draining = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def route(self) -> WebsocketRouteHandler:
+        """The handler to register."""
+
+        async def conversations(socket: Socket) -> None:
+            await self.serve(socket)
+
+        return WebsocketRouteHandler(PATH, opt={"exclude_from_auth": True})(conversations)
+
+    async def serve(self, socket: Socket) -> None:
+        """One socket from handshake to close."""
+        peer = socket.scope["client"]
+        address = peer[0] if peer else None
+        # Whatever happens from here on is told by close codes, which only an accepted socket shows.
+        with suppress(OSError, WebSocketDisconnect, RuntimeError):
+            if not self._strangers.enter(address):
+                await socket.accept(subprotocols=answer_protocol(socket))
+                wire = wire_of(socket)
+                wire.cut(TOO_MANY)
+                await wire.gone()
+                return
+            try:
+                caller = await self._greet(socket)
+            finally:
+                self._strangers.leave(address)
+            if caller is not None:
+                await self._converse(socket, caller)
+
+    async def _greet(self, socket: Socket) -> Caller | None:
+        """Whose socket this is; None once it was refused and is gone."""
+        try:
+            caller, code = await self._admit(socket), NOT_AUTHENTICATED
+        except Refused as refused:
+            caller, code = None, refused.code
+        except Unavailable:
+            caller, code = None, RESTARTING
+        await socket.accept(subprotocols=answer_protocol(socket))
+        if caller is not None and len(self._hub.people.get(caller.user, ())) >= SOCKETS_PER_USER:
+            caller, code = None, TOO_MANY
+        if caller is None:
+            wire = wire_of(socket)
+            wire.end(code)
+            await wire.gone()
+        return caller
+
+    async def watch(self) -> None:
+        """End sockets whose transport takes nothing any more."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            now = time.monotonic()
+            for connection in list(self._open):
+                connection.check(now)
+
+    async def drain(self) -> None:
+        """Close all sockets with 1012, what waits sent first; come back elsewhere, or soon."""
+        self._draining = True
+        for connection in self._open:
+            connection.close(RESTARTING, flush=True)
+        if self._open:
+            await asyncio.wait(list(self._open.values()), timeout=DRAIN_SECONDS)
+
+    async def _admit(self, socket: Socket) -> Caller:
+        if self._draining:
+            raise Refused(RESTARTING)
+        return await self._gate.admit(socket)
+
+    async def _converse(self, socket: Socket, caller: Caller) -> None:
+        wire, allowance = wire_of(socket), Allowance(self._frames)
+        wire.accepted(allowance)
+        connection = Connection(caller, wire)
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[connection] = task
+        expiry = Expiry(connection)
+        commands = Commands(connection, self._means, expiry.renew)
+        self._hub.enter(connection)
+        try:
+            expiry.renew()
+            await greet(self._hub, connection, self._heartbeat, self._limits)
+            await self._listen(socket, connection, commands, allowance)
+        except Gone:
+            await _disconnected(socket)
+        except (OSError, WebSocketDisconnect):
+            pass
+        except Exception:
+            log.exception("socket_failed")
+            connection.close(RESTARTING)
+            await _disconnected(socket)
+        finally:
+            expiry.cancel()
+            self._hub.leave(connection)
+            self._open.pop(connection, None)
+            connection.close(NOT_AUTHENTICATED)
+            await commands.stop()
+
+    async def _listen(self, socket: Socket, connection: Connection, commands: Commands, allowance: Allowance) -> None:
+        counted = wire_of(socket).counts_frames
+        while True:
+            message: Any = await socket.receive()
+            if message["type"] != "websocket.receive":
+                return
+            if connection.close_code is not None:
+                continue
+            if not counted and not allowance.take():
+                connection.close(TOO_MANY)
+                continue
+            text = message.get("text")
+            if text is not None and (len(text) > LARGEST_FRAME or len(text.encode()) > LARGEST_FRAME):
+                connection.close(TOO_LARGE)
+                continue
+            try:
+                said = read_frame(text or "")
+            except Malformed as error:
+                connection.put(frame_of(Error(ref=error.ref, code="malformed", detail=error.detail)))
+                if not allowance.stumble():
+                    connection.close(MALFORMED, flush=True)
+                continue
+            await commands.obey(said)
+
+
+class Expiry:
+    """Ends a socket with its access token, unless it is renewed before (`auth`)."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._timer: asyncio.TimerHandle | None = None
+
+    def renew(self) -> None:
+        self.cancel()
+        left = self._connection.caller.expires_at - time.time()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(max(0.0, left), self._connection.close, NOT_AUTHENTICATED)
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+async def _disconnected(socket: Socket) -> None:
+    """Wait for the end that was announced: leaving before would cut off the good-bye."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STUCK_SECONDS):
+            while (await socket.receive())["type"] == "websocket.receive":
+                continue

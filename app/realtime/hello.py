@@ -1,0 +1,106 @@
+"""`hello` and the rest of its snapshot: each conversation as it stood, and then all that happened to it since.
+
+The socket is in the hub before the snapshot is read. What passed while it was read is told right after the line it
+belongs to, if it is newer; the snapshot itself is never told again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from app.domain.events import SMALL_CONVERSATION
+from app.domain.inbox.schemas import ConversationSummary
+from app.domain.messages.content import LONGEST_TEXT
+from app.realtime.connection import frame_limits
+from app.realtime.connection.close_codes import NOT_AUTHENTICATED, REFUSED
+from app.realtime.connection.connection import MOST_BYTES, MOST_FRAMES, SOCKETS_PER_USER, Connection, Gone
+from app.realtime.frames.client_frames import LARGEST_FRAME, MOST_RESUMED, MOST_RESUMES, MOST_RESUMING
+from app.realtime.frames.encoding import frame_of
+from app.realtime.frames.server_frames import Conversations, Hello, Limits
+from app.realtime.hub.catch_up import MOST_CHANGES, catch_up, patiently
+
+if TYPE_CHECKING:
+    from app.realtime.hub.hub import Hub
+
+LINES = 50
+"""Conversations a frame."""
+
+
+def limits(frames: int = frame_limits.FRAMES_PER_SECOND) -> Limits:
+    """What `hello` says may be done; `frames` a second."""
+    return Limits(
+        frame_bytes=LARGEST_FRAME,
+        text_characters=LONGEST_TEXT,
+        resume_changes=MOST_CHANGES,
+        frames_per_second=frames,
+        bytes_per_second=frame_limits.bytes_per_second(frames),
+        burst_seconds=int(frame_limits.BURST_SECONDS),
+        resume_conversations=MOST_RESUMED,
+        resumes=MOST_RESUMES,
+        resuming_conversations=MOST_RESUMING,
+        sockets=SOCKETS_PER_USER,
+        typing_per_second=frame_limits.TYPING_PER_SECOND,
+        reads_per_second=frame_limits.READS_PER_SECOND,
+        small_members=SMALL_CONVERSATION,
+        unread_bytes=MOST_BYTES,
+        unread_frames=MOST_FRAMES,
+        malformed_frames=frame_limits.MOST_MALFORMED,
+        malformed_seconds=int(frame_limits.MALFORMED_SECONDS),
+    )
+
+
+async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: Limits) -> None:
+    """Say hello and subscribe to everything; the connection has entered the hub.
+
+    Raises:
+        Gone: the login does not live any more, or the socket ended.
+    """
+    with hub.passing.reading():
+        mark = hub.passing.mark()
+        snapshot = await patiently(connection, hub.journal.snapshot, connection.caller.session)
+        if snapshot is None:
+            refused = await patiently(connection, hub.journal.is_refused)
+            connection.close(REFUSED if refused else NOT_AUTHENTICATED)
+            raise Gone
+        connection.put(
+            frame_of(
+                Hello(
+                    session=connection.caller.session,
+                    user=connection.user,
+                    heartbeat=heartbeat,
+                    limits=limits,
+                    conversations=snapshot[:LINES],
+                    next=len(snapshot) > LINES,
+                )
+            )
+        )
+        connection.ready = True
+        await _subscribe(hub, connection, snapshot[:LINES], mark)
+        for first in range(LINES, len(snapshot), LINES):
+            await connection.room_for_more()
+            lines = [line for line in snapshot[first : first + LINES] if line.id not in connection.rooms]
+            more = first + LINES < len(snapshot)
+            frame = frame_of(Conversations(conversations=lines, next=more))
+            connection.give({line.id for line in lines}, frame)
+            await _subscribe(hub, connection, lines, mark)
+        connection.settled = True
+        for conversation in hub.passing.beginnings(mark, connection.user):
+            if connection.lacks(conversation):
+                hub.beginnings.start(connection.user, conversation)
+    if connection.close_code is not None:
+        raise Gone
+
+
+async def _subscribe(hub: Hub, connection: Connection, lines: Sequence[ConversationSummary], mark: int) -> None:
+    passed = hub.passing.since(mark, {line.id for line in lines})
+    behind = []
+    for line in lines:
+        if line.id in connection.catching:
+            continue  # asked for already, from another position: it is heard when that is done
+        since = None if passed is None else passed.get(line.id, [])
+        told = hub.subscribe(connection, line.id, line.position, line.read_seq, since)
+        if told is not None:
+            behind.append((line.id, told))
+    for conversation, told in behind:
+        await catch_up(hub, connection, conversation, told)

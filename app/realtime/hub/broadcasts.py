@@ -1,0 +1,133 @@
+"""Broadcasts on this process's sockets: every second, and whenever one is announced on the bus, Postgres is asked.
+
+So each is told within two seconds with Redis away, too. Each socket knows up to which number it has been told, and so
+is told each once. A cursor is moved after the telling: who dies in between has it told again, and the frame's `id` says
+that it is the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from app.db import Database
+from app.domain.broadcasts import unseen
+from app.domain.broadcasts.schemas import Announcement
+from app.domain.broadcasts.unseen import Listener, Told
+from app.domain.errors import ChatError
+from app.realtime.connection.connection import Connection
+from app.realtime.frames.encoding import Frame, frame_of
+from app.realtime.frames.server_frames import Broadcast
+
+if TYPE_CHECKING:
+    from app.realtime.hub.hub import Hub
+
+log = structlog.get_logger(__name__)
+
+EVERY = 1.0
+DEADLINE = 5.0
+MOST_NEWCOMERS = 500
+MOST_TOGETHER = 5_000
+"""People whose cursors are moved in one statement."""
+
+
+class Announcements:
+    """`run()` is a task of the process; `soon()` asks for a round at once."""
+
+    def __init__(self, hub: Hub, database: Database) -> None:
+        self._hub = hub
+        self._database = database
+        self._unsaved: dict[UUID, int] = {}
+        self._wanted = asyncio.Event()
+        self._failing = False
+
+    def soon(self) -> None:
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Rounds for ever. No failure ends it."""
+        while True:
+            started = time.monotonic()
+            self._wanted.clear()
+            try:
+                async with asyncio.timeout(DEADLINE):
+                    await self.once()
+                self._failing = False
+            except (ChatError, TimeoutError, OSError) as error:
+                self._note_failure(type(error).__name__)
+            except Exception:
+                log.exception("announcing_failed")
+            try:
+                async with asyncio.timeout(max(0.0, started + EVERY - time.monotonic())):
+                    await self._wanted.wait()
+            except TimeoutError:
+                continue
+
+    async def once(self) -> None:
+        """Tell what is to be told now.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        await self._save()
+        async with self._database.look() as reader:
+            through = await unseen.newest(reader)
+        newcomers = list(islice((one for one in self._ready() if one.announced is None), MOST_NEWCOMERS))
+        before = self._hub.last_broadcast
+        present = [one for one in self._ready() if one.announced is not None] if before not in (None, through) else []
+        if through and (newcomers or present):
+            async with self._database.transaction() as session:
+                missed = await unseen.missed(session, {_listener(one) for one in newcomers}, through)
+                news = await unseen.since(session, {_listener(one) for one in present}, before or 0, through)
+            frames: dict[UUID, Frame] = {}
+            self._tell(newcomers, missed, through, frames)
+            self._tell(present, news, through, frames)
+        for one in newcomers:
+            one.announced = through
+        self._hub.last_broadcast = through
+        await self._save()
+        if len(newcomers) == MOST_NEWCOMERS:
+            self.soon()
+
+    def _ready(self) -> Iterable[Connection]:
+        """The sockets that have been said hello to."""
+        return (one for sockets in list(self._hub.people.values()) for one in list(sockets) if one.ready)
+
+    def _tell(self, sockets: list[Connection], told: Told, through: int, frames: dict[UUID, Frame]) -> None:
+        for connection in sockets:
+            connection.announced = through
+            for announcement in told.get(_listener(connection), ()):
+                if announcement.id not in frames:
+                    frames[announcement.id] = frame(announcement)
+                connection.put(frames[announcement.id])
+                self._unsaved[connection.user] = through
+
+    async def _save(self) -> None:
+        """Move the cursors of those who were told; what fails is tried again with the next round."""
+        while self._unsaved:
+            through = next(iter(self._unsaved.values()))
+            users = list(islice((user for user, number in self._unsaved.items() if number == through), MOST_TOGETHER))
+            async with self._database.transaction() as session:
+                await unseen.move(session, users, through)
+            for user in users:
+                del self._unsaved[user]
+
+    def _note_failure(self, error: str) -> None:
+        if not self._failing:
+            log.warning("announcing_failed", error=error)
+        self._failing = True
+
+
+def _listener(connection: Connection) -> Listener:
+    return connection.user, connection.opened_at
+
+
+def frame(announcement: Announcement) -> Frame:
+    return frame_of(Broadcast(**msgspec.structs.asdict(announcement)))

@@ -1,0 +1,153 @@
+"""One socket catches up on one conversation: the changes after its position, while live ones wait, then it hears them.
+
+While it reads, the socket is in no room of that conversation, so nothing can overtake the changes it is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
+from uuid import UUID
+
+from app.domain.errors import Conflict, Unavailable
+from app.domain.events import ENDINGS, ReadMoved
+from app.realtime.connection.connection import Connection, Gone
+from app.realtime.frames.encoding import Frame, frame_of
+from app.realtime.frames.server_frames import Reset
+from app.realtime.hub.ephemeral import read_frame
+from app.realtime.hub.fan_out import reason_of
+from app.realtime.hub.replay_buffer import Passed
+
+if TYPE_CHECKING:
+    from app.realtime.hub.hub import Hub
+
+MOST_CHANGES = 1_000
+"""More than so many changes in a conversation: `reset` (contract)."""
+
+PAGE = 50
+"""Few, because a page waits in memory for a slow reader."""
+
+AGAIN_SECONDS = 0.5
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
+Outcome = Literal["caught_up", "reset", "revoked"]
+
+
+async def catch_up(
+    hub: Hub, connection: Connection, conversation: UUID, position: int, ref: str | int | None = None
+) -> tuple[Outcome, int]:
+    """Tell `connection` what it missed since `position`, and let it hear what follows. Answers where it stands.
+
+    Told are `reset` when that is too much or `position` is from the future, and `access.revoked` to who is no member
+    (any more). After a `reset` what follows the present position is heard. What the socket was told to give up since it
+    asked, it is given again as a beginning, if its user has come back: changes alone mean nothing to it any more.
+
+    Raises:
+        Gone: the socket is over.
+    """
+    hub.pause(connection, conversation)
+    given_up = connection.gave_up(conversation)
+    try:
+        with hub.passing.reading():
+            mark = hub.passing.mark()
+            outcome: Outcome = "revoked"
+            if not given_up:
+                outcome, position = await _read(hub, connection, conversation, position, ref)
+            returned = conversation in hub.passing.beginnings(mark, connection.user)
+    finally:
+        connection.catching.pop(conversation, None)
+    if outcome == "revoked" and (returned or (given_up and await _is_member(hub, connection, conversation))):
+        hub.beginnings.start(connection.user, conversation)
+    return outcome, position
+
+
+async def _read(
+    hub: Hub, connection: Connection, conversation: UUID, position: int, ref: str | int | None
+) -> tuple[Outcome, int]:
+    told, count = position, 0
+    while True:
+        mark = hub.passing.mark()
+        try:
+            found = await patiently(connection, hub.journal.changes_for, conversation, told, PAGE)
+        except Conflict:
+            return await _reset(hub, connection, conversation, ref)
+        if found is None or found[0].is_hidden:
+            # A `resume` may name thousands of foreign ones: their answers wait for the reader, like everything else.
+            await connection.room_for_more()
+            connection.revoke(conversation, "not_a_member" if found is None else "hidden")
+            return "revoked", told
+        door, changes = found
+        if await _too_many(hub, connection, conversation, told, count, door.position):
+            return await _reset(hub, connection, conversation, ref)
+        for change in changes.items:
+            await connection.room_for_more()
+            connection.put(Frame(change.frame()))
+            if change.subject == connection.user and change.type in ENDINGS:
+                # Removed after the membership was looked at and before the changes were: nothing later is theirs.
+                connection.revoke(conversation, reason_of(change))
+                return "revoked", change.position
+        told, count = changes.position, count + len(changes.items)
+        if changes.complete:
+            _tell_read(connection, conversation, door.read_seq)
+            further = hub.subscribe(connection, conversation, told, door.read_seq, _since(hub, mark, conversation))
+            if connection.close_code is not None:
+                raise Gone
+            if further is None:
+                return "caught_up", told
+            told = further
+
+
+async def _is_member(hub: Hub, connection: Connection, conversation: UUID) -> bool:
+    return await patiently(connection, hub.journal.summary, conversation) is not None
+
+
+def _tell_read(connection: Connection, conversation: UUID, read_seq: int) -> None:
+    """On another device its user has read further while this one heard nothing."""
+    if read_seq > connection.catching.get(conversation, 0):
+        moved = ReadMoved(conversation=conversation, user=connection.user, seq=read_seq, small=False)
+        connection.put(read_frame(moved))
+        connection.catching[conversation] = read_seq
+
+
+async def patiently(
+    connection: Connection, ask: Callable[Concatenate[UUID, P], Awaitable[Answer]], *args: P.args, **kwargs: P.kwargs
+) -> Answer:
+    """Ask for the connection's user, again and again while the database is away: live ones wait as long."""
+    while connection.close_code is None:
+        try:
+            return await ask(connection.user, *args, **kwargs)
+        except Unavailable:
+            await asyncio.sleep(AGAIN_SECONDS)
+    raise Gone
+
+
+async def _too_many(hub: Hub, connection: Connection, conversation: UUID, told: int, count: int, position: int) -> bool:
+    """Whether more than the most follow. Positions bound the rows from above: usually nothing needs counting."""
+    if count + position - told <= MOST_CHANGES:
+        return False
+    if count:
+        return count > MOST_CHANGES
+    found = await patiently(connection, hub.journal.changes_for, conversation, told, MOST_CHANGES)
+    return found is not None and not found[1].complete
+
+
+async def _reset(hub: Hub, connection: Connection, conversation: UUID, ref: str | int | None) -> tuple[Outcome, int]:
+    connection.put(frame_of(Reset(ref=ref, conversation=conversation)))
+    while True:
+        mark = hub.passing.mark()
+        summary = await patiently(connection, hub.journal.summary, conversation)
+        if isinstance(summary, str):
+            connection.revoke(conversation, summary)
+            return "revoked", 0
+        if (
+            hub.subscribe(connection, conversation, summary.position, summary.read_seq, _since(hub, mark, conversation))
+            is None
+        ):
+            return "reset", summary.position
+
+
+def _since(hub: Hub, mark: int, conversation: UUID) -> list[Passed] | None:
+    passed = hub.passing.since(mark, {conversation})
+    return None if passed is None else passed.get(conversation, [])

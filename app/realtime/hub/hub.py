@@ -1,0 +1,299 @@
+"""This process's sockets, and the one order in which they hear of a conversation: the log's.
+
+A change that follows on what was delivered is delivered, an older one dropped, any other held for at most 50 ms; then
+what is missing is read from Postgres (`repairs`). A beginning reaches its subject's sockets as `conversation.created`
+(`beginnings`); an ending ends the subscription before anything later is delivered. While the last successful look is
+older than two seconds nothing is delivered at all: a removal may have been missed. Cost: O(local receivers) a change,
+O(own conversations) a connect or disconnect; a room without listeners is forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import structlog
+
+from app.domain import events
+from app.domain.events import BEGINNINGS, ENDINGS, Announced, Change, ListTurned, LoginsEnded, ReadMoved
+from app.realtime.bus.ephemeral_events import Event, Here, Notice, Typing
+from app.realtime.connection.close_codes import NOT_AUTHENTICATED, REFUSED
+from app.realtime.connection.connection import Connection
+from app.realtime.frames.encoding import Frame, sender_of
+from app.realtime.hub.ephemeral import tell_notice, tell_one_read, tell_others, tell_read
+from app.realtime.hub.fan_out import following, reason_of, runs, tell_room
+from app.realtime.hub.gap_repair import Repairs
+from app.realtime.hub.join import Beginnings
+from app.realtime.hub.reads import Journal
+from app.realtime.hub.replay_buffer import Passed, Passing
+from app.realtime.hub.room import Room
+
+log = structlog.get_logger(__name__)
+
+HOLD_SECONDS = 0.05
+TRUSTED_SECONDS = 2.0
+"""How long after the start of the last successful look what this process knows of memberships counts."""
+
+
+class Hub:
+    """`fresh` is when the last successful look began, on the monotonic clock.
+
+    `arrived` is called when a socket of a user opens, `left` when the last one has closed; `announced` when a
+    broadcast was sent, `news` when there is something to look for at once. `last_broadcast` is the number up to which
+    sockets were told, None at first.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.rooms: dict[UUID, Room] = {}
+        self.people: dict[UUID, set[Connection]] = {}
+        self.logins: dict[UUID, set[Connection]] = {}
+        self.behind: set[Room] = set()
+        self.passing = Passing()
+        self.fresh = float("-inf")
+        self.arrived: Callable[[UUID], None] = _nobody
+        self.left: Callable[[UUID], None] = _nobody
+        self.announced: Callable[[], None] = _nothing
+        self.news: Callable[[], None] = _nothing
+        self.last_broadcast: int | None = None
+        self.repairs = Repairs(self)
+        self.beginnings = Beginnings(self)
+
+    async def stop(self) -> None:
+        """End what is under way."""
+        await self.repairs.stop()
+        await self.beginnings.stop()
+
+    # Coming and going
+
+    def enter(self, connection: Connection) -> None:
+        """From now on this socket hears of its user and login; of conversations once it subscribes."""
+        connection.opened_at = self.last_broadcast
+        self.people.setdefault(connection.user, set()).add(connection)
+        self.arrived(connection.user)
+        self.logins.setdefault(connection.caller.session, set()).add(connection)
+
+    def leave(self, connection: Connection) -> None:
+        """Forget it."""
+        for conversation in list(connection.rooms):
+            self.unsubscribe(connection, conversation)
+        for index, key in ((self.people, connection.user), (self.logins, connection.caller.session)):
+            others = index.get(key, set())
+            others.discard(connection)
+            if not others:
+                index.pop(key, None)
+        if connection.user not in self.people:
+            self.left(connection.user)
+
+    def subscribe(
+        self, connection: Connection, conversation: UUID, position: int, read_seq: int, passed: Sequence[Passed] | None
+    ) -> int | None:
+        """Let `connection`, which knows the conversation up to `position`, hear what follows.
+
+        `passed` is what went by since before `position` was read; None: not known. Answers None, or, when something
+        between is missing, the position the socket has been told: it is not subscribed then and must catch up.
+        """
+        if connection.close_code is not None:
+            return None
+        room = self.rooms.get(conversation) or Room(conversation, position)
+        told = self._tell_missed(connection, room, position, passed or ())
+        if told is None or told < room.delivered:
+            return told
+        self.rooms[conversation] = room
+        room.connections[connection] = read_seq
+        connection.rooms[conversation] = room
+        if told > room.delivered:
+            room.ahead = room.ahead or {}
+            room.ahead[connection] = told
+            room.target = max(room.target, told)
+            self.wait(room)
+        for event in passed or ():
+            if isinstance(event, ListTurned):
+                self.beginnings.again(event.user, conversation)
+            elif isinstance(event, ReadMoved):
+                tell_one_read(room, connection, event)
+            elif event.position > room.delivered:
+                self._change(event)
+        return None
+
+    def _tell_missed(self, connection: Connection, room: Room, position: int, passed: Sequence[Passed]) -> int | None:
+        """Tell one socket what its room was told since `position`, as far as it passed by without a gap.
+
+        Answers the position told; None when the socket's user went meanwhile, and is begun anew if they came back.
+        """
+        changes = [
+            event for event in passed if isinstance(event, Change) and position < event.position <= room.delivered
+        ]
+        for change in sorted(changes, key=_position):
+            if not change.prev <= position < change.position:
+                continue
+            if change.subject == connection.user and change.type in BEGINNINGS:
+                self.beginnings.start(connection.user, room.conversation)
+                return None
+            connection.put(Frame(following(change, position).frame()))
+            position = change.position
+            if change.subject == connection.user and change.type in ENDINGS:
+                connection.revoke(room.conversation, reason_of(change))
+                return None
+        return position
+
+    def pause(self, connection: Connection, conversation: UUID) -> None:
+        """It catches up and hears nothing meanwhile; what it knows of its user's own reading is kept until then."""
+        room = connection.rooms.get(conversation)
+        read_seq = connection.catching.get(conversation, 0) if room is None else room.connections[connection]
+        self.unsubscribe(connection, conversation)
+        connection.catching[conversation] = read_seq
+
+    def unsubscribe(self, connection: Connection, conversation: UUID) -> None:
+        room = connection.rooms.pop(conversation, None)
+        if room is None:
+            return
+        room.remove(connection)
+        if not room.connections:
+            room.stop_waiting()
+            self.behind.discard(room)
+            self.rooms.pop(conversation, None)
+
+    # Hearing
+
+    @property
+    def trusted(self) -> bool:
+        return time.monotonic() - self.fresh <= TRUSTED_SECONDS
+
+    def hear(self, events: Sequence[Event]) -> None:
+        """Deliver what happened, here or elsewhere. Never raises: one bad event must not end delivery."""
+        changes: dict[UUID, list[Change]] = {}
+        for event in events:
+            if isinstance(event, Change):
+                changes.setdefault(event.conversation, []).append(event)
+                continue
+            self._hear_all(changes)
+            try:
+                self._hear(event)
+            except Exception:
+                log.exception("event_not_delivered", kind=type(event).__name__)
+        self._hear_all(changes)
+
+    def _hear_all(self, changes: dict[UUID, list[Change]]) -> None:
+        """Take in what was committed together, conversation by conversation."""
+        for conversation, committed in changes.items():
+            try:
+                for run in runs(committed):
+                    self._run(self.rooms.get(conversation), run)
+            except Exception:
+                log.exception("changes_not_delivered", conversation=str(conversation))
+        changes.clear()
+
+    def _run(self, room: Room | None, run: list[Change]) -> None:
+        if room is None or run[0].prev != room.delivered or room.repairing or not self.trusted:
+            for change in run:
+                self._change(change)
+            return
+        self.deliver(room, run)
+        self.drain(room)
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case ReadMoved():
+                tell_read(self, event)
+            case LoginsEnded():
+                self.end_logins(event.sessions, refused=event.refused)
+            case ListTurned():
+                self.passing.note(event)
+                self.beginnings.again(event.user, event.conversation)
+            case Announced():
+                self.announced()
+            case events.PoliciesChanged():
+                self.news()
+            case Typing() | Here():
+                tell_others(self, event)
+            case Notice():
+                tell_notice(self, event)
+
+    def _change(self, change: Change) -> None:
+        room = self.rooms.get(change.conversation)
+        if room is None:
+            self.passing.note(change)
+            self.beginnings.hear(change)
+        elif change.position <= room.delivered:
+            return
+        elif not self.trusted:
+            room.hold(change)
+            self.behind.add(room)
+        elif room.repairing or change.prev > room.delivered:
+            room.hold(change)
+            self.wait(room)
+        else:
+            self.deliver(room, [change])
+            self.drain(room)
+
+    def deliver(self, room: Room, run: Sequence[Change]) -> None:
+        """Tell all who listen, in one step without waiting. `run` is one of `telling.runs`."""
+        first = run[0]
+        if first.type in BEGINNINGS:
+            # Who comes (back) is given the conversation instead.
+            for connection in self.mine(room, first.subject):
+                self.unsubscribe(connection, room.conversation)
+        tell_room(room, run)
+        room.delivered = run[-1].position
+        for change in run:
+            self.passing.note(change)
+            self.beginnings.hear(change)
+            if change.type == "message.created":
+                # Who sends has read so far, and knows it.
+                for connection in self.mine(room, sender_of(change.data)):
+                    room.connections[connection] = max(room.connections[connection], change.seq)
+        if first.type in ENDINGS:
+            self._revoke(room, self.mine(room, first.subject), first)
+        elif first.type == "conversation.deleted":
+            self._revoke(room, list(room.connections), first)
+
+    def drain(self, room: Room) -> None:
+        """Deliver what was held and follows now."""
+        while (change := room.following()) is not None:
+            self.deliver(room, [change])
+        if not room.behind:
+            room.stop_waiting()
+
+    def wait(self, room: Room) -> None:
+        """Give what is missing a moment to come by itself, then repair."""
+        if room.timer is None and not room.repairing:
+            room.timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._overdue, room)
+
+    def _overdue(self, room: Room) -> None:
+        room.timer = None
+        if not self.trusted:
+            self.behind.add(room)
+            return
+        self.drain(room)
+        if room.behind and room.connections:
+            self.repairs.start(room)
+
+    def end_logins(self, sessions: Sequence[UUID], *, refused: bool) -> None:
+        for session in sessions:
+            for connection in list(self.logins.get(session, ())):
+                connection.close(REFUSED if refused else NOT_AUTHENTICATED)
+
+    def mine(self, room: Room, user: UUID | None) -> list[Connection]:
+        """The sockets of `user` that listen in `room`."""
+        mine = self.people.get(user, ()) if user is not None else ()
+        return [connection for connection in mine if connection in room.connections]
+
+    def _revoke(self, room: Room, connections: Sequence[Connection], change: Change) -> None:
+        for connection in connections:
+            connection.revoke(room.conversation, reason_of(change))
+            self.unsubscribe(connection, room.conversation)
+
+
+def _nobody(user: UUID) -> None:
+    """Who counts those who come and go."""
+
+
+def _nothing() -> None:
+    """Who tells broadcasts, and who looks."""
+
+
+def _position(change: Change) -> int:
+    return change.position

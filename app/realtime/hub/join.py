@@ -1,0 +1,113 @@
+"""Somebody became a member: their sockets are given the conversation as it stands, and hear it from then on.
+
+Read when sent: however many beginnings and endings crossed on the way, what is told is true at its `position`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+
+from app.domain.errors import Unavailable
+from app.domain.events import BEGINNINGS, Change
+from app.realtime.connection.connection import Connection, Gone
+from app.realtime.frames.encoding import Frame, encode_json
+from app.realtime.hub.catch_up import AGAIN_SECONDS, catch_up
+
+if TYPE_CHECKING:
+    from app.realtime.hub.hub import Hub
+
+log = structlog.get_logger(__name__)
+
+
+class Beginnings:
+    """At most one at a time for a user and conversation; a second one starts after it, if it still tells anything."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._running: dict[tuple[UUID, UUID], asyncio.Task[None]] = {}
+        self._again: set[tuple[UUID, UUID]] = set()
+
+    def hear(self, change: Change) -> None:
+        """Start what a change begins: a membership, or its conversation in the lists of those who had hidden it."""
+        begun = (change.subject,) if change.type in BEGINNINGS and change.subject is not None else change.shown
+        for user in begun:
+            if user in self._hub.people:
+                self.start(user, change.conversation)
+
+    def again(self, user: UUID, conversation: UUID) -> None:
+        """Let the sockets of `user` learn what holds now: that it is in their list, or hidden, or theirs no more."""
+        room = self._hub.rooms.get(conversation)
+        for connection in self._hub.mine(room, user) if room is not None else ():
+            self._hub.unsubscribe(connection, conversation)
+        if user in self._hub.people:
+            self.start(user, conversation)
+
+    def start(self, user: UUID, conversation: UUID) -> None:
+        key = (user, conversation)
+        if key in self._running:
+            self._again.add(key)
+            return
+        task = asyncio.create_task(self._run(user, conversation))
+        self._running[key] = task
+        task.add_done_callback(lambda _: self._done(key))
+
+    def _done(self, key: tuple[UUID, UUID]) -> None:
+        del self._running[key]
+        if key in self._again:
+            self._again.discard(key)
+            if self._lacking(*key):
+                self.start(*key)
+
+    async def stop(self) -> None:
+        tasks = list(self._running.values())
+        self._again.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _lacking(self, user: UUID, conversation: UUID) -> list[Connection]:
+        sockets = self._hub.people.get(user, ())
+        return [one for one in sockets if one.ready and one.lacks(conversation)]
+
+    async def _run(self, user: UUID, conversation: UUID) -> None:
+        try:
+            while self._lacking(user, conversation):
+                try:
+                    with self._hub.passing.reading():
+                        return await self._tell(user, conversation)
+                except Unavailable:
+                    await asyncio.sleep(AGAIN_SECONDS)
+        except Exception:
+            log.exception("beginning_failed", conversation=str(conversation))
+
+    async def _tell(self, user: UUID, conversation: UUID) -> None:
+        passing = self._hub.passing
+        mark = passing.mark()
+        summary = await self._hub.journal.summary(user, conversation)
+        if isinstance(summary, str):
+            # Gone again, or hidden. A socket that was taken out of the room to be begun anew has not heard of that.
+            for connection in self._lacking(user, conversation):
+                connection.revoke(conversation, summary)
+            return
+        data = encode_json(summary)
+        created = Frame(
+            b'{"type":"conversation.created","conversation":"%b","position":%d,"prev":0,"data":%b}'
+            % (str(conversation).encode(), summary.position, data)
+        )
+        for connection in self._lacking(user, conversation):
+            passed = passing.since(mark, {conversation})
+            connection.give({conversation}, created)
+            since = None if passed is None else passed.get(conversation, [])
+            told = self._hub.subscribe(connection, conversation, summary.position, summary.read_seq, since)
+            if told is not None:
+                await self._catch_up(connection, conversation, told)
+
+    async def _catch_up(self, connection: Connection, conversation: UUID, told: int) -> None:
+        try:
+            await catch_up(self._hub, connection, conversation, told)
+        except Gone:
+            return

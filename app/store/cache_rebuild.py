@@ -1,0 +1,79 @@
+"""Making a conversation's cache anew from Postgres, in one snapshot. Safe beside live writes: see cache.py."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+from redis.asyncio import Redis
+
+from app.db import Database
+from app.domain.conversations.recent_activity import busiest
+from app.domain.messages.history import Entry, newest
+from app.redis.client import Accelerator
+from app.store.page_cache import LARGEST_BYTES, Cache
+
+DEADLINE = 2.0
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """`warmed` had no cache, `repaired` one that was behind or had holes; `left` are the next sweep's."""
+
+    warmed: int
+    repaired: int
+    left: int
+
+
+class Rebuilder:
+    def __init__(self, database: Database, accelerator: Accelerator, cache: Cache) -> None:
+        self._database = database
+        self._accelerator = accelerator
+        self._cache = cache
+
+    async def rebuild(self, conversation: UUID) -> int:
+        """Put the newest messages of `conversation` into its cache; how many fitted.
+
+        Raises:
+            Away, Unavailable: Redis or Postgres is away; the task is tried again.
+        """
+        async with self._database.transaction() as session:
+            edited_position, entries = await newest(session, conversation, self._cache.most)
+        fitting = _fitting(entries)
+
+        async def write(redis: Redis) -> None:
+            pipeline = redis.pipeline(transaction=False)
+            self._cache.add_rebuild(pipeline, conversation, edited_position, fitting)
+            await pipeline.execute()
+
+        if fitting:
+            await self._accelerator.call(write, deadline=DEADLINE)
+        return len(fitting)
+
+    async def sweep(self, looked: int, repaired: int) -> Swept:
+        """Compare the caches of the `looked` busiest conversations with Postgres; make at most `repaired` anew.
+
+        After a FLUSHALL or a new Redis this is what warms it, the newest conversations first.
+
+        Raises:
+            Away, Unavailable: Redis or Postgres is away.
+        """
+        async with self._database.transaction() as session:
+            heads = await busiest(session, looked)
+        if not heads:
+            return Swept(0, 0, 0)
+        standings = await self._accelerator.call(lambda redis: self._cache.standings(redis, heads), deadline=DEADLINE)
+        found = [(head, standing) for head, standing in zip(heads, standings, strict=True) if standing != "whole"]
+        for head, _ in found[:repaired]:
+            await self.rebuild(head.conversation)
+        done = [standing for _, standing in found[:repaired]]
+        return Swept(done.count("missing"), done.count("behind"), len(found) - len(done))
+
+
+def _fitting(entries: list[Entry]) -> list[Entry]:
+    """The newest of `entries` that fit into the cache's bytes."""
+    room = LARGEST_BYTES
+    for place in range(len(entries) - 1, -1, -1):
+        room -= len(entries[place][2])
+        if room < 0:
+            return entries[place + 1 :]
+    return entries

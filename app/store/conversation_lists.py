@@ -1,0 +1,59 @@
+"""First pages of lists, asked of Postgres for many at once: those that come while it answers share the next statement.
+
+The statement judges the logins, too. What is searched for, and later pages, are statements of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+
+from app.batching import Batcher, beside
+from app.db import Database
+from app.domain.auth.login_status import login_ended
+from app.domain.inbox.queries import inbox, page_of
+from app.domain.inbox.schemas import ConversationPage, ConversationSummary
+from app.domain.inbox.snapshot import Asker, newest
+from app.domain.users.caller import Caller
+from app.store.login_checks import Liveness
+
+LARGEST_FLIGHT = 16
+FLIGHTS = 2
+MOST_WAITING = 2_000
+
+
+class Lists:
+    """Always asks Postgres: nothing is kept."""
+
+    def __init__(self, database: Database, liveness: Liveness) -> None:
+        self._database = database
+        self._liveness = liveness
+        self._first: Batcher[Asker, list[ConversationSummary] | None] = Batcher(
+            self._read, largest=LARGEST_FLIGHT, waiting=MOST_WAITING, flights=FLIGHTS
+        )
+
+    async def page(
+        self, caller: Caller, admission: Awaitable[None], *, search: str | None, cursor: str | None, limit: int
+    ) -> ConversationPage:
+        """A page of the caller's list. `admission` is waited for beside the first page, and comes first.
+
+        Raises:
+            Throttled: too many requests.
+            Unauthenticated: the login is over.
+            Invalid: the cursor is not of this list, or `search` is no text.
+            Unavailable: the database is away.
+        """
+        if search or cursor is not None:
+            await admission
+            await self._liveness.ensure(caller)
+            return await self._database.search(inbox, caller.user, search=search, cursor=cursor, limit=limit)
+        lines = await beside(admission, self._first.ask(Asker(caller.user, caller.session, limit + 1)))
+        if lines is None:
+            raise login_ended()
+        return page_of(lines, limit)
+
+    async def drain(self) -> None:
+        """Wait for what is under way, also where nobody waits for the answer any more: it holds a connection."""
+        await self._first.drain()
+
+    async def _read(self, askers: Sequence[Asker]) -> Sequence[list[ConversationSummary] | None]:
+        return await self._database.read(newest, askers)

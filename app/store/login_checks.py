@@ -1,0 +1,41 @@
+"""Which logins still live, asked for many requests at once: those that come while a query runs share the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.batching import Batcher
+from app.db import Database
+from app.domain.auth.login_status import dead, login_ended
+from app.domain.auth.operators import is_operator
+from app.domain.errors import NOWHERE, NotFound
+from app.domain.users.caller import Caller
+
+LARGEST = 256
+MOST_WAITING = 4_000
+
+
+class Liveness:
+    """Always asks Postgres, so a "yes" is never older than the request."""
+
+    def __init__(self, database: Database, *, operators_need_second_factor: bool = False) -> None:
+        self._database = database
+        self._need_second_factor = operators_need_second_factor
+        self._asked: Batcher[Caller, bool] = Batcher(self._ask, largest=LARGEST, waiting=MOST_WAITING, flights=2)
+
+    async def ensure(self, caller: Caller) -> None:
+        """Raises Unauthenticated when the login is over, Unavailable when Postgres cannot say."""
+        if not await self._asked.call(caller):
+            raise login_ended()
+
+    async def ensure_operator(self, caller: Caller) -> None:
+        """Raises NotFound, in the words of a path that does not exist, when the caller is no operator; Forbidden
+        `second_factor_needed` to an operator who must have one."""
+        async with self._database.look() as reader:
+            if not await is_operator(reader, caller, need_second_factor=self._need_second_factor):
+                raise NotFound(detail=NOWHERE)
+
+    async def _ask(self, callers: Sequence[Caller]) -> Sequence[bool]:
+        async with self._database.look() as reader:
+            over = await dead(reader, {(caller.session, caller.user) for caller in callers})
+        return [caller.session not in over for caller in callers]

@@ -1,0 +1,115 @@
+"""Pages of messages: who may read is known or asked (`access`), the bytes are the cache's where it proves them.
+
+Concurrent requests share one question of Postgres and one Redis round trip; the cache is asked beside the throttle.
+What it cannot prove, or when Redis is away, comes from Postgres; a page that it should have held is reported to
+`rebuild`, at most one report a conversation at a time and never waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+
+from prometheus_client import Counter
+
+from app.batching import Batcher, beside
+from app.db import Database
+from app.domain.conversations.recent_activity import Head
+from app.domain.errors import Invalid
+from app.domain.messages.history import Ask, Span, assemble, read_span, span_of
+from app.domain.users.caller import Caller
+from app.redis.client import Accelerator, Away
+from app.store.page_cache import Cache, Missed, Wanted
+from app.store.read_access import Access
+
+LARGEST_FLIGHT = 64
+MOST_WAITING = 2_000
+NOTHING = Span(1, 0, has_more=False)
+
+ASKED = Counter("chat_cache_pages", "Pages asked of the cache, by what it had.", ["had"])
+_HITS = ASKED.labels("page")
+_MISSES = {why: ASKED.labels(why) for why in ("missing", "unproven", "beyond", "away")}
+
+
+class Pages:
+    """`rebuild(conversation)` asks for the conversation's cache to be made anew, and returns at once."""
+
+    def __init__(
+        self,
+        database: Database,
+        accelerator: Accelerator,
+        cache: Cache,
+        access: Access,
+        rebuild: Callable[[UUID], None],
+    ) -> None:
+        self._database = database
+        self._accelerator = accelerator
+        self._cache = cache
+        self._access = access
+        self._rebuild = rebuild
+        self._proofs: Batcher[Wanted, bytes | Missed] = Batcher(
+            self._prove, largest=LARGEST_FLIGHT, waiting=MOST_WAITING
+        )
+
+    async def page(self, conversation: UUID, caller: Caller, ask: Ask, admission: Awaitable[None]) -> bytes:
+        """A `MessagePage` as JSON. `admission` is waited for beside what is asked, and comes first.
+
+        Raises:
+            Throttled: too many requests.
+            NotFound, Forbidden: the caller may not read it.
+            Invalid: the page asked for makes no sense.
+            Unavailable: the database is away.
+        """
+        known = self._access.known(conversation, caller)
+        if known is None:
+            head = await beside(admission, self._access.ask(conversation, caller))
+        else:
+            page = await self._known(known, ask, admission)
+            if page is not None:
+                return page
+            head = await self._access.ask(conversation, caller)
+        span = span_of(ask, head.last_seq)
+        found, whole = await self._messages(head, span)
+        return assemble(found, head.position, has_more=span.has_more or not whole)
+
+    async def _known(self, head: Head, ask: Ask, admission: Awaitable[None]) -> bytes | None:
+        """The page, if the cache proves it and knows of nothing newer: what another process committed and cached
+        before it was acknowledged may not have been heard here yet."""
+        try:
+            span = span_of(ask, head.last_seq)
+        except Invalid:
+            span = NOTHING
+        if not self._is_kept(head, span):
+            await admission
+            return None
+        wanted = Wanted(head.conversation, span.low, span.high, head.edited_position, head.last_seq)
+        found = await beside(admission, self._proofs.ask(wanted))
+        if isinstance(found, Missed):
+            return None
+        _HITS.inc()
+        return assemble(found, head.position, has_more=span.has_more)
+
+    async def _messages(self, head: Head, span: Span) -> tuple[bytes, bool]:
+        """The messages of `span`, and whether they are all of it."""
+        if span.high < span.low:
+            return b"", True
+        if self._is_kept(head, span):
+            found = await self._proofs.call(Wanted(head.conversation, span.low, span.high, head.edited_position))
+            if not isinstance(found, Missed):
+                _HITS.inc()
+                return found, True
+            _MISSES[found.why].inc()
+            if found.rebuild:
+                self._rebuild(head.conversation)
+        async with self._database.look() as reader:
+            entries = await read_span(reader, head.conversation, span)
+        return b",".join([data for _, _, data in entries]), len(entries) > span.high - span.low
+
+    def _is_kept(self, head: Head, span: Span) -> bool:
+        return span.high >= span.low > head.last_seq - self._cache.most
+
+    async def _prove(self, wanted: Sequence[Wanted]) -> Sequence[bytes | Missed]:
+        try:
+            return await self._accelerator.call(lambda redis: self._cache.pages(redis, wanted))
+        except Away:
+            return [Missed("away")] * len(wanted)

@@ -1,0 +1,111 @@
+"""What happens when no try is left: a row that operators see, a line in the log, a word to Slack.
+
+A failure is told in the process in which the task ran, or, when that was killed or too late, in the worker's main
+process. Neither may be ended by it: what cannot be noted is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import msgspec
+import structlog
+from celery import signals
+from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
+
+from app.domain.errors import ChatError
+from app.domain.jobs import failed_tasks
+from app.domain.jobs.failed_tasks import Failure
+from app.tasks import task_stats
+from app.tasks.context import Tools, workshop
+
+log = structlog.get_logger(__name__)
+
+OURS: Final = str(Path(__file__).resolve().parents[1])
+LONGEST_ARGUMENTS: Final = 1_000
+LONGEST_NAME: Final = 100
+
+
+@signals.task_failure.connect(weak=False, dispatch_uid="chat.failing.failed")
+def _failed(
+    sender: Any = None,
+    exception: BaseException | None = None,
+    args: Sequence[Any] = (),
+    traceback: Any = None,
+    **_: object,
+) -> None:
+    where = traceback if isinstance(traceback, TracebackType) else getattr(exception, "__traceback__", None)
+    error = f"{type(exception).__name__}{_place(where)}"
+    request = sender.request
+    _note(
+        Failure(
+            task=sender.name,
+            arguments=_arguments(args),
+            queue=task_stats.queue_of(sender.name),
+            reason=_reason(exception),
+            error=error,
+            worker=str(request.hostname or ""),
+            attempts=(request.retries or 0) + 1,
+        ),
+        expected=isinstance(exception, ChatError),
+    )
+    task_stats.alert(sender.app, sender.name)
+
+
+@signals.task_rejected.connect(weak=False, dispatch_uid="chat.failing.rejected")
+@signals.task_unknown.connect(weak=False, dispatch_uid="chat.failing.unknown")
+def _refused(sender: Any = None, message: Any = None, exc: BaseException | None = None, **_: object) -> None:
+    """What is no task of ours: it is taken from its queue and never run."""
+    headers = message.headers if isinstance(message.headers, dict) else {}
+    name = str(headers.get("task") or "unreadable")[:LONGEST_NAME]
+    error = type(exc).__name__ if exc else "UnknownMessage"
+    queue = str((message.delivery_info or {}).get("routing_key") or "unknown")[:50]
+    _note(
+        Failure(
+            task=name, arguments="[]", queue=queue, reason="refused", error=error, worker=sender.hostname, attempts=0
+        )
+    )
+    task_stats.alert(sender.app, name)
+
+
+def _note(failure: Failure, *, expected: bool = False) -> None:
+    """`expected`: something was away; that is a warning, and no event of Sentry's."""
+    fields = {"failed_task": failure.task, "reason": failure.reason, "error": failure.error}
+    try:
+        noted = workshop.run_aside(partial(_write, failure))
+    except Exception:
+        # A worker goes on, whatever is away.
+        log.exception("failed_task_not_noted", **fields)
+    else:
+        log.log(logging.WARNING if expected else logging.ERROR, "task_failed", **fields, noted=noted)
+
+
+async def _write(failure: Failure, tools: Tools) -> bool:
+    async with tools.database.transaction() as session:
+        return await failed_tasks.note(session, failure)
+
+
+def _reason(exception: BaseException | None) -> str:
+    if isinstance(exception, SoftTimeLimitExceeded | TimeLimitExceeded):
+        return "timeout"
+    return "lost" if isinstance(exception, WorkerLostError) else "failed"
+
+
+def _arguments(args: Sequence[Any]) -> str:
+    text = msgspec.json.encode(list(args)).decode()
+    return text if len(text) <= LONGEST_ARGUMENTS else "[]"
+
+
+def _place(where: TracebackType | None) -> str:
+    """The innermost line of ours. Not the exception's words: they may be what somebody wrote."""
+    lines = [frame for frame in traceback.extract_tb(where) if frame.filename.startswith(OURS)]
+    if not lines:
+        return ""
+    path = Path(lines[-1].filename).relative_to(Path(OURS).parent)
+    return f" at {path}:{lines[-1].lineno} in {lines[-1].name}"

@@ -1,0 +1,93 @@
+"""Sending mails: claimed and committed first, then handed over, then settled. Safe twice: only one claim succeeds."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import structlog
+from celery import shared_task
+
+from app.db import Session
+from app.domain.accounts.account_mail import Letter, letter_of
+from app.domain.broadcasts import broadcast_mail as broadcasts
+from app.domain.mails import outbox
+from app.domain.mails.outbox import FAILED, REFUSED, UNKNOWN, Claimed
+from app.domain.notifications import digest_content as notifications
+from app.domain.notifications import digests
+from app.tasks.base import Round
+from app.tasks.context import Tools, workshop
+from app.tasks.smtp import NotNow, Refused, Unsure
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="chat.notifications.mail")
+def send_mail(mail: str) -> str:
+    """Send the mail of this id, if it is due and nobody has; what became of it."""
+    return workshop.run(lambda tools: _send(tools, UUID(mail)))
+
+
+@shared_task(name="chat.notifications.overlooked", base=Round)
+def send_overlooked() -> int:
+    """Have those sent whose errand was lost or that were postponed; how many."""
+    mails = workshop.run(_overlooked)
+    for mail in mails:
+        send_mail.apply_async((str(mail),))
+    return len(mails)
+
+
+async def _send(tools: Tools, mail: UUID) -> str:
+    async with tools.database.transaction() as session:
+        claimed = await outbox.claim(session, mail)
+        if claimed is None:
+            return "not due"
+        letter = await _letter_of(tools, session, claimed)
+        if isinstance(letter, str):
+            await _settle(session, claimed, letter)
+            log.info("mail", mail=str(mail), kind=claimed.kind, outcome=letter)
+            return letter
+    # Committed. Whoever dies from here on leaves a claim behind, and no second letter.
+    outcome = await asyncio.to_thread(_hand_over, tools, claimed, letter)
+    log.info("mail", mail=str(mail), kind=claimed.kind, template=letter.template, outcome=outcome or "postponed")
+    async with tools.database.transaction() as session:
+        if outcome is not None:
+            await _settle(session, claimed, outcome)
+        elif not await outbox.postpone(session, claimed):
+            await digests.settled(session, mail, FAILED)
+            log.error("mail_given_up", mail=str(mail), kind=claimed.kind)
+    return outcome or "postponed"
+
+
+async def _letter_of(tools: Tools, session: Session, claimed: Claimed) -> Letter | str:
+    if claimed.kind == "unread":
+        return await notifications.letter_of(session, claimed, tools.notices.unsubscribing)
+    if claimed.kind == "broadcast":
+        return await broadcasts.letter_of(session, claimed)
+    return await letter_of(session, claimed)
+
+
+async def _settle(session: Session, claimed: Claimed, outcome: str) -> None:
+    await outbox.settle(session, claimed.id, outcome)
+    if claimed.kind == "unread":
+        await digests.settled(session, claimed.id, outcome)
+
+
+def _hand_over(tools: Tools, claimed: Claimed, letter: Letter) -> str | None:
+    """The outcome; None for later."""
+    try:
+        return tools.post.send(tools.letterhead.write(letter, claimed.id))
+    except NotNow as why:
+        log.warning("mail_postponed", mail=str(claimed.id), kind=claimed.kind, why=str(why))
+        return None
+    except Unsure as why:
+        log.error("mail_unknown", mail=str(claimed.id), kind=claimed.kind, why=str(why))
+        return UNKNOWN
+    except Refused as why:
+        log.warning("mail_refused", mail=str(claimed.id), kind=claimed.kind, why=str(why))
+        return REFUSED
+
+
+async def _overlooked(tools: Tools) -> list[UUID]:
+    async with tools.database.transaction() as session:
+        return await outbox.overlooked(session)

@@ -1,0 +1,77 @@
+"""Sweeping away what has expired (tickets, tokens, logins, mails …), and handing failed tasks over again."""
+
+from __future__ import annotations
+
+from functools import partial
+from uuid import UUID
+
+import structlog
+from celery import current_app, shared_task
+from kombu.exceptions import OperationalError
+
+from app.domain.audit import log as trail
+from app.domain.auth import cleanup
+from app.domain.broadcasts import mail_batches
+from app.domain.jobs import failed_tasks
+from app.domain.mails import outbox
+from app.domain.notifications import queries
+from app.domain.throttling import policies
+from app.tasks.base import Round
+from app.tasks.context import Tools, workshop
+
+log = structlog.get_logger(__name__)
+
+MOST_AGAIN = 200
+
+
+class Unswept(Exception):
+    """Some of what has expired could not be deleted; the log says what."""
+
+
+@shared_task(name="chat.upkeep.expire", base=Round)
+def expire() -> int:
+    """Delete what is over; the number of rows."""
+    return workshop.run(_expire)
+
+
+@shared_task(name="chat.upkeep.run_again", base=Round)
+def run_again() -> int:
+    """Hand over again what operators asked for; how many tasks."""
+    return workshop.run(_run_again)
+
+
+async def _run_again(tools: Tools) -> int:
+    async with tools.database.transaction() as session:
+        again = await failed_tasks.asked(session, MOST_AGAIN)
+        known = [one for one in again if one.task in current_app.tasks]
+        await failed_tasks.refuse(session, [one.id for one in again if one not in known])
+        done: list[UUID] = []
+        try:
+            for one in known:
+                # Handed over before it is written down: if we die in between it runs twice, which tasks are made for.
+                current_app.tasks[one.task].apply_async(tuple(one.arguments))
+                done.append(one.id)
+        except OperationalError:
+            log.warning("not_handed_over_again", tasks=len(known) - len(done))  # the broker is away: the next round
+        await failed_tasks.handed_over(session, done)
+    if done:
+        log.info("handed_over_again", tasks=len(done))
+    return len(done)
+
+
+async def _expire(tools: Tools) -> int:
+    gone, unswept = 0, 0
+    sweeps = (cleanup.sweep, outbox.sweep, queries.sweep, failed_tasks.sweep, policies.sweep, mail_batches.sweep)
+    for sweep in (*sweeps, partial(trail.sweep, keeping=tools.audit)):
+        # Each in a transaction of its own: one that cannot keeps none of the others from theirs.
+        try:
+            async with tools.database.transaction() as session:
+                gone += await sweep(session)
+        except Exception:
+            log.exception("sweep_failed")
+            unswept += 1
+    if gone:
+        log.info("expired", rows=gone)
+    if unswept:
+        raise Unswept(f"{unswept} of {len(sweeps) + 1} sweeps failed")
+    return gone

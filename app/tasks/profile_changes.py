@@ -1,0 +1,59 @@
+"""Telling every conversation what somebody is called now, and taking who closed their account out of their groups."""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+import structlog
+from celery import Task, shared_task
+
+from app.domain.conversations import name_changes
+from app.tasks.base import Round
+from app.tasks.context import Tools, workshop
+
+log = structlog.get_logger(__name__)
+
+TURN_SECONDS = 5.0
+"""Then others have their turn; the rest follows as another task."""
+
+
+@shared_task(name="chat.upkeep.tell_person", bind=True)
+def tell_person(self: Task, person: str) -> int:
+    """Go on where the person's row says, unless another task does; the number of conversations told."""
+    again = bool(self.request.retries)
+    told, done = workshop.run(lambda tools: _tell(tools, UUID(person), again=again))
+    if told:
+        log.info("person_told", person=person, conversations=told, done=done)
+    if not done:
+        tell_person.apply_async((person,))
+    return told
+
+
+@shared_task(name="chat.upkeep.tell_people", base=Round)
+def tell_people() -> int:
+    """Have those told whose errand was lost; how many."""
+    people = workshop.run(_untold)
+    for person in people:
+        tell_person.apply_async((str(person),))
+    return len(people)
+
+
+async def _tell(tools: Tools, person: UUID, *, again: bool) -> tuple[int, bool]:
+    end, told = time.monotonic() + TURN_SECONDS, 0
+    async with tools.database.transaction() as session:
+        if not await name_changes.begin_telling(session, person, again=again):
+            return 0, True
+    while time.monotonic() < end:
+        async with tools.database.transaction() as session:
+            if not await name_changes.tell_next(session, person):
+                return told, True
+        told += 1
+    async with tools.database.transaction() as session:
+        await name_changes.pass_on(session, person)
+    return told, False
+
+
+async def _untold(tools: Tools) -> list[UUID]:
+    async with tools.database.transaction() as session:
+        return await name_changes.untold(session)

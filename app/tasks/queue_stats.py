@@ -1,0 +1,87 @@
+"""What waits in the queues, since when, what runs, what was done, and which workers there are."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from typing import Final
+
+import msgspec
+from redis import Redis, RedisError
+
+from app.domain.errors import Unavailable
+from app.domain.jobs.schemas import QueueReport, QueueState, WorkFigures
+from app.tasks import task_stats
+from app.tasks.celery_app import KINDS, SENT_AT
+
+SECONDS: Final = 2.0
+RATE_MINUTES: Final = 5
+UNACKED: Final = "unacked"
+"""Where kombu's Redis transport keeps what workers have taken and not finished."""
+
+
+class Broker:
+    """The same for who may not wait in the loop."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._url = redis_url
+
+    async def report(self) -> QueueReport:
+        """Raises Unavailable when the broker is away."""
+        return (await self.figures()).report
+
+    async def figures(self) -> WorkFigures:
+        """The same."""
+        try:
+            return await asyncio.to_thread(figures, self._url)
+        except RedisError as error:
+            raise Unavailable("broker_unavailable", "The broker of the queues is away: try again.") from error
+
+
+def figures(redis_url: str) -> WorkFigures:
+    """Ask the broker. Raises redis.RedisError when it is away."""
+    with Redis.from_url(redis_url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS) as client:
+        running = Counter(_queue_of(entry) for entry in client.hvals(UNACKED))
+        tally = task_stats.read(client)
+        queues = [
+            QueueState(
+                name=kind,
+                waiting=client.llen(kind),
+                oldest=_age(client.lindex(kind, -1)),
+                running=running[kind],
+                per_minute=tally.lately(kind, "done", RATE_MINUTES) / RATE_MINUTES,
+                retried=tally.lately(kind, "retried", task_stats.KEPT_MINUTES),
+                failed=tally.lately(kind, "failed", task_stats.KEPT_MINUTES)
+                + tally.lately(kind, "refused", task_stats.KEPT_MINUTES),
+            )
+            for kind in KINDS
+        ]
+        report = QueueReport(queues=queues, workers=task_stats.workers(client))
+        return WorkFigures(report, dict(tally.totals), task_stats.upkeep(client))
+
+
+def table(report: QueueReport) -> str:
+    """For people."""
+    heads = ("queue", "waiting", "oldest", "running", "a minute", "retried", "failed")
+    lines = ["{:<14} {:>8} {:>9} {:>8} {:>9} {:>8} {:>7}".format(*heads)]
+    for queue in report.queues:
+        oldest = "–" if queue.oldest is None else f"{queue.oldest:,.0f} s"
+        lines.append(
+            f"{queue.name:<14} {queue.waiting:>8,} {oldest:>9} {queue.running:>8,}"
+            f" {queue.per_minute:>9,.1f} {queue.retried:>8,} {queue.failed:>7,}"
+        )
+    workers = ", ".join(report.workers) or "none has shown itself for 15 s: is `chat worker` running?"
+    return "\n".join([*lines, "", f"workers: {workers}", "retried and failed: in the last hour"])
+
+
+def _age(message: bytes | None) -> float | None:
+    if message is None:
+        return None
+    sent_at = msgspec.json.decode(message).get("headers", {}).get(SENT_AT)
+    return max(0.0, time.time() - sent_at) if isinstance(sent_at, float | int) else None
+
+
+def _queue_of(entry: bytes) -> str:
+    # [message, exchange, routing key], and the routing key is the queue's name.
+    return str(msgspec.json.decode(entry)[2])

@@ -1,0 +1,65 @@
+"""Telling operators where they are: a line to Slack when tasks fail. Without SLACK_WEBHOOK_URL nobody is told.
+
+At most one message a minute and task leaves (`counts.alert` claims it before it is asked for); it says how many failed.
+"""
+
+from __future__ import annotations
+
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+from celery import shared_task
+
+from app.domain.jobs import failed_tasks
+from app.tasks import task_stats
+from app.tasks.context import Tools, workshop
+
+log = structlog.get_logger(__name__)
+
+SECONDS: Final = 5.0
+SUCCESS: Final = 200
+
+
+class Slack:
+    """An incoming webhook. Its URL is a secret: it is in no log."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def tell(self, text: str) -> None:
+        """Raises OSError when it was not taken."""
+        parts = urlsplit(self._url)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=SECONDS)
+        try:
+            body = msgspec.json.encode({"text": text})
+            connection.request("POST", parts.path or "/", body, {"Content-Type": "application/json"})
+            status = connection.getresponse().status
+        except HTTPException as error:
+            raise OSError(f"Slack answered with {type(error).__name__}") from None
+        finally:
+            connection.close()
+        if status != SUCCESS:
+            raise OSError(f"Slack answered {status}")
+
+
+@shared_task(name=task_stats.ALERT)
+def alert(task: str) -> bool:
+    """Tell that `task` fails; whether there was anybody to tell."""
+    return workshop.run(lambda tools: _alert(tools, task))
+
+
+async def _alert(tools: Tools, task: str) -> bool:
+    if tools.slack is None:
+        return False
+    async with tools.database.transaction() as session:
+        here = await failed_tasks.newest(session, task)
+    if here is None:
+        return False
+    times = f"{here.times} times since {here.first_failed_at:%H:%M} UTC"
+    tools.slack.tell(f":warning: `{task}`: {here.reason}, {here.error}, {times}. See `chat tasks failed`.")
+    log.info("operators_told", failed_task=task)
+    return True

@@ -1,0 +1,102 @@
+"""What one process counts by itself while Redis is away: the same windows as `limiter.lua`, in a bounded memory.
+
+Each process lets through its share of a limit, and nobody is told 500. The process's monotonic clock is used, and the
+least recently used counters are forgotten first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from math import ceil
+from time import monotonic
+
+from app.domain.rates import Rate
+
+PARTS = 120
+RING = PARTS + 2
+MOST = 20_000
+"""Counters remembered: a few megabytes."""
+
+
+class Counter:
+    """Takes of one subject under one policy, by bucket; see `limiter.lua` for the reasoning."""
+
+    __slots__ = ("_buckets", "_total", "width")
+
+    def __init__(self, window: int) -> None:
+        self.width = window / PARTS
+        self._buckets: dict[int, int] = {}
+        self._total = 0
+
+    def total(self, now: float) -> int:
+        """What counts at `now` (seconds)."""
+        oldest = int(now / self.width) - RING + 1
+        for bucket in list(self._buckets):  # in order of time: the first that still counts ends it
+            if bucket >= oldest:
+                break
+            self._total -= self._buckets.pop(bucket)
+        return self._total
+
+    def add(self, now: float, cost: int) -> int:
+        """Count `cost` at `now`; answers the bucket, for `remove`."""
+        bucket = int(now / self.width)
+        self._buckets[bucket] = self._buckets.get(bucket, 0) + cost
+        self._total += cost
+        return bucket
+
+    def remove(self, bucket: int, cost: int) -> None:
+        back = min(cost, self._buckets.get(bucket, 0))
+        if back:
+            self._buckets[bucket] -= back
+            self._total -= back
+
+    def wait(self, now: float, excess: int) -> float:
+        """Seconds until `excess` of what counts is over."""
+        for bucket, count in self._buckets.items():
+            excess -= count
+            if excess <= 0:
+                return (bucket + RING) * self.width - now
+        return RING * self.width
+
+
+class Counters:
+    """The counters of this process, by key."""
+
+    def __init__(self, processes: int = 1, *, most: int = MOST, clock: Callable[[], float] = monotonic) -> None:
+        self._processes = processes
+        self._most = most
+        self._clock = clock
+        self._counters: OrderedDict[str, Counter] = OrderedDict()
+
+    def take(self, keys: Sequence[str], rates: Sequence[Rate], cost: int) -> tuple[int, int, tuple[int, ...]]:
+        """All or nothing: (-1, 0, buckets), or (which policy refuses, seconds to wait, ())."""
+        now = self._clock()
+        counters = [self._counter(key, rate.window) for key, rate in zip(keys, rates, strict=True)]
+        refused, longest = -1, 0.0
+        for which, (counter, rate) in enumerate(zip(counters, rates, strict=True)):
+            excess = counter.total(now) + cost - self.share(rate)
+            if excess > 0 and (needed := counter.wait(now, excess)) > longest:
+                refused, longest = which, needed
+        if refused >= 0:
+            return refused, max(1, ceil(longest)), ()
+        return -1, 0, tuple(counter.add(now, cost) for counter in counters)
+
+    def give_back(self, keys: Sequence[str], buckets: Sequence[int], cost: int) -> None:
+        for key, bucket in zip(keys, buckets, strict=True):
+            if key in self._counters:
+                self._counters[key].remove(bucket, cost)
+
+    def share(self, rate: Rate) -> int:
+        """What this process may let through, so that all together stay within the limit where that is possible."""
+        return max(1, rate.limit // self._processes)
+
+    def _counter(self, key: str, window: int) -> Counter:
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = self._counters[key] = Counter(window)
+            if len(self._counters) > self._most:
+                self._counters.popitem(last=False)
+        else:
+            self._counters.move_to_end(key)
+        return counter

@@ -1,0 +1,34 @@
+"""Quotas, as policies of the throttles. In an hour: five mails of a kind to one address, ten to the mailbox it ends in,
+ten new names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.domain.accounts.quotas import Quota
+from app.domain.rates import Rate
+from app.throttling.limiter import Demand, Throttles, Verdict
+
+RATES: Final[dict[Quota, Rate]] = {
+    "mails": Rate(5, 3_600),
+    "mailboxes": Rate(10, 3_600),
+    "renames": Rate(10, 3_600),
+}
+
+
+class Quotas:
+    """What `app.domain.accounts.quotas` asks for."""
+
+    def __init__(self, throttles: Throttles) -> None:
+        self._throttles = throttles
+
+    async def allows(self, quota: Quota, subject: str) -> bool:
+        return (await self._judge(quota, subject)).allowed
+
+    async def require(self, quota: Quota, subject: str) -> None:
+        verdict = await self._judge(quota, subject)
+        if not verdict.allowed:
+            raise verdict.error()
+
+    async def _judge(self, quota: Quota, subject: str) -> Verdict:
+        return await self._throttles.take_one(Demand((quota,), subject))
