@@ -15,7 +15,7 @@ from typing import Generic, TypeVar, cast
 
 from app.domain.errors import Unavailable
 
-FEW = 24
+SMALL_BATCH = 24
 """Not worth dividing: what a flight costs whatever it carries would be paid twice."""
 
 Item = TypeVar("Item")
@@ -107,7 +107,7 @@ class Batcher(Generic[Item, Answer]):
         """How many fly next: of a long queue each flight takes its part. Who took all would keep the others empty, and
         with everybody aboard nothing is prepared while the flight waits for its answer."""
         waiting = len(self._queue)
-        return min(waiting, self._largest, max(FEW, -(-waiting // self._flights)))
+        return min(waiting, self._largest, max(SMALL_BATCH, -(-waiting // self._flights)))
 
     async def drain(self) -> None:
         """Wait until nothing is queued or in the air."""
@@ -119,7 +119,7 @@ def _overloaded() -> Unavailable:
     return Unavailable("overloaded", "Too much is waiting to be done: try again.")
 
 
-async def beside(admission: Awaitable[None], asked: asyncio.Future[Answer]) -> Answer:
+async def run_beside(admission: Awaitable[None], asked: asyncio.Future[Answer]) -> Answer:
     """What was asked, once admitted: who is not does not wait for it."""
     try:
         await admission

@@ -27,9 +27,9 @@ from app.api.messages import MessageController
 from app.api.middleware.allowed_hosts import AllowedHosts
 from app.api.middleware.anonymous_limits import Strangers
 from app.api.middleware.cors import SharedOrigins
-from app.api.middleware.head import Heads
+from app.api.middleware.head import HeadRequests
 from app.api.middleware.invalid_paths import Paths
-from app.api.middleware.options import Options
+from app.api.middleware.options import OptionsRequests
 from app.api.middleware.preflight import Preflights
 from app.api.middleware.security_headers import SecurityHeaders
 from app.api.notifications import NotificationController
@@ -65,7 +65,7 @@ CONTROLLERS = (
 )
 
 SOCKET = docs.Vocabulary(
-    path=endpoint.PATH, said=get_args(client_frames.Said), told=server_frames.TOLD, replies=server_frames.REPLIES
+    path=endpoint.PATH, said=get_args(client_frames.Said), told=server_frames.PUSHED, replies=server_frames.REPLIES
 )
 
 
@@ -85,7 +85,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             Router(
                 "/api/v1",
                 route_handlers=[*CONTROLLERS, *operators.CONTROLLERS],
-                middleware=[runtime.authentication, Options()],
+                middleware=[runtime.authentication, OptionsRequests()],
             ),
             HealthController,
             docs.DocumentsController,
@@ -111,7 +111,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     known = Preflights(Paths(cast("Any", app.asgi_handler)), cors.is_origin_allowed)
     named = AllowedHosts(known, runtime.settings.allowed_hosts)
     inner = Strangers(named, runtime.throttles, proxy_hops=runtime.settings.trusted_proxy_hops)
-    log = RequestLog(Heads(SecurityHeaders(inner, https=runtime.settings.public_url.startswith("https://"))))
+    log = RequestLog(HeadRequests(SecurityHeaders(inner, https=runtime.settings.public_url.startswith("https://"))))
     app.asgi_handler = cast("ASGIApp", log)
     app.on_shutdown.append(log.flush)
     return app

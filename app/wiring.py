@@ -23,50 +23,50 @@ from app.domain.auth.passwords import Passwords
 from app.domain.auth.second_factors import SecondFactors
 from app.domain.auth.tokens import Tokens
 from app.domain.errors import Unavailable
-from app.domain.events import Errand
-from app.domain.notifications.unsubscribe import Unsubscribing
+from app.domain.events import FollowUp
+from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.rates import Rate
 from app.domain.throttling.policies import Policies
 from app.domain.throttling.reports import Reports
 from app.domain.throttling.usage_counts import Subjects
 from app.realtime.bus.bus import Bus, cache_rider
 from app.realtime.bus.ephemeral_events import Notice
-from app.realtime.gateway import Live
+from app.realtime.gateway import Gateway
 from app.realtime.hub.reads import CONNECTIONS
 from app.realtime.presence import online
-from app.redis.client import Accelerator, Away
+from app.redis.client import RedisClient, RedisUnavailable
 from app.settings import Settings
 from app.store.cache_rebuild import Rebuilder
-from app.store.conversation_lists import Lists
-from app.store.login_checks import Liveness
-from app.store.page_cache import Cache
-from app.store.page_reader import Pages
-from app.store.writer import FLIGHTS as WRITES
+from app.store.conversation_lists import ConversationLists
+from app.store.login_checks import LoginChecks
+from app.store.page_cache import PageCache
+from app.store.page_reader import PageReader
+from app.store.writer import CONCURRENT_BATCHES as WRITES
 from app.store.writer import Writer
 from app.tasks import cache as cache_tasks
 from app.tasks import celery_app
 from app.tasks import mail as mail_tasks
 from app.tasks import notifications as notification_tasks
 from app.tasks import profile_changes as people_tasks
-from app.tasks.context import Notices, Tools
-from app.tasks.dispatcher import Dispatch
-from app.tasks.letters import Letterhead
-from app.tasks.queue_stats import Broker
-from app.tasks.slack import Slack
-from app.tasks.smtp import open_post
+from app.tasks.context import NoticeSettings, TaskContext
+from app.tasks.dispatcher import Dispatcher
+from app.tasks.letters import MailRenderer
+from app.tasks.queue_stats import BrokerStats
+from app.tasks.slack import SlackWebhook
+from app.tasks.smtp import open_transport
 from app.telemetry import event_loop
 from app.telemetry.queue_metrics import QueueFigures
-from app.throttling.limiter import SITES, STRANGERS, Throttles
+from app.throttling.limiter import SITES, STRANGERS, RateLimiter
 from app.throttling.password_guesses import RATES as GUESS_RATES
-from app.throttling.password_guesses import Guesses
+from app.throttling.password_guesses import PasswordGuesses
 from app.throttling.quota_limiter import RATES as QUOTA_RATES
-from app.throttling.quota_limiter import Quotas
-from app.throttling.usage_reader import Tallies
+from app.throttling.quota_limiter import RedisQuotas
+from app.throttling.usage_reader import UsageReader
 
 POOL_SIZE = 10
 READY_SECONDS = 2.0
 WRITE_SECONDS = 3.0
-ERRANDS = {"mail": mail_tasks.send_mail, "person": people_tasks.tell_person}
+MAX_FOLLOW_UPS = {"mail": mail_tasks.send_mail, "person": people_tasks.tell_person}
 HAND_OVER_SECONDS = 1.5
 """At the end, for what is queued: with the requests' grace (see `chat api`) the whole stop stays within 20 s."""
 
@@ -76,17 +76,17 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.accelerator = Accelerator(settings.cache_redis_url)
-        self.cache = Cache(most=settings.cache_messages)
+        self.accelerator = RedisClient(settings.cache_redis_url)
+        self.cache = PageCache(most=settings.cache_messages)
         self.bus = Bus(self.accelerator, settings.cache_redis_url, riders=[cache_rider(self.cache.add_writes)])
-        self.dispatch = Dispatch()
+        self.dispatch = Dispatcher()
         self.database = Database(
             open_engine(settings.libpq_url, pool_size=POOL_SIZE + WRITES),
             self.bus.hand_over,
             self._entrust,
             keep=WRITES,
         )
-        self.throttles = Throttles(self.accelerator, throttle_rates(settings), processes=settings.web_concurrency)
+        self.throttles = RateLimiter(self.accelerator, throttle_rates(settings), processes=settings.web_concurrency)
         self.tokens = Tokens(
             settings.secret_key,
             settings.secret_key_previous,
@@ -95,16 +95,16 @@ class Runtime:
             login_days=settings.login_max_days,
         )
         self.passwords = Passwords()
-        self.guesses = Guesses(self.throttles, self.database)
-        self.unsubscribing = Unsubscribing(settings.secret_key, settings.secret_key_previous)
+        self.guesses = PasswordGuesses(self.throttles, self.database)
+        self.unsubscribing = UnsubscribeTokens(settings.secret_key, settings.secret_key_previous)
         self.second_factors = SecondFactors(settings.secret_key, settings.secret_key_previous)
-        self.quotas = Quotas(self.throttles)
+        self.quotas = RedisQuotas(self.throttles)
         self.policies = Policies(throttle_rates(settings))
         self.registrar = Registrar(self.passwords, self.quotas, must_activate=settings.require_activation)
         self.writer = Writer(self.database, self.throttles)
         # Looks and repairs never wait behind requests: they have connections of their own.
         self.readers = Database(open_engine(settings.libpq_url, pool_size=CONNECTIONS))
-        self.live = Live(
+        self.live = Gateway(
             self.bus,
             self.database,
             self.writer,
@@ -118,13 +118,13 @@ class Runtime:
             limits=self.throttles,
         )
         self.celery = make_celery(settings)
-        liveness = Liveness(self.database, operators_need_second_factor=settings.operators_need_second_factor)
-        self.lists = Lists(self.database, liveness)
-        self.pages = Pages(self.database, self.accelerator, self.cache, self.live.access, self._ask_for_rebuild)
+        liveness = LoginChecks(self.database, operators_need_second_factor=settings.operators_need_second_factor)
+        self.lists = ConversationLists(self.database, liveness)
+        self.pages = PageReader(self.database, self.accelerator, self.cache, self.live.access, self._ask_for_rebuild)
         self.authentication = Authentication(
             self.tokens, liveness, self.throttles, proxy_hops=settings.trusted_proxy_hops
         )
-        self.broker = Broker(settings.redis_url)
+        self.broker = BrokerStats(settings.redis_url)
         self.figures = QueueFigures(self.broker.figures)
         self.draining = False
 
@@ -191,13 +191,13 @@ class Runtime:
             return Readiness(ready=False, reason="postgres")
         try:
             await self.accelerator.call(_ping)
-        except Away:
+        except RedisUnavailable:
             return Readiness(ready=True, degraded=["redis"])
         return Readiness(ready=True)
 
-    def _entrust(self, errands: list[Errand]) -> None:
+    def _entrust(self, errands: list[FollowUp]) -> None:
         for errand in errands:
-            self.dispatch.send(ERRANDS[errand.kind], str(errand.id))
+            self.dispatch.send(MAX_FOLLOW_UPS[errand.kind], str(errand.id))
 
     def _ask_for_rebuild(self, conversation: UUID) -> None:
         self.dispatch.send(cache_tasks.rebuild, str(conversation))
@@ -229,10 +229,10 @@ def make_celery(settings: Settings) -> Celery:
     return celery
 
 
-def open_tools(settings: Settings) -> Tools:
+def open_tools(settings: Settings) -> TaskContext:
     """What a worker process's tasks work with; opened in that process, after the fork."""
-    accelerator = Accelerator(settings.cache_redis_url, connections=2)
-    cache = Cache(most=settings.cache_messages)
+    accelerator = RedisClient(settings.cache_redis_url, connections=2)
+    cache = PageCache(most=settings.cache_messages)
     bus = Bus(accelerator, settings.cache_redis_url, riders=[cache_rider(cache.add_writes)])
     database = Database(open_engine(settings.libpq_url, pool_size=2), bus.hand_over, notification_tasks.hand_on)
     rebuilder = Rebuilder(database, accelerator, cache)
@@ -240,22 +240,22 @@ def open_tools(settings: Settings) -> Tools:
     async def tell(frames: Sequence[tuple[UUID, bytes]]) -> None:
         await bus.tell(*(Notice(users=(user,), frame=frame) for user, frame in frames))
 
-    return Tools(
+    return TaskContext(
         database=database,
         rebuild_cache=rebuilder.rebuild,
         sweep_caches=rebuilder.sweep,
-        post=open_post(settings.smtp_url, settings.data_dir / "mail"),
-        letterhead=Letterhead(settings.public_url, settings.mail_from),
-        slack=Slack(settings.slack_webhook_url) if settings.slack_webhook_url else None,
-        notices=Notices(
+        post=open_transport(settings.smtp_url, settings.data_dir / "mail"),
+        letterhead=MailRenderer(settings.public_url, settings.mail_from),
+        slack=SlackWebhook(settings.slack_webhook_url) if settings.slack_webhook_url else None,
+        notices=NoticeSettings(
             after=timedelta(seconds=settings.notify_after_seconds),
             quiet=timedelta(minutes=settings.notify_quiet_minutes),
             online=partial(online, accelerator),
             tell=tell,
-            unsubscribing=Unsubscribing(settings.secret_key, settings.secret_key_previous),
+            unsubscribing=UnsubscribeTokens(settings.secret_key, settings.secret_key_previous),
         ),
         audit=timedelta(days=settings.audit_days),
-        tallies=Tallies(accelerator),
+        tallies=UsageReader(accelerator),
         subjects=Subjects(settings.secret_key),
     )
 

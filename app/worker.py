@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.settings import load
-from app.tasks.context import workshop
+from app.tasks.context import worker_runtime
 from app.wiring import make_celery, open_tools
 
 _settings = load()
 celery = make_celery(_settings)
-workshop.furnish(lambda: open_tools(_settings))
+worker_runtime.furnish(lambda: open_tools(_settings))

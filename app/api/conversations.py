@@ -31,7 +31,7 @@ A_PAGE = {200: ResponseSpec(ConversationPage, description="A page, and the curso
     "400 invalid_cursor", "503 search_busy"
 )
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=groups.LONGEST_NAME, examples=["Mathematicians"])]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=groups.MAX_NAME_LENGTH, examples=["Mathematicians"])]
 
 
 class NewConversation(msgspec.Struct, forbid_unknown_fields=True):
@@ -66,7 +66,7 @@ class Visibility(msgspec.Struct, forbid_unknown_fields=True):
 
 @runtime_checkable
 class ListSource(Protocol):
-    """Where a caller's list comes from; `app.store.conversation_lists.Lists` is one."""
+    """Where a caller's list comes from; `app.store.conversation_lists.ConversationLists` is one."""
 
     async def page(
         self, caller: Caller, admission: Awaitable[None], *, search: str | None, cursor: str | None, limit: int

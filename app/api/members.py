@@ -22,7 +22,7 @@ NO_CONTENT = 204
 OF_ADMINS = ("403 not_a_member", "403 admins_only", "404 not_found", "409 direct")
 
 
-class Somebody(msgspec.Struct, forbid_unknown_fields=True):
+class MemberUser(msgspec.Struct, forbid_unknown_fields=True):
     user: UUID
 
 
@@ -85,7 +85,7 @@ class MemberController(Controller):
     async def add(
         self,
         conversation_id: FromPath[UUID],
-        data: JSONBody[Somebody],
+        data: JSONBody[MemberUser],
         caller: NamedDependency[Caller],
         tx: NamedDependency[Session],
         quotas: NamedDependency[Quotas],
@@ -103,7 +103,7 @@ class MemberController(Controller):
     async def remove(
         self,
         conversation_id: FromPath[UUID],
-        data: JSONBody[Somebody],
+        data: JSONBody[MemberUser],
         caller: NamedDependency[Caller],
         tx: NamedDependency[Session],
     ) -> None:
@@ -132,7 +132,7 @@ class MemberController(Controller):
     async def make_admin(
         self,
         conversation_id: FromPath[UUID],
-        data: JSONBody[Somebody],
+        data: JSONBody[MemberUser],
         caller: NamedDependency[Caller],
         tx: NamedDependency[Session],
     ) -> None:
@@ -148,7 +148,7 @@ class MemberController(Controller):
     async def remove_admin(
         self,
         conversation_id: FromPath[UUID],
-        data: JSONBody[Somebody],
+        data: JSONBody[MemberUser],
         caller: NamedDependency[Caller],
         tx: NamedDependency[Session],
     ) -> None:

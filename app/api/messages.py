@@ -19,8 +19,8 @@ from app.db import Session
 from app.domain.messages import edit as editing
 from app.domain.messages import receipts
 from app.domain.messages import send as sending
-from app.domain.messages.content import LONGEST_CLIENT_ID, LONGEST_TEXT, LONGEST_URL
-from app.domain.messages.history import LARGEST_PAGE, Ask
+from app.domain.messages.content import MAX_CLIENT_ID_LENGTH, MAX_TEXT_LENGTH, MAX_URL_LENGTH
+from app.domain.messages.history import MAX_PAGE_SIZE, PageQuery
 from app.domain.messages.schemas import Message, MessageDetail, MessagePage, MessageType
 from app.domain.users.caller import Caller
 
@@ -33,18 +33,18 @@ def _told(description: str, **schema: Any) -> msgspec.Meta:
 
 
 Text = Annotated[
-    str | None, _told("Of a `text`: 1 to 8,000 characters, not only blanks.", minLength=1, maxLength=LONGEST_TEXT)
+    str | None, _told("Of a `text`: 1 to 8,000 characters, not only blanks.", minLength=1, maxLength=MAX_TEXT_LENGTH)
 ]
 MediaUrl = Annotated[
-    str | None, _told("Of the other types: an `https` address without credentials.", maxLength=LONGEST_URL)
+    str | None, _told("Of the other types: an `https` address without credentials.", maxLength=MAX_URL_LENGTH)
 ]
 ClientId = Annotated[
-    str | None, _told("Makes a retry safe: the same one finds the same message.", maxLength=LONGEST_CLIENT_ID)
+    str | None, _told("Makes a retry safe: the same one finds the same message.", maxLength=MAX_CLIENT_ID_LENGTH)
 ]
 ReplyTo = Annotated[int | None, _told("A `seq` of this conversation.", minimum=1)]
 MessageLimit = Annotated[
     int,
-    QueryParameter(description="At most so many items.", schema_extra={"minimum": 1, "maximum": LARGEST_PAGE}),
+    QueryParameter(description="At most so many items.", schema_extra={"minimum": 1, "maximum": MAX_PAGE_SIZE}),
 ]
 
 FROM_ONE = QueryParameter(schema_extra={"minimum": 1})
@@ -82,9 +82,9 @@ class MessageEdit(msgspec.Struct, forbid_unknown_fields=True):
 
 @runtime_checkable
 class PageSource(Protocol):
-    """Where pages come from, as JSON; `app.store.page_reader.Pages` is one."""
+    """Where pages come from, as JSON; `app.store.page_reader.PageReader` is one."""
 
-    async def page(self, conversation: UUID, caller: Caller, ask: Ask, admission: Awaitable[None]) -> bytes: ...
+    async def page(self, conversation: UUID, caller: Caller, ask: PageQuery, admission: Awaitable[None]) -> bytes: ...
 
 
 class MessageController(Controller):
@@ -139,7 +139,7 @@ class MessageController(Controller):
         around: Annotated[int | None, FROM_ONE] = None,
         limit: MessageLimit = 50,
     ) -> Response[bytes]:
-        ask = Ask(before, after, around, limit)
+        ask = PageQuery(before, after, around, limit)
         return passed_on(await pages.page(conversation_id, request.user, ask, request.auth))
 
     @get(

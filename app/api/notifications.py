@@ -13,7 +13,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Redirect
 
-from app.api.accounts.email_links import MailedToken
+from app.api.accounts.email_links import TokenBody
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import ANY_BODY, PUBLIC
 from app.api.pagination import Cursor, Limit
@@ -21,22 +21,22 @@ from app.db import Session
 from app.domain.errors import Invalid
 from app.domain.notifications import decision_log, preferences, queries
 from app.domain.notifications.schemas import Attention, NotificationDecisions, NotificationPage
-from app.domain.notifications.unsubscribe import Unsubscribing
+from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.users.caller import Caller
 
-MOST_IDS = 100
+MAX_IDS = 100
 
 Token = Annotated[str, QueryParameter(max_length=200, description="From the mail.")]
 
 
-class Marked(msgspec.Struct, forbid_unknown_fields=True):
+class MarkedCount(msgspec.Struct, forbid_unknown_fields=True):
     """`ids`, or `all: true`."""
 
-    ids: Annotated[list[UUID], msgspec.Meta(max_length=MOST_IDS)] | msgspec.UnsetType = msgspec.UNSET
+    ids: Annotated[list[UUID], msgspec.Meta(max_length=MAX_IDS)] | msgspec.UnsetType = msgspec.UNSET
     all: bool = False
 
 
-class Wish(msgspec.Struct, forbid_unknown_fields=True):
+class PreferencesChange(msgspec.Struct, forbid_unknown_fields=True):
     """How one wants to be told. What is left out is the default."""
 
     level: Literal["all", "mentions", "none"]
@@ -75,7 +75,7 @@ class NotificationController(Controller):
         responses=documented(),
     )
     async def mark_read(
-        self, data: JSONBody[Marked], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+        self, data: JSONBody[MarkedCount], caller: NamedDependency[Caller], tx: NamedDependency[Session]
     ) -> None:
         await queries.mark_read(tx, caller, _ids(data))
 
@@ -88,7 +88,7 @@ class NotificationController(Controller):
     async def attention(
         self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
     ) -> Attention:
-        return await preferences.attention(tx, caller, conversation_id)
+        return await preferences.preferences(tx, caller, conversation_id)
 
     @put(
         "/conversations/{conversation_id:uuid}/notifications",
@@ -103,11 +103,11 @@ class NotificationController(Controller):
     async def attend(
         self,
         conversation_id: FromPath[UUID],
-        data: JSONBody[Wish],
+        data: JSONBody[PreferencesChange],
         caller: NamedDependency[Caller],
         tx: NamedDependency[Session],
     ) -> Attention:
-        return await preferences.attend(tx, caller, conversation_id, **msgspec.structs.asdict(data))
+        return await preferences.set_preferences(tx, caller, conversation_id, **msgspec.structs.asdict(data))
 
     @get(
         "/conversations/{conversation_id:uuid}/messages/{message_id:uuid}/notifications",
@@ -141,9 +141,9 @@ class NotificationController(Controller):
     )
     async def unsubscribe(
         self,
-        data: JSONBody[MailedToken],
+        data: JSONBody[TokenBody],
         tx: NamedDependency[Session],
-        unsubscribing: NamedDependency[Unsubscribing],
+        unsubscribing: NamedDependency[UnsubscribeTokens],
     ) -> None:
         await unsubscribing.apply(tx, data.token)
 
@@ -163,7 +163,7 @@ class NotificationController(Controller):
         self,
         token: Token,
         tx: NamedDependency[Session],
-        unsubscribing: NamedDependency[Unsubscribing],
+        unsubscribing: NamedDependency[UnsubscribeTokens],
     ) -> Unsubscribed:
         await unsubscribing.apply(tx, token)
         return Unsubscribed()
@@ -174,7 +174,7 @@ class NotificationController(Controller):
         return Redirect(f"/account#unsubscribe={quote(token, safe='=')}")
 
 
-def _ids(data: Marked) -> list[UUID] | None:
+def _ids(data: MarkedCount) -> list[UUID] | None:
     """None for all. Raises Invalid for neither and for both."""
     if data.all is (data.ids is not msgspec.UNSET):
         raise Invalid(errors=(("ids", "Give ids, or all: true."),))

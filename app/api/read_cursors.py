@@ -18,7 +18,7 @@ from app.domain.conversations.schemas import ReadState
 from app.domain.messages import mark_read
 from app.domain.users.caller import Caller
 
-MOST_MARKS = 500
+MAX_MARKS = 500
 
 
 class ReadUpTo(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,7 +33,7 @@ class Mark(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Marks(msgspec.Struct, forbid_unknown_fields=True):
-    data: Annotated[list[Mark], msgspec.Meta(min_length=1, max_length=MOST_MARKS)]
+    data: Annotated[list[Mark], msgspec.Meta(min_length=1, max_length=MAX_MARKS)]
 
 
 class ReadingController(Controller):

@@ -8,7 +8,7 @@ from app.domain.throttling.schemas import PolicyAnalytics, ThrottleWhatIf
 
 WIDTH: Final = 32
 LET_THROUGH, REFUSED = "█", "░"
-MOST_NAMED: Final = 5
+MAX_NAMED: Final = 5
 
 
 def chart(policy: PolicyAnalytics | None, what_if: ThrottleWhatIf) -> str:
@@ -51,7 +51,7 @@ def _hours(policy: PolicyAnalytics) -> list[str]:
 
 def _most_refused(policy: PolicyAnalytics) -> list[str]:
     lines = ["refused the most"] if policy.most_refused else []
-    for one in policy.most_refused[:MOST_NAMED]:
+    for one in policy.most_refused[:MAX_NAMED]:
         name = f"{one.person.first_name} {one.person.last_name} " if one.person else ""
         lines.append(f"  {one.refused:,} of {one.attempts:,}: {name}({one.subject})")
     return [*lines, ""] if lines else []

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app.cli.commands import Verbs, load_beside, opened
+from app.cli.commands import Commands, load_beside, opened
 from app.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
-def add(verbs: Verbs) -> None:
+def add(verbs: Commands) -> None:
     verbs.add("migrate", _migrate, "bring the database's schema up to date")
     verbs.add(
         "convert-database", convert, "an embedded database of an earlier version: let it know letters of all scripts"
@@ -79,7 +79,7 @@ def _warn(sentence: str) -> None:
 
 def convert(asked: argparse.Namespace) -> int:
     from app.local import conversion, data_dir_lock
-    from app.local.postgres import Postgres
+    from app.local.postgres import EmbeddedPostgres
     from app.local.processes import StartRefused
 
     settings = load(embedded=True)
@@ -88,7 +88,7 @@ def convert(asked: argparse.Namespace) -> int:
         return 2
     try:
         with data_dir_lock.held(settings.data_dir):
-            postgres = Postgres(settings.data_dir / "postgres")
+            postgres = EmbeddedPostgres(settings.data_dir / "postgres")
             if not postgres.data.exists():
                 raise StartRefused(f"{settings.data_dir} holds no database.")
             try:

@@ -8,16 +8,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from app.cli.commands import Verbs, done, load_beside
+from app.cli.commands import Commands, done, load_beside
 
 if TYPE_CHECKING:
     from app.db import Session
     from app.domain.jobs.schemas import FailedTask
 
-MOST_SHOWN: Final = 50
+MAX_SHOWN: Final = 50
 
 
-def add(verbs: Verbs) -> None:
+def add(verbs: Commands) -> None:
     verbs.add("queues", queues, "what waits in the queues, since when, and which workers there are")
 
     verb = verbs.add("tasks", tasks, "tasks that failed for good")
@@ -43,7 +43,7 @@ def tasks(asked: argparse.Namespace) -> int:
     from app.domain.jobs import failed_tasks
 
     async def listed(session: Session) -> list[str]:
-        page = await failed_tasks.listing(session, limit=MOST_SHOWN, cursor=None)
+        page = await failed_tasks.listing(session, limit=MAX_SHOWN, cursor=None)
         number = await failed_tasks.number(session)
         lines = [line for one in page.items for line in _lines(one)]
         return [*lines, f"{number} failed for good; the newest {len(page.items)} are shown." if lines else "None."]

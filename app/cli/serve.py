@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import structlog
 
-from app.cli.commands import Verbs, load_beside, refused
+from app.cli.commands import Commands, load_beside, refused
 from app.server.limits import KEEP_ALIVE_SECONDS
 from app.settings import DEFAULT_SENDER, Settings, SettingsRefused, load
 
@@ -24,13 +24,13 @@ log = structlog.get_logger(__name__)
 
 GRACE_SECONDS: Final = 12  # from SIGTERM to the last request's end; the whole stop has 20
 NOTICE_SECONDS: Final = 1.0  # of it, for balancers to find out
-LARGEST_FRAME: Final = 128 * 1024
-ANEW_SECONDS: Final = 2.0
+MAX_FRAME_BYTES: Final = 128 * 1024
+RESTART_SECONDS: Final = 2.0
 FLOWER_PORT: Final = 5555
 FLOWER_TASKS: Final = 10_000  # remembered, the newest
 
 
-def add(verbs: Verbs) -> None:
+def add(verbs: Commands) -> None:
     verbs.add("up", up, "everything on this machine: servers, migrations, API, worker, beat")
 
     verb = verbs.add("api", api, "the API and its sockets")
@@ -76,7 +76,7 @@ def api(asked: argparse.Namespace) -> int:
             http="app.server.http_protocol:RequestProtocol",  # httptools, bounded
             ws="app.server.websocket_protocol:SocketProtocol",  # sansio, and what ASGI has no words for
             ws_per_message_deflate=False,
-            ws_max_size=LARGEST_FRAME,
+            ws_max_size=MAX_FRAME_BYTES,
             timeout_graceful_shutdown=asked.grace,
             notice=min(asked.notice, asked.grace),
             # Behind proxies all clients have the proxies' addresses.
@@ -153,8 +153,8 @@ def _is_told_to_stop() -> bool:
 def _begin_anew() -> NoReturn:
     """Celery gives up on an error that it did not foresee, such as one of its own client of Redis when that goes away
     at the wrong moment, and says nothing of it in its exit code. As this very process: nobody need supervise it."""
-    log.error("worker_begins_anew", seconds=ANEW_SECONDS)
-    time.sleep(ANEW_SECONDS)
+    log.error("worker_begins_anew", seconds=RESTART_SECONDS)
+    time.sleep(RESTART_SECONDS)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line
 
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import UUID
 
-from app.cli.commands import Verbs, done, load_beside
-from app.domain.rates import HIGHEST
+from app.cli.commands import Commands, done, load_beside
+from app.domain.rates import MAX_COUNT
 
 if TYPE_CHECKING:
     from app.db import Session
@@ -23,10 +23,10 @@ SHOWN_EXCEPTIONS: Final = 100
 """Of each policy."""
 
 HOURS: Final = range(1, 14 * 24 + 1)
-LIMITS: Final = range(1, HIGHEST + 1)
+LIMITS: Final = range(1, MAX_COUNT + 1)
 
 
-def add(verbs: Verbs) -> None:
+def add(verbs: Commands) -> None:
     family = verbs.family("throttle", "the throttles: policies and what was counted")
     family.add("show", show, "each policy: what holds, what the settings say, who changed it")
 

@@ -8,8 +8,8 @@ caller was cancelled meanwhile. A connection lost during COMMIT is `OutcomeUnkno
 No transaction outlives `TRANSACTION_SECONDS`, no lock is waited for longer than a second.
 """
 
-from app.db.autocommit import Single
-from app.db.database import Database, Look, Session
+from app.db.autocommit import AutocommitStatement
+from app.db.database import Database, ReadOnly, Session
 from app.db.engine import open_engine
 
-__all__ = ["Database", "Look", "Session", "Single", "open_engine"]
+__all__ = ["AutocommitStatement", "Database", "ReadOnly", "Session", "open_engine"]

@@ -18,14 +18,14 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import Dialect, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.db.outages import meaning, takes_no_writes, told_as_away
+from app.db.outages import meaning, report_outages, takes_no_writes
 from app.domain.errors import OutcomeUnknown
 
-MOST_ENDED = 16
+MAX_CONCURRENT_CLOSES = 16
 """More than lie in a pool. A server that says something to every new connection is not asked for ever."""
 
 
-class Single:
+class AutocommitStatement:
     """Runs one statement that is a transaction of its own: Postgres has committed it before it says that it is done.
 
     It goes to the driver: the statement is compiled once, and what comes back are plain tuples with names. `info` is
@@ -73,7 +73,7 @@ class Kept(NamedTuple):
     driver: psycopg.AsyncConnection[Any]
 
 
-class Singles:
+class AutocommitPool:
     """At most `keep` connections stay; `engine` makes connections that commit by themselves."""
 
     def __init__(self, engine: AsyncEngine, *, keep: int) -> None:
@@ -82,14 +82,14 @@ class Singles:
         self._kept: list[Kept] = []
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Single]:
+    async def open(self) -> AsyncIterator[AutocommitStatement]:
         """One on a living connection. Those that ended while they waited are passed over: who found out by sending
         something would not know what became of it.
 
         Raises:
             Unavailable: the database is away, or its pool is exhausted.
         """
-        for more in reversed(range(MOST_ENDED + 1)):
+        for more in reversed(range(MAX_CONCURRENT_CLOSES + 1)):
             async with AsyncExitStack() as stack:
                 kept = self._kept.pop() if self._kept else await self._keepable()
                 stack.push_async_exit(kept.connection)
@@ -98,7 +98,7 @@ class Singles:
                     await kept.connection.invalidate()
                     continue
                 try:
-                    yield Single(kept.driver, self._engine.dialect)
+                    yield AutocommitStatement(kept.driver, self._engine.dialect)
                 finally:
                     if not _is_idle(kept.driver):
                         await kept.connection.invalidate()
@@ -108,7 +108,7 @@ class Singles:
                 return
 
     async def _keepable(self) -> Kept:
-        with told_as_away():
+        with report_outages():
             connection = await self._engine.connect()
         driver = (await connection.get_raw_connection()).driver_connection
         assert isinstance(driver, psycopg.AsyncConnection)

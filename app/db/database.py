@@ -10,11 +10,11 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
-from app.db.autocommit import Single, Singles
+from app.db.autocommit import AutocommitPool, AutocommitStatement
 from app.db.engine import TRANSACTION_SECONDS
-from app.db.outages import AWAY, busy, search_busy, told_as_away
+from app.db.outages import AWAY, busy, report_outages, search_busy
 from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
-from app.domain.events import Errand, Outgoing, entrusted, recorded
+from app.domain.events import FollowUp, Outgoing, follow_ups, recorded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,7 +22,7 @@ T = TypeVar("T")
 Session = AsyncSession
 """What handlers and tasks call the session in which a transaction runs."""
 
-Look = AsyncConnection
+ReadOnly = AsyncConnection
 """What a single reading statement runs on."""
 
 
@@ -39,7 +39,7 @@ _BOUNDED = text(
 )
 
 HandOver = Callable[[list[Outgoing]], Awaitable[None]]
-Entrust = Callable[[list[Errand]], None]
+Entrust = Callable[[list[FollowUp]], None]
 """Never waits, never raises."""
 
 
@@ -47,7 +47,7 @@ async def _nowhere(events: list[Outgoing]) -> None:
     """The hand-over of a process that tells nobody."""
 
 
-def _to_nobody(_: list[Errand]) -> None:
+def _to_nobody(_: list[FollowUp]) -> None:
     """Errands of a process without a queue: the sweeps find them in the rows."""
 
 
@@ -62,7 +62,7 @@ class Database:
         self.entrust = entrust
         self._sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
         self._looks = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._singles = Singles(self._looks, keep=keep)
+        self._singles = AutocommitPool(self._looks, keep=keep)
         self._searches = asyncio.Semaphore(SEARCHES_AT_ONCE)
 
     @asynccontextmanager
@@ -83,7 +83,7 @@ class Database:
         await self._committed(session)
 
     @asynccontextmanager
-    async def single(self) -> AsyncIterator[Single]:
+    async def single(self) -> AsyncIterator[AutocommitStatement]:
         """For one statement that changes things, and is a transaction of its own.
 
         Raises:
@@ -91,7 +91,7 @@ class Database:
             OutcomeUnknown: the connection was lost, the time was over, or the block failed, once the statement had been
                 sent and had not been refused.
         """
-        single: Single | None = None
+        single: AutocommitStatement | None = None
         with _deadline(lambda: single is not None and single.may_be_stored) as deadline:
             async with deadline, self._singles.open() as single:
                 try:
@@ -105,7 +105,7 @@ class Database:
         await self._committed(single)
 
     @asynccontextmanager
-    async def look(self) -> AsyncIterator[Look]:
+    async def look(self) -> AsyncIterator[ReadOnly]:
         """For one statement that only reads: its snapshot is its own, and BEGIN and COMMIT, two round trips, are saved.
 
         Several statements that must agree, and every change, take a `transaction`.
@@ -131,12 +131,12 @@ class Database:
     @asynccontextmanager
     async def _taken(self) -> AsyncIterator[AsyncConnection]:
         async with AsyncExitStack() as stack:
-            with told_as_away():
+            with report_outages():
                 connection = await stack.enter_async_context(self._looks.connect())
             yield connection
 
     async def read(
-        self, verb: Callable[Concatenate[Look, P], Awaitable[T]], *arguments: P.args, **named: P.kwargs
+        self, verb: Callable[Concatenate[ReadOnly, P], Awaitable[T]], *arguments: P.args, **named: P.kwargs
     ) -> T:
         """What `verb`, which reads with one statement, answers; raises what it raises, and as `look`."""
         async with self.look() as reader:
@@ -167,8 +167,8 @@ class Database:
         finally:
             self._searches.release()
 
-    async def _committed(self, by: AsyncSession | Single) -> None:
-        events, errands = recorded(by), entrusted(by)
+    async def _committed(self, by: AsyncSession | AutocommitStatement) -> None:
+        events, errands = recorded(by), follow_ups(by)
         if errands:
             self.entrust(errands)
         if events:
@@ -195,7 +195,7 @@ def _deadline(may_be_stored: Callable[[], bool]) -> Iterator[asyncio.Timeout]:
 
 async def _connect(session: AsyncSession) -> None:
     """Take a connection now, so that its absence is told here and not in the middle of a verb."""
-    with told_as_away():
+    with report_outages():
         await session.connection()
 
 

@@ -56,7 +56,7 @@ def translate(context: ExceptionContext) -> ChatError | None:
 
 
 @contextmanager
-def told_as_away() -> Iterator[None]:
+def report_outages() -> Iterator[None]:
     """Turn a pool that has no connection in time, or cannot make one, into `Unavailable`."""
     try:
         yield

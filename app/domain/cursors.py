@@ -14,7 +14,7 @@ import msgspec
 
 from app.domain.errors import Invalid
 
-LONGEST = 512
+MAX_CURSOR_LENGTH = 512
 
 Position = TypeVar("Position", bound=msgspec.Struct)
 
@@ -35,8 +35,8 @@ def from_cursor(cursor: str | None, kind: type[Position]) -> Position | None:
     if cursor is None:
         return None
     try:
-        if len(cursor) > LONGEST:
-            raise ValueError(cursor[:LONGEST])
+        if len(cursor) > MAX_CURSOR_LENGTH:
+            raise ValueError(cursor[:MAX_CURSOR_LENGTH])
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         return msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=kind)
     except (ValueError, binascii.Error, msgspec.MsgspecError) as error:

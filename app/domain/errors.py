@@ -69,7 +69,7 @@ class Conflict(ChatError):
     detail = "The present state does not allow this."
 
 
-class Mismatch(ChatError):
+class Unprocessable(ChatError):
     code = "idempotency_mismatch"
     detail = "This client_id was first used with another body."
 

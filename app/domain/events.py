@@ -1,7 +1,7 @@
 """The vocabulary of what happens, declared once: a closed union of frames, the same bytes on every path.
 
 A verb *records* what it changed (`record(session, …)`); `app.db.transaction` hands it over after COMMIT and never
-before, and no caller has to remember it. A `Change` is durable: it carries `position` and `prev`, the position it
+before, and no caller has to remember it. A `LogChange` is durable: it carries `position` and `prev`, the position it
 follows on, so that a receiver sees a gap. The others may be lost: what they say is found again by reading.
 """
 
@@ -34,7 +34,7 @@ BEGINNINGS = frozenset({"member.joined", "member.added"})
 encode_data = msgspec.json.Encoder().encode
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=1):
+class LogChange(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=1):
     """One durable change of a conversation, committed.
 
     `data` is the JSON of the row's view. `subject` is the user a member change is about. `last_seq` is the
@@ -109,10 +109,10 @@ class ListTurned(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     user: UUID
 
 
-Outgoing = Change | ReadMoved | LoginsEnded | Announced | PoliciesChanged | ListTurned
+Outgoing = LogChange | ReadMoved | LoginsEnded | Announced | PoliciesChanged | ListTurned
 
 
-class Errand(NamedTuple):
+class FollowUp(NamedTuple):
     """Work for afterwards, derived from rows: a `mail` to send, a `person` whose name or membership others must learn.
 
     May be lost: a sweep finds in the rows what nobody did.
@@ -126,30 +126,30 @@ SMALL_CONVERSATION = 200
 """Up to this many members, others' read marks and presence are told (contract, frame `read`)."""
 
 
-class Notes(Protocol):
-    """Where a transaction's events wait for its COMMIT: a session, or `app.db.Single`."""
+class PendingChanges(Protocol):
+    """Where a transaction's events wait for its COMMIT: a session, or `app.db.AutocommitStatement`."""
 
     @property
     def info(self) -> dict[Any, Any]: ...
 
 
-def record(session: Notes, *events: Outgoing) -> None:
+def record(session: PendingChanges, *events: Outgoing) -> None:
     """Note what happened; it leaves once this session's transaction is committed, in the order recorded."""
     session.info.setdefault("outgoing", []).extend(events)
 
 
-def recorded(session: Notes) -> list[Outgoing]:
+def recorded(session: PendingChanges) -> list[Outgoing]:
     """What has been recorded so far; for `app.db`, after COMMIT."""
     events: list[Outgoing] = session.info.get("outgoing", [])
     return events
 
 
-def entrust(session: Notes, errand: Errand) -> None:
+def enqueue_after_commit(session: PendingChanges, errand: FollowUp) -> None:
     """Have it done once this session's transaction is committed."""
     session.info.setdefault("errands", []).append(errand)
 
 
-def entrusted(session: Notes) -> list[Errand]:
+def follow_ups(session: PendingChanges) -> list[FollowUp]:
     """What has been entrusted so far; for `app.db`, after COMMIT."""
-    errands: list[Errand] = session.info.get("errands", [])
+    errands: list[FollowUp] = session.info.get("errands", [])
     return errands

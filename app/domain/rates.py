@@ -6,8 +6,8 @@ from typing import Final, Self
 
 import msgspec
 
-SECONDS: Final = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
-HIGHEST: Final = 1_000_000_000  # throttle scripts count in doubles: far below 2**53, far above any real rate
+UNIT_SECONDS: Final = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
+MAX_COUNT: Final = 1_000_000_000  # throttle scripts count in doubles: far below 2**53, far above any real rate
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -22,14 +22,14 @@ class Rate(msgspec.Struct, frozen=True):
         count, slash, unit = text.strip().lower().partition("/")
         count, unit = count.strip(), unit.strip()
         digits = count.isascii() and count.isdigit()
-        if not slash or not digits or unit not in SECONDS or not 1 <= int(count[:12]) <= HIGHEST:
+        if not slash or not digits or unit not in UNIT_SECONDS or not 1 <= int(count[:12]) <= MAX_COUNT:
             raise ValueError(
                 f"'{text}' is not a rate: write a number from 1 and second, minute, hour or day, as in 60/minute"
             )
-        return cls(limit=int(count), window=SECONDS[unit])
+        return cls(limit=int(count), window=UNIT_SECONDS[unit])
 
     def __str__(self) -> str:
-        for unit, seconds in SECONDS.items():
+        for unit, seconds in UNIT_SECONDS.items():
             if seconds == self.window:
                 return f"{self.limit}/{unit}"
         return f"{self.limit} in {self.window} s"

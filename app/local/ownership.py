@@ -15,7 +15,7 @@ from psycopg import sql
 from app.db.privileges import hashed
 
 if TYPE_CHECKING:
-    from app.local.postgres import Postgres
+    from app.local.postgres import EmbeddedPostgres
 
 ADMINISTRATOR: Final = "chat"
 OWNER: Final = "chat_owner"
@@ -36,7 +36,7 @@ SELECT format('ALTER ROUTINE %s OWNER TO {owner}', p.oid::regprocedure) FROM pg_
 """Statements that give the owner what belongs to another role. What an extension made stays with the extension."""
 
 
-def create(postgres: Postgres) -> None:
+def create(postgres: EmbeddedPostgres) -> None:
     """Makes the two roles, or gives them the passwords of `postgres.directory`."""
     with postgres.connect() as connection:
         for role in (OWNER, APPLICATION):
@@ -47,7 +47,7 @@ def create(postgres: Postgres) -> None:
             )
 
 
-def give(postgres: Postgres, database: str) -> None:
+def give(postgres: EmbeddedPostgres, database: str) -> None:
     """Makes the owner the owner of this database and of all that the chat keeps in it."""
     with postgres.connect(database) as connection:
         connection.execute(

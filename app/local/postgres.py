@@ -20,7 +20,7 @@ from psycopg import sql
 
 from app.local import ownership
 from app.local.conversion import character_type
-from app.local.os_account import Account
+from app.local.os_account import OsAccount
 from app.local.processes import (
     StartRefused,
     dying_with_us,
@@ -45,7 +45,7 @@ OPTIONS: Final = {
 }
 
 
-class Postgres:
+class EmbeddedPostgres:
     """One server in `directory`. `options` are Postgres settings laid over ours."""
 
     def __init__(self, directory: Path, *, port: int = 0, options: Mapping[str, str] | None = None) -> None:
@@ -55,8 +55,8 @@ class Postgres:
         self.process: subprocess.Popen[bytes] | None = None
 
     @cached_property
-    def account(self) -> Account:
-        return Account(self.directory)
+    def account(self) -> OsAccount:
+        return OsAccount(self.directory)
 
     @property
     def data(self) -> Path:

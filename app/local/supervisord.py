@@ -63,7 +63,7 @@ class Note(msgspec.Struct, frozen=True):
     began: float
 
 
-class Manager:
+class Supervisord:
     """supervisord on `data_dir`. `arguments` are for the programs' commands, by name."""
 
     def __init__(self, data_dir: Path) -> None:

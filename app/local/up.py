@@ -19,7 +19,7 @@ from typing import Final
 from app.local import data_dir_lock
 from app.local import embedded as servers
 from app.local.processes import StartRefused, dying_with_us, end, port_is_taken
-from app.local.supervisord import Manager
+from app.local.supervisord import Supervisord
 from app.settings import Settings, environment_for_child
 
 READY_SECONDS: Final = 60
@@ -48,7 +48,7 @@ def run(settings: Settings) -> int:
 
 def _run(settings: Settings, running: ExitStack, asked_to_stop: threading.Event) -> None:
     running.enter_context(data_dir_lock.held(settings.data_dir))
-    manager = Manager(settings.data_dir)
+    manager = Supervisord(settings.data_dir)
     manager.end_leftovers()
     if port_is_taken(settings.port):
         raise StartRefused(
@@ -98,7 +98,7 @@ def _migrated(environment: dict[str, str], asked_to_stop: threading.Event) -> bo
     return True
 
 
-def _ready(port: int, manager: Manager, asked_to_stop: threading.Event) -> bool:
+def _ready(port: int, manager: Supervisord, asked_to_stop: threading.Event) -> bool:
     """Waits for the API's own word. False when told to stop meanwhile."""
     deadline, pause = time.monotonic() + READY_SECONDS, 0.05
     while not _answers(port):

@@ -38,7 +38,7 @@ OPTIONS: Final = {
 }
 
 
-class Valkey:
+class EmbeddedValkey:
     """One server in `directory`. `options` are its settings laid over ours."""
 
     def __init__(self, directory: Path, *, port: int = 0, options: Mapping[str, str] | None = None) -> None:

@@ -13,17 +13,25 @@ from msgspec import UNSET
 
 from app.db import Database
 from app.domain.auth.tokens import Tokens
-from app.domain.conversations.presence_audience import company
+from app.domain.conversations.presence_audience import presence_audience
 from app.domain.conversations.schemas import ReadState
 from app.domain.errors import ChatError, Invalid, NotFound, Throttled, Unauthenticated
 from app.domain.messages.send import Sender, draft
 from app.realtime.bus.ephemeral_events import Signal, Typing
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED, RESTARTING
-from app.realtime.connection.connection import Connection, Gone
+from app.realtime.connection.connection import Connection, ConnectionGone
 from app.realtime.frames import client_frames
 from app.realtime.frames.encoding import Frame, encode_json, frame_of
-from app.realtime.frames.server_frames import Error, FieldFault, HasRead, Online, Pong, Renewed, WhoWasHere
-from app.realtime.frames.server_frames import Throttled as TooMany
+from app.realtime.frames.server_frames import (
+    AuthAck,
+    ErrorFrame,
+    FrameFieldError,
+    Pong,
+    PresenceAck,
+    PresenceState,
+    ReadAck,
+)
+from app.realtime.frames.server_frames import ThrottledFrame as TooMany
 from app.realtime.handshake import Requests
 from app.realtime.hub.catch_up import catch_up
 from app.realtime.hub.hub import Hub
@@ -36,7 +44,7 @@ Tell = Callable[[Signal], Awaitable[None]]
 WhoIsOnline = Callable[[Collection[UUID]], Awaitable[set[UUID] | None]]
 
 
-class Means(NamedTuple):
+class CommandContext(NamedTuple):
     """What all sockets of a process act with."""
 
     hub: Hub
@@ -55,7 +63,7 @@ class Commands:
 
     __slots__ = ("_connection", "_means", "_renewed", "_resumes", "_resuming", "_turn")
 
-    def __init__(self, connection: Connection, means: Means, renewed: Callable[[], None]) -> None:
+    def __init__(self, connection: Connection, means: CommandContext, renewed: Callable[[], None]) -> None:
         self._connection = connection
         self._means = means
         self._renewed = renewed
@@ -69,11 +77,13 @@ class Commands:
             await self._obey(said)
         except ChatError as error:
             self._refuse(error, said.ref)
-        except Gone:
+        except ConnectionGone:
             raise
         except Exception:
             log.exception("frame_failed", kind=type(said).__name__)
-            self._connection.put(frame_of(Error(ref=said.ref, code="internal", detail="Something went wrong here.")))
+            self._connection.put(
+                frame_of(ErrorFrame(ref=said.ref, code="internal", detail="Something went wrong here."))
+            )
 
     async def stop(self) -> None:
         for task in self._resumes:
@@ -120,7 +130,7 @@ class Commands:
         if isinstance(outcome, ChatError):
             self._refuse(outcome, ref)
         elif ref is not None:
-            self._connection.put(frame_of(HasRead(ref=ref, data=outcome)))
+            self._connection.put(frame_of(ReadAck(ref=ref, data=outcome)))
 
     async def _type(self, said: client_frames.Type) -> None:
         if said.conversation not in self._connection.rooms:
@@ -132,10 +142,10 @@ class Commands:
         # It costs what a request costs.
         await self._means.requests.of_user(str(self._connection.user))
         async with self._means.database.transaction() as session:
-            people = await company(session, said.conversation, self._connection.user)
+            people = await presence_audience(session, said.conversation, self._connection.user)
         here = await self._means.online(people)
         online = None if here is None else [user for user in people if user in here]
-        self._connection.put(frame_of(WhoWasHere(ref=said.ref, data=Online(online=online))))
+        self._connection.put(frame_of(PresenceState(ref=said.ref, data=PresenceAck(online=online))))
 
     def _authenticate(self, said: client_frames.Auth) -> None:
         caller = self._means.tokens.verify(said.token, "access").caller()
@@ -143,7 +153,7 @@ class Commands:
             raise Invalid("another_login", "This token belongs to another login: open a socket of its own.")
         self._connection.caller = caller
         self._renewed()
-        self._connection.put(frame_of(Renewed(ref=said.ref)))
+        self._connection.put(frame_of(AuthAck(ref=said.ref)))
 
     def _resume(self, said: client_frames.Resume) -> None:
         waiting = self._resuming + len(said.conversations)
@@ -171,7 +181,7 @@ class Commands:
                         % (encode_json(said.ref), encode_json(positions))
                     )
                 )
-        except Gone:
+        except ConnectionGone:
             return
         except Exception:
             # Some of it was told and some not: coming back begins anew.
@@ -185,7 +195,7 @@ class Commands:
             self._connection.put(frame_of(TooMany(ref=ref, policy=error.policy, retry_after=error.retry_after)))
             return
         faults = error.errors if isinstance(error, Invalid) else ()
-        errors = [FieldFault(field=field, message=message) for field, message in faults] or UNSET
-        self._connection.put(frame_of(Error(ref=ref, code=error.code, detail=error.detail, errors=errors)))
+        errors = [FrameFieldError(field=field, message=message) for field, message in faults] or UNSET
+        self._connection.put(frame_of(ErrorFrame(ref=ref, code=error.code, detail=error.detail, errors=errors)))
         if type(error) is Unauthenticated and error.code != "invalid_token":
             self._connection.close(NOT_AUTHENTICATED, flush=True)

@@ -17,15 +17,15 @@ from litestar.handlers import WebsocketRouteHandler
 
 from app.domain.errors import Unavailable
 from app.domain.users.caller import Caller
-from app.realtime.commands import Commands, Means
+from app.realtime.commands import CommandContext, Commands
 from app.realtime.connection.close_codes import MALFORMED, NOT_AUTHENTICATED, RESTARTING, TOO_LARGE, TOO_MANY
-from app.realtime.connection.connection import SOCKETS_PER_USER, STUCK_SECONDS, Connection, Gone
-from app.realtime.connection.frame_limits import FRAMES_PER_SECOND, Allowance
-from app.realtime.connection.transport import wire_of
-from app.realtime.frames.client_frames import LARGEST_FRAME, Malformed, read_frame
+from app.realtime.connection.connection import SOCKETS_PER_USER, STUCK_SECONDS, Connection, ConnectionGone
+from app.realtime.connection.frame_limits import FRAMES_PER_SECOND, FrameLimiter
+from app.realtime.connection.transport import transport_of
+from app.realtime.frames.client_frames import MAX_FRAME_BYTES, Malformed, parse_frame
 from app.realtime.frames.encoding import frame_of
-from app.realtime.frames.server_frames import Error
-from app.realtime.handshake import Gate, Refused, Socket, answer_protocol
+from app.realtime.frames.server_frames import ErrorFrame
+from app.realtime.handshake import Authenticator, HandshakeRefused, Socket, answer_protocol
 from app.realtime.hello import greet, limits
 from app.realtime.unauthenticated_sockets import Strangers
 
@@ -36,13 +36,13 @@ WATCH_SECONDS = 1.0
 DRAIN_SECONDS = 5.0
 
 
-class Sockets:
+class SocketEndpoint:
     """All sockets of this process. `watch()` is a task of it; `drain()` ends them for a restart."""
 
     def __init__(
         self,
-        gate: Gate,
-        means: Means,
+        gate: Authenticator,
+        means: CommandContext,
         *,
         heartbeat: int = 20,
         frames: int = FRAMES_PER_SECOND,
@@ -76,7 +76,7 @@ class Sockets:
         with suppress(OSError, WebSocketDisconnect, RuntimeError):
             if not self._strangers.enter(address):
                 await socket.accept(subprotocols=answer_protocol(socket))
-                wire = wire_of(socket)
+                wire = transport_of(socket)
                 wire.cut(TOO_MANY)
                 await wire.gone()
                 return
@@ -91,7 +91,7 @@ class Sockets:
         """Whose socket this is; None once it was refused and is gone."""
         try:
             caller, code = await self._admit(socket), NOT_AUTHENTICATED
-        except Refused as refused:
+        except HandshakeRefused as refused:
             caller, code = None, refused.code
         except Unavailable:
             caller, code = None, RESTARTING
@@ -99,7 +99,7 @@ class Sockets:
         if caller is not None and len(self._hub.people.get(caller.user, ())) >= SOCKETS_PER_USER:
             caller, code = None, TOO_MANY
         if caller is None:
-            wire = wire_of(socket)
+            wire = transport_of(socket)
             wire.end(code)
             await wire.gone()
         return caller
@@ -122,11 +122,11 @@ class Sockets:
 
     async def _admit(self, socket: Socket) -> Caller:
         if self._draining:
-            raise Refused(RESTARTING)
+            raise HandshakeRefused(RESTARTING)
         return await self._gate.admit(socket)
 
     async def _converse(self, socket: Socket, caller: Caller) -> None:
-        wire, allowance = wire_of(socket), Allowance(self._frames)
+        wire, allowance = transport_of(socket), FrameLimiter(self._frames)
         wire.accepted(allowance)
         connection = Connection(caller, wire)
         task = asyncio.current_task()
@@ -139,7 +139,7 @@ class Sockets:
             expiry.renew()
             await greet(self._hub, connection, self._heartbeat, self._limits)
             await self._listen(socket, connection, commands, allowance)
-        except Gone:
+        except ConnectionGone:
             await _disconnected(socket)
         except (OSError, WebSocketDisconnect):
             pass
@@ -154,8 +154,10 @@ class Sockets:
             connection.close(NOT_AUTHENTICATED)
             await commands.stop()
 
-    async def _listen(self, socket: Socket, connection: Connection, commands: Commands, allowance: Allowance) -> None:
-        counted = wire_of(socket).counts_frames
+    async def _listen(
+        self, socket: Socket, connection: Connection, commands: Commands, allowance: FrameLimiter
+    ) -> None:
+        counted = transport_of(socket).counts_frames
         while True:
             message: Any = await socket.receive()
             if message["type"] != "websocket.receive":
@@ -166,13 +168,13 @@ class Sockets:
                 connection.close(TOO_MANY)
                 continue
             text = message.get("text")
-            if text is not None and (len(text) > LARGEST_FRAME or len(text.encode()) > LARGEST_FRAME):
+            if text is not None and (len(text) > MAX_FRAME_BYTES or len(text.encode()) > MAX_FRAME_BYTES):
                 connection.close(TOO_LARGE)
                 continue
             try:
-                said = read_frame(text or "")
+                said = parse_frame(text or "")
             except Malformed as error:
-                connection.put(frame_of(Error(ref=error.ref, code="malformed", detail=error.detail)))
+                connection.put(frame_of(ErrorFrame(ref=error.ref, code="malformed", detail=error.detail)))
                 if not allowance.stumble():
                     connection.close(MALFORMED, flush=True)
                 continue

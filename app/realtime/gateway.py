@@ -13,21 +13,21 @@ from app.domain.auth.tokens import Tokens
 from app.domain.messages.send import Sender
 from app.realtime.bus.bus import Bus
 from app.realtime.bus.ephemeral_events import Event
-from app.realtime.commands import Means
+from app.realtime.commands import CommandContext
 from app.realtime.connection.frame_limits import FRAMES_PER_SECOND
-from app.realtime.endpoint import Sockets
-from app.realtime.handshake import Gate, Requests
-from app.realtime.hub.broadcasts import Announcements
+from app.realtime.endpoint import SocketEndpoint
+from app.realtime.handshake import Authenticator, Requests
+from app.realtime.hub.broadcasts import BroadcastPoller
 from app.realtime.hub.hub import Hub
-from app.realtime.hub.poller import Limits, Look
-from app.realtime.hub.reads import Journal
+from app.realtime.hub.poller import Limits, Poller
+from app.realtime.hub.reads import HubReads
 from app.realtime.presence import Presence, online
 from app.realtime.read_marks import ReadMarks
 from app.realtime.typing_limits import TypingMarks
-from app.store.read_access import Access
+from app.store.read_access import ReadAccess
 
 
-class Live:
+class Gateway:
     """`database` hands over to `bus`. `readers` is what the hub reads with: a pool of its own, if given, so that
     looks and repairs never wait behind requests. `limits` are told which policies changed."""
 
@@ -47,19 +47,21 @@ class Live:
         limits: Limits | None = None,
     ) -> None:
         self.bus = bus
-        self.hub = Hub(Journal(readers or database))
-        self.access = Access(database)
+        self.hub = Hub(HubReads(readers or database))
+        self.access = ReadAccess(database)
         # While others are not heard, what is known would be as old as the last look.
         self.access.trusted = lambda: self.hub.trusted and bus.hearing
-        self.look = Look(self.hub, self.access, limits)
-        self.announcements = Announcements(self.hub, readers or database)
+        self.look = Poller(self.hub, self.access, limits)
+        self.announcements = BroadcastPoller(self.hub, readers or database)
         self.hub.announced = self.announcements.soon
         self.presence = Presence(bus.accelerator, database, bus.tell, bus.origin.hex())
         self.hub.arrived, self.hub.left = self.presence.arrived, self.presence.left
         self.hub.news = self.look.soon
-        gate = Gate(database, tokens, requests, origins=origins, query_tokens=query_tokens, proxy_hops=proxy_hops)
+        gate = Authenticator(
+            database, tokens, requests, origins=origins, query_tokens=query_tokens, proxy_hops=proxy_hops
+        )
         self.read_marks = ReadMarks(database)
-        means = Means(
+        means = CommandContext(
             self.hub,
             database,
             sender,
@@ -70,7 +72,7 @@ class Live:
             self.read_marks,
             TypingMarks(database),
         )
-        self.sockets = Sockets(gate, means, frames=frames)
+        self.sockets = SocketEndpoint(gate, means, frames=frames)
         self._tasks: list[asyncio.Task[None]] = []
         bus.listen(self.hear, self.look.soon)
 

@@ -24,7 +24,7 @@ from app.realtime.connection.close_codes import NOT_AUTHENTICATED, REFUSED, TOO_
 PROTOCOL = "chat.v1"
 BEARER = "bearer."
 SCHEMES = ("bearer", "jwt")
-MOST_PARAMETERS = 20
+MAX_QUERY_PARAMETERS = 20
 
 Socket = WebSocket[Any, Any, Any]
 
@@ -37,7 +37,7 @@ class Requests(Protocol):
     async def of_network(self, network: str) -> None: ...
 
 
-class Refused(Exception):
+class HandshakeRefused(Exception):
     """`code` is the close code."""
 
     def __init__(self, code: int) -> None:
@@ -45,7 +45,7 @@ class Refused(Exception):
         self.code = code
 
 
-class Gate:
+class Authenticator:
     """`origins` are the pages that may open sockets; without an Origin it is no browser, and the proof decides.
 
     An opening counts as a request of its user; one without a valid token as a request before login, of its network.
@@ -76,16 +76,16 @@ class Gate:
         """
         origin = _header(socket, b"origin")
         if origin is not None and not self._origins.know(origin):
-            raise Refused(REFUSED)
+            raise HandshakeRefused(REFUSED)
         try:
             caller = await self._proven(socket)
             await self._requests.of_user(str(caller.user))
         except Throttled:
-            raise Refused(TOO_MANY) from None
+            raise HandshakeRefused(TOO_MANY) from None
         except Unauthenticated:
-            raise Refused(NOT_AUTHENTICATED) from None
+            raise HandshakeRefused(NOT_AUTHENTICATED) from None
         except Forbidden:
-            raise Refused(REFUSED) from None
+            raise HandshakeRefused(REFUSED) from None
         return caller
 
     async def _proven(self, socket: Socket) -> Caller:
@@ -118,7 +118,7 @@ def answer_protocol(socket: Socket) -> str | None:
 
 def _query(socket: Socket) -> dict[str, str]:
     try:
-        pairs = parse_qsl(socket.scope["query_string"].decode("latin-1"), max_num_fields=MOST_PARAMETERS)
+        pairs = parse_qsl(socket.scope["query_string"].decode("latin-1"), max_num_fields=MAX_QUERY_PARAMETERS)
     except ValueError:
         return {}
     return dict(reversed(pairs))

@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING
 
 from app.domain.events import SMALL_CONVERSATION
 from app.domain.inbox.schemas import ConversationSummary
-from app.domain.messages.content import LONGEST_TEXT
+from app.domain.messages.content import MAX_TEXT_LENGTH
 from app.realtime.connection import frame_limits
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED, REFUSED
-from app.realtime.connection.connection import MOST_BYTES, MOST_FRAMES, SOCKETS_PER_USER, Connection, Gone
-from app.realtime.frames.client_frames import LARGEST_FRAME, MOST_RESUMED, MOST_RESUMES, MOST_RESUMING
+from app.realtime.connection.connection import (
+    MAX_QUEUED_BYTES,
+    MAX_QUEUED_FRAMES,
+    SOCKETS_PER_USER,
+    Connection,
+    ConnectionGone,
+)
+from app.realtime.frames.client_frames import MAX_FRAME_BYTES, MAX_RESUMED_CONVERSATIONS, MOST_RESUMES, MOST_RESUMING
 from app.realtime.frames.encoding import frame_of
-from app.realtime.frames.server_frames import Conversations, Hello, Limits
-from app.realtime.hub.catch_up import MOST_CHANGES, catch_up, patiently
+from app.realtime.frames.server_frames import Conversations, Hello, SocketLimits
+from app.realtime.hub.catch_up import MAX_CHANGES, catch_up, patiently
 
 if TYPE_CHECKING:
     from app.realtime.hub.hub import Hub
@@ -27,30 +33,30 @@ LINES = 50
 """Conversations a frame."""
 
 
-def limits(frames: int = frame_limits.FRAMES_PER_SECOND) -> Limits:
+def limits(frames: int = frame_limits.FRAMES_PER_SECOND) -> SocketLimits:
     """What `hello` says may be done; `frames` a second."""
-    return Limits(
-        frame_bytes=LARGEST_FRAME,
-        text_characters=LONGEST_TEXT,
-        resume_changes=MOST_CHANGES,
+    return SocketLimits(
+        frame_bytes=MAX_FRAME_BYTES,
+        text_characters=MAX_TEXT_LENGTH,
+        resume_changes=MAX_CHANGES,
         frames_per_second=frames,
         bytes_per_second=frame_limits.bytes_per_second(frames),
         burst_seconds=int(frame_limits.BURST_SECONDS),
-        resume_conversations=MOST_RESUMED,
+        resume_conversations=MAX_RESUMED_CONVERSATIONS,
         resumes=MOST_RESUMES,
         resuming_conversations=MOST_RESUMING,
         sockets=SOCKETS_PER_USER,
         typing_per_second=frame_limits.TYPING_PER_SECOND,
         reads_per_second=frame_limits.READS_PER_SECOND,
         small_members=SMALL_CONVERSATION,
-        unread_bytes=MOST_BYTES,
-        unread_frames=MOST_FRAMES,
-        malformed_frames=frame_limits.MOST_MALFORMED,
+        unread_bytes=MAX_QUEUED_BYTES,
+        unread_frames=MAX_QUEUED_FRAMES,
+        malformed_frames=frame_limits.MAX_MALFORMED,
         malformed_seconds=int(frame_limits.MALFORMED_SECONDS),
     )
 
 
-async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: Limits) -> None:
+async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: SocketLimits) -> None:
     """Say hello and subscribe to everything; the connection has entered the hub.
 
     Raises:
@@ -62,7 +68,7 @@ async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: Limits
         if snapshot is None:
             refused = await patiently(connection, hub.journal.is_refused)
             connection.close(REFUSED if refused else NOT_AUTHENTICATED)
-            raise Gone
+            raise ConnectionGone
         connection.put(
             frame_of(
                 Hello(
@@ -89,7 +95,7 @@ async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: Limits
             if connection.lacks(conversation):
                 hub.beginnings.start(connection.user, conversation)
     if connection.close_code is not None:
-        raise Gone
+        raise ConnectionGone
 
 
 async def _subscribe(hub: Hub, connection: Connection, lines: Sequence[ConversationSummary], mark: int) -> None:

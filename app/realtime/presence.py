@@ -21,8 +21,8 @@ from redis.asyncio import Redis
 from app.db import Database
 from app.domain.conversations.presence_audience import small_conversations
 from app.domain.errors import ChatError
-from app.realtime.bus.ephemeral_events import Here, Signal
-from app.redis.client import Accelerator, Away
+from app.realtime.bus.ephemeral_events import PresenceChanged, Signal
+from app.redis.client import RedisClient, RedisUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ Tell = Callable[..., Awaitable[None]]
 class Presence:
     """`arrived` and `left` are for first and last sockets; `run()` is a task of the process."""
 
-    def __init__(self, accelerator: Accelerator, database: Database, tell: Tell, process: str) -> None:
+    def __init__(self, accelerator: RedisClient, database: Database, tell: Tell, process: str) -> None:
         self._accelerator = accelerator
         self._database = database
         self._tell = tell
@@ -93,7 +93,7 @@ class Presence:
             return
         try:
             came, gone = await self._tell_redis(arrivals, departures)
-        except Away:
+        except RedisUnavailable:
             self._away = True
             return
         self._away, self._beat = False, now
@@ -131,13 +131,13 @@ class Presence:
         except ChatError:
             return  # it may be dropped
         signals: list[Signal] = [
-            Here(conversation=conversation, user=user, online=user in came) for conversation, user in shared
+            PresenceChanged(conversation=conversation, user=user, online=user in came) for conversation, user in shared
         ]
         for start in range(0, len(signals), MOST_AT_ONCE):
             await self._tell(*signals[start : start + MOST_AT_ONCE])
 
 
-async def online(accelerator: Accelerator, users: Collection[UUID]) -> set[UUID] | None:
+async def online(accelerator: RedisClient, users: Collection[UUID]) -> set[UUID] | None:
     """Who of `users` is there, or None when that is not known: then nobody counts as absent."""
     asked = list(users)
 
@@ -154,7 +154,7 @@ async def online(accelerator: Accelerator, users: Collection[UUID]) -> set[UUID]
 
     try:
         return await accelerator.call(operation)
-    except Away:
+    except RedisUnavailable:
         return None
 
 

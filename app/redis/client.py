@@ -1,7 +1,7 @@
 """Redis, used as an accelerator only: nothing waits for it longer than 250 ms, and after a few failures not at all.
 
 A circuit breaker: `FAILURES` calls in a row that failed open the circuit for `PAUSE` seconds, during which every call
-is refused at once; then one call tries. Whoever calls must have another way (`Away` is not an error for a user).
+is refused at once; then one call tries. Whoever calls must have another way (`RedisUnavailable` is not an error for a user).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ FAILURES = 3
 PAUSE = 1.0
 
 
-class Away(Exception):
+class RedisUnavailable(Exception):
     """Redis did not answer in time, or is not asked at the moment."""
 
 
-class Client(Redis):
+class FastRedis(Redis):
     """The library's client, with a shorter way for single commands: a connection that waits, the command, its answer.
 
     Its own way, which every request would go twice, costs half as much again (measured: 66 and 44 us): the pool's
@@ -78,7 +78,7 @@ class Client(Redis):
         await super().aclose(close_connection_pool)
 
 
-class Accelerator:
+class RedisClient:
     """One pool of connections to the Redis of cache, bus and throttles."""
 
     def __init__(self, url: str, *, connections: int = 32) -> None:
@@ -93,7 +93,7 @@ class Accelerator:
             retry=Retry(NoBackoff(), 0),
             protocol=3,
         )
-        self.redis = Client(connection_pool=pool)
+        self.redis = FastRedis(connection_pool=pool)
         self._failures = 0
         self._closed_until = 0.0
 
@@ -109,7 +109,7 @@ class Accelerator:
             Away: Redis failed, was too slow, or the circuit is open.
         """
         if self.away:
-            raise Away
+            raise RedisUnavailable
         if self._failures >= FAILURES:
             # Half open: this call tries, its neighbours are still refused until it is back.
             self._closed_until = time.monotonic() + PAUSE
@@ -119,7 +119,7 @@ class Accelerator:
         except (RedisError, OSError, TimeoutError) as error:
             self._failures += 1
             self._closed_until = time.monotonic() + PAUSE
-            raise Away from error
+            raise RedisUnavailable from error
         self._failures = 0
         return answer
 

@@ -12,7 +12,7 @@ from websockets.frames import Frame
 from websockets.server import ServerProtocol
 
 from app.realtime.connection.close_codes import TOO_MANY
-from app.realtime.connection.frame_limits import Allowance
+from app.realtime.connection.frame_limits import FrameLimiter
 
 _warnings_only = logging.getLogger("uvicorn.error.sockets")
 _warnings_only.setLevel(logging.WARNING)
@@ -23,7 +23,7 @@ class FrameParser(ServerProtocol):
 
     def __init__(self, max_size: int | None) -> None:
         super().__init__(max_size=max_size, logger=_warnings_only)
-        self.allowance = Allowance()
+        self.allowance = FrameLimiter()
         self.exceeded = False
 
     def receive_data(self, data: bytes | bytearray) -> None:

@@ -26,14 +26,14 @@ STARTUP_FAILED: Final = 3
 log = logging.getLogger(__name__)
 
 
-class Retiring(Protocol):
+class Retirable(Protocol):
     """What the application puts into its state as `retiring`."""
 
     async def retire(self) -> None:
         """No longer ready, and no socket left. Requests are answered on."""
 
 
-class Server(uvicorn.Server):
+class GracefulServer(uvicorn.Server):
     """`config.timeout_graceful_shutdown` counts from the signal on, `notice` is the part of it in which balancers may
     find out that this process is leaving."""
 
@@ -50,7 +50,7 @@ class Server(uvicorn.Server):
         began = time.monotonic()
         grace = self.config.timeout_graceful_shutdown or 0
         application: Any = self.config.loaded_app
-        retiring: Retiring = application.state.retiring
+        retiring: Retirable = application.state.retiring
         try:
             async with asyncio.timeout(grace):
                 await retiring.retire()
@@ -80,7 +80,7 @@ class Worker(multiprocess.Process):
     @property
     def server(self) -> uvicorn.Server:
         if self._server is None:
-            self._server = Server(self.config)
+            self._server = GracefulServer(self.config)
         return self._server
 
 
@@ -90,7 +90,7 @@ def run(config: Config) -> int:
         multiprocess.Process = Worker  # type: ignore[misc]  # the supervisor takes it from its module
         multiprocess.Multiprocess(config, sockets=[config.bind_socket()]).run()
         return 0
-    server = Server(config)
+    server = GracefulServer(config)
     server.run()
     return 0 if server.started else STARTUP_FAILED
 

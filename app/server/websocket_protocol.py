@@ -21,7 +21,7 @@ from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
 from app.realtime.connection.close_codes import TOO_MANY, TOO_SLOW
-from app.realtime.connection.frame_limits import Allowance
+from app.realtime.connection.frame_limits import FrameLimiter
 from app.realtime.connection.transport import EXTENSION
 from app.server.event_queue import Line
 from app.server.frame_parser import FrameParser
@@ -57,7 +57,7 @@ def _refuse(wire: bytes) -> None:
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """Also the `Wire` of its socket, found in the scope."""
+    """Also the `Transport` of its socket, found in the scope."""
 
     conn: FrameParser
     counts_frames = True
@@ -77,7 +77,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     # As the wire of a connection
 
-    def accepted(self, allowance: Allowance, /) -> None:
+    def accepted(self, allowance: FrameLimiter, /) -> None:
         self._admitted = True
         self.conn.allowance = allowance
         self._abort_after(None)

@@ -9,14 +9,14 @@ from redis.asyncio import Redis
 
 from app.db import Database
 from app.domain.conversations.recent_activity import busiest
-from app.domain.messages.history import Entry, newest
-from app.redis.client import Accelerator
-from app.store.page_cache import LARGEST_BYTES, Cache
+from app.domain.messages.history import EncodedMessage, newest
+from app.redis.client import RedisClient
+from app.store.page_cache import MAX_BYTES, PageCache
 
 DEADLINE = 2.0
 
 
-class Swept(msgspec.Struct, frozen=True):
+class RebuildResult(msgspec.Struct, frozen=True):
     """`warmed` had no cache, `repaired` one that was behind or had holes; `left` are the next sweep's."""
 
     warmed: int
@@ -25,7 +25,7 @@ class Swept(msgspec.Struct, frozen=True):
 
 
 class Rebuilder:
-    def __init__(self, database: Database, accelerator: Accelerator, cache: Cache) -> None:
+    def __init__(self, database: Database, accelerator: RedisClient, cache: PageCache) -> None:
         self._database = database
         self._accelerator = accelerator
         self._cache = cache
@@ -49,7 +49,7 @@ class Rebuilder:
             await self._accelerator.call(write, deadline=DEADLINE)
         return len(fitting)
 
-    async def sweep(self, looked: int, repaired: int) -> Swept:
+    async def sweep(self, looked: int, repaired: int) -> RebuildResult:
         """Compare the caches of the `looked` busiest conversations with Postgres; make at most `repaired` anew.
 
         After a FLUSHALL or a new Redis this is what warms it, the newest conversations first.
@@ -60,18 +60,18 @@ class Rebuilder:
         async with self._database.transaction() as session:
             heads = await busiest(session, looked)
         if not heads:
-            return Swept(0, 0, 0)
+            return RebuildResult(0, 0, 0)
         standings = await self._accelerator.call(lambda redis: self._cache.standings(redis, heads), deadline=DEADLINE)
         found = [(head, standing) for head, standing in zip(heads, standings, strict=True) if standing != "whole"]
         for head, _ in found[:repaired]:
             await self.rebuild(head.conversation)
         done = [standing for _, standing in found[:repaired]]
-        return Swept(done.count("missing"), done.count("behind"), len(found) - len(done))
+        return RebuildResult(done.count("missing"), done.count("behind"), len(found) - len(done))
 
 
-def _fitting(entries: list[Entry]) -> list[Entry]:
+def _fitting(entries: list[EncodedMessage]) -> list[EncodedMessage]:
     """The newest of `entries` that fit into the cache's bytes."""
-    room = LARGEST_BYTES
+    room = MAX_BYTES
     for place in range(len(entries) - 1, -1, -1):
         room -= len(entries[place][2])
         if room < 0:

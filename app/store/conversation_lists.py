@@ -7,28 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 
-from app.batching import Batcher, beside
+from app.batching import Batcher, run_beside
 from app.db import Database
 from app.domain.auth.login_status import login_ended
 from app.domain.inbox.queries import inbox, page_of
 from app.domain.inbox.schemas import ConversationPage, ConversationSummary
-from app.domain.inbox.snapshot import Asker, newest
+from app.domain.inbox.snapshot import SnapshotRequest, newest
 from app.domain.users.caller import Caller
-from app.store.login_checks import Liveness
+from app.store.login_checks import LoginChecks
 
-LARGEST_FLIGHT = 16
-FLIGHTS = 2
-MOST_WAITING = 2_000
+MAX_BATCH = 16
+CONCURRENT_BATCHES = 2
+MAX_WAITING = 2_000
 
 
-class Lists:
+class ConversationLists:
     """Always asks Postgres: nothing is kept."""
 
-    def __init__(self, database: Database, liveness: Liveness) -> None:
+    def __init__(self, database: Database, liveness: LoginChecks) -> None:
         self._database = database
         self._liveness = liveness
-        self._first: Batcher[Asker, list[ConversationSummary] | None] = Batcher(
-            self._read, largest=LARGEST_FLIGHT, waiting=MOST_WAITING, flights=FLIGHTS
+        self._first: Batcher[SnapshotRequest, list[ConversationSummary] | None] = Batcher(
+            self._read, largest=MAX_BATCH, waiting=MAX_WAITING, flights=CONCURRENT_BATCHES
         )
 
     async def page(
@@ -46,7 +46,7 @@ class Lists:
             await admission
             await self._liveness.ensure(caller)
             return await self._database.search(inbox, caller.user, search=search, cursor=cursor, limit=limit)
-        lines = await beside(admission, self._first.ask(Asker(caller.user, caller.session, limit + 1)))
+        lines = await run_beside(admission, self._first.ask(SnapshotRequest(caller.user, caller.session, limit + 1)))
         if lines is None:
             raise login_ended()
         return page_of(lines, limit)
@@ -55,5 +55,5 @@ class Lists:
         """Wait for what is under way, also where nobody waits for the answer any more: it holds a connection."""
         await self._first.drain()
 
-    async def _read(self, askers: Sequence[Asker]) -> Sequence[list[ConversationSummary] | None]:
+    async def _read(self, askers: Sequence[SnapshotRequest]) -> Sequence[list[ConversationSummary] | None]:
         return await self._database.read(newest, askers)

@@ -11,17 +11,17 @@ from app.domain.auth.operators import is_operator
 from app.domain.errors import NOWHERE, NotFound
 from app.domain.users.caller import Caller
 
-LARGEST = 256
-MOST_WAITING = 4_000
+MAX_BATCH = 256
+MAX_WAITING = 4_000
 
 
-class Liveness:
+class LoginChecks:
     """Always asks Postgres, so a "yes" is never older than the request."""
 
     def __init__(self, database: Database, *, operators_need_second_factor: bool = False) -> None:
         self._database = database
         self._need_second_factor = operators_need_second_factor
-        self._asked: Batcher[Caller, bool] = Batcher(self._ask, largest=LARGEST, waiting=MOST_WAITING, flights=2)
+        self._asked: Batcher[Caller, bool] = Batcher(self._ask, largest=MAX_BATCH, waiting=MAX_WAITING, flights=2)
 
     async def ensure(self, caller: Caller) -> None:
         """Raises Unauthenticated when the login is over, Unavailable when Postgres cannot say."""

@@ -23,10 +23,10 @@ from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError
 
-from app.domain.conversations.recent_activity import Head
-from app.domain.events import Change
+from app.domain.conversations.recent_activity import ConversationHead
+from app.domain.events import LogChange
 
-LARGEST_BYTES = 512 * 1024
+MAX_BYTES = 512 * 1024
 EXPIRY = 24 * 3600
 NAMED_FIELDS = 4
 """Of a hash: low, high, bytes, edited; and floor, once it is known."""
@@ -39,7 +39,7 @@ WRITE_NAME = sha1(WRITE.encode(), usedforsecurity=False).hexdigest()
 READ = (Path(__file__).parent / "page_cache_read.lua").read_text(encoding="utf-8")
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class PageRequest(msgspec.Struct, frozen=True):
     """A page to prove: seqs `low … high` (inclusive), true for `edited_position`.
 
     If `newest` is given, only while no later message is cached.
@@ -62,10 +62,10 @@ class Write(NamedTuple):
     entries: Sequence[tuple[int, bytes]]
 
 
-Standing = Literal["whole", "missing", "behind"]
+CacheState = Literal["whole", "missing", "behind"]
 
 
-class Missed(msgspec.Struct, frozen=True):
+class CacheMiss(msgspec.Struct, frozen=True):
     """Not proven. `why`: no hash at all, a hash that does not prove it, a page older than it holds, one that newer
     messages follow than whoever asks knows, or no Redis."""
 
@@ -82,7 +82,7 @@ def key_of(conversation: UUID) -> str:
     return f"chat:{{{conversation}}}:log"
 
 
-class Cache:
+class PageCache:
     """`most` is the number of messages kept for a conversation."""
 
     def __init__(self, *, most: int = 500) -> None:
@@ -90,10 +90,10 @@ class Cache:
         self._read: AsyncScript | None = None
         self._is_known = False
 
-    def add_writes(self, pipeline: Pipeline, changes: Iterable[Change]) -> Callable[[list[Any]], None]:
+    def add_writes(self, pipeline: Pipeline, changes: Iterable[LogChange]) -> Callable[[list[Any]], None]:
         """Put what `changes` mean for the cache into `pipeline`, which also publishes them; what is returned wants the
         answers. One call of the script for all conversations of a flight."""
-        live: dict[UUID, list[Change]] = {}
+        live: dict[UUID, list[LogChange]] = {}
         writes: list[Write] = []
         for change in changes:
             if change.type == "message.created":
@@ -122,16 +122,16 @@ class Cache:
         write = Write("rebuild", conversation, edited_position, edited_position, entries)
         pipeline.eval(WRITE, 1, *self._arguments([write]))
 
-    async def pages(self, redis: Redis, wanted: Sequence[Wanted]) -> list[bytes | Missed]:
+    async def pages(self, redis: Redis, wanted: Sequence[PageRequest]) -> list[bytes | CacheMiss]:
         """For each page its messages' JSON, joined by commas in ascending seq, or why not. One round trip for all."""
         if self._read is None:
             self._read = redis.register_script(READ)
         keys = [key_of(page.conversation) for page in wanted]
         numbers = [number for page in wanted for number in (page.low, page.high, page.edited_position, page.newest)]
         answers = await self._read(keys=keys, args=numbers, client=redis)
-        return [one if isinstance(one, bytes) else Missed(WHY[one]) for one in answers]
+        return [one if isinstance(one, bytes) else CacheMiss(WHY[one]) for one in answers]
 
-    async def standings(self, redis: Redis, heads: Sequence[Head]) -> list[Standing]:
+    async def standings(self, redis: Redis, heads: Sequence[ConversationHead]) -> list[CacheState]:
         """How each conversation's hash compares with what Postgres says. One round trip for all."""
         pipeline = redis.pipeline(transaction=False)
         for head in heads:
@@ -159,7 +159,7 @@ class Cache:
 
     def _arguments(self, writes: Sequence[Write]) -> list[str | bytes | int]:
         arguments: list[str | bytes | int] = [key_of(one.conversation) for one in writes]
-        arguments += (self.most, LARGEST_BYTES, EXPIRY)
+        arguments += (self.most, MAX_BYTES, EXPIRY)
         for one in writes:
             arguments += (one.mode, one.edited_before, one.edited, len(one.entries))
             for entry in one.entries:
@@ -167,12 +167,12 @@ class Cache:
         return arguments
 
 
-def _live(created: Sequence[Change]) -> list[Write]:
+def _live(created: Sequence[LogChange]) -> list[Write]:
     entries = [(change.seq, change.data) for change in created]
     return [Write("live", created[0].conversation, 0, 0, entries)] if created else []
 
 
-def _standing(head: Head, fields: Sequence[Any], length: int) -> Standing:
+def _standing(head: ConversationHead, fields: Sequence[Any], length: int) -> CacheState:
     low, high, edited, floor = fields
     if high is None:
         return "missing"

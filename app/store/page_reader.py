@@ -12,34 +12,34 @@ from uuid import UUID
 
 from prometheus_client import Counter
 
-from app.batching import Batcher, beside
+from app.batching import Batcher, run_beside
 from app.db import Database
-from app.domain.conversations.recent_activity import Head
+from app.domain.conversations.recent_activity import ConversationHead
 from app.domain.errors import Invalid
-from app.domain.messages.history import Ask, Span, assemble, read_span, span_of
+from app.domain.messages.history import PageQuery, SeqRange, assemble, read_span, span_of
 from app.domain.users.caller import Caller
-from app.redis.client import Accelerator, Away
-from app.store.page_cache import Cache, Missed, Wanted
-from app.store.read_access import Access
+from app.redis.client import RedisClient, RedisUnavailable
+from app.store.page_cache import CacheMiss, PageCache, PageRequest
+from app.store.read_access import ReadAccess
 
-LARGEST_FLIGHT = 64
-MOST_WAITING = 2_000
-NOTHING = Span(1, 0, has_more=False)
+MAX_BATCH = 64
+MAX_WAITING = 2_000
+NOTHING = SeqRange(1, 0, has_more=False)
 
 ASKED = Counter("chat_cache_pages", "Pages asked of the cache, by what it had.", ["had"])
 _HITS = ASKED.labels("page")
 _MISSES = {why: ASKED.labels(why) for why in ("missing", "unproven", "beyond", "away")}
 
 
-class Pages:
+class PageReader:
     """`rebuild(conversation)` asks for the conversation's cache to be made anew, and returns at once."""
 
     def __init__(
         self,
         database: Database,
-        accelerator: Accelerator,
-        cache: Cache,
-        access: Access,
+        accelerator: RedisClient,
+        cache: PageCache,
+        access: ReadAccess,
         rebuild: Callable[[UUID], None],
     ) -> None:
         self._database = database
@@ -47,11 +47,11 @@ class Pages:
         self._cache = cache
         self._access = access
         self._rebuild = rebuild
-        self._proofs: Batcher[Wanted, bytes | Missed] = Batcher(
-            self._prove, largest=LARGEST_FLIGHT, waiting=MOST_WAITING
+        self._proofs: Batcher[PageRequest, bytes | CacheMiss] = Batcher(
+            self._prove, largest=MAX_BATCH, waiting=MAX_WAITING
         )
 
-    async def page(self, conversation: UUID, caller: Caller, ask: Ask, admission: Awaitable[None]) -> bytes:
+    async def page(self, conversation: UUID, caller: Caller, ask: PageQuery, admission: Awaitable[None]) -> bytes:
         """A `MessagePage` as JSON. `admission` is waited for beside what is asked, and comes first.
 
         Raises:
@@ -62,7 +62,7 @@ class Pages:
         """
         known = self._access.known(conversation, caller)
         if known is None:
-            head = await beside(admission, self._access.ask(conversation, caller))
+            head = await run_beside(admission, self._access.ask(conversation, caller))
         else:
             page = await self._known(known, ask, admission)
             if page is not None:
@@ -72,7 +72,7 @@ class Pages:
         found, whole = await self._messages(head, span)
         return assemble(found, head.position, has_more=span.has_more or not whole)
 
-    async def _known(self, head: Head, ask: Ask, admission: Awaitable[None]) -> bytes | None:
+    async def _known(self, head: ConversationHead, ask: PageQuery, admission: Awaitable[None]) -> bytes | None:
         """The page, if the cache proves it and knows of nothing newer: what another process committed and cached
         before it was acknowledged may not have been heard here yet."""
         try:
@@ -82,20 +82,20 @@ class Pages:
         if not self._is_kept(head, span):
             await admission
             return None
-        wanted = Wanted(head.conversation, span.low, span.high, head.edited_position, head.last_seq)
-        found = await beside(admission, self._proofs.ask(wanted))
-        if isinstance(found, Missed):
+        wanted = PageRequest(head.conversation, span.low, span.high, head.edited_position, head.last_seq)
+        found = await run_beside(admission, self._proofs.ask(wanted))
+        if isinstance(found, CacheMiss):
             return None
         _HITS.inc()
         return assemble(found, head.position, has_more=span.has_more)
 
-    async def _messages(self, head: Head, span: Span) -> tuple[bytes, bool]:
+    async def _messages(self, head: ConversationHead, span: SeqRange) -> tuple[bytes, bool]:
         """The messages of `span`, and whether they are all of it."""
         if span.high < span.low:
             return b"", True
         if self._is_kept(head, span):
-            found = await self._proofs.call(Wanted(head.conversation, span.low, span.high, head.edited_position))
-            if not isinstance(found, Missed):
+            found = await self._proofs.call(PageRequest(head.conversation, span.low, span.high, head.edited_position))
+            if not isinstance(found, CacheMiss):
                 _HITS.inc()
                 return found, True
             _MISSES[found.why].inc()
@@ -105,11 +105,11 @@ class Pages:
             entries = await read_span(reader, head.conversation, span)
         return b",".join([data for _, _, data in entries]), len(entries) > span.high - span.low
 
-    def _is_kept(self, head: Head, span: Span) -> bool:
+    def _is_kept(self, head: ConversationHead, span: SeqRange) -> bool:
         return span.high >= span.low > head.last_seq - self._cache.most
 
-    async def _prove(self, wanted: Sequence[Wanted]) -> Sequence[bytes | Missed]:
+    async def _prove(self, wanted: Sequence[PageRequest]) -> Sequence[bytes | CacheMiss]:
         try:
             return await self._accelerator.call(lambda redis: self._cache.pages(redis, wanted))
-        except Away:
-            return [Missed("away")] * len(wanted)
+        except RedisUnavailable:
+            return [CacheMiss("away")] * len(wanted)

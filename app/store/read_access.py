@@ -18,55 +18,57 @@ from uuid import UUID
 
 from app.batching import Batcher
 from app.db import Database
-from app.domain.conversations.access import Door, Pair, open_doors
-from app.domain.conversations.recent_activity import Head
+from app.domain.conversations.access import Access, MembershipKey, check_access_many
+from app.domain.conversations.recent_activity import ConversationHead
 from app.domain.errors import ChatError
-from app.domain.events import Change, LoginsEnded
+from app.domain.events import LogChange, LoginsEnded
 from app.domain.users.caller import Caller
 from app.realtime.bus.ephemeral_events import Event
 
-LARGEST_FLIGHT = 64
-MOST_WAITING = 2_000
-MOST_READERS = 50_000
+MAX_BATCH = 64
+MAX_WAITING = 2_000
+MAX_READERS = 50_000
 """People in places, counted once for each; about ten megabytes. Those asked for longest ago are forgotten first."""
 
-MOST_LOGINS = 50_000
+MAX_LOGINS = 50_000
 
 
-class Place:
+class KnownConversation:
     """A conversation: its head, and who is known to be in it."""
 
     __slots__ = ("head", "readers")
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: ConversationHead) -> None:
         self.head = head
         self.readers: set[UUID] = set()
 
-    def follow(self, change: Change) -> bool:
+    def follow(self, change: LogChange) -> bool:
         """Move along with a message that comes next; whether what is known still holds."""
         if change.position <= self.head.position:
             return True
         if change.prev != self.head.position or not change.type.startswith("message."):
             return False
-        self.head = Head(change.conversation, change.position, change.last_seq, change.edited)
+        self.head = ConversationHead(change.conversation, change.position, change.last_seq, change.edited)
         return True
 
 
-class Access:
+class ReadAccess:
     """`trusted` says whether what is known counts at the moment. `hear` and `saw` are told what happened."""
 
-    def __init__(self, database: Database, *, most: int = MOST_READERS) -> None:
+    def __init__(self, database: Database, *, most: int = MAX_READERS) -> None:
         self.trusted: Callable[[], bool] = _never
         self._database = database
         self._most = most
-        self._places: OrderedDict[UUID, Place] = OrderedDict()
+        self._places: OrderedDict[UUID, KnownConversation] = OrderedDict()
         self._readers = 0
         self._logins: OrderedDict[UUID, UUID] = OrderedDict()
         # What happened while a question is under way, which may have been answered before it: not to be remembered.
         self._meanwhile: set[UUID] | None = None
-        self._asked: Batcher[Pair, Head] = Batcher(self._ask, largest=LARGEST_FLIGHT, waiting=MOST_WAITING)
+        self._asked: Batcher[MembershipKey, ConversationHead] = Batcher(
+            self._ask, largest=MAX_BATCH, waiting=MAX_WAITING
+        )
 
-    def known(self, conversation: UUID, caller: Caller) -> Head | None:
+    def known(self, conversation: UUID, caller: Caller) -> ConversationHead | None:
         """Where it stands, if `caller` is known to be allowed to read it."""
         place = self._places.get(conversation)
         if (
@@ -80,7 +82,7 @@ class Access:
         self._places.move_to_end(conversation)
         return place.head
 
-    def ask(self, conversation: UUID, caller: Caller) -> Future[Head]:
+    def ask(self, conversation: UUID, caller: Caller) -> Future[ConversationHead]:
         """The same, asked of Postgres; the answer is to come. Who does not wait for it cancels it.
 
         Raises:
@@ -88,7 +90,7 @@ class Access:
             Unauthenticated: the caller's login is over.
             Unavailable: the database is away, or too many are waiting.
         """
-        return self._asked.ask(Pair(conversation, caller.user, caller.session))
+        return self._asked.ask(MembershipKey(conversation, caller.user, caller.session))
 
     async def drain(self) -> None:
         """Wait for what is under way, also where nobody waits for the answer any more: it holds a connection."""
@@ -97,7 +99,7 @@ class Access:
     def hear(self, events: Iterable[Event]) -> None:
         """What was committed, here or elsewhere, in the order heard."""
         for event in events:
-            if isinstance(event, Change):
+            if isinstance(event, LogChange):
                 self._touch((event.conversation,))
                 place = self._places.get(event.conversation)
                 if place is not None and not place.follow(event):
@@ -105,7 +107,7 @@ class Access:
             elif isinstance(event, LoginsEnded):
                 self._end(event.sessions)
 
-    def saw(self, moved: Iterable[Head], ended_logins: Collection[UUID]) -> None:
+    def saw(self, moved: Iterable[ConversationHead], ended_logins: Collection[UUID]) -> None:
         """What a look found."""
         for one in moved:
             self._touch((one.conversation,))
@@ -114,25 +116,25 @@ class Access:
                 self._forget(place)
         self._end(ended_logins)
 
-    async def _ask(self, pairs: Sequence[Pair]) -> Sequence[Head | ChatError]:
+    async def _ask(self, pairs: Sequence[MembershipKey]) -> Sequence[ConversationHead | ChatError]:
         meanwhile: set[UUID] = set()
         self._meanwhile = meanwhile
         try:
             async with self._database.look() as reader:
-                doors = await open_doors(reader, pairs)
+                doors = await check_access_many(reader, pairs)
         finally:
             self._meanwhile = None
-        answers: list[Head | ChatError] = []
+        answers: list[ConversationHead | ChatError] = []
         for pair, door in zip(pairs, doors, strict=True):
-            if isinstance(door, Door):
-                head = Head(door.conversation, door.position, door.last_seq, door.edited_position)
+            if isinstance(door, Access):
+                head = ConversationHead(door.conversation, door.position, door.last_seq, door.edited_position)
                 self._remember(pair, head, meanwhile)
                 answers.append(head)
             else:
                 answers.append(door)
         return answers
 
-    def _remember(self, pair: Pair, head: Head, meanwhile: Collection[UUID]) -> None:
+    def _remember(self, pair: MembershipKey, head: ConversationHead, meanwhile: Collection[UUID]) -> None:
         place = self._places.get(pair.conversation)
         if place is not None and head.position > place.head.position:
             # What lies between has not been heard yet: it may be somebody's removal.
@@ -141,7 +143,7 @@ class Access:
         if place is None:
             if pair.conversation in meanwhile:
                 return
-            place = self._places[pair.conversation] = Place(head)
+            place = self._places[pair.conversation] = KnownConversation(head)
         if pair.user not in place.readers:
             place.readers.add(pair.user)
             self._readers += 1
@@ -149,7 +151,7 @@ class Access:
             self._logins[pair.session] = pair.user
         while self._readers > self._most:
             self._forget(next(iter(self._places.values())))
-        while len(self._logins) > MOST_LOGINS:
+        while len(self._logins) > MAX_LOGINS:
             self._logins.popitem(last=False)
 
     def _touch(self, what: Iterable[UUID]) -> None:
@@ -161,7 +163,7 @@ class Access:
         for session in sessions:
             self._logins.pop(session, None)
 
-    def _forget(self, place: Place) -> None:
+    def _forget(self, place: KnownConversation) -> None:
         del self._places[place.head.conversation]
         self._readers -= len(place.readers)
 

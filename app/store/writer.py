@@ -21,14 +21,14 @@ from typing import NamedTuple
 from app.batching import Batcher
 from app.db import Database
 from app.db.outages import busy
-from app.domain.errors import ChatError, Mismatch, OutcomeUnknown, Unavailable
+from app.domain.errors import ChatError, OutcomeUnknown, Unavailable, Unprocessable
 from app.domain.errors import Throttled as Refused
-from app.domain.messages.send import Draft, Outcome, Sent, Throttled, send_batch
-from app.throttling.limiter import Demand, Throttles, Verdict
+from app.domain.messages.send import Draft, Outcome, SendThrottled, Sent, send_batch
+from app.throttling.limiter import RateDecision, RateLimiter, RateRequest
 
-LARGEST_BATCH = 128
-FLIGHTS = 2
-MOST_WAITING = 4_000
+MAX_BATCH = 128
+CONCURRENT_BATCHES = 2
+MAX_WAITING = 4_000
 """About a second and a half of sends at full speed: more waiting would answer after clients gave up."""
 
 QUEUE_SECONDS = 12.0
@@ -43,12 +43,12 @@ LATE_SECONDS = 0.25
 MESSAGE_POLICIES = ("messages", "user")
 
 
-class Letter(NamedTuple):
+class PendingSend(NamedTuple):
     """A send, what the throttles of messages say to it, and whether the request it came in may be made at all (None:
     that was judged before). `asked` is when they were, on the loop's clock."""
 
     draft: Draft
-    verdict: Awaitable[Verdict]
+    verdict: Awaitable[RateDecision]
     admission: Awaitable[None] | None
     asked: float
 
@@ -56,11 +56,11 @@ class Letter(NamedTuple):
 class Writer:
     """Sends messages; `stop()` lets what is queued be written."""
 
-    def __init__(self, database: Database, throttles: Throttles) -> None:
+    def __init__(self, database: Database, throttles: RateLimiter) -> None:
         self._database = database
         self._throttles = throttles
-        self._sends: Batcher[Letter, Sent] = Batcher(
-            self._fly, largest=LARGEST_BATCH, waiting=MOST_WAITING, flights=FLIGHTS, patience=QUEUE_SECONDS
+        self._sends: Batcher[PendingSend, Sent] = Batcher(
+            self._fly, largest=MAX_BATCH, waiting=MAX_WAITING, flights=CONCURRENT_BATCHES, patience=QUEUE_SECONDS
         )
         self._writing: set[asyncio.Task[None]] = set()
 
@@ -76,8 +76,8 @@ class Writer:
             OutcomeUnknown: the connection or the time was lost during COMMIT: it may be stored.
         """
         self._sends.check()
-        verdict = self._throttles.ask(Demand(MESSAGE_POLICIES, str(draft.sender)))
-        return await self._sends.call(Letter(draft, verdict, admission, _now()))
+        verdict = self._throttles.ask(RateRequest(MESSAGE_POLICIES, str(draft.sender)))
+        return await self._sends.call(PendingSend(draft, verdict, admission, _now()))
 
     async def drain(self) -> None:
         """Wait until everything queued is answered, and nothing is under way that was given up."""
@@ -85,7 +85,7 @@ class Writer:
         if self._writing:
             await asyncio.wait(set(self._writing))
 
-    async def _fly(self, letters: Sequence[Letter]) -> Sequence[Sent | Exception]:
+    async def _fly(self, letters: Sequence[PendingSend]) -> Sequence[Sent | Exception]:
         drafts = [one.draft for one in letters]
         verdicts = await self._verdicts(letters)
         refusals = [await _refusal(one.admission) for one in letters]
@@ -104,7 +104,7 @@ class Writer:
             for i, (at, i_is_twin) in enumerate(twins)
         ]
 
-    async def _verdicts(self, letters: Sequence[Letter]) -> list[Verdict]:
+    async def _verdicts(self, letters: Sequence[PendingSend]) -> list[RateDecision]:
         """Those that were given lately. Who has waited is judged anew: what counted then may count no more when it is
         stored, and would fit beside as much again."""
         verdicts = [await one.verdict for one in letters]
@@ -117,7 +117,7 @@ class Writer:
         return verdicts
 
     async def _judge(
-        self, drafts: Sequence[Draft], verdicts: Sequence[Verdict], admitted: Collection[int]
+        self, drafts: Sequence[Draft], verdicts: Sequence[RateDecision], admitted: Collection[int]
     ) -> list[Sent | Exception]:
         """Write what may go on: allowed ones, and throttled ones with a key, which may be replays."""
         going = [
@@ -128,7 +128,7 @@ class Writer:
         written = await self._write([drafts[at] for at in going], [not verdicts[at].allowed for at in going])
         answers: list[Sent | Exception] = [Unavailable() if v.allowed else v.error() for v in verdicts]
         for at, outcome in zip(going, written, strict=True):
-            if not isinstance(outcome, Throttled):
+            if not isinstance(outcome, SendThrottled):
                 answers[at] = outcome
         return answers
 
@@ -210,7 +210,7 @@ async def _refusal(admission: Awaitable[None] | None) -> Exception | None:
 
 
 def _folded(
-    drafts: Sequence[Draft], verdicts: Sequence[Verdict]
+    drafts: Sequence[Draft], verdicts: Sequence[RateDecision]
 ) -> tuple[list[Draft], list[tuple[int, bool]], list[int]]:
     """The drafts without repetitions of a key; for each draft (its place there, whether it is a repetition); and for
     each place whose verdict it goes by: that of the first who is allowed."""
@@ -236,11 +236,11 @@ def _answer(draft: Draft, first: Draft, outcome: Sent | Exception, is_twin: bool
     if not is_twin:
         return outcome
     if isinstance(outcome, Sent):
-        return Sent(outcome.message, replayed=True) if draft.digest() == first.digest() else Mismatch()
+        return Sent(outcome.message, replayed=True) if draft.digest() == first.digest() else Unprocessable()
     return outcome
 
 
-def _counts(verdict: Verdict, outcome: Sent | Exception, *, judged: bool) -> bool:
+def _counts(verdict: RateDecision, outcome: Sent | Exception, *, judged: bool) -> bool:
     """Whether it stays an attempt, and taken if it was allowed: that of what was stored or may have been, and of what
     a throttle refused; not of a replay, nor of what is refused for another reason. `judged`: the message went by it."""
     if isinstance(outcome, Refused):

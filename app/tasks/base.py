@@ -1,4 +1,4 @@
-"""How often tasks are tried. `Job` is handed over for a reason and tried again; `Round` comes again by itself anyway.
+"""How often tasks are tried. `RetriedTask` is handed over for a reason and tried again; `PeriodicTask` comes again by itself anyway.
 
 A job is tried six times, with pauses of up to 1, 2, 4, 8 and 16 seconds. One that ran into its time limit is not: it
 would only keep a worker from its neighbours as long again. One whose worker process died is tried as often as one that
@@ -17,7 +17,7 @@ from app.domain.errors import ChatError
 RETRIES = 5
 
 
-class Job(Task):
+class RetriedTask(Task):
     """Tried again with growing pauses; then it is in the list of failed tasks."""
 
     abstract = True
@@ -34,7 +34,7 @@ class Job(Task):
     retry_on_worker_lost = True
 
 
-class Round(Job):
+class PeriodicTask(RetriedTask):
     """Tried once: the next one is due soon, and does the same."""
 
     abstract = True

@@ -11,8 +11,8 @@ import structlog
 from celery import shared_task
 
 from app.domain.broadcasts import mail_batches, publish
-from app.tasks.base import Round
-from app.tasks.context import Tools, workshop
+from app.tasks.base import PeriodicTask
+from app.tasks.context import TaskContext, worker_runtime
 
 log = structlog.get_logger(__name__)
 
@@ -20,13 +20,13 @@ TURN_SECONDS = 20.0
 """Below the task's limit; what is left is the next round's."""
 
 
-@shared_task(name="chat.broadcasts.advance", base=Round)
+@shared_task(name="chat.broadcasts.advance", base=PeriodicTask)
 def advance() -> int:
     """Go on with all broadcasts; the number of mails posted."""
-    return workshop.run(_advance)
+    return worker_runtime.run(_advance)
 
 
-async def _advance(tools: Tools) -> int:
+async def _advance(tools: TaskContext) -> int:
     end = time.monotonic() + TURN_SECONDS
     while time.monotonic() < end:
         async with tools.database.transaction() as session:

@@ -9,28 +9,28 @@ import structlog
 from celery import current_app, shared_task
 
 from app.tasks import task_stats
-from app.tasks.base import Round
-from app.tasks.context import workshop
+from app.tasks.base import PeriodicTask
+from app.tasks.context import worker_runtime
 
 log = structlog.get_logger(__name__)
 
-MOST_LOOKED_AT = 500
-MOST_REPAIRED = 200
+MAX_EXAMINED = 500
+MAX_REBUILT = 200
 """In one sweep; what is left is the next one's."""
 
 
 @shared_task(name="chat.cache.rebuild")
 def rebuild(conversation: str) -> int:
     """Rebuild the cache of the conversation with this id; the number of messages it now holds."""
-    messages = workshop.run(lambda tools: _rebuilt(tools.rebuild_cache(UUID(conversation))))
+    messages = worker_runtime.run(lambda tools: _rebuilt(tools.rebuild_cache(UUID(conversation))))
     log.info("cache_rebuilt", conversation=conversation, messages=messages)
     return messages
 
 
-@shared_task(name="chat.cache.sweep", base=Round)
+@shared_task(name="chat.cache.sweep", base=PeriodicTask)
 def sweep() -> int:
     """Warm and repair the caches of the busiest conversations; the number made anew."""
-    swept = workshop.run(lambda tools: tools.sweep_caches(MOST_LOOKED_AT, MOST_REPAIRED))
+    swept = worker_runtime.run(lambda tools: tools.sweep_caches(MAX_EXAMINED, MAX_REBUILT))
     if made := swept.warmed + swept.repaired:
         task_stats.note_upkeep(current_app, "warmed", swept.warmed)
         task_stats.note_upkeep(current_app, "repaired", swept.repaired)

@@ -15,7 +15,7 @@ from celery.schedules import schedule
 from celery.signals import before_task_publish
 from kombu.entity import Queue
 
-from app.tasks.base import Job
+from app.tasks.base import RetriedTask
 
 KINDS = ("cache", "notifications", "broadcasts", "analytics", "upkeep")
 """One queue each; a task named `chat.<kind>.<verb>` goes to the queue `<kind>`."""
@@ -48,7 +48,7 @@ def make(broker_url: str) -> Celery:
         # kombu would take what follows a semicolon for another server.
         broker=broker_url.replace(";", "%3B"),
         include=[f"app.tasks.{one}" for one in MODULES],
-        task_cls=Job,
+        task_cls=RetriedTask,
         amqp="app.tasks.broker.transport:AMQP",
     )
     celery.conf.update(

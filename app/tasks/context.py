@@ -16,19 +16,19 @@ from uuid import UUID
 import msgspec
 
 from app.db import Database
-from app.domain.notifications.unsubscribe import Unsubscribing
-from app.domain.throttling.usage_counts import Flight, Subjects
-from app.tasks.letters import Letterhead
-from app.tasks.smtp import Post
+from app.domain.notifications.unsubscribe import UnsubscribeTokens
+from app.domain.throttling.usage_counts import Subjects, UsageBatch
+from app.tasks.letters import MailRenderer
+from app.tasks.smtp import MailTransport
 
 T = TypeVar("T")
 
-UNFURNISHED = "The workshop has not been furnished: see app.worker."
+NOT_CONFIGURED = "The workshop has not been furnished: see app.worker."
 CANCEL_SECONDS = 5.0
 ASIDE_SECONDS = 10.0
 
 
-class Notices(msgspec.Struct, frozen=True):
+class NoticeSettings(msgspec.Struct, frozen=True):
     """How notifications are told. `online`: who of these is there, None when nobody knows. `tell`: (user, frame) each.
 
     `after` an unread message, `quiet` between two mails about a conversation.
@@ -38,7 +38,7 @@ class Notices(msgspec.Struct, frozen=True):
     quiet: timedelta
     online: Callable[[Collection[UUID]], Awaitable[set[UUID] | None]]
     tell: Callable[[Sequence[tuple[UUID, bytes]]], Awaitable[None]]
-    unsubscribing: Unsubscribing
+    unsubscribing: UnsubscribeTokens
 
 
 class Tallies(Protocol):
@@ -47,10 +47,10 @@ class Tallies(Protocol):
     async def flights(self) -> list[int]:
         """The minutes whose counts are on their way, the oldest first."""
 
-    async def read(self, minute: int) -> Flight | None:
+    async def read(self, minute: int) -> UsageBatch | None:
         """What is on its way from that minute."""
 
-    async def drop(self, flight: Flight) -> None:
+    async def drop(self, flight: UsageBatch) -> None:
         """It has arrived."""
 
 
@@ -70,7 +70,7 @@ class Swept(Protocol):
     def left(self) -> int: ...
 
 
-class Tools(msgspec.Struct, frozen=True):
+class TaskContext(msgspec.Struct, frozen=True):
     """What tasks work with. Wiring makes them: tasks know neither settings nor Redis.
 
     `audit` is how long the audit is kept, `subjects` whom throttles counted, as stored.
@@ -79,45 +79,45 @@ class Tools(msgspec.Struct, frozen=True):
     database: Database
     rebuild_cache: Callable[[UUID], Awaitable[int]]
     sweep_caches: Callable[[int, int], Coroutine[Any, Any, Swept]]
-    post: Post
-    letterhead: Letterhead
-    notices: Notices
+    post: MailTransport
+    letterhead: MailRenderer
+    notices: NoticeSettings
     audit: timedelta
     tallies: Tallies
     subjects: Subjects
     slack: Slack | None = None
 
 
-class Workshop:
+class WorkerRuntime:
     """Runs coroutines for tasks. `furnish` once per program, before the first task."""
 
     def __init__(self) -> None:
-        self._open: Callable[[], Tools] | None = None
-        self._tools: Tools | None = None
+        self._open: Callable[[], TaskContext] | None = None
+        self._tools: TaskContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
 
-    def furnish(self, opener: Callable[[], Tools]) -> None:
+    def furnish(self, opener: Callable[[], TaskContext]) -> None:
         """Say how tools are opened; it happens on first use in each process."""
         self._open = opener
 
-    def run(self, job: Callable[[Tools], Coroutine[Any, Any, T]]) -> T:
+    def run(self, job: Callable[[TaskContext], Coroutine[Any, Any, T]]) -> T:
         """The result of `job(tools)`. Its deadline is the task's soft time limit, which interrupts it."""
         if self._tools is None or self._loop is None or self._process != os.getpid():
             if self._open is None:
-                raise RuntimeError(UNFURNISHED)
+                raise RuntimeError(NOT_CONFIGURED)
             self._process = os.getpid()
             self._loop = asyncio.new_event_loop()
             self._tools = self._open()
         return self._finish(self._loop, self._loop.create_task(job(self._tools)))
 
-    def run_aside(self, job: Callable[[Tools], Coroutine[Any, Any, T]]) -> T:
+    def run_aside(self, job: Callable[[TaskContext], Coroutine[Any, Any, T]]) -> T:
         """The same with tools of its own, closed afterwards: in a process that runs no tasks, and forks those that do.
 
         What is open there when it forks would be shared with its children.
         """
         if self._open is None:
-            raise RuntimeError(UNFURNISHED)
+            raise RuntimeError(NOT_CONFIGURED)
         loop, tools = asyncio.new_event_loop(), self._open()
         try:
             return loop.run_until_complete(asyncio.wait_for(job(tools), ASIDE_SECONDS))
@@ -138,4 +138,4 @@ class Workshop:
             raise
 
 
-workshop = Workshop()
+worker_runtime = WorkerRuntime()

@@ -17,17 +17,17 @@ from celery import Task
 
 log = structlog.get_logger(__name__)
 
-MOST_WAITING = 1_000
-MOST_REMEMBERED = 10_000
-AGAIN = 2.0
+MAX_WAITING = 1_000
+MAX_REMEMBERED = 10_000
+RETRY_SECONDS = 2.0
 
 
-class Dispatch:
+class Dispatcher:
     """`send` never blocks and never raises. `dropped` counts what did not reach the broker."""
 
     def __init__(self) -> None:
         self.dropped = 0
-        self._waiting: queue.Queue[tuple[Task, str] | None] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.Queue[tuple[Task, str] | None] = queue.Queue(MAX_WAITING)
         self._lately: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._thread = threading.Thread(target=self._work, name="dispatch", daemon=True)
 
@@ -46,11 +46,11 @@ class Dispatch:
         """Ask for `task(argument)`, unless it was asked for a moment ago."""
         now = time.monotonic()
         key = (task.name, argument)
-        if now - self._lately.get(key, -AGAIN) < AGAIN:
+        if now - self._lately.get(key, -RETRY_SECONDS) < RETRY_SECONDS:
             return
         self._lately[key] = now
         self._lately.move_to_end(key)
-        while len(self._lately) > MOST_REMEMBERED:
+        while len(self._lately) > MAX_REMEMBERED:
             self._lately.popitem(last=False)
         try:
             self._waiting.put_nowait((task, argument))

@@ -23,13 +23,13 @@ from app.domain.errors import ChatError
 from app.domain.jobs import failed_tasks
 from app.domain.jobs.failed_tasks import Failure
 from app.tasks import task_stats
-from app.tasks.context import Tools, workshop
+from app.tasks.context import TaskContext, worker_runtime
 
 log = structlog.get_logger(__name__)
 
 OURS: Final = str(Path(__file__).resolve().parents[1])
-LONGEST_ARGUMENTS: Final = 1_000
-LONGEST_NAME: Final = 100
+MAX_ARGUMENTS_LENGTH: Final = 1_000
+MAX_NAME_LENGTH: Final = 100
 
 
 @signals.task_failure.connect(weak=False, dispatch_uid="chat.failing.failed")
@@ -63,7 +63,7 @@ def _failed(
 def _refused(sender: Any = None, message: Any = None, exc: BaseException | None = None, **_: object) -> None:
     """What is no task of ours: it is taken from its queue and never run."""
     headers = message.headers if isinstance(message.headers, dict) else {}
-    name = str(headers.get("task") or "unreadable")[:LONGEST_NAME]
+    name = str(headers.get("task") or "unreadable")[:MAX_NAME_LENGTH]
     error = type(exc).__name__ if exc else "UnknownMessage"
     queue = str((message.delivery_info or {}).get("routing_key") or "unknown")[:50]
     _note(
@@ -78,7 +78,7 @@ def _note(failure: Failure, *, expected: bool = False) -> None:
     """`expected`: something was away; that is a warning, and no event of Sentry's."""
     fields = {"failed_task": failure.task, "reason": failure.reason, "error": failure.error}
     try:
-        noted = workshop.run_aside(partial(_write, failure))
+        noted = worker_runtime.run_aside(partial(_write, failure))
     except Exception:
         # A worker goes on, whatever is away.
         log.exception("failed_task_not_noted", **fields)
@@ -86,7 +86,7 @@ def _note(failure: Failure, *, expected: bool = False) -> None:
         log.log(logging.WARNING if expected else logging.ERROR, "task_failed", **fields, noted=noted)
 
 
-async def _write(failure: Failure, tools: Tools) -> bool:
+async def _write(failure: Failure, tools: TaskContext) -> bool:
     async with tools.database.transaction() as session:
         return await failed_tasks.note(session, failure)
 
@@ -99,7 +99,7 @@ def _reason(exception: BaseException | None) -> str:
 
 def _arguments(args: Sequence[Any]) -> str:
     text = msgspec.json.encode(list(args)).decode()
-    return text if len(text) <= LONGEST_ARGUMENTS else "[]"
+    return text if len(text) <= MAX_ARGUMENTS_LENGTH else "[]"
 
 
 def _place(where: TracebackType | None) -> str:

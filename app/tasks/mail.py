@@ -9,15 +9,15 @@ import structlog
 from celery import shared_task
 
 from app.db import Session
-from app.domain.accounts.account_mail import Letter, letter_of
+from app.domain.accounts.account_mail import MailContent, letter_of
 from app.domain.broadcasts import broadcast_mail as broadcasts
 from app.domain.mails import outbox
 from app.domain.mails.outbox import FAILED, REFUSED, UNKNOWN, Claimed
 from app.domain.notifications import digest_content as notifications
 from app.domain.notifications import digests
-from app.tasks.base import Round
-from app.tasks.context import Tools, workshop
-from app.tasks.smtp import NotNow, Refused, Unsure
+from app.tasks.base import PeriodicTask
+from app.tasks.context import TaskContext, worker_runtime
+from app.tasks.smtp import AmbiguousFailure, PermanentFailure, TemporaryFailure
 
 log = structlog.get_logger(__name__)
 
@@ -25,19 +25,19 @@ log = structlog.get_logger(__name__)
 @shared_task(name="chat.notifications.mail")
 def send_mail(mail: str) -> str:
     """Send the mail of this id, if it is due and nobody has; what became of it."""
-    return workshop.run(lambda tools: _send(tools, UUID(mail)))
+    return worker_runtime.run(lambda tools: _send(tools, UUID(mail)))
 
 
-@shared_task(name="chat.notifications.overlooked", base=Round)
+@shared_task(name="chat.notifications.overlooked", base=PeriodicTask)
 def send_overlooked() -> int:
     """Have those sent whose errand was lost or that were postponed; how many."""
-    mails = workshop.run(_overlooked)
+    mails = worker_runtime.run(_overlooked)
     for mail in mails:
         send_mail.apply_async((str(mail),))
     return len(mails)
 
 
-async def _send(tools: Tools, mail: UUID) -> str:
+async def _send(tools: TaskContext, mail: UUID) -> str:
     async with tools.database.transaction() as session:
         claimed = await outbox.claim(session, mail)
         if claimed is None:
@@ -59,7 +59,7 @@ async def _send(tools: Tools, mail: UUID) -> str:
     return outcome or "postponed"
 
 
-async def _letter_of(tools: Tools, session: Session, claimed: Claimed) -> Letter | str:
+async def _letter_of(tools: TaskContext, session: Session, claimed: Claimed) -> MailContent | str:
     if claimed.kind == "unread":
         return await notifications.letter_of(session, claimed, tools.notices.unsubscribing)
     if claimed.kind == "broadcast":
@@ -73,21 +73,21 @@ async def _settle(session: Session, claimed: Claimed, outcome: str) -> None:
         await digests.settled(session, claimed.id, outcome)
 
 
-def _hand_over(tools: Tools, claimed: Claimed, letter: Letter) -> str | None:
+def _hand_over(tools: TaskContext, claimed: Claimed, letter: MailContent) -> str | None:
     """The outcome; None for later."""
     try:
         return tools.post.send(tools.letterhead.write(letter, claimed.id))
-    except NotNow as why:
+    except TemporaryFailure as why:
         log.warning("mail_postponed", mail=str(claimed.id), kind=claimed.kind, why=str(why))
         return None
-    except Unsure as why:
+    except AmbiguousFailure as why:
         log.error("mail_unknown", mail=str(claimed.id), kind=claimed.kind, why=str(why))
         return UNKNOWN
-    except Refused as why:
+    except PermanentFailure as why:
         log.warning("mail_refused", mail=str(claimed.id), kind=claimed.kind, why=str(why))
         return REFUSED
 
 
-async def _overlooked(tools: Tools) -> list[UUID]:
+async def _overlooked(tools: TaskContext) -> list[UUID]:
     async with tools.database.transaction() as session:
         return await outbox.overlooked(session)

@@ -16,33 +16,33 @@ from app.domain.jobs import failed_tasks
 from app.domain.mails import outbox
 from app.domain.notifications import queries
 from app.domain.throttling import policies
-from app.tasks.base import Round
-from app.tasks.context import Tools, workshop
+from app.tasks.base import PeriodicTask
+from app.tasks.context import TaskContext, worker_runtime
 
 log = structlog.get_logger(__name__)
 
-MOST_AGAIN = 200
+MAX_RETRIES = 200
 
 
-class Unswept(Exception):
+class SweepFailed(Exception):
     """Some of what has expired could not be deleted; the log says what."""
 
 
-@shared_task(name="chat.upkeep.expire", base=Round)
+@shared_task(name="chat.upkeep.expire", base=PeriodicTask)
 def expire() -> int:
     """Delete what is over; the number of rows."""
-    return workshop.run(_expire)
+    return worker_runtime.run(_expire)
 
 
-@shared_task(name="chat.upkeep.run_again", base=Round)
+@shared_task(name="chat.upkeep.run_again", base=PeriodicTask)
 def run_again() -> int:
     """Hand over again what operators asked for; how many tasks."""
-    return workshop.run(_run_again)
+    return worker_runtime.run(_run_again)
 
 
-async def _run_again(tools: Tools) -> int:
+async def _run_again(tools: TaskContext) -> int:
     async with tools.database.transaction() as session:
-        again = await failed_tasks.asked(session, MOST_AGAIN)
+        again = await failed_tasks.asked(session, MAX_RETRIES)
         known = [one for one in again if one.task in current_app.tasks]
         await failed_tasks.refuse(session, [one.id for one in again if one not in known])
         done: list[UUID] = []
@@ -59,7 +59,7 @@ async def _run_again(tools: Tools) -> int:
     return len(done)
 
 
-async def _expire(tools: Tools) -> int:
+async def _expire(tools: TaskContext) -> int:
     gone, unswept = 0, 0
     sweeps = (cleanup.sweep, outbox.sweep, queries.sweep, failed_tasks.sweep, policies.sweep, mail_batches.sweep)
     for sweep in (*sweeps, partial(trail.sweep, keeping=tools.audit)):
@@ -73,5 +73,5 @@ async def _expire(tools: Tools) -> int:
     if gone:
         log.info("expired", rows=gone)
     if unswept:
-        raise Unswept(f"{unswept} of {len(sweeps) + 1} sweeps failed")
+        raise SweepFailed(f"{unswept} of {len(sweeps) + 1} sweeps failed")
     return gone

@@ -12,12 +12,12 @@ from uuid import UUID
 import structlog
 from celery import shared_task
 
-from app.domain.events import Errand
+from app.domain.events import FollowUp
 from app.domain.notifications import decisions, digests
-from app.domain.notifications.decisions import Place
-from app.domain.notifications.notices import Told
-from app.tasks.base import Round
-from app.tasks.context import Tools, workshop
+from app.domain.notifications.decisions import ConversationPosition
+from app.domain.notifications.notices import Notice
+from app.tasks.base import PeriodicTask
+from app.tasks.context import TaskContext, worker_runtime
 from app.tasks.mail import send_mail
 
 log = structlog.get_logger(__name__)
@@ -25,23 +25,23 @@ log = structlog.get_logger(__name__)
 TURN_SECONDS = 40.0
 """Below the task's limit; what is left is the next sweep's."""
 
-TOGETHER = 200
+CONCURRENT_CONVERSATIONS = 200
 
 
-@shared_task(name="chat.notifications.decide", base=Round)
+@shared_task(name="chat.notifications.decide", base=PeriodicTask)
 def decide() -> int:
     """Tell those who are behind, and post the mails that are due; the number of people told in the app."""
-    return workshop.run(_sweep)
+    return worker_runtime.run(_sweep)
 
 
-def hand_on(errands: list[Errand]) -> None:
+def hand_on(errands: list[FollowUp]) -> None:
     """What this worker's own transactions entrust: mails. One that is lost here is found by the sweep of mails."""
     for errand in errands:
         if errand.kind == "mail":
             send_mail.apply_async((str(errand.id),))
 
 
-async def _sweep(tools: Tools) -> int:
+async def _sweep(tools: TaskContext) -> int:
     end = time.monotonic() + TURN_SECONDS
     told = await _tell(tools, end)
     mails = await _mail(tools, end)
@@ -50,11 +50,11 @@ async def _sweep(tools: Tools) -> int:
     return told
 
 
-async def _tell(tools: Tools, end: float) -> int:
+async def _tell(tools: TaskContext, end: float) -> int:
     notices, told = tools.notices, 0
     async with tools.database.transaction() as session:
         since, following, now = await decisions.bounds(session, notices.after)
-    at: Place | None = None
+    at: ConversationPosition | None = None
     through = False
     while not through and time.monotonic() < end:
         async with tools.database.transaction() as session:
@@ -69,16 +69,16 @@ async def _tell(tools: Tools, end: float) -> int:
     return told
 
 
-async def decide_one(tools: Tools, conversation: UUID) -> list[Told]:
+async def decide_one(tools: TaskContext, conversation: UUID) -> list[Notice]:
     """Decide about one conversation, and tell who is to be told; who was."""
     async with tools.database.transaction() as session:
         told = await decisions.decide(session, conversation, tools.notices.after, tools.notices.quiet)
-    for start in range(0, len(told), TOGETHER):
-        await tools.notices.tell([(one.user, one.frame()) for one in told[start : start + TOGETHER]])
+    for start in range(0, len(told), CONCURRENT_CONVERSATIONS):
+        await tools.notices.tell([(one.user, one.frame()) for one in told[start : start + CONCURRENT_CONVERSATIONS]])
     return told
 
 
-async def _mail(tools: Tools, end: float) -> int:
+async def _mail(tools: TaskContext, end: float) -> int:
     posted = 0
     while time.monotonic() < end:
         async with tools.database.transaction() as session:

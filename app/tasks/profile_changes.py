@@ -9,8 +9,8 @@ import structlog
 from celery import Task, shared_task
 
 from app.domain.conversations import name_changes
-from app.tasks.base import Round
-from app.tasks.context import Tools, workshop
+from app.tasks.base import PeriodicTask
+from app.tasks.context import TaskContext, worker_runtime
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ TURN_SECONDS = 5.0
 def tell_person(self: Task, person: str) -> int:
     """Go on where the person's row says, unless another task does; the number of conversations told."""
     again = bool(self.request.retries)
-    told, done = workshop.run(lambda tools: _tell(tools, UUID(person), again=again))
+    told, done = worker_runtime.run(lambda tools: _tell(tools, UUID(person), again=again))
     if told:
         log.info("person_told", person=person, conversations=told, done=done)
     if not done:
@@ -30,30 +30,30 @@ def tell_person(self: Task, person: str) -> int:
     return told
 
 
-@shared_task(name="chat.upkeep.tell_people", base=Round)
+@shared_task(name="chat.upkeep.tell_people", base=PeriodicTask)
 def tell_people() -> int:
     """Have those told whose errand was lost; how many."""
-    people = workshop.run(_untold)
+    people = worker_runtime.run(_untold)
     for person in people:
         tell_person.apply_async((str(person),))
     return len(people)
 
 
-async def _tell(tools: Tools, person: UUID, *, again: bool) -> tuple[int, bool]:
+async def _tell(tools: TaskContext, person: UUID, *, again: bool) -> tuple[int, bool]:
     end, told = time.monotonic() + TURN_SECONDS, 0
     async with tools.database.transaction() as session:
-        if not await name_changes.begin_telling(session, person, again=again):
+        if not await name_changes.begin_propagation(session, person, again=again):
             return 0, True
     while time.monotonic() < end:
         async with tools.database.transaction() as session:
-            if not await name_changes.tell_next(session, person):
+            if not await name_changes.propagate_next(session, person):
                 return told, True
         told += 1
     async with tools.database.transaction() as session:
-        await name_changes.pass_on(session, person)
+        await name_changes.release_propagation(session, person)
     return told, False
 
 
-async def _untold(tools: Tools) -> list[UUID]:
+async def _untold(tools: TaskContext) -> list[UUID]:
     async with tools.database.transaction() as session:
-        return await name_changes.untold(session)
+        return await name_changes.users_with_pending_names(session)

@@ -15,13 +15,13 @@ from app.domain.jobs.schemas import QueueReport, QueueState, WorkFigures
 from app.tasks import task_stats
 from app.tasks.celery_app import KINDS, SENT_AT
 
-SECONDS: Final = 2.0
+BROKER_TIMEOUT_SECONDS: Final = 2.0
 RATE_MINUTES: Final = 5
 UNACKED: Final = "unacked"
 """Where kombu's Redis transport keeps what workers have taken and not finished."""
 
 
-class Broker:
+class BrokerStats:
     """The same for who may not wait in the loop."""
 
     def __init__(self, redis_url: str) -> None:
@@ -41,7 +41,9 @@ class Broker:
 
 def figures(redis_url: str) -> WorkFigures:
     """Ask the broker. Raises redis.RedisError when it is away."""
-    with Redis.from_url(redis_url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS) as client:
+    with Redis.from_url(
+        redis_url, socket_timeout=BROKER_TIMEOUT_SECONDS, socket_connect_timeout=BROKER_TIMEOUT_SECONDS
+    ) as client:
         running = Counter(_queue_of(entry) for entry in client.hvals(UNACKED))
         tally = task_stats.read(client)
         queues = [

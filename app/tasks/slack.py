@@ -15,15 +15,15 @@ from celery import shared_task
 
 from app.domain.jobs import failed_tasks
 from app.tasks import task_stats
-from app.tasks.context import Tools, workshop
+from app.tasks.context import TaskContext, worker_runtime
 
 log = structlog.get_logger(__name__)
 
-SECONDS: Final = 5.0
+WEBHOOK_TIMEOUT_SECONDS: Final = 5.0
 SUCCESS: Final = 200
 
 
-class Slack:
+class SlackWebhook:
     """An incoming webhook. Its URL is a secret: it is in no log."""
 
     def __init__(self, url: str) -> None:
@@ -33,7 +33,7 @@ class Slack:
         """Raises OSError when it was not taken."""
         parts = urlsplit(self._url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=SECONDS)
+        connection = kind(parts.hostname or "", parts.port, timeout=WEBHOOK_TIMEOUT_SECONDS)
         try:
             body = msgspec.json.encode({"text": text})
             connection.request("POST", parts.path or "/", body, {"Content-Type": "application/json"})
@@ -49,10 +49,10 @@ class Slack:
 @shared_task(name=task_stats.ALERT)
 def alert(task: str) -> bool:
     """Tell that `task` fails; whether there was anybody to tell."""
-    return workshop.run(lambda tools: _alert(tools, task))
+    return worker_runtime.run(lambda tools: _alert(tools, task))
 
 
-async def _alert(tools: Tools, task: str) -> bool:
+async def _alert(tools: TaskContext, task: str) -> bool:
     if tools.slack is None:
         return False
     async with tools.database.transaction() as session:

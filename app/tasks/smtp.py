@@ -22,21 +22,21 @@ from app.domain.users.mail_domains import to_ascii
 
 log = structlog.get_logger(__name__)
 
-SECONDS: Final = 10.0
+SMTP_TIMEOUT_SECONDS: Final = 10.0
 """For each answer of the mail server."""
 
-MOST_FILES: Final = 1_000
+MAX_FILES: Final = 1_000
 
 
-class NotNow(Exception):
+class TemporaryFailure(Exception):
     """It surely was not accepted, and may be later."""
 
 
-class Refused(Exception):
+class PermanentFailure(Exception):
     """It will never be accepted."""
 
 
-class Unsure(Exception):
+class AmbiguousFailure(Exception):
     """The connection was lost after the letter and before the answer."""
 
 
@@ -55,17 +55,17 @@ class MailObject(msgspec.Struct, frozen=True, kw_only=True):
         return not (self.sender + self.recipient).isascii()
 
 
-class Post(Protocol):
+class MailTransport(Protocol):
     def send(self, mail: MailObject, /) -> str:
         """The outcome, `sent` or `written`, once it was accepted. Raises NotNow, Refused, Unsure."""
 
 
-def open_post(smtp_url: str, directory: Path) -> Post:
+def open_transport(smtp_url: str, directory: Path) -> MailTransport:
     """The mail server of SMTP_URL, else files in `directory`."""
-    return Server(smtp_url) if smtp_url else Files(directory)
+    return SmtpTransport(smtp_url) if smtp_url else FileTransport(directory)
 
 
-class Server:
+class SmtpTransport:
     """`smtps://` speaks TLS from the start; `smtp://` begins TLS when the server can (STARTTLS).
 
     With a user in the URL, or with `smtp+starttls://`, TLS is a must, except to this machine itself.
@@ -94,30 +94,30 @@ class Server:
                     server.quit()
                 server.close()
         except OSError as error:  # smtplib's own are of it, too
-            raise NotNow(_words(error)) from error
+            raise TemporaryFailure(_words(error)) from error
         return SENT
 
     def _connected(self) -> smtplib.SMTP:
         if self._tls_at_once:
-            return smtplib.SMTP_SSL(self._host, self._port, timeout=SECONDS, context=self._context)
-        return smtplib.SMTP(self._host, self._port, timeout=SECONDS)
+            return smtplib.SMTP_SSL(self._host, self._port, timeout=SMTP_TIMEOUT_SECONDS, context=self._context)
+        return smtplib.SMTP(self._host, self._port, timeout=SMTP_TIMEOUT_SECONDS)
 
     def _address(self, server: smtplib.SMTP, mail: MailObject) -> None:
         server.ehlo()
         if not self._tls_at_once and (self._tls_is_a_must or server.has_extn("starttls")):
             if not server.has_extn("starttls"):
-                raise NotNow("the server offers no TLS, and the password of SMTP_URL is not sent without")
+                raise TemporaryFailure("the server offers no TLS, and the password of SMTP_URL is not sent without")
             server.starttls(context=self._context)
             server.ehlo()
         if self._user:
             server.login(self._user, self._password)
         if mail.needs_smtputf8 and not server.has_extn("smtputf8"):
-            raise Refused("the server knows ASCII addresses only")
+            raise PermanentFailure("the server knows ASCII addresses only")
         _judge(*server.mail(mail.sender, ["SMTPUTF8"] if mail.needs_smtputf8 else []))
         _judge(*server.rcpt(mail.recipient))
 
 
-class Files:
+class FileTransport:
     """`DATA_DIR/mail/*.eml`, the newest thousand of them."""
 
     def __init__(self, directory: Path) -> None:
@@ -133,12 +133,12 @@ class Files:
             draft.rename(file)
             self._forget_old()
         except OSError as error:
-            raise NotNow(_words(error)) from error
+            raise TemporaryFailure(_words(error)) from error
         log.info("mail_written", file=str(file))
         return WRITTEN
 
     def _forget_old(self) -> None:
-        for old in sorted(self._directory.glob("*.eml"))[:-MOST_FILES]:
+        for old in sorted(self._directory.glob("*.eml"))[:-MAX_FILES]:
             old.unlink(missing_ok=True)
 
 
@@ -148,7 +148,7 @@ def _hand_over(server: smtplib.SMTP, content: bytes) -> None:
     except smtplib.SMTPDataError as error:  # not even begun
         code, words = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
     except OSError as error:
-        raise Unsure(_words(error)) from error
+        raise AmbiguousFailure(_words(error)) from error
     _judge(code, words)
 
 
@@ -156,9 +156,9 @@ def _judge(code: int, words: bytes) -> None:
     if 200 <= code < 300:
         return
     if code < 200:
-        raise Unsure(f"an answer that is none: {code}")
+        raise AmbiguousFailure(f"an answer that is none: {code}")
     said = f"{code} {words.decode(errors='replace')[:200]}"
-    raise (NotNow if code < 500 else Refused)(said)
+    raise (TemporaryFailure if code < 500 else PermanentFailure)(said)
 
 
 def _words(error: Exception) -> str:

@@ -16,7 +16,7 @@ from redis import Redis, RedisError
 
 Outcome = Literal["done", "retried", "failed", "refused"]
 
-SECONDS: Final = 1.0
+REDIS_TIMEOUT_SECONDS: Final = 1.0
 MINUTE: Final = 60
 KEPT_MINUTES: Final = 60
 KEPT_TOTALS: Final = 30 * 24 * 3600
@@ -30,7 +30,7 @@ WORKERS: Final = "chat:work:workers"
 _shown = {"at": 0.0}
 
 
-class Tally:
+class TaskTally:
     """`recent[minutes ago]` and `totals` count by (queue, outcome)."""
 
     def __init__(self, recent: list[Counter[tuple[str, str]]], totals: Counter[tuple[str, str]]) -> None:
@@ -42,7 +42,7 @@ class Tally:
         return sum(minute[queue, outcome] for minute in self.recent[:minutes])
 
 
-def read(client: Redis) -> Tally:
+def read(client: Redis) -> TaskTally:
     """Raises redis.RedisError."""
     now = int(time.time()) // MINUTE
     with client.pipeline(transaction=False) as pipeline:
@@ -50,7 +50,7 @@ def read(client: Redis) -> Tally:
             pipeline.hgetall(_key(now - ago))
         pipeline.hgetall(TOTALS)
         *recent, totals = [_counter(found) for found in pipeline.execute()]
-    return Tally(recent, totals)
+    return TaskTally(recent, totals)
 
 
 def workers(client: Redis) -> list[str]:
@@ -143,7 +143,9 @@ def _go(sender: Any = None, **_: object) -> None:
 @cache
 def _client(url: str) -> Redis:
     # Its pool notices a fork and opens connections of its own.
-    return Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS, max_connections=2)
+    return Redis.from_url(
+        url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS, max_connections=2
+    )
 
 
 def _key(minute: int) -> str:

@@ -14,8 +14,8 @@ from celery import shared_task
 
 from app.domain.errors import Unavailable
 from app.domain.throttling import usage
-from app.tasks.base import Round
-from app.tasks.context import Tools, workshop
+from app.tasks.base import PeriodicTask
+from app.tasks.context import TaskContext, worker_runtime
 
 log = structlog.get_logger(__name__)
 
@@ -23,17 +23,17 @@ TURN_SECONDS: Final = 40.0
 """Below the task's limit; what is left is the next one's."""
 
 
-@shared_task(name="chat.analytics.bring_counts", base=Round)
-def bring_counts() -> int:
+@shared_task(name="chat.analytics.bring_counts", base=PeriodicTask)
+def fetch_usage() -> int:
     """Bring home what is over; the number of minutes."""
-    return workshop.run(_bring)
+    return worker_runtime.run(_bring)
 
 
-async def _bring(tools: Tools) -> int:
+async def _bring(tools: TaskContext) -> int:
     end, brought = time.monotonic() + TURN_SECONDS, 0
     try:
         for minute in await tools.tallies.flights():
-            if time.monotonic() >= end or not await bring_one(tools, minute):
+            if time.monotonic() >= end or not await fetch_batch(tools, minute):
                 break
             brought += 1
     except Unavailable as error:
@@ -43,7 +43,7 @@ async def _bring(tools: Tools) -> int:
     return brought
 
 
-async def bring_one(tools: Tools, minute: int) -> bool:
+async def fetch_batch(tools: TaskContext, minute: int) -> bool:
     """One minute's flight; False when somebody else is at it."""
     flight = await tools.tallies.read(minute)
     if flight is None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from prometheus_client import Histogram
 
-EVERY: Final = 0.02
+SAMPLE_SECONDS: Final = 0.02
 BUCKETS: Final = (
     *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075),
     *(0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
@@ -24,6 +24,6 @@ async def watch() -> None:
     """Measure for ever; a task of the process."""
     loop = asyncio.get_running_loop()
     while True:
-        due = loop.time() + EVERY
-        await asyncio.sleep(EVERY)
+        due = loop.time() + SAMPLE_SECONDS
+        await asyncio.sleep(SAMPLE_SECONDS)
         DELAY.observe(max(0.0, loop.time() - due))

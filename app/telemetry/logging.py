@@ -35,7 +35,7 @@ PERIODIC: Final = ("celery.app.trace", "celery.beat", "celery.worker.request", "
 SAID_ONCE: Final = "celery.worker.consumer.consumer"
 """It warns of each connection that is lost. `app.tasks.broker` says once that the broker is away."""
 
-QUIET: Final = ("asyncio", "celery.redirected", "urllib3", "multipart", *PERIODIC)
+QUIET_LOGGERS: Final = ("asyncio", "celery.redirected", "urllib3", "multipart", *PERIODIC)
 
 
 def configure(settings: Settings, *, process: str) -> None:
@@ -82,7 +82,7 @@ def configure(settings: Settings, *, process: str) -> None:
         library.propagate, library.disabled = True, False
     logging.getLogger(ACCESS).handlers.clear()
     logging.getLogger(ACCESS).propagate = False
-    for name in QUIET:
+    for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger(SAID_ONCE).setLevel(logging.ERROR)
     structlog.configure(

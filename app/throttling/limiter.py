@@ -18,14 +18,14 @@ import msgspec
 from app.batching import Batcher
 from app.domain.errors import Throttled
 from app.domain.rates import Rate
-from app.domain.throttling.overrides import Standing
+from app.domain.throttling.overrides import Override
 from app.domain.users.ip_addresses import site, wider
-from app.redis.client import Accelerator, Away
-from app.throttling.local_limiter import PARTS, Counters
+from app.redis.client import RedisClient, RedisUnavailable
+from app.throttling.local_limiter import PARTS, LocalLimiter
 
 SCRIPT = Path(__file__).with_name("limiter.lua").read_text(encoding="utf-8")
-LARGEST = 256
-MOST_WAITING = 8_000
+MAX_BATCH = 256
+MAX_WAITING = 8_000
 MICROSECONDS = 1_000_000
 
 SITES = {"address_56": 4, "address_48": 16}
@@ -39,7 +39,7 @@ Rates: TypeAlias = tuple[Rate, ...]
 _encode = msgspec.json.Encoder().encode
 
 
-class Demand(msgspec.Struct, frozen=True):
+class RateRequest(msgspec.Struct, frozen=True):
     """`cost` from each of these policies, for one subject: a user's id, a network."""
 
     policies: tuple[str, ...]
@@ -47,14 +47,14 @@ class Demand(msgspec.Struct, frozen=True):
     cost: int = 1
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class RateDecision(msgspec.Struct, frozen=True):
     """`policy` is the one that refuses, or None: taken. `retry_after` is in whole seconds, at least 1 when refused.
 
     `buckets` and `second` are where and when it was counted, `local` whether by this process alone: what `give_back`
     needs.
     """
 
-    demand: Demand
+    demand: RateRequest
     rates: Rates
     buckets: tuple[int, ...] = ()
     policy: str | None = None
@@ -73,12 +73,12 @@ class Verdict(msgspec.Struct, frozen=True):
         return Throttled(policy, max(1, self.retry_after), limit=rate.limit, window=rate.window, hint=hint)
 
 
-class Admission:
+class PendingDecision:
     """The answer to one demand, to come; it need not be waited for."""
 
     __slots__ = ("_verdict",)
 
-    def __init__(self, verdict: Future[Verdict]) -> None:
+    def __init__(self, verdict: Future[RateDecision]) -> None:
         self._verdict = verdict
 
     def __await__(self) -> Generator[object, None, None]:
@@ -87,27 +87,29 @@ class Admission:
             raise verdict.error()
 
 
-class Throttles:
+class RateLimiter:
     """`rates` by the policy's name, `exceptions` by policy and subject; both may be changed at any time.
 
     `processes` share the limits with Redis away.
     """
 
-    def __init__(self, accelerator: Accelerator, rates: Mapping[str, Rate], *, processes: int = 1) -> None:
+    def __init__(self, accelerator: RedisClient, rates: Mapping[str, Rate], *, processes: int = 1) -> None:
         self.rates = dict(rates)
         self.exceptions: dict[str, dict[str, Rate]] = {}
         self._defaults = dict(rates)
         self._accelerator = accelerator
         self._script = accelerator.redis.register_script(SCRIPT)
-        self._local = Counters(processes)
-        self._singles: Batcher[Demand, Verdict] = Batcher(self._take_mixed, largest=LARGEST, waiting=MOST_WAITING)
+        self._local = LocalLimiter(processes)
+        self._singles: Batcher[RateRequest, RateDecision] = Batcher(
+            self._take_mixed, largest=MAX_BATCH, waiting=MAX_WAITING
+        )
 
     def rate(self, policy: str, subject: str) -> Rate:
         """The limit of `policy` for `subject`: the rule, or an exception to it."""
         own = self.exceptions.get(policy)
         return (own.get(subject) if own else None) or self.rates[policy]
 
-    def learn(self, standing: Sequence[Standing], *, everything: bool) -> None:
+    def learn(self, standing: Sequence[Override], *, everything: bool) -> None:
         """These changed; or `everything` that is not as the settings say is these. What has no rate is taken back."""
         if everything:
             self.rates, self.exceptions = dict(self._defaults), {}
@@ -121,25 +123,25 @@ class Throttles:
             else:
                 self.exceptions.setdefault(one.policy, {})[str(one.user)] = one.rate
 
-    async def take(self, demands: Sequence[Demand]) -> list[Verdict]:
+    async def take(self, demands: Sequence[RateRequest]) -> list[RateDecision]:
         """Judge `demands` in order, in one call; each sees what those before it took."""
         if not demands:
             return []
         every = [self._rates(one) for one in demands]
         try:
             answers = await self._call("take", _asked(demands, every), demands[0], every[0])
-        except Away:
+        except RedisUnavailable:
             return [self._take_here(one, rates) for one, rates in zip(demands, every, strict=True)]
         return _told(demands, every, answers)
 
-    async def _take_mixed(self, demands: Sequence[Demand]) -> list[Verdict]:
+    async def _take_mixed(self, demands: Sequence[RateRequest]) -> list[RateDecision]:
         """Judge what several ask at once: each sees what those before it took of the same policies."""
         # What demands have in common is sent once (`_asked`), so they go in runs.
         order = sorted(range(len(demands)), key=lambda i: demands[i].policies)
         verdicts = dict(zip(order, await self.take([demands[i] for i in order]), strict=True))
         return [verdicts[i] for i in range(len(demands))]
 
-    async def take_one(self, demand: Demand) -> Verdict:
+    async def take_one(self, demand: RateRequest) -> RateDecision:
         """One demand, sharing the call with those that other requests make at the same time.
 
         Raises:
@@ -147,11 +149,11 @@ class Throttles:
         """
         return await self.ask(demand)
 
-    def ask(self, demand: Demand) -> Future[Verdict]:
+    def ask(self, demand: RateRequest) -> Future[RateDecision]:
         """The same, the verdict to come."""
         return self._singles.ask(demand)
 
-    async def give_back(self, verdicts: Sequence[Verdict]) -> None:
+    async def give_back(self, verdicts: Sequence[RateDecision]) -> None:
         """Undo takes whose purpose came to nothing: nothing is taken, and nothing was attempted.
 
         A refused one took nothing; it only is no attempt any more.
@@ -163,7 +165,7 @@ class Throttles:
         if shared:
             try:
                 await self._call("give", [_given(one) for one in shared], shared[0].demand, shared[0].rates)
-            except Away:
+            except RedisUnavailable:
                 return  # counted though not stored: on the safe side, until the window is over
 
     async def of_user(self, user: str) -> None:
@@ -172,12 +174,12 @@ class Throttles:
 
     def admission(self, user: str) -> Awaitable[None]:
         """Count a request of `user` now; waiting for it raises Throttled. Meanwhile other things can be asked."""
-        return Admission(self._singles.ask(Demand(("requests",), user)))
+        return PendingDecision(self._singles.ask(RateRequest(("requests",), user)))
 
     async def of_network(self, network: str) -> None:
         """Count a request before login from `network`, and from the wider ones an IPv6 one is in. Raises Throttled."""
-        counted = [Demand(("address",), network)]
-        counted += [Demand((policy,), one) for policy, one in zip(SITES, wider(network), strict=False)]
+        counted = [RateRequest(("address",), network)]
+        counted += [RateRequest((policy,), one) for policy, one in zip(SITES, wider(network), strict=False)]
         verdicts = await asyncio.gather(*[self._singles.ask(one) for one in counted])
         refused = next((one for one in verdicts if not one.allowed), None)
         if refused is not None:
@@ -186,9 +188,9 @@ class Throttles:
 
     async def of_stranger(self, address: str) -> None:
         """Count a request that no login vouches for, from the site of `address`. Raises Throttled."""
-        await Admission(self._singles.ask(Demand(("strangers",), site(address))))
+        await PendingDecision(self._singles.ask(RateRequest(("strangers",), site(address))))
 
-    async def _call(self, what: str, demands: object, some: Demand, rates: Rates) -> list[int]:
+    async def _call(self, what: str, demands: object, some: RateRequest, rates: Rates) -> list[int]:
         arguments: list[str | bytes] = [what, _encode(demands)]
         some_key = _keys(some, rates)[0]
         answers: list[int] = await self._accelerator.call(
@@ -196,16 +198,16 @@ class Throttles:
         )
         return answers
 
-    def _rates(self, one: Demand) -> Rates:
+    def _rates(self, one: RateRequest) -> Rates:
         return tuple([self.rate(policy, one.subject) for policy in one.policies])
 
-    def _take_here(self, one: Demand, rates: Rates) -> Verdict:
+    def _take_here(self, one: RateRequest, rates: Rates) -> RateDecision:
         which, seconds, buckets = self._local.take(_keys(one, rates), rates, one.cost)
         policy = None if which < 0 else one.policies[which]
-        return Verdict(one, rates, buckets, policy, seconds, local=True)
+        return RateDecision(one, rates, buckets, policy, seconds, local=True)
 
 
-def _asked(demands: Sequence[Demand], every: Sequence[Rates]) -> list[list[object]]:
+def _asked(demands: Sequence[RateRequest], every: Sequence[Rates]) -> list[list[object]]:
     """In runs that differ in their subject only: what the demands of a batch have in common is sent and read once."""
     runs: list[list[object]] = []
     subjects: list[str] = []
@@ -222,22 +224,22 @@ def _asked(demands: Sequence[Demand], every: Sequence[Rates]) -> list[list[objec
     return runs
 
 
-def _told(demands: Sequence[Demand], every: Sequence[Rates], answers: Sequence[int]) -> list[Verdict]:
+def _told(demands: Sequence[RateRequest], every: Sequence[Rates], answers: Sequence[int]) -> list[RateDecision]:
     second, at, verdicts = answers[0], 1, []
     for one, rates in zip(demands, every, strict=True):
         end = at + len(rates)
         if answers[at] >= 0:
-            verdict = Verdict(one, rates, tuple(answers[at:end]), second=second)
+            verdict = RateDecision(one, rates, tuple(answers[at:end]), second=second)
         else:
             end = at + 2
             seconds = max(1, ceil(answers[at + 1] / MICROSECONDS))
-            verdict = Verdict(one, rates, (), one.policies[-answers[at] - 1], seconds, second)
+            verdict = RateDecision(one, rates, (), one.policies[-answers[at] - 1], seconds, second)
         verdicts.append(verdict)
         at = end
     return verdicts
 
 
-def _given(one: Verdict) -> list[object]:
+def _given(one: RateDecision) -> list[object]:
     refused = 0 if one.policy is None else one.demand.policies.index(one.policy) + 1
     given: list[object] = [one.demand.cost, one.second, refused]
     buckets = one.buckets or [0] * len(one.rates)
@@ -246,7 +248,7 @@ def _given(one: Verdict) -> list[object]:
     return given
 
 
-def _keys(one: Demand, rates: Rates) -> list[str]:
+def _keys(one: RateRequest, rates: Rates) -> list[str]:
     # One subject's counters share a hash tag, so that on a cluster they live together.
     return [
         f"throttle:{{{one.subject}{_ending(policy, rate)}" for policy, rate in zip(one.policies, rates, strict=True)

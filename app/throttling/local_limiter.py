@@ -15,11 +15,11 @@ from app.domain.rates import Rate
 
 PARTS = 120
 RING = PARTS + 2
-MOST = 20_000
+MAX_COUNTERS = 20_000
 """Counters remembered: a few megabytes."""
 
 
-class Counter:
+class SlidingWindow:
     """Takes of one subject under one policy, by bucket; see `limiter.lua` for the reasoning."""
 
     __slots__ = ("_buckets", "_total", "width")
@@ -60,14 +60,14 @@ class Counter:
         return RING * self.width
 
 
-class Counters:
+class LocalLimiter:
     """The counters of this process, by key."""
 
-    def __init__(self, processes: int = 1, *, most: int = MOST, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, processes: int = 1, *, most: int = MAX_COUNTERS, clock: Callable[[], float] = monotonic) -> None:
         self._processes = processes
         self._most = most
         self._clock = clock
-        self._counters: OrderedDict[str, Counter] = OrderedDict()
+        self._counters: OrderedDict[str, SlidingWindow] = OrderedDict()
 
     def take(self, keys: Sequence[str], rates: Sequence[Rate], cost: int) -> tuple[int, int, tuple[int, ...]]:
         """All or nothing: (-1, 0, buckets), or (which policy refuses, seconds to wait, ())."""
@@ -91,10 +91,10 @@ class Counters:
         """What this process may let through, so that all together stay within the limit where that is possible."""
         return max(1, rate.limit // self._processes)
 
-    def _counter(self, key: str, window: int) -> Counter:
+    def _counter(self, key: str, window: int) -> SlidingWindow:
         counter = self._counters.get(key)
         if counter is None:
-            counter = self._counters[key] = Counter(window)
+            counter = self._counters[key] = SlidingWindow(window)
             if len(self._counters) > self._most:
                 self._counters.popitem(last=False)
         else:

@@ -22,7 +22,7 @@ from app.domain.errors import ChatError
 from app.domain.rates import Rate
 from app.domain.users.email_addresses import digest_of
 from app.domain.users.ip_addresses import network
-from app.throttling.limiter import Demand, Throttles, Verdict
+from app.throttling.limiter import RateDecision, RateLimiter, RateRequest
 
 FROM_NETWORK, FROM_ANYWHERE = "guesses", "guesses_anywhere"
 RATES = {FROM_NETWORK: Rate(10, 300), FROM_ANYWHERE: Rate(100, 3_600)}
@@ -32,10 +32,10 @@ WRONG = frozenset({"invalid_credentials", "invalid_code", "wrong_code", "wrong_p
 T = TypeVar("T")
 
 
-class Guesses:
+class PasswordGuesses:
     """The policies `guesses` and `guesses_anywhere` of the throttles are its limits."""
 
-    def __init__(self, throttles: Throttles, database: Database) -> None:
+    def __init__(self, throttles: RateLimiter, database: Database) -> None:
         self._throttles = throttles
         self._database = database
 
@@ -46,10 +46,10 @@ class Guesses:
         An attempt whose answer is an error keeps what it took, right password or wrong: the counts tell nothing either.
         """
         digest = digest_of(email)
-        here = await self._throttles.take_one(Demand((FROM_NETWORK,), f"{digest}@{network(address)}"))
+        here = await self._throttles.take_one(RateRequest((FROM_NETWORK,), f"{digest}@{network(address)}"))
         if not here.allowed:
             return await self._judged([here], attempt(Slowed(refusal=here.error(HINT), home_passes=False)))
-        anywhere = await self._throttles.take_one(Demand((FROM_ANYWHERE,), digest))
+        anywhere = await self._throttles.take_one(RateRequest((FROM_ANYWHERE,), digest))
         slowed = None if anywhere.allowed else Slowed(refusal=anywhere.error(HINT), home_passes=True)
         return await self._judged([here, anywhere], attempt(slowed))
 
@@ -62,10 +62,10 @@ class Guesses:
             Throttled: too many wrong ones lately.
         """
         digest = digest_of(account)
-        here = await self._throttles.take_one(Demand((FROM_NETWORK,), f"{digest}@{network(address)}"))
+        here = await self._throttles.take_one(RateRequest((FROM_NETWORK,), f"{digest}@{network(address)}"))
         if not here.allowed:
             raise here.error()
-        anywhere = await self._throttles.take_one(Demand((FROM_ANYWHERE,), digest))
+        anywhere = await self._throttles.take_one(RateRequest((FROM_ANYWHERE,), digest))
         if not anywhere.allowed and not await self._is_familiar(account, address):
             await self._throttles.give_back([here])
             raise anywhere.error()
@@ -76,7 +76,7 @@ class Guesses:
             raise
         await self._throttles.give_back([here, anywhere])
 
-    async def _judged(self, taken: list[Verdict], attempt: Awaitable[T]) -> T:
+    async def _judged(self, taken: list[RateDecision], attempt: Awaitable[T]) -> T:
         try:
             outcome = await attempt
         except ChatError as error:
@@ -86,7 +86,7 @@ class Guesses:
             await self._throttles.give_back(taken)
         return outcome
 
-    async def _give_back_unless_wrong(self, taken: list[Verdict], error: ChatError) -> None:
+    async def _give_back_unless_wrong(self, taken: list[RateDecision], error: ChatError) -> None:
         if error.code not in WRONG:
             await self._throttles.give_back(taken)
 

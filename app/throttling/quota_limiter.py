@@ -7,7 +7,7 @@ from typing import Final
 
 from app.domain.accounts.quotas import Quota
 from app.domain.rates import Rate
-from app.throttling.limiter import Demand, Throttles, Verdict
+from app.throttling.limiter import RateDecision, RateLimiter, RateRequest
 
 RATES: Final[dict[Quota, Rate]] = {
     "mails": Rate(5, 3_600),
@@ -16,10 +16,10 @@ RATES: Final[dict[Quota, Rate]] = {
 }
 
 
-class Quotas:
+class RedisQuotas:
     """What `app.domain.accounts.quotas` asks for."""
 
-    def __init__(self, throttles: Throttles) -> None:
+    def __init__(self, throttles: RateLimiter) -> None:
         self._throttles = throttles
 
     async def allows(self, quota: Quota, subject: str) -> bool:
@@ -30,5 +30,5 @@ class Quotas:
         if not verdict.allowed:
             raise verdict.error()
 
-    async def _judge(self, quota: Quota, subject: str) -> Verdict:
-        return await self._throttles.take_one(Demand((quota,), subject))
+    async def _judge(self, quota: Quota, subject: str) -> RateDecision:
+        return await self._throttles.take_one(RateRequest((quota,), subject))

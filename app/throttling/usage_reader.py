@@ -17,8 +17,8 @@ from redis.asyncio import Redis
 
 from app.domain.errors import Unavailable
 from app.domain.orm import uuid7
-from app.domain.throttling.usage_counts import Count, Flight
-from app.redis.client import Accelerator, Away
+from app.domain.throttling.usage_counts import Count, UsageBatch
+from app.redis.client import RedisClient, RedisUnavailable
 
 SCRIPT: Final = Path(__file__).with_name("usage_minutes.lua").read_text(encoding="utf-8")
 SETTLED_MINUTES: Final = 2
@@ -27,7 +27,7 @@ back has been."""
 
 LOST_MINUTES: Final = 62
 SECONDS: Final = 2.0
-TOGETHER: Final = 1_000
+MINUTES_PER_READ: Final = 1_000
 MINUTE: Final = 60
 
 DROP: Final = """
@@ -38,10 +38,10 @@ end
 _FIELD: Final = re.compile(r"(!?)throttle:\{(.*)\}:(\w+):(\d+)(?:@(\d+))?", re.DOTALL)
 
 
-class Tallies:
+class UsageReader:
     """Every method raises Unavailable when Redis is away."""
 
-    def __init__(self, accelerator: Accelerator) -> None:
+    def __init__(self, accelerator: RedisClient) -> None:
         self._accelerator = accelerator
         self._take_off = accelerator.redis.register_script(SCRIPT)
         self._drop = accelerator.redis.register_script(DROP)
@@ -52,7 +52,7 @@ class Tallies:
         found: list[int] = await self._ask(lambda redis: self._take_off(args=arguments, client=redis))
         return found
 
-    async def read(self, minute: int) -> Flight | None:
+    async def read(self, minute: int) -> UsageBatch | None:
         """What is on its way from that minute; None when somebody has brought it home meanwhile."""
         fields: dict[bytes, bytes] = {}
         cursor = 0
@@ -62,16 +62,16 @@ class Tallies:
             if cursor == 0:
                 break
         name = fields.pop(b"id", None)
-        return None if name is None else Flight(name.decode(), minute, _counts(fields, minute))
+        return None if name is None else UsageBatch(name.decode(), minute, _counts(fields, minute))
 
-    async def drop(self, flight: Flight) -> None:
+    async def drop(self, flight: UsageBatch) -> None:
         """It has arrived."""
         await self._ask(lambda redis: self._drop(keys=[_key(flight.minute)], args=[flight.id], client=redis))
 
     async def _ask(self, operation: Callable[[Redis], Awaitable[Any]]) -> Any:
         try:
             return await self._accelerator.call(operation, deadline=SECONDS)
-        except Away as error:
+        except RedisUnavailable as error:
             raise Unavailable from error
 
 
@@ -80,7 +80,7 @@ def _key(minute: int) -> str:
 
 
 async def _scan(minute: int, cursor: int, redis: Redis) -> Any:
-    return await redis.hscan(_key(minute), cursor, count=TOGETHER)
+    return await redis.hscan(_key(minute), cursor, count=MINUTES_PER_READ)
 
 
 def _counts(fields: dict[bytes, bytes], minute: int) -> list[Count]:

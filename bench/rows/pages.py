@@ -11,10 +11,10 @@ from uuid import UUID
 import msgspec
 
 from app.db import Database, open_engine
-from app.redis.client import Accelerator
+from app.redis.client import RedisClient
 from app.settings import Settings
 from app.store.cache_rebuild import Rebuilder
-from app.store.page_cache import Cache
+from app.store.page_cache import PageCache
 from bench.load import request
 from bench.measures import Plan
 from bench.population import ring
@@ -53,8 +53,8 @@ def page_50(stage: Stage) -> Iterator[Plan]:
 async def warm(settings: Settings, conversations: Iterable[UUID]) -> None:
     """Rebuild the caches as the worker would: conversations in use have theirs."""
     database = Database(open_engine(settings.libpq_url, pool_size=1))
-    accelerator = Accelerator(settings.cache_redis_url, connections=1)
-    rebuilder = Rebuilder(database, accelerator, Cache(most=settings.cache_messages))
+    accelerator = RedisClient(settings.cache_redis_url, connections=1)
+    rebuilder = Rebuilder(database, accelerator, PageCache(most=settings.cache_messages))
     try:
         for conversation in conversations:
             await rebuilder.rebuild(conversation)

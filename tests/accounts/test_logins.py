@@ -183,7 +183,7 @@ async def test_the_longest_unused_login_makes_room(
     told: list[Outgoing],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(logins, "MOST_LOGINS", 3)
+    monkeypatch.setattr(logins, "MAX_LOGINS", 3)
     begun = [await begin(database, grace.email, quick_passwords, tokens) for _ in range(4)]
     assert told == [LoginsEnded(sessions=(begun[0].session,))]
     async with database.transaction() as session:

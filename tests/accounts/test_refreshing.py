@@ -11,7 +11,7 @@ from sqlalchemy import func, update
 from app.db import Database
 from app.domain.auth import refresh as families
 from app.domain.auth.passwords import Passwords
-from app.domain.auth.tokens import Pair, Tokens
+from app.domain.auth.tokens import TokenPair, Tokens
 from app.domain.errors import Unauthenticated
 from app.domain.events import LoginsEnded, Outgoing
 from app.domain.orm import BUCKET_SECONDS
@@ -23,11 +23,11 @@ from tests.support.factories import now
 from tests.support.web import API, Client, Someone, join, problem
 
 
-async def refreshed(api: Client, token: str) -> Pair:
+async def refreshed(api: Client, token: str) -> TokenPair:
     answer = await api.post(f"{API}/refresh/", json={"refresh": token})
     assert answer.status_code == 200, answer.text
     assert list(answer.json()) == ["access", "refresh"]
-    return Pair(**answer.json())
+    return TokenPair(**answer.json())
 
 
 async def age(database: Database, tokens: Tokens, token: str, seconds: float) -> None:
@@ -133,11 +133,11 @@ async def test_refreshes_at_once_with_one_token_all_get_the_same_pair(
     ada = await join(api)
     all_there = asyncio.Barrier(6)
 
-    async def refresh() -> Pair:
+    async def refresh() -> TokenPair:
         async with database.transaction() as session:
             await all_there.wait()
             outcome = await families.refresh(session, ada.refresh, tokens)
-        assert isinstance(outcome, Pair)
+        assert isinstance(outcome, TokenPair)
         return outcome
 
     pairs = await asyncio.gather(*(refresh() for _ in range(6)))

@@ -13,7 +13,7 @@ import jwt
 import pytest
 
 from app.domain.auth import tokens as module
-from app.domain.auth.tokens import Pair, Tokens
+from app.domain.auth.tokens import TokenPair, Tokens
 from app.domain.errors import Unauthenticated
 
 SECRET = "one secret that is long enough for anybody"
@@ -22,7 +22,7 @@ BEGIN = datetime.now(UTC)
 END = BEGIN + timedelta(days=30)
 
 
-def pair(tokens: Tokens, generation: int = 1, begin: datetime = BEGIN, end: datetime = END) -> Pair:
+def pair(tokens: Tokens, generation: int = 1, begin: datetime = BEGIN, end: datetime = END) -> TokenPair:
     return tokens.pair(user=USER, session=SESSION, generation=generation, rotated_at=begin, expires_at=end)
 
 

@@ -73,7 +73,7 @@ def test_every_error_of_the_tree_has_a_status() -> None:
         (errors.Forbidden, 403),
         (errors.NotFound, 404),
         (errors.Conflict, 409),
-        (errors.Mismatch, 422),
+        (errors.Unprocessable, 422),
         (errors.Unavailable, 503),
         (errors.OutcomeUnknown, 503),
     ],

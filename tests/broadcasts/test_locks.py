@@ -11,13 +11,13 @@ from app.domain import locks
 from app.domain.errors import Unavailable
 from app.domain.locks import AdvisoryLock
 from app.domain.throttling import usage
-from app.domain.throttling.usage_counts import Flight, Subjects
+from app.domain.throttling.usage_counts import Subjects, UsageBatch
 from tests.broadcasts.conftest import Crowd
 
 
 async def test_a_broadcast_is_sent_while_throttle_counts_are_added(crowd: Crowd) -> None:
     async with crowd.database.transaction() as session:
-        assert await usage.add(session, Flight(id="1", minute=1, counts=[]), Subjects("for tests only"))
+        assert await usage.add(session, UsageBatch(id="1", minute=1, counts=[]), Subjects("for tests only"))
         sent = await crowd.plan()
     assert sent.sent_at is not None
 
@@ -26,7 +26,7 @@ async def test_throttle_counts_are_added_while_a_broadcast_is_sent(crowd: Crowd)
     async with crowd.database.transaction() as session:
         await locks.acquire(session, AdvisoryLock.BROADCAST_NUMBERS)
         async with crowd.database.transaction() as other:
-            assert await usage.add(other, Flight(id="2", minute=1, counts=[]), Subjects("for tests only"))
+            assert await usage.add(other, UsageBatch(id="2", minute=1, counts=[]), Subjects("for tests only"))
 
 
 @pytest.mark.parametrize("lock", AdvisoryLock, ids=lambda lock: lock.name)

@@ -21,9 +21,9 @@ from redis import Redis
 
 from app.cli.database import migrate
 from app.local.ownership import OWNER
-from app.local.postgres import Postgres
+from app.local.postgres import EmbeddedPostgres
 from app.local.processes import free_port
-from app.local.valkey import Valkey
+from app.local.valkey import EmbeddedValkey
 from app.realtime.presence import WHOLE
 from tests.support.client import Node
 from tests.support.mailbox import Mailboxes, mail_server
@@ -73,8 +73,8 @@ class Stage:
     def __init__(self, directory: Path, programs: Mapping[str, Sequence[str]]) -> None:
         self.directory = directory
         self._programs = programs
-        self.postgres = Postgres(directory / "postgres", options=POSTGRES)
-        self.valkey = Valkey(directory / "valkey")
+        self.postgres = EmbeddedPostgres(directory / "postgres", options=POSTGRES)
+        self.valkey = EmbeddedValkey(directory / "valkey")
         self.places: list[Place] = []
         self.mailboxes = Mailboxes()
         self.worker: Process | None = None

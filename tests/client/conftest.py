@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 import msgspec
 import pytest
 
-from app.local.valkey import Valkey
+from app.local.valkey import EmbeddedValkey
 from tests.support.client import Node
 from tests.support.processes import Api, Processes, last_words, processes
 from tests.support.servers import public_directory, run_valkey
@@ -19,7 +19,7 @@ class Stage(msgspec.Struct):
     processes: Processes
     there: Api
     here: Node
-    valkey: Valkey
+    valkey: EmbeddedValkey
 
     def bring_back(self) -> None:
         """`there` again, on its old port."""
@@ -27,14 +27,14 @@ class Stage(msgspec.Struct):
 
 
 @pytest.fixture(scope="session")
-def valkey() -> Iterator[Valkey]:
+def valkey() -> Iterator[EmbeddedValkey]:
     """One that tests here may stop and start again."""
     with run_valkey() as own:
         yield own
 
 
 @pytest.fixture(scope="session")
-def started(database_url: str, valkey: Valkey) -> Iterator[Processes]:
+def started(database_url: str, valkey: EmbeddedValkey) -> Iterator[Processes]:
     with public_directory() as directory, processes(directory, database_url, valkey.url) as found:
         yield found
 
@@ -45,7 +45,7 @@ def apis(started: Processes) -> list[Api]:
 
 
 @pytest.fixture
-async def stage(started: Processes, apis: list[Api], valkey: Valkey) -> AsyncIterator[Stage]:
+async def stage(started: Processes, apis: list[Api], valkey: EmbeddedValkey) -> AsyncIterator[Stage]:
     node = Node(apis[1].url)
     stage = Stage(started, apis[0], node, valkey)
     yield stage

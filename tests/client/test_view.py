@@ -14,7 +14,7 @@ from chat_client.link import RESUMED_TOGETHER
 from chat_client.rows import Conversation, Message, row
 from chat_client.view import View
 
-from app.realtime.frames.client_frames import LARGEST_FRAME
+from app.realtime.frames.client_frames import MAX_FRAME_BYTES
 from tests.documents.markers import ROOT
 
 Json = dict[str, Any]
@@ -178,7 +178,7 @@ def test_five_thousand_missed_conversations_are_resumed_in_parts_that_fit_a_fram
     parts = 0
     while view.missed:
         part = view.asked(f"part {parts}", RESUMED_TOGETHER)
-        assert len(json.dumps({"type": "resume", "ref": "c" * 60, "conversations": part})) <= LARGEST_FRAME
+        assert len(json.dumps({"type": "resume", "ref": "c" * 60, "conversations": part})) <= MAX_FRAME_BYTES
         asked |= part
         parts += 1
     assert (set(asked), parts) == (set(ids), 3)

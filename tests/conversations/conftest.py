@@ -16,9 +16,9 @@ from app.domain import metadata
 from app.domain.conversations import groups, members, name_changes, roles
 from app.domain.conversations.schemas import ConversationFacts, Member
 from app.domain.errors import ChatError
-from app.domain.events import Change, Outgoing
+from app.domain.events import LogChange, Outgoing
 from app.domain.inbox.schemas import ConversationSummary
-from app.domain.inbox.snapshot import Asker, newest
+from app.domain.inbox.snapshot import SnapshotRequest, newest
 from app.domain.messages import edit as editing
 from app.domain.messages import send as sending
 from app.domain.messages.message_projection import as_message, find
@@ -63,9 +63,9 @@ class Chat:
     async def _tell(self, events: list[Outgoing]) -> None:
         self.told.extend(events)
 
-    def changes(self, conversation: UUID) -> list[Change]:
+    def changes(self, conversation: UUID) -> list[LogChange]:
         """What was told of a conversation's log."""
-        return [one for one in self.told if isinstance(one, Change) and one.conversation == conversation]
+        return [one for one in self.told if isinstance(one, LogChange) and one.conversation == conversation]
 
     async def do(
         self, verb: Callable[Concatenate[AsyncSession, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
@@ -113,10 +113,10 @@ class Chat:
 
     async def rename(self, user: UUID, first_name: str, conversation: UUID) -> None:
         await self.sql("UPDATE users SET first_name = :name WHERE id = :user", name=first_name, user=user)
-        await self.do(name_changes.tell_name, conversation, user)
+        await self.do(name_changes.propagate_name, conversation, user)
 
-    def asker(self, user: UUID, most: int | None = None) -> Asker:
-        return Asker(user, self._logins[user], most)
+    def asker(self, user: UUID, most: int | None = None) -> SnapshotRequest:
+        return SnapshotRequest(user, self._logins[user], most)
 
     async def snapshot(self, user: UUID, cut: int | None = None) -> list[ConversationSummary]:
         """Everything `user` is in, as a socket that opens is told."""
@@ -142,11 +142,11 @@ async def cast(chat: Chat) -> Cast:
     return Cast(*[await chat.person(name) for name in ("Ada", "Grace", "Linus", "Mallory", "Eve")])
 
 
-def kinds(changes: list[Change]) -> list[str]:
+def kinds(changes: list[LogChange]) -> list[str]:
     return [change.type for change in changes]
 
 
-def as_view(change: Change) -> Member | ConversationFacts:
+def as_view(change: LogChange) -> Member | ConversationFacts:
     if change.type.startswith("member"):
         return msgspec.json.decode(change.data, type=Member)
     return msgspec.json.decode(change.data, type=ConversationFacts)

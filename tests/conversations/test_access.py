@@ -13,7 +13,7 @@ from app.domain.conversations import access, groups, members, queries, read_curs
 from app.domain.errors import ChatError, NotFound, Unauthenticated
 from app.domain.inbox.detail import detail
 from app.domain.inbox.queries import inbox, summary
-from app.domain.inbox.snapshot import Asker, newest
+from app.domain.inbox.snapshot import SnapshotRequest, newest
 from app.domain.messages import changes, mark_read
 from tests.conversations.conftest import Cast, Chat
 
@@ -143,15 +143,15 @@ async def test_many_doors_are_answered_at_once_in_order_and_each_for_itself(chat
     await chat.sql("UPDATE login_sessions SET revoked_at = now() WHERE id = :id", id=ended.session)
     linus = chat.caller(cast.linus)
     pairs = [
-        access.Pair(public, linus.user, linus.session),
-        access.Pair(private, cast.eve),
-        access.Pair(uuid4(), linus.user, linus.session),
-        access.Pair(public, cast.eve, chat.caller(cast.eve).session),
-        access.Pair(public, ended.user, ended.session),
-        access.Pair(public, linus.user, chat.caller(cast.ada).session),
-        access.Pair(private, linus.user),
+        access.MembershipKey(public, linus.user, linus.session),
+        access.MembershipKey(private, cast.eve),
+        access.MembershipKey(uuid4(), linus.user, linus.session),
+        access.MembershipKey(public, cast.eve, chat.caller(cast.eve).session),
+        access.MembershipKey(public, ended.user, ended.session),
+        access.MembershipKey(public, linus.user, chat.caller(cast.ada).session),
+        access.MembershipKey(private, linus.user),
     ]
-    found = await chat.do(access.open_doors, pairs)
+    found = await chat.do(access.check_access_many, pairs)
     assert [f"{type(one).__name__} {one.code}" if isinstance(one, ChatError) else one.role for one in found] == [
         "member",
         "NotFound not_found",
@@ -161,13 +161,15 @@ async def test_many_doors_are_answered_at_once_in_order_and_each_for_itself(chat
         "Unauthenticated not_authenticated",
         "member",
     ]
-    assert found[0] == await chat.do(access.open_door, public, cast.linus)
+    assert found[0] == await chat.do(access.check_access, public, cast.linus)
 
 
 async def test_an_account_that_is_over_changes_nothing_any_more(chat: Chat, cast: Cast) -> None:
     where = await chat.group(cast)
     await chat.sql("UPDATE users SET suspended_at = now() WHERE id = :user", user=cast.grace)
-    assert isinstance((await chat.do(access.open_doors, [access.Pair(where, cast.grace)]))[0], Unauthenticated)
+    assert isinstance(
+        (await chat.do(access.check_access_many, [access.MembershipKey(where, cast.grace)]))[0], Unauthenticated
+    )
     for action in ("leave", "rename", "add", "remove", "make_admin"):
         assert await answer(ACTIONS[action](chat, cast, where, cast.grace)) == "Unauthenticated not_authenticated"
 
@@ -179,7 +181,7 @@ async def test_no_view_of_a_conversation_shows_an_e_mail_or_a_hash(chat: Chat, c
         await chat.do(detail, where, cast.linus),
         await chat.do(summary, where, cast.linus),
         await chat.do(inbox, cast.linus),
-        await chat.do(newest, [Asker(cast.linus, chat.caller(cast.linus).session)]),
+        await chat.do(newest, [SnapshotRequest(cast.linus, chat.caller(cast.linus).session)]),
         await chat.do(queries.members_for, where, cast.eve),
         (await chat.do(changes.changes_for, where, cast.linus, after=0)),
         chat.told,
@@ -207,7 +209,7 @@ async def test_an_outsider_keeps_nobody_waiting_for_a_private_conversation(chat:
     where = await chat.group(cast)
     async with chat.database.transaction() as session:
         with pytest.raises(NotFound):
-            await access.lock_door(session, where, cast.eve)
+            await access.lock_for_change(session, where, cast.eve)
         async with asyncio.timeout(5):
             await chat.do(groups.change, where, cast.ada, name="Engines")
 

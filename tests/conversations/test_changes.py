@@ -32,7 +32,7 @@ class Client:
         self.members: dict[UUID, Member] = {}
         self.facts: ConversationFacts | None = None
 
-    def take(self, item: events.Change) -> None:
+    def take(self, item: events.LogChange) -> None:
         assert item.prev == self.position, "a gap"
         assert item.position > item.prev
         self.position = item.position
@@ -72,9 +72,9 @@ class Client:
         other.messages, other.members = dict(self.messages), dict(self.members)
         return other
 
-    async def catch_up(self, chat: Chat, limit: int = 3) -> list[events.Change]:
+    async def catch_up(self, chat: Chat, limit: int = 3) -> list[events.LogChange]:
         """Page by page, until complete; what came."""
-        taken: list[events.Change] = []
+        taken: list[events.LogChange] = []
         while True:
             found = await chat.do(changes.changes_after, self.conversation, self.position, limit)
             assert len(found.items) <= limit

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from app.domain.conversations import directs, groups
 from app.domain.inbox.queries import inbox, page_of
-from app.domain.inbox.snapshot import Asker, newest
+from app.domain.inbox.snapshot import SnapshotRequest, newest
 from tests.conversations.conftest import Cast, Chat
 from tests.support.statements import asked
 
@@ -22,7 +22,7 @@ async def test_lists_asked_for_together_are_those_asked_for_alone(chat: Chat, ca
         chat.asker(cast.linus, 3),
         chat.asker(cast.linus, 9),
         chat.asker(cast.eve, 3),
-        Asker(cast.grace, chat.caller(cast.ada).session, 3),
+        SnapshotRequest(cast.grace, chat.caller(cast.ada).session, 3),
     ]
     with asked(chat.database) as statements:
         everything, three, fewer, nothing, refused = await chat.do(newest, askers)

@@ -126,7 +126,7 @@ async def test_the_limit_of_conversations_holds_against_two_joins_at_once(
     chat: Chat, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = [await chat.group(cast, is_private=False) for _ in range(2)]
-    monkeypatch.setattr("app.domain.conversations.membership_changes.MOST_CONVERSATIONS", 1)
+    monkeypatch.setattr("app.domain.conversations.membership_changes.MAX_CONVERSATIONS", 1)
     async with chat.database.transaction() as session:
         await members.join(session, one, cast.eve)
         waiting = asyncio.create_task(chat.do(members.join, other, cast.eve))

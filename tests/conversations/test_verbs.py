@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.domain.conversations import directs, groups, members, name_changes, queries, read_cursors, roles
-from app.domain.conversations.membership_changes import MOST_CONVERSATIONS, MOST_MEMBERS
+from app.domain.conversations.membership_changes import MAX_CONVERSATIONS, MAX_MEMBERS
 from app.domain.conversations.schemas import ConversationFacts, Member
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from app.domain.inbox.detail import detail
@@ -169,10 +169,10 @@ async def test_what_is_so_already_is_a_conflict(chat: Chat, cast: Cast) -> None:
 async def test_a_conversation_takes_no_more_than_its_limit(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast, is_private=False)
     set_count = "UPDATE conversations SET member_count = :count WHERE id = :conversation"
-    await chat.sql(set_count, count=MOST_MEMBERS, conversation=conversation)
+    await chat.sql(set_count, count=MAX_MEMBERS, conversation=conversation)
     assert (await refusal(chat.do(members.join, conversation, cast.eve))).code == "conversation_full"
     assert (await refusal(chat.do(members.add, conversation, cast.ada, cast.eve))).code == "conversation_full"
-    await chat.sql(set_count, count=MOST_MEMBERS - 1, conversation=conversation)
+    await chat.sql(set_count, count=MAX_MEMBERS - 1, conversation=conversation)
     await chat.do(members.join, conversation, cast.eve)
 
 
@@ -184,7 +184,7 @@ async def test_a_person_is_in_no_more_conversations_than_the_limit(chat: Chat, c
         " RETURNING id) INSERT INTO memberships (conversation_id, user_id, created_position, position)"
         " SELECT id, :user, 2, 2 FROM made",
         user=cast.eve,
-        count=MOST_CONVERSATIONS,
+        count=MAX_CONVERSATIONS,
     )
     attempts: list[Callable[[], Awaitable[object]]] = [
         lambda: chat.do(members.join, public, cast.eve),
@@ -211,11 +211,11 @@ async def test_a_renamed_person_is_a_change_wherever_they_ever_were(chat: Chat, 
     await chat.sql("UPDATE users SET first_name = 'Renamed' WHERE id IN (:one, :two)", one=cast.linus, two=cast.mallory)
     for user, kind in ((cast.linus, "member.updated"), (cast.mallory, "member.removed")):
         assert conversation in await chat.do(name_changes.conversations_ever, user)
-        assert await chat.do(name_changes.tell_name, conversation, user)
+        assert await chat.do(name_changes.propagate_name, conversation, user)
         last = chat.changes(conversation)[-1]
         view = as_view(last)
         assert isinstance(view, Member)
         assert (last.type, view.user.first_name, last.edited) == (kind, "Renamed", last.position)
         assert last.edited_before < last.edited
-    assert not await chat.do(name_changes.tell_name, conversation, cast.eve)
+    assert not await chat.do(name_changes.propagate_name, conversation, cast.eve)
     assert conversation not in await chat.do(name_changes.conversations_ever, cast.eve)

@@ -90,7 +90,7 @@ async def test_hidden_ones_do_not_count_for_the_limit(
     chat: Chat, cast: Cast, direct: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await chat.do(directs.get_or_create, cast.eve, cast.ada)
-    monkeypatch.setattr(membership_changes, "MOST_CONVERSATIONS", 1)
+    monkeypatch.setattr(membership_changes, "MAX_CONVERSATIONS", 1)
     refused = await refusal(chat.do(groups.create, cast.linus, "One more"))
     assert refused.code == "too_many_conversations"
     await chat.do(visibility.turn, direct, cast.linus, hidden=True)

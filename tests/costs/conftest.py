@@ -16,7 +16,7 @@ import pytest
 from litestar import Litestar
 from sqlalchemy import event
 
-from app.db import Single
+from app.db import AutocommitStatement
 from app.domain.rates import Rate
 from app.domain.users.caller import Caller
 from app.main import create_app
@@ -74,12 +74,12 @@ class Chat:
         """Looks and repairs have another engine, so the statements are those of requests."""
         cost = Cost()
         engine = self.runtime.database.engine.sync_engine
-        execute, call = Single.execute, self.runtime.accelerator.call
+        execute, call = AutocommitStatement.execute, self.runtime.accelerator.call
 
         def note(_c: object, _k: object, statement: str, *_: object) -> None:
             cost.statements.append(statement)
 
-        async def execute_counted(single: Single, statement: Any, parameters: Any) -> list[Any]:
+        async def execute_counted(single: AutocommitStatement, statement: Any, parameters: Any) -> list[Any]:
             cost.statements.append(str(statement))
             return await execute(single, statement, parameters)
 
@@ -89,7 +89,7 @@ class Chat:
 
         event.listen(engine, "before_cursor_execute", note)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Single, "execute", execute_counted)
+            patch.setattr(AutocommitStatement, "execute", execute_counted)
             patch.setattr(self.runtime.accelerator, "call", call_counted)
             try:
                 yield cost

@@ -17,12 +17,12 @@ import pytest
 from sqlalchemy import event, text
 
 from app.db import Database, Session, open_engine
-from app.domain.conversations.access import Door, Pair, open_door, open_doors
+from app.domain.conversations.access import Access, MembershipKey, check_access, check_access_many
 from app.domain.conversations.read_cursors import move_cursor
 from app.domain.inbox.queries import inbox
-from app.domain.inbox.snapshot import Asker, newest
+from app.domain.inbox.snapshot import SnapshotRequest, newest
 from app.domain.messages.changes import changes_after
-from app.domain.messages.history import Span, read_span
+from app.domain.messages.history import SeqRange, read_span
 from app.domain.messages.send import Sent, draft, send_batch
 from app.domain.orm import uuid7
 from app.domain.users.caller import Caller
@@ -193,7 +193,7 @@ async def log(postgres: TestPostgres) -> AsyncIterator[Log]:
 
 @pytest.mark.parametrize("last", [EACH, EACH // 2], ids=["newest", "deep"])
 async def test_a_page_of_messages_reads_each_and_its_sender(log: Log, last: int) -> None:
-    plan = await log.explain(read_span, log.conversation, Span(last - PAGE + 1, last, has_more=True))
+    plan = await log.explain(read_span, log.conversation, SeqRange(last - PAGE + 1, last, has_more=True))
     assert plan.answered == PAGE
     assert plan.per_row <= 2, plan
     assert not plan.whole, plan
@@ -218,7 +218,7 @@ async def test_the_list_reads_each_conversation_and_membership_twice(log: Log) -
 
 async def test_lists_read_together_read_each_membership_once(log: Log) -> None:
     """The login and the account, too. Those are few rows here: how they are found is not what this is about."""
-    plan = await log.explain(newest, [Asker(log.ada.user, log.ada.session, CONVERSATIONS)])
+    plan = await log.explain(newest, [SnapshotRequest(log.ada.user, log.ada.session, CONVERSATIONS)])
     assert plan.answered == CONVERSATIONS
     assert plan.per_row <= 5 + 5 / CONVERSATIONS, plan
     assert plan.whole <= {"login_sessions"}, plan
@@ -237,15 +237,15 @@ async def test_a_send_looks_for_its_sender_and_not_through_the_members(log: Log,
 
 async def test_a_door_looks_for_its_reader_and_not_through_the_members(log: Log) -> None:
     async def opening(session: Session) -> None:
-        assert (await open_door(session, log.crowd, log.ada.user)).is_member
+        assert (await check_access(session, log.crowd, log.ada.user)).is_member
 
     async def opening_several(session: Session) -> None:
         ada = log.ada
-        pairs = [Pair(where, ada.user, ada.session) for where in (log.crowd, log.conversation)]
-        assert all(isinstance(door, Door) for door in await open_doors(session, pairs))
+        pairs = [MembershipKey(where, ada.user, ada.session) for where in (log.crowd, log.conversation)]
+        assert all(isinstance(door, Access) for door in await check_access_many(session, pairs))
 
     async def reading(session: Session) -> None:
-        door = await open_door(session, log.crowd, log.ada.user)
+        door = await check_access(session, log.crowd, log.ada.user)
         await move_cursor(session, door, door.read_seq + 1)
 
     assert await log.memberships_read(opening) == 1

@@ -14,7 +14,7 @@ import pytest
 from litestar import Litestar
 
 from app.domain.users.caller import Caller
-from app.realtime.frames.client_frames import LARGEST_FRAME
+from app.realtime.frames.client_frames import MAX_FRAME_BYTES
 from app.server.graceful import Config
 from app.server.http_protocol import RequestProtocol
 from app.server.websocket_protocol import SocketProtocol
@@ -44,7 +44,7 @@ async def listening(app: Litestar) -> AsyncIterator[int]:
             http=RequestProtocol,
             ws=SocketProtocol,
             ws_per_message_deflate=False,
-            ws_max_size=LARGEST_FRAME,
+            ws_max_size=MAX_FRAME_BYTES,
             lifespan="off",
             access_log=False,
             log_config=None,

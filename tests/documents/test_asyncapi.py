@@ -16,7 +16,7 @@ from app.api.docs.asyncapi import socket_document
 from app.api.docs.examples.frames import EXAMPLES
 from app.main import SOCKET
 from app.realtime.frames import server_frames
-from app.realtime.frames.client_frames import Malformed, read_frame
+from app.realtime.frames.client_frames import Malformed, parse_frame
 from tests.documents.conftest import Json
 from tests.documents.test_golden import GOLDEN
 from tests.documents.test_openapi import references
@@ -120,7 +120,7 @@ def test_what_it_refers_to_is_there_and_nothing_is_there_for_nobody(asyncapi: Js
 def test_every_frame_there_is_is_in_it_with_an_example_that_fits(asyncapi: Json) -> None:
     messages = asyncapi["components"]["messages"]
     assert set(messages) == set(EXAMPLES)
-    assert len(messages) == len(SOCKET.said) + len(server_frames.TOLD)
+    assert len(messages) == len(SOCKET.said) + len(server_frames.PUSHED)
     for name, message in messages.items():
         frame = message["examples"][0]["payload"]
         assert validate(asyncapi, frame, said=name.startswith("client.")) == name
@@ -185,7 +185,7 @@ def test_what_the_server_does_not_read_the_document_does_not_allow(asyncapi: Jso
     with pytest.raises(ValidationError):
         validator(asyncapi, f"client.{frame['type']}").validate(frame)
     with pytest.raises(Malformed):
-        read_frame(msgspec.json.encode(frame).decode())
+        parse_frame(msgspec.json.encode(frame).decode())
 
 
 def test_the_document_is_served_as_it_is_made_and_linked(api: Api) -> None:

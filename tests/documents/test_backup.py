@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from app.cli.database import migrate
-from app.local.os_account import Account
+from app.local.os_account import OsAccount
 from app.settings import Settings
 from tests.documents.test_pages import OPERATIONS
 from tests.support.servers import TestPostgres, count
@@ -27,7 +27,7 @@ def command(program: str, url: str, directory: Path) -> list[str]:
     del documented[at : at + 2]
     named = [url if one == "chat" else one for one in documented]
     assert url in named
-    return [str(Account(directory).binaries / program), *named]
+    return [str(OsAccount(directory).binaries / program), *named]
 
 
 def run(line: list[str], given: bytes = b"") -> bytes:

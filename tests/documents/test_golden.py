@@ -21,10 +21,10 @@ from app.domain.broadcasts.schemas import Announcement
 from app.domain.conversations.change_log import view_change
 from app.domain.conversations.schemas import Member
 from app.domain.events import ChangeType
-from app.domain.notifications.notices import Told
+from app.domain.notifications.notices import Notice
 from app.domain.notifications.schemas import NotificationPage
 from app.domain.users.schemas import Person
-from app.realtime.bus.ephemeral_events import Here
+from app.realtime.bus.ephemeral_events import PresenceChanged
 from app.realtime.frames.encoding import payloads_of
 from app.realtime.hub import broadcasts
 from tests.documents.markers import ROOT
@@ -54,7 +54,7 @@ async def played(urls: tuple[str, str]) -> Recorder:
         await node.close()
     for frame in (
         _renamed(),
-        Here(conversation=UUID(int=1), user=UUID(int=10), online=True).frame(),
+        PresenceChanged(conversation=UUID(int=1), user=UUID(int=10), online=True).frame(),
         _told(),
         _announced(),
     ):
@@ -70,7 +70,7 @@ async def played(urls: tuple[str, str]) -> Recorder:
 def _told() -> bytes:
     """What a worker tells after a while; `tests/notifications` holds the list against what a socket is told."""
     [notification] = cast("NotificationPage", ANSWERS["NotificationPage"]).items
-    return Told(UUID(int=10), notification).frame()
+    return Notice(UUID(int=10), notification).frame()
 
 
 def _announced() -> bytes:

@@ -7,7 +7,7 @@ import re
 from app.realtime import read_marks, unauthenticated_sockets
 from app.realtime.connection import connection, frame_limits
 from app.realtime.frames import client_frames
-from app.realtime.frames.server_frames import Limits
+from app.realtime.frames.server_frames import SocketLimits
 from app.realtime.hello import limits
 from app.server import websocket_protocol
 from tests.documents.markers import ROOT
@@ -29,16 +29,16 @@ def test_every_limit_names_a_test_there_is() -> None:
 def test_every_limit_of_hello_stands_in_the_document() -> None:
     cells = [line.split("|")[2] for line in SOCKETS.splitlines() if line.startswith("| ")][1:]
     named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
-    assert set(named) == set(Limits.__struct_fields__)
+    assert set(named) == set(SocketLimits.__struct_fields__)
 
 
 def test_the_numbers_are_those_of_the_program() -> None:
     told = limits()
     for number in (
         unauthenticated_sockets.MOST_STRANGERS,
-        connection.MOST_FRAMES,
-        connection.MOST_GIVEN_UP,
-        client_frames.MOST_RESUMED,
+        connection.MAX_QUEUED_FRAMES,
+        connection.MAX_REVOCATIONS,
+        client_frames.MAX_RESUMED_CONVERSATIONS,
         client_frames.MOST_RESUMING,
         read_marks.MOST_WAITING,
         told.text_characters,

@@ -16,7 +16,7 @@ from app.realtime import hello
 from app.realtime.bus import ephemeral_events
 from app.realtime.connection import connection, frame_limits
 from app.realtime.frames import client_frames, server_frames
-from app.realtime.hub.catch_up import MOST_CHANGES
+from app.realtime.hub.catch_up import MAX_CHANGES
 from tests.documents.markers import ROOT
 
 TEXT = (ROOT / "docs" / "realtime.md").read_text(encoding="utf-8")
@@ -35,13 +35,13 @@ def named(part: str) -> set[str]:
 
 def sent() -> Iterator[str]:
     """The types of all frames the program makes."""
-    yield from (str(kind.__struct_config__.tag) for kind in server_frames.TOLD)
+    yield from (str(kind.__struct_config__.tag) for kind in server_frames.PUSHED)
 
 
 def made() -> Iterator[str]:
     """The types of frames as the sources make them."""
     yield from get_args(ChangeType)
-    tags = {kind.__name__: str(kind.__struct_config__.tag) for kind in server_frames.TOLD} | {"TooMany": "throttled"}
+    tags = {kind.__name__: str(kind.__struct_config__.tag) for kind in server_frames.PUSHED} | {"TooMany": "throttled"}
     for file in APP.rglob("*.py"):
         source = file.read_text(encoding="utf-8")
         yield from re.findall(r"b'\{\"type\":\"([a-z_.]+)\"", source)
@@ -54,7 +54,7 @@ def made() -> Iterator[str]:
 def close_codes() -> set[int]:
     codes = {value for name, value in vars(connection).items() if name.isupper() and isinstance(value, int)}
     written = {int(code) for file in APP.rglob("*.py") for code in re.findall(r"\b(44\d\d)\b", file.read_text())}
-    return {code for code in codes if 1_000 < code < 5_000 and code != connection.MOST_FRAMES} | written
+    return {code for code in codes if 1_000 < code < 5_000 and code != connection.MAX_QUEUED_FRAMES} | written
 
 
 def test_every_frame_the_server_sends_is_told_of_and_no_other() -> None:
@@ -86,15 +86,15 @@ def test_every_close_code_is_told_of_with_what_to_do() -> None:
 
 
 def test_the_numbers_are_those_of_the_program() -> None:
-    assert f"{MOST_CHANGES:,} changes" in TEXT
-    assert f"{client_frames.MOST_RESUMED:,} conversations" in TEXT
-    assert f"{client_frames.LARGEST_FRAME // 1024} KiB" in TEXT
+    assert f"{MAX_CHANGES:,} changes" in TEXT
+    assert f"{client_frames.MAX_RESUMED_CONVERSATIONS:,} conversations" in TEXT
+    assert f"{client_frames.MAX_FRAME_BYTES // 1024} KiB" in TEXT
     assert f"newest {hello.LINES} conversations" in TEXT
     assert f"{frame_limits.FRAMES_PER_SECOND} frames a second" in TEXT
-    assert f"{connection.MOST_FRAMES:,} frames wait" in TEXT
+    assert f"{connection.MAX_QUEUED_FRAMES:,} frames wait" in TEXT
     assert connection.SOCKETS_PER_USER == 20
     assert "Twenty sockets" in TEXT
-    assert (frame_limits.MOST_MALFORMED, frame_limits.MALFORMED_SECONDS, connection.STUCK_SECONDS) == (10, 10.0, 10.0)
+    assert (frame_limits.MAX_MALFORMED, frame_limits.MALFORMED_SECONDS, connection.STUCK_SECONDS) == (10, 10.0, 10.0)
     assert ephemeral_events.TYPING_SECONDS == 10
 
 

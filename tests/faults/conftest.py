@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 import pytest
 
-from app.local.valkey import Valkey
+from app.local.valkey import EmbeddedValkey
 from tests.support.client import Node, eventually
 from tests.support.processes import Api, Processes, last_words, processes
 from tests.support.proxy import Proxy
@@ -38,21 +38,21 @@ class Nodes(msgspec.Struct, frozen=True):
 
 
 @pytest.fixture(scope="session")
-def valkey() -> Iterator[Valkey]:
+def valkey() -> Iterator[EmbeddedValkey]:
     """One that tests here may stop and start again."""
     with run_valkey() as own:
         yield own
 
 
 @pytest.fixture(scope="session")
-def started(database_url: str, valkey: Valkey) -> Iterator[Processes]:
+def started(database_url: str, valkey: EmbeddedValkey) -> Iterator[Processes]:
     """Where processes are started from, on this run's Postgres and the Valkey of these tests."""
     with public_directory() as directory, processes(directory, database_url, valkey.url) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
-def breakable(started: Processes, database_url: str, valkey: Valkey) -> Iterator[Breakable]:
+def breakable(started: Processes, database_url: str, valkey: EmbeddedValkey) -> Iterator[Breakable]:
     trap, losses = Trap(), Losses()
     postgres = Proxy(database_url, lambda: PostgresWire(trap))
     ways = (Proxy(valkey.url, lambda: RedisWire(losses)), Proxy(valkey.url))
@@ -79,7 +79,7 @@ async def nodes(breakable: Breakable) -> AsyncIterator[Nodes]:
 class Outage:
     """Redis is away for both processes from `begin` to `end`."""
 
-    def __init__(self, breakable: Breakable, nodes: Nodes, valkey: Valkey) -> None:
+    def __init__(self, breakable: Breakable, nodes: Nodes, valkey: EmbeddedValkey) -> None:
         self._processes = (breakable.one, breakable.two)
         self._ways = breakable.ways_to_redis
         self._nodes = nodes
@@ -116,7 +116,7 @@ class Outage:
 
 
 @pytest.fixture
-async def outage(breakable: Breakable, nodes: Nodes, valkey: Valkey) -> AsyncIterator[Outage]:
+async def outage(breakable: Breakable, nodes: Nodes, valkey: EmbeddedValkey) -> AsyncIterator[Outage]:
     """Over when the test is, whatever happened."""
     made = Outage(breakable, nodes, valkey)
     yield made

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 from redis.asyncio import Redis
 
-from app.local.valkey import Valkey
+from app.local.valkey import EmbeddedValkey
 from app.realtime.hub.hub import TRUSTED_SECONDS
 from tests.faults.conftest import Breakable, Nodes
 from tests.support.client import Person, eventually
@@ -38,7 +38,7 @@ class Hash:
 
 
 @pytest.fixture
-async def redis(valkey: Valkey) -> AsyncIterator[Redis]:
+async def redis(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
     client = Redis.from_url(valkey.url, socket_timeout=5)
     yield client
     await client.aclose()

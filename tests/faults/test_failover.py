@@ -12,7 +12,7 @@ from app.cli.database import migrate
 from app.db import Database, open_engine
 from app.domain.errors import Unavailable
 from app.local.ownership import OWNER
-from app.local.postgres import Postgres
+from app.local.postgres import EmbeddedPostgres
 from tests.support.client import Node, eventually
 from tests.support.processes import Processes
 from tests.support.proxy import Proxy
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(180)]
 @pytest.fixture
 def pair() -> Iterator[Pair]:
     with public_directory() as directory:
-        primary = Postgres(directory / "primary", options=OPTIONS)
+        primary = EmbeddedPostgres(directory / "primary", options=OPTIONS)
         pair = Pair(primary, directory / "standby")
         try:
             primary.start()
@@ -58,7 +58,7 @@ async def node(started: Processes, pair: Pair, first: Proxy) -> AsyncIterator[No
     api.end()
 
 
-def set_read_only(server: Postgres, state: str, *, of_all: bool = True) -> None:
+def set_read_only(server: EmbeddedPostgres, state: str, *, of_all: bool = True) -> None:
     """The server takes no writes; with `of_all` its sessions begin anew."""
     with server.connect() as connection:
         connection.execute(f"ALTER DATABASE chat SET default_transaction_read_only = {state}".encode())
@@ -131,7 +131,7 @@ async def _is_ready(node: Node) -> bool:
     return await ready(node) == 200
 
 
-def _has(server: Postgres, count: int) -> bool:
+def _has(server: EmbeddedPostgres, count: int) -> bool:
     with server.connect("chat") as connection:
         row = connection.execute("SELECT count(*) FROM messages").fetchone()
         return row == (count,)

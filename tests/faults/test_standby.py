@@ -16,12 +16,12 @@ from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
 from app.domain.messages.send import Draft, Sent, draft
 from app.domain.rates import Rate
 from app.local.ownership import OWNER
-from app.local.postgres import Postgres
-from app.local.valkey import Valkey
-from app.redis.client import Accelerator
+from app.local.postgres import EmbeddedPostgres
+from app.local.valkey import EmbeddedValkey
+from app.redis.client import RedisClient
 from app.store import writer as writers
 from app.store.writer import Writer
-from app.throttling.limiter import Throttles
+from app.throttling.limiter import RateLimiter
 from tests.faults.absences import Senders
 from tests.support.client import Node
 from tests.support.processes import Processes
@@ -38,10 +38,10 @@ ANSWERED = 5.0
 
 
 @pytest.fixture(scope="session")
-def primary() -> Iterator[Postgres]:
+def primary() -> Iterator[EmbeddedPostgres]:
     """A migrated server of these tests' own: what a COMMIT waits for is the whole server's affair."""
     with public_directory() as directory:
-        server = Postgres(directory / "primary", options=OPTIONS)
+        server = EmbeddedPostgres(directory / "primary", options=OPTIONS)
         try:
             server.start()
             migrate(server.url(role=OWNER), server.url())
@@ -51,7 +51,7 @@ def primary() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-async def database(primary: Postgres) -> AsyncIterator[Database]:
+async def database(primary: EmbeddedPostgres) -> AsyncIterator[Database]:
     opened = Database(open_engine(primary.url().replace("postgresql:", "postgresql+psycopg:"), pool_size=6), keep=2)
     yield opened
     require_standby(primary, "")
@@ -64,10 +64,10 @@ async def scene(database: Database) -> Scene:
 
 
 @pytest.fixture
-async def writer(database: Database, valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Writer]:
+async def writer(database: Database, valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Writer]:
     monkeypatch.setattr(writers, "WRITE_SECONDS", WAITED)
-    accelerator = Accelerator(valkey.url)
-    writer = Writer(database, Throttles(accelerator, PLENTY))
+    accelerator = RedisClient(valkey.url)
+    writer = Writer(database, RateLimiter(accelerator, PLENTY))
     yield writer
     await writer.drain()
     await accelerator.close()
@@ -87,7 +87,7 @@ def codes(answers: Sequence[Sent | BaseException]) -> list[str]:
 
 
 async def test_sends_whose_commit_waits_are_unknown_in_time_and_stored_once(
-    primary: Postgres, database: Database, scene: Scene, writer: Writer
+    primary: EmbeddedPostgres, database: Database, scene: Scene, writer: Writer
 ) -> None:
     rooms = [await group(database, scene.ada) for _ in range(8)]
     texts = [f"once in {room}" for room in rooms]
@@ -105,7 +105,7 @@ async def test_sends_whose_commit_waits_are_unknown_in_time_and_stored_once(
 
 
 async def test_what_never_began_to_be_written_is_refused_and_not_stored(
-    primary: Postgres, database: Database, scene: Scene, writer: Writer
+    primary: EmbeddedPostgres, database: Database, scene: Scene, writer: Writer
 ) -> None:
     """The flight's first conversation is locked, so that it is split; its parts come one after the other."""
     rooms = sorted([await group(database, scene.ada) for _ in range(6)])
@@ -122,7 +122,7 @@ async def test_what_never_began_to_be_written_is_refused_and_not_stored(
 
 
 async def test_sends_without_a_client_id_are_true_while_the_standby_is_away_and_back(
-    started: Processes, primary: Postgres, database: Database
+    started: Processes, primary: EmbeddedPostgres, database: Database
 ) -> None:
     """It stays away for longer than a send may be written: some are unknown, none is stored twice or called refused."""
     (api,) = started.apis({"DATABASE_URL": primary.url()})
@@ -152,7 +152,7 @@ async def test_sends_without_a_client_id_are_true_while_the_standby_is_away_and_
 
 
 async def test_a_server_that_does_not_react_is_not_waited_for(
-    primary: Postgres, database: Database, scene: Scene, writer: Writer
+    primary: EmbeddedPostgres, database: Database, scene: Scene, writer: Writer
 ) -> None:
     await writer.send(draft(scene.conversation, scene.ada, "text", "warm-up"))
     with frozen_backends(primary):
@@ -164,7 +164,7 @@ async def test_a_server_that_does_not_react_is_not_waited_for(
 
 
 async def test_a_draft_without_a_client_id_that_is_written_twice_is_stored_once(
-    primary: Postgres, scene: Scene, writer: Writer
+    primary: EmbeddedPostgres, scene: Scene, writer: Writer
 ) -> None:
     once = draft(scene.conversation, scene.ada, "text", "a key of the server's own")
     beside = draft(scene.conversation, scene.ada, "text", "beside it")
@@ -177,7 +177,7 @@ async def test_a_draft_without_a_client_id_that_is_written_twice_is_stored_once(
 
 
 async def test_a_transaction_whose_time_is_over_in_commit_is_unknown_and_before_it_is_busy(
-    primary: Postgres, database: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    primary: EmbeddedPostgres, database: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(edge, "TRANSACTION_SECONDS", 1.0)
     rename = text("UPDATE conversations SET name = :name WHERE id = :id")

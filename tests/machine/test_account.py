@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from app.local import os_account
-from app.local.postgres import Postgres
+from app.local.postgres import EmbeddedPostgres
 from tests.support.servers import HASTY, public_directory
 
 IS_ROOT = os.geteuid() == 0
@@ -20,7 +20,7 @@ IS_ROOT = os.geteuid() == 0
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with public_directory() as directory:
-        monkeypatch.setattr(os_account, "ELSEWHERE", directory / "elsewhere")
+        monkeypatch.setattr(os_account, "COPY_FOLDER", directory / "elsewhere")
         yield directory / "elsewhere"
 
 
@@ -33,7 +33,7 @@ def test_a_closed_directory_stays_closed_and_its_data_is_found_again(tmp_path: P
     directory = tmp_path / "data" / "postgres"
     before = permissions(tmp_path / "data")
     for expected in (None, "kept"):
-        server = Postgres(directory, options=HASTY)
+        server = EmbeddedPostgres(directory, options=HASTY)
         try:
             server.start()
             assert server.process
@@ -52,9 +52,9 @@ def test_a_closed_directory_stays_closed_and_its_data_is_found_again(tmp_path: P
 def test_a_new_directory_at_an_old_place_begins_anew(tmp_path: Path, elsewhere: Path) -> None:
     tmp_path.chmod(0o700)
     directory = tmp_path / "postgres"
-    first = os_account.Account(directory).home
+    first = os_account.OsAccount(directory).home
     shutil.rmtree(directory)
-    assert (os_account.Account(directory).home != first) is IS_ROOT
+    assert (os_account.OsAccount(directory).home != first) is IS_ROOT
 
 
 def test_programs_in_a_closed_directory_are_copied_to_where_they_can_be_run(
@@ -69,7 +69,7 @@ def test_programs_in_a_closed_directory_are_copied_to_where_they_can_be_run(
     tmp_path.chmod(0o700)
     monkeypatch.setattr(os_account, "_package", lambda name: closed / name)
     with public_directory() as directory:
-        server = Postgres(directory / "postgres", options=HASTY)
+        server = EmbeddedPostgres(directory / "postgres", options=HASTY)
         try:
             server.start()
             assert server.account.binaries.is_relative_to(elsewhere if IS_ROOT else closed)

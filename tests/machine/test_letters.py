@@ -17,7 +17,7 @@ from app.cli.database import ROOT, migrate
 from app.db.charset import CharsetRefused
 from app.local import conversion
 from app.local.ownership import ADMINISTRATOR, APPLICATION, OWNER
-from app.local.postgres import Postgres
+from app.local.postgres import EmbeddedPostgres
 from app.local.processes import StartRefused
 from app.settings import environment_for_child
 from tests.documents.test_pages import OPERATIONS
@@ -165,7 +165,7 @@ class Earlier:
 
     def __init__(self, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.data_dir = data_dir
-        self.postgres = Postgres(data_dir / "postgres", options=HASTY)
+        self.postgres = EmbeddedPostgres(data_dir / "postgres", options=HASTY)
         with monkeypatch.context() as patched:
             patched.setattr("app.local.postgres.character_type", lambda: "C")
             patched.setattr("app.db.charset.verify", lambda _: "")

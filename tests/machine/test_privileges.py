@@ -15,7 +15,7 @@ from psycopg import errors, sql
 from app.cli.database import ROOT, migrate
 from app.domain import metadata
 from app.local.ownership import ADMINISTRATOR, APPLICATION, OWNER
-from app.local.postgres import Postgres
+from app.local.postgres import EmbeddedPostgres
 from app.settings import environment_for_child
 from tests.documents.test_pages import OPERATIONS
 from tests.support.servers import HASTY, TestPostgres, count, public_directory
@@ -183,7 +183,7 @@ def test_a_member_of_the_owners_role_is_refused(
 
 def test_a_data_directory_whose_chat_was_a_superuser_is_taken_over_without_loss() -> None:
     with public_directory() as directory:
-        postgres = Postgres(directory / "postgres", options=HASTY)
+        postgres = EmbeddedPostgres(directory / "postgres", options=HASTY)
         try:
             postgres.start()
             as_version_1_0(postgres)
@@ -234,7 +234,7 @@ def test_the_documented_statements_make_two_roles_and_give_a_former_roles_tables
             connection.execute("DROP ROLE IF EXISTS tester_before, tester_owner, tester_app")
 
 
-def as_version_1_0(postgres: Postgres) -> None:
+def as_version_1_0(postgres: EmbeddedPostgres) -> None:
     """One role, a superuser, which owns all."""
     with postgres.connect() as connection:
         connection.execute(f"ALTER DATABASE chat OWNER TO {ADMINISTRATOR}".encode())
@@ -251,9 +251,9 @@ def as_version_1_0(postgres: Postgres) -> None:
 
 def test_only_the_owner_of_data_dir_can_read_the_passwords() -> None:
     with public_directory() as directory:
-        postgres = Postgres(directory / "postgres", options=HASTY)
+        postgres = EmbeddedPostgres(directory / "postgres", options=HASTY)
         for role in (ADMINISTRATOR, OWNER, APPLICATION):
-            assert postgres.password_of(role) == Postgres(Path(postgres.directory)).password_of(role)
+            assert postgres.password_of(role) == EmbeddedPostgres(Path(postgres.directory)).password_of(role)
         files = sorted((directory / "postgres").iterdir())
         assert len({file.read_text() for file in files}) == 3
         assert [file.stat().st_mode & 0o077 for file in files] == [0, 0, 0]

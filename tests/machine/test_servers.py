@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from app.local import embedded
-from app.local.embedded import Servers
+from app.local.embedded import EmbeddedServers
 from app.local.processes import StartRefused, running_in
 from tests.support.servers import public_directory
 
@@ -24,7 +24,7 @@ def data_dir() -> Iterator[Path]:
         yield directory
 
 
-def remember(started: Servers, word: str) -> None:
+def remember(started: EmbeddedServers, word: str) -> None:
     with psycopg.connect(started.migrate_database_url) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS kept (word text)")
         connection.execute("INSERT INTO kept VALUES (%s)", [word])
@@ -32,7 +32,7 @@ def remember(started: Servers, word: str) -> None:
         client.rpush("kept", word)
 
 
-def remembered(started: Servers) -> tuple[list[str], list[str]]:
+def remembered(started: EmbeddedServers) -> tuple[list[str], list[str]]:
     with psycopg.connect(started.migrate_database_url) as connection:
         rows = [str(row[0]) for row in connection.execute("SELECT word FROM kept")]
     with redis.Redis.from_url(started.redis_url, decode_responses=True) as client:

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from app.db import Database
 from app.domain.accounts import profile
-from app.domain.accounts.account_mail import Letter, letter_of
+from app.domain.accounts.account_mail import MailContent, letter_of
 from app.domain.auth import mailed_tokens
 from app.domain.auth.passwords import Passwords
 from app.domain.errors import Invalid
@@ -100,7 +100,7 @@ async def test_a_changed_password_ends_an_asked_for_address_whose_mail_has_not_l
         attempts=1,
     )
     async with database.transaction() as session:
-        assert isinstance(await letter_of(session, mail), Letter)
+        assert isinstance(await letter_of(session, mail), MailContent)
     change = {"current_password": PASSWORD, "new_password": "a new one, and better"}
     assert (await api.post(f"{API}/reset-password/", json=change, headers=ada.headers)).status_code == 204
     async with database.transaction() as session:
@@ -153,7 +153,7 @@ async def test_a_mail_that_is_leaving_while_its_account_closes_is_not_tried_agai
         claimed = await outbox.claim(session, mail)
         assert claimed is not None
     async with database.transaction() as session:
-        await outbox.call_back(session, UUID(ada.id))
+        await outbox.withdraw(session, UUID(ada.id))
     async with database.transaction() as session:
         await outbox.postpone(session, claimed)
     async with database.transaction() as session:

@@ -12,7 +12,7 @@ import pytest
 
 from app.db import Database
 from app.domain.orm import uuid7
-from app.domain.users.models import MailedToken, User
+from app.domain.users.models import MailedTokenRow, User
 from tests.accounts.beginnings import alive
 from tests.mails.conftest import PUBLIC_URL, Place
 from tests.support.mailbox import Mailboxes, html_of, link_of, text_of, token_of
@@ -234,7 +234,7 @@ async def test_a_token_is_over_after_a_while_and_opens_nothing_else(
     for path in ("/activate/", "/confirm-email/"):
         problem(await api.post(API + path, json={"token": token}), 400, "invalid_mailed_token")
     async with database.transaction() as session:
-        kept = await session.get(MailedToken, hashlib.sha256(token.encode()).digest())
+        kept = await session.get(MailedTokenRow, hashlib.sha256(token.encode()).digest())
         assert kept is not None
         assert 3_500 < (kept.expires_at - datetime.now(UTC)).total_seconds() <= 3_600
         kept.expires_at = kept.expires_at.replace(year=2020)

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.accounts.account_mail import Letter
+from app.domain.accounts.account_mail import MailContent
 from app.domain.users.mail_domains import to_ascii
-from app.tasks.letters import TEMPLATES, Letterhead, headers
-from app.tasks.smtp import MailObject, Refused
+from app.tasks.letters import TEMPLATES, MailRenderer, headers
+from app.tasks.smtp import MailObject, PermanentFailure
 
 URL = "https://chat.example.org"
 ATTACK = "=?utf-8?q?x=0aFrom:_Bank_<ceo@bank.example>=0aSubject:_Pay_now=0a=0aWire_to_evil.example_now?="
@@ -95,8 +95,8 @@ def read_back(mail: MailObject, expected: dict[str, str], template: str) -> Emai
 @settings(max_examples=25, deadline=None)
 @given(name=hostile.map(storable), words=hostile.map(storable))
 def test_no_name_and_no_text_becomes_a_header_in_any_letter(template: str, name: str, words: str) -> None:
-    letter = Letter(template=template, address="ada@example.org", token="t" * 64, facts=facts_of(name, words))
-    mail = Letterhead(URL, "Chat <chat@example.org>").write(letter, uuid4())
+    letter = MailContent(template=template, address="ada@example.org", token="t" * 64, facts=facts_of(name, words))
+    mail = MailRenderer(URL, "Chat <chat@example.org>").write(letter, uuid4())
     expected = {"From": "Chat <chat@example.org>", "To": "ada@example.org", "Auto-Submitted": "auto-generated"}
     if template == "unread":
         expected["Subject"] = printed(f"Unread in {name}" if name else "Unread messages")
@@ -133,10 +133,10 @@ def test_a_senders_name_is_a_name_and_no_address(name: str) -> None:
     domain=st.sampled_from(["example.org", "faß.example", "b=?.example", "a b.example"]) | hostile,
 )
 def test_an_address_is_one_recipient_or_refused(local: str, domain: str) -> None:
-    letter = Letter(template="welcome", address=f"{local}@{domain}", facts=facts_of("Ada", ""))
+    letter = MailContent(template="welcome", address=f"{local}@{domain}", facts=facts_of("Ada", ""))
     try:
-        mail = Letterhead(URL, "chat@example.org").write(letter, uuid4())
-    except Refused:
+        mail = MailRenderer(URL, "chat@example.org").write(letter, uuid4())
+    except PermanentFailure:
         return
     local, _, domain = letter.address.rpartition("@")
     assert mail.recipient == f"{local}@{to_ascii(domain)}"
@@ -146,8 +146,8 @@ def test_an_address_is_one_recipient_or_refused(local: str, domain: str) -> None
 
 
 def test_the_attack_that_was_found_is_a_subject_to_read() -> None:
-    letter = Letter(template="unread", address="ada@example.org", token="t", facts=facts_of(ATTACK, "hello"))
-    mail = Letterhead(URL, "chat@example.org").write(letter, uuid4())
+    letter = MailContent(template="unread", address="ada@example.org", token="t", facts=facts_of(ATTACK, "hello"))
+    mail = MailRenderer(URL, "chat@example.org").write(letter, uuid4())
     message = read_back(mail, {"From": "chat@example.org", "Subject": f"Unread in {ATTACK}"}, "unread")
     assert "Wire to evil" not in mail.content.decode()
     assert message.get_all("From") == ["chat@example.org"]
@@ -156,8 +156,8 @@ def test_the_attack_that_was_found_is_a_subject_to_read() -> None:
 def test_the_unsubscribing_link_stands_in_one_line_without_encoded_words() -> None:
     """Mail programs read it by RFC 2369 and RFC 8058: angle brackets, no folding inside, no encoding."""
     token = "A-_" * 21 + "="
-    letter = Letter(template="unread", address="ada@example.org", token=token, facts=facts_of("Engines", "hello"))
-    lines = Letterhead(URL, "chat@example.org").write(letter, uuid4()).content.split(b"\r\n")
+    letter = MailContent(template="unread", address="ada@example.org", token=token, facts=facts_of("Engines", "hello"))
+    lines = MailRenderer(URL, "chat@example.org").write(letter, uuid4()).content.split(b"\r\n")
     link = f"List-Unsubscribe: <{URL}/api/v1/unsubscribe/one-click?token={token}>".encode()
     assert [line for line in lines if line.startswith(b"List-")] == [
         link,
@@ -169,19 +169,19 @@ def test_the_unsubscribing_link_stands_in_one_line_without_encoded_words() -> No
     "value", ["a\r\nBcc: eve@evil.example", "a\r\n\r\nb", "a\nb", "a\rb", "a\r\n \r\nb", "\x00", "\ud800", "a\r\n"]
 )
 def test_a_value_with_lines_of_its_own_does_not_leave(value: str) -> None:
-    with pytest.raises((Refused, UnicodeEncodeError)):
+    with pytest.raises((PermanentFailure, UnicodeEncodeError)):
         headers.head([("X-Test", value)])
 
 
 def test_a_field_stands_once() -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(PermanentFailure):
         headers.head([("To", "a@example.org"), ("to", "b@example.org")])
 
 
 @pytest.mark.parametrize("name", ["R&D", "<b>bold</b>", "\"quoted\" & 'so'"])
 def test_the_title_of_the_html_form_is_escaped_once(name: str) -> None:
-    letter = Letter(template="unread", address="ada@example.org", token="t", facts=facts_of(name, "hello"))
-    mail = Letterhead(URL, "chat@example.org").write(letter, uuid4())
+    letter = MailContent(template="unread", address="ada@example.org", token="t", facts=facts_of(name, "hello"))
+    mail = MailRenderer(URL, "chat@example.org").write(letter, uuid4())
     message = read_back(mail, {"Subject": f"Unread in {name}"}, "unread")
     html = message.get_body(("html",))
     assert html is not None

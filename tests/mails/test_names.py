@@ -157,7 +157,7 @@ async def test_what_was_begun_and_not_finished_goes_on_where_it_stood(
         await session.flush()
     for _ in range(2):  # and then the worker died; its lease is over by itself
         async with database.transaction() as session:
-            assert await name_changes.tell_next(session, UUID(ada.id))
+            assert await name_changes.propagate_next(session, UUID(ada.id))
     make_celery(place.settings)
     profile_changes.tell_people.apply_async()
     await asyncio.sleep(name_changes.LEASE.total_seconds() + 0.2)
@@ -185,7 +185,7 @@ async def test_a_teller_that_failed_comes_back_without_waiting_for_its_own_lease
     begun: list[bool] = []
     for again in (False, False, True):
         async with database.transaction() as session:
-            begun.append(await name_changes.begin_telling(session, UUID(ada.id), again=again))
+            begun.append(await name_changes.begin_propagation(session, UUID(ada.id), again=again))
     assert begun == [True, False, True]
 
 
@@ -202,12 +202,12 @@ async def test_a_name_changed_again_meanwhile_is_told_to_all(database: Database,
     await rename("Augusta")
     for _ in range(2):
         async with database.transaction() as session:
-            assert await name_changes.tell_next(session, UUID(ada.id))
+            assert await name_changes.propagate_next(session, UUID(ada.id))
     await rename("Byron")
     told = 0
     while True:
         async with database.transaction() as session:
-            if not await name_changes.tell_next(session, UUID(ada.id)):
+            if not await name_changes.propagate_next(session, UUID(ada.id)):
                 break
         told += 1
     assert told == len(conversations) + 1

@@ -17,16 +17,16 @@ from sqlalchemy import Interval, literal, select, update
 from app.db import Database, open_engine
 from app.domain.mails import outbox
 from app.domain.mails.models import Mail
-from app.domain.notifications.unsubscribe import Unsubscribing
+from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.orm import uuid7
 from app.domain.throttling.usage_counts import Subjects
 from app.local.processes import free_port
-from app.redis.client import Accelerator
+from app.redis.client import RedisClient
 from app.tasks import mail as mails
-from app.tasks.context import Notices, Swept, Tools
-from app.tasks.letters import Letterhead
-from app.tasks.smtp import open_post
-from app.throttling.usage_reader import Tallies
+from app.tasks.context import NoticeSettings, Swept, TaskContext
+from app.tasks.letters import MailRenderer
+from app.tasks.smtp import open_transport
+from app.throttling.usage_reader import UsageReader
 from app.wiring import make_celery
 from tests.mails.conftest import PUBLIC_URL, Place
 from tests.realtime.conftest import eventually
@@ -46,17 +46,21 @@ class Desk:
         self.database = database
         self.mailboxes = mailboxes
         self.port = port
-        self.tools = Tools(
+        self.tools = TaskContext(
             database=database,
             rebuild_cache=_nothing,
             sweep_caches=_unswept,
-            post=open_post(f"smtp://127.0.0.1:{port}", Path("unused")),
-            letterhead=Letterhead(PUBLIC_URL, "chat@example.org"),
-            notices=Notices(
-                after=timedelta(0), quiet=timedelta(0), online=_nobody, tell=_unheard, unsubscribing=Unsubscribing("x")
+            post=open_transport(f"smtp://127.0.0.1:{port}", Path("unused")),
+            letterhead=MailRenderer(PUBLIC_URL, "chat@example.org"),
+            notices=NoticeSettings(
+                after=timedelta(0),
+                quiet=timedelta(0),
+                online=_nobody,
+                tell=_unheard,
+                unsubscribing=UnsubscribeTokens("x"),
             ),
             audit=timedelta(days=365),
-            tallies=Tallies(Accelerator("redis://127.0.0.1:9/0")),
+            tallies=UsageReader(RedisClient("redis://127.0.0.1:9/0")),
             subjects=Subjects("x"),
         )
 
@@ -151,7 +155,7 @@ async def test_what_was_not_accepted_is_tried_again_and_then_given_up(desk: Desk
 
     never = await desk.write()
     desk.mailboxes.answers = ["450 later"] * 50
-    for _ in range(outbox.MOST_ATTEMPTS):
+    for _ in range(outbox.MAX_ATTEMPTS):
         await desk.age(never, 10_000)
         assert await desk.send(never) == "postponed"
     assert await desk.outcome(never) == "failed"
@@ -190,7 +194,7 @@ async def test_settled_mails_are_forgotten_after_a_week(desk: Desk) -> None:
         await session.execute(
             update(Mail)
             .where(Mail.id == old)
-            .values(settled_at=Mail.settled_at - literal(outbox.KEPT + timedelta(seconds=1), Interval))
+            .values(settled_at=Mail.settled_at - literal(outbox.RETENTION + timedelta(seconds=1), Interval))
         )
     async with desk.database.transaction() as session:
         assert await outbox.sweep(session) == 1

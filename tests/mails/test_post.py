@@ -10,23 +10,25 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.domain.accounts.account_mail import Letter
+from app.domain.accounts.account_mail import MailContent
 from app.local.processes import free_port
 from app.tasks import smtp
-from app.tasks.letters import Letterhead
-from app.tasks.smtp import MailObject, NotNow, Refused, Unsure, open_post
+from app.tasks.letters import MailRenderer
+from app.tasks.smtp import AmbiguousFailure, MailObject, PermanentFailure, TemporaryFailure, open_transport
 from tests.support.mailbox import mail_server, text_of
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
 """Of localhost, signed by itself, with its key: for these tests only."""
 
-LETTERHEAD = Letterhead("https://chat.example.org", "Chat <chat@example.org>")
+LETTERHEAD = MailRenderer("https://chat.example.org", "Chat <chat@example.org>")
 ANYWHERE = Path("unused")
 UNREAD = {"first_name": "Ada", "name": "Grüße an alle", "lines": [{"who": "Grace", "text": "héllo"}], "more": False}
 
 
 def letter(address: str = "ada@example.org", mail: UUID | None = None) -> MailObject:
-    return LETTERHEAD.write(Letter(template="welcome", address=address, facts={"first_name": "Ädä"}), mail or uuid4())
+    return LETTERHEAD.write(
+        MailContent(template="welcome", address=address, facts={"first_name": "Ädä"}), mail or uuid4()
+    )
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def tls(monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
 async def test_a_letter_arrives_as_it_was_written() -> None:
     with mail_server() as (mailboxes, port):
         mail = uuid4()
-        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter(mail=mail))
+        open_transport(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter(mail=mail))
         [came] = mailboxes.to("ada@example.org")
     assert came["From"] == "Chat <chat@example.org>"
     assert came["Message-ID"] == f"<{mail}@example.org>"
@@ -51,45 +53,45 @@ async def test_a_letter_arrives_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        ("450 later", NotNow),
-        ("452 full", NotNow),
-        ("550 nobody here", Refused),
-        ("554 spam", Refused),
-        ("hang up", Unsure),
-        ("-1 rubbish", Unsure),
+        ("450 later", TemporaryFailure),
+        ("452 full", TemporaryFailure),
+        ("550 nobody here", PermanentFailure),
+        ("554 spam", PermanentFailure),
+        ("hang up", AmbiguousFailure),
+        ("-1 rubbish", AmbiguousFailure),
     ],
 )
 def test_what_the_server_says_decides(answer: str, outcome: type[Exception]) -> None:
     with mail_server() as (mailboxes, port):
         mailboxes.answers = [answer]
         with pytest.raises(outcome):
-            open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter())
+            open_transport(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter())
         assert mailboxes.to("ada@example.org") == []
 
 
 def test_a_server_that_never_answers_is_waited_for_with_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp, "SECONDS", 0.3)
+    monkeypatch.setattr(smtp, "SMTP_TIMEOUT_SECONDS", 0.3)
     with mail_server() as (mailboxes, port):
         mailboxes.answers = ["wait"]
-        with pytest.raises(Unsure):
-            open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter())
+        with pytest.raises(AmbiguousFailure):
+            open_transport(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter())
 
 
 def test_nobody_there_means_later() -> None:
-    with pytest.raises(NotNow):
-        open_post(f"smtp://127.0.0.1:{free_port()}", ANYWHERE).send(letter())
+    with pytest.raises(TemporaryFailure):
+        open_transport(f"smtp://127.0.0.1:{free_port()}", ANYWHERE).send(letter())
 
 
 def test_the_password_goes_over_tls_from_the_start(tls: ssl.SSLContext) -> None:
     with mail_server(tls=tls) as (mailboxes, port):
-        open_post(f"smtps://api%40key:right@localhost:{port}", ANYWHERE).send(letter())
+        open_transport(f"smtps://api%40key:right@localhost:{port}", ANYWHERE).send(letter())
         assert mailboxes.to("ada@example.org")
         assert [(user, password) for user, password, _ in mailboxes.users] == [("api@key", "right")]
 
 
 def test_the_password_goes_over_starttls(tls: ssl.SSLContext) -> None:
     with mail_server(starttls=tls) as (mailboxes, port):
-        open_post(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter())
+        open_transport(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter())
         assert mailboxes.to("ada@example.org")
         assert mailboxes.users == [("key", "right", True)]
 
@@ -97,22 +99,22 @@ def test_the_password_goes_over_starttls(tls: ssl.SSLContext) -> None:
 def test_a_certificate_nobody_vouches_for_is_not_trusted(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
     with mail_server(starttls=tls) as (mailboxes, port):
-        with pytest.raises(NotNow, match="CERTIFICATE_VERIFY_FAILED"):
-            open_post(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter())
+        with pytest.raises(TemporaryFailure, match="CERTIFICATE_VERIFY_FAILED"):
+            open_transport(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter())
         assert mailboxes.users == []
 
 
 def test_where_tls_is_a_must_nothing_is_sent_without() -> None:
     with mail_server() as (mailboxes, port):
-        with pytest.raises(NotNow, match="TLS"):
-            open_post(f"smtp+starttls://localhost:{port}", ANYWHERE).send(letter())
+        with pytest.raises(TemporaryFailure, match="TLS"):
+            open_transport(f"smtp+starttls://localhost:{port}", ANYWHERE).send(letter())
         assert mailboxes.to("ada@example.org") == []
 
 
 def test_a_wrong_password_of_ours_means_later(tls: ssl.SSLContext) -> None:
     with mail_server(starttls=tls) as (mailboxes, port):
-        with pytest.raises(NotNow):
-            open_post(f"smtp://key:wrong@localhost:{port}", ANYWHERE).send(letter())
+        with pytest.raises(TemporaryFailure):
+            open_transport(f"smtp://key:wrong@localhost:{port}", ANYWHERE).send(letter())
         assert mailboxes.to("ada@example.org") == []
 
 
@@ -129,10 +131,10 @@ def test_a_domain_of_other_letters_is_reached_by_its_own_name_with_every_header_
     kept: str, wire: str, offered: bool
 ) -> None:
     """IDNA 2003 would mail `x@fass.example` the tokens of `x@faß.example`: another domain, with another owner."""
-    letterhead = Letterhead("https://bücher.example", "Grüße <chat@faß.example>")
-    mail = letterhead.write(Letter(template="unread", address=kept, token="abc", facts=UNREAD), uuid4())
+    letterhead = MailRenderer("https://bücher.example", "Grüße <chat@faß.example>")
+    mail = letterhead.write(MailContent(template="unread", address=kept, token="abc", facts=UNREAD), uuid4())
     with mail_server(enable_SMTPUTF8=offered) as (mailboxes, port):
-        assert open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(mail) == "sent"
+        assert open_transport(f"smtp://127.0.0.1:{port}", ANYWHERE).send(mail) == "sent"
         [(recipient, came)] = mailboxes.letters
         [envelope] = mailboxes.envelopes
     assert (recipient, envelope.mail_from, envelope.smtp_utf8) == (wire, "chat@xn--fa-hia.example", False)
@@ -146,12 +148,12 @@ def test_a_domain_of_other_letters_is_reached_by_its_own_name_with_every_header_
 
 def test_an_address_of_other_letters_before_the_at_needs_a_server_that_offers_smtputf8() -> None:
     with mail_server() as (mailboxes, port):
-        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter("jürgen@bücher.example"))
+        open_transport(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter("jürgen@bücher.example"))
         [came] = mailboxes.to("jürgen@xn--bcher-kva.example")
         assert [one.smtp_utf8 for one in mailboxes.envelopes] == [True]
     assert came["To"] == "jürgen@xn--bcher-kva.example"
-    with mail_server(enable_SMTPUTF8=False) as (mailboxes, port), pytest.raises(Refused, match="ASCII"):
-        open_post(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter("jürgen@example.org"))
+    with mail_server(enable_SMTPUTF8=False) as (mailboxes, port), pytest.raises(PermanentFailure, match="ASCII"):
+        open_transport(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter("jürgen@example.org"))
     assert mailboxes.letters == []
 
 
@@ -163,14 +165,14 @@ def test_the_mail_server_itself_is_reached_by_its_own_name(monkeypatch: pytest.M
         raise OSError
 
     monkeypatch.setattr("smtplib.socket.create_connection", connect)
-    with pytest.raises(NotNow):
-        open_post("smtp://faß.example", ANYWHERE).send(letter())
+    with pytest.raises(TemporaryFailure):
+        open_transport("smtp://faß.example", ANYWHERE).send(letter())
     assert asked == ["xn--fa-hia.example"]
 
 
 def test_without_a_server_letters_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp, "MOST_FILES", 3)
-    files = open_post("", tmp_path / "mail")
+    monkeypatch.setattr(smtp, "MAX_FILES", 3)
+    files = open_transport("", tmp_path / "mail")
     assert [files.send(letter()) for _ in range(5)] == ["written"] * 5
     kept = sorted((tmp_path / "mail").iterdir())
     assert [file.suffix for file in kept] == [".eml"] * 3
@@ -181,5 +183,5 @@ def test_without_a_server_letters_are_files(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_directory_that_cannot_be_written_means_later(tmp_path: Path) -> None:
     (tmp_path / "mail").write_text("a file where the directory should be")
-    with pytest.raises(NotNow):
-        open_post("", tmp_path / "mail").send(letter())
+    with pytest.raises(TemporaryFailure):
+        open_transport("", tmp_path / "mail").send(letter())

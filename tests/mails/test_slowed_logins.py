@@ -21,7 +21,7 @@ from app.domain.auth.passwords import Passwords
 from app.domain.errors import Throttled
 from app.domain.mails.models import Mail
 from app.domain.rates import Rate
-from app.domain.users.models import MailedToken, User
+from app.domain.users.models import MailedTokenRow, User
 from app.throttling import password_guesses
 from tests.accounts.beginnings import Unlimited
 from tests.mails.conftest import Place
@@ -139,15 +139,17 @@ async def test_a_code_is_over_after_an_hour_and_after_a_change_of_password(
     old, outdated = await mailed_code(mailboxes, email), await mailed_code(mailboxes, email, 2)
     whose = select(User.id).where(User.email == email).scalar_subquery()
     async with database.transaction() as session:
-        digests = set(await session.scalars(select(MailedToken.digest).where(MailedToken.user_id == whose)))
+        digests = set(await session.scalars(select(MailedTokenRow.digest).where(MailedTokenRow.user_id == whose)))
         assert not any(code.encode() in digest for code in (old, outdated) for digest in digests)
-        left = select(func.max(MailedToken.expires_at - func.clock_timestamp())).where(MailedToken.user_id == whose)
+        left = select(func.max(MailedTokenRow.expires_at - func.clock_timestamp())).where(
+            MailedTokenRow.user_id == whose
+        )
         assert 3_500 < (await session.scalar(left)).total_seconds() <= 3_600  # type: ignore[union-attr]
         await session.execute(update(User).where(User.email == email).values(credentials=User.credentials + 1))
     assert (await attempt(api, email, mailed_code=outdated)).status_code == 429
     async with database.transaction() as session:
         await session.execute(update(User).where(User.email == email).values(credentials=User.credentials - 1))
-        await session.execute(update(MailedToken).where(MailedToken.user_id == whose).values(expires_at=now()))
+        await session.execute(update(MailedTokenRow).where(MailedTokenRow.user_id == whose).values(expires_at=now()))
     assert (await attempt(api, email, mailed_code=old)).status_code == 429
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from app.db import Database
-from app.domain.accounts.registration import Wanted, begin
+from app.domain.accounts.registration import RegistrationRequest, begin
 from app.domain.errors import Conflict, Invalid
 from app.domain.orm import uuid7
 from app.domain.users.email_addresses import canonical, check_email, digest_of, mailbox_of, owned_by
@@ -125,7 +125,7 @@ async def test_old_accounts_in_either_spelling_stand_and_are_not_taken_again(dat
     assert [await found(email) for email in old] == [[email] for email in old]
     assert await found(f"{alone}@{SPELLINGS[0]}") == [old[0]]
     assert await found(f"{both}@BÜCHER.example") == [old[1]]
-    wanted = Wanted(email=f"{alone}@{SPELLINGS[0]}", first_name="A", last_name="B", password_hash="x")
+    wanted = RegistrationRequest(email=f"{alone}@{SPELLINGS[0]}", first_name="A", last_name="B", password_hash="x")
     with pytest.raises(Conflict, match="email_taken"):
         async with database.transaction() as session:
             await begin(session, wanted)

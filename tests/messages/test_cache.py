@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from app.domain.events import Change
-from app.store.page_cache import LARGEST_BYTES, Cache, Missed, Wanted, key_of
+from app.domain.events import LogChange
+from app.store.page_cache import MAX_BYTES, CacheMiss, PageCache, PageRequest, key_of
 
 CONVERSATION = uuid4()
 
@@ -27,15 +27,17 @@ def message(seq: int, position: int, text: str) -> bytes:
     return msgspec.json.encode({"seq": seq, "position": position, "text": text})
 
 
-def created(seq: int, position: int | None = None, text: str = "text") -> Change:
+def created(seq: int, position: int | None = None, text: str = "text") -> LogChange:
     place = position or seq
     data = message(seq, place, text)
-    return Change(type="message.created", conversation=CONVERSATION, position=place, prev=place - 1, data=data, seq=seq)
+    return LogChange(
+        type="message.created", conversation=CONVERSATION, position=place, prev=place - 1, data=data, seq=seq
+    )
 
 
-def edited(seq: int, position: int, before: int, text: str = "edited") -> Change:
+def edited(seq: int, position: int, before: int, text: str = "edited") -> LogChange:
     data = message(seq, position, text)
-    return Change(
+    return LogChange(
         type="message.updated",
         conversation=CONVERSATION,
         position=position,
@@ -47,13 +49,13 @@ def edited(seq: int, position: int, before: int, text: str = "edited") -> Change
     )
 
 
-async def write(redis: Redis, cache: Cache, *changes: Change) -> None:
+async def write(redis: Redis, cache: PageCache, *changes: LogChange) -> None:
     pipeline = redis.pipeline(transaction=False)
     cache.add_writes(pipeline, changes)
     await pipeline.execute()
 
 
-async def rebuild(redis: Redis, cache: Cache, edited_position: int, *entries: tuple[int, int, str]) -> None:
+async def rebuild(redis: Redis, cache: PageCache, edited_position: int, *entries: tuple[int, int, str]) -> None:
     pipeline = redis.pipeline(transaction=False)
     written = [(seq, position, message(seq, position, text)) for seq, position, text in entries]
     cache.add_rebuild(pipeline, CONVERSATION, edited_position, written)
@@ -61,11 +63,11 @@ async def rebuild(redis: Redis, cache: Cache, edited_position: int, *entries: tu
 
 
 async def page(
-    redis: Redis, cache: Cache, low: int, high: int, edited_position: int = 0, newest: int = 0
-) -> list[tuple[int, str]] | Missed:
+    redis: Redis, cache: PageCache, low: int, high: int, edited_position: int = 0, newest: int = 0
+) -> list[tuple[int, str]] | CacheMiss:
     """(seq, text) of each message of the page."""
-    (found,) = await cache.pages(redis, [Wanted(CONVERSATION, low, high, edited_position, newest)])
-    if isinstance(found, Missed):
+    (found,) = await cache.pages(redis, [PageRequest(CONVERSATION, low, high, edited_position, newest)])
+    if isinstance(found, CacheMiss):
         return found
     return [(one["seq"], one["text"]) for one in msgspec.json.decode(b"[%b]" % found)]
 
@@ -81,67 +83,67 @@ async def held(redis: Redis, conversation: UUID = CONVERSATION) -> dict[str, int
 async def test_a_page_that_newer_messages_follow_is_proven_to_those_who_know_of_them(
     redis: Redis,
 ) -> None:
-    cache = Cache()
+    cache = PageCache()
     await rebuild(redis, cache, 0, (1, 1, "one"), (2, 2, "two"), (3, 3, "three"))
-    assert await page(redis, cache, 1, 2, newest=2) == Missed("behind")
+    assert await page(redis, cache, 1, 2, newest=2) == CacheMiss("behind")
     assert await page(redis, cache, 1, 2, newest=3) == await page(redis, cache, 1, 2) == [(1, "one"), (2, "two")]
 
 
 async def test_messages_written_live_are_served_in_order(redis: Redis) -> None:
-    cache = Cache()
+    cache = PageCache()
     await write(redis, cache, created(1), created(2), created(3))
     assert await page(redis, cache, 2, 3) == [(2, "text"), (3, "text")]
 
 
 async def test_a_page_with_a_hole_is_not_served(redis: Redis) -> None:
-    cache = Cache()
+    cache = PageCache()
     await write(redis, cache, created(1), created(3))
-    assert await page(redis, cache, 1, 3) == Missed("unproven")
+    assert await page(redis, cache, 1, 3) == CacheMiss("unproven")
     assert await page(redis, cache, 3, 3) == [(3, "text")]
 
 
 async def test_after_a_lost_write_of_an_edit_no_page_is_served_until_rebuilt(redis: Redis) -> None:
-    cache = Cache()
+    cache = PageCache()
     await write(redis, cache, created(1), created(2))
     # The edit of 1 moved edited_position to 3 in Postgres, and its cache write was lost.
-    assert await page(redis, cache, 1, 2, edited_position=3) == Missed("unproven")
+    assert await page(redis, cache, 1, 2, edited_position=3) == CacheMiss("unproven")
     # A later edit builds on the lost one: it does not apply either.
     await write(redis, cache, edited(2, position=4, before=3))
-    assert await page(redis, cache, 1, 2, edited_position=4) == Missed("unproven")
+    assert await page(redis, cache, 1, 2, edited_position=4) == CacheMiss("unproven")
     await rebuild(redis, cache, 4, (1, 3, "one"), (2, 4, "two"))
     assert await page(redis, cache, 1, 2, edited_position=4) == [(1, "one"), (2, "two")]
 
 
 async def test_an_edit_applies_onto_the_value_it_replaces(redis: Redis) -> None:
-    cache = Cache()
+    cache = PageCache()
     await write(redis, cache, created(1), created(2), edited(1, position=3, before=0))
     assert await page(redis, cache, 1, 2, edited_position=3) == [(1, "edited"), (2, "text")]
 
 
 async def test_after_a_rename_nothing_is_served_until_rebuilt(redis: Redis) -> None:
     """The names in cached messages are old, and no write of the cache's knows the new one."""
-    cache = Cache()
+    cache = PageCache()
     await write(redis, cache, created(1), created(2))
-    renamed = Change(
+    renamed = LogChange(
         type="member.updated", conversation=CONVERSATION, position=3, prev=2, data=b"{}", edited=3, edited_before=0
     )
     await write(redis, cache, renamed, edited(2, 4, before=3))
-    assert await page(redis, cache, 1, 2, 3) == Missed("missing")
-    assert await page(redis, cache, 1, 2, 4) == Missed("missing")
+    assert await page(redis, cache, 1, 2, 3) == CacheMiss("missing")
+    assert await page(redis, cache, 1, 2, 4) == CacheMiss("missing")
     assert await redis.hget(key_of(CONVERSATION), "1") is None  # a name that was given up is gone at once
     await rebuild(redis, cache, 4, (1, 1, "new name"), (2, 4, "new name"))
     assert await page(redis, cache, 1, 2, 4) == [(1, "new name"), (2, "new name")]
 
 
 async def test_a_late_live_write_does_not_bring_an_old_text_back(redis: Redis) -> None:
-    cache = Cache()
+    cache = PageCache()
     await write(redis, cache, edited(1, position=2, before=0, text="new"))
     await write(redis, cache, created(1, text="old"))
     assert await page(redis, cache, 1, 1, edited_position=2) == [(1, "new")]
 
 
 async def test_a_text_that_looks_like_a_position_is_none(redis: Redis) -> None:
-    cache = Cache()
+    cache = PageCache()
     claim = '"position":99'
     await write(redis, cache, created(1, text=claim), edited(1, position=2, before=0, text="new"))
     assert await page(redis, cache, 1, 1, edited_position=2) == [(1, "new")]
@@ -150,21 +152,21 @@ async def test_a_text_that_looks_like_a_position_is_none(redis: Redis) -> None:
 
 
 async def test_a_rebuild_read_before_an_edit_does_not_undo_it(redis: Redis) -> None:
-    cache = Cache()
+    cache = PageCache()
     await write(redis, cache, created(1), edited(1, position=2, before=0, text="new"))
     await rebuild(redis, cache, 0, (1, 1, "old"))
     assert await page(redis, cache, 1, 1, edited_position=2) == [(1, "new")]
 
 
 async def test_a_rebuild_may_replace_equals_because_a_name_in_it_may_be_new(redis: Redis) -> None:
-    cache = Cache()
+    cache = PageCache()
     await write(redis, cache, created(1, text="by Ada"))
     await rebuild(redis, cache, 0, (1, 1, "by Augusta"))
     assert await page(redis, cache, 1, 1) == [(1, "by Augusta")]
 
 
 async def test_at_most_500_messages_are_held_whatever_the_order_of_writes(redis: Redis) -> None:
-    cache = Cache()
+    cache = PageCache()
     await write(redis, cache, *(created(seq) for seq in range(1, 620)))
     assert await held(redis) | {"bytes": 0} == {
         "messages": 500, "low": 120, "high": 619, "floor": 120, "edited": 0, "bytes": 0,
@@ -176,40 +178,40 @@ async def test_at_most_500_messages_are_held_whatever_the_order_of_writes(redis:
 
 
 async def test_at_most_512_kib_are_held(redis: Redis) -> None:
-    cache = Cache()
+    cache = PageCache()
     await write(redis, cache, *(created(seq, text="x" * 30_000) for seq in range(1, 40)))
     holding = await held(redis)
-    assert 400_000 < holding["bytes"] <= LARGEST_BYTES
+    assert 400_000 < holding["bytes"] <= MAX_BYTES
     assert holding["messages"] == holding["high"] - holding["low"] + 1
 
 
 async def test_a_page_below_what_the_limits_leave_room_for_asks_for_no_rebuild(redis: Redis) -> None:
-    cache = Cache(most=10)
+    cache = PageCache(most=10)
     await write(redis, cache, *(created(seq) for seq in range(1, 21)))
-    assert await page(redis, cache, 5, 14) == Missed("beyond")
-    assert await page(redis, cache, 11, 20) != Missed("unproven")
+    assert await page(redis, cache, 5, 14) == CacheMiss("beyond")
+    assert await page(redis, cache, 11, 20) != CacheMiss("unproven")
 
 
 async def test_after_a_rebuild_the_cache_knows_where_it_ends(redis: Redis) -> None:
-    cache = Cache(most=10)
+    cache = PageCache(most=10)
     await rebuild(redis, cache, 0, *((seq, seq, "text") for seq in range(11, 21)))
-    assert await page(redis, cache, 5, 14) == Missed("beyond")
+    assert await page(redis, cache, 5, 14) == CacheMiss("beyond")
     # A hash that began in the middle of the log, without a rebuild, does not know it.
     await redis.flushdb()
     await write(redis, cache, created(11))
-    assert await page(redis, cache, 10, 11) == Missed("unproven")
+    assert await page(redis, cache, 10, 11) == CacheMiss("unproven")
 
 
 async def test_after_a_flush_what_is_written_live_does_not_count_as_whole(redis: Redis) -> None:
-    cache = Cache()
+    cache = PageCache()
     await write(redis, cache, created(1), created(2), edited(1, position=3, before=0))
     await redis.flushdb()
     await write(redis, cache, created(3, position=4))
     # Whole by its seqs, but nothing says that it is true for the edit at 3.
-    assert await page(redis, cache, 3, 3, edited_position=3) == Missed("unproven")
-    assert await page(redis, cache, 1, 3, edited_position=3) == Missed("unproven")
+    assert await page(redis, cache, 3, 3, edited_position=3) == CacheMiss("unproven")
+    assert await page(redis, cache, 1, 3, edited_position=3) == CacheMiss("unproven")
 
 
 async def test_a_cache_forgets_itself_after_a_day(redis: Redis) -> None:
-    await write(redis, Cache(), created(1))
+    await write(redis, PageCache(), created(1))
     assert 86_000 < await redis.ttl(key_of(CONVERSATION)) <= 86_400

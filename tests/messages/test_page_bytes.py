@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.domain.messages import history
-from app.domain.messages.history import PAGE_BYTES, Entry, fitted
+from app.domain.messages.history import PAGE_BYTES, EncodedMessage, fitted
 from app.settings import Settings
 from tests.support.web import API, Client, Someone, join, running
 
@@ -103,7 +103,7 @@ async def test_short_messages_come_all_together(settings: Settings) -> None:
 
 def test_one_message_is_never_too_long_for_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "PAGE_BYTES", 10)
-    entries: list[Entry] = [(seq, seq, b"x" * 100) for seq in range(5, 9)]
+    entries: list[EncodedMessage] = [(seq, seq, b"x" * 100) for seq in range(5, 9)]
     assert fitted(entries, 6) == entries[1:2]
     assert fitted(entries, 1) == entries[:1]
     assert fitted(entries, 99) == entries[-1:]

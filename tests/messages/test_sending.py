@@ -11,11 +11,11 @@ from sqlalchemy import func, select, text
 
 from app.db import Database, open_engine
 from app.domain.conversations.models import Conversation, Membership
-from app.domain.errors import Forbidden, Invalid, Mismatch, NotFound, Unauthenticated, Unavailable
-from app.domain.events import Change, Outgoing
+from app.domain.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable, Unprocessable
+from app.domain.events import LogChange, Outgoing
 from app.domain.messages.models import MessageRow
 from app.domain.messages.schemas import Message
-from app.domain.messages.send import Draft, Outcome, Sent, Throttled, draft, send_batch
+from app.domain.messages.send import Draft, Outcome, SendThrottled, Sent, draft, send_batch
 from app.domain.users.caller import Caller
 from tests.support.scene import Scene, group, person, set_up
 
@@ -63,7 +63,7 @@ async def test_messages_are_numbered_without_gaps_and_each_moves_the_position(
     assert [message(one).seq for one in outcomes] == [1, 2, 3]
     assert [message(one).position for one in outcomes] == [5, 6, 7]
     assert await counters(database, scene.conversation) == (3, 7, 3, 3)
-    changes = [one for one in told if isinstance(one, Change)]
+    changes = [one for one in told if isinstance(one, LogChange)]
     assert [(one.prev, one.position, one.last_seq) for one in changes] == [(4, 5, 1), (5, 6, 2), (6, 7, 3)]
 
 
@@ -72,7 +72,7 @@ async def test_what_is_told_is_what_is_answered(database: Database, scene: Scene
     (outcome,) = await send(database, draft(scene.conversation, scene.ada, "image", None, "https://example.org/a.png"))
     (change,) = told
     assert isinstance(outcome, Sent)
-    assert isinstance(change, Change)
+    assert isinstance(change, LogChange)
     assert change.data == outcome.message
     assert message(outcome).sent_by.first_name == "Ada"
 
@@ -96,7 +96,7 @@ async def test_two_people_may_use_the_same_key(database: Database, scene: Scene)
 async def test_a_key_with_another_body_is_refused(database: Database, scene: Scene) -> None:
     await send(database, draft(scene.conversation, scene.ada, "text", "hello", client_id="a"))
     (outcome,) = await send(database, draft(scene.conversation, scene.ada, "text", "bye", client_id="a"))
-    assert isinstance(outcome, Mismatch)
+    assert isinstance(outcome, Unprocessable)
     assert (await counters(database, scene.conversation))[2] == 1
 
 
@@ -161,7 +161,7 @@ async def test_a_look_up_finds_a_replay_and_stores_nothing(database: Database, s
     )
     assert isinstance(found, Sent)
     assert found.replayed
-    assert isinstance(not_found, Throttled)
+    assert isinstance(not_found, SendThrottled)
     assert (await counters(database, scene.conversation))[2] == 1
 
 

@@ -11,31 +11,31 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, open_engine
-from app.domain.errors import ChatError, Mismatch, NotFound, Throttled, Unavailable
+from app.domain.errors import ChatError, NotFound, Throttled, Unavailable, Unprocessable
 from app.domain.events import Outgoing
 from app.domain.messages.schemas import Message
 from app.domain.messages.send import Draft, Sent, draft
 from app.domain.rates import Rate
 from app.domain.users.caller import Caller
-from app.redis.client import Accelerator
+from app.redis.client import RedisClient
 from app.store import writer as writers
 from app.store.writer import Writer
-from app.throttling.limiter import Demand, Throttles, Verdict
+from app.throttling.limiter import RateDecision, RateLimiter, RateRequest
 from tests.support.scene import Scene, group, person
 
 PLENTY = {"messages": Rate(100_000, 60), "user": Rate(1_000_000, 86_400)}
 
 
 @pytest.fixture
-async def accelerator(redis_url: str) -> AsyncIterator[Accelerator]:
-    opened = Accelerator(redis_url)
+async def accelerator(redis_url: str) -> AsyncIterator[RedisClient]:
+    opened = RedisClient(redis_url)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-def writer(database: Database, accelerator: Accelerator) -> Writer:
-    return Writer(database, Throttles(accelerator, PLENTY))
+def writer(database: Database, accelerator: RedisClient) -> Writer:
+    return Writer(database, RateLimiter(accelerator, PLENTY))
 
 
 def message(sent: Sent) -> Message:
@@ -90,13 +90,13 @@ async def test_a_twin_with_another_body_is_a_mismatch(scene: Scene, writer: Writ
     await writer.send(draft(scene.conversation, scene.ada, "text", "warm-up"))
     sent, refused = await send_all(writer, [first, other])
     assert isinstance(sent, Sent)
-    assert isinstance(refused, Mismatch)
+    assert isinstance(refused, Unprocessable)
 
 
 async def test_what_is_not_admitted_is_not_stored_and_takes_nothing(
-    database: Database, scene: Scene, accelerator: Accelerator
+    database: Database, scene: Scene, accelerator: RedisClient
 ) -> None:
-    throttles = Throttles(accelerator, PLENTY | {"messages": Rate(2, 60), "requests": Rate(1, 60)})
+    throttles = RateLimiter(accelerator, PLENTY | {"messages": Rate(2, 60), "requests": Rate(1, 60)})
     writer = Writer(database, throttles)
     twins = [draft(scene.conversation, scene.ada, "text", "hello", client_id="a")] * 2
     admissions = [throttles.admission(str(scene.ada.user)) for _ in range(3)]
@@ -116,9 +116,9 @@ async def test_what_is_not_admitted_is_not_stored_and_takes_nothing(
 
 
 async def test_a_message_sent_twice_at_once_is_taken_once(
-    database: Database, scene: Scene, accelerator: Accelerator
+    database: Database, scene: Scene, accelerator: RedisClient
 ) -> None:
-    writer = Writer(database, Throttles(accelerator, PLENTY | {"messages": Rate(3, 60)}))
+    writer = Writer(database, RateLimiter(accelerator, PLENTY | {"messages": Rate(3, 60)}))
     twins = [draft(scene.conversation, scene.ada, "text", "hello", client_id="a")] * 3
     assert codes(await send_all(writer, twins)) == ["sent"] * 3
     more = [draft(scene.conversation, scene.ada, "text", f"more {n}") for n in range(3)]
@@ -127,14 +127,14 @@ async def test_a_message_sent_twice_at_once_is_taken_once(
 
 @pytest.mark.parametrize("allowed", [0, 1])
 async def test_of_a_message_sent_twice_at_once_whichever_is_allowed_counts(
-    database: Database, scene: Scene, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch, allowed: int
+    database: Database, scene: Scene, accelerator: RedisClient, monkeypatch: pytest.MonkeyPatch, allowed: int
 ) -> None:
-    throttles = Throttles(accelerator, PLENTY | {"messages": Rate(2, 60)})
+    throttles = RateLimiter(accelerator, PLENTY | {"messages": Rate(2, 60)})
     judging = throttles.ask
     costs = iter([1, 3] if allowed == 0 else [3, 1])
 
-    def in_turn(demand: Demand) -> asyncio.Future[Verdict]:
-        return judging(Demand(demand.policies, demand.subject, next(costs)))
+    def in_turn(demand: RateRequest) -> asyncio.Future[RateDecision]:
+        return judging(RateRequest(demand.policies, demand.subject, next(costs)))
 
     monkeypatch.setattr(throttles, "ask", in_turn)
     twins = [draft(scene.conversation, scene.ada, "text", "hello", client_id="a")] * 2
@@ -145,13 +145,13 @@ async def test_of_a_message_sent_twice_at_once_whichever_is_allowed_counts(
 
 
 async def test_who_waited_for_a_flight_is_counted_when_it_flies(
-    database: Database, scene: Scene, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch
+    database: Database, scene: Scene, accelerator: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was counted long ago would count no more soon after it is stored."""
-    throttles = Throttles(accelerator, PLENTY | {"messages": Rate(3, 60)})
+    throttles = RateLimiter(accelerator, PLENTY | {"messages": Rate(3, 60)})
     writer, taking, anew = Writer(database, throttles), throttles.take, []
 
-    async def take(demands: Sequence[Demand]) -> list[Verdict]:
+    async def take(demands: Sequence[RateRequest]) -> list[RateDecision]:
         anew.append(len(demands))
         return await taking(demands)
 
@@ -162,7 +162,7 @@ async def test_who_waited_for_a_flight_is_counted_when_it_flies(
             text("SELECT 1 FROM conversations WHERE id = :id FOR NO KEY UPDATE"), {"id": scene.conversation}
         )
         sends = []
-        for n in range(writers.FLIGHTS + 1):
+        for n in range(writers.CONCURRENT_BATCHES + 1):
             sends.append(asyncio.create_task(writer.send(draft(scene.conversation, scene.ada, "text", str(n)))))
             await asyncio.sleep(0.05)
         anew.clear()
@@ -174,9 +174,9 @@ async def test_who_waited_for_a_flight_is_counted_when_it_flies(
 
 
 async def test_a_throttled_sender_is_refused_and_a_replay_answered(
-    database: Database, scene: Scene, accelerator: Accelerator
+    database: Database, scene: Scene, accelerator: RedisClient
 ) -> None:
-    writer = Writer(database, Throttles(accelerator, PLENTY | {"messages": Rate(2, 60)}))
+    writer = Writer(database, RateLimiter(accelerator, PLENTY | {"messages": Rate(2, 60)}))
     known = draft(scene.conversation, scene.ada, "text", "one", client_id="a")
     first = await writer.send(known)
     await writer.send(draft(scene.conversation, scene.ada, "text", "two"))
@@ -191,8 +191,8 @@ async def test_a_throttled_sender_is_refused_and_a_replay_answered(
     assert message(await writer.send(draft(scene.conversation, scene.linus, "text", "mine"))).seq == 3
 
 
-async def test_what_is_not_stored_uses_up_nothing(database: Database, scene: Scene, accelerator: Accelerator) -> None:
-    writer = Writer(database, Throttles(accelerator, PLENTY | {"messages": Rate(3, 60)}))
+async def test_what_is_not_stored_uses_up_nothing(database: Database, scene: Scene, accelerator: RedisClient) -> None:
+    writer = Writer(database, RateLimiter(accelerator, PLENTY | {"messages": Rate(3, 60)}))
     known = draft(scene.conversation, scene.ada, "text", "one", client_id="a")
     await writer.send(known)
     for _ in range(5):
@@ -228,10 +228,10 @@ async def test_a_locked_conversation_answers_busy_and_the_others_are_written(
 
 
 async def test_beyond_its_queue_the_writer_refuses(
-    database: Database, scene: Scene, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch
+    database: Database, scene: Scene, accelerator: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writers, "MOST_WAITING", 10)
-    writer = Writer(database, Throttles(accelerator, PLENTY))
+    monkeypatch.setattr(writers, "MAX_WAITING", 10)
+    writer = Writer(database, RateLimiter(accelerator, PLENTY))
     answers = await send_all(writer, [draft(scene.conversation, scene.ada, "text", str(n)) for n in range(40)])
     assert codes(answers).count("sent") == 10
     assert codes(answers).count("overloaded") == 30
@@ -249,10 +249,10 @@ async def test_a_client_that_hangs_up_cancels_nothing(database: Database, scene:
         assert count.scalar_one() == 1
 
 
-async def test_without_a_database_a_send_is_unavailable_at_once(scene: Scene, accelerator: Accelerator) -> None:
+async def test_without_a_database_a_send_is_unavailable_at_once(scene: Scene, accelerator: RedisClient) -> None:
     nowhere = Database(open_engine("postgresql+psycopg://chat@127.0.0.1:1/chat"))
     with pytest.raises(Unavailable):
-        await Writer(nowhere, Throttles(accelerator, PLENTY)).send(
+        await Writer(nowhere, RateLimiter(accelerator, PLENTY)).send(
             draft(scene.conversation, scene.ada, "text", "hello")
         )
     await nowhere.close()

@@ -17,8 +17,8 @@ from app.domain.messages.models import MessageRow
 from app.domain.messages.schemas import Message
 from app.domain.messages.send import Sent, draft, send_batch
 from app.domain.notifications import decisions, digests, preferences
-from app.domain.notifications.models import Decision, Subscription
-from app.domain.notifications.notices import Told
+from app.domain.notifications.models import NotificationDecisionRow, Subscription
+from app.domain.notifications.notices import Notice
 from app.domain.users.caller import Caller
 from app.settings import Settings
 from tests.support.scene import Scene, set_up
@@ -57,7 +57,7 @@ class Room:
                 .values(mailed_at=Subscription.mailed_at - passed, mail_due_at=Subscription.mail_due_at - passed)
             )
 
-    async def decide(self) -> list[Told]:
+    async def decide(self) -> list[Notice]:
         async with self.database.transaction() as session:
             return await decisions.decide(session, self.conversation, AFTER, QUIET)
 
@@ -81,19 +81,23 @@ class Room:
         mails: bool = True,
     ) -> None:
         async with self.database.transaction() as session:
-            await preferences.attend(session, by, self.conversation, level=level, muted_until=muted_until, mails=mails)
+            await preferences.set_preferences(
+                session, by, self.conversation, level=level, muted_until=muted_until, mails=mails
+            )
 
     async def why(self, by: Caller, channel: str) -> list[tuple[str, int, int]]:
         """(outcome, from, up to) of a member's decisions, oldest first."""
         async with self.database.transaction() as session:
             rows = await session.execute(
-                select(Decision.outcome, Decision.from_seq, Decision.up_to_seq)
-                .where(
-                    Decision.conversation_id == self.conversation,
-                    Decision.user_id == by.user,
-                    Decision.channel == channel,
+                select(
+                    NotificationDecisionRow.outcome, NotificationDecisionRow.from_seq, NotificationDecisionRow.up_to_seq
                 )
-                .order_by(Decision.id)
+                .where(
+                    NotificationDecisionRow.conversation_id == self.conversation,
+                    NotificationDecisionRow.user_id == by.user,
+                    NotificationDecisionRow.channel == channel,
+                )
+                .order_by(NotificationDecisionRow.id)
             )
             return [(row.outcome, row.from_seq, row.up_to_seq) for row in rows]
 
@@ -110,5 +114,5 @@ async def room(database: Database) -> Room:
     return Room(database, await set_up(database))
 
 
-def told_to(told: list[Told]) -> set[UUID]:
+def told_to(told: list[Notice]) -> set[UUID]:
     return {one.user for one in told}

@@ -13,7 +13,7 @@ import msgspec
 import redis
 import redis.asyncio
 
-from app.local.valkey import Valkey
+from app.local.valkey import EmbeddedValkey
 from app.realtime.presence import PROCESSES, WHOLE
 from tests.support.client import Node, Person, eventually
 from tests.support.mailbox import Mailboxes
@@ -39,7 +39,7 @@ class Told(msgspec.Struct, frozen=True):
 
 
 async def play(
-    node: Node, valkey: Valkey, mailboxes: Mailboxes, *, seconds: float, members: int, hurried: bool = False
+    node: Node, valkey: EmbeddedValkey, mailboxes: Mailboxes, *, seconds: float, members: int, hurried: bool = False
 ) -> Told:
     """`hurried`: as if the two minutes were over in which nobody knows who is there.
 
@@ -71,13 +71,13 @@ async def play(
     return Told(len(took), max(took), max(usual), waited, twice)
 
 
-async def presence_is_told(valkey: Valkey) -> bool:
+async def presence_is_told(valkey: EmbeddedValkey) -> bool:
     """Whether an API process has found its way back."""
     async with redis.asyncio.Redis.from_url(valkey.url, socket_timeout=5) as client:
         return bool(await client.exists(PROCESSES))
 
 
-def forget_the_outage(valkey: Valkey) -> None:
+def forget_the_outage(valkey: EmbeddedValkey) -> None:
     with redis.Redis.from_url(valkey.url, socket_timeout=5) as client:
         client.set(WHOLE, int(time.time()) - 1)
 

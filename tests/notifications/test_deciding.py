@@ -14,7 +14,7 @@ from app.domain.mails.models import Mail
 from app.domain.messages import edit
 from app.domain.messages.mentions import names_in
 from app.domain.notifications import queries
-from app.domain.notifications.notices import Told
+from app.domain.notifications.notices import Notice
 from app.domain.notifications.schemas import Notification
 from app.domain.users.caller import Caller
 from app.domain.users.models import User
@@ -44,7 +44,7 @@ async def test_who_has_not_read_is_told_once_after_a_while(room: Room) -> None:
 
 async def test_of_many_who_decide_at_once_one_tells(room: Room) -> None:
     await room.say(room.scene.ada)
-    told: list[list[Told]] = await asyncio.gather(*(room.decide() for _ in range(6)))
+    told: list[list[Notice]] = await asyncio.gather(*(room.decide() for _ in range(6)))
     assert Counter(one.user for some in told for one in some) == {room.scene.grace.user: 1, room.scene.linus.user: 1}
 
 
@@ -247,7 +247,7 @@ async def test_of_many_who_mail_at_once_one_does(room: Room) -> None:
 
 
 async def test_nobody_gets_more_than_twenty_digests_an_hour(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.domain.notifications.digests.MOST_AN_HOUR", 2)
+    monkeypatch.setattr("app.domain.notifications.digests.MAX_PER_HOUR", 2)
     scene = room.scene
     await room.attend(scene.linus, level="none")
     for _ in range(3):

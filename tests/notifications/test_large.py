@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from app.domain.conversations.membership_changes import MOST_MEMBERS
+from app.domain.conversations.membership_changes import MAX_MEMBERS
 from tests.notifications.conftest import Room
 
 
@@ -18,7 +18,7 @@ async def test_ten_thousand_members_are_told_and_traced_again_and_again(room: Ro
                 " INSERT INTO memberships (conversation_id, user_id, created_position, position)"
                 " SELECT CAST(:conversation AS uuid), id, 4, 4 FROM people"
             ),
-            {"many": MOST_MEMBERS - 3, "conversation": str(room.conversation)},
+            {"many": MAX_MEMBERS - 3, "conversation": str(room.conversation)},
         )
         await session.execute(
             text(
@@ -30,7 +30,7 @@ async def test_ten_thousand_members_are_told_and_traced_again_and_again(room: Ro
     for _ in range(2):
         await room.say(room.scene.ada)
         told = await room.decide()
-        assert MOST_MEMBERS - 5_001 <= len(told) <= MOST_MEMBERS - 5_000
+        assert MAX_MEMBERS - 5_001 <= len(told) <= MAX_MEMBERS - 5_000
         assert await room.decide() == []
     async with room.database.transaction() as session:
         # Thousands of due mails would stand before those of the tests that follow.

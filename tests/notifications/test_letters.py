@@ -11,16 +11,16 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
-from app.domain.accounts.account_mail import Letter
+from app.domain.accounts.account_mail import MailContent
 from app.domain.conversations.directs import get_or_create
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.mails import outbox
 from app.domain.mails.models import Mail
 from app.domain.messages.send import draft, send_batch
 from app.domain.notifications import digest_content, known_senders
-from app.domain.notifications.unsubscribe import Unsubscribing
+from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.users.caller import Caller
-from app.tasks.letters import Letterhead
+from app.tasks.letters import MailRenderer
 from tests.notifications.conftest import Room
 
 BAIT = "URGENT: verify at https://evil.example/login"
@@ -43,7 +43,7 @@ async def write_directly(room: Room, by: Caller, to: Caller) -> None:
         await send_batch(session, [draft(direct, by, "text", "hello")])
 
 
-async def digest(room: Room, reader: Caller) -> Letter:
+async def digest(room: Room, reader: Caller) -> MailContent:
     """What is mailed to `reader`, once everything is decided."""
     await room.decide()
     assert await room.mail() > 0
@@ -51,18 +51,18 @@ async def digest(room: Room, reader: Caller) -> Letter:
         newest = select(Mail.id).where(Mail.user_id == reader.user, Mail.kind == "unread").order_by(Mail.id.desc())
         claimed = await outbox.claim(session, (await session.scalars(newest.limit(1))).one())
         assert claimed is not None
-        letter = await digest_content.letter_of(session, claimed, Unsubscribing("s" * 40))
-    assert isinstance(letter, Letter)
+        letter = await digest_content.letter_of(session, claimed, UnsubscribeTokens("s" * 40))
+    assert isinstance(letter, MailContent)
     return letter
 
 
-def quoted(letter: Letter) -> tuple[str, list[str]]:
+def quoted(letter: MailContent) -> tuple[str, list[str]]:
     facts: dict[str, Any] = dict(letter.facts)
     return facts["name"], [line["text"] for line in facts["lines"]]
 
 
-def on_the_wire(letter: Letter) -> str:
-    return Letterhead("https://chat.example.org", "chat@example.org").write(letter, uuid4()).content.decode()
+def on_the_wire(letter: MailContent) -> str:
+    return MailRenderer("https://chat.example.org", "chat@example.org").write(letter, uuid4()).content.decode()
 
 
 async def test_a_stranger_mails_neither_words_nor_names_nor_links_to_who_was_added(room: Room) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.local.valkey import Valkey
+from app.local.valkey import EmbeddedValkey
 from app.settings import Settings
 from tests.notifications.outage import play
 from tests.support.client import Node
@@ -18,9 +18,9 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
-def valkey() -> Iterator[Valkey]:
+def valkey() -> Iterator[EmbeddedValkey]:
     with public_directory() as directory:
-        own = Valkey(directory / "valkey", options={"appendonly": "no"})
+        own = EmbeddedValkey(directory / "valkey", options={"appendonly": "no"})
         own.start()
         yield own
         own.stop()
@@ -34,7 +34,7 @@ def mailboxes() -> Iterator[tuple[Mailboxes, int]]:
 
 @pytest.fixture
 def started(
-    postgres: TestPostgres, settings: Settings, valkey: Valkey, mailboxes: tuple[Mailboxes, int]
+    postgres: TestPostgres, settings: Settings, valkey: EmbeddedValkey, mailboxes: tuple[Mailboxes, int]
 ) -> Iterator[Processes]:
     name = f"chat_{worker_name()}_outage"
     with public_directory() as directory, processes(directory, postgres.create(name), valkey.url) as found:
@@ -44,7 +44,7 @@ def started(
 
 
 async def test_with_the_broker_away_nobody_waits_and_afterwards_everybody_is_told_once(
-    started: Processes, valkey: Valkey, mailboxes: tuple[Mailboxes, int]
+    started: Processes, valkey: EmbeddedValkey, mailboxes: tuple[Mailboxes, int]
 ) -> None:
     node = Node(started.api().url)
     for _ in range(2):

@@ -30,15 +30,15 @@ from app.domain.rates import Rate
 from app.domain.users.caller import Caller
 from app.realtime.bus.bus import Bus
 from app.realtime.connection.connection import Connection
-from app.realtime.frames.client_frames import LARGEST_FRAME
-from app.realtime.gateway import Live
+from app.realtime.frames.client_frames import MAX_FRAME_BYTES
+from app.realtime.gateway import Gateway
 from app.realtime.hub.reads import CONNECTIONS
-from app.redis.client import Accelerator
+from app.redis.client import RedisClient
 from app.server.graceful import Config
 from app.server.http_protocol import RequestProtocol
 from app.server.websocket_protocol import SocketProtocol
 from app.store.writer import Writer
-from app.throttling.limiter import Throttles
+from app.throttling.limiter import RateLimiter
 
 __all__ = ["Listener", "Node", "metadata"]
 
@@ -135,16 +135,16 @@ class Node:
     """
 
     def __init__(self, database_url: str, redis_url: str) -> None:
-        self.accelerator = Accelerator(redis_url)
+        self.accelerator = RedisClient(redis_url)
         self.bus = Bus(self.accelerator, redis_url)
         self.hand_over: Callable[[list[Outgoing]], Awaitable[None]] = self.bus.hand_over
         url = database_url.replace("postgresql:", "postgresql+psycopg:", 1)
         self.database = Database(open_engine(url, pool_size=5), self._hand_over)
-        self.throttles = Throttles(self.accelerator, UNLIMITED)
+        self.throttles = RateLimiter(self.accelerator, UNLIMITED)
         self.writer = Writer(self.database, self.throttles)
         self.tokens = Tokens(SECRET)
         self.readers = Database(open_engine(url, pool_size=CONNECTIONS))
-        self.live = Live(
+        self.live = Gateway(
             self.bus, self.database, self.writer, self.tokens, self.throttles, origins=[ORIGIN], readers=self.readers
         )
         self.port = 0
@@ -170,7 +170,7 @@ class Node:
             http=RequestProtocol,
             ws=self.server,
             ws_per_message_deflate=False,
-            ws_max_size=LARGEST_FRAME,
+            ws_max_size=MAX_FRAME_BYTES,
             log_level="error",
         )
         server = Quiet(config)

@@ -8,40 +8,40 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.exceptions import ResponseError
 
-from app.redis.client import Accelerator, Away
+from app.redis.client import RedisClient, RedisUnavailable
 
 CONNECTIONS = 4
 NAME = "short-way"
 
 
 @pytest.fixture
-async def accelerator(empty_redis_url: str) -> AsyncIterator[Accelerator]:
-    opened = Accelerator(f"{empty_redis_url}?client_name={NAME}", connections=CONNECTIONS)
+async def accelerator(empty_redis_url: str) -> AsyncIterator[RedisClient]:
+    opened = RedisClient(f"{empty_redis_url}?client_name={NAME}", connections=CONNECTIONS)
     yield opened
     await opened.close()
 
 
-async def echo(accelerator: Accelerator, text: str) -> object:
+async def echo(accelerator: RedisClient, text: str) -> object:
     return await accelerator.call(lambda redis: redis.echo(text))
 
 
-async def connections(accelerator: Accelerator) -> int:
+async def connections(accelerator: RedisClient) -> int:
     return [one["name"] for one in await accelerator.redis.client_list()].count(NAME)
 
 
-async def test_commands_one_after_another_share_a_connection(accelerator: Accelerator) -> None:
+async def test_commands_one_after_another_share_a_connection(accelerator: RedisClient) -> None:
     assert [await echo(accelerator, str(n)) for n in range(20)] == [b"%d" % n for n in range(20)]
     assert await connections(accelerator) == 1
 
 
-async def test_many_at_once_get_their_own_answers_on_bounded_connections(accelerator: Accelerator) -> None:
+async def test_many_at_once_get_their_own_answers_on_bounded_connections(accelerator: RedisClient) -> None:
     answers = await asyncio.gather(*(echo(accelerator, str(n)) for n in range(50)))
     assert answers == [b"%d" % n for n in range(50)]
     # As many the short way, and as many of the pool's own for those beyond.
     assert await connections(accelerator) <= 2 * CONNECTIONS
 
 
-async def test_whoever_gives_up_leaves_no_answer_to_the_next(accelerator: Accelerator) -> None:
+async def test_whoever_gives_up_leaves_no_answer_to_the_next(accelerator: RedisClient) -> None:
     for _ in range(3):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.02):
@@ -49,7 +49,7 @@ async def test_whoever_gives_up_leaves_no_answer_to_the_next(accelerator: Accele
         assert await echo(accelerator, "mine") == b"mine"
 
 
-async def test_a_refusal_is_an_answer(accelerator: Accelerator) -> None:
+async def test_a_refusal_is_an_answer(accelerator: RedisClient) -> None:
     await accelerator.redis.set("text", "no list")
     for _ in range(3):
         with pytest.raises(ResponseError):
@@ -59,10 +59,10 @@ async def test_a_refusal_is_an_answer(accelerator: Accelerator) -> None:
 
 
 async def test_a_connection_that_ended_while_it_waited_is_replaced(
-    accelerator: Accelerator, empty_redis_url: str
+    accelerator: RedisClient, empty_redis_url: str
 ) -> None:
     await echo(accelerator, "first")
-    other = Accelerator(empty_redis_url)
+    other = RedisClient(empty_redis_url)
     try:
         await other.redis.client_kill_filter(skipme=True, _type="normal")
     finally:
@@ -71,29 +71,29 @@ async def test_a_connection_that_ended_while_it_waited_is_replaced(
     assert await echo(accelerator, "again") == b"again"
 
 
-async def test_one_that_ends_under_a_command_is_away_and_the_next_is_not(accelerator: Accelerator) -> None:
+async def test_one_that_ends_under_a_command_is_away_and_the_next_is_not(accelerator: RedisClient) -> None:
     waiting = asyncio.create_task(accelerator.call(lambda redis: redis.blpop(["nothing"], timeout=1), deadline=5))
     await asyncio.sleep(0.05)
     await accelerator.redis.client_kill_filter(skipme=True, _type="normal")
-    with pytest.raises(Away):
+    with pytest.raises(RedisUnavailable):
         await waiting
     assert await echo(accelerator, "again") == b"again"
 
 
-async def test_when_all_that_wait_are_dead_one_call_finds_out(accelerator: Accelerator) -> None:
+async def test_when_all_that_wait_are_dead_one_call_finds_out(accelerator: RedisClient) -> None:
     await asyncio.gather(*(echo(accelerator, str(n)) for n in range(CONNECTIONS)))
     assert len(accelerator.redis._waiting) == CONNECTIONS
     for connection in accelerator.redis._waiting:
         # As after a reset, or where nothing answers any more: there is no end to be read.
         assert connection._reader is not None
         connection._reader.set_exception(ConnectionResetError(104, "reset"))
-    with pytest.raises(Away):
+    with pytest.raises(RedisUnavailable):
         await echo(accelerator, "lost")
     assert await echo(accelerator, "again") == b"again"
 
 
 async def test_what_ends_after_the_close_leaves_no_connection(empty_redis_url: str) -> None:
-    accelerator = Accelerator(empty_redis_url)
+    accelerator = RedisClient(empty_redis_url)
     waiting = asyncio.create_task(accelerator.call(lambda redis: redis.blpop(["nothing"], timeout=0.2), deadline=2))
     await asyncio.sleep(0.05)
     await accelerator.close()

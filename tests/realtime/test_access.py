@@ -12,11 +12,11 @@ import pytest
 
 from app.domain.auth import refresh
 from app.domain.conversations import access, members
-from app.domain.conversations.access import Door, Pair
+from app.domain.conversations.access import Access, MembershipKey
 from app.domain.errors import ChatError, NotFound, Unauthenticated
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession
-from app.store.read_access import Access
+from app.store.read_access import ReadAccess
 from tests.realtime.conftest import Node, eventually
 from tests.support.scene import Scene, set_up
 from tests.support.statements import asked
@@ -152,8 +152,8 @@ async def test_an_answer_older_than_what_happened_meanwhile_is_not_remembered(
     here, _ = nodes
     read, go_on = asyncio.Event(), asyncio.Event()
 
-    async def slowly(reader: Any, pairs: Sequence[Pair]) -> list[Door | ChatError]:
-        found = await access.open_doors(reader, pairs)
+    async def slowly(reader: Any, pairs: Sequence[MembershipKey]) -> list[Access | ChatError]:
+        found = await access.check_access_many(reader, pairs)
         read.set()
         await go_on.wait()
         return found
@@ -172,7 +172,7 @@ async def test_an_answer_older_than_what_happened_meanwhile_is_not_remembered(
 
 async def test_a_question_that_finds_more_than_was_heard_begins_anew(nodes: Nodes, scene: Scene) -> None:
     here, there = nodes
-    deaf = Access(here.database)
+    deaf = ReadAccess(here.database)
     deaf.trusted = _always
     await deaf.ask(scene.conversation, scene.linus)
     await there.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
@@ -184,7 +184,7 @@ async def test_a_question_that_finds_more_than_was_heard_begins_anew(nodes: Node
 
 async def test_so_many_readers_are_known_and_no_more(nodes: Nodes) -> None:
     here, _ = nodes
-    small = Access(here.database, most=3)
+    small = ReadAccess(here.database, most=3)
     small.trusted = _always
     scenes = [await set_up(here.database) for _ in range(3)]
     callers = [_until(caller, time.time() + 900) for scene in scenes for caller in (scene.ada, scene.linus)]

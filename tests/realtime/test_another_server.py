@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.auth import refresh
 from app.domain.users.models import LoginSession
-from app.realtime.connection.transport import AsgiWire
+from app.realtime.connection.transport import AsgiTransport
 from app.realtime.frames.encoding import Frame, payloads_of
 from tests.realtime.conftest import Node
 from tests.support.scene import set_up
@@ -25,7 +25,7 @@ async def plain(database_url: str, redis_url: str) -> AsyncIterator[Node]:
 async def test_messages_are_told_in_order_and_sends_acknowledged(plain: Node) -> None:
     scene = await set_up(plain.database)
     ada, linus = await plain.join(scene.ada), await plain.join(scene.linus)
-    assert isinstance(plain.sockets(scene.ada)[0]._wire, AsgiWire)
+    assert isinstance(plain.sockets(scene.ada)[0]._wire, AsgiTransport)
     for number in range(5):
         await ada.say("send", conversation=str(scene.conversation), message_type="text", text=f"é{number}", ref=number)
     await ada.next("ack", ref=4)

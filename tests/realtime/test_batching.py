@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.batching import FEW, Batcher
+from app.batching import SMALL_BATCH, Batcher
 from app.domain.errors import Unavailable
 
 
@@ -38,7 +38,12 @@ async def test_who_comes_while_a_flight_is_in_the_air_shares_the_next_one() -> N
 
 @pytest.mark.parametrize(
     ("waiting", "flights", "carried"),
-    [(FEW, 2, [FEW]), (100, 2, [50, 25, 24, 1]), (1_000, 2, [128] * 6 + [116, 58, 29, 24, 5]), (100, 1, [100])],
+    [
+        (SMALL_BATCH, 2, [SMALL_BATCH]),
+        (100, 2, [50, 25, 24, 1]),
+        (1_000, 2, [128] * 6 + [116, 58, 29, 24, 5]),
+        (100, 1, [100]),
+    ],
 )
 async def test_a_long_queue_is_divided(waiting: int, flights: int, carried: list[int]) -> None:
     airline = Airline()

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.domain.conversations import groups, members, roles
-from app.domain.conversations.access import Door
+from app.domain.conversations.access import Access
 from app.domain.errors import Unavailable
 from app.domain.messages import edit
 from app.domain.messages.changes import Changes
@@ -75,7 +75,7 @@ async def test_resuming_from_the_present_brings_nothing(node: Node) -> None:
 
 
 async def test_live_events_wait_for_the_missed_ones(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catch_up, "PAGE", 3)
+    monkeypatch.setattr(catch_up, "CHANGES_PER_PAGE", 3)
     here, there = nodes
     scene = await set_up(here.database)
     for number in range(30):
@@ -110,8 +110,8 @@ async def test_live_events_wait_for_the_missed_ones(nodes: Nodes, monkeypatch: p
 async def test_more_than_a_thousand_changes_are_a_reset_and_a_thousand_are_not(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catch_up, "MOST_CHANGES", 20)
-    monkeypatch.setattr(catch_up, "PAGE", 6)
+    monkeypatch.setattr(catch_up, "MAX_CHANGES", 20)
+    monkeypatch.setattr(catch_up, "CHANGES_PER_PAGE", 6)
     scene = await set_up(node.database)
     message = await node.send(scene.conversation, scene.ada)
     for _ in range(30):
@@ -179,7 +179,7 @@ async def test_while_the_database_is_away_a_resume_waits(node: Node, monkeypatch
     read, away = node.live.hub.journal.changes_for, True
     await eventually(lambda: node.live.hub.trusted)
 
-    async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Door, Changes] | None:
+    async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Access, Changes] | None:
         if away:
             raise Unavailable
         return await read(user, conversation, after, limit)

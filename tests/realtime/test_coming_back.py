@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations import groups, members, read_cursors
-from app.domain.conversations.access import Door, open_door
+from app.domain.conversations.access import Access, check_access
 from app.domain.messages.changes import Changes
 from app.realtime.connection import connection as connections
-from app.realtime.frames.client_frames import LARGEST_FRAME, MOST_RESUMED, MOST_RESUMES, MOST_RESUMING
+from app.realtime.frames.client_frames import MAX_FRAME_BYTES, MAX_RESUMED_CONVERSATIONS, MOST_RESUMES, MOST_RESUMING
 from app.realtime.hub import reads
 from tests.realtime.conftest import Json, Node, eventually
 from tests.realtime.test_catching_up import Nodes, resume
@@ -32,7 +32,7 @@ async def test_what_was_given_up_comes_back_as_a_beginning_whatever_is_resumed(
 
     read, released = there.live.hub.journal.changes_for, asyncio.Event()
 
-    async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Door, Changes] | None:
+    async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Access, Changes] | None:
         await released.wait()
         return await read(user, conversation, after, limit)
 
@@ -63,7 +63,7 @@ async def test_what_was_read_elsewhere_while_catching_up_is_told(nodes: Nodes, m
     await linus.next("message.created")
     read, released = there.live.hub.journal.changes_for, asyncio.Event()
 
-    async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Door, Changes] | None:
+    async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Access, Changes] | None:
         await released.wait()
         return await read(user, conversation, after, limit)
 
@@ -88,7 +88,7 @@ async def test_who_comes_back_while_being_refused_has_the_conversation_before_an
     linus = await there.join(scene.linus)
     read, hub = there.live.hub.journal.changes_for, there.live.hub
 
-    async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Door, Changes] | None:
+    async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Access, Changes] | None:
         found = await read(user, conversation, after, limit)
         await here.do(members.add, scene.conversation, scene.ada.user, scene.linus.user)
         await eventually(lambda: scene.conversation in hub.passing.beginnings(0, scene.linus.user))
@@ -112,8 +112,8 @@ async def test_who_is_removed_between_the_door_and_the_changes_hears_no_more(
     scene = await set_up(here.database)
     linus = await there.join(scene.linus)
 
-    async def open_door_then_lose(session: AsyncSession, conversation: UUID, user: UUID) -> Door:
-        door = await open_door(session, conversation, user)
+    async def open_door_then_lose(session: AsyncSession, conversation: UUID, user: UUID) -> Access:
+        door = await check_access(session, conversation, user)
         await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
         await here.send(scene.conversation, scene.ada, "secret")
         return door
@@ -130,7 +130,7 @@ async def test_who_is_removed_between_the_door_and_the_changes_hears_no_more(
 async def test_a_slow_reader_gets_every_answer_of_a_resume_of_foreign_conversations(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "MOST_FRAMES", 50)
+    monkeypatch.setattr(connections, "MAX_QUEUED_FRAMES", 50)
     scene = await set_up(node.database)
     idle = await node.open_idle(scene.linus)
     (connection,) = await eventually(lambda: [one for one in node.sockets(scene.linus) if one.settled])
@@ -146,7 +146,7 @@ async def test_a_slow_reader_gets_every_answer_of_a_resume_of_foreign_conversati
 
 
 async def test_what_a_socket_gave_up_longest_ago_is_forgotten(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MOST_GIVEN_UP", 10)
+    monkeypatch.setattr(connections, "MAX_REVOCATIONS", 10)
     scene = await set_up(node.database)
     linus = await node.join(scene.linus)
     (connection,) = node.sockets(scene.linus)
@@ -157,9 +157,9 @@ async def test_what_a_socket_gave_up_longest_ago_is_forgotten(node: Node, monkey
 
 
 def test_a_resume_of_as_many_conversations_as_it_may_name_fits_a_frame() -> None:
-    conversations = {str(uuid4()): 100 for _ in range(MOST_RESUMED)}
+    conversations = {str(uuid4()): 100 for _ in range(MAX_RESUMED_CONVERSATIONS)}
     frame = msgspec.json.encode({"type": "resume", "ref": "x" * 64, "conversations": conversations})
-    assert len(frame) <= LARGEST_FRAME
+    assert len(frame) <= MAX_FRAME_BYTES
 
 
 @pytest.mark.timeout(400)
@@ -167,7 +167,7 @@ async def test_five_thousand_foreign_conversations_are_resumed_in_two_parts_and_
     scene = await set_up(node.database)
     linus = await node.join(scene.linus)
     mine = [str(uuid4()) for _ in range(4_999)] + [str(scene.conversation)]
-    for part in (mine[:MOST_RESUMED], mine[MOST_RESUMED:]):
+    for part in (mine[:MAX_RESUMED_CONVERSATIONS], mine[MAX_RESUMED_CONVERSATIONS:]):
         await linus.say("resume", conversations=dict.fromkeys(part, 4), ref=len(part))
     # One query for each: a second without other load.
     assert (await linus.next("caught_up", ref=3_000, patience=180))["positions"] == {}
@@ -183,13 +183,13 @@ async def test_what_waits_to_be_resumed_is_bounded(node: Node, monkeypatch: pyte
     linus = await node.join(scene.linus)
     read, released = node.live.hub.journal.changes_for, asyncio.Event()
 
-    async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Door, Changes] | None:
+    async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Access, Changes] | None:
         await released.wait()
         return await read(user, conversation, after, limit)
 
     monkeypatch.setattr(node.live.hub.journal, "changes_for", changes_for)
-    for ref in range(MOST_RESUMING // MOST_RESUMED + 1):
-        many = {str(uuid4()): 1 for _ in range(MOST_RESUMED)}
+    for ref in range(MOST_RESUMING // MAX_RESUMED_CONVERSATIONS + 1):
+        many = {str(uuid4()): 1 for _ in range(MAX_RESUMED_CONVERSATIONS)}
         await linus.say("resume", conversations=many, ref=ref)
     assert (await linus.next("error"))["code"] == "too_many_resumes"
     (connection,) = node.sockets(scene.linus)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.domain.rates import Rate
-from app.realtime.frames.client_frames import Malformed, read_frame
+from app.realtime.frames.client_frames import Malformed, parse_frame
 from tests.realtime.conftest import Node, eventually
 from tests.support.scene import set_up
 
@@ -181,4 +181,4 @@ async def test_random_bytes_close_the_socket_cleanly_or_get_errors(node: Node) -
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_reading_a_frame_ends_in_a_frame_or_in_malformed(text: str) -> None:
     with suppress(Malformed):
-        read_frame(text)
+        parse_frame(text)

@@ -16,10 +16,10 @@ from app.domain.conversations import groups, members, read_cursors
 from app.domain.errors import Unavailable
 from app.domain.events import Outgoing
 from app.domain.users.models import LoginSession
-from app.local.valkey import Valkey
+from app.local.valkey import EmbeddedValkey
 from app.realtime.bus.bus import CHANNEL
 from app.realtime.bus.envelope import seal
-from app.realtime.hub.reads import Glance
+from app.realtime.hub.reads import RecentChanges
 from tests.realtime.conftest import Listener, Node, eventually
 from tests.support.scene import set_up
 from tests.support.servers import run_valkey
@@ -28,14 +28,14 @@ Nodes = tuple[Node, Node]
 
 
 @pytest.fixture
-async def valkey() -> AsyncIterator[Valkey]:
+async def valkey() -> AsyncIterator[EmbeddedValkey]:
     """A server that may be stopped."""
     with run_valkey() as server:
         yield server
 
 
 @pytest.fixture
-async def frail(database_url: str, valkey: Valkey) -> AsyncIterator[Nodes]:
+async def frail(database_url: str, valkey: EmbeddedValkey) -> AsyncIterator[Nodes]:
     """Two nodes on a Redis that may be stopped."""
     async with AsyncExitStack() as stack:
         both = (Node(database_url, valkey.url), Node(database_url, valkey.url))
@@ -180,7 +180,7 @@ async def test_a_process_that_cannot_look_tells_nothing_until_it_can(
     scene = await set_up(here.database)
     linus = await there.join(scene.linus)
 
-    async def away(*_: object) -> Glance:
+    async def away(*_: object) -> RecentChanges:
         raise Unavailable
 
     with monkeypatch.context() as patch:
@@ -194,7 +194,9 @@ async def test_a_process_that_cannot_look_tells_nothing_until_it_can(
     await linus.next("message.created")
 
 
-async def test_with_redis_stopped_delivery_goes_on_and_is_fast_again_after(frail: Nodes, valkey: Valkey) -> None:
+async def test_with_redis_stopped_delivery_goes_on_and_is_fast_again_after(
+    frail: Nodes, valkey: EmbeddedValkey
+) -> None:
     here, there = frail
     scene = await set_up(here.database)
     ada, linus, eve = await here.join(scene.ada), await there.join(scene.linus), await there.join(scene.eve)
@@ -214,7 +216,7 @@ async def test_with_redis_stopped_delivery_goes_on_and_is_fast_again_after(frail
     assert texts(linus) == ["without redis", "with redis"]
 
 
-async def test_a_silent_redis_is_noticed_and_left(frail: Nodes, valkey: Valkey) -> None:
+async def test_a_silent_redis_is_noticed_and_left(frail: Nodes, valkey: EmbeddedValkey) -> None:
     here, there = frail
     scene = await set_up(here.database)
     linus = await there.join(scene.linus)

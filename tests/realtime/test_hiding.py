@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from app.domain.conversations import directs, visibility
-from app.domain.inbox.snapshot import Asker, newest
+from app.domain.inbox.snapshot import SnapshotRequest, newest
 from app.domain.users.caller import Caller
 from tests.realtime.conftest import Listener, Node, eventually
 from tests.support.scene import Scene, set_up
@@ -29,7 +29,7 @@ async def direct(node: Node, one: Caller, other: Caller) -> UUID:
 
 
 async def listed(node: Node, who: Caller) -> set[str]:
-    (lines,) = await node.do(newest, [Asker(who.user, who.session)])
+    (lines,) = await node.do(newest, [SnapshotRequest(who.user, who.session)])
     return {str(line.id) for line in lines or ()}
 
 

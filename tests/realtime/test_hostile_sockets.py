@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from app.realtime import unauthenticated_sockets
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED
-from app.realtime.connection.frame_limits import FRAMES_PER_SECOND, Allowance, bytes_per_second
-from app.realtime.handshake import Refused
+from app.realtime.connection.frame_limits import FRAMES_PER_SECOND, FrameLimiter, bytes_per_second
+from app.realtime.handshake import HandshakeRefused
 from app.realtime.unauthenticated_sockets import MOST_OF_AN_ADDRESS, Strangers
 from app.server import websocket_protocol
 from tests.realtime.conftest import Node, eventually
@@ -128,7 +128,7 @@ async def test_a_handshake_that_waits_too_long_is_cut(node: Node, monkeypatch: p
 
     async def admit(_: object) -> None:
         await looked.wait()
-        raise Refused(NOT_AUTHENTICATED)
+        raise HandshakeRefused(NOT_AUTHENTICATED)
 
     monkeypatch.setattr(node.live.sockets._gate, "admit", admit)
     async with raw_socket(node.port) as waiting:
@@ -282,7 +282,7 @@ async def test_frames_before_the_answer_to_the_handshake_do_no_harm(
 def test_an_allowance_grows_while_the_server_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("app.realtime.connection.frame_limits.time.monotonic", lambda: now)
-    allowance = Allowance(10)
+    allowance = FrameLimiter(10)
     assert [allowance.take() for _ in range(21)] == [True] * 20 + [False]
     now += 60
     assert [allowance.take() for _ in range(21)] == [True] * 20 + [False]

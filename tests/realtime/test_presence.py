@@ -12,7 +12,7 @@ import pytest
 from app.domain.conversations.models import Conversation
 from app.realtime import presence
 from app.realtime.presence import Presence, online
-from app.redis.client import Accelerator
+from app.redis.client import RedisClient
 from tests.realtime.conftest import PATIENCE, Node, eventually
 from tests.support.scene import set_up
 
@@ -147,7 +147,7 @@ async def test_with_redis_away_nobody_counts_as_absent(
     monkeypatch.setattr(presence, "EMPTY_SECONDS", 0)
     # Processes that tick when they are told to: a late answer to a running one would make presence unknown as well.
     node = Node(database_url, f"{empty_redis_url.removesuffix('/0')}/1")
-    nowhere = Accelerator("redis://127.0.0.1:1/0")
+    nowhere = RedisClient("redis://127.0.0.1:1/0")
     steady = Presence(node.accelerator, node.database, node.bus.tell, "steady")
     cut_off = Presence(nowhere, node.database, node.bus.tell, "cut off")
     async with asyncio.timeout(PATIENCE):
@@ -165,6 +165,6 @@ async def test_with_redis_away_nobody_counts_as_absent(
 
 
 async def test_an_empty_redis_knows_nobody(empty_redis_url: str) -> None:
-    accelerator = Accelerator(empty_redis_url)
+    accelerator = RedisClient(empty_redis_url)
     assert await online(accelerator, [uuid4()]) is None
     await accelerator.close()

@@ -167,7 +167,7 @@ async def test_an_act_and_its_entry_stand_or_fall_together(database_url: str) ->
     try:
         with suppress(ZeroDivisionError):
             async with database.transaction() as session:
-                await log.note(session, by=one, action="policy.changed")
+                await log.record_action(session, by=one, action="policy.changed")
                 raise ZeroDivisionError
     finally:
         await database.close()

@@ -18,8 +18,8 @@ import psycopg
 from psycopg import sql
 
 from app.local.ownership import ADMINISTRATOR, OWNER
-from app.local.postgres import Postgres
-from app.local.valkey import Valkey
+from app.local.postgres import EmbeddedPostgres
+from app.local.valkey import EmbeddedValkey
 from tests.support.leftovers import directory_prefix
 
 TEMPLATE = "chat_template"
@@ -45,7 +45,7 @@ class TestPostgres:
 
     def __init__(self, directory: Path, port: int) -> None:
         self.directory = directory
-        self.server = Postgres(directory / "postgres", port=port, options=HASTY)
+        self.server = EmbeddedPostgres(directory / "postgres", port=port, options=HASTY)
 
     def url(self, database: str) -> str:
         """By the application's role, as the chat is deployed: a right that is missing fails here."""
@@ -98,7 +98,7 @@ def _sqlalchemy(url: str) -> str:
 @contextmanager
 def run_postgres() -> Iterator[TestPostgres]:
     with public_directory() as directory:
-        server = Postgres(directory / "postgres", options=HASTY)
+        server = EmbeddedPostgres(directory / "postgres", options=HASTY)
         try:
             server.start()
             yield TestPostgres(directory, server.port)
@@ -107,9 +107,9 @@ def run_postgres() -> Iterator[TestPostgres]:
 
 
 @contextmanager
-def run_valkey() -> Iterator[Valkey]:
+def run_valkey() -> Iterator[EmbeddedValkey]:
     with public_directory() as directory:
-        valkey = Valkey(directory / "valkey", options={"appendonly": "no"})
+        valkey = EmbeddedValkey(directory / "valkey", options={"appendonly": "no"})
         try:
             valkey.start()
             yield valkey

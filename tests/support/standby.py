@@ -14,7 +14,7 @@ from typing import Final
 import psycopg
 
 from app.local.ownership import ADMINISTRATOR
-from app.local.postgres import Postgres
+from app.local.postgres import EmbeddedPostgres
 
 NAME: Final = "standby"
 OPTIONS: Final = {"shared_buffers": "32MB", "max_wal_size": "1GB", "fsync": "off"}
@@ -24,9 +24,9 @@ COPY_SECONDS: Final = 60
 class Pair:
     """`primary` waits for `standby` once `require` was called; `leave` and `come_back` are the standby's."""
 
-    def __init__(self, primary: Postgres, directory: Path) -> None:
+    def __init__(self, primary: EmbeddedPostgres, directory: Path) -> None:
         self.primary = primary
-        self.standby = Postgres(directory, options={**OPTIONS, "hot_standby": "on"})
+        self.standby = EmbeddedPostgres(directory, options={**OPTIONS, "hot_standby": "on"})
 
     def start(self) -> None:
         """The standby as a copy of the primary, streaming from it."""
@@ -76,14 +76,14 @@ class Pair:
         self.standby.stop()
 
 
-def require_standby(primary: Postgres, names: str) -> None:
+def require_standby(primary: EmbeddedPostgres, names: str) -> None:
     """Every COMMIT waits for a standby of that name; for none when it is empty, and those that wait go on."""
     with primary.connect() as connection:
         connection.execute(b"ALTER SYSTEM SET synchronous_standby_names = '%b'" % names.encode())
         connection.execute("SELECT pg_reload_conf()")
 
 
-def commits_that_wait(primary: Postgres) -> int:
+def commits_that_wait(primary: EmbeddedPostgres) -> int:
     """How many COMMITs wait for a standby."""
     with primary.connect() as connection:
         row = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'").fetchone()
@@ -92,7 +92,7 @@ def commits_that_wait(primary: Postgres) -> int:
 
 
 @contextmanager
-def frozen_backends(primary: Postgres) -> Iterator[None]:
+def frozen_backends(primary: EmbeddedPostgres) -> Iterator[None]:
     """Every backend of the chat stands still, as on a disk that does not answer: it hears no cancel, and its connection
     stays open. Only processes of this very server."""
     assert primary.process is not None

@@ -16,7 +16,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
 from app.cli import main
-from app.tasks.context import Tools, workshop
+from app.tasks.context import TaskContext, worker_runtime
 
 LIVES = 3
 WORDS = "what somebody wrote"
@@ -43,10 +43,10 @@ def fails_too(ran: str) -> None:
 @shared_task(name="chat.upkeep.hangs", soft_time_limit=1, time_limit=20)
 def hangs(ran: str) -> None:
     """Waits on the loop, with a connection to the database in hand."""
-    workshop.run(lambda tools: _wait(tools, ran))
+    worker_runtime.run(lambda tools: _wait(tools, ran))
 
 
-async def _wait(tools: Tools, ran: str) -> None:
+async def _wait(tools: TaskContext, ran: str) -> None:
     async with tools.database.transaction():
         _ran(ran)
         try:

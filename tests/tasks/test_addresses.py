@@ -14,8 +14,8 @@ import pytest
 import redis
 
 from app.local.processes import free_port
-from app.local.valkey import Valkey
-from app.redis.client import Accelerator
+from app.local.valkey import EmbeddedValkey
+from app.redis.client import RedisClient
 from app.settings import Settings, SettingsRefused, load
 from app.tasks import celery_app, queue_stats
 from app.tasks.celery_app import PERIODIC
@@ -35,7 +35,7 @@ DATABASE: Final = 5
 class Server(msgspec.Struct, frozen=True):
     """A Valkey with a socket, and one way to it with TLS, whose certificate `authority` (a file) has signed."""
 
-    valkey: Valkey
+    valkey: EmbeddedValkey
     tls: TlsFront
     socket: Path
 
@@ -60,7 +60,9 @@ class Server(msgspec.Struct, frozen=True):
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with public_directory() as directory:
-        valkey = Valkey(directory / "valkey", options={"appendonly": "no", "unixsocket": str(directory / "redis.sock")})
+        valkey = EmbeddedValkey(
+            directory / "valkey", options={"appendonly": "no", "unixsocket": str(directory / "redis.sock")}
+        )
         valkey.start()
         tls = TlsFront(valkey.port, directory)
         yield Server(valkey, tls, directory / "redis.sock")
@@ -79,7 +81,7 @@ FORMS = ["socket", "database as an option", "password as an option", "TLS", "TLS
 @pytest.mark.parametrize("form", FORMS)
 async def test_every_client_reaches_the_same_database_with_the_same_verification(server: Server, form: str) -> None:
     url = settings_of(server.url(form)).redis_url
-    accelerator = Accelerator(url)
+    accelerator = RedisClient(url)
     await accelerator.call(lambda client: client.set("said", "by the API"), deadline=5)
     await accelerator.close()
     with celery_app.make(url).connection() as connection:
@@ -204,7 +206,7 @@ def test_an_address_that_cannot_work_is_refused_at_start_in_one_sentence(
 @pytest.mark.parametrize("verb", ["api", "worker", "beat", "flower"])
 @pytest.mark.parametrize("name", ["REDIS_URL", "CACHE_REDIS_URL"])
 def test_a_node_of_a_cluster_is_refused_at_start_in_one_sentence(
-    place: Place, cluster: Valkey, name: str, verb: str
+    place: Place, cluster: EmbeddedValkey, name: str, verb: str
 ) -> None:
     environment = {**place.processes.environment, "CACHE_REDIS_URL": place.settings.redis_url, name: cluster.url}
     environment["FLOWER_BASIC_AUTH"] = "operator:correct-horse"
@@ -218,9 +220,9 @@ def test_a_node_of_a_cluster_is_refused_at_start_in_one_sentence(
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Valkey]:
+def cluster() -> Iterator[EmbeddedValkey]:
     with public_directory() as directory:
-        valkey = Valkey(directory / "valkey", options={"appendonly": "no", "cluster-enabled": "yes"})
+        valkey = EmbeddedValkey(directory / "valkey", options={"appendonly": "no", "cluster-enabled": "yes"})
         valkey.start()
         yield valkey
         valkey.stop()
@@ -236,7 +238,7 @@ def test_a_semicolon_in_the_password_is_no_second_server(postgres: TestPostgres)
 @contextmanager
 def served_with(password: str) -> Iterator[str]:
     with public_directory() as directory:
-        valkey = Valkey(directory / "valkey", options={"appendonly": "no"})
+        valkey = EmbeddedValkey(directory / "valkey", options={"appendonly": "no"})
         valkey.start()
         with redis.Redis.from_url(valkey.url) as client:
             client.config_set("requirepass", password)

@@ -12,10 +12,10 @@ from sqlalchemy import select, update
 from app.db import Database, open_engine
 from app.domain.jobs import failed_tasks
 from app.domain.jobs.failed_tasks import Failure
-from app.domain.jobs.models import FailedTask
+from app.domain.jobs.models import FailedTaskRow
 from app.settings import Settings
 from app.tasks import celery_app
-from app.tasks.base import Round
+from app.tasks.base import PeriodicTask
 from app.wiring import make_celery
 from tests.support.client import Person, eventually
 from tests.support.places import Place
@@ -40,21 +40,23 @@ async def note(database: Database, task: str, argument: str) -> bool:
         return await failed_tasks.note(session, failure(task, argument))
 
 
-async def rows(database: Database, task: str) -> list[FailedTask]:
+async def rows(database: Database, task: str) -> list[FailedTaskRow]:
     async with database.transaction() as session:
-        found = await session.scalars(select(FailedTask).where(FailedTask.task == task).order_by(FailedTask.id))
+        found = await session.scalars(
+            select(FailedTaskRow).where(FailedTaskRow.task == task).order_by(FailedTaskRow.id)
+        )
         return list(found)
 
 
 def test_all_that_comes_again_by_itself_is_tried_once(settings: Settings) -> None:
     celery: Celery = make_celery(settings)
     celery.loader.import_default_modules()
-    jobs = [name for name in celery_app.PERIODIC if not isinstance(celery.tasks[name], Round)]
+    jobs = [name for name in celery_app.PERIODIC if not isinstance(celery.tasks[name], PeriodicTask)]
     assert jobs == []
 
 
 async def test_one_kind_of_task_crowds_out_no_other(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failed_tasks, "MOST_OPEN", 3)
+    monkeypatch.setattr(failed_tasks, "MAX_OPEN_PER_TASK", 3)
     assert [await note(database, "chat.cache.many", str(number)) for number in range(5)] == [True] * 3 + [False] * 2
     assert await note(database, "chat.cache.other", "1")
     # What has its row is counted in it still.
@@ -72,7 +74,7 @@ async def test_a_task_that_fails_again_meanwhile_is_still_retried(database: Data
     assert row.asked_at is not None
     assert row.times == 2
     async with database.transaction() as session:
-        await session.execute(update(FailedTask).where(FailedTask.id == row.id).values(asked_at=None))
+        await session.execute(update(FailedTaskRow).where(FailedTaskRow.id == row.id).values(asked_at=None))
 
 
 async def test_a_task_of_another_release_does_not_stop_the_others(database: Database, operator: Person) -> None:

@@ -16,8 +16,8 @@ import redis
 
 from app.cli.database import migrate
 from app.local.ownership import OWNER
-from app.local.postgres import Postgres
-from app.local.valkey import Valkey
+from app.local.postgres import EmbeddedPostgres
+from app.local.valkey import EmbeddedValkey
 from app.tasks.celery_app import PERIODIC
 from tests.support.chat import until
 from tests.support.processes import Process, processes
@@ -33,8 +33,8 @@ RECONNECT_SECONDS: Final = 4.0
 class Stage(msgspec.Struct, frozen=True):
     """Servers that may be stopped, and a worker and a beat that live through it."""
 
-    postgres: Postgres
-    valkey: Valkey
+    postgres: EmbeddedPostgres
+    valkey: EmbeddedValkey
     worker: Process
     beat: Process
     notes: Path
@@ -71,8 +71,8 @@ class Stage(msgspec.Struct, frozen=True):
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     with public_directory() as directory, ExitStack() as stack:
-        postgres = Postgres(directory / "postgres", options={"fsync": "off", "shared_buffers": "64MB"})
-        valkey = Valkey(directory / "valkey")
+        postgres = EmbeddedPostgres(directory / "postgres", options={"fsync": "off", "shared_buffers": "64MB"})
+        valkey = EmbeddedValkey(directory / "valkey")
         for server in (postgres, valkey):
             stack.callback(server.stop)
             server.start()
@@ -161,7 +161,7 @@ def test_a_broker_that_refuses_to_write_is_one_line_for_each_process(stage: Stag
         assert "Discarding" not in one
 
 
-def backends(postgres: Postgres) -> list[psutil.Process]:
+def backends(postgres: EmbeddedPostgres) -> list[psutil.Process]:
     """The chat's, but not the server itself: new connections are made, and answer nothing that waits for old ones."""
     assert postgres.process is not None
     server = psutil.Process(postgres.process.pid)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, open_engine
-from app.domain.audit.log import SHORTEST_KEEPING
+from app.domain.audit.log import MIN_RETENTION
 from app.domain.auth import cleanup
 from app.domain.jobs import failed_tasks
 from app.domain.jobs.failed_tasks import Failure
@@ -20,7 +20,7 @@ from app.tasks import maintenance
 
 async def test_what_one_sweep_cannot_the_others_do(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database(open_engine(settings.libpq_url, pool_size=1))
-    tools = cast("Any", SimpleNamespace(database=database, audit=SHORTEST_KEEPING))
+    tools = cast("Any", SimpleNamespace(database=database, audit=MIN_RETENTION))
     async with database.transaction() as session:
         gone = Failure("chat.cache.long_ago", "[]", "cache", "failed", "E", "w", 6)
         await failed_tasks.note(session, gone)
@@ -34,7 +34,7 @@ async def test_what_one_sweep_cannot_the_others_do(settings: Settings, monkeypat
         )
         connection.commit()
         monkeypatch.setattr(cleanup, "sweep", cannot)
-        with pytest.raises(maintenance.Unswept, match="1 of"):
+        with pytest.raises(maintenance.SweepFailed, match="1 of"):
             await maintenance._expire(tools)
         left = connection.execute("SELECT 1 FROM failed_tasks WHERE task = %s", [gone.task]).fetchall()
     assert left == []

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 import app
-from app.api.errors.fields import field_faults
+from app.api.errors.fields import field_errors
 from app.api.request import _placed
 from app.domain.auth.devices import _kind
 from app.domain.cursors import from_cursor
@@ -122,8 +122,8 @@ def _refused(check: Callable[[str], Any]) -> Callable[[str], Any]:
 
 PARSERS: dict[str, tuple[Callable[[str], Any], Callable[[int], str]]] = {
     "what is wrong with a body": (_placed, _field_name),
-    "faults of a body": (lambda text: field_faults([{"key": text, "message": text}]), _field_name),
-    "faults of nested lists": (lambda text: field_faults([{"key": text, "message": text}]), repeated("[1]")),
+    "faults of a body": (lambda text: field_errors([{"key": text, "message": text}]), _field_name),
+    "faults of nested lists": (lambda text: field_errors([{"key": text, "message": text}]), repeated("[1]")),
     "redaction of a token without an end": (redacted, repeated("eyJ-", end="~")),
     "redaction of unfinished tokens": (redacted, repeated("eyJabcdef.a ")),
     "a path with line breaks": (_on_one_line, repeated("\n")),

@@ -194,13 +194,13 @@ def test_a_task_that_meets_an_outage_is_no_event_and_no_traceback(
     from celery import Celery
 
     from app.tasks import failures, task_stats
-    from app.tasks.base import Round
+    from app.tasks.base import PeriodicTask
 
     noted: list[bool] = []
     monkeypatch.setattr(failures, "_note", lambda _failure, *, expected: noted.append(expected))
     monkeypatch.setattr(task_stats, "alert", lambda *_: None)
     log_configuration.configure(Settings(environment="production"), process="worker")
-    application = Celery("test", broker="memory://", set_as_current=False, task_cls=Round)
+    application = Celery("test", broker="memory://", set_as_current=False, task_cls=PeriodicTask)
     application.conf.task_always_eager = True
 
     @application.task(name="chat.test.away")  # type: ignore[untyped-decorator]

@@ -9,32 +9,32 @@ import pytest
 from app.db import Database, open_engine
 from app.domain.orm import uuid7
 from app.domain.rates import Rate
-from app.redis.client import Accelerator
+from app.redis.client import RedisClient
 from app.throttling import limiter as module
 from app.throttling import usage_reader
-from app.throttling.limiter import Throttles
-from app.throttling.usage_reader import Tallies
+from app.throttling.limiter import RateLimiter
+from app.throttling.usage_reader import UsageReader
 from tests.throttles.clock import SERVERS_CLOCK, SET_CLOCK, Clock
 from tests.throttles.desk import Desk
 
 __all__ = ["Clock", "Make"]
 
-Make = Callable[..., Throttles]
+Make = Callable[..., RateLimiter]
 
 
 @pytest.fixture
-async def accelerator(redis_url: str) -> AsyncIterator[Accelerator]:
-    opened = Accelerator(redis_url)
+async def accelerator(redis_url: str) -> AsyncIterator[RedisClient]:
+    opened = RedisClient(redis_url)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-def make(accelerator: Accelerator) -> Make:
+def make(accelerator: RedisClient) -> Make:
     """Throttles with these limits."""
 
-    def made(processes: int = 1, **rates: Rate) -> Throttles:
-        return Throttles(accelerator, rates, processes=processes)
+    def made(processes: int = 1, **rates: Rate) -> RateLimiter:
+        return RateLimiter(accelerator, rates, processes=processes)
 
     return made
 
@@ -55,7 +55,7 @@ def clock(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-async def desk(fresh_database_url: str, accelerator: Accelerator, empty_redis_url: str) -> AsyncIterator[Desk]:
+async def desk(fresh_database_url: str, accelerator: RedisClient, empty_redis_url: str) -> AsyncIterator[Desk]:
     database = Database(open_engine(fresh_database_url.replace("postgresql:", "postgresql+psycopg:", 1)))
-    yield Desk(database, Tallies(accelerator))
+    yield Desk(database, UsageReader(accelerator))
     await database.close()

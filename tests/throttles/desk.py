@@ -13,7 +13,7 @@ from app.domain.throttling import usage
 from app.domain.throttling.policies import Policies
 from app.domain.throttling.reports import Reports
 from app.domain.throttling.usage_counts import Subjects
-from app.throttling.usage_reader import Tallies
+from app.throttling.usage_reader import UsageReader
 from tests.throttles.clock import Clock
 from tests.throttles.oracle import MICROSECONDS
 
@@ -23,7 +23,7 @@ MINUTE = 60 * MICROSECONDS
 class Desk:
     """The worker's task, step by step, so that it can die between any two."""
 
-    def __init__(self, database: Database, tallies: Tallies) -> None:
+    def __init__(self, database: Database, tallies: UsageReader) -> None:
         self.database = database
         self.tallies = tallies
         self.subjects = Subjects("for tests only")

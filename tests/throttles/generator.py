@@ -8,7 +8,7 @@ from random import Random
 from uuid import UUID
 
 from app.domain.rates import Rate
-from app.throttling.limiter import Demand, Throttles, Verdict
+from app.throttling.limiter import RateDecision, RateLimiter, RateRequest
 from tests.throttles.conftest import Clock
 from tests.throttles.oracle import MICROSECONDS
 
@@ -33,7 +33,7 @@ class Known:
         self.attempts: Counter[tuple[str, str, int]] = Counter()
         self.refused: Counter[tuple[str, str, int]] = Counter()
 
-    def note(self, verdict: Verdict, second: int, sign: int = 1) -> None:
+    def note(self, verdict: RateDecision, second: int, sign: int = 1) -> None:
         for policy in verdict.demand.policies:
             self.attempts[policy, verdict.demand.subject, second] += sign * verdict.demand.cost
         if verdict.policy is not None:
@@ -71,7 +71,7 @@ def crowd(random: Random, number: int = 400) -> list[str]:
 
 
 async def play(
-    throttles: Throttles, clock: Clock, known: Known, random: Random, people: list[str], decisions: int
+    throttles: RateLimiter, clock: Clock, known: Known, random: Random, people: list[str], decisions: int
 ) -> None:
     """Let the crowd, of whom few do most, attempt something so many times; a part of it is given back.
 
@@ -89,10 +89,10 @@ async def play(
             known.note(verdict, second, -1)
 
 
-def _batches(random: Random, subjects: list[str], weights: list[float], decisions: int) -> Iterator[list[Demand]]:
+def _batches(random: Random, subjects: list[str], weights: list[float], decisions: int) -> Iterator[list[RateRequest]]:
     left = decisions
     while left:
         size = min(left, random.randint(BATCH // 2, BATCH))
         left -= size
         who: Iterable[str] = random.choices(subjects, weights, k=size)
-        yield [Demand(random.choice(KINDS), subject, random.choice((1, 1, 1, 2))) for subject in who]
+        yield [RateRequest(random.choice(KINDS), subject, random.choice((1, 1, 1, 2))) for subject in who]

@@ -8,20 +8,20 @@ import sys
 import time
 
 from app.domain.rates import Rate
-from app.redis.client import Accelerator
-from app.throttling.limiter import Demand, Throttles
+from app.redis.client import RedisClient
+from app.throttling.limiter import RateLimiter, RateRequest
 
 
 async def hammer(url: str, subject: str, limit: int, seconds: float) -> list[tuple[float, float]]:
-    accelerator = Accelerator(url)
-    throttles = Throttles(accelerator, {"policy": Rate(limit, 1)})
+    accelerator = RedisClient(url)
+    throttles = RateLimiter(accelerator, {"policy": Rate(limit, 1)})
     allowed: list[tuple[float, float]] = []
     end = time.monotonic() + seconds
 
     async def one() -> None:
         while time.monotonic() < end:
             before = time.monotonic()
-            verdict = await throttles.take_one(Demand(("policy",), subject))
+            verdict = await throttles.take_one(RateRequest(("policy",), subject))
             if verdict.allowed:
                 assert not verdict.local
                 allowed.append((before, time.monotonic()))

@@ -8,7 +8,7 @@ from random import Random
 
 from app.db import Session
 from app.domain.throttling.reports import Reports
-from app.throttling.usage_reader import Tallies
+from app.throttling.usage_reader import UsageReader
 from tests.throttles.conftest import Clock, Make
 from tests.throttles.desk import MINUTE, Desk, today
 from tests.throttles.generator import RATES, Known, crowd, play, would_refuse
@@ -22,7 +22,7 @@ async def test_decisions_arrive_exactly_and_every_limit_is_answered_exactly(
     desk: Desk, clock: Clock, make: Make
 ) -> None:
     today(clock)
-    random, known, throttles, desk.tallies = Random(1), Known(), make(**RATES), Tallies(desk.tallies._accelerator)
+    random, known, throttles, desk.tallies = Random(1), Known(), make(**RATES), UsageReader(desk.tallies._accelerator)
     people = crowd(random)
     for turn in range(TURNS):
         await play(throttles, clock, known, random, people, DECISIONS // TURNS)

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.domain.rates import Rate
-from app.redis.client import Accelerator
+from app.redis.client import RedisClient
 from app.settings import Settings
-from app.throttling.limiter import Demand, Throttles
-from app.throttling.local_limiter import Counters
+from app.throttling.limiter import RateLimiter, RateRequest
+from app.throttling.local_limiter import LocalLimiter
 from tests.support.web import API, join, problem, running
 
 NOBODY = "redis://127.0.0.1:9/0"
@@ -33,32 +33,32 @@ async def silent() -> AsyncIterator[str]:
         writer.close()
 
 
-async def taken(throttles: Throttles, subject: str, times: int) -> int:
+async def taken(throttles: RateLimiter, subject: str, times: int) -> int:
     async with asyncio.timeout(2):
-        verdicts = [(await throttles.take([Demand(("policy",), subject)]))[0] for _ in range(times)]
+        verdicts = [(await throttles.take([RateRequest(("policy",), subject)]))[0] for _ in range(times)]
     assert all(one.local for one in verdicts)
     return sum(one.allowed for one in verdicts)
 
 
 @pytest.mark.parametrize(("processes", "share"), [(1, 8), (2, 4), (3, 2), (100, 1)])
 async def test_each_process_enforces_its_share(processes: int, share: int, subject: str) -> None:
-    accelerator = Accelerator(NOBODY)
-    throttles = Throttles(accelerator, {"policy": Rate(8, 60)}, processes=processes)
+    accelerator = RedisClient(NOBODY)
+    throttles = RateLimiter(accelerator, {"policy": Rate(8, 60)}, processes=processes)
     assert await taken(throttles, subject, 10) == share
     await accelerator.close()
 
 
 async def test_a_silent_redis_is_not_waited_for(silent: str, subject: str) -> None:
-    accelerator = Accelerator(silent)
-    throttles = Throttles(accelerator, {"policy": Rate(8, 60)})
+    accelerator = RedisClient(silent)
+    throttles = RateLimiter(accelerator, {"policy": Rate(8, 60)})
     assert await taken(throttles, subject, 10) == 8
     await accelerator.close()
 
 
 async def test_what_was_taken_alone_is_given_back_alone(subject: str) -> None:
-    accelerator = Accelerator(NOBODY)
-    throttles = Throttles(accelerator, {"messages": Rate(2, 60), "user": Rate(3, 86_400)})
-    demand = Demand(("messages", "user"), subject)
+    accelerator = RedisClient(NOBODY)
+    throttles = RateLimiter(accelerator, {"messages": Rate(2, 60), "user": Rate(3, 86_400)})
+    demand = RateRequest(("messages", "user"), subject)
     for _ in range(5):
         verdicts = await throttles.take([demand] * 3)
         assert [one.policy for one in verdicts] == [None, None, "messages"]
@@ -67,18 +67,18 @@ async def test_what_was_taken_alone_is_given_back_alone(subject: str) -> None:
 
 
 async def test_redis_decides_again_when_it_is_back(redis_url: str, subject: str) -> None:
-    away, there = Accelerator(NOBODY), Accelerator(redis_url)
-    throttles = Throttles(away, {"policy": Rate(1, 60)})
+    away, there = RedisClient(NOBODY), RedisClient(redis_url)
+    throttles = RateLimiter(away, {"policy": Rate(1, 60)})
     assert await taken(throttles, subject, 2) == 1
     throttles._accelerator = there
-    [first, second] = await throttles.take([Demand(("policy",), subject)] * 2)
+    [first, second] = await throttles.take([RateRequest(("policy",), subject)] * 2)
     assert (first.local, first.allowed, second.allowed) == (False, True, False)
     await away.close()
     await there.close()
 
 
 async def test_a_process_by_itself_remembers_a_bounded_number() -> None:
-    counters = Counters(most=10, clock=lambda: 1_000.0)
+    counters = LocalLimiter(most=10, clock=lambda: 1_000.0)
     rate = Rate(1, 60)
     for i in range(50):
         assert counters.take([f"subject {i}"], [rate], 1)[0] == -1

@@ -13,10 +13,10 @@ import redis
 from app.domain.orm import uuid7
 from app.domain.rates import Rate
 from app.domain.throttling import usage
-from app.domain.throttling.usage_counts import Count, Flight, Subjects
+from app.domain.throttling.usage_counts import Count, Subjects, UsageBatch
 from app.throttling import limiter as throttles_module
-from app.throttling.limiter import Demand, Throttles
-from app.throttling.usage_reader import Tallies
+from app.throttling.limiter import RateLimiter, RateRequest
+from app.throttling.usage_reader import UsageReader
 from tests.throttles.conftest import Clock, Make
 from tests.throttles.desk import MINUTE, Desk, keys, rows, today
 from tests.throttles.generator import RATES
@@ -24,17 +24,17 @@ from tests.throttles.oracle import MICROSECONDS
 
 
 @pytest.fixture
-def stage(desk: Desk, clock: Clock, make: Make) -> Throttles:
+def stage(desk: Desk, clock: Clock, make: Make) -> RateLimiter:
     """Throttles on the clock, with the desk's tallies on it too."""
     today(clock)
-    desk.tallies = Tallies(desk.tallies._accelerator)
+    desk.tallies = UsageReader(desk.tallies._accelerator)
     return make(messages=Rate(2, 60), address=Rate(2, 60), user=Rate(100, 86_400))
 
 
 async def test_an_attempt_is_what_was_let_through_or_refused_but_not_what_was_given_back(
-    desk: Desk, stage: Throttles, clock: Clock, subject: str
+    desk: Desk, stage: RateLimiter, clock: Clock, subject: str
 ) -> None:
-    demand = Demand(("messages", "user"), subject)
+    demand = RateRequest(("messages", "user"), subject)
     verdicts = await stage.take([demand] * 6)
     assert [one.allowed for one in verdicts] == [True] * 2 + [False] * 4
     await stage.give_back([verdicts[0], verdicts[2], verdicts[3]])
@@ -47,10 +47,10 @@ async def test_an_attempt_is_what_was_let_through_or_refused_but_not_what_was_gi
 
 
 async def test_counts_leave_only_when_their_minute_is_over_for_a_minute(
-    desk: Desk, stage: Throttles, clock: Clock, subject: str
+    desk: Desk, stage: RateLimiter, clock: Clock, subject: str
 ) -> None:
     clock.advance(MINUTE - clock.now % MINUTE)
-    [verdict] = await stage.take([Demand(("messages",), subject)])
+    [verdict] = await stage.take([RateRequest(("messages",), subject)])
     clock.advance(2 * MINUTE - 1)
     assert await desk.bring() == 0
     await stage.give_back([verdict])
@@ -60,9 +60,9 @@ async def test_counts_leave_only_when_their_minute_is_over_for_a_minute(
 
 
 async def test_given_back_after_its_minute_left_it_stays_an_attempt_and_nothing_else_is_counted(
-    desk: Desk, stage: Throttles, clock: Clock, subject: str, redis_url: str
+    desk: Desk, stage: RateLimiter, clock: Clock, subject: str, redis_url: str
 ) -> None:
-    [verdict] = await stage.take([Demand(("messages",), subject)])
+    [verdict] = await stage.take([RateRequest(("messages",), subject)])
     clock.advance(3 * MINUTE)
     await desk.bring()
     await stage.give_back([verdict])
@@ -74,9 +74,9 @@ async def test_given_back_after_its_minute_left_it_stays_an_attempt_and_nothing_
 
 @pytest.mark.parametrize("dies", ["reading", "committing", "dropping"])
 async def test_whoever_dies_loses_nothing_and_doubles_nothing(
-    desk: Desk, stage: Throttles, clock: Clock, subject: str, dies: str
+    desk: Desk, stage: RateLimiter, clock: Clock, subject: str, dies: str
 ) -> None:
-    await stage.take([Demand(("messages",), subject)] * 3)
+    await stage.take([RateRequest(("messages",), subject)] * 3)
     clock.advance(3 * MINUTE)
     for _ in range(2):
         assert await desk.bring(dies) == 0
@@ -87,16 +87,16 @@ async def test_whoever_dies_loses_nothing_and_doubles_nothing(
 
 
 async def test_two_at_once_bring_each_minute_once(
-    desk: Desk, stage: Throttles, clock: Clock, subject: str, redis_url: str
+    desk: Desk, stage: RateLimiter, clock: Clock, subject: str, redis_url: str
 ) -> None:
     for _ in range(5):
-        await stage.take([Demand(("messages",), subject)] * 3)
+        await stage.take([RateRequest(("messages",), subject)] * 3)
         clock.advance(MINUTE)
     clock.advance(3 * MINUTE)
     minutes = await desk.tallies.flights()
     flights = [await desk.tallies.read(minute) for minute in minutes] * 2
 
-    async def add(flight: Flight | None) -> bool:
+    async def add(flight: UsageBatch | None) -> bool:
         assert flight is not None
         async with desk.database.transaction() as session:
             return await usage.add(session, flight, desk.subjects)
@@ -109,17 +109,17 @@ async def test_two_at_once_bring_each_minute_once(
 
 
 async def test_another_flight_of_the_same_minute_is_not_dropped_for_the_first(
-    desk: Desk, stage: Throttles, clock: Clock, subject: str
+    desk: Desk, stage: RateLimiter, clock: Clock, subject: str
 ) -> None:
     """The server's clock was set back: the minute is counted in again."""
-    await stage.take([Demand(("messages",), subject)])
+    await stage.take([RateRequest(("messages",), subject)])
     clock.advance(3 * MINUTE)
     (minute,) = await desk.tallies.flights()
     first = await desk.tallies.read(minute)
     assert first is not None
     await desk.bring()
     clock.advance(-3 * MINUTE)
-    await stage.take([Demand(("messages",), subject)])
+    await stage.take([RateRequest(("messages",), subject)])
     clock.advance(3 * MINUTE)
     assert await desk.tallies.flights() == [minute]
     await desk.tallies.drop(first)
@@ -138,11 +138,11 @@ async def test_beyond_a_bound_people_are_not_told_apart_and_still_counted(
         throttles_module.SCRIPT.replace("MOST, KEPT_SECONDS = 20000", "MOST, KEPT_SECONDS = 10"),
     )
     today(clock)
-    desk.tallies, stage = Tallies(desk.tallies._accelerator), make(messages=Rate(1, 60))
+    desk.tallies, stage = UsageReader(desk.tallies._accelerator), make(messages=Rate(1, 60))
     people = [str(uuid7()) for _ in range(40)]
     verdicts = []
     for who in people:
-        verdicts += await stage.take([Demand(("messages",), who)] * 2)
+        verdicts += await stage.take([RateRequest(("messages",), who)] * 2)
     (counts,) = keys(redis_url, "throttle:counts:*")
     with redis.Redis.from_url(redis_url, socket_timeout=5) as client:
         assert client.hlen(counts) <= 14
@@ -161,9 +161,9 @@ async def test_beyond_a_bound_people_are_not_told_apart_and_still_counted(
 
 
 async def test_a_network_is_a_digest_in_the_database_and_only_there(
-    desk: Desk, stage: Throttles, clock: Clock, fresh_database_url: str
+    desk: Desk, stage: RateLimiter, clock: Clock, fresh_database_url: str
 ) -> None:
-    await stage.take([Demand(("address",), "2001:db8:0:7::/64"), Demand(("address",), "203.0.113.7")] * 3)
+    await stage.take([RateRequest(("address",), "2001:db8:0:7::/64"), RateRequest(("address",), "203.0.113.7")] * 3)
     clock.advance(3 * MINUTE)
     await desk.bring()
     found = await rows(desk)
@@ -183,10 +183,10 @@ async def test_a_network_is_a_digest_in_the_database_and_only_there(
 async def test_an_hour_of_many_people_goes_in_portions(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     old = int(datetime.now(UTC).timestamp()) - 15 * 86_400
     at = old - old % 60
-    flight = Flight("old", at // 60, [Count("messages", 60, str(uuid7()), at, 1, 0) for _ in range(5)])
+    flight = UsageBatch("old", at // 60, [Count("messages", 60, str(uuid7()), at, 1, 0) for _ in range(5)])
     async with desk.database.transaction() as session:
         await usage.add(session, flight, desk.subjects)
-    monkeypatch.setattr(usage, "MOST_SWEPT", 2)
+    monkeypatch.setattr(usage, "MAX_DELETED", 2)
     left = []
     for _ in range(4):
         async with desk.database.transaction() as session:
@@ -201,7 +201,7 @@ async def test_what_is_old_goes_hour_by_hour_and_sooner_when_there_is_too_much(
     now = int(datetime.now(UTC).timestamp())
     for days in (15, 14.5, 3, 2, 0):
         at = int(now - days * 86_400)
-        flight = Flight(f"{days}", at // 60, [Count("messages", 60, str(uuid7()), at - at % 60, 1, 0)])
+        flight = UsageBatch(f"{days}", at // 60, [Count("messages", 60, str(uuid7()), at - at % 60, 1, 0)])
         async with desk.database.transaction() as session:
             await usage.add(session, flight, desk.subjects)
 
@@ -213,5 +213,5 @@ async def test_what_is_old_goes_hour_by_hour_and_sooner_when_there_is_too_much(
     assert [await swept() for _ in range(3)] == [4, 3, 3]
     with psycopg.connect(fresh_owner_url, autocommit=True) as connection:
         connection.execute("ANALYZE throttle_attempts")
-    monkeypatch.setattr(usage, "MOST_ROWS", 2)
+    monkeypatch.setattr(usage, "MAX_ROWS", 2)
     assert [await swept() for _ in range(3)] == [2, 1, 1]

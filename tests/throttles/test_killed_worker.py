@@ -55,7 +55,7 @@ def test_every_count_arrives_once(counted: Counted, committed: bool) -> None:
     worker = counted.started.worker()
     with psycopg.connect(counted.database_url, connect_timeout=3) as holding:
         holding.execute("LOCK TABLE throttle_attempts IN ACCESS EXCLUSIVE MODE")
-        throttle_usage.bring_counts.apply_async()
+        throttle_usage.fetch_usage.apply_async()
         until(lambda: count(counted.database_url, WAITING) > 0, 20)
         if committed:
             with redis.Redis.from_url(counted.redis_url, socket_timeout=5) as client:
@@ -70,7 +70,7 @@ def test_every_count_arrives_once(counted: Counted, committed: bool) -> None:
         client.execute_command("CLIENT", "UNPAUSE")
     assert len(counted.keys()) == MINUTES
     counted.started.worker()
-    throttle_usage.bring_counts.apply_async()
+    throttle_usage.fetch_usage.apply_async()
     until(lambda: not counted.keys(), 30)
     assert count(counted.database_url, ARRIVED) == whole
     assert count(counted.database_url, "SELECT count(*) FROM throttle_flights") == MINUTES

@@ -10,7 +10,7 @@ import redis
 
 from app.domain.orm import uuid7
 from app.domain.rates import Rate
-from app.throttling.limiter import Demand, Verdict
+from app.throttling.limiter import RateDecision, RateRequest
 from tests.throttles.conftest import Clock, Make
 from tests.throttles.model import RING, Model
 from tests.throttles.oracle import MICROSECONDS
@@ -34,7 +34,7 @@ class Models:
     def counter(self, policy: str, subject: str) -> Model:
         return self._counters.setdefault((policy, subject), Model(RATES[policy]))
 
-    def take(self, demand: Demand, now: int) -> tuple[str | None, int, tuple[int, ...]]:
+    def take(self, demand: RateRequest, now: int) -> tuple[str | None, int, tuple[int, ...]]:
         """The policy that refuses and the seconds to wait, or the buckets."""
         counters = [self.counter(policy, demand.subject) for policy in demand.policies]
         for one in counters:
@@ -44,7 +44,7 @@ class Models:
             return demand.policies[waits.index(max(waits))], ceil(max(waits) / MICROSECONDS), ()
         return None, 0, tuple(one.take(demand.cost) for one in counters)
 
-    def give_back(self, verdict: Verdict) -> None:
+    def give_back(self, verdict: RateDecision) -> None:
         for policy, bucket in zip(verdict.demand.policies, verdict.buckets, strict=bool(verdict.buckets)):
             self.counter(policy, verdict.demand.subject).give_back(bucket, verdict.demand.cost)
 
@@ -65,13 +65,13 @@ async def test_whatever_happens_the_script_does_what_a_slow_model_does(
     make: Make, clock: Clock, redis_url: str, seed: int
 ) -> None:
     random, throttles, models = Random(seed), make(**RATES), Models()
-    subjects, taken = [str(uuid7()) for _ in range(2)], list[Verdict]()
+    subjects, taken = [str(uuid7()) for _ in range(2)], list[RateDecision]()
     client = redis.Redis.from_url(redis_url, socket_timeout=5)
     for _ in range(STEPS):
         back = random.random() < 0.04
         clock.advance((-random.choice(BACK) if back else random.choice(BUCKETS)) * BUCKET + random.randrange(BUCKET))
         demands = [
-            Demand(random.choice(KINDS), random.choice(subjects), random.choice((1, 1, 1, 2, 3, 9)))
+            RateRequest(random.choice(KINDS), random.choice(subjects), random.choice((1, 1, 1, 2, 3, 9)))
             for _ in range(random.randint(1, 4))
         ]
         verdicts = await throttles.take(demands)

@@ -15,12 +15,12 @@ from app.domain.errors import Conflict
 from app.domain.orm import uuid7
 from app.domain.rates import Rate
 from app.domain.throttling import policies as module
-from app.domain.throttling.overrides import MARKS_SECONDS, Standing
+from app.domain.throttling.overrides import MARKS_SECONDS, Override
 from app.domain.throttling.policies import Policies, sweep
-from app.realtime.hub.reads import Journal
-from app.redis.client import Accelerator
+from app.realtime.hub.reads import HubReads
+from app.redis.client import RedisClient
 from app.settings import Settings, environment_for_child
-from app.throttling.limiter import Demand, Throttles
+from app.throttling.limiter import RateLimiter, RateRequest
 from tests.support.processes import ROOT
 from tests.support.web import join, running
 from tests.throttles.conftest import Make
@@ -52,28 +52,28 @@ def command(settings: Settings, url: str, *arguments: str) -> subprocess.Complet
 
 def test_what_is_learnt_holds_until_it_is_taken_back(make: Make) -> None:
     throttles, ada = make(messages=MESSAGES), uuid7()
-    throttles.learn([Standing("messages", ada, Rate(5, 60)), Standing("messages", None, Rate(9, 60))], everything=False)
-    throttles.learn([Standing("of another version", None, Rate(9, 60))], everything=False)
+    throttles.learn([Override("messages", ada, Rate(5, 60)), Override("messages", None, Rate(9, 60))], everything=False)
+    throttles.learn([Override("of another version", None, Rate(9, 60))], everything=False)
     assert (throttles.rate("messages", str(ada)), throttles.rate("messages", "eve")) == (Rate(5, 60), Rate(9, 60))
-    throttles.learn([Standing("messages", ada, None)], everything=False)
+    throttles.learn([Override("messages", ada, None)], everything=False)
     assert throttles.rate("messages", str(ada)) == Rate(9, 60)
-    throttles.learn([Standing("messages", None, None)], everything=False)
+    throttles.learn([Override("messages", None, None)], everything=False)
     assert throttles.rate("messages", str(ada)) == MESSAGES
 
 
 def test_who_learns_everything_forgets_what_they_knew(make: Make) -> None:
     throttles, ada, eve = make(messages=MESSAGES, user=MESSAGES), uuid7(), uuid7()
-    throttles.learn([Standing("messages", ada, Rate(5, 60)), Standing("user", None, Rate(9, 60))], everything=False)
-    throttles.learn([Standing("messages", eve, Rate(7, 60))], everything=True)
+    throttles.learn([Override("messages", ada, Rate(5, 60)), Override("user", None, Rate(9, 60))], everything=False)
+    throttles.learn([Override("messages", eve, Rate(7, 60))], everything=True)
     assert throttles.rate("messages", str(ada)) == throttles.rate("user", str(ada)) == MESSAGES
     assert throttles.rate("messages", str(eve)) == Rate(7, 60)
 
 
 async def test_with_redis_away_each_process_enforces_its_share_of_what_it_learnt(subject: str) -> None:
-    accelerator = Accelerator(NOBODY)
-    throttles = Throttles(accelerator, {"messages": MESSAGES}, processes=2)
-    throttles.learn([Standing("messages", None, Rate(8, 60))], everything=False)
-    verdicts = [(await throttles.take([Demand(("messages",), subject)]))[0] for _ in range(6)]
+    accelerator = RedisClient(NOBODY)
+    throttles = RateLimiter(accelerator, {"messages": MESSAGES}, processes=2)
+    throttles.learn([Override("messages", None, Rate(8, 60))], everything=False)
+    verdicts = [(await throttles.take([RateRequest(("messages",), subject)]))[0] for _ in range(6)]
     assert [one.allowed for one in verdicts] == [True] * 4 + [False] * 2
     assert (verdicts[-1].error().limit, verdicts[-1].local) == (8, True)
     await accelerator.close()
@@ -82,7 +82,7 @@ async def test_with_redis_away_each_process_enforces_its_share_of_what_it_learnt
 async def test_a_look_finds_what_changed_lately_and_one_after_a_long_sleep_everything(
     database: Database, fresh_database_url: str
 ) -> None:
-    journal = Journal(database)
+    journal = HubReads(database)
     first = await journal.glance(None, [])
     assert (first.policies, first.all_policies) == ([], True)
     async with database.transaction() as session:
@@ -96,13 +96,13 @@ async def test_a_look_finds_what_changed_lately_and_one_after_a_long_sleep_every
         connection.execute("UPDATE throttle_policies SET changed_bucket = changed_bucket - 100")
     assert (await journal.glance(lately.began, [])).policies == []
     asleep = await journal.glance(lately.began - MARKS_SECONDS - 60, [])
-    assert (asleep.policies, asleep.all_policies) == ([Standing("messages", None, Rate(5, 60))], True)
+    assert (asleep.policies, asleep.all_policies) == ([Override("messages", None, Rate(5, 60))], True)
 
 
 async def test_exceptions_are_bounded_and_those_taken_back_are_forgotten(
     database: Database, fresh_database_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_EXCEPTIONS", 2)
+    monkeypatch.setattr(module, "MAX_EXCEPTIONS", 2)
     *some, one_more = await people(settings, fresh_database_url, 3)
     async with database.transaction() as session:
         for user in some:

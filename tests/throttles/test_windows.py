@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from app.domain.orm import uuid7
 from app.domain.rates import Rate
-from app.throttling.limiter import Demand, Verdict
-from app.throttling.local_limiter import Counters
+from app.throttling.limiter import RateDecision, RateRequest
+from app.throttling.local_limiter import LocalLimiter
 from tests.throttles.conftest import Clock, Make
 from tests.throttles.oracle import MICROSECONDS, Oracle
 
@@ -39,8 +39,8 @@ async def test_the_script_agrees_with_the_oracle(
     make: Make, clock: Clock, limit: int, window: int, steps: list[tuple[float, str, int]]
 ) -> None:
     rate = Rate(limit, window)
-    throttles, oracle, demand = make(policy=rate), Oracle(rate), Demand(("policy",), str(uuid7()))
-    taken: list[tuple[Verdict, int]] = []
+    throttles, oracle, demand = make(policy=rate), Oracle(rate), RateRequest(("policy",), str(uuid7()))
+    taken: list[tuple[RateDecision, int]] = []
     for part, action, cost in steps:
         clock.advance(int(part * window * MICROSECONDS))
         if action == "give" and taken:
@@ -48,7 +48,7 @@ async def test_the_script_agrees_with_the_oracle(
             await throttles.give_back([verdict])
             oracle.give_back(at, verdict.demand.cost)
             continue
-        [verdict] = await throttles.take([Demand(demand.policies, demand.subject, cost)])
+        [verdict] = await throttles.take([RateRequest(demand.policies, demand.subject, cost)])
         if verdict.allowed:
             assert oracle.may(clock.now, cost)
             oracle.take(clock.now, cost)
@@ -66,7 +66,7 @@ async def test_a_process_by_itself_agrees_with_the_oracle(
     rate = Rate(limit, window)
     oracle, now = Oracle(rate), [1_000_000_000_000]
     taken: list[tuple[int, tuple[int, ...], int]] = []
-    counters = Counters(clock=lambda: now[0] / MICROSECONDS)
+    counters = LocalLimiter(clock=lambda: now[0] / MICROSECONDS)
     for part, action, cost in steps:
         now[0] += int(part * window * MICROSECONDS)
         if action == "give" and taken:
@@ -93,7 +93,7 @@ async def test_who_waits_as_told_is_let_through(
     throttles, subject = make(policy=rate), str(uuid7())
     for part, _, cost in steps:
         clock.advance(int(part * window * MICROSECONDS))
-        demand = Demand(("policy",), subject, min(cost, limit))
+        demand = RateRequest(("policy",), subject, min(cost, limit))
         [verdict] = await throttles.take([demand])
         if not verdict.allowed:
             clock.advance(verdict.retry_after * MICROSECONDS)
@@ -102,7 +102,7 @@ async def test_who_waits_as_told_is_let_through(
 
 
 async def test_the_wait_is_not_longer_than_it_must_be(make: Make, clock: Clock, subject: str) -> None:
-    throttles, demand = make(policy=Rate(2, 86_400)), Demand(("policy",), subject)
+    throttles, demand = make(policy=Rate(2, 86_400)), RateRequest(("policy",), subject)
     await throttles.take([demand])
     clock.advance(3_600 * MICROSECONDS)
     [_, refused] = await throttles.take([demand] * 2)
@@ -117,7 +117,7 @@ async def test_both_bounds_are_exact(make: Make, clock: Clock) -> None:
     clock.advance(-(clock.now % bucket))
     for offset, counts in ((bucket - 1, window + bucket), (0, window + 2 * bucket - 1)):
         clock.advance(offset)
-        demand = Demand(("policy",), str(uuid7()))
+        demand = RateRequest(("policy",), str(uuid7()))
         await throttles.take([demand])
         clock.advance(counts)
         [refused] = await throttles.take([demand])
@@ -129,7 +129,7 @@ async def test_both_bounds_are_exact(make: Make, clock: Clock) -> None:
 
 
 async def test_a_clock_set_back_lets_nobody_through(make: Make, clock: Clock, subject: str) -> None:
-    throttles, demand = make(policy=Rate(3, 60)), Demand(("policy",), subject)
+    throttles, demand = make(policy=Rate(3, 60)), RateRequest(("policy",), subject)
     assert all(one.allowed for one in await throttles.take([demand] * 3))
     for back in (1, 30, 59, 3_600):
         clock.advance(-back * MICROSECONDS)
@@ -140,7 +140,7 @@ async def test_a_clock_set_back_lets_nobody_through(make: Make, clock: Clock, su
 
 
 async def test_a_clock_set_back_blocks_nobody_for_longer_than_a_window(make: Make, clock: Clock, subject: str) -> None:
-    throttles, demand = make(policy=Rate(1, 60)), Demand(("policy",), subject)
+    throttles, demand = make(policy=Rate(1, 60)), RateRequest(("policy",), subject)
     await throttles.take([demand])
     clock.advance(-86_400 * MICROSECONDS)
     [refused] = await throttles.take([demand])
@@ -151,7 +151,7 @@ async def test_a_clock_set_back_blocks_nobody_for_longer_than_a_window(make: Mak
 
 
 async def test_on_the_servers_own_clock_a_second_passes(make: Make, subject: str) -> None:
-    throttles, demand = make(policy=Rate(2, 1)), Demand(("policy",), subject)
+    throttles, demand = make(policy=Rate(2, 1)), RateRequest(("policy",), subject)
     first, second, third = await throttles.take([demand] * 3)
     assert (first.allowed, second.allowed, third.allowed) == (True, True, False)
     while not (await throttles.take([demand]))[0].allowed:  # noqa: ASYNC110 - pytest's timeout is the deadline

@@ -26,7 +26,7 @@ class Address(msgspec.Struct, forbid_unknown_fields=True):
     email: Email
 
 
-class MailedToken(msgspec.Struct, forbid_unknown_fields=True):
+class TokenBody(msgspec.Struct, forbid_unknown_fields=True):
     token: Token
 
 
@@ -53,7 +53,7 @@ class MailedController(Controller):
         description="Name and password are those of the registration the mail was sent for. Once, within 3 days.",
         responses=documented("400 invalid_mailed_token", "409 email_taken"),
     )
-    async def activate(self, data: JSONBody[MailedToken], tx: NamedDependency[Session]) -> None:
+    async def activate(self, data: JSONBody[TokenBody], tx: NamedDependency[Session]) -> None:
         await registration.activate(tx, data.token)
 
     @post(
@@ -108,5 +108,5 @@ class MailedController(Controller):
         description="Once, within a day.",
         responses=documented("400 invalid_mailed_token", "409 email_taken"),
     )
-    async def confirm_email(self, data: JSONBody[MailedToken], tx: NamedDependency[Session]) -> None:
+    async def confirm_email(self, data: JSONBody[TokenBody], tx: NamedDependency[Session]) -> None:
         await email_change.confirm(tx, data.token)

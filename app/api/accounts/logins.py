@@ -26,7 +26,7 @@ from app.domain.auth.logins import LoggedIn
 from app.domain.auth.passwords import Passwords
 from app.domain.auth.schemas import LoginPage, Ticket
 from app.domain.auth.second_factors import SecondFactors
-from app.domain.auth.tokens import Pair, Tokens
+from app.domain.auth.tokens import TokenPair, Tokens
 from app.domain.users.caller import Caller
 
 Token = Annotated[str, msgspec.Meta(max_length=2_048, examples=["eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoi4oCmIn0.c2lnbmVk"])]
@@ -123,7 +123,7 @@ class LoginController(Controller):
             "any later use of a spent token ends the login."
         ),
         responses={
-            200: ResponseSpec(Pair, description="The next pair."),
+            200: ResponseSpec(TokenPair, description="The next pair."),
             **documented("401 invalid_token", "401 token_reused"),
         },
     )

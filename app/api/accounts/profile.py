@@ -16,12 +16,12 @@ from app.api.middleware.authentication import PUBLIC
 from app.db import Session
 from app.domain.accounts import closure, email_change, profile
 from app.domain.accounts.quotas import Quotas
-from app.domain.accounts.registration import LONGEST_NAME, Asked, Registrar
+from app.domain.accounts.registration import MAX_NAME_LENGTH, Registrar, RegistrationResult
 from app.domain.auth.passwords import Passwords
 from app.domain.users.caller import Caller
 from app.domain.users.schemas import Adders, Profile
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME, examples=["Ada"])]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_LENGTH, examples=["Ada"])]
 WhoMayAdd = Annotated[
     Adders | msgspec.UnsetType,
     msgspec.Meta(
@@ -49,7 +49,7 @@ NewPassword = Annotated[
 Password = Annotated[str, msgspec.Meta(max_length=1_000, examples=["correct horse battery staple"])]
 
 
-class Registration(msgspec.Struct, forbid_unknown_fields=True):
+class NewAccount(msgspec.Struct, forbid_unknown_fields=True):
     email: Email
     password: NewPassword
     first_name: Name
@@ -100,13 +100,15 @@ class RegistrationController(Controller):
             "goes to the address, whoever asks."
         ),
         responses={
-            202: ResponseSpec(Asked, description="A mail is on its way; the account begins when its link is followed."),
+            202: ResponseSpec(
+                RegistrationResult, description="A mail is on its way; the account begins when its link is followed."
+            ),
             **documented("400 common_password", "400 personal_password", "409 email_taken"),
         },
     )
     async def register(
-        self, data: JSONBody[Registration], tx: NamedDependency[Session], registrar: NamedDependency[Registrar]
-    ) -> Response[Profile | Asked]:
+        self, data: JSONBody[NewAccount], tx: NamedDependency[Session], registrar: NamedDependency[Registrar]
+    ) -> Response[Profile | RegistrationResult]:
         outcome = await registrar.register(tx, **msgspec.structs.asdict(data))
         return Response(outcome, status_code=201 if isinstance(outcome, Profile) else 202)
 

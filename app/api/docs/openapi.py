@@ -18,7 +18,7 @@ from litestar.routes import HTTPRoute
 from app.api.errors import codes
 from app.api.docs.examples.rest import ANSWERS, BODIES, PARAMETERS, SPECIAL
 from app.api.docs.json_schemas import PREFIX, schemas_of
-from app.api.errors.fields import FieldFault
+from app.api.errors.fields import FieldError
 from app.api.errors.problems import MEDIA_TYPE, Problem, problem_of
 from app.domain import schemas as views
 from app.domain.messages import schemas as messages_schemas
@@ -126,7 +126,7 @@ def _first_field(operation: Json) -> str:
 
 def _add_problem(responses: Json, refusal: str, field: str) -> None:
     status, _, code = refusal.partition(" ")
-    faults = [FieldFault(field, "Expected text, got null.")] if code == "invalid" else []
+    faults = [FieldError(field, "Expected text, got null.")] if code == "invalid" else []
     problem = problem_of(int(status), code, codes.CODES[refusal], faults)
     response = responses.setdefault(
         status,

@@ -22,23 +22,23 @@ _TYPES = {
     "`uuid`": "an id",
 }
 NO_BODY = "'data'"
-LONGEST = 200
+MAX_ERRORS = 200
 
 
-class FieldFault(msgspec.Struct, frozen=True):
+class FieldError(msgspec.Struct, frozen=True):
     """`field` is a path like `data.0.message`; empty when the body as a whole is at fault."""
 
     field: str
     message: str
 
 
-def field_faults(extra: Any) -> list[FieldFault]:
+def field_errors(extra: Any) -> list[FieldError]:
     """The faults that Litestar's ValidationException carries in `extra`."""
     given = extra if isinstance(extra, list) else []
     return [_fault(one) for one in given if isinstance(one, Mapping)]
 
 
-def _fault(one: Mapping[str, Any]) -> FieldFault:
+def _fault(one: Mapping[str, Any]) -> FieldError:
     # A parameter whose name Python keeps for itself is written with `_` behind it (`from_`).
     field, message = _INDEX.sub(r".\1", str(one.get("key", ""))).removesuffix("_"), str(one.get("message", ""))
     named = _NAMED.match(message)
@@ -51,4 +51,4 @@ def _fault(one: Mapping[str, Any]) -> FieldFault:
         message = "A JSON object is required."
     for kind, words in _TYPES.items():
         message = message.replace(kind, words)
-    return FieldFault(field[:LONGEST], message[:LONGEST])
+    return FieldError(field[:MAX_ERRORS], message[:MAX_ERRORS])

@@ -16,7 +16,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
 from app.api.errors.codes import CODES as SENTENCES
-from app.api.errors.fields import FieldFault, field_faults
+from app.api.errors.fields import FieldError, field_errors
 from app.api.middleware.head import allow
 from app.domain import errors
 from app.domain.errors import ChatError, Invalid, Throttled
@@ -30,7 +30,7 @@ STATUSES: Final[Mapping[type[ChatError], int]] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
-    errors.Mismatch: 422,
+    errors.Unprocessable: 422,
     errors.Throttled: 429,
     errors.Unavailable: 503,
 }
@@ -62,7 +62,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: int
     detail: str
     code: str
-    errors: list[FieldFault] = []
+    errors: list[FieldError] = []
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -86,7 +86,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
 def refusal(error: ChatError) -> Response[bytes]:
     """The answer to one of our errors."""
     status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
-    faults = [FieldFault(field, message) for field, message in error.errors] if isinstance(error, Invalid) else []
+    faults = [FieldError(field, message) for field, message in error.errors] if isinstance(error, Invalid) else []
     return _problem(status, error.code, error.detail, faults, _headers(status, error))
 
 
@@ -113,7 +113,7 @@ def documented(*refusals: str) -> dict[int, ResponseSpec]:
     }
 
 
-def problem_of(status: int, code: str, detail: str, faults: list[FieldFault] | None = None) -> Problem:
+def problem_of(status: int, code: str, detail: str, faults: list[FieldError] | None = None) -> Problem:
     """The problem of a code; type and title are made of it."""
     return Problem(
         type=f"urn:problem-type:{code}",
@@ -132,7 +132,7 @@ def _http(error: HTTPException) -> Response[bytes]:
     if status == 405:
         headers = {"Allow": allow(headers.get("allow", "").split(", "))}
     if isinstance(error, ValidationException):
-        return _problem(400, "invalid", Invalid.detail, field_faults(error.extra), headers)
+        return _problem(400, "invalid", Invalid.detail, field_errors(error.extra), headers)
     headers |= {"WWW-Authenticate": CHALLENGE} if status == 401 else {}
     return _problem(status, CODES.get(status, "error"), DETAILS.get(status) or error.detail, [], headers)
 
@@ -154,7 +154,7 @@ def _problem(
     status: int,
     code: str,
     detail: str,
-    faults: list[FieldFault] | None = None,
+    faults: list[FieldError] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response[bytes]:
     problem = problem_of(status, code, detail, faults)

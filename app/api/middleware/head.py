@@ -8,7 +8,7 @@ from typing import Any
 from app.api.middleware.security_headers import Application, Message, Receive, Send
 
 
-class Heads:
+class HeadRequests:
     """Wraps the whole application, which knows a path's methods as they are written and so no HEAD."""
 
     def __init__(self, app: Application) -> None:

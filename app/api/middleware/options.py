@@ -11,7 +11,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from app.api.middleware.head import allow
 
 
-class Options(ASGIMiddleware):
+class OptionsRequests(ASGIMiddleware):
     """Answers 204 with `Allow`, behind authentication, which counts it."""
 
     scopes = (ScopeType.HTTP,)

@@ -13,7 +13,7 @@ from app.api.middleware.authentication import OPERATORS
 from app.domain.jobs.schemas import QueueReport
 
 
-class Work(Protocol):
+class QueueSource(Protocol):
     """Knows the broker."""
 
     async def report(self) -> QueueReport:
@@ -31,5 +31,5 @@ class QueueController(Controller):
         summary="What waits, since when, what runs, what was done, and which workers there are",
         responses=documented("404 not_found", "503 broker_unavailable"),
     )
-    async def queues(self, work: NamedDependency[SkipValidation[Work]]) -> QueueReport:
+    async def queues(self, work: NamedDependency[SkipValidation[QueueSource]]) -> QueueReport:
         return await work.report()

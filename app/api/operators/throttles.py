@@ -15,7 +15,7 @@ from app.api.errors.problems import documented
 from app.api.middleware.authentication import OPERATORS
 from app.api.pagination import Cursor, Limit
 from app.db import Session
-from app.domain.rates import HIGHEST
+from app.domain.rates import MAX_COUNT
 from app.domain.throttling.policies import Policies
 from app.domain.throttling.reports import Reports
 from app.domain.throttling.schemas import (
@@ -176,7 +176,7 @@ class ThrottleReportController(Controller):
         tx: NamedDependency[Session],
         policy: Annotated[str, QueryParameter(max_length=32, description="The policy's name.")],
         limit: Annotated[
-            int | None, QueryParameter(ge=1, le=HIGHEST, description="At most so many in a window; as in force.")
+            int | None, QueryParameter(ge=1, le=MAX_COUNT, description="At most so many in a window; as in force.")
         ] = None,
         share: Annotated[
             float, QueryParameter(ge=0, le=1, description="Of people that a suggested limit may touch.")

@@ -17,7 +17,7 @@ from app.domain.auth.typed_codes import new_code, typed
 from app.domain.mails.outbox import Claimed
 from app.domain.orm import AnyRow
 from app.domain.users.email_addresses import owned_by
-from app.domain.users.models import Registration, User
+from app.domain.users.models import PendingRegistration, User
 from app.domain.users.pending_registrations import waiting
 
 NO_ACCOUNT, GONE, KNOWN = "no account", "gone", "active already"
@@ -26,7 +26,7 @@ NO_ACCOUNT, GONE, KNOWN = "no account", "gone", "active already"
 _OWNER = (User.id, User.email, User.first_name, User.is_active, User.suspended_at, User.credentials)
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class MailContent(msgspec.Struct, frozen=True, kw_only=True):
     """A text by name (`template`), with what it needs. `token` opens what it is about."""
 
     template: str
@@ -35,7 +35,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     facts: Mapping[str, Any] = {}
 
 
-async def letter_of(session: AsyncSession, mail: Claimed) -> Letter | str:
+async def letter_of(session: AsyncSession, mail: Claimed) -> MailContent | str:
     """The letter, or why there is none."""
     match mail.kind:
         case "activation":
@@ -49,56 +49,60 @@ async def letter_of(session: AsyncSession, mail: Claimed) -> Letter | str:
         case "confirm_email":
             return await _confirm_email(session, mail)
         case _:
-            return Letter(template=mail.kind, address=mail.address, facts=mail.facts)
+            return MailContent(template=mail.kind, address=mail.address, facts=mail.facts)
 
 
-async def _activation(session: AsyncSession, mail: Claimed) -> Letter | str:
+async def _activation(session: AsyncSession, mail: Claimed) -> MailContent | str:
     if owner := await _owner(session, mail.address):
         return _known_already(owner)
-    if await session.scalar(select(Registration.id).where(Registration.id == mail.registration)) is None:
+    if await session.scalar(select(PendingRegistration.id).where(PendingRegistration.id == mail.registration)) is None:
         return GONE
     token = await mint(session, "activation", registration=mail.registration)
-    return Letter(template="activation", address=mail.address, token=token, facts=mail.facts)
+    return MailContent(template="activation", address=mail.address, token=token, facts=mail.facts)
 
 
-async def _activation_again(session: AsyncSession, mail: Claimed) -> Letter | str:
+async def _activation_again(session: AsyncSession, mail: Claimed) -> MailContent | str:
     if owner := await _owner(session, mail.address):
         if owner.is_active:
             return KNOWN  # nothing to activate; no stranger makes us say so to them
         token = await mint(session, "activation", user=owner.id, credentials=owner.credentials)
-        return Letter(template="activation", address=owner.email, token=token, facts={"first_name": owner.first_name})
+        return MailContent(
+            template="activation", address=owner.email, token=token, facts={"first_name": owner.first_name}
+        )
     registrations = (await session.execute(waiting(mail.address).limit(2))).all()
     if not registrations:
         return NO_ACCOUNT
     newest = registrations[0]
     if len(registrations) > 1:
         # Whose password the newest holds, nobody knows: its owner registers again, and follows that mail.
-        return Letter(template="register_again", address=newest.email)
+        return MailContent(template="register_again", address=newest.email)
     token = await mint(session, "activation", registration=newest.id)
-    return Letter(template="activation", address=newest.email, token=token, facts={"first_name": newest.first_name})
+    return MailContent(
+        template="activation", address=newest.email, token=token, facts={"first_name": newest.first_name}
+    )
 
 
-async def _forgotten_password(session: AsyncSession, mail: Claimed) -> Letter | str:
+async def _forgotten_password(session: AsyncSession, mail: Claimed) -> MailContent | str:
     owner = await _owner(session, mail.address)
     if owner is None or not owner.is_active or owner.suspended_at is not None:
         return NO_ACCOUNT
     token = await mint(session, "password", user=owner.id, credentials=owner.credentials)
     facts = {"first_name": owner.first_name}
     # To the address that is kept, never to the one that was typed.
-    return Letter(template="forgotten_password", address=owner.email, token=token, facts=facts)
+    return MailContent(template="forgotten_password", address=owner.email, token=token, facts=facts)
 
 
-async def _login_code(session: AsyncSession, mail: Claimed) -> Letter | str:
+async def _login_code(session: AsyncSession, mail: Claimed) -> MailContent | str:
     owner = await _owner(session, mail.address)
     if owner is None or not owner.is_active or owner.suspended_at is not None:
         return NO_ACCOUNT
     code = new_code()
     await mint(session, "login", user=owner.id, credentials=owner.credentials, token=typed(code))
     facts = {"first_name": owner.first_name, **mail.facts}
-    return Letter(template="login_code", address=owner.email, token=code, facts=facts)
+    return MailContent(template="login_code", address=owner.email, token=code, facts=facts)
 
 
-async def _confirm_email(session: AsyncSession, mail: Claimed) -> Letter | str:
+async def _confirm_email(session: AsyncSession, mail: Claimed) -> MailContent | str:
     owner = await _owner(session, mail.address)
     if owner is not None and owner.id != mail.user:
         return _known_already(owner)
@@ -106,11 +110,11 @@ async def _confirm_email(session: AsyncSession, mail: Claimed) -> Letter | str:
     if asker is None or str(asker) != mail.facts["credentials"]:
         return GONE  # the password was changed since: the request is over
     token = await mint(session, "email", user=mail.user, email=mail.address, credentials=asker)
-    return Letter(template="confirm_email", address=mail.address, token=token, facts=mail.facts)
+    return MailContent(template="confirm_email", address=mail.address, token=token, facts=mail.facts)
 
 
-def _known_already(owner: AnyRow) -> Letter:
-    return Letter(template="known_already", address=owner.email, facts={"first_name": owner.first_name})
+def _known_already(owner: AnyRow) -> MailContent:
+    return MailContent(template="known_already", address=owner.email, facts={"first_name": owner.first_name})
 
 
 async def _owner(session: AsyncSession, address: str) -> AnyRow | None:

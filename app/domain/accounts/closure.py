@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.audit import log
 from app.domain.auth import mailed_tokens
 from app.domain.auth.passwords import Passwords
-from app.domain.auth.reauthentication import prove, wrong_password
+from app.domain.auth.reauthentication import require_password, wrong_password
 from app.domain.auth.refresh import end
-from app.domain.events import Errand, entrust
+from app.domain.events import FollowUp, enqueue_after_commit
 from app.domain.mails import outbox
 from app.domain.orm import UNSYNCHRONIZED
 from app.domain.users.caller import Caller
@@ -32,7 +32,7 @@ async def close(session: AsyncSession, caller: Caller, *, current_password: str,
         Invalid: `wrong_password`.
         Unavailable: too many passwords are being hashed.
     """
-    own = await prove(session, caller, current_password, passwords)
+    own = await require_password(session, caller, current_password, passwords)
     closed = await session.scalar(
         update(User)
         .where(User.id == own.id, User.password_hash == own.password_hash, User.closed_at.is_(None))
@@ -60,7 +60,7 @@ async def close(session: AsyncSession, caller: Caller, *, current_password: str,
     )
     await mailed_tokens.forget(session, own.id)
     await session.execute(delete(SecondFactor).where(SecondFactor.user_id == own.id), execution_options=UNSYNCHRONIZED)
-    await outbox.call_back(session, own.id)
+    await outbox.withdraw(session, own.id)
     await outbox.post(session, "account_closed", own.email, user=own.id, first_name=own.first_name)
-    await log.note(session, by=own.id, action="account.closed", subject=own.id)
-    entrust(session, Errand("person", own.id))
+    await log.record_action(session, by=own.id, action="account.closed", subject=own.id)
+    enqueue_after_commit(session, FollowUp("person", own.id))

@@ -10,7 +10,7 @@ from app.domain.accounts.quotas import Quotas, require_mail
 from app.domain.accounts.registration import taken
 from app.domain.auth import mailed_tokens, security_log
 from app.domain.auth.passwords import Passwords
-from app.domain.auth.reauthentication import prove
+from app.domain.auth.reauthentication import require_password
 from app.domain.mails import outbox
 from app.domain.orm import UNSYNCHRONIZED
 from app.domain.users.account_status import account_is_open
@@ -36,7 +36,7 @@ async def ask(
         Unavailable: too many passwords are being hashed.
     """
     new_email = check_email(new_email, "new_email")
-    own = await prove(session, caller, current_password, passwords)
+    own = await require_password(session, caller, current_password, passwords)
     await require_mail(quotas, new_email, "email")
     # Whatever changes the account's credentials before the mail leaves ends the request: see `letters`.
     facts = {"first_name": own.first_name, "credentials": str(own.credentials)}

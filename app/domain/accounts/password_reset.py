@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.accounts.quotas import Quotas, allows_mail
 from app.domain.auth import mailed_tokens, security_log
-from app.domain.auth.passwords import Passwords, check_new, paused
+from app.domain.auth.passwords import Passwords, check_new, released_connection
 from app.domain.auth.refresh import end
 from app.domain.mails import outbox
 from app.domain.orm import UNSYNCHRONIZED
@@ -41,7 +41,7 @@ async def confirm(session: AsyncSession, *, token: str, new_password: str, passw
         await session.execute(select(User.email, User.first_name, User.last_name).where(User.id == seen.user))
     ).one()
     check_new(new_password, "new_password", about=owner)
-    async with paused(session):
+    async with released_connection(session):
         password_hash = await passwords.hash(new_password)
     held = await mailed_tokens.spend(session, token, "password")
     changed = await session.execute(

@@ -9,11 +9,11 @@ from app.domain.accounts.quotas import Quotas
 from app.domain.accounts.registration import PROFILE, begin, check, check_name, profile_of
 from app.domain.audit import log
 from app.domain.auth import mailed_tokens, security_log
-from app.domain.auth.passwords import Passwords, check_new, paused
-from app.domain.auth.reauthentication import prove, wrong_password
+from app.domain.auth.passwords import Passwords, check_new, released_connection
+from app.domain.auth.reauthentication import require_password, wrong_password
 from app.domain.auth.refresh import end
 from app.domain.errors import Unauthenticated
-from app.domain.events import Errand, entrust
+from app.domain.events import FollowUp, enqueue_after_commit
 from app.domain.mails import outbox
 from app.domain.orm import UNSYNCHRONIZED, AnyRow
 from app.domain.users.caller import Caller
@@ -37,9 +37,11 @@ async def create_operator(
             session, email=email, password=password, first_name=first_name, last_name=last_name, passwords=passwords
         )
         made = await begin(session, wanted, is_operator=True)
-        await log.note(session, by=None, action="operator.created", subject=made.id, details={"account": "new"})
+        await log.record_action(
+            session, by=None, action="operator.created", subject=made.id, details={"account": "new"}
+        )
         return made
-    async with paused(session):
+    async with released_connection(session):
         password_hash = await passwords.hash(password)
     promoted = await session.execute(
         update(User)
@@ -48,7 +50,7 @@ async def create_operator(
         .returning(*PROFILE),
         execution_options=UNSYNCHRONIZED,
     )
-    await log.note(session, by=None, action="operator.created", subject=found, details={"account": "existing"})
+    await log.record_action(session, by=None, action="operator.created", subject=found, details={"account": "existing"})
     await mailed_tokens.forget(session, found)
     await end(session, LoginSession.user_id == found)
     return profile_of(promoted.one())
@@ -97,7 +99,7 @@ async def change(
     )
     row = _known(renamed.one_or_none())
     # A name is in the views of every conversation its owner was ever in: within 10 s they all tell it.
-    entrust(session, Errand("person", caller.user))
+    enqueue_after_commit(session, FollowUp("person", caller.user))
     return profile_of(row)
 
 
@@ -111,9 +113,9 @@ async def change_password(
         Unavailable: too many passwords are being hashed.
     """
     check_new(new_password, "new_password")
-    own = await prove(session, caller, current_password, passwords)
+    own = await require_password(session, caller, current_password, passwords)
     check_new(new_password, "new_password", about=(own.email, own.first_name, own.last_name))
-    async with paused(session):
+    async with released_connection(session):
         password_hash = await passwords.hash(new_password)
     changed = await session.scalar(
         update(User)

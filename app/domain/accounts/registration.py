@@ -17,24 +17,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.accounts.quotas import Quotas, allows_mail
 from app.domain.auth import mailed_tokens
-from app.domain.auth.passwords import Passwords, check_new, paused
+from app.domain.auth.passwords import Passwords, check_new, released_connection
 from app.domain.errors import Conflict
 from app.domain.mails import outbox
 from app.domain.orm import UNSYNCHRONIZED, AnyRow, uuid7
 from app.domain.users.email_addresses import check_email, is_had_otherwise
-from app.domain.users.models import Registration, User
+from app.domain.users.models import PendingRegistration, User
 from app.domain.users.pending_registrations import of_address
 from app.domain.users.schemas import Profile
 from app.domain.validation import clean_name
 
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 LIFETIME: Final = timedelta(days=7)
 """Of a registration; each link in a mail lives shorter, and another can be asked for until then."""
 
 PROFILE = (User.id, User.email, User.first_name, User.last_name, User.is_active, User.who_may_add)
 
 
-class Asked(msgspec.Struct, frozen=True):
+class RegistrationResult(msgspec.Struct, frozen=True):
     """A mail is on its way, to whoever owns the address."""
 
     detail: str = "Follow the link in the mail."
@@ -50,7 +50,7 @@ class Registrar:
 
     async def register(
         self, session: AsyncSession, *, email: str, password: str, first_name: str, last_name: str
-    ) -> Profile | Asked:
+    ) -> Profile | RegistrationResult:
         """A new account, or a mail.
 
         Raises:
@@ -74,10 +74,10 @@ class Registrar:
             return made
         if await allows_mail(self._quotas, wanted.email, "registration"):
             await _keep(session, wanted)
-        return Asked()
+        return RegistrationResult()
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class RegistrationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An account that may be made."""
 
     email: str
@@ -88,17 +88,19 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 async def check(
     session: AsyncSession, *, email: str, password: str, first_name: str, last_name: str, passwords: Passwords
-) -> Wanted:
+) -> RegistrationRequest:
     """Judge the fields and hash the password. Raises Invalid, Unavailable."""
     email = check_email(email)
     first_name, last_name = check_name(first_name, "first_name"), check_name(last_name, "last_name")
     check_new(password, about=(email, first_name, last_name))
-    async with paused(session):
+    async with released_connection(session):
         password_hash = await passwords.hash(password)
-    return Wanted(email=email, first_name=first_name, last_name=last_name, password_hash=password_hash)
+    return RegistrationRequest(email=email, first_name=first_name, last_name=last_name, password_hash=password_hash)
 
 
-async def begin(session: AsyncSession, wanted: Wanted, *, is_operator: bool = False, welcome: bool = True) -> Profile:
+async def begin(
+    session: AsyncSession, wanted: RegistrationRequest, *, is_operator: bool = False, welcome: bool = True
+) -> Profile:
     """The account, active; a mail welcomes its owner, if `welcome`. Raises Conflict `email_taken`."""
     if await is_had_otherwise(session, wanted.email):
         raise taken()
@@ -135,20 +137,25 @@ async def activate(session: AsyncSession, token: str) -> None:
         )
         return
     found = await session.execute(
-        delete(Registration)
-        .where(Registration.id == held.registration)
-        .returning(Registration.email, Registration.first_name, Registration.last_name, Registration.password_hash),
+        delete(PendingRegistration)
+        .where(PendingRegistration.id == held.registration)
+        .returning(
+            PendingRegistration.email,
+            PendingRegistration.first_name,
+            PendingRegistration.last_name,
+            PendingRegistration.password_hash,
+        ),
         execution_options=UNSYNCHRONIZED,
     )
     row = found.one_or_none()
     if row is None:
         raise mailed_tokens.refused()  # spent a moment ago through another mail of the same registration
-    wanted = Wanted(
+    wanted = RegistrationRequest(
         email=row.email, first_name=row.first_name, last_name=row.last_name, password_hash=row.password_hash
     )
     await begin(session, wanted)
     await session.execute(
-        delete(Registration).where(of_address(row.email)),
+        delete(PendingRegistration).where(of_address(row.email)),
         execution_options=UNSYNCHRONIZED,
     )
 
@@ -166,7 +173,7 @@ def taken() -> Conflict:
 
 def check_name(name: str, field: str) -> str:
     """A first or last name: 1 to 100 characters on one line, one of them visible. Raises Invalid."""
-    return clean_name(name, field, LONGEST_NAME)
+    return clean_name(name, field, MAX_NAME_LENGTH)
 
 
 def profile_of(row: AnyRow) -> Profile:
@@ -185,10 +192,10 @@ async def _welcome(session: AsyncSession, made: Profile) -> None:
     await outbox.post(session, "welcome", made.email, user=made.id, first_name=made.first_name)
 
 
-async def _keep(session: AsyncSession, wanted: Wanted) -> None:
+async def _keep(session: AsyncSession, wanted: RegistrationRequest) -> None:
     registration = uuid7()
     await session.execute(
-        insert(Registration).values(
+        insert(PendingRegistration).values(
             id=registration, expires_at=func.clock_timestamp() + LIFETIME, **msgspec.structs.asdict(wanted)
         )
     )

@@ -18,7 +18,7 @@ from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, User
 from app.domain.validation import clean
 
-LONGEST_REASON = 500
+MAX_REASON_LENGTH = 500
 
 
 async def suspend(session: AsyncSession, by: Caller, user: UUID, *, reason: str) -> None:
@@ -29,14 +29,14 @@ async def suspend(session: AsyncSession, by: Caller, user: UUID, *, reason: str)
         NotFound: there is no such account.
         Conflict: `own_account`, `account_closed`, `already_suspended`.
     """
-    reason = clean(reason, "reason", LONGEST_REASON, one_line=True)
+    reason = clean(reason, "reason", MAX_REASON_LENGTH, one_line=True)
     if user == by.user:
         raise Conflict("own_account", "Nobody suspends their own account.")
     # A login that is just being made holds this row: it is waited for, and then ended with the others.
     if not await _change(session, user, User.suspended_at.is_(None), func.clock_timestamp()):
         raise Conflict("already_suspended", "This account is suspended already.")
     await end(session, LoginSession.user_id == user, refused=True)
-    await log.note(session, by=by.user, action="account.suspended", subject=user, details={"reason": reason})
+    await log.record_action(session, by=by.user, action="account.suspended", subject=user, details={"reason": reason})
 
 
 async def restore(session: AsyncSession, by: Caller, user: UUID) -> None:
@@ -48,7 +48,7 @@ async def restore(session: AsyncSession, by: Caller, user: UUID) -> None:
     """
     if not await _change(session, user, User.suspended_at.is_not(None), None):
         raise Conflict("not_suspended", "This account is not suspended.")
-    await log.note(session, by=by.user, action="account.restored", subject=user)
+    await log.record_action(session, by=by.user, action="account.restored", subject=user)
 
 
 async def _change(

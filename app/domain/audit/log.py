@@ -38,13 +38,13 @@ Action: TypeAlias = Literal[
 
 Fact: TypeAlias = str | int | float | bool | None
 ACTIONS: Final[tuple[str, ...]] = get_args(Action)
-SHORTEST_KEEPING: Final = timedelta(days=30)
+MIN_RETENTION: Final = timedelta(days=30)
 """What is younger no DELETE takes away: the database's trigger refuses it (migration 0006)."""
 
-MOST_SWEPT: Final = 10_000
+MAX_DELETED: Final = 10_000
 
 
-async def note(
+async def record_action(
     session: AsyncSession,
     *,
     by: UUID | None,
@@ -65,9 +65,9 @@ async def sweep(session: AsyncSession, keeping: timedelta) -> int:
     """Forget the oldest entries, older than `keeping` and at most 10,000; how many."""
     old = (
         select(AuditEntry.id)
-        .where(AuditEntry.at < func.clock_timestamp() - max(keeping, SHORTEST_KEEPING))
+        .where(AuditEntry.at < func.clock_timestamp() - max(keeping, MIN_RETENTION))
         .order_by(AuditEntry.at)
-        .limit(MOST_SWEPT)
+        .limit(MAX_DELETED)
     )
     gone = await session.execute(
         delete(AuditEntry).where(AuditEntry.id.in_(old)).returning(AuditEntry.id), execution_options=UNSYNCHRONIZED

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.domain.orm import UNSYNCHRONIZED, DefaultBase
-from app.domain.users.models import LoginSession, MailedToken, Registration, SocketTicket
+from app.domain.users.models import LoginSession, MailedTokenRow, PendingRegistration, SocketTicket
 
 TICKETS = timedelta(minutes=1)
 SESSIONS = timedelta(days=7)
-MOST_AT_ONCE = 10_000
+BATCH_SIZE = 10_000
 
 
 async def sweep(session: AsyncSession) -> int:
@@ -25,14 +25,16 @@ async def sweep(session: AsyncSession) -> int:
     now = func.clock_timestamp()
     tickets = await _sweep(session, SocketTicket, SocketTicket.digest, SocketTicket.expires_at < now - TICKETS)
     sessions = await _sweep(session, LoginSession, LoginSession.id, LoginSession.expires_at < now - SESSIONS)
-    tokens = await _sweep(session, MailedToken, MailedToken.digest, MailedToken.expires_at < now - TICKETS)
-    registrations = await _sweep(session, Registration, Registration.id, Registration.expires_at < now - TICKETS)
+    tokens = await _sweep(session, MailedTokenRow, MailedTokenRow.digest, MailedTokenRow.expires_at < now - TICKETS)
+    registrations = await _sweep(
+        session, PendingRegistration, PendingRegistration.id, PendingRegistration.expires_at < now - TICKETS
+    )
     return tickets + sessions + tokens + registrations
 
 
 async def _sweep(
     session: AsyncSession, row: type[DefaultBase], key: InstrumentedAttribute[Any], over: ColumnElement[bool]
 ) -> int:
-    some = select(key).where(over).limit(MOST_AT_ONCE).with_for_update(skip_locked=True)
+    some = select(key).where(over).limit(BATCH_SIZE).with_for_update(skip_locked=True)
     gone = await session.execute(delete(row).where(key.in_(some)).returning(key), execution_options=UNSYNCHRONIZED)
     return len(gone.all())

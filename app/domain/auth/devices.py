@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.users.ip_addresses import UNKNOWN, network
 from app.domain.users.models import LoginSession
 
-MOST = 1_000
-LONGEST_AGENT = 255
+MAX_DEVICES = 1_000
+MAX_AGENT_LENGTH = 255
 _BROWSERS = {
     "Edg/": "Edge",
     "OPR/": "Opera",
@@ -77,7 +77,7 @@ async def is_new_device(session: AsyncSession, user: UUID, device: Device) -> bo
             select(LoginSession.address, LoginSession.user_agent)
             .where(LoginSession.user_id == user)
             .order_by(LoginSession.id.desc())
-            .limit(MOST)
+            .limit(MAX_DEVICES)
         )
     ).all()
     known = {(network(login.address), _kind(login.user_agent)) for login in logins}
@@ -86,7 +86,7 @@ async def is_new_device(session: AsyncSession, user: UUID, device: Device) -> bo
 
 def program_of(user_agent: str) -> str:
     """The browser and system that a user agent names, in our own words: for a mail, which quotes no stranger."""
-    named = user_agent[:LONGEST_AGENT]
+    named = user_agent[:MAX_AGENT_LENGTH]
     browser = next((name for mark, name in _BROWSERS.items() if mark in named), "a program that we do not know")
     system = next((name for mark, name in _SYSTEMS.items() if mark in named), "")
     return f"{browser} on {system}" if system else browser
@@ -97,4 +97,4 @@ def printable(text: str) -> str:
 
 
 def _kind(user_agent: str) -> str:
-    return _VERSIONS.sub("", user_agent[:LONGEST_AGENT])
+    return _VERSIONS.sub("", user_agent[:MAX_AGENT_LENGTH])

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.accounts.quotas import Quotas, allows_mail
 from app.domain.auth import mailed_tokens, security_log
 from app.domain.auth.devices import Device, has_logged_in_from, program_of
-from app.domain.auth.passwords import Passwords, paused
+from app.domain.auth.passwords import Passwords, released_connection
 from app.domain.auth.typed_codes import typed
 from app.domain.errors import Throttled
 from app.domain.mails import outbox
@@ -62,7 +62,7 @@ async def passes(
     seen = (
         await session.execute(select(User.id, User.password_hash).where(owned_by(email), User.closed_at.is_(None)))
     ).one_or_none()
-    async with paused(session):
+    async with released_connection(session):
         right = await passwords.verify(seen.password_hash if seen else None, password)
     owner: UUID = seen.id if seen is not None and right else NOBODY
     at_home = await has_logged_in_from(session, owner, device.address)

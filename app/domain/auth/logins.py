@@ -16,26 +16,26 @@ from app.domain.auth import login_codes, security_log
 from app.domain.auth.devices import Device, is_new_device, printable, program_of
 from app.domain.auth.login_codes import Slowed
 from app.domain.auth.login_status import login_is_live
-from app.domain.auth.passwords import Passwords, paused
+from app.domain.auth.passwords import Passwords, released_connection
 from app.domain.auth.refresh import FAMILY, end, end_of, pair_of
 from app.domain.auth.schemas import Login, LoginPage
 from app.domain.auth.second_factors import SecondFactors
-from app.domain.auth.tokens import Pair, Tokens
+from app.domain.auth.tokens import TokenPair, Tokens
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Forbidden, NotFound, Throttled, Unauthenticated
 from app.domain.mails import outbox
 from app.domain.orm import UNSYNCHRONIZED, AnyRow, uuid7
 from app.domain.users.caller import Caller
 from app.domain.users.email_addresses import owned_by
-from app.domain.users.models import LoginSession, Registration, User
+from app.domain.users.models import LoginSession, PendingRegistration, User
 from app.domain.users.pending_registrations import waiting
 from app.domain.users.schemas import Profile
 from app.domain.validation import clean
 
-QUIET = timedelta(hours=1)
+NEW_DEVICE_QUIET = timedelta(hours=1)
 """Between two mails about logins from new devices."""
 
-MOST_LOGINS = 100
+MAX_LOGINS = 100
 """Live logins a person may have; beyond, the longest unused ones are ended."""
 
 
@@ -51,7 +51,7 @@ _ACCOUNT = (
 )
 
 
-class LoggedIn(Pair, frozen=True, kw_only=True):
+class LoggedIn(TokenPair, frozen=True, kw_only=True):
     user: Profile
 
 
@@ -111,7 +111,9 @@ async def log_in(
         if slowed is None or error.code != "invalid_code":
             raise
         return error  # each mailed code is good for one guess at the second factor
-    if await is_new_device(session, user.id, device) and not await outbox.lately(session, "new_login", user.id, QUIET):
+    if await is_new_device(session, user.id, device) and not await outbox.lately(
+        session, "new_login", user.id, NEW_DEVICE_QUIET
+    ):
         facts = {"first_name": user.first_name, "network": device.address, "program": program_of(device.user_agent)}
         await outbox.post(session, "new_login", user.email, user=user.id, **facts)
     begun = (
@@ -128,9 +130,9 @@ async def log_in(
             .returning(*FAMILY)
         )
     ).one()
-    await _end_beyond(session, user.id, MOST_LOGINS)
+    await _end_beyond(session, user.id, MAX_LOGINS)
     if user.is_operator:
-        await log.note(session, by=user.id, action="operator.logged_in", subject=user.id)
+        await log.record_action(session, by=user.id, action="operator.logged_in", subject=user.id)
     pair = pair_of(begun, tokens)
     return LoggedIn(access=pair.access, refresh=pair.refresh, user=profile_of(user))
 
@@ -189,7 +191,7 @@ async def _proven(session: AsyncSession, email: str, password: str, passwords: P
     for _ in range(2):
         seen = await _candidate(session, email)
         account = seen.account_id
-        async with paused(session):
+        async with released_connection(session):
             right = await passwords.verify(seen.account_hash, password)
             # Held against a registration whether there is an account or not: who registers a stranger's address and
             # logs in learns nothing about it.
@@ -227,7 +229,7 @@ async def _candidate(session: AsyncSession, email: str) -> AnyRow:
     """
     account = select(User.password_hash).where(owned_by(email), User.closed_at.is_(None))
     whose = account.with_only_columns(User.id)
-    newest = waiting(email).with_only_columns(Registration.password_hash).limit(1)
+    newest = waiting(email).with_only_columns(PendingRegistration.password_hash).limit(1)
     return (
         await session.execute(
             select(

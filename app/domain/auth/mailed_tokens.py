@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import Invalid
 from app.domain.orm import UNSYNCHRONIZED, AnyRow
-from app.domain.users.models import MailedToken, User
+from app.domain.users.models import MailedTokenRow, User
 
 Purpose = Literal["activation", "password", "email", "login"]
 
@@ -28,12 +28,12 @@ LIFETIMES: Final[dict[Purpose, timedelta]] = {
     "login": timedelta(hours=1),
 }
 RANDOM_BYTES: Final = 32
-LONGEST: Final = 128
+MAX_TOKEN_LENGTH: Final = 128
 
-_HELD = (MailedToken.user_id, MailedToken.registration_id, MailedToken.email, MailedToken.credentials)
+_HELD = (MailedTokenRow.user_id, MailedTokenRow.registration_id, MailedTokenRow.email, MailedTokenRow.credentials)
 
 
-class Held(msgspec.Struct, frozen=True):
+class ActiveToken(msgspec.Struct, frozen=True):
     """What a token is for: an account (as long as its `credentials` are these) or a registration, and an address."""
 
     user: UUID | None
@@ -58,7 +58,7 @@ async def mint(
     """
     token = token or token_urlsafe(RANDOM_BYTES)
     await session.execute(
-        insert(MailedToken).values(
+        insert(MailedTokenRow).values(
             digest=_digest(token),
             purpose=purpose,
             user_id=user,
@@ -71,30 +71,32 @@ async def mint(
     return token
 
 
-async def look(session: AsyncSession, token: str, purpose: Purpose) -> Held:
+async def look(session: AsyncSession, token: str, purpose: Purpose) -> ActiveToken:
     """What it would do, before something costly is done for it. Raises Invalid `invalid_mailed_token`."""
     return _held((await session.execute(select(*_HELD).where(_good(token, purpose)))).one_or_none())
 
 
-async def spend(session: AsyncSession, token: str, purpose: Purpose) -> Held:
+async def spend(session: AsyncSession, token: str, purpose: Purpose) -> ActiveToken:
     """What it does; nobody else can use it from now on. Raises Invalid `invalid_mailed_token`."""
     # One statement: of two uses at once the second waits for the row, and finds it gone.
     spent = await session.execute(
-        delete(MailedToken).where(_good(token, purpose)).returning(*_HELD), execution_options=UNSYNCHRONIZED
+        delete(MailedTokenRow).where(_good(token, purpose)).returning(*_HELD), execution_options=UNSYNCHRONIZED
     )
     return _held(spent.one_or_none())
 
 
 async def is_good(session: AsyncSession, token: str, purpose: Purpose, user: UUID) -> bool:
     """Whether it is one of `user`'s that may still be spent."""
-    good = select(exists().where(_good(token, purpose), MailedToken.user_id == user))
+    good = select(exists().where(_good(token, purpose), MailedTokenRow.user_id == user))
     return bool(await session.scalar(good))
 
 
 async def spend_of(session: AsyncSession, token: str, purpose: Purpose, user: UUID) -> bool:
     """The same, and it is spent by this."""
     spent = await session.scalar(
-        delete(MailedToken).where(_good(token, purpose), MailedToken.user_id == user).returning(MailedToken.user_id),
+        delete(MailedTokenRow)
+        .where(_good(token, purpose), MailedTokenRow.user_id == user)
+        .returning(MailedTokenRow.user_id),
         execution_options=UNSYNCHRONIZED,
     )
     return spent is not None
@@ -102,7 +104,9 @@ async def spend_of(session: AsyncSession, token: str, purpose: Purpose, user: UU
 
 async def forget(session: AsyncSession, user: UUID) -> None:
     """End all tokens of an account: what was asked for by whoever had the old password is nobody's any more."""
-    await session.execute(delete(MailedToken).where(MailedToken.user_id == user), execution_options=UNSYNCHRONIZED)
+    await session.execute(
+        delete(MailedTokenRow).where(MailedTokenRow.user_id == user), execution_options=UNSYNCHRONIZED
+    )
 
 
 def refused() -> Invalid:
@@ -116,22 +120,22 @@ def refused() -> Invalid:
 
 def _good(token: str, purpose: Purpose) -> ColumnElement[bool]:
     return and_(
-        MailedToken.digest == _digest(token),
-        MailedToken.purpose == purpose,
-        MailedToken.expires_at > func.clock_timestamp(),
+        MailedTokenRow.digest == _digest(token),
+        MailedTokenRow.purpose == purpose,
+        MailedTokenRow.expires_at > func.clock_timestamp(),
         or_(
-            MailedToken.user_id.is_(None),
-            exists().where(User.id == MailedToken.user_id, User.credentials == MailedToken.credentials),
+            MailedTokenRow.user_id.is_(None),
+            exists().where(User.id == MailedTokenRow.user_id, User.credentials == MailedTokenRow.credentials),
         ),
     )
 
 
-def _held(row: AnyRow | None) -> Held:
+def _held(row: AnyRow | None) -> ActiveToken:
     if row is None:
         raise refused()
-    return Held(row.user_id, row.registration_id, row.email, row.credentials)
+    return ActiveToken(row.user_id, row.registration_id, row.email, row.credentials)
 
 
 def _digest(token: str) -> bytes:
     # A plain digest is enough: 256 random bits cannot be guessed, as a password can.
-    return hashlib.sha256(token.strip()[:LONGEST].encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(token.strip()[:MAX_TOKEN_LENGTH].encode("utf-8", "surrogatepass")).digest()

@@ -31,7 +31,7 @@ MEMORY_KIB, PASSES, LANES = 19_456, 2, 1
 """The OWASP minimum for argon2id (Password Storage Cheat Sheet): m=19456 KiB, t=2, p=1."""
 
 THREADS = 2
-MOST_WAITING = 64
+MAX_WAITING = 64
 COMMON = Path(__file__).with_name("common_passwords.txt")
 
 Answer = TypeVar("Answer")
@@ -46,7 +46,7 @@ class Passwords:
         memory: int = MEMORY_KIB,
         passes: int = PASSES,
         threads: int = THREADS,
-        waiting: int = MOST_WAITING,
+        waiting: int = MAX_WAITING,
     ) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory, parallelism=LANES)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="password")
@@ -170,7 +170,7 @@ def common_passwords() -> frozenset[str]:
 
 
 @asynccontextmanager
-async def paused(session: AsyncSession) -> AsyncIterator[None]:
+async def released_connection(session: AsyncSession) -> AsyncIterator[None]:
     """No connection inside the block, another transaction after it. Only before the first write.
 
     What was read before may have changed since: whoever acts on it asks again.

@@ -6,14 +6,16 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.auth import security_log
-from app.domain.auth.passwords import Passwords, paused
+from app.domain.auth.passwords import Passwords, released_connection
 from app.domain.errors import Invalid, Unauthenticated
 from app.domain.orm import AnyRow
 from app.domain.users.caller import Caller
 from app.domain.users.models import User
 
 
-async def prove(session: AsyncSession, caller: Caller, current_password: str, passwords: Passwords) -> AnyRow:
+async def require_password(
+    session: AsyncSession, caller: Caller, current_password: str, passwords: Passwords
+) -> AnyRow:
     """The caller's `id, email, first_name, last_name, password_hash, credentials`, once the password is theirs; the row
     is locked.
 
@@ -28,7 +30,7 @@ async def prove(session: AsyncSession, caller: Caller, current_password: str, pa
     seen = found.scalar_one_or_none()
     if seen is None:
         raise Unauthenticated
-    async with paused(session):
+    async with released_connection(session):
         if not await passwords.verify(seen, current_password):
             security_log.failed("password_wrong", caller.user)
             raise wrong_password()

@@ -16,14 +16,14 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.domain.auth import security_log
 from app.domain.auth.login_status import login_is_live
-from app.domain.auth.tokens import Pair, Tokens, refused
+from app.domain.auth.tokens import TokenPair, Tokens, refused
 from app.domain.errors import Unauthenticated
 from app.domain.events import LoginsEnded, record
 from app.domain.orm import UNSYNCHRONIZED, AnyRow, bucket_now
 from app.domain.users.account_status import account_is_open
 from app.domain.users.models import LoginSession, User
 
-GRACE = timedelta(seconds=10)
+REPLAY_GRACE = timedelta(seconds=10)
 
 FAMILY = (
     LoginSession.id,
@@ -36,7 +36,7 @@ FAMILY = (
 )
 
 
-async def refresh(session: AsyncSession, token: str, tokens: Tokens) -> Pair | Unauthenticated:
+async def refresh(session: AsyncSession, token: str, tokens: Tokens) -> TokenPair | Unauthenticated:
     """The next pair of a login, or the same again for its newest predecessor.
 
     A spent token ends the login. That must be committed, so the error is *returned*: raised, it would undo itself.
@@ -50,7 +50,7 @@ async def refresh(session: AsyncSession, token: str, tokens: Tokens) -> Pair | U
         raise refused()  # begun under a longer lifetime than today's
     if claims.generation == family.generation:
         return pair_of(await _rotate(session, family.id, tokens), tokens)
-    if claims.generation == family.generation - 1 and family.age <= GRACE:
+    if claims.generation == family.generation - 1 and family.age <= REPLAY_GRACE:
         return pair_of(family, tokens)
     if claims.generation > family.generation:
         raise refused()  # from a future that a restored backup does not know: nobody's theft
@@ -65,7 +65,7 @@ async def verify(session: AsyncSession, token: str, tokens: Tokens) -> None:
     family = (await session.execute(_live_family(claims.session, claims.user))).one_or_none()
     if family is None:
         raise refused()
-    good = {family.generation, family.generation - 1} if family.age <= GRACE else {family.generation}
+    good = {family.generation, family.generation - 1} if family.age <= REPLAY_GRACE else {family.generation}
     if claims.type == "refresh" and claims.generation not in good:
         raise refused()
 
@@ -92,7 +92,7 @@ def end_of(begun: ColumnElement[datetime] | InstrumentedAttribute[datetime], tok
     )
 
 
-def pair_of(family: AnyRow, tokens: Tokens) -> Pair:
+def pair_of(family: AnyRow, tokens: Tokens) -> TokenPair:
     return tokens.pair(
         user=family.user_id,
         session=family.id,

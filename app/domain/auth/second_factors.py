@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.auth import security_log
 from app.domain.auth.passwords import Passwords
-from app.domain.auth.reauthentication import prove
+from app.domain.auth.reauthentication import require_password
 from app.domain.auth.refresh import end
 from app.domain.auth.typed_codes import new_code, typed
 from app.domain.errors import Conflict, Invalid, Unauthenticated
@@ -70,7 +70,7 @@ class SecondFactors:
             Invalid: `wrong_password`.
             Conflict: `second_factor_on`: one counts already.
         """
-        own = await prove(session, caller, current_password, passwords)
+        own = await require_password(session, caller, current_password, passwords)
         secret = pyotp.random_base32()
         new = {"sealed_secret": self._seal.encrypt(secret.encode()), "last_step": 0}
         enrolled = await session.scalar(
@@ -119,7 +119,7 @@ class SecondFactors:
             Invalid: `wrong_password`, `wrong_code`.
             Conflict: `second_factor_off`.
         """
-        own = await prove(session, caller, current_password, passwords)
+        own = await require_password(session, caller, current_password, passwords)
         await self._prove(session, own.id, code)
         await session.execute(
             delete(RecoveryCode).where(RecoveryCode.user_id == own.id), execution_options=UNSYNCHRONIZED
@@ -138,7 +138,7 @@ class SecondFactors:
             Invalid: `wrong_password`, `wrong_code`.
             Conflict: `second_factor_off`.
         """
-        own = await prove(session, caller, current_password, passwords)
+        own = await require_password(session, caller, current_password, passwords)
         await self._prove(session, own.id, code)
         await session.execute(
             delete(SecondFactor).where(SecondFactor.user_id == own.id), execution_options=UNSYNCHRONIZED

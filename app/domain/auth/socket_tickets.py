@@ -17,9 +17,9 @@ from app.domain.users.account_status import account_is_open
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, SocketTicket, User
 
-SECONDS = 30
+LIFETIME_SECONDS = 30
 RANDOM_BYTES = 32
-LONGEST = 128
+MAX_TICKET_LENGTH = 128
 
 
 async def issue(session: AsyncSession, caller: Caller) -> Ticket:
@@ -29,10 +29,10 @@ async def issue(session: AsyncSession, caller: Caller) -> Ticket:
         insert(SocketTicket).values(
             digest=_digest(ticket),
             session_id=caller.session,
-            expires_at=func.clock_timestamp() + timedelta(seconds=SECONDS),
+            expires_at=func.clock_timestamp() + timedelta(seconds=LIFETIME_SECONDS),
         )
     )
-    return Ticket(ticket=ticket, expires_in=SECONDS)
+    return Ticket(ticket=ticket, expires_in=LIFETIME_SECONDS)
 
 
 async def redeem(session: AsyncSession, ticket: str, *, lifetime: int = 900) -> Caller:
@@ -64,4 +64,4 @@ async def redeem(session: AsyncSession, ticket: str, *, lifetime: int = 900) -> 
 
 def _digest(ticket: str) -> bytes:
     # A plain digest is enough: 256 random bits cannot be guessed, as a password can.
-    return hashlib.sha256(ticket[:LONGEST].encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(ticket[:MAX_TICKET_LENGTH].encode("utf-8", "surrogatepass")).digest()

@@ -29,7 +29,7 @@ ISSUER = AUDIENCE = "chat"
 LEEWAY = 30.0
 """Seconds a clock may be wrong."""
 
-LONGEST = 2_048
+MAX_TOKEN_LENGTH = 2_048
 REMEMBERED = 4_096
 REQUIRED = ["iss", "aud", "sub", "sid", "type", "gen", "iat", "exp", "jti"]
 
@@ -49,7 +49,7 @@ class Claims(msgspec.Struct, frozen=True):
         return Caller(user=self.user, session=self.session, expires_at=self.expires_at)
 
 
-class Pair(msgspec.Struct, frozen=True, kw_only=True):
+class TokenPair(msgspec.Struct, frozen=True, kw_only=True):
     access: str
     refresh: str
 
@@ -87,13 +87,15 @@ class Tokens:
         self._keys = [_key(one) for one in (secret, previous) if one]
         self._seen: OrderedDict[str, Claims] = OrderedDict()
 
-    def pair(self, *, user: UUID, session: UUID, generation: int, rotated_at: datetime, expires_at: datetime) -> Pair:
+    def pair(
+        self, *, user: UUID, session: UUID, generation: int, rotated_at: datetime, expires_at: datetime
+    ) -> TokenPair:
         """The pair of a login session's generation: always the same for the same row.
 
         `expires_at` is the session's end, and the refresh token's; the access token ends first.
         """
         begin, end = int(rotated_at.timestamp()), int(expires_at.timestamp())
-        return Pair(
+        return TokenPair(
             access=self._sign(user, session, "access", generation, begin, min(begin + self.access_seconds, end)),
             refresh=self._sign(user, session, "refresh", generation, begin, end),
         )
@@ -130,7 +132,7 @@ class Tokens:
         return jwt.encode(payload, self._keys[0], algorithm=ALGORITHM)
 
     def _read(self, token: str) -> Claims:
-        if len(token) > LONGEST:
+        if len(token) > MAX_TOKEN_LENGTH:
             raise refused()
         for key in self._keys:
             try:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.accounts.account_mail import GONE, Letter
+from app.domain.accounts.account_mail import GONE, MailContent
 from app.domain.broadcasts.models import BroadcastRow
 from app.domain.mails.outbox import Claimed
 from app.domain.users.account_status import account_is_open
@@ -17,7 +17,7 @@ from app.domain.users.models import User
 CANCELED: Final = "canceled"
 
 
-async def letter_of(session: AsyncSession, mail: Claimed) -> Letter | str:
+async def letter_of(session: AsyncSession, mail: Claimed) -> MailContent | str:
     """The letter, or why there is none."""
     row = (
         await session.execute(
@@ -32,4 +32,4 @@ async def letter_of(session: AsyncSession, mail: Claimed) -> Letter | str:
         return CANCELED
     paragraphs = [line for line in row.text.splitlines() if line.strip()]
     facts = {"first_name": row.first_name, "title": row.title, "paragraphs": paragraphs}
-    return Letter(template="broadcast", address=row.email, facts=facts)
+    return MailContent(template="broadcast", address=row.email, facts=facts)

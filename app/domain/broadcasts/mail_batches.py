@@ -24,13 +24,13 @@ from app.domain.orm import UNSYNCHRONIZED, AnyRow
 from app.domain.users.account_status import account_is_open
 from app.domain.users.models import User
 
-EVERY: Final = timedelta(seconds=5)
+POST_INTERVAL: Final = timedelta(seconds=5)
 """Between two rounds: a chunk is what may be posted in that time, and as much is made up for after a late one."""
 
-LARGEST_CHUNK: Final = 500
-MOST_SETTLED: Final = 5_000
-KEPT: Final = timedelta(days=90)
-MOST_SWEPT: Final = 10_000
+MAX_CHUNK: Final = 500
+MAX_SETTLED: Final = 5_000
+RETENTION: Final = timedelta(days=90)
+MAX_DELETED: Final = 10_000
 
 COUNTED: Final = {
     SENT: "mails_sent",
@@ -58,7 +58,7 @@ async def post_next(session: AsyncSession) -> int | None:
     ).one_or_none()
     if broadcast is None:
         return None
-    size = min(LARGEST_CHUNK, int(broadcast.mails_per_second * EVERY.total_seconds()))
+    size = min(MAX_CHUNK, int(broadcast.mails_per_second * POST_INTERVAL.total_seconds()))
     people = await _next_people(session, broadcast, size)
     posted = await _post(session, broadcast, people)
     done: dict[str, object] = {"mails_due_at": None}
@@ -66,7 +66,7 @@ async def post_next(session: AsyncSession) -> int | None:
         "mailed_through": people[-1].id if people else None,
         "mails_posted": BroadcastRow.mails_posted + posted,
         # What a round that came late could have posted is made up for; what a stop of minutes could have is not.
-        "mails_due_at": func.greatest(BroadcastRow.mails_due_at, now - EVERY)
+        "mails_due_at": func.greatest(BroadcastRow.mails_due_at, now - POST_INTERVAL)
         + timedelta(seconds=len(people) / broadcast.mails_per_second),
     }
     await session.execute(
@@ -105,7 +105,7 @@ async def settle_next(session: AsyncSession) -> int:
             BroadcastMail.outcome.is_(None),
             (Mail.id.is_(None)) | (Mail.outcome.is_not(None)),
         )
-        .limit(MOST_SETTLED)
+        .limit(MAX_SETTLED)
         .subquery()
     )
     outcomes = await session.scalars(
@@ -133,10 +133,10 @@ async def sweep(session: AsyncSession) -> int:
         .join(BroadcastRow, BroadcastRow.id == BroadcastMail.broadcast_id)
         .where(
             BroadcastRow.mails_due_at.is_(None),
-            BroadcastRow.sent_at < func.clock_timestamp() - KEPT,
+            BroadcastRow.sent_at < func.clock_timestamp() - RETENTION,
             BroadcastMail.outcome.is_not(None),
         )
-        .limit(MOST_SWEPT)
+        .limit(MAX_DELETED)
         .with_for_update(of=BroadcastMail, skip_locked=True)
     )
     gone = await session.execute(

@@ -19,14 +19,14 @@ from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.orm import UNSYNCHRONIZED, uuid7
 from app.domain.validation import clean, clean_name, moment, wrong
 
-LONGEST_TITLE: Final = 200
-LONGEST_TEXT: Final = 8_000
-MOST_CONVERSATIONS: Final = 50
-MOST_PLANNED: Final = 100
+MAX_TITLE_LENGTH: Final = 200
+MAX_TEXT_LENGTH: Final = 8_000
+MAX_CONVERSATIONS: Final = 50
+MAX_PLANNED: Final = 100
 """Broadcasts that wait for their time."""
 
-TOLD_FOR: Final = timedelta(days=30)
-LONGEST_AHEAD: Final = timedelta(days=365)
+DELIVERY_PERIOD: Final = timedelta(days=30)
+MAX_AHEAD: Final = timedelta(days=365)
 SLOWEST, FASTEST, USUAL = 1, 1_000, 10
 """Mails a second."""
 
@@ -52,8 +52,8 @@ async def plan(
         Invalid: a field is not good; `unknown_conversation`.
         Conflict: `too_many_broadcasts` wait for their time.
     """
-    title = clean_name(title, "title", LONGEST_TITLE)
-    text = clean(text, "text", LONGEST_TEXT)
+    title = clean_name(title, "title", MAX_TITLE_LENGTH)
+    text = clean(text, "text", MAX_TEXT_LENGTH)
     if not SLOWEST <= mails_per_second <= FASTEST:
         raise wrong("mails_per_second", f"A number from {SLOWEST} to {FASTEST:,}.")
     named = await _known(session, to, conversations)
@@ -78,7 +78,7 @@ async def plan(
     )
     row = made.one()
     facts = {"to": to, "mail": mail, "send_at": start.isoformat()}
-    await log.note(session, by=by, action="broadcast.planned", subject=row.id, details=facts)
+    await log.record_action(session, by=by, action="broadcast.planned", subject=row.id, details=facts)
     if send_at is None:
         await send(session, row)
     broadcast: UUID = row.id
@@ -103,7 +103,7 @@ async def cancel(session: AsyncSession, broadcast: UUID, *, by: UUID | None) -> 
         if await session.scalar(select(BroadcastRow.id).where(BroadcastRow.id == broadcast)) is None:
             raise NotFound(detail="There is no such broadcast.")
         raise Conflict("already_canceled", "This broadcast is canceled already.")
-    await log.note(session, by=by, action="broadcast.canceled", subject=broadcast)
+    await log.record_action(session, by=by, action="broadcast.canceled", subject=broadcast)
 
 
 async def _known(session: AsyncSession, to: Audience, conversations: Sequence[UUID]) -> list[UUID]:
@@ -111,8 +111,8 @@ async def _known(session: AsyncSession, to: Audience, conversations: Sequence[UU
     named = sorted(set(conversations))
     if (to == "conversations") is not bool(named):
         raise wrong("conversations", "Name them when `to` is conversations, and only then.")
-    if len(named) > MOST_CONVERSATIONS:
-        raise wrong("conversations", f"More than {MOST_CONVERSATIONS}.")
+    if len(named) > MAX_CONVERSATIONS:
+        raise wrong("conversations", f"More than {MAX_CONVERSATIONS}.")
     if named:
         there = await session.scalars(
             select(Conversation.id).where(Conversation.id.in_(named), Conversation.deleted_at.is_(None))
@@ -132,13 +132,13 @@ async def _times(
         start = moment(send_at, "send_at")
         if start < now:
             raise wrong("send_at", "Lies in the past.")
-        if start > now + LONGEST_AHEAD:
-            raise wrong("send_at", f"More than {LONGEST_AHEAD.days} days ahead.")
+        if start > now + MAX_AHEAD:
+            raise wrong("send_at", f"More than {MAX_AHEAD.days} days ahead.")
     if expires_at is None:
-        return start, start + TOLD_FOR
+        return start, start + DELIVERY_PERIOD
     end = moment(expires_at, "expires_at")
-    if not start < end <= start + LONGEST_AHEAD:
-        raise wrong("expires_at", f"Not after it is sent, or more than {LONGEST_AHEAD.days} days after.")
+    if not start < end <= start + MAX_AHEAD:
+        raise wrong("expires_at", f"Not after it is sent, or more than {MAX_AHEAD.days} days after.")
     return start, end
 
 
@@ -148,5 +148,5 @@ async def _room_for_one_more(session: AsyncSession) -> None:
         .select_from(BroadcastRow)
         .where(BroadcastRow.number.is_(None), BroadcastRow.canceled_at.is_(None))
     )
-    if (waiting or 0) >= MOST_PLANNED:
-        raise Conflict("too_many_broadcasts", f"At most {MOST_PLANNED} broadcasts wait for their time.")
+    if (waiting or 0) >= MAX_PLANNED:
+        raise Conflict("too_many_broadcasts", f"At most {MAX_PLANNED} broadcasts wait for their time.")

@@ -22,16 +22,16 @@ from app.domain.conversations.models import Membership
 from app.domain.orm import AnyRow, Reader
 from app.domain.users.models import User
 
-MOST_TOLD: Final = 20
+MAX_PER_LISTENER: Final = 20
 """To one person at once: the newest."""
 
-MOST_LOOKED_AT: Final = 100
+MAX_EXAMINED: Final = 100
 """Of each kind of audience, so that many to single conversations hide none to everybody."""
 
 Listener = tuple[UUID, int | None]
 """A person, and the number of the last broadcast when their socket was opened, if that is known."""
 
-Told = dict[Listener, list[Announcement]]
+UnseenBroadcast = dict[Listener, list[Announcement]]
 """In the order they were sent; who is to be told nothing is not in it."""
 
 _NEWEST = select(func.max(BroadcastRow.number))
@@ -52,13 +52,13 @@ async def newest(reader: Reader) -> int:
     return (await reader.execute(_NEWEST)).scalar_one() or 0
 
 
-async def since(session: AsyncSession, listeners: Collection[Listener], after: int, through: int) -> Told:
+async def since(session: AsyncSession, listeners: Collection[Listener], after: int, through: int) -> UnseenBroadcast:
     """What these are to be told of the broadcasts after number `after`, up to `through`, whatever their cursors say."""
     people = await _people(session, listeners)
     return await _told(session, {one: (people[one[0]], after) for one in listeners if one[0] in people}, through)
 
 
-async def missed(session: AsyncSession, listeners: Collection[Listener], through: int) -> Told:
+async def missed(session: AsyncSession, listeners: Collection[Listener], through: int) -> UnseenBroadcast:
     """What these are to be told up to number `through`: all after their cursors, and all since they were opened."""
     people = await _people(session, listeners)
     starts = {}
@@ -105,7 +105,7 @@ async def _sent(session: AsyncSession, after: int, through: int) -> Sequence[Any
         )
         .subquery()
     )
-    found = await session.execute(select(kept).where(kept.c.place <= MOST_LOOKED_AT).order_by(kept.c.number))
+    found = await session.execute(select(kept).where(kept.c.place <= MAX_EXAMINED).order_by(kept.c.number))
     return found.all()
 
 
@@ -114,7 +114,7 @@ async def _people(session: AsyncSession, listeners: Collection[Listener]) -> dic
     return {row.id: row for row in rows}
 
 
-async def _told(session: AsyncSession, starts: dict[Listener, tuple[AnyRow, int]], through: int) -> Told:
+async def _told(session: AsyncSession, starts: dict[Listener, tuple[AnyRow, int]], through: int) -> UnseenBroadcast:
     """`starts` are people, and the number after which they are to be told."""
     if not starts:
         return {}
@@ -122,7 +122,7 @@ async def _told(session: AsyncSession, starts: dict[Listener, tuple[AnyRow, int]
     if not rows:
         return {}
     members = await _members(session, rows, [person.id for person, _ in starts.values()])
-    told: Told = {}
+    told: UnseenBroadcast = {}
     for listener, (person, start) in starts.items():
         mine = [
             Announcement(id=row.id, title=row.title, text=row.text, sent_at=row.sent_at)
@@ -130,7 +130,7 @@ async def _told(session: AsyncSession, starts: dict[Listener, tuple[AnyRow, int]
             if row.number > start and _is_for(row, person, members)
         ]
         if mine:
-            told[listener] = mine[-MOST_TOLD:]
+            told[listener] = mine[-MAX_PER_LISTENER:]
     return told
 
 

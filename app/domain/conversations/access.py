@@ -22,7 +22,7 @@ from app.domain.orm import AnyRow, Reader
 from app.domain.users.models import LoginSession, User
 
 
-class Door(msgspec.Struct, frozen=True, kw_only=True):
+class Access(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation as it stands, and the membership of who asks. `role` is None for who stands outside."""
 
     conversation: UUID
@@ -57,26 +57,26 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     def is_creator(self) -> bool:
         return self.creator == self.user and self.is_member
 
-    def require_member(self) -> Door:
+    def require_member(self) -> Access:
         """Raises Forbidden `not_a_member` for who stands outside (a public one: a private one was not found)."""
         if not self.is_member:
             raise Forbidden("not_a_member", "Only members may do this.")
         return self
 
-    def require_group(self) -> Door:
+    def require_group(self) -> Access:
         """Raises Conflict `direct` on a direct conversation, which is two people's, always."""
         if self.kind == "direct":
             raise Conflict("direct", "A direct conversation is two people's, always.")
         return self
 
-    def require_admin(self) -> Door:
+    def require_admin(self) -> Access:
         """Raises Forbidden `admins_only` for members without the role."""
         if not self.require_member().is_admin:
             raise Forbidden("admins_only", "Only admins of the conversation may do this.")
         return self
 
 
-class Pair(msgspec.Struct, frozen=True):
+class MembershipKey(msgspec.Struct, frozen=True):
     """Who asks for which conversation, through which login session (None: not asked about)."""
 
     conversation: UUID
@@ -182,8 +182,8 @@ _IS_MEMBER = (
 _LOCK_KNOWN = _LOCK.where(or_(~Conversation.is_private, _IS_MEMBER))
 
 
-def _as_door(row: AnyRow, user: UUID) -> Door:
-    return Door(
+def _as_access(row: AnyRow, user: UUID) -> Access:
+    return Access(
         conversation=row.id,
         kind=row.kind,
         is_private=row.is_private,
@@ -201,15 +201,17 @@ def _as_door(row: AnyRow, user: UUID) -> Door:
     )
 
 
-def _judge(row: AnyRow | None, user: UUID, *, outsiders: bool) -> Door:
+def _judge(row: AnyRow | None, user: UUID, *, outsiders: bool) -> Access:
     """One place decides who may know what, whatever the statement that asked."""
     if row is None or row.id is None or (row.is_private and row.role is None):
         raise no_conversation()
-    door = _as_door(row, user)
+    door = _as_access(row, user)
     return door if outsiders else door.require_member()
 
 
-async def open_door(session: AsyncSession, conversation: UUID, user: UUID, *, allow_outsiders: bool = False) -> Door:
+async def check_access(
+    session: AsyncSession, conversation: UUID, user: UUID, *, allow_outsiders: bool = False
+) -> Access:
     """The door for reading, in one statement.
 
     Raises:
@@ -220,7 +222,7 @@ async def open_door(session: AsyncSession, conversation: UUID, user: UUID, *, al
     return _judge(rows.one_or_none(), user, outsiders=allow_outsiders)
 
 
-async def open_doors(reader: Reader, pairs: Sequence[Pair]) -> list[Door | ChatError]:
+async def check_access_many(reader: Reader, pairs: Sequence[MembershipKey]) -> list[Access | ChatError]:
     """Many doors for reading in one statement: for each pair, in order, the door or the error to raise for it.
 
     Errors: as `open_door`, and Unauthenticated when the account or the login session is over.
@@ -236,7 +238,7 @@ async def open_doors(reader: Reader, pairs: Sequence[Pair]) -> list[Door | ChatE
     return [_answer(row, pair) for row, pair in zip(rows, pairs, strict=True)]
 
 
-def _answer(row: AnyRow, pair: Pair) -> Door | ChatError:
+def _answer(row: AnyRow, pair: MembershipKey) -> Access | ChatError:
     if not row.live:
         return Unauthenticated()
     try:
@@ -245,7 +247,9 @@ def _answer(row: AnyRow, pair: Pair) -> Door | ChatError:
         return error
 
 
-async def lock_door(session: AsyncSession, conversation: UUID, user: UUID, *, allow_outsiders: bool = False) -> Door:
+async def lock_for_change(
+    session: AsyncSession, conversation: UUID, user: UUID, *, allow_outsiders: bool = False
+) -> Access:
     """The door for changing: the conversation stays locked until the transaction ends, and what it says stays true.
 
     Lock several in the order of their ids. Not `FOR UPDATE`: that would make every insert of a membership wait.

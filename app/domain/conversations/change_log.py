@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.models import Conversation
 from app.domain.conversations.schemas import ConversationFacts, Member
-from app.domain.events import Change, ChangeType, encode_data
+from app.domain.events import ChangeType, LogChange, encode_data
 from app.domain.orm import UNSYNCHRONIZED, bucket_now
 
 
-class Step(msgspec.Struct, frozen=True):
+class LogStep(msgspec.Struct, frozen=True):
     """A change's place in the log: it follows on `prev`. `edited` is the conversation's `edited_position` after it."""
 
     position: int
@@ -35,7 +35,7 @@ async def move(
     *,
     edited: int | None = None,
     **values: Any,
-) -> Step:
+) -> LogStep:
     """Move on by one; the caller holds the lock. `values` are other columns of the conversation to set with it.
 
     `edited` is the conversation's present `edited_position`, given when the change makes cached messages stale:
@@ -53,7 +53,7 @@ async def move(
             execution_options=UNSYNCHRONIZED,
         )
     ).one()
-    return Step(
+    return LogStep(
         position=row.position,
         prev=row.position - 1,
         last_seq=row.last_seq,
@@ -62,7 +62,7 @@ async def move(
     )
 
 
-async def move_meta(session: AsyncSession, conversation: UUID, *, by: UUID | None, **values: Any) -> Step:
+async def move_meta(session: AsyncSession, conversation: UUID, *, by: UUID | None, **values: Any) -> LogStep:
     """Move on by one for a change of the conversation itself, which counts as activity."""
     return await move(
         session,
@@ -83,9 +83,9 @@ def view_change(
     last_seq: int,
     edited: int,
     edited_before: int | None = None,
-) -> Change:
+) -> LogChange:
     """A change of a membership or of the conversation itself, which moved `position` by one to the value given."""
-    return Change(
+    return LogChange(
         type=event,
         conversation=conversation,
         position=position,

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.groups import tell_created
-from app.domain.conversations.membership_changes import begin, hold_newcomers
+from app.domain.conversations.membership_changes import begin_membership, hold_newcomers
 from app.domain.conversations.models import Conversation
 from app.domain.conversations.visibility import show
 from app.domain.errors import Invalid
@@ -61,8 +61,8 @@ async def get_or_create(session: AsyncSession, user: UUID, other: UUID) -> tuple
         assert existing is not None, "a conflict is with a committed row, and those are never deleted"
         return existing, False
     await tell_created(session, created)
-    await begin(session, created, user, by=user)
-    await begin(session, created, other, by=user)
+    await begin_membership(session, created, user, by=user)
+    await begin_membership(session, created, other, by=user)
     return created, True
 
 

@@ -11,20 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain import events
 from app.domain.audit import log
 from app.domain.conversations import change_log
-from app.domain.conversations.access import lock_door
+from app.domain.conversations.access import lock_for_change
 from app.domain.conversations.conversation_projection import facts_of
-from app.domain.conversations.membership_changes import begin, change_itself, hold_newcomers
+from app.domain.conversations.membership_changes import begin_membership, change_itself, hold_newcomers
 from app.domain.conversations.models import Conversation
 from app.domain.errors import Forbidden, Invalid
 from app.domain.orm import uuid7
 from app.domain.validation import clean_name
 
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 
 
 def checked_name(name: str) -> str:
     """1 to 100 characters on one line, one of them visible. Raises Invalid."""
-    return clean_name(name, "name", LONGEST_NAME)
+    return clean_name(name, "name", MAX_NAME_LENGTH)
 
 
 async def create(session: AsyncSession, user: UUID, name: str, *, is_private: bool = False) -> UUID:
@@ -38,7 +38,7 @@ async def create(session: AsyncSession, user: UUID, name: str, *, is_private: bo
     await hold_newcomers(session, user, caller=user)
     conversation = uuid7()
     await open_log(session, conversation, user, kind="group", name=name, is_private=is_private)
-    await begin(session, conversation, user, by=user, role="admin")
+    await begin_membership(session, conversation, user, by=user, role="admin")
     return conversation
 
 
@@ -76,7 +76,7 @@ async def change(
         raise Invalid("invalid", "Give a name, or is_private.", errors=(("name", "Give at least one field."),))
     if name is not None:
         name = checked_name(name)
-    door = (await lock_door(session, conversation, user)).require_group().require_admin()
+    door = (await lock_for_change(session, conversation, user)).require_group().require_admin()
     facts = await facts_of(session, door.conversation)
     wanted = {"name": name, "is_private": is_private}
     values = {key: value for key, value in wanted.items() if value is not None and value != getattr(facts, key)}
@@ -91,11 +91,11 @@ async def delete(session: AsyncSession, conversation: UUID, user: UUID) -> None:
         Conflict: `direct`.
         Forbidden: `creator_only`.
     """
-    door = (await lock_door(session, conversation, user)).require_group()
+    door = (await lock_for_change(session, conversation, user)).require_group()
     if not door.is_creator:
         raise Forbidden("creator_only", "Only the creator of a conversation may delete it.")
     await close(session, conversation, by=user)
-    await log.note(session, by=user, action="conversation.deleted", subject=conversation)
+    await log.record_action(session, by=user, action="conversation.deleted", subject=conversation)
 
 
 async def close(session: AsyncSession, conversation: UUID, *, by: UUID) -> None:

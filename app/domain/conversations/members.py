@@ -12,14 +12,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit import log
-from app.domain.conversations.access import Door, live, lock, lock_door
+from app.domain.conversations.access import Access, live, lock, lock_for_change
 from app.domain.conversations.conversation_projection import member_of
 from app.domain.conversations.groups import close
 from app.domain.conversations.membership_changes import (
-    MOST_MEMBERS,
-    begin,
+    MAX_MEMBERS,
+    begin_membership,
     change_itself,
-    end,
+    end_membership,
     give_role,
     hold_newcomers,
 )
@@ -35,12 +35,12 @@ async def join(session: AsyncSession, conversation: UUID, user: UUID) -> None:
         NotFound: there is none, or it is private.
         Conflict: `direct`, `already_member`, `conversation_full`, `too_many_conversations`.
     """
-    door = (await lock_door(session, conversation, user, allow_outsiders=True)).require_group()
+    door = (await lock_for_change(session, conversation, user, allow_outsiders=True)).require_group()
     if door.is_member:
         raise Conflict("already_member", "You are a member already.")
     _require_room(door)
     await hold_newcomers(session, user, caller=user)
-    await begin(session, conversation, user, by=user)
+    await begin_membership(session, conversation, user, by=user)
 
 
 async def add(session: AsyncSession, conversation: UUID, user: UUID, other: UUID) -> None:
@@ -51,12 +51,12 @@ async def add(session: AsyncSession, conversation: UUID, user: UUID, other: UUID
         Invalid: `unknown_user`: there is no such account, or it is over.
         Conflict: `direct`, `already_member`, `conversation_full`, `too_many_conversations`.
     """
-    door = (await lock_door(session, conversation, user)).require_group().require_admin()
+    door = (await lock_for_change(session, conversation, user)).require_group().require_admin()
     if await role_of(session, conversation, other) is not None:
         raise Conflict("already_member", "This person is a member already.")
     _require_room(door)
     await hold_newcomers(session, other, caller=user)
-    await begin(session, conversation, other, by=user)
+    await begin_membership(session, conversation, other, by=user)
 
 
 async def remove(session: AsyncSession, conversation: UUID, user: UUID, other: UUID) -> None:
@@ -66,10 +66,10 @@ async def remove(session: AsyncSession, conversation: UUID, user: UUID, other: U
         Forbidden: `admins_only`; `creator`: the creator cannot be removed.
         Conflict: `direct`, `not_a_member`.
     """
-    door = (await lock_door(session, conversation, user)).require_group().require_admin()
+    door = (await lock_for_change(session, conversation, user)).require_group().require_admin()
     await require_ordinary(session, door, other)
-    await end(session, conversation, other, by=user)
-    await log.note(
+    await end_membership(session, conversation, other, by=user)
+    await log.record_action(
         session, by=user, action="member.removed", subject=other, details={"conversation": str(conversation)}
     )
 
@@ -81,7 +81,7 @@ async def leave(session: AsyncSession, conversation: UUID, user: UUID) -> None:
         NotFound: there is none, or it is private and `user` is not in it.
         Conflict: `direct`; `not_a_member` of a public one.
     """
-    door = (await lock_door(session, conversation, user, allow_outsiders=True)).require_group()
+    door = (await lock_for_change(session, conversation, user, allow_outsiders=True)).require_group()
     if not door.is_member:
         raise Conflict("not_a_member", "You are not a member.")
     await _go(session, conversation, user, was_creator=door.is_creator)
@@ -107,7 +107,7 @@ async def role_of(session: AsyncSession, conversation: UUID, user: UUID) -> str 
     return None if row is None or row.member_left_at is not None else row.member_role
 
 
-async def require_ordinary(session: AsyncSession, door: Door, other: UUID) -> str:
+async def require_ordinary(session: AsyncSession, door: Access, other: UUID) -> str:
     """The role of a member other than the creator, under the lock.
 
     Raises:
@@ -122,13 +122,13 @@ async def require_ordinary(session: AsyncSession, door: Door, other: UUID) -> st
     return role
 
 
-def _require_room(door: Door) -> None:
-    if door.member_count >= MOST_MEMBERS:
-        raise Conflict("conversation_full", f"A conversation has at most {MOST_MEMBERS:,} members.")
+def _require_room(door: Access) -> None:
+    if door.member_count >= MAX_MEMBERS:
+        raise Conflict("conversation_full", f"A conversation has at most {MAX_MEMBERS:,} members.")
 
 
 async def _go(session: AsyncSession, conversation: UUID, user: UUID, *, was_creator: bool) -> None:
-    await end(session, conversation, user, by=user)
+    await end_membership(session, conversation, user, by=user)
     if was_creator:
         await _succeed(session, conversation, user)
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain import events
 from app.domain.conversations import change_log
 from app.domain.conversations.access import live
-from app.domain.conversations.change_log import Step, move, move_meta
+from app.domain.conversations.change_log import LogStep, move, move_meta
 from app.domain.conversations.conversation_projection import as_member, facts_of, member_of, member_type
 from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.conversations.schemas import ConversationFacts, Member, Role
@@ -23,8 +23,8 @@ from app.domain.errors import Conflict, Invalid, Unauthenticated
 from app.domain.orm import UNSYNCHRONIZED, AnyRow, bucket_now
 from app.domain.users.models import User
 
-MOST_MEMBERS = 10_000
-MOST_CONVERSATIONS = 5_000
+MAX_MEMBERS = 10_000
+MAX_CONVERSATIONS = 5_000
 """Contract: at most so many members a conversation, so many conversations a user, hidden ones left out."""
 
 
@@ -70,14 +70,16 @@ async def _below_the_limit(session: AsyncSession, *users: UUID) -> None:
             is_listed(),
         )
         .group_by(Membership.user_id)
-        .having(func.count() >= MOST_CONVERSATIONS)
+        .having(func.count() >= MAX_CONVERSATIONS)
         .limit(1)
     )
     if full is not None:
-        raise Conflict("too_many_conversations", f"Nobody is in more than {MOST_CONVERSATIONS:,} conversations.")
+        raise Conflict("too_many_conversations", f"Nobody is in more than {MAX_CONVERSATIONS:,} conversations.")
 
 
-async def begin(session: AsyncSession, conversation: UUID, user: UUID, *, by: UUID, role: Role = "member") -> None:
+async def begin_membership(
+    session: AsyncSession, conversation: UUID, user: UUID, *, by: UUID, role: Role = "member"
+) -> None:
     """`user` is a member from now on, added by somebody or joining by themselves (`by` is `user`).
 
     Coming back reuses the row. What was said meanwhile counts as read: `read_seq` starts at `last_seq`, which it can
@@ -105,7 +107,7 @@ async def begin(session: AsyncSession, conversation: UUID, user: UUID, *, by: UU
     await _tell(session, conversation, user, "member.joined" if by == user else "member.added", step)
 
 
-async def end(session: AsyncSession, conversation: UUID, user: UUID, *, by: UUID) -> None:
+async def end_membership(session: AsyncSession, conversation: UUID, user: UUID, *, by: UUID) -> None:
     """`user` is no longer a member: removed by somebody, or gone by themselves (`by` is `user`)."""
     removed = by != user
     step = await move(session, conversation, member_count=Conversation.member_count - 1)
@@ -148,7 +150,7 @@ async def change_itself(
     events.record(session, _change(event, facts, conversation, step))
 
 
-async def _write(session: AsyncSession, conversation: UUID, user: UUID, step: Step, **values: Any) -> None:
+async def _write(session: AsyncSession, conversation: UUID, user: UUID, step: LogStep, **values: Any) -> None:
     await session.execute(
         update(Membership)
         .where(Membership.conversation_id == conversation, Membership.user_id == user)
@@ -157,15 +159,15 @@ async def _write(session: AsyncSession, conversation: UUID, user: UUID, step: St
     )
 
 
-async def _tell(session: AsyncSession, conversation: UUID, user: UUID, event: events.ChangeType, step: Step) -> None:
+async def _tell(session: AsyncSession, conversation: UUID, user: UUID, event: events.ChangeType, step: LogStep) -> None:
     row = await member_of(session, conversation, user)
     assert row is not None, "the membership was just written"
     events.record(session, _change(event, as_member(row), conversation, step))
 
 
 def _change(
-    event: events.ChangeType, view: Member | ConversationFacts, conversation: UUID, step: Step
-) -> events.Change:
+    event: events.ChangeType, view: Member | ConversationFacts, conversation: UUID, step: LogStep
+) -> events.LogChange:
     return change_log.view_change(
         event,
         view,

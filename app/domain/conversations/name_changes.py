@@ -20,7 +20,7 @@ from app.domain.conversations.models import Conversation, Membership
 from app.domain.orm import UNSYNCHRONIZED
 from app.domain.users.models import User
 
-MOST_AT_ONCE = 500
+CONVERSATIONS_PER_TURN = 500
 LEASE = timedelta(seconds=3)
 """How long after its last step a teller counts as dead. The sweep comes every 5 s: within 8 s another one goes on."""
 
@@ -41,7 +41,7 @@ async def conversations_ever(
     return list(await session.scalars(statement))
 
 
-async def tell_name(session: AsyncSession, conversation: UUID, user: UUID) -> bool:
+async def propagate_name(session: AsyncSession, conversation: UUID, user: UUID) -> bool:
     """Tell the members what `user` is called now, and unprove cached messages; whether there was anybody to tell."""
     await lock(session, conversation)
     edited = await session.scalar(
@@ -54,20 +54,23 @@ async def tell_name(session: AsyncSession, conversation: UUID, user: UUID) -> bo
     return True
 
 
-async def untold(session: AsyncSession) -> list[UUID]:
+async def users_with_pending_names(session: AsyncSession) -> list[UUID]:
     """People of whom some conversation does not know what they are called now, or that they are gone; at most 500."""
     statement = (
-        select(User.id).where(User.version > User.told_version, ~_being_told()).order_by(User.id).limit(MOST_AT_ONCE)
+        select(User.id)
+        .where(User.version > User.told_version, ~_is_propagating())
+        .order_by(User.id)
+        .limit(CONVERSATIONS_PER_TURN)
     )
     return list(await session.scalars(statement))
 
 
-async def begin_telling(session: AsyncSession, user: UUID, *, again: bool = False) -> bool:
+async def begin_propagation(session: AsyncSession, user: UUID, *, again: bool = False) -> bool:
     """Whether there is something to tell, and no other teller is at it: that one sees another change by itself.
 
     `again`: a teller that failed comes back. The lease is its own, and waiting for its end would only lose time.
     """
-    free = true() if again else ~_being_told()
+    free = true() if again else ~_is_propagating()
     begun = await session.scalar(
         update(User)
         .where(User.id == user, User.version > User.told_version, free)
@@ -78,18 +81,18 @@ async def begin_telling(session: AsyncSession, user: UUID, *, again: bool = Fals
     return begun is not None
 
 
-async def pass_on(session: AsyncSession, user: UUID) -> None:
+async def release_propagation(session: AsyncSession, user: UUID) -> None:
     """Whoever comes next goes on at once."""
     await session.execute(
         update(User).where(User.id == user).values(teller_until=None), execution_options=UNSYNCHRONIZED
     )
 
 
-def _being_told() -> ColumnElement[bool]:
+def _is_propagating() -> ColumnElement[bool]:
     return func.coalesce(User.teller_until > func.clock_timestamp(), False)
 
 
-async def tell_next(session: AsyncSession, user: UUID) -> bool:
+async def propagate_next(session: AsyncSession, user: UUID) -> bool:
     """Tell one more conversation, which who closed their account also leaves; whether there may be another.
 
     Told twice (by tasks side by side) is told once more, and harmless.
@@ -102,7 +105,7 @@ async def tell_next(session: AsyncSession, user: UUID) -> bool:
     if following:
         if person.closed_at is not None:
             await take_out(session, following[0], user)
-        await tell_name(session, following[0], user)
+        await propagate_name(session, following[0], user)
     # Of a version that is not the present one nothing is noted: its conversations have to be told again.
     await session.execute(
         update(User)

@@ -8,12 +8,12 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Uuid, and_, bindparam, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.conversations.access import open_door
+from app.domain.conversations.access import check_access
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.events import SMALL_CONVERSATION
 from app.domain.users.models import User
 
-MOST_TOLD = 200
+MAX_AUDIENCE = 200
 """Conversations in which one person's coming and going is told: the latest joined."""
 
 _MEMBERSHIPS = (
@@ -26,7 +26,7 @@ _MEMBERSHIPS = (
         Conversation.member_count.between(2, SMALL_CONVERSATION),
     )
     .order_by(Membership.joined_at.desc())
-    .limit(MOST_TOLD)
+    .limit(MAX_AUDIENCE)
     .correlate(User)
     .lateral("mine")
 )
@@ -54,13 +54,13 @@ async def small_conversations(session: AsyncSession, users: Collection[UUID]) ->
     return [(conversation, user) for conversation, user in rows]
 
 
-async def company(session: AsyncSession, conversation: UUID, user: UUID) -> list[UUID]:
+async def presence_audience(session: AsyncSession, conversation: UUID, user: UUID) -> list[UUID]:
     """The members of a small conversation, as one of them may know them; none of a larger one.
 
     Raises:
         NotFound, Forbidden: as the door says.
     """
-    door = await open_door(session, conversation, user)
+    door = await check_access(session, conversation, user)
     if door.member_count > SMALL_CONVERSATION:
         return []
     return list((await session.scalars(_MEMBERS, {"conversation": conversation})).all())

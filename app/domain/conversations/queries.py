@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.conversations.access import open_door
+from app.domain.conversations.access import check_access
 from app.domain.conversations.conversation_projection import as_member, members
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.conversations.schemas import MemberPage
@@ -51,7 +51,7 @@ async def members_for(
 
     Raises: as members_page, and NotFound as the door says.
     """
-    door = await open_door(session, conversation, user, allow_outsiders=True)
+    door = await check_access(session, conversation, user, allow_outsiders=True)
     return await members_page(session, door.conversation, cursor=cursor, limit=limit)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
-from app.domain.conversations.access import Door, open_door
+from app.domain.conversations.access import Access, check_access
 from app.domain.conversations.models import Membership, still_in
 from app.domain.conversations.schemas import ReadState
 from app.domain.errors import Invalid
@@ -42,7 +42,7 @@ async def read_furthest(
     Raises:
         NotFound, Forbidden: as the door says.
     """
-    door = await open_door(session, conversation, user)
+    door = await check_access(session, conversation, user)
     exist = {seq: 0 <= seq <= door.last_seq for seq in seqs}
     invalid = Invalid("invalid_seq", "There is no such message yet.", errors=(("seq", f"0 to {door.last_seq}."),))
     furthest = max((seq for seq, exists in exist.items() if exists), default=None)
@@ -50,7 +50,7 @@ async def read_furthest(
     return {seq: state if exists and state is not None else invalid for seq, exists in exist.items()}
 
 
-async def move_cursor(session: AsyncSession, door: Door, seq: int) -> ReadState:
+async def move_cursor(session: AsyncSession, door: Access, seq: int) -> ReadState:
     """Move on to `seq`, which exists; told to others only if it moved."""
     if seq <= door.read_seq:
         return _state(door, door.read_seq)
@@ -68,12 +68,12 @@ async def move_cursor(session: AsyncSession, door: Door, seq: int) -> ReadState:
     )
     if moved is None:
         # Another device was faster, or the membership has ended meanwhile: the door says which.
-        door = await open_door(session, door.conversation, door.user)
+        door = await check_access(session, door.conversation, door.user)
         return _state(door, door.read_seq)
     small = door.member_count <= events.SMALL_CONVERSATION
     events.record(session, events.ReadMoved(conversation=door.conversation, user=door.user, seq=seq, small=small))
     return _state(door, seq)
 
 
-def _state(door: Door, read_seq: int) -> ReadState:
+def _state(door: Access, read_seq: int) -> ReadState:
     return ReadState(read_seq=read_seq, unread=max(door.last_seq - read_seq, 0))

@@ -20,7 +20,7 @@ LOOK_BACK = 30.0
 """Seconds behind the last successful look; no transaction lives longer than 20 (`app.db.database.transaction`)."""
 
 
-class Head(msgspec.Struct, frozen=True):
+class ConversationHead(msgspec.Struct, frozen=True):
     """Where a conversation stands."""
 
     conversation: UUID
@@ -29,7 +29,7 @@ class Head(msgspec.Struct, frozen=True):
     edited_position: int
 
 
-class Belongs(msgspec.Struct, frozen=True):
+class MembershipState(msgspec.Struct, frozen=True):
     """A membership that holds, and changed: its read cursor, that it began, or that it is hidden or shown again."""
 
     conversation: UUID
@@ -49,19 +49,19 @@ async def clock(session: AsyncSession) -> float:
     return float((await session.execute(_CLOCK)).scalar_one())
 
 
-async def moved_since(session: AsyncSession, bucket: int) -> list[Head]:
+async def moved_since(session: AsyncSession, bucket: int) -> list[ConversationHead]:
     """Conversations that changed in `bucket` or later, deleted ones too."""
-    return [Head(*row) for row in await session.execute(_MOVED, {"bucket": bucket})]
+    return [ConversationHead(*row) for row in await session.execute(_MOVED, {"bucket": bucket})]
 
 
-async def busiest(session: AsyncSession, most: int) -> list[Head]:
+async def busiest(session: AsyncSession, most: int) -> list[ConversationHead]:
     """The conversations in which something happened last, newest first; deleted and empty ones left out."""
-    return [Head(*row) for row in await session.execute(_BUSIEST, {"most": most})]
+    return [ConversationHead(*row) for row in await session.execute(_BUSIEST, {"most": most})]
 
 
-async def memberships_since(session: AsyncSession, bucket: int, users: Sequence[UUID]) -> list[Belongs]:
+async def memberships_since(session: AsyncSession, bucket: int, users: Sequence[UUID]) -> list[MembershipState]:
     """Memberships of `users` that hold and changed in `bucket` or later, in conversations that exist."""
-    return [Belongs(*row) for row in await session.execute(_BELONGS, {"bucket": bucket, "users": list(users)})]
+    return [MembershipState(*row) for row in await session.execute(_BELONGS, {"bucket": bucket, "users": list(users)})]
 
 
 _CLOCK = select(cast(func.extract("epoch", func.clock_timestamp()), Double))

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit import log
-from app.domain.conversations.access import lock_door
+from app.domain.conversations.access import lock_for_change
 from app.domain.conversations.members import require_ordinary
 from app.domain.conversations.membership_changes import give_role
 from app.domain.errors import Conflict
@@ -20,11 +20,11 @@ async def make_admin(session: AsyncSession, conversation: UUID, user: UUID, othe
         Forbidden: `admins_only`; `creator`.
         Conflict: `direct`, `not_a_member`, `already_admin`.
     """
-    door = (await lock_door(session, conversation, user)).require_group().require_admin()
+    door = (await lock_for_change(session, conversation, user)).require_group().require_admin()
     if await require_ordinary(session, door, other) == "admin":
         raise Conflict("already_admin", "This person is an admin already.")
     await give_role(session, conversation, other, "admin", by=user)
-    await log.note(
+    await log.record_action(
         session, by=user, action="member.promoted", subject=other, details={"conversation": str(conversation)}
     )
 
@@ -36,10 +36,10 @@ async def remove_admin(session: AsyncSession, conversation: UUID, user: UUID, ot
         Forbidden: `admins_only`; `creator`.
         Conflict: `direct`, `not_a_member`, `not_an_admin`.
     """
-    door = (await lock_door(session, conversation, user)).require_group().require_admin()
+    door = (await lock_for_change(session, conversation, user)).require_group().require_admin()
     if await require_ordinary(session, door, other) != "admin":
         raise Conflict("not_an_admin", "This person is not an admin.")
     await give_role(session, conversation, other, "member", by=user)
-    await log.note(
+    await log.record_action(
         session, by=user, action="member.demoted", subject=other, details={"conversation": str(conversation)}
     )

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
-from app.domain.conversations.access import lock_door
+from app.domain.conversations.access import lock_for_change
 from app.domain.conversations.models import Membership
 from app.domain.errors import Conflict
 from app.domain.orm import UNSYNCHRONIZED, bucket_now
@@ -27,7 +27,7 @@ async def turn(session: AsyncSession, conversation: UUID, user: UUID, *, hidden:
         NotFound, Forbidden: as the door says.
         Conflict: `group`: a group is left, not hidden.
     """
-    door = await lock_door(session, conversation, user)
+    door = await lock_for_change(session, conversation, user)
     if door.kind != "direct":
         raise Conflict("group", "Only a direct conversation can be hidden. Leave the group instead.")
     if door.is_hidden != hidden:

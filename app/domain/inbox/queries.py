@@ -22,7 +22,7 @@ from app.domain.inbox.summary import LATEST_FIRST, as_summary, peer_of, with_lin
 from app.domain.orm import AnyRow, Reader, containing, like, matching
 from app.domain.validation import clean_search
 
-LONGEST_SEARCH = 200
+MAX_SEARCH_LENGTH = 200
 
 
 class InboxPosition(msgspec.Struct, frozen=True, tag="inbox"):
@@ -173,4 +173,4 @@ async def discover(
 
 
 def _sought(search: str) -> str:
-    return clean_search(search, LONGEST_SEARCH, 0)
+    return clean_search(search, MAX_SEARCH_LENGTH, 0)

@@ -22,11 +22,11 @@ from app.domain.orm import Reader
 from app.domain.users.account_status import account_is_open
 from app.domain.users.models import LoginSession, User
 
-BREATH = 250
+CLOCK_TOLERANCE = 250
 """So many rows at once: five thousand would keep this process's other sockets waiting for a tenth of a second."""
 
 
-class Asker(msgspec.Struct, frozen=True):
+class SnapshotRequest(msgspec.Struct, frozen=True):
     """Who asks, through which login, for how many at most; None: for all."""
 
     user: UUID
@@ -88,7 +88,7 @@ _NEWEST = with_lines(
 
 
 async def newest(
-    reader: Reader, askers: Sequence[Asker], *, cut: int | None = None
+    reader: Reader, askers: Sequence[SnapshotRequest], *, cut: int | None = None
 ) -> list[list[ConversationSummary] | None]:
     """For each, in order, their conversations, latest activity first; None where the login does not live.
 
@@ -102,8 +102,8 @@ async def newest(
     }
     rows = (await reader.execute(_NEWEST, asked)).all()
     found: list[list[ConversationSummary] | None] = [None] * len(askers)
-    for start in range(0, len(rows), BREATH):
-        for ordinal, living, *line in rows[start : start + BREATH]:
+    for start in range(0, len(rows), CLOCK_TOLERANCE):
+        for ordinal, living, *line in rows[start : start + CLOCK_TOLERANCE]:
             if not living:
                 continue
             lines = found[ordinal - 1]

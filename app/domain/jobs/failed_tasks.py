@@ -20,11 +20,11 @@ from app.domain.audit import log
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Conflict, NotFound
 from app.domain.jobs import schemas
-from app.domain.jobs.models import FailedTask
+from app.domain.jobs.models import FailedTaskRow
 from app.domain.orm import UNSYNCHRONIZED, uuid7
 
-KEPT = timedelta(days=30)
-MOST_OPEN = 1_000
+RETENTION = timedelta(days=30)
+MAX_OPEN_PER_TASK = 1_000
 """Of one task."""
 
 
@@ -40,7 +40,7 @@ class Failure(msgspec.Struct, frozen=True):
     attempts: int
 
 
-class Again(msgspec.Struct, frozen=True):
+class RetryRequest(msgspec.Struct, frozen=True):
     """A task that an operator wants handed over again."""
 
     id: UUID
@@ -55,31 +55,31 @@ class _At(msgspec.Struct, frozen=True, tag="failed"):
 async def note(session: AsyncSession, failure: Failure) -> bool:
     """Remember it; whether there was room. Failing again counts in the row that is there, however many there are."""
     counted = await session.scalars(
-        update(FailedTask)
-        .where(_OPEN, FailedTask.task == failure.task, FailedTask.arguments == failure.arguments)
+        update(FailedTaskRow)
+        .where(_OPEN, FailedTaskRow.task == failure.task, FailedTaskRow.arguments == failure.arguments)
         .values(
             reason=failure.reason,
             error=failure.error,
             worker=failure.worker,
             attempts=failure.attempts,
-            times=FailedTask.times + 1,
+            times=FailedTaskRow.times + 1,
             failed_at=func.clock_timestamp(),
         )
-        .returning(FailedTask.id),
+        .returning(FailedTaskRow.id),
         execution_options=UNSYNCHRONIZED,
     )
     if counted.one_or_none() is not None:
         return True
     # One kind of task may not crowd out the others.
-    if await number(session, failure.task) >= MOST_OPEN:
+    if await number(session, failure.task) >= MAX_OPEN_PER_TASK:
         return False
-    row = insert(FailedTask).values(id=uuid7(), **msgspec.structs.asdict(failure))
+    row = insert(FailedTaskRow).values(id=uuid7(), **msgspec.structs.asdict(failure))
     said = {name: row.excluded[name] for name in ("reason", "error", "worker", "attempts")}
     await session.execute(
         row.on_conflict_do_update(
             index_elements=["task", "arguments"],
             index_where=text("retried_at IS NULL"),
-            set_={**said, "times": FailedTask.times + 1, "failed_at": func.clock_timestamp()},
+            set_={**said, "times": FailedTaskRow.times + 1, "failed_at": func.clock_timestamp()},
         )
     )
     return True
@@ -88,9 +88,9 @@ async def note(session: AsyncSession, failure: Failure) -> bool:
 async def listing(session: AsyncSession, *, limit: int, cursor: str | None) -> schemas.FailedTaskPage:
     """The open ones, newest first."""
     after = from_cursor(cursor, _At)
-    query = select(FailedTask).where(_OPEN).order_by(FailedTask.id.desc()).limit(limit + 1)
+    query = select(FailedTaskRow).where(_OPEN).order_by(FailedTaskRow.id.desc()).limit(limit + 1)
     if after is not None:
-        query = query.where(FailedTask.id < after.id)
+        query = query.where(FailedTaskRow.id < after.id)
     rows = (await session.scalars(query)).all()
     items = [_view(row) for row in rows[:limit]]
     return schemas.FailedTaskPage(items=items, next=to_cursor(_At(items[-1].id)) if len(rows) > limit else None)
@@ -99,7 +99,7 @@ async def listing(session: AsyncSession, *, limit: int, cursor: str | None) -> s
 async def newest(session: AsyncSession, task: str) -> schemas.FailedTask | None:
     """The open one of this name that failed last."""
     row = await session.scalar(
-        select(FailedTask).where(_OPEN, FailedTask.task == task).order_by(FailedTask.failed_at.desc()).limit(1)
+        select(FailedTaskRow).where(_OPEN, FailedTaskRow.task == task).order_by(FailedTaskRow.failed_at.desc()).limit(1)
     )
     return None if row is None else _view(row)
 
@@ -111,16 +111,16 @@ async def ask_again(session: AsyncSession, failed: UUID, *, by: UUID | None) -> 
         NotFound: there is none open of this id.
         Conflict: `not_repeatable`, it was no task of ours.
     """
-    row = await session.scalar(select(FailedTask).where(FailedTask.id == failed, _OPEN).with_for_update())
+    row = await session.scalar(select(FailedTaskRow).where(FailedTaskRow.id == failed, _OPEN).with_for_update())
     if row is None:
         raise NotFound(detail="There is no such failed task.")
     if row.reason == "refused":
         raise Conflict("not_repeatable", "This was no task of ours: there is nothing to hand over again.")
     await session.execute(
-        update(FailedTask).where(FailedTask.id == failed).values(asked_at=func.clock_timestamp()),
+        update(FailedTaskRow).where(FailedTaskRow.id == failed).values(asked_at=func.clock_timestamp()),
         execution_options=UNSYNCHRONIZED,
     )
-    await log.note(session, by=by, action="task.retried", subject=failed, details={"task": row.task})
+    await log.record_action(session, by=by, action="task.retried", subject=failed, details={"task": row.task})
     await session.refresh(row)
     return _view(row)
 
@@ -128,34 +128,34 @@ async def ask_again(session: AsyncSession, failed: UUID, *, by: UUID | None) -> 
 async def ask_all_again(session: AsyncSession, *, by: UUID | None) -> int:
     """The same for all that can be; how many."""
     asked = await session.scalars(
-        update(FailedTask)
-        .where(_OPEN, FailedTask.reason != "refused", FailedTask.asked_at.is_(None))
+        update(FailedTaskRow)
+        .where(_OPEN, FailedTaskRow.reason != "refused", FailedTaskRow.asked_at.is_(None))
         .values(asked_at=func.clock_timestamp())
-        .returning(FailedTask.id),
+        .returning(FailedTaskRow.id),
         execution_options=UNSYNCHRONIZED,
     )
     number = len(asked.all())
     if number:
-        await log.note(session, by=by, action="task.retried", details={"tasks": number})
+        await log.record_action(session, by=by, action="task.retried", details={"tasks": number})
     return number
 
 
-async def asked(session: AsyncSession, most: int) -> list[Again]:
+async def asked(session: AsyncSession, most: int) -> list[RetryRequest]:
     """Those to hand over now, locked until the end: nobody else does it meanwhile."""
     rows = await session.execute(
-        select(FailedTask.id, FailedTask.task, FailedTask.arguments)
-        .where(FailedTask.asked_at.is_not(None), _OPEN)
-        .order_by(FailedTask.asked_at)
+        select(FailedTaskRow.id, FailedTaskRow.task, FailedTaskRow.arguments)
+        .where(FailedTaskRow.asked_at.is_not(None), _OPEN)
+        .order_by(FailedTaskRow.asked_at)
         .limit(most)
         .with_for_update(skip_locked=True)
     )
-    return [Again(row.id, row.task, msgspec.json.decode(row.arguments)) for row in rows]
+    return [RetryRequest(row.id, row.task, msgspec.json.decode(row.arguments)) for row in rows]
 
 
 async def handed_over(session: AsyncSession, those: Sequence[UUID]) -> None:
     """They are out of the list; failing again they come back as new ones."""
     await session.execute(
-        update(FailedTask).where(FailedTask.id.in_(those)).values(retried_at=func.clock_timestamp()),
+        update(FailedTaskRow).where(FailedTaskRow.id.in_(those)).values(retried_at=func.clock_timestamp()),
         execution_options=UNSYNCHRONIZED,
     )
 
@@ -164,37 +164,37 @@ async def refuse(session: AsyncSession, those: Sequence[UUID]) -> None:
     """No task of this program any more: nothing to hand over."""
     if those:
         await session.execute(
-            update(FailedTask).where(FailedTask.id.in_(those)).values(reason="refused", asked_at=None),
+            update(FailedTaskRow).where(FailedTaskRow.id.in_(those)).values(reason="refused", asked_at=None),
             execution_options=UNSYNCHRONIZED,
         )
 
 
 async def number(session: AsyncSession, task: str | None = None) -> int:
     """How many are open, of all tasks or of this one."""
-    query = select(func.count()).select_from(FailedTask).where(_OPEN)
-    return int(await session.scalar(query if task is None else query.where(FailedTask.task == task)) or 0)
+    query = select(func.count()).select_from(FailedTaskRow).where(_OPEN)
+    return int(await session.scalar(query if task is None else query.where(FailedTaskRow.task == task)) or 0)
 
 
 async def sweep(session: AsyncSession) -> int:
     """Forget what failed long ago, and what was handed over again a day ago; the number of rows."""
     now = func.clock_timestamp()
     gone = await session.scalars(
-        delete(FailedTask)
+        delete(FailedTaskRow)
         .where(
             or_(
-                FailedTask.failed_at < now - literal(KEPT, Interval),
-                FailedTask.retried_at < now - literal(timedelta(days=1), Interval),
+                FailedTaskRow.failed_at < now - literal(RETENTION, Interval),
+                FailedTaskRow.retried_at < now - literal(timedelta(days=1), Interval),
             )
         )
-        .returning(FailedTask.id),
+        .returning(FailedTaskRow.id),
         execution_options=UNSYNCHRONIZED,
     )
     return len(gone.all())
 
 
-def _view(row: FailedTask) -> schemas.FailedTask:
+def _view(row: FailedTaskRow) -> schemas.FailedTask:
     fields = {name: getattr(row, name) for name in schemas.FailedTask.__struct_fields__}
     return schemas.FailedTask(**{**fields, "arguments": msgspec.json.decode(row.arguments)})
 
 
-_OPEN = FailedTask.retried_at.is_(None)
+_OPEN = FailedTaskRow.retried_at.is_(None)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.domain.orm import DateTimeUTC, Entity
 
 
-class FailedTask(Entity):
+class FailedTaskRow(Entity):
     """At most one row of a task and its arguments is open (not handed over again); failing once more counts in it.
 
     `error` is the exception's name and where it arose, never its words: they may hold what people wrote.

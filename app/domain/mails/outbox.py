@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.events import Errand, entrust
+from app.domain.events import FollowUp, enqueue_after_commit
 from app.domain.mails.models import Mail
 from app.domain.orm import UNSYNCHRONIZED, uuid7
 
@@ -42,17 +42,17 @@ SENT, WRITTEN, UNKNOWN, REFUSED, FAILED, CLOSED = "sent", "written", "unknown", 
 """`written`: into a file of DATA_DIR, because SMTP_URL names no mail server."""
 
 NOTHING: Final = "nothing"
-MOST_ATTEMPTS: Final = 6
-FIRST_PAUSE: Final = timedelta(seconds=30)
+MAX_ATTEMPTS: Final = 6
+RETRY_DELAY: Final = timedelta(seconds=30)
 """Four times as long after each attempt: 30 s, 2 min, 8 min, 32 min, 2 h."""
 
-PATIENCE: Final = timedelta(minutes=5)
+CLAIM_TIMEOUT: Final = timedelta(minutes=5)
 """Longer than a task may live: who claimed a mail that long ago is dead."""
 
 OVERLOOKED: Final = timedelta(seconds=5)
-KEPT: Final = timedelta(days=7)
-MOST_AT_ONCE: Final = 500
-MOST_SWEPT: Final = 10_000
+RETENTION: Final = timedelta(days=7)
+BATCH_SIZE: Final = 500
+MAX_DELETED: Final = 10_000
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ async def post(
             id=mail, kind=kind, address=address, user_id=user, registration_id=registration, facts=facts
         )
     )
-    entrust(session, Errand("mail", mail))
+    enqueue_after_commit(session, FollowUp("mail", mail))
     return mail
 
 
@@ -92,7 +92,7 @@ async def post_nothing(session: AsyncSession, kind: Kind) -> None:
 
     The next sweep deletes the row.
     """
-    long_ago = func.clock_timestamp() - KEPT
+    long_ago = func.clock_timestamp() - RETENTION
     await session.execute(
         insert(Mail).values(id=uuid7(), kind=kind, address="", facts={}, outcome=NOTHING, settled_at=long_ago)
     )
@@ -109,7 +109,7 @@ async def post_many(
     ]
     await session.execute(insert(Mail), rows)
     for mail in mails:
-        entrust(session, Errand("mail", mail))
+        enqueue_after_commit(session, FollowUp("mail", mail))
     return mails
 
 
@@ -148,7 +148,7 @@ async def settle(session: AsyncSession, mail: UUID, outcome: str) -> None:
     )
 
 
-async def call_back(session: AsyncSession, user: UUID) -> None:
+async def withdraw(session: AsyncSession, user: UUID) -> None:
     """What has not left yet for this account does not leave any more; what is leaving is not tried again."""
     mine = update(Mail).where(Mail.user_id == user, Mail.outcome.is_(None))
     await session.execute(
@@ -172,10 +172,10 @@ async def lately(session: AsyncSession, kind: Kind, user: UUID, within: timedelt
 
 async def postpone(session: AsyncSession, mail: Claimed) -> bool:
     """It surely was not accepted: again later, or `failed` after the last attempt; whether there is another."""
-    if mail.attempts >= MOST_ATTEMPTS:
+    if mail.attempts >= MAX_ATTEMPTS:
         await settle(session, mail.id, FAILED)
         return False
-    pause = FIRST_PAUSE * 4 ** (mail.attempts - 1)
+    pause = RETRY_DELAY * 4 ** (mail.attempts - 1)
     again = await session.scalar(
         update(Mail)
         .where(Mail.id == mail.id, Mail.outcome.is_(None), Mail.address != "")
@@ -196,7 +196,7 @@ async def overlooked(session: AsyncSession) -> list[UUID]:
     now = func.clock_timestamp()
     await session.execute(
         update(Mail)
-        .where(Mail.outcome.is_(None), Mail.claimed_at < now - PATIENCE)
+        .where(Mail.outcome.is_(None), Mail.claimed_at < now - CLAIM_TIMEOUT)
         .values(outcome=UNKNOWN, settled_at=now, address="", facts={}),
         execution_options=UNSYNCHRONIZED,
     )
@@ -204,7 +204,7 @@ async def overlooked(session: AsyncSession) -> list[UUID]:
         select(Mail.id)
         .where(Mail.outcome.is_(None), Mail.claimed_at.is_(None), Mail.due_at < now - OVERLOOKED)
         .order_by(Mail.due_at)
-        .limit(MOST_AT_ONCE)
+        .limit(BATCH_SIZE)
     )
     return list(await session.scalars(waiting))
 
@@ -213,8 +213,8 @@ async def sweep(session: AsyncSession) -> int:
     """Forget the oldest settled ones, at most 10,000; how many."""
     old = (
         select(Mail.id)
-        .where(Mail.outcome.is_not(None), Mail.settled_at < func.clock_timestamp() - KEPT)
-        .limit(MOST_SWEPT)
+        .where(Mail.outcome.is_not(None), Mail.settled_at < func.clock_timestamp() - RETENTION)
+        .limit(MAX_DELETED)
         .with_for_update(skip_locked=True)
     )
     gone = await session.execute(

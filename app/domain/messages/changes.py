@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Integer, Uuid, bindparam, literal_column, nul
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
-from app.domain.conversations.access import no_conversation, open_door
+from app.domain.conversations.access import check_access, no_conversation
 from app.domain.conversations.conversation_projection import (
     CONVERSATION_COLUMNS,
     as_facts,
@@ -92,7 +92,7 @@ _CHANGES = (
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """What changed in one conversation after a position. `complete: false`: go on from `position`."""
 
-    items: list[events.Change]
+    items: list[events.LogChange]
     views: list[Message | Member | ConversationFacts]
     position: int
     complete: bool
@@ -129,7 +129,7 @@ async def changes_after(
     if after > current:
         raise Conflict("reset", "This position is from the future: load the conversation anew.")
     changed = [row for row in rows if row.changed_position is not None]
-    items: list[events.Change] = []
+    items: list[events.LogChange] = []
     views: list[Message | Member | ConversationFacts] = []
     prev = after
     left = most_bytes
@@ -142,7 +142,7 @@ async def changes_after(
             left -= len(data)
         views.append(view)
         items.append(
-            events.Change(
+            events.LogChange(
                 type=kind,
                 conversation=conversation,
                 position=row.changed_position,
@@ -167,7 +167,7 @@ async def changes_for(
 
     Raises: as changes_after, and Forbidden as the door says.
     """
-    await open_door(session, conversation, user)
+    await check_access(session, conversation, user)
     return (await changes_after(session, conversation, after, limit, most_bytes=PAGE_BYTES)).page()
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.accounts.quotas import Quotas
 from app.domain.conversations import directs, members
-from app.domain.conversations.access import live, open_door
+from app.domain.conversations.access import check_access, live
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.errors import Conflict, Forbidden
 from app.domain.messages.models import MessageRow
@@ -63,7 +63,7 @@ async def add(session: AsyncSession, quotas: Quotas, conversation: UUID, user: U
         Invalid, Conflict: as `members.add`.
     """
     # Judged before anything is counted, and counted before the lock is taken: nobody waits for a count.
-    (await open_door(session, conversation, user)).require_group().require_admin()
+    (await check_access(session, conversation, user)).require_group().require_admin()
     if await members.role_of(session, conversation, other) is not None:
         raise Conflict("already_member", "This person is a member already.")
     await _require_addable(session, quotas, user, other)

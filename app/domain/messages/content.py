@@ -12,10 +12,10 @@ from app.domain.errors import Invalid
 from app.domain.messages.schemas import MessageType
 from app.domain.validation import clean
 
-LONGEST_TEXT = 8_000
-LONGEST_URL = 2_048
-LONGEST_CLIENT_ID = 64
-LARGEST_SEQ = 2**63 - 1
+MAX_TEXT_LENGTH = 8_000
+MAX_URL_LENGTH = 2_048
+MAX_CLIENT_ID_LENGTH = 64
+MAX_SEQ = 2**63 - 1
 
 
 def checked_content(message_type: MessageType, text: str | None, media_url: str | None) -> tuple[str, str]:
@@ -36,14 +36,14 @@ def checked_content(message_type: MessageType, text: str | None, media_url: str 
 def checked_text(text: str | None) -> str:
     if text is None or not text.strip():
         raise _wrong("text", "A text message needs text, and not only blanks.")
-    return clean(text, "text", most=LONGEST_TEXT)
+    return clean(text, "text", most=MAX_TEXT_LENGTH)
 
 
 def checked_url(url: str | None) -> str:
     """`url` if it is an https address with a host and without credentials: a password there would be shown to all."""
     if not url:
         raise _wrong("media_url", "This message needs a media_url.")
-    clean(url, "media_url", most=LONGEST_URL)
+    clean(url, "media_url", most=MAX_URL_LENGTH)
     if any(character.isspace() or ord(character) < 32 for character in url):
         raise _wrong("media_url", "An address has no blanks in it.")
     try:
@@ -63,12 +63,12 @@ def checked_client_id(client_id: str | None, header: str | None = None) -> str |
     if client_id is not None and header is not None and client_id != header:
         raise _wrong("client_id", "client_id and Idempotency-Key are given and differ.")
     key = client_id if client_id is not None else header
-    return None if key is None else clean(key, "client_id", most=LONGEST_CLIENT_ID)
+    return None if key is None else clean(key, "client_id", most=MAX_CLIENT_ID_LENGTH)
 
 
 def checked_reply(reply_to: int | None) -> int | None:
     """A `seq`; whether the conversation has it is judged under its lock, when the message is stored."""
-    if reply_to is not None and not 1 <= reply_to <= LARGEST_SEQ:
+    if reply_to is not None and not 1 <= reply_to <= MAX_SEQ:
         raise _wrong("reply_to", "reply_to is the seq of a message of this conversation.")
     return reply_to
 

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
 from app.domain.audit import log
-from app.domain.conversations.access import Door, lock_door
-from app.domain.conversations.change_log import Step, move
+from app.domain.conversations.access import Access, lock_for_change
+from app.domain.conversations.change_log import LogStep, move
 from app.domain.errors import Conflict, Forbidden, Invalid
 from app.domain.messages import message_projection
 from app.domain.messages.content import checked_text, checked_url
@@ -42,7 +42,7 @@ async def edit(
         Conflict: `deleted`.
         Invalid: what is given does not fit the message's type, or breaks its rules.
     """
-    door = await lock_door(session, conversation, by.user)
+    door = await lock_for_change(session, conversation, by.user)
     row = await find(session, conversation, message)
     if row.sender_id != by.user:
         raise Forbidden("not_the_sender", "Only its sender may edit a message.")
@@ -60,7 +60,7 @@ async def delete(session: AsyncSession, conversation: UUID, message: UUID, by: C
         Forbidden: not a member, or neither the sender nor an admin.
         Conflict: `deleted` already.
     """
-    door = await lock_door(session, conversation, by.user)
+    door = await lock_for_change(session, conversation, by.user)
     row = await find(session, conversation, message)
     if row.sender_id != by.user and not door.is_admin:
         raise Forbidden("not_the_sender", "Only its sender or an admin may delete a message.")
@@ -69,7 +69,7 @@ async def delete(session: AsyncSession, conversation: UUID, message: UUID, by: C
     await _change(session, door, row, "message.deleted", by, text="", media_url="", deleted_at=func.clock_timestamp())
     if row.sender_id != by.user:
         facts = {"conversation": str(conversation), "message": str(message)}
-        await log.note(session, by=by.user, action="message.deleted", subject=row.sender_id, details=facts)
+        await log.record_action(session, by=by.user, action="message.deleted", subject=row.sender_id, details=facts)
 
 
 def _content(message_type: str, text: str | None, media_url: str | None) -> dict[str, str]:
@@ -88,13 +88,13 @@ def _content(message_type: str, text: str | None, media_url: str | None) -> dict
 
 async def _change(
     session: AsyncSession,
-    door: Door,
+    door: Access,
     row: AnyRow,
     event: Literal["message.updated", "message.deleted"],
     by: Caller,
     **values: Any,
 ) -> Message:
-    step: Step = await move(session, door.conversation, edited=door.edited_position)
+    step: LogStep = await move(session, door.conversation, edited=door.edited_position)
     await session.execute(
         update(MessageRow)
         .where(MessageRow.conversation_id == door.conversation, MessageRow.seq == row.message_seq)

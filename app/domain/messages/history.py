@@ -16,28 +16,28 @@ from app.domain.messages.message_projection import as_message, messages
 from app.domain.messages.models import MessageRow
 from app.domain.orm import Reader
 
-LARGEST_PAGE = 500
-USUAL_PAGE = 50
+MAX_PAGE_SIZE = 500
+DEFAULT_PAGE_SIZE = 50
 PAGE_BYTES = 1024 * 1024
 """Of a page's messages as JSON. 500 of the longest would be 24 MB, held until their reader has taken them all. What
 the cache keeps of a conversation is half of it."""
 
 _encode = msgspec.json.Encoder().encode
 
-Entry = tuple[int, int, bytes]
+EncodedMessage = tuple[int, int, bytes]
 """(seq, position, the message as JSON)"""
 
 
-class Ask(msgspec.Struct, frozen=True):
+class PageQuery(msgspec.Struct, frozen=True):
     """Which page: the newest, or the one `before`, `after` or `around` a seq (one of them at most)."""
 
     before: int | None = None
     after: int | None = None
     around: int | None = None
-    limit: int = USUAL_PAGE
+    limit: int = DEFAULT_PAGE_SIZE
 
 
-class Span(msgspec.Struct, frozen=True):
+class SeqRange(msgspec.Struct, frozen=True):
     """The seqs of a page, `low … high` inclusive (empty when high < low), and whether more follow in its direction.
 
     `anchor` is the seq it begins from: one that stays when not all of them fit into `PAGE_BYTES`.
@@ -49,14 +49,14 @@ class Span(msgspec.Struct, frozen=True):
     anchor: int | None = None
 
 
-def span_of(ask: Ask, last_seq: int) -> Span:
+def span_of(ask: PageQuery, last_seq: int) -> SeqRange:
     """The seqs that `ask` means in a log of `last_seq` messages.
 
     Raises:
         Invalid: two directions at once, a seq that no message can have, or a limit outside 1 … 500.
     """
-    if not 1 <= ask.limit <= LARGEST_PAGE:
-        raise Invalid("invalid_limit", f"limit is a number from 1 to {LARGEST_PAGE}.", (("limit", "Out of range."),))
+    if not 1 <= ask.limit <= MAX_PAGE_SIZE:
+        raise Invalid("invalid_limit", f"limit is a number from 1 to {MAX_PAGE_SIZE}.", (("limit", "Out of range."),))
     if sum(seq is not None for seq in (ask.before, ask.after, ask.around)) > 1:
         raise Invalid("invalid_page", "Give one of before, after and around.")
     for field, seq, least in (("before", ask.before, 1), ("after", ask.after, 0), ("around", ask.around, 1)):
@@ -65,27 +65,27 @@ def span_of(ask: Ask, last_seq: int) -> Span:
     if ask.after is not None:
         low = ask.after + 1
         high = min(low + ask.limit - 1, last_seq)
-        return Span(low, high, has_more=high < last_seq and low <= last_seq, anchor=low)
+        return SeqRange(low, high, has_more=high < last_seq and low <= last_seq, anchor=low)
     if ask.around is not None:
         low = max(min(ask.around, last_seq) - ask.limit // 2, 1)
         high = min(low + ask.limit - 1, last_seq)
         low = max(high - ask.limit + 1, 1)
-        return Span(low, high, has_more=low > 1 or high < last_seq, anchor=ask.around)
+        return SeqRange(low, high, has_more=low > 1 or high < last_seq, anchor=ask.around)
     high = last_seq if ask.before is None else min(ask.before - 1, last_seq)
     low = max(high - ask.limit + 1, 1)
-    return Span(low, high, has_more=low > 1 and high >= 1)
+    return SeqRange(low, high, has_more=low > 1 and high >= 1)
 
 
-async def read_span(reader: Reader, conversation: UUID, span: Span) -> list[Entry]:
+async def read_span(reader: Reader, conversation: UUID, span: SeqRange) -> list[EncodedMessage]:
     """The messages of `span`, ascending: all, or as many around its anchor as `PAGE_BYTES` hold, and that one."""
     query = messages().where(MessageRow.conversation_id == conversation, MessageRow.seq.between(span.low, span.high))
-    if span.high - span.low >= USUAL_PAGE:
+    if span.high - span.low >= DEFAULT_PAGE_SIZE:
         query = query.where(MessageRow.seq.in_(_fitting(conversation, span)))
     rows = await reader.execute(query.order_by(MessageRow.seq))
     return fitted([_entry(row) for row in rows], _anchor(span))
 
 
-def fitted(entries: list[Entry], anchor: int) -> list[Entry]:
+def fitted(entries: list[EncodedMessage], anchor: int) -> list[EncodedMessage]:
     """Those around the seq `anchor` whose JSON is no longer than `PAGE_BYTES`, that one whatever its length."""
     sizes = [len(data) for _, _, data in entries]
     left = PAGE_BYTES - sum(sizes)
@@ -103,7 +103,7 @@ def fitted(entries: list[Entry], anchor: int) -> list[Entry]:
     return entries[low : high + 1]
 
 
-def _fitting(conversation: UUID, span: Span) -> Select[tuple[int]]:
+def _fitting(conversation: UUID, span: SeqRange) -> Select[tuple[int]]:
     """The seqs that could fit by the length of their texts alone, so that the others are not even read."""
     length = func.octet_length(func.coalesce(MessageRow.text, ""))
     sized = (
@@ -117,11 +117,11 @@ def _fitting(conversation: UUID, span: Span) -> Select[tuple[int]]:
     return select(sized.c.seq).where(or_(sized.c.bytes <= PAGE_BYTES, sized.c.seq == _anchor(span)))
 
 
-def _anchor(span: Span) -> int:
+def _anchor(span: SeqRange) -> int:
     return span.high if span.anchor is None else min(max(span.anchor, span.low), span.high)
 
 
-async def newest(session: AsyncSession, conversation: UUID, count: int) -> tuple[int, list[Entry]]:
+async def newest(session: AsyncSession, conversation: UUID, count: int) -> tuple[int, list[EncodedMessage]]:
     """(`edited_position`, the newest `count` messages ascending), in one statement and so in one snapshot."""
     rows = (
         await session.execute(
@@ -141,6 +141,6 @@ def assemble(messages: bytes, position: int, *, has_more: bool) -> bytes:
     return b'{"items":[%b],"position":%d,"has_more":%b}' % (messages, position, tail)
 
 
-def _entry(values: Iterable[Any]) -> Entry:
+def _entry(values: Iterable[Any]) -> EncodedMessage:
     message = as_message(values)
     return message.seq, message.position, _encode(message)

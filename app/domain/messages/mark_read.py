@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.conversations.access import open_door
+from app.domain.conversations.access import check_access
 from app.domain.conversations.read_cursors import move_cursor
 from app.domain.conversations.schemas import ReadState
 from app.domain.errors import NotFound
@@ -22,7 +22,7 @@ async def mark_read(session: AsyncSession, conversation: UUID, user: UUID, messa
         NotFound: as the door says, or one of them is not a message of this conversation.
         Forbidden: as the door says.
     """
-    door = await open_door(session, conversation, user)
+    door = await check_access(session, conversation, user)
     wanted = set(messages)
     found = (
         await session.execute(

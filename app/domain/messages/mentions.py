@@ -10,7 +10,7 @@ from uuid import UUID
 SEPARATOR: Final = "|"
 """Between the names of one message (see alembic/sql); no name that is looked up holds one."""
 
-MOST: Final = 20
+MAX_MENTIONS: Final = 20
 """Names looked up for one sender in one batch of sends; more are not people but noise."""
 
 _NAMED = re.compile(r"(?<![\w@.])@([^\s@,;:!?()\[\]{}<>|\"]{1,40})(?: ([^\s@,;:!?()\[\]{}<>|\"]{1,40}))?")
@@ -25,7 +25,7 @@ _AROUND: Final = ".'\u2019"
 def names_in(text: str) -> list[str]:
     """In lower case and Unicode's form C, each first name alone and with the word behind it."""
     found: dict[str, None] = {}
-    for first, second in _NAMED.findall(normalize("NFC", text))[:MOST]:
+    for first, second in _NAMED.findall(normalize("NFC", text))[:MAX_MENTIONS]:
         name = _name(first)
         if not name:
             continue
@@ -51,7 +51,7 @@ class Names:
         """As `send_messages` wants them, or None."""
         if "@" not in text:
             return None
-        left = self._left.get(sender, MOST)
+        left = self._left.get(sender, MAX_MENTIONS)
         names = names_in(text)[:left]
         self._left[sender] = left - len(names)
         return SEPARATOR.join(names) or None

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app.domain.errors import NotFound
-from app.domain.events import Change, encode_data
+from app.domain.events import LogChange, encode_data
 from app.domain.messages.models import MessageRow
 from app.domain.messages.schemas import Message
 from app.domain.orm import AnyRow
@@ -95,9 +95,9 @@ def message_change(
     edited: int,
     edited_before: int,
     shown: tuple[UUID, ...] = (),
-) -> Change:
+) -> LogChange:
     """A change of a message, which stands at `message.position` now."""
-    return Change(
+    return LogChange(
         type=event,
         conversation=message.conversation,
         position=message.position,

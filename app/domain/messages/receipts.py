@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.conversations.access import open_door
+from app.domain.conversations.access import check_access
 from app.domain.conversations.models import Membership
 from app.domain.messages.message_projection import as_message, find
 from app.domain.messages.schemas import MessageDetail, SeenBy
@@ -15,7 +15,7 @@ from app.domain.users.caller import Caller
 from app.domain.users.models import User
 from app.domain.users.schemas import Person
 
-FIRST = 50
+FIRST_READERS = 50
 
 
 async def detail(session: AsyncSession, conversation: UUID, message: UUID, by: Caller) -> MessageDetail:
@@ -24,7 +24,7 @@ async def detail(session: AsyncSession, conversation: UUID, message: UUID, by: C
     Raises:
         NotFound, Forbidden: the caller may not read here, or there is no such message in this conversation.
     """
-    await open_door(session, conversation, by.user)
+    await check_access(session, conversation, by.user)
     view = as_message(await find(session, conversation, message))
     seen = await _seen_by(session, conversation, view.seq, view.sent_by)
     return MessageDetail(**{name: getattr(view, name) for name in view.__struct_fields__}, seen_by=seen)
@@ -44,7 +44,7 @@ async def _seen_by(session: AsyncSession, conversation: UUID, seq: int, sender: 
         .join(Membership, Membership.user_id == User.id)
         .where(others)
         .order_by(Membership.read_seq.desc(), User.id)
-        .limit(FIRST - 1)
+        .limit(FIRST_READERS - 1)
     )
     readers = [Person(id=one.id, first_name=one.first_name, last_name=one.last_name) for one in people]
     return SeenBy(count=count + 1, users=[sender, *readers])

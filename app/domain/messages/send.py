@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import TextClause, text
 
 from app.domain import events
-from app.domain.errors import ChatError, Forbidden, Invalid, Mismatch, NotFound, Unauthenticated
+from app.domain.errors import ChatError, Forbidden, Invalid, NotFound, Unauthenticated, Unprocessable
 from app.domain.messages import message_projection
 from app.domain.messages.content import checked_client_id, checked_content, checked_reply
 from app.domain.messages.mentions import Names
@@ -61,17 +61,17 @@ class Sent(msgspec.Struct, frozen=True):
     replayed: bool
 
 
-class Throttled(msgspec.Struct, frozen=True):
+class SendThrottled(msgspec.Struct, frozen=True):
     """Only looked up, because its sender has sent too much, and not found."""
 
 
-class Sole(events.Notes, Protocol):
+class AutocommitExecutor(events.PendingChanges, Protocol):
     """What the one statement of a batch runs on: a transaction's session, or a transaction of its own."""
 
     async def execute(self, statement: TextClause, parameters: Mapping[str, Any], /) -> Iterable[Any]: ...
 
 
-Outcome = Sent | Throttled | ChatError
+Outcome = Sent | SendThrottled | ChatError
 
 
 @runtime_checkable
@@ -85,7 +85,7 @@ REFUSALS: dict[str, Callable[[], ChatError]] = {
     "unauthenticated": Unauthenticated,
     "not_found": lambda: NotFound("not_found", "There is no such conversation."),
     "forbidden": lambda: Forbidden("not_a_member", "Only members may do this."),
-    "mismatch": Mismatch,
+    "mismatch": Unprocessable,
     "bad_reply": lambda: Invalid(
         "invalid_message",
         "reply_to is the seq of a message of this conversation.",
@@ -146,7 +146,9 @@ def draft(
     )
 
 
-async def send_batch(session: Sole, drafts: Sequence[Draft], lookups: Sequence[bool] | None = None) -> list[Outcome]:
+async def send_batch(
+    session: AutocommitExecutor, drafts: Sequence[Draft], lookups: Sequence[bool] | None = None
+) -> list[Outcome]:
     """Store `drafts`, in order; where `lookups` is true only look for a replay. One outcome for each."""
     names = Names()
     entries = [
@@ -172,7 +174,7 @@ async def send_batch(session: Sole, drafts: Sequence[Draft], lookups: Sequence[b
     return [_outcome(session, one, row) for one, row in zip(drafts, rows, strict=True)]
 
 
-def _outcome(session: events.Notes, one: Draft, row: Any) -> Outcome:
+def _outcome(session: events.PendingChanges, one: Draft, row: Any) -> Outcome:
     if row.outcome == "stored":
         message = _message(one, row, one.message_type, one.text, one.media_url, one.reply_to)
         change = message_projection.message_change(
@@ -189,7 +191,7 @@ def _outcome(session: events.Notes, one: Draft, row: Any) -> Outcome:
     if row.outcome == "replayed":
         message = _message(one, row, row.message_type, row.body, row.media_url, row.reply_to)
         return Sent(_encode(message), replayed=True)
-    return Throttled() if row.outcome == "throttled" else REFUSALS[row.outcome]()
+    return SendThrottled() if row.outcome == "throttled" else REFUSALS[row.outcome]()
 
 
 def _message(

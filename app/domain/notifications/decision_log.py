@@ -8,10 +8,10 @@ from uuid import UUID
 from sqlalchemy import case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.conversations.access import open_door
+from app.domain.conversations.access import check_access
 from app.domain.errors import NotFound
 from app.domain.messages.models import MessageRow
-from app.domain.notifications.models import Decision
+from app.domain.notifications.models import NotificationDecisionRow
 from app.domain.notifications.schemas import NotificationDecision, NotificationDecisions
 from app.domain.orm import UNSYNCHRONIZED, uuid7
 from app.domain.users.caller import Caller
@@ -30,18 +30,18 @@ async def trace(
     lengthened: set[UUID] = set()
     for outcome in {outcome for _, _, outcome in judged} - {"sent", "due"}:
         starts = {user: low for user, low, one in judged if one == outcome}
-        start = case(starts, value=Decision.user_id)
+        start = case(starts, value=NotificationDecisionRow.user_id)
         longer = await session.scalars(
-            update(Decision)
+            update(NotificationDecisionRow)
             .where(
-                Decision.conversation_id == conversation,
-                Decision.user_id.in_(starts),
-                Decision.channel == channel,
-                Decision.outcome == outcome,
-                or_(Decision.up_to_seq == start, Decision.from_seq == start),
+                NotificationDecisionRow.conversation_id == conversation,
+                NotificationDecisionRow.user_id.in_(starts),
+                NotificationDecisionRow.channel == channel,
+                NotificationDecisionRow.outcome == outcome,
+                or_(NotificationDecisionRow.up_to_seq == start, NotificationDecisionRow.from_seq == start),
             )
             .values(up_to_seq=up_to, decided_at=func.clock_timestamp())
-            .returning(Decision.user_id),
+            .returning(NotificationDecisionRow.user_id),
             execution_options=UNSYNCHRONIZED,
         )
         lengthened |= set(longer)
@@ -60,12 +60,12 @@ async def trace(
         if user not in lengthened
     ]
     if new:
-        await session.execute(insert(Decision), new)
+        await session.execute(insert(NotificationDecisionRow), new)
 
 
 async def decisions(session: AsyncSession, caller: Caller, conversation: UUID, message: UUID) -> NotificationDecisions:
     """Why the caller was told of this message, or was not, newest first. Raises as the door does, NotFound."""
-    await open_door(session, conversation, caller.user)
+    await check_access(session, conversation, caller.user)
     found = await session.execute(
         select(MessageRow.seq, MessageRow.sender_id).where(
             MessageRow.conversation_id == conversation, MessageRow.id == message
@@ -78,14 +78,14 @@ async def decisions(session: AsyncSession, caller: Caller, conversation: UUID, m
         return NotificationDecisions(items=[])  # nobody is told of what they said
     seq = row.seq
     rows = await session.execute(
-        select(Decision.channel, Decision.outcome, Decision.decided_at)
+        select(NotificationDecisionRow.channel, NotificationDecisionRow.outcome, NotificationDecisionRow.decided_at)
         .where(
-            Decision.conversation_id == conversation,
-            Decision.user_id == caller.user,
-            Decision.from_seq < seq,
-            Decision.up_to_seq >= seq,
+            NotificationDecisionRow.conversation_id == conversation,
+            NotificationDecisionRow.user_id == caller.user,
+            NotificationDecisionRow.from_seq < seq,
+            NotificationDecisionRow.up_to_seq >= seq,
         )
-        .order_by(Decision.decided_at.desc(), Decision.id.desc())
+        .order_by(NotificationDecisionRow.decided_at.desc(), NotificationDecisionRow.id.desc())
         .limit(100)
     )
     return NotificationDecisions(

@@ -17,17 +17,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.messages.models import Mention, MessageRow
 from app.domain.notifications.decision_log import trace
-from app.domain.notifications.models import Progress, Subscription
-from app.domain.notifications.notices import Told, notify
+from app.domain.notifications.models import DecisionProgress, Subscription
+from app.domain.notifications.notices import Notice, notify
 from app.domain.orm import BUCKET_SECONDS, UNSYNCHRONIZED, AnyRow, bucket_now
 
 MARGIN: Final = 4
 """Buckets looked back at once more: longer than any transaction may live before its commit is seen."""
 
-MOST_AT_ONCE: Final = 500
-SWEEP: Final = "notifications"
+BATCH_SIZE: Final = 500
+SWEEP_INTERVAL: Final = "notifications"
 
-Place = tuple[int, UUID]
+ConversationPosition = tuple[int, UUID]
 """(active bucket, conversation)"""
 
 _HERE = and_(Membership.conversation_id == Subscription.conversation_id, Membership.user_id == Subscription.user_id)
@@ -40,13 +40,15 @@ async def bounds(session: AsyncSession, after: timedelta) -> tuple[int, int, int
     looks at the last minutes.
     """
     behind = MARGIN + int(after.total_seconds() // BUCKET_SECONDS) + 1
-    remembered = select(Progress.bucket).where(Progress.name == SWEEP).scalar_subquery()
+    remembered = select(DecisionProgress.bucket).where(DecisionProgress.name == SWEEP_INTERVAL).scalar_subquery()
     following = bucket_now() - behind
     row = (await session.execute(select(func.coalesce(remembered, following), following, bucket_now()))).one()
     return row[0], row[1], row[2]
 
 
-async def moved(session: AsyncSession, since: int, until: int, beyond: Place | None = None) -> list[Place]:
+async def moved(
+    session: AsyncSession, since: int, until: int, beyond: ConversationPosition | None = None
+) -> list[ConversationPosition]:
     """Where something was said in these buckets, in order, from `beyond` on; at most 500."""
     place = tuple_(Conversation.active_bucket, Conversation.id)
     statement = (
@@ -57,7 +59,7 @@ async def moved(session: AsyncSession, since: int, until: int, beyond: Place | N
             Conversation.last_seq > 0,
         )
         .order_by(Conversation.active_bucket, Conversation.id)
-        .limit(MOST_AT_ONCE)
+        .limit(BATCH_SIZE)
     )
     if beyond is not None:
         statement = statement.where(place > tuple_(*beyond))
@@ -67,13 +69,13 @@ async def moved(session: AsyncSession, since: int, until: int, beyond: Place | N
 async def decided(session: AsyncSession, bucket: int) -> None:
     """What lies before `bucket` need not be looked at again. Never moves back."""
     await session.execute(
-        upsert(Progress)
-        .values(name=SWEEP, bucket=bucket)
-        .on_conflict_do_update(index_elements=["name"], set_={"bucket": func.greatest(Progress.bucket, bucket)})
+        upsert(DecisionProgress)
+        .values(name=SWEEP_INTERVAL, bucket=bucket)
+        .on_conflict_do_update(index_elements=["name"], set_={"bucket": func.greatest(DecisionProgress.bucket, bucket)})
     )
 
 
-async def decide(session: AsyncSession, conversation: UUID, after: timedelta, quiet: timedelta) -> list[Told]:
+async def decide(session: AsyncSession, conversation: UUID, after: timedelta, quiet: timedelta) -> list[Notice]:
     """Tell, in the app, the members who have not read what was sent more than `after` ago; those to be told.
 
     A mail becomes due for them too, at once or `quiet` after the one before; `mailing` decides about it then.

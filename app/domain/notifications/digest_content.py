@@ -13,23 +13,23 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from app.domain.accounts.account_mail import Letter
+from app.domain.accounts.account_mail import MailContent
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.mails.outbox import Claimed
 from app.domain.messages.models import MessageRow
 from app.domain.notifications.known_senders import answered, takes_part
-from app.domain.notifications.unsubscribe import Unsubscribing
+from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.orm import AnyRow
 from app.domain.users.account_status import account_is_open
 from app.domain.users.models import User
 
-MOST_LINES: Final = 5
-LONGEST_LINE: Final = 200
+MAX_LINES: Final = 5
+MAX_LINE_LENGTH: Final = 200
 
 _SENDER = aliased(User, name="sender")
 
 
-async def letter_of(session: AsyncSession, mail: Claimed, unsubscribing: Unsubscribing) -> Letter | str:
+async def letter_of(session: AsyncSession, mail: Claimed, unsubscribing: UnsubscribeTokens) -> MailContent | str:
     """The digest, or why there is none."""
     assert mail.user is not None
     conversation, up_to = UUID(mail.facts["conversation"]), int(mail.facts["up_to"])
@@ -63,7 +63,7 @@ async def letter_of(session: AsyncSession, mail: Claimed, unsubscribing: Unsubsc
             select(
                 MessageRow.sender_id,
                 MessageRow.message_type,
-                func.left(MessageRow.text, LONGEST_LINE).label("text"),
+                func.left(MessageRow.text, MAX_LINE_LENGTH).label("text"),
                 func.length(MessageRow.text).label("length"),
                 _SENDER.first_name,
                 _SENDER.last_name,
@@ -71,7 +71,7 @@ async def letter_of(session: AsyncSession, mail: Claimed, unsubscribing: Unsubsc
             .join(_SENDER, _SENDER.id == MessageRow.sender_id)
             .where(unread)
             .order_by(MessageRow.seq.desc())
-            .limit(MOST_LINES + 1)
+            .limit(MAX_LINES + 1)
         )
     ).all()
     if not rows:
@@ -80,19 +80,19 @@ async def letter_of(session: AsyncSession, mail: Claimed, unsubscribing: Unsubsc
     takes_part_here = not standing.was_added or await takes_part(session, mail.user, conversation, standing.joined_seq)
     senders = {row.sender_id for row in rows}
     quoted = takes_part_here or await answered(session, mail.user, senders) == senders
-    return Letter(
+    return MailContent(
         template="unread",
         address=mail.address,
         token=unsubscribing.token(mail.user, conversation),
         facts={
             "first_name": mail.facts.get("first_name", ""),
             "name": standing.name if takes_part_here else "",
-            "lines": [_line(row) for row in reversed(rows[:MOST_LINES])] if quoted else [],
-            "more": len(rows) > MOST_LINES,
+            "lines": [_line(row) for row in reversed(rows[:MAX_LINES])] if quoted else [],
+            "more": len(rows) > MAX_LINES,
         },
     )
 
 
 def _line(row: AnyRow) -> dict[str, str]:
-    text = row.text + ("…" if row.length > LONGEST_LINE else "")
+    text = row.text + ("…" if row.length > MAX_LINE_LENGTH else "")
     return {"who": f"{row.first_name} {row.last_name}", "text": text or f"({row.message_type})"}

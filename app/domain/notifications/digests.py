@@ -19,35 +19,35 @@ from app.domain.mails import outbox
 from app.domain.mails.models import Mail
 from app.domain.messages.models import Mention
 from app.domain.notifications.decision_log import trace
-from app.domain.notifications.models import Decision, Subscription
+from app.domain.notifications.models import NotificationDecisionRow, Subscription
 from app.domain.orm import UNSYNCHRONIZED, AnyRow
 from app.domain.users.account_status import account_is_open
 from app.domain.users.models import User
 
-MOST_AT_ONCE: Final = 200
-MOST_AN_HOUR: Final = 20
+BATCH_SIZE: Final = 200
+MAX_PER_HOUR: Final = 20
 """Digests to one person, over all conversations."""
 
 POSTPONED: Final = timedelta(seconds=15)
 """While nobody knows who is here (for two minutes after Redis was away) nobody counts as absent. With it everybody is
 told within three minutes of its return."""
 
-Key = tuple[UUID, UUID]
+DigestKey = tuple[UUID, UUID]
 """(conversation, user)"""
 
 
-async def due(session: AsyncSession) -> list[Key]:
+async def due(session: AsyncSession) -> list[DigestKey]:
     """Whose mail is due, longest due first; at most 200."""
     rows = await session.execute(
         select(Subscription.conversation_id, Subscription.user_id)
         .where(Subscription.mail_due_at <= func.clock_timestamp())
         .order_by(Subscription.mail_due_at)
-        .limit(MOST_AT_ONCE)
+        .limit(BATCH_SIZE)
     )
     return [(row.conversation_id, row.user_id) for row in rows]
 
 
-async def decide(session: AsyncSession, keys: Collection[Key], here: Collection[UUID] | None) -> tuple[int, int]:
+async def decide(session: AsyncSession, keys: Collection[DigestKey], here: Collection[UUID] | None) -> tuple[int, int]:
     """Decide these, of whom `here` are present (None: nobody knows); how many were, and the mails posted."""
     rows = await _locked(session, keys)
     often = await _often(session, {row.user_id for row in rows})
@@ -61,12 +61,14 @@ async def decide(session: AsyncSession, keys: Collection[Key], here: Collection[
 async def settled(session: AsyncSession, mail: UUID, outcome: str) -> None:
     """What became of a posted digest; the note of its decision says so."""
     await session.execute(
-        update(Decision).where(Decision.mail_id == mail).values(outcome=outcome, decided_at=func.clock_timestamp()),
+        update(NotificationDecisionRow)
+        .where(NotificationDecisionRow.mail_id == mail)
+        .values(outcome=outcome, decided_at=func.clock_timestamp()),
         execution_options=UNSYNCHRONIZED,
     )
 
 
-async def _locked(session: AsyncSession, keys: Collection[Key]) -> list[AnyRow]:
+async def _locked(session: AsyncSession, keys: Collection[DigestKey]) -> list[AnyRow]:
     unread_from = func.greatest(Membership.read_seq, Membership.joined_seq)
     mentioned = exists().where(
         Mention.conversation_id == Subscription.conversation_id,
@@ -119,7 +121,7 @@ async def _often(session: AsyncSession, users: Collection[UUID]) -> set[UUID]:
             Mail.created_at > func.clock_timestamp() - timedelta(hours=1),
         )
         .group_by(Mail.user_id)
-        .having(func.count() >= MOST_AN_HOUR)
+        .having(func.count() >= MAX_PER_HOUR)
     )
     return {user for user in rows if user is not None}
 

@@ -60,7 +60,7 @@ class NotificationRow(Entity):
     read_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
 
 
-class Decision(Entity):
+class NotificationDecisionRow(Entity):
     """Why somebody was told of the messages after `from_seq` up to `up_to_seq`, or was not. Kept for a week."""
 
     __tablename__ = "notification_decisions"
@@ -81,7 +81,7 @@ class Decision(Entity):
     mail_id: Mapped[UUID | None]
 
 
-class Progress(DefaultBase):
+class DecisionProgress(DefaultBase):
     """Up to which ten-second bucket a sweep has looked."""
 
     __tablename__ = "progress"

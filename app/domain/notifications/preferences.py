@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.conversations.access import open_door
+from app.domain.conversations.access import check_access
 from app.domain.conversations.models import Membership
 from app.domain.notifications.models import Subscription
 from app.domain.notifications.schemas import Attention
@@ -16,9 +16,9 @@ from app.domain.users.caller import Caller
 from app.domain.validation import moment
 
 
-async def attention(session: AsyncSession, caller: Caller, conversation: UUID) -> Attention:
+async def preferences(session: AsyncSession, caller: Caller, conversation: UUID) -> Attention:
     """How the caller wants to be told of a conversation. Raises as the door does."""
-    await open_door(session, conversation, caller.user)
+    await check_access(session, conversation, caller.user)
     row = (
         await session.execute(
             select(Subscription.level, Subscription.muted_until, Subscription.mails).where(
@@ -31,7 +31,7 @@ async def attention(session: AsyncSession, caller: Caller, conversation: UUID) -
     return Attention(level=row.level, muted_until=row.muted_until, mails=row.mails)
 
 
-async def attend(
+async def set_preferences(
     session: AsyncSession,
     caller: Caller,
     conversation: UUID,
@@ -47,7 +47,7 @@ async def attend(
     """
     if muted_until is not None:
         muted_until = moment(muted_until, "muted_until")
-    await open_door(session, conversation, caller.user)
+    await check_access(session, conversation, caller.user)
     values: dict[str, Any] = {"level": level, "muted_until": muted_until, "mails": mails}
     joined = select(Membership.joined_seq).where(
         Membership.conversation_id == conversation, Membership.user_id == caller.user

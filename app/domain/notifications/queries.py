@@ -13,15 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.cursors import from_cursor, to_cursor
-from app.domain.notifications.models import Decision, NotificationRow
+from app.domain.notifications.models import NotificationDecisionRow, NotificationRow
 from app.domain.notifications.notices import COLUMNS, as_notification
 from app.domain.notifications.schemas import NotificationPage
 from app.domain.orm import UNSYNCHRONIZED
 from app.domain.users.caller import Caller
 
-KEPT: Final = timedelta(days=90)
-TRACES_KEPT: Final = timedelta(days=7)
-MOST_SWEPT: Final = 10_000
+RETENTION: Final = timedelta(days=90)
+DECISION_RETENTION: Final = timedelta(days=7)
+MAX_DELETED: Final = 10_000
 
 
 class _At(msgspec.Struct, frozen=True, tag="notification"):
@@ -74,10 +74,10 @@ async def sweep(session: AsyncSession) -> int:
     """Forget traces after a week and notifications after three months, at most 10,000 of each; how many."""
     gone = 0
     for row, when, kept in (
-        (Decision, Decision.decided_at, TRACES_KEPT),
-        (NotificationRow, NotificationRow.updated_at, KEPT),
+        (NotificationDecisionRow, NotificationDecisionRow.decided_at, DECISION_RETENTION),
+        (NotificationRow, NotificationRow.updated_at, RETENTION),
     ):
-        old = select(row.id).where(when < func.clock_timestamp() - kept).limit(MOST_SWEPT)
+        old = select(row.id).where(when < func.clock_timestamp() - kept).limit(MAX_DELETED)
         deleted = await session.execute(
             delete(row).where(row.id.in_(old.with_for_update(skip_locked=True))).returning(row.id),
             execution_options=UNSYNCHRONIZED,

@@ -19,7 +19,7 @@ SIGNATURE_BYTES: Final = 16
 LENGTH: Final = 32 + SIGNATURE_BYTES
 
 
-class Unsubscribing:
+class UnsubscribeTokens:
     """Signs with a key made of `secret`; believes the previous one's, too."""
 
     def __init__(self, secret: str, previous: str = "") -> None:

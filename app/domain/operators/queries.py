@@ -15,14 +15,14 @@ from app.domain.audit.log import Action
 from app.domain.auth.login_status import login_is_live
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.cursors import from_cursor, to_cursor
-from app.domain.operators.schemas import Account, AccountPage, ConversationRecord, ConversationRecordPage
+from app.domain.operators.schemas import AccountPage, AccountRecord, ConversationRecord, ConversationRecordPage
 from app.domain.orm import contains
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, User
 from app.domain.users.queries import SHORTEST, matches
 from app.domain.validation import clean_search
 
-LONGEST = 254
+MAX_SEARCH_LENGTH = 254
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -60,7 +60,7 @@ async def accounts(
         query = query.where(User.id < after.id)
     rows = (await session.execute(query.order_by(User.id.desc()).limit(limit + 1))).all()
     items = [
-        Account(
+        AccountRecord(
             id=row.id,
             first_name=row.first_name,
             last_name=row.last_name,
@@ -130,7 +130,9 @@ async def _note(session: AsyncSession, by: Caller, action: Action, search: str |
     found, when it is one."""
     kind = "all" if search is None else "id" if _ID.fullmatch(search.strip()) else "email" if "@" in search else "name"
     subject = found[0] if len(found) == 1 else None
-    await log.note(session, by=by.user, action=action, subject=subject, details={"search": kind, "found": len(found)})
+    await log.record_action(
+        session, by=by.user, action=action, subject=subject, details={"search": kind, "found": len(found)}
+    )
 
 
 def _account(search: str) -> ColumnElement[bool]:
@@ -141,7 +143,7 @@ def _conversation(search: str) -> ColumnElement[bool]:
     search = search.strip()
     if _ID.fullmatch(search):
         return Conversation.id == UUID(search)
-    return contains(Conversation.name, clean_search(search, LONGEST, SHORTEST))
+    return contains(Conversation.name, clean_search(search, MAX_SEARCH_LENGTH, SHORTEST))
 
 
 def _conversations() -> ScalarSelect[int]:

@@ -10,7 +10,7 @@ import msgspec
 from app.domain.conversations.schemas import Kind
 
 
-class Account(msgspec.Struct, frozen=True, kw_only=True):
+class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     """`conversations` are those it is in now; `logins` those that live, `last_used_at` when the newest refreshed."""
 
     id: UUID
@@ -27,7 +27,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountPage(msgspec.Struct, frozen=True, kw_only=True):
-    items: list[Account]
+    items: list[AccountRecord]
     next: str | None
 
 

@@ -53,7 +53,7 @@ class ThrottleAttempts(DefaultBase):
     windows: Mapped[list[int]] = mapped_column(ARRAY(Integer))
 
 
-class ThrottleFlight(DefaultBase):
+class ThrottleUsageBatch(DefaultBase):
     """A minute's counts that have arrived from Redis: what comes a second time is known by its `id`."""
 
     __tablename__ = "throttle_flights"

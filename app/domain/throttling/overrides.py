@@ -15,7 +15,7 @@ MARKS_SECONDS = 86_400
 """How long it is remembered that somebody's own rate was taken back. Who has not looked for that long reads all."""
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Override(msgspec.Struct, frozen=True):
     """`rate` holds for `policy` and `user`, None: for everybody. `rate` None: taken back."""
 
     policy: str
@@ -23,18 +23,18 @@ class Standing(msgspec.Struct, frozen=True):
     rate: Rate | None
 
 
-async def all_standing(session: AsyncSession) -> list[Standing]:
+async def all_overrides(session: AsyncSession) -> list[Override]:
     """All that is not as the settings say; bounded by `policies.MOST_EXCEPTIONS`."""
     return [_standing(*row) for row in await session.execute(_ALL)]
 
 
-async def standing_since(session: AsyncSession, bucket: int) -> list[Standing]:
+async def overrides_since(session: AsyncSession, bucket: int) -> list[Override]:
     """What changed in `bucket` (see `app.domain.orm`) or later, what was taken back too."""
     return [_standing(*row) for row in await session.execute(_LATELY, {"bucket": bucket})]
 
 
-def _standing(policy: str, user: UUID | None, rate: str | None) -> Standing:
-    return Standing(policy, user, None if rate is None else Rate.parse(rate))
+def _standing(policy: str, user: UUID | None, rate: str | None) -> Override:
+    return Override(policy, user, None if rate is None else Rate.parse(rate))
 
 
 _COLUMNS = select(ThrottlePolicy.policy, ThrottlePolicy.user_id, ThrottlePolicy.rate)

@@ -38,8 +38,8 @@ from app.domain.users.schemas import Person
 BY_USER: Final = frozenset({"messages", "user", "requests", "renames", "additions", "added"})
 """The policies that count by user: there may be exceptions for one."""
 
-MOST_EXCEPTIONS: Final = 10_000
-MOST_SWEPT: Final = 10_000
+MAX_EXCEPTIONS: Final = 10_000
+MAX_DELETED: Final = 10_000
 
 
 class _At(msgspec.Struct, frozen=True, tag="throttle exception"):
@@ -154,7 +154,7 @@ class Policies:
         row.rate, row.changed_by, row.changed_bucket = wanted, by, bucket_now()
         row.changed_at = func.clock_timestamp()
         facts = {"policy": policy, "from": row.previous, "to": wanted or rule}
-        await log.note(session, by=by, action="policy.changed", subject=user, details=facts)
+        await log.record_action(session, by=by, action="policy.changed", subject=user, details=facts)
         await session.flush()
         record(session, PoliciesChanged())
 
@@ -190,7 +190,7 @@ async def sweep(session: AsyncSession) -> int:
             ThrottlePolicy.rate.is_(None),
             ThrottlePolicy.changed_at < func.clock_timestamp() - timedelta(seconds=2 * MARKS_SECONDS),
         )
-        .limit(MOST_SWEPT)
+        .limit(MAX_DELETED)
         .with_for_update(skip_locked=True)
     )
     gone = await session.execute(
@@ -202,7 +202,7 @@ async def sweep(session: AsyncSession) -> int:
 
 async def _ensure_room(session: AsyncSession) -> None:
     number = await session.scalar(select(func.count()).select_from(ThrottlePolicy).where(_IS_EXCEPTION))
-    if (number or 0) >= MOST_EXCEPTIONS:
+    if (number or 0) >= MAX_EXCEPTIONS:
         raise Conflict("too_many_exceptions", "At most 10,000 exceptions: change the policy itself, or take some back.")
 
 

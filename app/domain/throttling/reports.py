@@ -14,18 +14,18 @@ from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, cast, distin
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.rates import Rate
-from app.domain.throttling.models import ThrottleAttempts, ThrottleFlight
+from app.domain.throttling.models import ThrottleAttempts, ThrottleUsageBatch
 from app.domain.throttling.policies import BY_USER, Policies
 from app.domain.throttling.schemas import (
     PolicyAnalytics,
-    Refused,
+    RefusedSubject,
     ThrottleAnalytics,
     ThrottledHour,
     ThrottlePoint,
     ThrottleSuggestion,
     ThrottleWhatIf,
 )
-from app.domain.throttling.usage import HOUR, KEPT
+from app.domain.throttling.usage import HOUR, RETENTION
 from app.domain.throttling.usage_counts import NOBODY
 from app.domain.throttling.what_if import Distribution
 from app.domain.users.models import User
@@ -35,19 +35,19 @@ from app.domain.validation import moment, wrong
 SHOWN: Final = timedelta(days=1)
 """Unless asked for another time."""
 
-MOST_SHOWN: Final = 10
+MAX_SUBJECTS: Final = 10
 
 _SOMEBODY: Final[ColumnElement[bool]] = ThrottleAttempts.subject != NOBODY
 
 
-class Span:
+class ReportPeriod:
     """From `since` to `until`, in whole steps of `step` seconds, and never longer than counts are kept."""
 
     def __init__(self, now: datetime, since: datetime | None, until: datetime | None, step: int) -> None:
         end = now if until is None else moment(until, "to")
         if since is not None and moment(since, "from") >= end:
             raise wrong("from", "Is not before `to`.")
-        oldest, newest = now - KEPT - timedelta(seconds=step), now + timedelta(seconds=step)
+        oldest, newest = now - RETENTION - timedelta(seconds=step), now + timedelta(seconds=step)
         end = min(max(end, oldest), newest)
         begin = max(end - SHOWN if since is None else min(since, end), oldest)
         self.since = _floor(begin, step)
@@ -70,7 +70,7 @@ class Reports:
         """Of one policy, or of all under which something was attempted; the last day unless told otherwise."""
         if policy is not None:
             await self._policies.in_force(session, policy)
-        span = Span(await _now(session), since, until, HOUR)
+        span = ReportPeriod(await _now(session), since, until, HOUR)
         hours = await _hours(session, span, policy)
         totals = {row.policy: row for row in await session.execute(_totals(span))}
         return ThrottleAnalytics(
@@ -106,7 +106,7 @@ class Reports:
         The suggestion is the lowest limit that touches at most `share` (0 ... 1) of those who attempted something.
         """
         rate = await self._policies.in_force(session, policy)
-        span = Span(await _now(session), since, until, max(rate.window, HOUR))
+        span = ReportPeriod(await _now(session), since, until, max(rate.window, HOUR))
         found = await _distribution(session, span, policy, rate.window)
         limit = rate.limit if limit is None else limit
         suggested = _suggestion(found, rate, share)
@@ -153,11 +153,11 @@ async def _now(session: AsyncSession) -> datetime:
 
 
 async def _counted_until(session: AsyncSession) -> datetime | None:
-    newest: datetime | None = await session.scalar(select(func.max(ThrottleFlight.minute)))
+    newest: datetime | None = await session.scalar(select(func.max(ThrottleUsageBatch.minute)))
     return newest and newest + timedelta(minutes=1)
 
 
-async def _hours(session: AsyncSession, span: Span, policy: str | None) -> Mapping[str, list[ThrottledHour]]:
+async def _hours(session: AsyncSession, span: ReportPeriod, policy: str | None) -> Mapping[str, list[ThrottledHour]]:
     query = select(
         ThrottleAttempts.policy,
         ThrottleAttempts.hour,
@@ -178,7 +178,7 @@ async def _hours(session: AsyncSession, span: Span, policy: str | None) -> Mappi
     return found
 
 
-def _totals(span: Span) -> Select[*tuple[Any, ...]]:
+def _totals(span: ReportPeriod) -> Select[*tuple[Any, ...]]:
     return (
         select(ThrottleAttempts.policy, _subjects(), _sum(ThrottleAttempts.attempts, ~_SOMEBODY).label("unattributed"))
         .where(span.holds())
@@ -186,7 +186,7 @@ def _totals(span: Span) -> Select[*tuple[Any, ...]]:
     )
 
 
-async def _most_refused(session: AsyncSession, span: Span, policy: str) -> list[Refused]:
+async def _most_refused(session: AsyncSession, span: ReportPeriod, policy: str) -> list[RefusedSubject]:
     refused = _sum(ThrottleAttempts.refused)
     rows = (
         await session.execute(
@@ -196,12 +196,12 @@ async def _most_refused(session: AsyncSession, span: Span, policy: str) -> list[
             .where(span.holds(), ThrottleAttempts.policy == policy, ThrottleAttempts.refused > 0, _SOMEBODY)
             .group_by(ThrottleAttempts.subject)
             .order_by(refused.desc(), ThrottleAttempts.subject)
-            .limit(MOST_SHOWN)
+            .limit(MAX_SUBJECTS)
         )
     ).all()
     people = await _people(session, [row.subject for row in rows]) if policy in BY_USER else {}
     return [
-        Refused(subject=row.subject, person=people.get(row.subject), attempts=row.attempts, refused=row.refused)
+        RefusedSubject(subject=row.subject, person=people.get(row.subject), attempts=row.attempts, refused=row.refused)
         for row in rows
     ]
 
@@ -211,7 +211,7 @@ async def _people(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, Pers
     return {row.id: Person(id=row.id, first_name=row.first_name, last_name=row.last_name) for row in rows}
 
 
-async def _distribution(session: AsyncSession, span: Span, policy: str, window: int) -> Distribution:
+async def _distribution(session: AsyncSession, span: ReportPeriod, policy: str, window: int) -> Distribution:
     cells = _cells(span, policy, window)
     peaks = select(func.max(cells.c.n).label("n")).group_by(cells.c.subject).subquery()
     windows = await session.execute(select(cells.c.n, func.count().label("number")).group_by(cells.c.n))
@@ -219,7 +219,7 @@ async def _distribution(session: AsyncSession, span: Span, policy: str, window: 
     return Distribution({row.n: row.number for row in windows}, {row.n: row.number for row in highest})
 
 
-def _cells(span: Span, policy: str, window: int) -> Subquery:
+def _cells(span: ReportPeriod, policy: str, window: int) -> Subquery:
     """(subject, n): the attempts in each window of each subject, as far as there were any."""
     counted = (span.holds(), ThrottleAttempts.policy == policy, ThrottleAttempts.period == window, _SOMEBODY)
     if window < HOUR:
@@ -235,7 +235,7 @@ def _cells(span: Span, policy: str, window: int) -> Subquery:
     )
 
 
-async def _unattributed(session: AsyncSession, span: Span, policy: str, window: int) -> int:
+async def _unattributed(session: AsyncSession, span: ReportPeriod, policy: str, window: int) -> int:
     found = await session.scalar(
         select(_sum(ThrottleAttempts.attempts)).where(
             span.holds(), ThrottleAttempts.policy == policy, ThrottleAttempts.period == window, ~_SOMEBODY

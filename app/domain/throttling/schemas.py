@@ -54,7 +54,7 @@ class ThrottledHour(View, frozen=True, kw_only=True):
     subjects: int
 
 
-class Refused(View, frozen=True, kw_only=True):
+class RefusedSubject(View, frozen=True, kw_only=True):
     """Who was refused the most. `subject` is a digest, and `person` null, under a policy that does not count people."""
 
     subject: UUID
@@ -72,7 +72,7 @@ class PolicyAnalytics(View, frozen=True, kw_only=True):
     subjects: int
     unattributed: int
     hours: list[ThrottledHour]
-    most_refused: list[Refused]
+    most_refused: list[RefusedSubject]
 
 
 class ThrottleAnalytics(View, frozen=True, kw_only=True):

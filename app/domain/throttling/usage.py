@@ -35,16 +35,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain import locks
 from app.domain.locks import AdvisoryLock
 from app.domain.orm import UNSYNCHRONIZED
-from app.domain.throttling.models import ThrottleAttempts, ThrottleFlight
-from app.domain.throttling.usage_counts import Flight, Subjects
+from app.domain.throttling.models import ThrottleAttempts, ThrottleUsageBatch
+from app.domain.throttling.usage_counts import Subjects, UsageBatch
 
 HOUR: Final = 3_600
 MINUTE: Final = 60
-KEPT: Final = timedelta(days=14)
-ALWAYS_KEPT: Final = timedelta(days=1)
-MOST_ROWS: Final = 5_000_000
-TOGETHER: Final = 2_000
-MOST_SWEPT: Final = 100_000
+RETENTION: Final = timedelta(days=14)
+MIN_RETENTION: Final = timedelta(days=1)
+MAX_ROWS: Final = 5_000_000
+ROWS_PER_STATEMENT: Final = 2_000
+MAX_DELETED: Final = 100_000
 """Rows at a time: a fraction of what a statement has time for."""
 
 
@@ -68,22 +68,22 @@ class Row:
         return "{" + ",".join(str(self.windows.get(slot, 0)) for slot in range(last + 1)) + "}"
 
 
-async def add(session: AsyncSession, flight: Flight, subjects: Subjects) -> bool:
+async def add(session: AsyncSession, flight: UsageBatch, subjects: Subjects) -> bool:
     """Add what a flight carries, unless it has been; whether it is safe now. False: another worker is adding."""
     if not await locks.try_acquire(session, AdvisoryLock.THROTTLE_ARRIVALS):
         return False
     minute = datetime.fromtimestamp(flight.minute * MINUTE, UTC)
     new = await session.scalar(
-        upsert(ThrottleFlight)
+        upsert(ThrottleUsageBatch)
         .values(id=flight.id, minute=minute)
         .on_conflict_do_nothing(index_elements=["id"])
-        .returning(ThrottleFlight.id)
+        .returning(ThrottleUsageBatch.id)
     )
     if new is None:
         return True
     rows = sorted(_folded(flight, subjects).items())
-    for start in range(0, len(rows), TOGETHER):
-        await session.execute(_adding(rows[start : start + TOGETHER]))
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        await session.execute(_adding(rows[start : start + ROWS_PER_STATEMENT]))
     return True
 
 
@@ -91,27 +91,27 @@ async def sweep(session: AsyncSession) -> int:
     """Forget some of the oldest hour, if it is time, and names of flights that cannot come again; how many rows."""
     now = func.clock_timestamp()
     large = await session.scalar(_ESTIMATE)
-    kept = ALWAYS_KEPT if (large or 0) > MOST_ROWS else KEPT
+    kept = MIN_RETENTION if (large or 0) > MAX_ROWS else RETENTION
     oldest = select(func.min(ThrottleAttempts.hour)).scalar_subquery()
     row: ColumnElement[Any] = literal_column("ctid")
     old = (
         select(row)
         .select_from(ThrottleAttempts)
         .where(ThrottleAttempts.hour == oldest, ThrottleAttempts.hour < now - kept)
-        .limit(MOST_SWEPT)
+        .limit(MAX_DELETED)
     )
     hours = await session.execute(
         delete(ThrottleAttempts).where(row.in_(old)).returning(ThrottleAttempts.hour),
         execution_options=UNSYNCHRONIZED,
     )
     flights = await session.execute(
-        delete(ThrottleFlight).where(ThrottleFlight.minute < now - KEPT).returning(ThrottleFlight.id),
+        delete(ThrottleUsageBatch).where(ThrottleUsageBatch.minute < now - RETENTION).returning(ThrottleUsageBatch.id),
         execution_options=UNSYNCHRONIZED,
     )
     return len(hours.all()) + len(flights.all())
 
 
-def _folded(flight: Flight, subjects: Subjects) -> dict[Key, Row]:
+def _folded(flight: UsageBatch, subjects: Subjects) -> dict[Key, Row]:
     rows: dict[Key, Row] = {}
     for count in flight.counts:
         hour = count.at - count.at % HOUR

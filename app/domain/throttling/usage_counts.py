@@ -28,7 +28,7 @@ class Count(NamedTuple):
     refused: int
 
 
-class Flight(msgspec.Struct, frozen=True):
+class UsageBatch(msgspec.Struct, frozen=True):
     """`id` is nobody else's; `minute` since 1970."""
 
     id: str

@@ -21,7 +21,7 @@ from app.domain.users.mail_domains import to_ascii, to_unicode
 from app.domain.users.models import User
 from app.domain.validation import clean, wrong
 
-LONGEST = 254
+MAX_EMAIL_LENGTH = 254
 """Octets (RFC 5321, 4.5.3.1.3, less the angle brackets)."""
 
 _SHAPE = re.compile(r"""(?P<local>[^\s@<>()\[\],;:\\"]{1,64})@(?P<domain>[^\s@.]+(?:\.[^\s@.]+)+)""")
@@ -37,7 +37,7 @@ def check_email(email: str, field: str = "email") -> str:
     Raises:
         Invalid: naming `field`.
     """
-    email = clean(email.strip(), field, LONGEST, one_line=True)
+    email = clean(email.strip(), field, MAX_EMAIL_LENGTH, one_line=True)
     shape = _SHAPE.fullmatch(email)
     if shape is None or ".." in email or shape["local"][0] == "." == shape["local"][0]:
         raise wrong(field, "Is not an e-mail address.")
@@ -51,8 +51,8 @@ def check_email(email: str, field: str = "email") -> str:
         kept, wire = f"{shape['local']}@{to_unicode(shape['domain'])}", f"{shape['local']}@{to_ascii(shape['domain'])}"
     except UnicodeError:
         raise wrong(field, "The domain of this address is not a valid one (IDNA 2008).") from None
-    if max(len(kept.encode()), len(wire.encode())) > LONGEST:
-        raise wrong(field, f"Is longer than {LONGEST} bytes.")
+    if max(len(kept.encode()), len(wire.encode())) > MAX_EMAIL_LENGTH:
+        raise wrong(field, f"Is longer than {MAX_EMAIL_LENGTH} bytes.")
     if not _is_plain(kept):
         raise wrong(field, "Contains characters that pass for others.")
     return kept

@@ -93,7 +93,7 @@ class SocketTicket(DefaultBase):
     expires_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True))
 
 
-class Registration(Entity):
+class PendingRegistration(Entity):
     """Somebody wants an account and has not shown yet that the address is theirs; others may want the same address."""
 
     __tablename__ = "registrations"
@@ -109,7 +109,7 @@ class Registration(Entity):
     expires_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True))
 
 
-class MailedToken(DefaultBase):
+class MailedTokenRow(DefaultBase):
     """A single-use key that was mailed: whoever has it reads that mailbox. `email` is the address it makes theirs."""
 
     __tablename__ = "mailed_tokens"

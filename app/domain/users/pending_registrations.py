@@ -5,18 +5,18 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, select
 
 from app.domain.users.email_addresses import spellings
-from app.domain.users.models import Registration
+from app.domain.users.models import PendingRegistration
 
 
 def waiting(email: str) -> Select[*tuple[UUID, str, str]]:
     """The registrations of this address that may still be activated, newest first: `id, email, first_name`."""
     return (
-        select(Registration.id, Registration.email, Registration.first_name)
-        .where(of_address(email), Registration.expires_at > func.clock_timestamp())
-        .order_by(Registration.id.desc())
+        select(PendingRegistration.id, PendingRegistration.email, PendingRegistration.first_name)
+        .where(of_address(email), PendingRegistration.expires_at > func.clock_timestamp())
+        .order_by(PendingRegistration.id.desc())
     )
 
 
 def of_address(email: str) -> ColumnElement[bool]:
-    """Of `Registration`: wants this address, whatever its case and the spelling of its domain."""
-    return func.lower(Registration.email).in_([func.lower(form) for form in spellings(email)])
+    """Of `PendingRegistration`: wants this address, whatever its case and the spelling of its domain."""
+    return func.lower(PendingRegistration.email).in_([func.lower(form) for form in spellings(email)])

@@ -18,11 +18,11 @@ from litestar.channels import ChannelsPlugin, Subscriber
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from app.domain.events import Change, Outgoing
+from app.domain.events import LogChange, Outgoing
 from app.realtime.bus.envelope import ORIGIN_BYTES, open_foreign, seal
 from app.realtime.bus.ephemeral_events import Event, Signal
 from app.realtime.bus.redis_backend import RedisBackend
-from app.redis.client import Accelerator, Away
+from app.redis.client import RedisClient, RedisUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ Rider = Callable[[Pipeline, Sequence[Outgoing]], Callable[[list[Any]], None] | N
 """Puts commands of its own into the pipeline that publishes; what it returns is given their answers, errors too."""
 
 
-class Straight(Subscriber):
+class ImmediateSubscriber(Subscriber):
     """Hands each payload on where the plugin would queue it: nothing waits, so nothing can be dropped unseen."""
 
     def put_nowait(self, item: bytes | None) -> bool:
@@ -55,7 +55,7 @@ class Bus:
     """
 
     def __init__(
-        self, accelerator: Accelerator, url: str, *, riders: Sequence[Rider] = (), origin: bytes | None = None
+        self, accelerator: RedisClient, url: str, *, riders: Sequence[Rider] = (), origin: bytes | None = None
     ) -> None:
         self.accelerator = accelerator
         self._riders = tuple(riders)
@@ -65,7 +65,7 @@ class Bus:
         self.backend = BusBackend(accelerator, url, f"chat:bus:canary:{self.origin.hex()}", lambda: self._reconnected())
         self.backend.receive = self._receive
         self.plugin = ChannelsPlugin(
-            self.backend, channels=(CHANNEL,), subscriber_class=Straight, subscriber_max_backlog=1
+            self.backend, channels=(CHANNEL,), subscriber_class=ImmediateSubscriber, subscriber_max_backlog=1
         )
 
     @property
@@ -102,7 +102,7 @@ class Bus:
         try:
             for take, answers in await self.accelerator.call(operation):
                 take(answers)
-        except Away:
+        except RedisUnavailable:
             return
         except Exception:
             log.exception("hand_over_failed")
@@ -133,10 +133,10 @@ def _nothing() -> None:
     """Who need not know."""
 
 
-def cache_rider(add_writes: Callable[[Pipeline, Sequence[Change]], Callable[[list[Any]], None]]) -> Rider:
+def cache_rider(add_writes: Callable[[Pipeline, Sequence[LogChange]], Callable[[list[Any]], None]]) -> Rider:
     """The rider of a cache, which is given the changes among the events."""
 
     def ride(pipeline: Pipeline, events: Sequence[Outgoing]) -> Callable[[list[Any]], None]:
-        return add_writes(pipeline, [event for event in events if isinstance(event, Change)])
+        return add_writes(pipeline, [event for event in events if isinstance(event, LogChange)])
 
     return ride

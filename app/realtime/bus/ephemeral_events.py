@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.domain.events import Announced, Change, ListTurned, LoginsEnded, PoliciesChanged, ReadMoved
+from app.domain.events import Announced, ListTurned, LogChange, LoginsEnded, PoliciesChanged, ReadMoved
 
 TYPING_SECONDS = 10
 """A typing mark ends by itself after this long (contract)."""
@@ -34,7 +34,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_fie
     frame: bytes
 
 
-class Here(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=13):
+class PresenceChanged(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=13):
     """Somebody came online or went; told to the others of a small conversation."""
 
     conversation: UUID
@@ -49,5 +49,5 @@ class Here(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field
         )
 
 
-Signal: TypeAlias = Typing | Notice | Here
-Event: TypeAlias = Change | ReadMoved | LoginsEnded | Announced | PoliciesChanged | ListTurned | Signal
+Signal: TypeAlias = Typing | Notice | PresenceChanged
+Event: TypeAlias = LogChange | ReadMoved | LoginsEnded | Announced | PoliciesChanged | ListTurned | Signal

@@ -21,26 +21,26 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from app.redis.client import Accelerator, Away
+from app.redis.client import RedisClient, RedisUnavailable
 
 log = structlog.get_logger(__name__)
 
 CANARY_SECONDS = 1.0
-DEAF_SECONDS = 3.0
+SILENCE_SECONDS = 3.0
 CONNECT_SECONDS = 2.0
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 2.0
+MIN_BACKOFF_SECONDS = 0.1
+MAX_BACKOFF_SECONDS = 2.0
 CLOSE_SECONDS = 1.0
 
 
-class Deaf(Exception):
+class SubscriptionSilent(Exception):
     """The subscription stands, and its canary does not come back."""
 
 
 class RedisBackend(ChannelsBackend):
     """`canary` is a channel of this process alone; `reconnected` is called whenever hearing begins (again)."""
 
-    def __init__(self, accelerator: Accelerator, url: str, canary: str, reconnected: Callable[[], None]) -> None:
+    def __init__(self, accelerator: RedisClient, url: str, canary: str, reconnected: Callable[[], None]) -> None:
         self._accelerator = accelerator
         self._client = Redis.from_url(
             url,
@@ -75,7 +75,7 @@ class RedisBackend(ChannelsBackend):
     async def publish(self, data: bytes, channels: Iterable[str]) -> None:
         """Publish, or not: whoever calls never waits longer than the accelerator's deadline and gets no error."""
         for channel in channels:
-            with suppress(Away):
+            with suppress(RedisUnavailable):
                 await self._accelerator.call(lambda redis, to=channel: redis.publish(to, data))  # type: ignore[misc]
 
     async def subscribe(self, channels: Iterable[str]) -> None:
@@ -91,7 +91,7 @@ class RedisBackend(ChannelsBackend):
 
     async def stream_events(self) -> AsyncGenerator[tuple[str, bytes], None]:
         """What the channels say, for ever: no failure of Redis ends it."""
-        pause = FIRST_PAUSE
+        pause = MIN_BACKOFF_SECONDS
         while True:
             pubsub = self._client.pubsub(ignore_subscribe_messages=True)
             try:
@@ -107,16 +107,16 @@ class RedisBackend(ChannelsBackend):
                         continue
                     self._heard = time.monotonic()
                     if not self.hearing:
-                        pause = FIRST_PAUSE
+                        pause = MIN_BACKOFF_SECONDS
                         self._begin_hearing()
-            except (RedisError, OSError, TimeoutError, Deaf) as error:
+            except (RedisError, OSError, TimeoutError, SubscriptionSilent) as error:
                 if self.hearing:
                     log.warning("bus_lost", error=type(error).__name__)
                 self.hearing = False
             finally:
                 await self._drop(pubsub)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, MAX_BACKOFF_SECONDS)
 
     async def _connect(self, pubsub: PubSub) -> None:
         async with asyncio.timeout(CONNECT_SECONDS):
@@ -131,8 +131,8 @@ class RedisBackend(ChannelsBackend):
 
     def _check_hearing(self) -> None:
         # Only when nothing is left to read: after the process was stopped a while, its canaries may wait in the line.
-        if time.monotonic() - self._heard > DEAF_SECONDS:
-            raise Deaf
+        if time.monotonic() - self._heard > SILENCE_SECONDS:
+            raise SubscriptionSilent
 
     async def _drop(self, pubsub: PubSub) -> None:
         with suppress(RedisError, OSError, TimeoutError):

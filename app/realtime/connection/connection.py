@@ -16,17 +16,17 @@ from uuid import UUID
 
 from app.domain.users.caller import Caller
 from app.realtime.connection.close_codes import TOO_SLOW
-from app.realtime.connection.transport import Wire
+from app.realtime.connection.transport import Transport
 from app.realtime.frames.encoding import Frame, frame_of
 from app.realtime.frames.server_frames import AccessRevoked, Reason
 
 if TYPE_CHECKING:
     from app.realtime.hub.room import Room
 
-MOST_BYTES = 1024 * 1024 - 128 * 1024
+MAX_QUEUED_BYTES = 1024 * 1024 - 128 * 1024
 """Beside what the transport itself has taken (64 KiB and one frame): together less than 1 MB."""
-MOST_FRAMES = 1_000
-MOST_GIVEN_UP = 5_000
+MAX_QUEUED_FRAMES = 1_000
+MAX_REVOCATIONS = 5_000
 """Conversations a socket was told to drop that are remembered for it: as many as a user may have. They only matter to
 a `resume` that was on its way when the socket was told, so the oldest are forgotten."""
 STUCK_SECONDS = 10.0
@@ -34,11 +34,11 @@ SOCKETS_PER_USER = 20
 """Per process."""
 
 
-class Gone(Exception):
+class ConnectionGone(Exception):
     """The socket is closed, or being closed; nothing can be sent any more."""
 
 
-class Slot:
+class QueuedFrame:
     """A place in the queue, whose frame may be replaced by a newer one."""
 
     __slots__ = ("frame",)
@@ -77,7 +77,7 @@ class Connection:
         "user",
     )
 
-    def __init__(self, caller: Caller, wire: Wire) -> None:
+    def __init__(self, caller: Caller, wire: Transport) -> None:
         self.caller = caller
         self.user = caller.user
         self.rooms: dict[UUID, Room] = {}
@@ -89,9 +89,9 @@ class Connection:
         self.settled = False
         self.close_code: int | None = None
         self._wire = wire
-        self._queue: deque[Slot] | None = None
+        self._queue: deque[QueuedFrame] | None = None
         self._bytes = 0
-        self._merged: dict[tuple[UUID, UUID], Slot] | None = None
+        self._merged: dict[tuple[UUID, UUID], QueuedFrame] | None = None
         self._stuck_since: float | None = None
         self._waiting: asyncio.Future[None] | None = None
         wire.on_writable = self._flush
@@ -105,7 +105,7 @@ class Connection:
         self.put(frame_of(AccessRevoked(conversation=conversation, reason=reason)))
         self.given_up = self.given_up or {}
         self.given_up[conversation] = None
-        if len(self.given_up) > MOST_GIVEN_UP:
+        if len(self.given_up) > MAX_REVOCATIONS:
             del self.given_up[next(iter(self.given_up))]
 
     def give(self, conversations: Collection[UUID], frame: Frame) -> None:
@@ -172,14 +172,14 @@ class Connection:
                 self._waiting = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._waiting)
         if self.close_code is not None:
-            raise Gone
+            raise ConnectionGone
 
     @property
     def _is_filling(self) -> bool:
-        return 2 * self._bytes > MOST_BYTES or 2 * len(self._queue or ()) > MOST_FRAMES
+        return 2 * self._bytes > MAX_QUEUED_BYTES or 2 * len(self._queue or ()) > MAX_QUEUED_FRAMES
 
     def _has_room(self, frame: Frame) -> bool:
-        return self._bytes + frame.size <= MOST_BYTES and len(self._queue or ()) < MOST_FRAMES
+        return self._bytes + frame.size <= MAX_QUEUED_BYTES and len(self._queue or ()) < MAX_QUEUED_FRAMES
 
     def _enqueue(self, frame: Frame) -> None:
         if frame.loss != "never" and self._lost(frame):
@@ -192,7 +192,7 @@ class Connection:
         if self._queue is None:
             self._queue = deque()
             self._stuck_since = time.monotonic()
-        slot = Slot(frame)
+        slot = QueuedFrame(frame)
         self._queue.append(slot)
         self._bytes += frame.size
         if frame.key is not None:

@@ -14,7 +14,7 @@ BYTES_PER_FRAME = 8 * 1024
 """What a frame may weigh on average: text in any script fits, and the largest `resume` fits the burst."""
 
 LONGEST_PAUSE = 30.0
-MOST_MALFORMED = 10
+MAX_MALFORMED = 10
 MALFORMED_SECONDS = 10.0
 
 TYPING_PER_SECOND = 5
@@ -64,7 +64,7 @@ class Bucket:
         return max(0.0, 1 - self._left) / self.rate
 
 
-class Allowance:
+class FrameLimiter:
     """Of one socket: `frames` a second, of `BYTES_PER_FRAME` each, and the last malformed ones.
 
     Frames are counted where they arrive. While the server itself does not read, because the application is busy with an
@@ -101,9 +101,9 @@ class Allowance:
         """Note a malformed frame; whether it may be forgiven."""
         now = time.monotonic()
         if self._malformed is None:
-            self._malformed = deque(maxlen=MOST_MALFORMED)
+            self._malformed = deque(maxlen=MAX_MALFORMED)
         self._malformed.append(now)
-        return len(self._malformed) < MOST_MALFORMED or now - self._malformed[0] > MALFORMED_SECONDS
+        return len(self._malformed) < MAX_MALFORMED or now - self._malformed[0] > MALFORMED_SECONDS
 
 
 class UserAllowances:

@@ -1,7 +1,7 @@
 """How a socket's bytes leave. Ours is the server's own transport (`protocol`), which ASGI has no words for: whether it
 takes more, a frame ready-made for a thousand sockets, and an end that does not wait for a reader who never reads.
 
-`AsgiWire` does the same over plain ASGI, slower, where another server runs the application.
+`AsgiTransport` does the same over plain ASGI, slower, where another server runs the application.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from litestar.connection import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
-from app.realtime.connection.frame_limits import Allowance
+from app.realtime.connection.frame_limits import FrameLimiter
 from app.realtime.frames.encoding import payloads_of
 
 EXTENSION = "chat.wire"
@@ -23,7 +23,7 @@ EXTENSION = "chat.wire"
 Socket = WebSocket[Any, Any, Any]
 
 
-class Wire(Protocol):
+class Transport(Protocol):
     """`write` takes whole frames' bytes and may be called while `takes_more`; `on_writable`: it takes more again.
 
     `counts_frames`: it ends a socket that sends more than its allowance by itself, with 4429.
@@ -34,7 +34,7 @@ class Wire(Protocol):
     write: Callable[[bytes], None]
     on_writable: Callable[[], None]
 
-    def accepted(self, allowance: Allowance, /) -> None:
+    def accepted(self, allowance: FrameLimiter, /) -> None:
         """The socket is a user's: `allowance` holds from here on, and the handshake, with its token, is forgotten."""
 
     def end(self, code: int) -> None:
@@ -47,13 +47,13 @@ class Wire(Protocol):
         """Wait until the connection that was ended is no more. Bounded by the deadline of `end`."""
 
 
-def wire_of(socket: Socket) -> Wire:
+def transport_of(socket: Socket) -> Transport:
     """The wire of an open socket."""
-    own: Wire | None = (socket.scope.get("extensions") or {}).get(EXTENSION)  # type: ignore[assignment]
-    return own or AsgiWire(socket)
+    own: Transport | None = (socket.scope.get("extensions") or {}).get(EXTENSION)  # type: ignore[assignment]
+    return own or AsgiTransport(socket)
 
 
-class AsgiWire:
+class AsgiTransport:
     """One frame at a time, written by a task."""
 
     counts_frames = False
@@ -66,7 +66,7 @@ class AsgiWire:
         self._writing: asyncio.Task[None] | None = None
         self._code: int | None = None
 
-    def accepted(self, _: Allowance, /) -> None:
+    def accepted(self, _: FrameLimiter, /) -> None:
         self._socket.scope["headers"] = []
 
     def cut(self, code: int) -> None:

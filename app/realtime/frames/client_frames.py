@@ -13,14 +13,14 @@ from msgspec import Meta
 
 from app.domain.messages.schemas import MessageType
 
-LARGEST_FRAME = 128 * 1024
-MOST_RESUMED = 3_000
+MAX_FRAME_BYTES = 128 * 1024
+MAX_RESUMED_CONVERSATIONS = 3_000
 """Conversations one `resume` may name. An entry takes 41 bytes at least, so the frame's own limit is never far."""
 
 MOST_RESUMES = 16
 """`resume` frames of one socket that may wait for their turn."""
 
-MOST_RESUMING = 2 * MOST_RESUMED
+MOST_RESUMING = 2 * MAX_RESUMED_CONVERSATIONS
 """Conversations that the `resume` frames of one socket may name together while they wait: all that a user may have."""
 
 Text = Annotated[str, Meta(max_length=64)]
@@ -67,7 +67,7 @@ class WhoIsHere(ClientFrame, frozen=True, kw_only=True, tag="presence"):
 class Resume(ClientFrame, frozen=True, kw_only=True, tag="resume"):
     """Conversations and the position the client has of each."""
 
-    conversations: Annotated[dict[UUID, Counter], Meta(max_length=MOST_RESUMED)]
+    conversations: Annotated[dict[UUID, Counter], Meta(max_length=MAX_RESUMED_CONVERSATIONS)]
 
 
 class Auth(ClientFrame, frozen=True, kw_only=True, tag="auth"):
@@ -100,7 +100,7 @@ _decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 _decode_ref = msgspec.json.Decoder(_Referring).decode
 
 
-def read_frame(text: str) -> Said:
+def parse_frame(text: str) -> Said:
     """Raises Malformed."""
     try:
         return _decoder.decode(text)

@@ -32,7 +32,7 @@ class Answer(ServerFrame, frozen=True, kw_only=True):
     ref: Ref
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class SocketLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What may be done on this socket. docs/limits.md says what happens beyond each.
 
     A client may send `frames_per_second` and `bytes_per_second`, pings and pongs included, and up to `burst_seconds`'
@@ -72,7 +72,7 @@ class Hello(ServerFrame, frozen=True, kw_only=True, tag="hello"):
     session: UUID
     user: UUID
     heartbeat: int
-    limits: Limits
+    limits: SocketLimits
     conversations: list[ConversationSummary]
     next: bool
 
@@ -171,7 +171,7 @@ class MemberUpdated(Durable, frozen=True, kw_only=True, tag="member.updated"):
     data: Member
 
 
-class SomebodyRead(ServerFrame, frozen=True, kw_only=True, tag="read"):
+class MemberRead(ServerFrame, frozen=True, kw_only=True, tag="read"):
     """Somebody has read so far. Fleeting; newest wins. Above 200 members only one's own, from other devices."""
 
     conversation: UUID
@@ -179,7 +179,7 @@ class SomebodyRead(ServerFrame, frozen=True, kw_only=True, tag="read"):
     seq: int
 
 
-class SomebodyTypes(ServerFrame, frozen=True, kw_only=True, tag="typing"):
+class MemberTyping(ServerFrame, frozen=True, kw_only=True, tag="typing"):
     """Somebody types, for `expires_in` seconds unless it is said again, in a conversation of up to 200 members."""
 
     conversation: UUID
@@ -187,7 +187,7 @@ class SomebodyTypes(ServerFrame, frozen=True, kw_only=True, tag="typing"):
     expires_in: int
 
 
-class SomebodyIsHere(ServerFrame, frozen=True, kw_only=True, tag="presence"):
+class MemberPresence(ServerFrame, frozen=True, kw_only=True, tag="presence"):
     """Somebody came online or went, in a conversation of up to 200 members. Fleeting."""
 
     conversation: UUID
@@ -195,11 +195,11 @@ class SomebodyIsHere(ServerFrame, frozen=True, kw_only=True, tag="presence"):
     online: bool
 
 
-class Notified(Notification, frozen=True, kw_only=True, tag_field="type", tag="notification"):
+class NotificationFrame(Notification, frozen=True, kw_only=True, tag_field="type", tag="notification"):
     """As in the list: unread messages of one conversation. The same `id` again means that it grew."""
 
 
-class Broadcast(Announcement, frozen=True, kw_only=True, tag_field="type", tag="broadcast"):
+class BroadcastFrame(Announcement, frozen=True, kw_only=True, tag_field="type", tag="broadcast"):
     """Operators announce something. After a crash it may be told again with the same `id`."""
 
 
@@ -210,48 +210,48 @@ class AccessRevoked(ServerFrame, frozen=True, kw_only=True, tag="access.revoked"
     reason: Reason
 
 
-class Sent(Answer, frozen=True, kw_only=True, tag="ack"):
+class SendAck(Answer, frozen=True, kw_only=True, tag="ack"):
     """The answer to `send`: the message as it is stored."""
 
     data: Message
 
 
-class HasRead(Answer, frozen=True, kw_only=True, tag="ack"):
+class ReadAck(Answer, frozen=True, kw_only=True, tag="ack"):
     """The answer to `read`."""
 
     data: ReadState
 
 
-class Online(msgspec.Struct, frozen=True, kw_only=True):
+class PresenceAck(msgspec.Struct, frozen=True, kw_only=True):
     """Who is online; null when nobody knows."""
 
     online: list[UUID] | None
 
 
-class WhoWasHere(Answer, frozen=True, kw_only=True, tag="ack"):
+class PresenceState(Answer, frozen=True, kw_only=True, tag="ack"):
     """The answer to `presence`."""
 
-    data: Online
+    data: PresenceAck
 
 
-class Renewed(Answer, frozen=True, kw_only=True, tag="ack"):
+class AuthAck(Answer, frozen=True, kw_only=True, tag="ack"):
     """The answer to `auth`."""
 
 
-class FieldFault(msgspec.Struct, frozen=True, kw_only=True):
+class FrameFieldError(msgspec.Struct, frozen=True, kw_only=True):
     field: str
     message: str
 
 
-class Error(Answer, frozen=True, kw_only=True, tag="error"):
+class ErrorFrame(Answer, frozen=True, kw_only=True, tag="error"):
     """Refused, with a code of the REST API or `malformed`. `errors` names fields, where some are at fault."""
 
     code: str
     detail: str
-    errors: list[FieldFault] | UnsetType = UNSET
+    errors: list[FrameFieldError] | UnsetType = UNSET
 
 
-class Throttled(Answer, frozen=True, kw_only=True, tag="throttled"):
+class ThrottledFrame(Answer, frozen=True, kw_only=True, tag="throttled"):
     """Too many for `policy`: nothing was done. Wait `retry_after` seconds."""
 
     policy: str
@@ -280,18 +280,18 @@ DURABLE = (
     *(ConversationCreated, ConversationUpdated, ConversationDeleted),
     *(MemberJoined, MemberAdded, MemberLeft, MemberRemoved, MemberPromoted, MemberDemoted, MemberUpdated),
 )
-FLEETING = (SomebodyRead, SomebodyTypes, SomebodyIsHere, Notified, Broadcast, AccessRevoked)
-ANSWERS = (Sent, HasRead, WhoWasHere, Renewed, Error, Throttled, CaughtUp, Reset, Pong)
-TOLD: tuple[type[msgspec.Struct], ...] = (*SNAPSHOT, *DURABLE, *FLEETING, *ANSWERS)
+EPHEMERAL = (MemberRead, MemberTyping, MemberPresence, NotificationFrame, BroadcastFrame, AccessRevoked)
+ANSWERS = (SendAck, ReadAck, PresenceState, AuthAck, ErrorFrame, ThrottledFrame, CaughtUp, Reset, Pong)
+PUSHED: tuple[type[msgspec.Struct], ...] = (*SNAPSHOT, *DURABLE, *EPHEMERAL, *ANSWERS)
 """Every frame a server sends."""
 
 REPLIES: dict[str, tuple[type[msgspec.Struct], ...]] = {
-    "send": (Sent, Error, Throttled),
-    "read": (HasRead, Error, Throttled),
-    "typing": (Error,),
-    "presence": (WhoWasHere, Error, Throttled),
-    "resume": (CaughtUp, Reset, AccessRevoked, Error),
-    "auth": (Renewed, Error),
+    "send": (SendAck, ErrorFrame, ThrottledFrame),
+    "read": (ReadAck, ErrorFrame, ThrottledFrame),
+    "typing": (ErrorFrame,),
+    "presence": (PresenceState, ErrorFrame, ThrottledFrame),
+    "resume": (CaughtUp, Reset, AccessRevoked, ErrorFrame),
+    "auth": (AuthAck, ErrorFrame),
     "ping": (Pong,),
 }
 """What may answer a frame of the client, by its type. The events that a `resume` brings come between."""

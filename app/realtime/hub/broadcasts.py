@@ -20,25 +20,25 @@ import structlog
 from app.db import Database
 from app.domain.broadcasts import unseen
 from app.domain.broadcasts.schemas import Announcement
-from app.domain.broadcasts.unseen import Listener, Told
+from app.domain.broadcasts.unseen import Listener, UnseenBroadcast
 from app.domain.errors import ChatError
 from app.realtime.connection.connection import Connection
 from app.realtime.frames.encoding import Frame, frame_of
-from app.realtime.frames.server_frames import Broadcast
+from app.realtime.frames.server_frames import BroadcastFrame
 
 if TYPE_CHECKING:
     from app.realtime.hub.hub import Hub
 
 log = structlog.get_logger(__name__)
 
-EVERY = 1.0
-DEADLINE = 5.0
-MOST_NEWCOMERS = 500
-MOST_TOGETHER = 5_000
+POLL_SECONDS = 1.0
+POLL_TIMEOUT_SECONDS = 5.0
+MAX_NEW_LISTENERS = 500
+MAX_LISTENERS_PER_POLL = 5_000
 """People whose cursors are moved in one statement."""
 
 
-class Announcements:
+class BroadcastPoller:
     """`run()` is a task of the process; `soon()` asks for a round at once."""
 
     def __init__(self, hub: Hub, database: Database) -> None:
@@ -57,7 +57,7 @@ class Announcements:
             started = time.monotonic()
             self._wanted.clear()
             try:
-                async with asyncio.timeout(DEADLINE):
+                async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
                     await self.once()
                 self._failing = False
             except (ChatError, TimeoutError, OSError) as error:
@@ -65,7 +65,7 @@ class Announcements:
             except Exception:
                 log.exception("announcing_failed")
             try:
-                async with asyncio.timeout(max(0.0, started + EVERY - time.monotonic())):
+                async with asyncio.timeout(max(0.0, started + POLL_SECONDS - time.monotonic())):
                     await self._wanted.wait()
             except TimeoutError:
                 continue
@@ -79,7 +79,7 @@ class Announcements:
         await self._save()
         async with self._database.look() as reader:
             through = await unseen.newest(reader)
-        newcomers = list(islice((one for one in self._ready() if one.announced is None), MOST_NEWCOMERS))
+        newcomers = list(islice((one for one in self._ready() if one.announced is None), MAX_NEW_LISTENERS))
         before = self._hub.last_broadcast
         present = [one for one in self._ready() if one.announced is not None] if before not in (None, through) else []
         if through and (newcomers or present):
@@ -93,14 +93,14 @@ class Announcements:
             one.announced = through
         self._hub.last_broadcast = through
         await self._save()
-        if len(newcomers) == MOST_NEWCOMERS:
+        if len(newcomers) == MAX_NEW_LISTENERS:
             self.soon()
 
     def _ready(self) -> Iterable[Connection]:
         """The sockets that have been said hello to."""
         return (one for sockets in list(self._hub.people.values()) for one in list(sockets) if one.ready)
 
-    def _tell(self, sockets: list[Connection], told: Told, through: int, frames: dict[UUID, Frame]) -> None:
+    def _tell(self, sockets: list[Connection], told: UnseenBroadcast, through: int, frames: dict[UUID, Frame]) -> None:
         for connection in sockets:
             connection.announced = through
             for announcement in told.get(_listener(connection), ()):
@@ -113,7 +113,9 @@ class Announcements:
         """Move the cursors of those who were told; what fails is tried again with the next round."""
         while self._unsaved:
             through = next(iter(self._unsaved.values()))
-            users = list(islice((user for user, number in self._unsaved.items() if number == through), MOST_TOGETHER))
+            users = list(
+                islice((user for user, number in self._unsaved.items() if number == through), MAX_LISTENERS_PER_POLL)
+            )
             async with self._database.transaction() as session:
                 await unseen.move(session, users, through)
             for user in users:
@@ -130,4 +132,4 @@ def _listener(connection: Connection) -> Listener:
 
 
 def frame(announcement: Announcement) -> Frame:
-    return frame_of(Broadcast(**msgspec.structs.asdict(announcement)))
+    return frame_of(BroadcastFrame(**msgspec.structs.asdict(announcement)))

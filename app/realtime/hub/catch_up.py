@@ -12,23 +12,23 @@ from uuid import UUID
 
 from app.domain.errors import Conflict, Unavailable
 from app.domain.events import ENDINGS, ReadMoved
-from app.realtime.connection.connection import Connection, Gone
+from app.realtime.connection.connection import Connection, ConnectionGone
 from app.realtime.frames.encoding import Frame, frame_of
 from app.realtime.frames.server_frames import Reset
 from app.realtime.hub.ephemeral import read_frame
 from app.realtime.hub.fan_out import reason_of
-from app.realtime.hub.replay_buffer import Passed
+from app.realtime.hub.replay_buffer import Replayable
 
 if TYPE_CHECKING:
     from app.realtime.hub.hub import Hub
 
-MOST_CHANGES = 1_000
+MAX_CHANGES = 1_000
 """More than so many changes in a conversation: `reset` (contract)."""
 
-PAGE = 50
+CHANGES_PER_PAGE = 50
 """Few, because a page waits in memory for a slow reader."""
 
-AGAIN_SECONDS = 0.5
+RETRY_SECONDS = 0.5
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
@@ -70,7 +70,7 @@ async def _read(
     while True:
         mark = hub.passing.mark()
         try:
-            found = await patiently(connection, hub.journal.changes_for, conversation, told, PAGE)
+            found = await patiently(connection, hub.journal.changes_for, conversation, told, CHANGES_PER_PAGE)
         except Conflict:
             return await _reset(hub, connection, conversation, ref)
         if found is None or found[0].is_hidden:
@@ -93,7 +93,7 @@ async def _read(
             _tell_read(connection, conversation, door.read_seq)
             further = hub.subscribe(connection, conversation, told, door.read_seq, _since(hub, mark, conversation))
             if connection.close_code is not None:
-                raise Gone
+                raise ConnectionGone
             if further is None:
                 return "caught_up", told
             told = further
@@ -119,17 +119,17 @@ async def patiently(
         try:
             return await ask(connection.user, *args, **kwargs)
         except Unavailable:
-            await asyncio.sleep(AGAIN_SECONDS)
-    raise Gone
+            await asyncio.sleep(RETRY_SECONDS)
+    raise ConnectionGone
 
 
 async def _too_many(hub: Hub, connection: Connection, conversation: UUID, told: int, count: int, position: int) -> bool:
     """Whether more than the most follow. Positions bound the rows from above: usually nothing needs counting."""
-    if count + position - told <= MOST_CHANGES:
+    if count + position - told <= MAX_CHANGES:
         return False
     if count:
-        return count > MOST_CHANGES
-    found = await patiently(connection, hub.journal.changes_for, conversation, told, MOST_CHANGES)
+        return count > MAX_CHANGES
+    found = await patiently(connection, hub.journal.changes_for, conversation, told, MAX_CHANGES)
     return found is not None and not found[1].complete
 
 
@@ -148,6 +148,6 @@ async def _reset(hub: Hub, connection: Connection, conversation: UUID, ref: str 
             return "reset", summary.position
 
 
-def _since(hub: Hub, mark: int, conversation: UUID) -> list[Passed] | None:
+def _since(hub: Hub, mark: int, conversation: UUID) -> list[Replayable] | None:
     passed = hub.passing.since(mark, {conversation})
     return None if passed is None else passed.get(conversation, [])

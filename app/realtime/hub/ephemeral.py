@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.domain.events import ReadMoved
-from app.realtime.bus.ephemeral_events import Here, Notice, Typing
+from app.realtime.bus.ephemeral_events import Notice, PresenceChanged, Typing
 from app.realtime.connection.connection import Connection
 from app.realtime.frames.encoding import Frame
 from app.realtime.hub.room import Room
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from app.realtime.hub.hub import Hub
 
 
-def tell_read(hub: Hub, event: ReadMoved) -> None:
+def deliver_read(hub: Hub, event: ReadMoved) -> None:
     """To one's own devices what they have not been told yet; to the others in a small conversation."""
     room = hub.rooms.get(event.conversation)
     hub.passing.note(event)
     if room is None or not hub.trusted:
         return
     for connection in hub.mine(room, event.user):
-        tell_one_read(room, connection, event)
+        deliver_read_to(room, connection, event)
     if event.small:
         frame = read_frame(event)
         for connection in room.connections:
@@ -29,7 +29,7 @@ def tell_read(hub: Hub, event: ReadMoved) -> None:
                 connection.put(frame)
 
 
-def tell_one_read(room: Room, connection: Connection, event: ReadMoved) -> None:
+def deliver_read_to(room: Room, connection: Connection, event: ReadMoved) -> None:
     """The same to one socket of `room`."""
     if event.user == connection.user:
         if event.seq <= room.connections[connection]:
@@ -40,7 +40,7 @@ def tell_one_read(room: Room, connection: Connection, event: ReadMoved) -> None:
     connection.put(read_frame(event))
 
 
-def tell_others(hub: Hub, event: Typing | Here) -> None:
+def deliver_to_others(hub: Hub, event: Typing | PresenceChanged) -> None:
     """To the others of the conversation."""
     room = hub.rooms.get(event.conversation)
     if room is None or not hub.trusted:
@@ -51,7 +51,7 @@ def tell_others(hub: Hub, event: Typing | Here) -> None:
             connection.put(frame)
 
 
-def tell_notice(hub: Hub, event: Notice) -> None:
+def deliver_notice(hub: Hub, event: Notice) -> None:
     """To all sockets of the people named, or of everybody."""
     frame = Frame(event.frame)
     for user in event.users or list(hub.people):

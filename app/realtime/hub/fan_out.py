@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from app.domain.events import Change
+from app.domain.events import LogChange
 from app.realtime.frames.encoding import Frame
 from app.realtime.frames.server_frames import Reason
 from app.realtime.hub.room import Room
 
-LARGEST_RUN = 64 * 1024
+MAX_RUN = 64 * 1024
 """Bytes told in one write: about what a transport takes at once."""
 
 _REASONS: dict[str, Reason] = {
@@ -25,16 +25,16 @@ _REASONS: dict[str, Reason] = {
 }
 
 
-def runs(changes: Sequence[Change]) -> Iterator[list[Change]]:
+def group_by_conversation(changes: Sequence[LogChange]) -> Iterator[list[LogChange]]:
     """Changes of one conversation in runs, each change of a run following on the one before.
 
     Changes of messages only: whatever ends or begins a membership changes who is told, and stands alone.
     """
-    run: list[Change] = []
+    run: list[LogChange] = []
     size = 0
     for change in changes:
         follows = run and change.prev == run[-1].position and run[-1].seq and change.seq
-        if run and not (follows and size + len(change.data) <= LARGEST_RUN):
+        if run and not (follows and size + len(change.data) <= MAX_RUN):
             yield run
             run, size = [], 0
         run.append(change)
@@ -43,18 +43,18 @@ def runs(changes: Sequence[Change]) -> Iterator[list[Change]]:
         yield run
 
 
-def tell_room(room: Room, run: Sequence[Change]) -> None:
+def deliver_to_room(room: Room, run: Sequence[LogChange]) -> None:
     """Tell all who listen, in one step without waiting; `run` follows on what has been delivered."""
     if room.ahead:
         for change in run:
-            _tell_unevenly(room, change)
+            _deliver_individually(room, change)
         return
     frame = Frame(*(change.frame() for change in run))
     for connection in room.connections:
         connection.put(frame)
 
 
-def _tell_unevenly(room: Room, change: Change) -> None:
+def _deliver_individually(room: Room, change: LogChange) -> None:
     """Tell it where some sockets' snapshots are newer than what the others have been told."""
     frame, ahead = Frame(change.frame()), room.ahead or {}
     for connection in room.connections:
@@ -69,11 +69,11 @@ def _tell_unevenly(room: Room, change: Change) -> None:
     room.ahead = ahead or None
 
 
-def following(change: Change, position: int) -> Change:
+def following(change: LogChange, position: int) -> LogChange:
     """The same change for who stands at `position`, when it covers more than what follows on it."""
     return change if change.prev == position else msgspec.structs.replace(change, prev=position)
 
 
-def reason_of(change: Change) -> Reason:
+def reason_of(change: LogChange) -> Reason:
     """Why the change that ends somebody's access does, for them."""
     return _REASONS[change.type]

@@ -9,7 +9,7 @@ import structlog
 
 from app.domain.errors import Conflict, NotFound, Unavailable
 from app.realtime.connection.close_codes import RESTARTING
-from app.realtime.hub.fan_out import runs
+from app.realtime.hub.fan_out import group_by_conversation
 from app.realtime.hub.room import Room
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-PAGE = 200
+CHANGES_PER_PAGE = 200
 
 
-class Repairs:
+class GapRepair:
     """At most one repair a room."""
 
     def __init__(self, hub: Hub) -> None:
@@ -66,8 +66,8 @@ class Repairs:
         expected = set(room.held or ())
         complete = False
         while room.connections and not complete:
-            changes = await self._hub.journal.changes(room.conversation, room.delivered, PAGE)
-            for run in runs(changes.items):
+            changes = await self._hub.journal.changes(room.conversation, room.delivered, CHANGES_PER_PAGE)
+            for run in group_by_conversation(changes.items):
                 if run[0].prev == room.delivered:
                     self._hub.deliver(room, run)
             complete = changes.complete

@@ -17,17 +17,17 @@ from uuid import UUID
 import structlog
 
 from app.domain import events
-from app.domain.events import BEGINNINGS, ENDINGS, Announced, Change, ListTurned, LoginsEnded, ReadMoved
-from app.realtime.bus.ephemeral_events import Event, Here, Notice, Typing
+from app.domain.events import BEGINNINGS, ENDINGS, Announced, ListTurned, LogChange, LoginsEnded, ReadMoved
+from app.realtime.bus.ephemeral_events import Event, Notice, PresenceChanged, Typing
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED, REFUSED
 from app.realtime.connection.connection import Connection
 from app.realtime.frames.encoding import Frame, sender_of
-from app.realtime.hub.ephemeral import tell_notice, tell_one_read, tell_others, tell_read
-from app.realtime.hub.fan_out import following, reason_of, runs, tell_room
-from app.realtime.hub.gap_repair import Repairs
-from app.realtime.hub.join import Beginnings
-from app.realtime.hub.reads import Journal
-from app.realtime.hub.replay_buffer import Passed, Passing
+from app.realtime.hub.ephemeral import deliver_notice, deliver_read, deliver_read_to, deliver_to_others
+from app.realtime.hub.fan_out import deliver_to_room, following, group_by_conversation, reason_of
+from app.realtime.hub.gap_repair import GapRepair
+from app.realtime.hub.join import Joins
+from app.realtime.hub.reads import HubReads
+from app.realtime.hub.replay_buffer import Replayable, ReplayBuffer
 from app.realtime.hub.room import Room
 
 log = structlog.get_logger(__name__)
@@ -45,21 +45,21 @@ class Hub:
     sockets were told, None at first.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: HubReads) -> None:
         self.journal = journal
         self.rooms: dict[UUID, Room] = {}
         self.people: dict[UUID, set[Connection]] = {}
         self.logins: dict[UUID, set[Connection]] = {}
         self.behind: set[Room] = set()
-        self.passing = Passing()
+        self.passing = ReplayBuffer()
         self.fresh = float("-inf")
         self.arrived: Callable[[UUID], None] = _nobody
         self.left: Callable[[UUID], None] = _nobody
         self.announced: Callable[[], None] = _nothing
         self.news: Callable[[], None] = _nothing
         self.last_broadcast: int | None = None
-        self.repairs = Repairs(self)
-        self.beginnings = Beginnings(self)
+        self.repairs = GapRepair(self)
+        self.beginnings = Joins(self)
 
     async def stop(self) -> None:
         """End what is under way."""
@@ -88,7 +88,12 @@ class Hub:
             self.left(connection.user)
 
     def subscribe(
-        self, connection: Connection, conversation: UUID, position: int, read_seq: int, passed: Sequence[Passed] | None
+        self,
+        connection: Connection,
+        conversation: UUID,
+        position: int,
+        read_seq: int,
+        passed: Sequence[Replayable] | None,
     ) -> int | None:
         """Let `connection`, which knows the conversation up to `position`, hear what follows.
 
@@ -113,18 +118,20 @@ class Hub:
             if isinstance(event, ListTurned):
                 self.beginnings.again(event.user, conversation)
             elif isinstance(event, ReadMoved):
-                tell_one_read(room, connection, event)
+                deliver_read_to(room, connection, event)
             elif event.position > room.delivered:
                 self._change(event)
         return None
 
-    def _tell_missed(self, connection: Connection, room: Room, position: int, passed: Sequence[Passed]) -> int | None:
+    def _tell_missed(
+        self, connection: Connection, room: Room, position: int, passed: Sequence[Replayable]
+    ) -> int | None:
         """Tell one socket what its room was told since `position`, as far as it passed by without a gap.
 
         Answers the position told; None when the socket's user went meanwhile, and is begun anew if they came back.
         """
         changes = [
-            event for event in passed if isinstance(event, Change) and position < event.position <= room.delivered
+            event for event in passed if isinstance(event, LogChange) and position < event.position <= room.delivered
         ]
         for change in sorted(changes, key=_position):
             if not change.prev <= position < change.position:
@@ -164,9 +171,9 @@ class Hub:
 
     def hear(self, events: Sequence[Event]) -> None:
         """Deliver what happened, here or elsewhere. Never raises: one bad event must not end delivery."""
-        changes: dict[UUID, list[Change]] = {}
+        changes: dict[UUID, list[LogChange]] = {}
         for event in events:
-            if isinstance(event, Change):
+            if isinstance(event, LogChange):
                 changes.setdefault(event.conversation, []).append(event)
                 continue
             self._hear_all(changes)
@@ -176,17 +183,17 @@ class Hub:
                 log.exception("event_not_delivered", kind=type(event).__name__)
         self._hear_all(changes)
 
-    def _hear_all(self, changes: dict[UUID, list[Change]]) -> None:
+    def _hear_all(self, changes: dict[UUID, list[LogChange]]) -> None:
         """Take in what was committed together, conversation by conversation."""
         for conversation, committed in changes.items():
             try:
-                for run in runs(committed):
+                for run in group_by_conversation(committed):
                     self._run(self.rooms.get(conversation), run)
             except Exception:
                 log.exception("changes_not_delivered", conversation=str(conversation))
         changes.clear()
 
-    def _run(self, room: Room | None, run: list[Change]) -> None:
+    def _run(self, room: Room | None, run: list[LogChange]) -> None:
         if room is None or run[0].prev != room.delivered or room.repairing or not self.trusted:
             for change in run:
                 self._change(change)
@@ -197,7 +204,7 @@ class Hub:
     def _hear(self, event: Event) -> None:
         match event:
             case ReadMoved():
-                tell_read(self, event)
+                deliver_read(self, event)
             case LoginsEnded():
                 self.end_logins(event.sessions, refused=event.refused)
             case ListTurned():
@@ -207,12 +214,12 @@ class Hub:
                 self.announced()
             case events.PoliciesChanged():
                 self.news()
-            case Typing() | Here():
-                tell_others(self, event)
+            case Typing() | PresenceChanged():
+                deliver_to_others(self, event)
             case Notice():
-                tell_notice(self, event)
+                deliver_notice(self, event)
 
-    def _change(self, change: Change) -> None:
+    def _change(self, change: LogChange) -> None:
         room = self.rooms.get(change.conversation)
         if room is None:
             self.passing.note(change)
@@ -229,14 +236,14 @@ class Hub:
             self.deliver(room, [change])
             self.drain(room)
 
-    def deliver(self, room: Room, run: Sequence[Change]) -> None:
+    def deliver(self, room: Room, run: Sequence[LogChange]) -> None:
         """Tell all who listen, in one step without waiting. `run` is one of `telling.runs`."""
         first = run[0]
         if first.type in BEGINNINGS:
             # Who comes (back) is given the conversation instead.
             for connection in self.mine(room, first.subject):
                 self.unsubscribe(connection, room.conversation)
-        tell_room(room, run)
+        deliver_to_room(room, run)
         room.delivered = run[-1].position
         for change in run:
             self.passing.note(change)
@@ -281,7 +288,7 @@ class Hub:
         mine = self.people.get(user, ()) if user is not None else ()
         return [connection for connection in mine if connection in room.connections]
 
-    def _revoke(self, room: Room, connections: Sequence[Connection], change: Change) -> None:
+    def _revoke(self, room: Room, connections: Sequence[Connection], change: LogChange) -> None:
         for connection in connections:
             connection.revoke(room.conversation, reason_of(change))
             self.unsubscribe(connection, room.conversation)
@@ -295,5 +302,5 @@ def _nothing() -> None:
     """Who tells broadcasts, and who looks."""
 
 
-def _position(change: Change) -> int:
+def _position(change: LogChange) -> int:
     return change.position

@@ -12,10 +12,10 @@ from uuid import UUID
 import structlog
 
 from app.domain.errors import Unavailable
-from app.domain.events import BEGINNINGS, Change
-from app.realtime.connection.connection import Connection, Gone
+from app.domain.events import BEGINNINGS, LogChange
+from app.realtime.connection.connection import Connection, ConnectionGone
 from app.realtime.frames.encoding import Frame, encode_json
-from app.realtime.hub.catch_up import AGAIN_SECONDS, catch_up
+from app.realtime.hub.catch_up import RETRY_SECONDS, catch_up
 
 if TYPE_CHECKING:
     from app.realtime.hub.hub import Hub
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class Beginnings:
+class Joins:
     """At most one at a time for a user and conversation; a second one starts after it, if it still tells anything."""
 
     def __init__(self, hub: Hub) -> None:
@@ -31,7 +31,7 @@ class Beginnings:
         self._running: dict[tuple[UUID, UUID], asyncio.Task[None]] = {}
         self._again: set[tuple[UUID, UUID]] = set()
 
-    def hear(self, change: Change) -> None:
+    def hear(self, change: LogChange) -> None:
         """Start what a change begins: a membership, or its conversation in the lists of those who had hidden it."""
         begun = (change.subject,) if change.type in BEGINNINGS and change.subject is not None else change.shown
         for user in begun:
@@ -80,7 +80,7 @@ class Beginnings:
                     with self._hub.passing.reading():
                         return await self._tell(user, conversation)
                 except Unavailable:
-                    await asyncio.sleep(AGAIN_SECONDS)
+                    await asyncio.sleep(RETRY_SECONDS)
         except Exception:
             log.exception("beginning_failed", conversation=str(conversation))
 
@@ -109,5 +109,5 @@ class Beginnings:
     async def _catch_up(self, connection: Connection, conversation: UUID, told: int) -> None:
         try:
             await catch_up(self._hub, connection, conversation, told)
-        except Gone:
+        except ConnectionGone:
             return

@@ -14,29 +14,29 @@ import structlog
 
 from app.domain.errors import ChatError
 from app.domain.events import ReadMoved
-from app.domain.throttling.overrides import Standing
-from app.realtime.hub.ephemeral import tell_read
+from app.domain.throttling.overrides import Override
+from app.realtime.hub.ephemeral import deliver_read
 from app.realtime.hub.hub import Hub
-from app.realtime.hub.reads import Glance
-from app.store.read_access import Access
+from app.realtime.hub.reads import RecentChanges
+from app.store.read_access import ReadAccess
 
 log = structlog.get_logger(__name__)
 
-EVERY = 1.0
-DEADLINE = 5.0
+POLL_SECONDS = 1.0
+POLL_TIMEOUT_SECONDS = 5.0
 
 
 class Limits(Protocol):
     """Enforces the policies of throttles."""
 
-    def learn(self, standing: Sequence[Standing], *, everything: bool) -> None:
+    def learn(self, standing: Sequence[Override], *, everything: bool) -> None:
         """These changed; or `everything` that is not as the settings say is these."""
 
 
-class Look:
+class Poller:
     """`run()` is a task of the process; `soon()` asks for a look at once."""
 
-    def __init__(self, hub: Hub, access: Access, limits: Limits | None = None) -> None:
+    def __init__(self, hub: Hub, access: ReadAccess, limits: Limits | None = None) -> None:
         self._hub = hub
         self._access = access
         self._limits = limits
@@ -54,7 +54,7 @@ class Look:
             self._wanted.clear()
             await self.once()
             try:
-                async with asyncio.timeout(max(0.0, started + EVERY - time.monotonic())):
+                async with asyncio.timeout(max(0.0, started + POLL_SECONDS - time.monotonic())):
                     await self._wanted.wait()
             except TimeoutError:
                 continue
@@ -63,7 +63,7 @@ class Look:
         """One look; whether it succeeded."""
         started = time.monotonic()
         try:
-            async with asyncio.timeout(DEADLINE):
+            async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
                 glance = await self._hub.journal.glance(self._since, list(self._hub.people))
             self._take_in(glance, started)
         except (ChatError, TimeoutError, OSError) as error:
@@ -81,7 +81,7 @@ class Look:
         self._since = glance.began
         return True
 
-    def _take_in(self, glance: Glance, started: float) -> None:
+    def _take_in(self, glance: RecentChanges, started: float) -> None:
         """Repair what is behind, begin and end what was missed. `started` is on the monotonic clock."""
         hub = self._hub
         self._access.saw(glance.moved, glance.ended_logins)
@@ -107,7 +107,7 @@ class Look:
             if any(one.settled and one.lacks(belongs.conversation) for one in sockets):
                 hub.beginnings.start(belongs.user, belongs.conversation)
             # Only to one's own devices: others' read marks may be lost.
-            tell_read(
+            deliver_read(
                 hub,
                 ReadMoved(conversation=belongs.conversation, user=belongs.user, seq=belongs.read_seq, small=False),
             )

@@ -11,21 +11,28 @@ import msgspec
 from app.batching import Batcher
 from app.db import Database
 from app.domain.auth.login_status import is_suspended, logins_ended_since
-from app.domain.conversations.access import Door, open_door
-from app.domain.conversations.recent_activity import Belongs, Head, bucket_of, clock, memberships_since, moved_since
+from app.domain.conversations.access import Access, check_access
+from app.domain.conversations.recent_activity import (
+    ConversationHead,
+    MembershipState,
+    bucket_of,
+    clock,
+    memberships_since,
+    moved_since,
+)
 from app.domain.errors import Forbidden, NotFound
 from app.domain.inbox.queries import opened
 from app.domain.inbox.schemas import ConversationSummary
-from app.domain.inbox.snapshot import Asker, newest
+from app.domain.inbox.snapshot import SnapshotRequest, newest
 from app.domain.messages.changes import Changes, changes_after
-from app.domain.throttling.overrides import MARKS_SECONDS, Standing, all_standing, standing_since
+from app.domain.throttling.overrides import MARKS_SECONDS, Override, all_overrides, overrides_since
 from app.realtime.frames.server_frames import Reason
 
 LAST_MESSAGE_CUT = 200
 """Characters of the last message in `hello` (contract)."""
 
-GREETED_TOGETHER = 32
-MOST_WAITING = 20_000
+SNAPSHOT_BATCH = 32
+MAX_WAITING = 20_000
 READS_AT_ONCE = 3
 """Connections that repairs, beginnings and catch-ups may take together; others wait, however many sockets come back."""
 
@@ -33,7 +40,7 @@ CONNECTIONS = READS_AT_ONCE + 3
 """One more for greetings, one for the look, which waits for nobody, and one for broadcasts."""
 
 
-class Glance(msgspec.Struct, frozen=True):
+class RecentChanges(msgspec.Struct, frozen=True):
     """What one look found. `began` is Postgres's clock before it read, in seconds since 1970.
 
     `ended_logins` are told apart by whether the account is suspended.
@@ -41,21 +48,21 @@ class Glance(msgspec.Struct, frozen=True):
     """
 
     began: float
-    moved: list[Head]
-    memberships: list[Belongs]
+    moved: list[ConversationHead]
+    memberships: list[MembershipState]
     ended_logins: dict[UUID, bool]
-    policies: list[Standing]
+    policies: list[Override]
     all_policies: bool
 
 
-class Journal:
+class HubReads:
     """Every method raises Unavailable when the database is away. `database` has `CONNECTIONS` or more."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
-        self._snapshots: Batcher[Asker, list[ConversationSummary] | None] = Batcher(
-            self._greet, largest=GREETED_TOGETHER, waiting=MOST_WAITING
+        self._snapshots: Batcher[SnapshotRequest, list[ConversationSummary] | None] = Batcher(
+            self._greet, largest=SNAPSHOT_BATCH, waiting=MAX_WAITING
         )
 
     async def snapshot(self, user: UUID, login: UUID) -> list[ConversationSummary] | None:
@@ -63,7 +70,7 @@ class Journal:
 
         A thousand sockets that come back at once take one connection, and share its statements.
         """
-        return await self._snapshots.call(Asker(user, login))
+        return await self._snapshots.call(SnapshotRequest(user, login))
 
     async def is_refused(self, user: UUID) -> bool:
         """Whether the account is suspended: logging in anew does not help then."""
@@ -90,29 +97,31 @@ class Journal:
         async with self._slots, self._database.transaction() as session:
             return await changes_after(session, conversation, after, limit)
 
-    async def changes_for(self, user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Door, Changes] | None:
+    async def changes_for(
+        self, user: UUID, conversation: UUID, after: int, limit: int
+    ) -> tuple[Access, Changes] | None:
         """The same for a member, with the membership; None for anybody else. Raises Conflict `reset` as above."""
         async with self._slots, self._database.transaction() as session:
             try:
-                door = await open_door(session, conversation, user)
+                door = await check_access(session, conversation, user)
             except (NotFound, Forbidden):
                 return None
             return door, await changes_after(session, conversation, after, limit)
 
-    async def _greet(self, newcomers: Sequence[Asker]) -> Sequence[list[ConversationSummary] | None]:
+    async def _greet(self, newcomers: Sequence[SnapshotRequest]) -> Sequence[list[ConversationSummary] | None]:
         return await self._database.read(newest, newcomers, cut=LAST_MESSAGE_CUT)
 
-    async def glance(self, since: float | None, users: Sequence[UUID]) -> Glance:
+    async def glance(self, since: float | None, users: Sequence[UUID]) -> RecentChanges:
         """What moved lately. `since` is when the last successful look began; None: there was none yet."""
         async with self._database.transaction() as session:
             began = await clock(session)
             bucket = bucket_of(began if since is None else since)
             afresh = since is None or began - since > MARKS_SECONDS
-            return Glance(
+            return RecentChanges(
                 began,
                 await moved_since(session, bucket),
                 await memberships_since(session, bucket, users) if users else [],
                 await logins_ended_since(session, bucket),
-                await (all_standing(session) if afresh else standing_since(session, bucket)),
+                await (all_overrides(session) if afresh else overrides_since(session, bucket)),
                 afresh,
             )

@@ -10,19 +10,19 @@ from contextlib import contextmanager
 from typing import TypeAlias
 from uuid import UUID
 
-from app.domain.events import BEGINNINGS, Change, ListTurned, ReadMoved
+from app.domain.events import BEGINNINGS, ListTurned, LogChange, ReadMoved
 
-MOST_KEPT = 4_096
-MOST_BYTES = 8 * 1024 * 1024
+MAX_EVENTS = 4_096
+MAX_BYTES = 8 * 1024 * 1024
 
-Passed: TypeAlias = Change | ReadMoved | ListTurned
+Replayable: TypeAlias = LogChange | ReadMoved | ListTurned
 
 
-class Passing:
+class ReplayBuffer:
     """`with reading():` around whatever reads; `mark()` before each read, `since(mark, …)` after it."""
 
     def __init__(self) -> None:
-        self._kept: list[Passed] = []
+        self._kept: list[Replayable] = []
         self._bytes = 0
         self._first = 0
         self._readers = 0
@@ -38,22 +38,22 @@ class Passing:
             if not self._readers:
                 self._forget(len(self._kept))
 
-    def note(self, event: Passed) -> None:
+    def note(self, event: Replayable) -> None:
         if not self._readers:
             return
         self._kept.append(event)
-        self._bytes += _size(event)
-        if len(self._kept) > MOST_KEPT or self._bytes > MOST_BYTES:
+        self._bytes += _payload_bytes(event)
+        if len(self._kept) > MAX_EVENTS or self._bytes > MAX_BYTES:
             self._forget(len(self._kept) // 2 + 1)
 
     def mark(self) -> int:
         return self._first + len(self._kept)
 
-    def since(self, mark: int, conversations: Collection[UUID]) -> dict[UUID, list[Passed]] | None:
+    def since(self, mark: int, conversations: Collection[UUID]) -> dict[UUID, list[Replayable]] | None:
         """What went by since `mark` in these conversations, or None when that is not known any more."""
         if mark < self._first:
             return None
-        found: dict[UUID, list[Passed]] = {}
+        found: dict[UUID, list[Replayable]] = {}
         for event in self._kept[mark - self._first :]:
             if event.conversation in conversations:
                 found.setdefault(event.conversation, []).append(event)
@@ -65,16 +65,16 @@ class Passing:
         return {event.conversation for event in kept if _begins(event, user)}
 
     def _forget(self, count: int) -> None:
-        self._bytes -= sum(_size(event) for event in self._kept[:count])
+        self._bytes -= sum(_payload_bytes(event) for event in self._kept[:count])
         del self._kept[:count]
         self._first += count
 
 
-def _begins(event: Passed, user: UUID) -> bool:
-    if isinstance(event, Change):
+def _begins(event: Replayable, user: UUID) -> bool:
+    if isinstance(event, LogChange):
         return user in event.shown or (event.subject == user and event.type in BEGINNINGS)
     return isinstance(event, ListTurned) and event.user == user
 
 
-def _size(event: Passed) -> int:
-    return len(event.data) if isinstance(event, Change) else 0
+def _payload_bytes(event: Replayable) -> int:
+    return len(event.data) if isinstance(event, LogChange) else 0

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from app.domain.events import Change
+from app.domain.events import LogChange
 from app.realtime.connection.connection import Connection
 
-MOST_HELD = 256
+MAX_HELD_CHANGES = 256
 """Held changes of one room; more are let go, since the repair reads them anyway."""
 
 
@@ -31,7 +31,7 @@ class Room:
         self.target = delivered
         self.connections: dict[Connection, int] = {}
         self.ahead: dict[Connection, int] | None = None
-        self.held: dict[int, Change] | None = None
+        self.held: dict[int, LogChange] | None = None
         self.repairing = False
         self.timer: asyncio.TimerHandle | None = None
 
@@ -40,15 +40,15 @@ class Room:
         """Whether something is known to exist that has not been delivered."""
         return self.target > self.delivered
 
-    def hold(self, change: Change) -> None:
+    def hold(self, change: LogChange) -> None:
         """Keep what cannot be delivered yet."""
         self.target = max(self.target, change.position)
         if self.held is None:
             self.held = {}
-        if len(self.held) < MOST_HELD:
+        if len(self.held) < MAX_HELD_CHANGES:
             self.held[change.prev] = change
 
-    def following(self) -> Change | None:
+    def following(self) -> LogChange | None:
         """The held change that follows on what has been delivered, if it has come; older ones are let go."""
         if not self.held:
             return None

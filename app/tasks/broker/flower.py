@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 
 
 class Queues(RedisBase):
-    """In the place of Flower's `Broker`."""
+    """In the place of Flower's `BrokerStats`."""
 
     def __init__(self, broker_url: str, **options: Any) -> None:
         super().__init__(broker_url, **options)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 
-from app.domain.accounts.account_mail import Letter
+from app.domain.accounts.account_mail import MailContent
 from app.domain.users.mail_domains import to_ascii
 from app.tasks.letters import headers
 from app.tasks.smtp import MailObject
@@ -38,7 +38,7 @@ A_NAME: Final = re.compile(r"(?=.{1,40}\Z)[^\W\d_]+(?:[ '’-]{1,2}[^\W\d_]+){0,
 """Up to four words of letters alone."""
 
 
-class Letterhead:
+class MailRenderer:
     """Whom letters come from (`chat@example.org` or `Chat <chat@example.org>`), and where their links lead.
 
     Raises:
@@ -56,7 +56,7 @@ class Letterhead:
             autoescape=select_autoescape(["html"], default=False),
         )
 
-    def write(self, letter: Letter, mail: UUID) -> MailObject:
+    def write(self, letter: MailContent, mail: UUID) -> MailObject:
         """The mail, with both forms of its body. The same mail always has the same Message-ID.
 
         Raises:
@@ -85,20 +85,20 @@ class Letterhead:
         content = headers.head(fields) + body.as_bytes()
         return MailObject(id=mail, sender=self._sender, recipient=recipient, content=content)
 
-    def _link(self, letter: Letter) -> str:
+    def _link(self, letter: MailContent) -> str:
         """After the #: no server on the way, and no log, is told the token."""
         page = PAGES.get(letter.template)
         return f"{self._public_url}/account#{page}={letter.token}" if page else self._public_url
 
-    def _subject(self, letter: Letter) -> str:
+    def _subject(self, letter: MailContent) -> str:
         template = self._texts.get_template(f"{letter.template}.txt")
         return "".join(template.blocks["subject"](template.new_context(self._context(letter, "txt")))).strip()
 
-    def _body(self, letter: Letter, form: str, subject: str) -> str:
+    def _body(self, letter: MailContent, form: str, subject: str) -> str:
         template = self._texts.get_template(f"{letter.template}.{form}")
         return template.render(self._context(letter, form), subject=subject).strip() + "\n"
 
-    def _context(self, letter: Letter, form: str) -> dict[str, object]:
+    def _context(self, letter: MailContent, form: str) -> dict[str, object]:
         return {
             "form": f"forms/page.{form}",
             "pieces": f"forms/pieces.{form}",

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from app.domain.users.mail_domains import to_ascii
-from app.tasks.smtp import Refused
+from app.tasks.smtp import PermanentFailure
 
 LINE: Final = 76
 """Characters of a line with encoded words (RFC 2047, 2); the other lines keep to it, too."""
@@ -69,17 +69,17 @@ def address(value: str) -> str:
     local, _, domain = value.rpartition("@")
     # An encoded word in it would be another address to whoever decodes it, and no encoding is allowed here.
     if not _LOCAL.fullmatch(local) or not local.isprintable() or "=?" in value:
-        raise Refused("this is not an address that can be written to")
+        raise PermanentFailure("this is not an address that can be written to")
     try:
         return f"{local}@{to_ascii(domain)}"
     except UnicodeError as error:
-        raise Refused("this domain cannot be written in ASCII") from error
+        raise PermanentFailure("this domain cannot be written in ASCII") from error
 
 
 def url(value: str) -> str:
     """An address on the web for a List field: in one line, without encoded words (RFC 2369). Raises Refused."""
     if not _URL.fullmatch(value):
-        raise Refused("this link cannot stand in a header")
+        raise PermanentFailure("this link cannot stand in a header")
     return f"<{value}>"
 
 
@@ -90,11 +90,11 @@ def head(fields: list[tuple[str, str]]) -> bytes:
         Refused: a value that no function of this module made, with lines of its own or control characters.
     """
     if len({name.lower() for name, _ in fields}) < len(fields):
-        raise Refused("a header field twice")
+        raise PermanentFailure("a header field twice")
     lines = "\r\n".join(f"{name}: {value}" for name, value in fields).split("\r\n")
     begun = [line for line in lines if not line.startswith(" ")]
     if len(begun) != len(fields) or not all(line.isprintable() and line.strip() for line in lines):
-        raise Refused("a header field with lines of its own")
+        raise PermanentFailure("a header field with lines of its own")
     return "".join(f"{line}\r\n" for line in lines).encode()
 
 

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from app.db import database, engine
-from app.db.autocommit import Singles
+from app.db.autocommit import AutocommitPool
 from app.db.outages import AWAY
 from app.domain.errors import Unavailable
 from app.realtime import endpoint
-from app.realtime.endpoint import Sockets
-from app.redis.client import Accelerator
+from app.realtime.endpoint import SocketEndpoint
+from app.redis.client import RedisClient
 from app.server import graceful
 from tests.chaos.checks import faults
 from tests.chaos.mutations.declared import fire, mutation, replace
@@ -30,14 +30,14 @@ def stop_with_another_code() -> None:
     """A process that stops closes its sockets with 1001."""
 
     def rude(drain: Any) -> Any:
-        async def leave(self: Sockets) -> None:
+        async def leave(self: SocketEndpoint) -> None:
             fire(len(self))
             replace(endpoint, "RESTARTING", lambda _: GOING_AWAY)
             await drain(self)
 
         return leave
 
-    replace(Sockets, "drain", rude)
+    replace(SocketEndpoint, "drain", rude)
 
 
 @mutation("I13", faults.stops_are_clean, faults=("SIGTERM under load",))
@@ -60,7 +60,7 @@ def redis_waited_for() -> None:
     """Redis is waited for ten times as long as it may be."""
 
     def patient(call: Any) -> Any:
-        async def wait(self: Accelerator, operation: Any, *, deadline: float = 0.0) -> Any:
+        async def wait(self: RedisClient, operation: Any, *, deadline: float = 0.0) -> Any:
             began = time.monotonic()
             try:
                 return await call(self, operation, deadline=WAITED_SECONDS)
@@ -69,7 +69,7 @@ def redis_waited_for() -> None:
 
         return wait
 
-    replace(Accelerator, "call", patient)
+    replace(RedisClient, "call", patient)
 
 
 @mutation("I16", faults.every_fault_was_survived, faults=("Postgres restarts",))
@@ -110,4 +110,4 @@ def postgres_not_asked_again() -> None:
     replace(engine, "translate", noticing)
     replace(database, "_connect", sulking)
     replace(database.Database, "_taken", sulking_alone)
-    replace(Singles, "open", sulking_alone)
+    replace(AutocommitPool, "open", sulking_alone)

@@ -13,15 +13,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations import read_cursors as cursors
-from app.domain.conversations.access import Door
+from app.domain.conversations.access import Access
 from app.domain.conversations.schemas import ReadState
 from app.domain.inbox import snapshot
 from app.domain.inbox.schemas import ConversationSummary
 from app.domain.messages import changes
 from app.domain.messages.changes import Changes
-from app.domain.messages.history import Ask, Span
+from app.domain.messages.history import PageQuery, SeqRange
 from app.store import page_cache, page_reader
-from app.store.page_cache import Cache, Missed, Wanted, Write, key_of
+from app.store.page_cache import CacheMiss, PageCache, PageRequest, Write, key_of
 from tests.chaos.checks import reading
 from tests.chaos.mutations.declared import fire, mutation, one_in, replace
 
@@ -35,11 +35,11 @@ def page_skips_one() -> None:
     chosen = one_in(3)
 
     def skipping(span_of: Any) -> Any:
-        def span(ask: Ask, last_seq: int) -> Span:
+        def span(ask: PageQuery, last_seq: int) -> SeqRange:
             if ask.after and chosen():
                 fire()
                 ask = msgspec.structs.replace(ask, after=ask.after + 1)
-            found: Span = span_of(ask, last_seq)
+            found: SeqRange = span_of(ask, last_seq)
             return found
 
         return span
@@ -90,10 +90,10 @@ def cache_not_proven() -> None:
     credulous = page_cache.READ.replace(proof, "local whole = true")
 
     def believing(ask: Any) -> Any:
-        async def serve(self: Cache, redis: Redis, wanted: Sequence[Wanted]) -> list[bytes | Missed]:
-            found: list[bytes | Missed] = await ask(self, redis, wanted)
+        async def serve(self: PageCache, redis: Redis, wanted: Sequence[PageRequest]) -> list[bytes | CacheMiss]:
+            found: list[bytes | CacheMiss] = await ask(self, redis, wanted)
             for at, page in enumerate(wanted):
-                if isinstance(found[at], Missed):
+                if isinstance(found[at], CacheMiss):
                     numbers = (page.low, page.high, page.edited_position, page.newest)
                     (answer,) = await redis.eval(credulous, 1, key_of(page.conversation), *numbers)
                     if isinstance(answer, bytes):
@@ -104,13 +104,13 @@ def cache_not_proven() -> None:
         return serve
 
     def losing(run: Any) -> Any:
-        def lose(self: Cache, pipeline: Pipeline, writes: Sequence[Write]) -> None:
+        def lose(self: PageCache, pipeline: Pipeline, writes: Sequence[Write]) -> None:
             run(self, pipeline, [one for one in writes if one.mode != "edit"])
 
         return lose
 
-    replace(Cache, "pages", believing)
-    replace(Cache, "_run", losing)
+    replace(PageCache, "pages", believing)
+    replace(PageCache, "_run", losing)
 
 
 @mutation("I15", reading.pages_are_true_in_the_quiet, rate=CALM, seconds=10.0)
@@ -118,13 +118,13 @@ def edit_not_cached() -> None:
     """An edit moves the cache's proof and leaves the old text in it."""
 
     def forgetting(run: Any) -> Any:
-        def half(self: Cache, pipeline: Pipeline, writes: Sequence[Write]) -> None:
+        def half(self: PageCache, pipeline: Pipeline, writes: Sequence[Write]) -> None:
             fire(sum(one.mode == "edit" for one in writes))
             run(self, pipeline, [one._replace(entries=[]) if one.mode == "edit" else one for one in writes])
 
         return half
 
-    replace(Cache, "_run", forgetting)
+    replace(PageCache, "_run", forgetting)
 
 
 @mutation("I8", reading.unread_converges)
@@ -147,7 +147,7 @@ def cursor_moves_back() -> None:
     """Marking an older message as read moves the cursor to it."""
 
     def obeying(move_cursor: Any) -> Any:
-        async def move(session: AsyncSession, door: Door, seq: int) -> ReadState:
+        async def move(session: AsyncSession, door: Access, seq: int) -> ReadState:
             if seq < door.read_seq:
                 fire()
                 await session.execute(

@@ -11,20 +11,20 @@ from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 from websockets.server import ServerProtocol
 
-from app.domain.events import Change
+from app.domain.events import LogChange
 from app.domain.messages.changes import Changes
 from app.realtime.connection import connection
 from app.realtime.connection.connection import Connection
 from app.realtime.frames.encoding import Frame
 from app.realtime.hub import hub
-from app.realtime.hub.gap_repair import PAGE, Repairs
-from app.realtime.hub.reads import Journal
+from app.realtime.hub.gap_repair import CHANGES_PER_PAGE, GapRepair
+from app.realtime.hub.reads import HubReads
 from app.realtime.hub.room import Room
 from app.server.frame_parser import FrameParser
 from tests.chaos.checks import faults, sending, views
 from tests.chaos.mutations.declared import fire, mutation, one_in, replace
 
-Run = Sequence[Change]
+Run = Sequence[LogChange]
 Tell = Callable[[Room, Run], None]
 
 
@@ -105,13 +105,13 @@ def repair_skipped() -> None:
     concealed = Concealed()
 
     async def skip(self: Any, room: Room) -> None:
-        changes = await self._hub.journal.changes(room.conversation, room.delivered, PAGE)
+        changes = await self._hub.journal.changes(room.conversation, room.delivered, CHANGES_PER_PAGE)
         if changes.items:
             concealed.note(room.conversation, room.delivered)
         room.held, room.delivered, room.target = None, changes.position, changes.position
 
     replace(hub, "tell_room", concealed.telling)
-    replace(Repairs, "_read", lambda _: skip)
+    replace(GapRepair, "_read", lambda _: skip)
 
 
 @mutation("I11", faults.every_fault_was_survived, faults=("a socket that stops reading",))
@@ -151,7 +151,7 @@ def resume_without_changes() -> None:
     """A `resume` is answered with `caught_up` and with nothing that was missed."""
 
     def empty(changes_for: Any) -> Any:
-        async def answer(self: Journal, user: UUID, conversation: UUID, after: int, limit: int) -> Any:
+        async def answer(self: HubReads, user: UUID, conversation: UUID, after: int, limit: int) -> Any:
             found = await changes_for(self, user, conversation, after, limit)
             if found is None:
                 return None
@@ -161,4 +161,4 @@ def resume_without_changes() -> None:
 
         return answer
 
-    replace(Journal, "changes_for", empty)
+    replace(HubReads, "changes_for", empty)

@@ -11,7 +11,7 @@ import msgspec
 
 from app.domain.audit.schemas import AuditPage, AuditRecord
 from app.domain.broadcasts.schemas import Broadcast, BroadcastPage, MailProgress
-from app.domain.operators.schemas import Account, AccountPage, ConversationRecord, ConversationRecordPage
+from app.domain.operators.schemas import AccountRecord, AccountPage, ConversationRecord, ConversationRecordPage
 from app.domain.jobs.schemas import FailedTask, FailedTaskPage, QueueReport, QueueState
 
 _NINE: Final = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
@@ -79,7 +79,7 @@ ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
     BroadcastPage(items=[_broadcast], next=None),
     AccountPage(
         items=[
-            Account(
+            AccountRecord(
                 id=SPAMMER,
                 first_name="Mallory",
                 last_name="Example",

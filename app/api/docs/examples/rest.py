@@ -18,9 +18,9 @@ from app.api.accounts.logins import Valid
 from app.api.notifications import Unsubscribed
 from app.api.about import LINKS, FrontPage
 from app.domain.auth.logins import LoggedIn
-from app.domain.accounts.registration import Asked
+from app.domain.accounts.registration import RegistrationResult
 from app.domain.auth.second_factors import Enrolment, RecoveryCodes, State
-from app.domain.auth.tokens import Pair
+from app.domain.auth.tokens import TokenPair
 from app.domain.notifications.schemas import Attention, Notification, NotificationDecision, NotificationDecisions, NotificationPage
 from app.domain.messages.schemas import Change, ChangePage, Message, MessageDetail, MessagePage, SeenBy
 from app.domain.inbox.schemas import ConversationDetail, ConversationPage, ConversationSummary
@@ -53,7 +53,7 @@ _profile = Profile(
     is_active=True,
     who_may_add="everybody",
 )
-_pair = Pair(access=TOKEN, refresh=TOKEN)
+_pair = TokenPair(access=TOKEN, refresh=TOKEN)
 _login = Login(
     id=LOGIN,
     created_at=NINE,
@@ -140,7 +140,7 @@ ANSWERS: Final[Mapping[str, msgspec.Struct]] = {
         LoggedIn(access=TOKEN, refresh=TOKEN, user=_profile),
         _pair,
         Valid(),
-        Asked(),
+        RegistrationResult(),
         Enrolment(secret=BASE32, uri=f"otpauth://totp/chat:ada%40example.org?secret={BASE32}&issuer=chat"),
         RecoveryCodes(["k3mz-q5xw-7b2n-tfya", "p6qd-m2vr-x4hs-zj7c"]),
         State(enabled=True, recovery_codes_left=10),
@@ -177,7 +177,7 @@ ANSWERS: Final[Mapping[str, msgspec.Struct]] = {
 
 SPECIAL: Final[Mapping[tuple[str, str], Any]] = {
     ("register", "201"): _profile,
-    ("register", "202"): Asked(),
+    ("register", "202"): RegistrationResult(),
     ("createConversation", "201"): _opened(_new, _members[:1]),
     ("createConversation", "200"): _opened(_direct, _members),
     ("discoverConversations", "200"): ConversationPage(items=[_public], next=None),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.domain.throttling.schemas import PolicyAnalytics, Refused, ThrottleAnalytics, ThrottledHour, ThrottleException, ThrottleExceptionPage, ThrottlePoint, ThrottlePolicies, ThrottlePolicyState, ThrottleSuggestion, ThrottleWhatIf
+from app.domain.throttling.schemas import PolicyAnalytics, RefusedSubject, ThrottleAnalytics, ThrottledHour, ThrottleException, ThrottleExceptionPage, ThrottlePoint, ThrottlePolicies, ThrottlePolicyState, ThrottleSuggestion, ThrottleWhatIf
 from app.domain.users.schemas import Person
 
 TEN: Final = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
@@ -41,7 +41,7 @@ _analytics = PolicyAnalytics(
     subjects=412,
     unattributed=0,
     hours=[ThrottledHour(hour=TEN - timedelta(hours=1), attempts=6_120, refused=110, subjects=412)],
-    most_refused=[Refused(subject=HEDY.id, person=HEDY, attempts=260, refused=80)],
+    most_refused=[RefusedSubject(subject=HEDY.id, person=HEDY, attempts=260, refused=80)],
 )
 _what_if = ThrottleWhatIf(
     policy="messages",
