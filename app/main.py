@@ -25,7 +25,7 @@ from app.api.health import HealthController
 from app.api.members import MemberController
 from app.api.messages import MessageController
 from app.api.middleware.allowed_hosts import AllowedHosts
-from app.api.middleware.anonymous_limits import Strangers
+from app.api.middleware.anonymous_limits import AnonymousLimits
 from app.api.middleware.cors import SharedOrigins
 from app.api.middleware.head import HeadRequests
 from app.api.middleware.invalid_paths import Paths
@@ -110,7 +110,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     # Around everything, unknown paths too: Litestar's own middleware sees known routes only.
     known = Preflights(Paths(cast("Any", app.asgi_handler)), cors.is_origin_allowed)
     named = AllowedHosts(known, runtime.settings.allowed_hosts)
-    inner = Strangers(named, runtime.throttles, proxy_hops=runtime.settings.trusted_proxy_hops)
+    inner = AnonymousLimits(named, runtime.throttles, proxy_hops=runtime.settings.trusted_proxy_hops)
     log = RequestLog(HeadRequests(SecurityHeaders(inner, https=runtime.settings.public_url.startswith("https://"))))
     app.asgi_handler = cast("ASGIApp", log)
     app.on_shutdown.append(log.flush)

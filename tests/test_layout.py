@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,21 +26,32 @@ FLOORS = {
     "local",
     "server",
     "telemetry",
+    "store",
+    "throttling",
+    "redis",
+    "batching",
 }
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "services", "service", "repositories", "repository"}
 LONGEST_FILE = 300
+MAX_MODULES = 16
+SHARED_NAMES = {"__init__", "models", "schemas", "queries"}
+GERUNDS = {"batching", "encoding", "logging", "throttling", "wiring"}
 RULES = [
     (
         r"\.commit\(",
-        {"db/edge.py", "db/connections.py"},
+        {"db/database.py", "db/connections.py"},
         "only app/db commits: elsewhere the hand-over after COMMIT would be forgotten",
     ),
     (
         r"\bos\.environ\b|\bos\.getenv\b|\bgetenv\(",
         {"settings/__init__.py"},
-        "only app/settings.py reads the environment",
+        "only app/settings reads the environment",
     ),
-    (r"autocommit", {"local/postgres.py"}, "autocommit swallows a failing COMMIT: the client gets 201 without a row"),
+    (
+        r"(?i)['\"]autocommit['\"]|autocommit=",
+        {"local/postgres.py", "db/database.py"},
+        "autocommit swallows a failing COMMIT: the client gets 201 without a row",
+    ),
     (
         r"(?i)advisory_?(un)?(xact_)?lock(_shared)?\s*\(|7_?240_?3\d\d\b",
         {"domain/locks.py"},
@@ -109,6 +120,61 @@ def test_no_file_is_a_warehouse() -> None:
     folders = (APP, *(ROOT / name for name in ("tests", "alembic", "client", "examples")))
     everything = [path for folder in folders for path in folder.rglob("*.py")]
     assert [str(path) for path in everything if len(path.read_text().splitlines()) > LONGEST_FILE] == []
+
+
+def repeated(names: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Which of these (name, place) pairs have a name that stands in several places."""
+    places: dict[str, list[str]] = {}
+    for name, place in names:
+        places.setdefault(name, []).append(place)
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
+def test_a_file_name_stands_once() -> None:
+    """A reader who looks for a file finds one. Each concept has its models, schemas and queries; REST, tasks and the
+    command have a module named for the concept they serve."""
+    named = [
+        (path.name, name)
+        for name, path in sources()
+        if path.stem not in SHARED_NAMES and not name.startswith(("api/", "cli/", "tasks/"))
+    ]
+    assert repeated(named) == {}
+
+
+def classes(text: str) -> Iterator[str]:
+    yield from (node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef))
+
+
+def test_a_class_name_stands_once() -> None:
+    assert repeated((found, name) for name, path in sources() for found in classes(path.read_text())) == {}
+
+
+def test_a_package_is_a_room_and_no_attic() -> None:
+    counts: dict[str, int] = {}
+    for _, path in sources():
+        if path.name != "__init__.py" and path.parent != APP:
+            folder = path.parent.relative_to(APP).as_posix()
+            counts[folder] = counts.get(folder, 0) + 1
+    assert {folder: count for folder, count in counts.items() if count > MAX_MODULES} == {}
+
+
+def test_a_module_is_named_by_a_noun_and_not_by_a_gerund() -> None:
+    assert {path.stem for _, path in sources() if path.stem.endswith("ing")} <= GERUNDS
+
+
+def test_the_rules_of_names_find_what_they_look_for() -> None:
+    assert repeated([("reading.py", "a/reading.py"), ("reading.py", "b/reading.py"), ("send.py", "a/send.py")]) == {
+        "reading.py": ["a/reading.py", "b/reading.py"]
+    }
+    assert list(classes("class Door:\n    class Inner: ...\n")) == ["Door", "Inner"]
+
+
+def test_the_map_of_the_house_names_files_that_are_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    present = text.split("## Rooms for what comes")[0]
+    named = re.findall(r"`((?:app|alembic|docs)/[\w./]+)`", present)
+    assert len(named) > 40
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 def test_every_module_says_what_it_is_for() -> None:

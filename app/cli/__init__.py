@@ -9,7 +9,7 @@ import argparse
 import sys
 
 from app.cli import broadcasts, database, documents, operators, queues, serve, throttles
-from app.cli.commands import Commands
+from app.cli.commands import CommandLine
 from app.settings import SettingsRefused
 
 
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     )
     # For a process manager's children: end when it does.
     made.add_argument("--tied", action="store_true", help=argparse.SUPPRESS)
-    verbs = Commands(made)
+    verbs = CommandLine(made)
     for family in (serve, database, operators, queues, broadcasts, throttles, documents):
         family.add(verbs)
     return made

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from app.cli.commands import Commands, done, load_beside
+from app.cli.commands import CommandLine, done, load_beside
 
 if TYPE_CHECKING:
     from app.db import Session
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LISTED = 20
 
 
-def add(verbs: Commands) -> None:
+def add(verbs: CommandLine) -> None:
     verb = verbs.add("broadcast", broadcast, "announce something to everybody, to operators, or in conversations")
     verb.add_argument("title")
     verb.add_argument("--text", required=True, help="what is announced")

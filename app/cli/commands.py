@@ -20,7 +20,7 @@ Run = Callable[[argparse.Namespace], object]
 """What a verb does; a number is its exit code."""
 
 
-class Commands:
+class CommandLine:
     """Where each family of verbs adds its own."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
@@ -32,9 +32,9 @@ class Commands:
         verb.set_defaults(verb=run)
         return verb
 
-    def family(self, name: str, what: str) -> Commands:
+    def family(self, name: str, what: str) -> CommandLine:
         """`chat name …`: verbs under one name."""
-        return Commands(self._all.add_parser(name, help=what))
+        return CommandLine(self._all.add_parser(name, help=what))
 
 
 def load_beside() -> Settings:

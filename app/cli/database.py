@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app.cli.commands import Commands, load_beside, opened
+from app.cli.commands import CommandLine, load_beside, opened
 from app.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
-def add(verbs: Commands) -> None:
+def add(verbs: CommandLine) -> None:
     verbs.add("migrate", _migrate, "bring the database's schema up to date")
     verbs.add(
         "convert-database", convert, "an embedded database of an earlier version: let it know letters of all scripts"

@@ -6,11 +6,11 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-from app.cli.commands import Commands
+from app.cli.commands import CommandLine
 from app.settings import load
 
 
-def add(verbs: Commands) -> None:
+def add(verbs: CommandLine) -> None:
     verb = verbs.add("openapi", openapi, "write the API's description to a file")
     verb.add_argument("file", type=Path)
 

@@ -6,14 +6,14 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from app.cli.commands import Commands, done, load_beside
+from app.cli.commands import CommandLine, done, load_beside
 
 if TYPE_CHECKING:
     from app.db import Session
     from app.domain.users.schemas import Profile
 
 
-def add(verbs: Commands) -> None:
+def add(verbs: CommandLine) -> None:
     verb = verbs.add(
         "create-operator",
         create_operator,

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from app.cli.commands import Commands, done, load_beside
+from app.cli.commands import CommandLine, done, load_beside
 
 if TYPE_CHECKING:
     from app.db import Session
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_SHOWN: Final = 50
 
 
-def add(verbs: Commands) -> None:
+def add(verbs: CommandLine) -> None:
     verbs.add("queues", queues, "what waits in the queues, since when, and which workers there are")
 
     verb = verbs.add("tasks", tasks, "tasks that failed for good")

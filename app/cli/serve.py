@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import structlog
 
-from app.cli.commands import Commands, load_beside, refused
+from app.cli.commands import CommandLine, load_beside, refused
 from app.server.limits import KEEP_ALIVE_SECONDS
 from app.settings import DEFAULT_SENDER, Settings, SettingsRefused, load
 
@@ -30,7 +30,7 @@ FLOWER_PORT: Final = 5555
 FLOWER_TASKS: Final = 10_000  # remembered, the newest
 
 
-def add(verbs: Commands) -> None:
+def add(verbs: CommandLine) -> None:
     verbs.add("up", up, "everything on this machine: servers, migrations, API, worker, beat")
 
     verb = verbs.add("api", api, "the API and its sockets")

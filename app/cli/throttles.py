@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import UUID
 
-from app.cli.commands import Commands, done, load_beside
+from app.cli.commands import CommandLine, done, load_beside
 from app.domain.rates import MAX_COUNT
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ HOURS: Final = range(1, 14 * 24 + 1)
 LIMITS: Final = range(1, MAX_COUNT + 1)
 
 
-def add(verbs: Commands) -> None:
+def add(verbs: CommandLine) -> None:
     family = verbs.family("throttle", "the throttles: policies and what was counted")
     family.add("show", show, "each policy: what holds, what the settings say, who changed it")
 

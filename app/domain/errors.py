@@ -11,7 +11,7 @@
     └── Unavailable        a dependency is away; trying again may help
         └── OutcomeUnknown the connection or the time was lost during COMMIT: a retry with the same key settles it
 
-No HTTP status lives here: `app.api.errors.problems` maps the tree once, `app.realtime` sends the codes as `error` frames.
+No HTTP status lives here: `app.api.errors.problems` maps the tree once, `app.realtime` sends codes as `error` frames.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class EmbeddedServers:
 
 
 def start(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> EmbeddedServers:
-    """Starts what is asked for; all or none. The caller holds DATA_DIR (`app.local.data_dir_lock`). Raises StartRefused."""
+    """Starts the requested servers; all or none. The caller holds `app.local.data_dir_lock`. Raises StartRefused."""
     servers = EmbeddedServers(
         data_dir,
         EmbeddedPostgres(data_dir / "postgres") if postgres else None,

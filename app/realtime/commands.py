@@ -32,7 +32,7 @@ from app.realtime.frames.server_frames import (
     ReadAck,
 )
 from app.realtime.frames.server_frames import ThrottledFrame as TooMany
-from app.realtime.handshake import Requests
+from app.realtime.handshake import HandshakeLimiter
 from app.realtime.hub.catch_up import catch_up
 from app.realtime.hub.hub import Hub
 from app.realtime.read_marks import ReadMarks
@@ -53,7 +53,7 @@ class CommandContext(NamedTuple):
     tokens: Tokens
     tell: Tell
     online: WhoIsOnline
-    requests: Requests
+    requests: HandshakeLimiter
     read_marks: ReadMarks
     typing: TypingMarks
 

@@ -27,7 +27,7 @@ from app.realtime.frames.encoding import frame_of
 from app.realtime.frames.server_frames import ErrorFrame
 from app.realtime.handshake import Authenticator, HandshakeRefused, Socket, answer_protocol
 from app.realtime.hello import greet, limits
-from app.realtime.unauthenticated_sockets import Strangers
+from app.realtime.unauthenticated_sockets import UnauthenticatedSockets
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +49,7 @@ class SocketEndpoint:
     ) -> None:
         self._hub = means.hub
         self._gate = gate
-        self._strangers = Strangers(proxy_hops=gate.proxy_hops)
+        self._strangers = UnauthenticatedSockets(proxy_hops=gate.proxy_hops)
         self._means = means
         self._heartbeat = heartbeat
         self._frames = frames

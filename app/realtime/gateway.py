@@ -16,7 +16,7 @@ from app.realtime.bus.ephemeral_events import Event
 from app.realtime.commands import CommandContext
 from app.realtime.connection.frame_limits import FRAMES_PER_SECOND
 from app.realtime.endpoint import SocketEndpoint
-from app.realtime.handshake import Authenticator, Requests
+from app.realtime.handshake import Authenticator, HandshakeLimiter
 from app.realtime.hub.broadcasts import BroadcastPoller
 from app.realtime.hub.hub import Hub
 from app.realtime.hub.poller import Limits, Poller
@@ -37,7 +37,7 @@ class Gateway:
         database: Database,
         sender: Sender,
         tokens: Tokens,
-        requests: Requests,
+        requests: HandshakeLimiter,
         *,
         origins: Collection[str],
         query_tokens: bool = True,

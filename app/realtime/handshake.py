@@ -29,7 +29,7 @@ MAX_QUERY_PARAMETERS = 20
 Socket = WebSocket[Any, Any, Any]
 
 
-class Requests(Protocol):
+class HandshakeLimiter(Protocol):
     """Counts requests: `app.throttling.limiter` does. Both raise Throttled."""
 
     async def of_user(self, user: str) -> None: ...
@@ -55,7 +55,7 @@ class Authenticator:
         self,
         database: Database,
         tokens: Tokens,
-        requests: Requests,
+        requests: HandshakeLimiter,
         *,
         origins: Collection[str],
         query_tokens: bool = True,

@@ -19,7 +19,7 @@ MOST_OF_AN_ADDRESS: Final = 128
 """An office behind one address reconnects at once; each takes some milliseconds."""
 
 
-class Strangers:
+class UnauthenticatedSockets:
     """With `proxy_hops` above 0 all connections come from our own proxies: addresses are not told apart then."""
 
     def __init__(self, *, proxy_hops: int = 0) -> None:

@@ -1,7 +1,8 @@
 """Redis, used as an accelerator only: nothing waits for it longer than 250 ms, and after a few failures not at all.
 
 A circuit breaker: `FAILURES` calls in a row that failed open the circuit for `PAUSE` seconds, during which every call
-is refused at once; then one call tries. Whoever calls must have another way (`RedisUnavailable` is not an error for a user).
+is refused at once; then one call tries. Every caller needs another way
+(`RedisUnavailable` is not an error for a user).
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def _refuse(wire: bytes) -> None:
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """Also the `Transport` of its socket, found in the scope."""
+    """Also the `BrokerTransport` of its socket, found in the scope."""
 
     conn: FrameParser
     counts_frames = True

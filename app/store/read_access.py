@@ -23,7 +23,6 @@ from app.domain.conversations.recent_activity import ConversationHead
 from app.domain.errors import ChatError
 from app.domain.events import LogChange, LoginsEnded
 from app.domain.users.caller import Caller
-from app.realtime.bus.ephemeral_events import Event
 
 MAX_BATCH = 64
 MAX_WAITING = 2_000
@@ -96,7 +95,7 @@ class ReadAccess:
         """Wait for what is under way, also where nobody waits for the answer any more: it holds a connection."""
         await self._asked.drain()
 
-    def hear(self, events: Iterable[Event]) -> None:
+    def hear(self, events: Iterable[object]) -> None:
         """What was committed, here or elsewhere, in the order heard."""
         for event in events:
             if isinstance(event, LogChange):

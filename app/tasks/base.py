@@ -1,4 +1,4 @@
-"""How often tasks are tried. `RetriedTask` is handed over for a reason and tried again; `PeriodicTask` comes again by itself anyway.
+"""`RetriedTask` is enqueued by an event and retried; `PeriodicTask` runs on a schedule, so it is not.
 
 A job is tried six times, with pauses of up to 1, 2, 4, 8 and 16 seconds. One that ran into its time limit is not: it
 would only keep a worker from its neighbours as long again. One whose worker process died is tried as often as one that

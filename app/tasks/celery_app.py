@@ -20,7 +20,17 @@ from app.tasks.base import RetriedTask
 KINDS = ("cache", "notifications", "broadcasts", "analytics", "upkeep")
 """One queue each; a task named `chat.<kind>.<verb>` goes to the queue `<kind>`."""
 
-MODULES = ("alerts", "broadcasts", "cache", "failing", "mails", "notifications", "people", "throttles", "upkeep")
+MODULES = (
+    "broadcasts",
+    "cache",
+    "failures",
+    "mail",
+    "maintenance",
+    "notifications",
+    "profile_changes",
+    "slack",
+    "throttle_usage",
+)
 SENT_AT = "sent_at"
 """The header of a message that says when it was handed over, in seconds since 1970."""
 
@@ -67,7 +77,7 @@ def make(broker_url: str) -> Celery:
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,
-        broker_transport="app.tasks.broker.transport:Transport",
+        broker_transport="app.tasks.broker.transport:BrokerTransport",
         broker_connection_retry_on_startup=True,
         # Tried again for as long as it takes, refusals (a read-only replica) too: a worker that ends has to start
         # again, and all periodic tasks wait for it.

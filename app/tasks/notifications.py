@@ -15,7 +15,7 @@ from celery import shared_task
 from app.domain.events import FollowUp
 from app.domain.notifications import decisions, digests
 from app.domain.notifications.decisions import ConversationPosition
-from app.domain.notifications.notices import Notice
+from app.domain.notifications.notices import NewNotice
 from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
 from app.tasks.mail import send_mail
@@ -69,7 +69,7 @@ async def _tell(tools: TaskContext, end: float) -> int:
     return told
 
 
-async def decide_one(tools: TaskContext, conversation: UUID) -> list[Notice]:
+async def decide_one(tools: TaskContext, conversation: UUID) -> list[NewNotice]:
     """Decide about one conversation, and tell who is to be told; who was."""
     async with tools.database.transaction() as session:
         told = await decisions.decide(session, conversation, tools.notices.after, tools.notices.quiet)

@@ -21,7 +21,7 @@ from app.domain.broadcasts.schemas import Announcement
 from app.domain.conversations.change_log import view_change
 from app.domain.conversations.schemas import Member
 from app.domain.events import ChangeType
-from app.domain.notifications.notices import Notice
+from app.domain.notifications.notices import NewNotice
 from app.domain.notifications.schemas import NotificationPage
 from app.domain.users.schemas import Person
 from app.realtime.bus.ephemeral_events import PresenceChanged
@@ -70,7 +70,7 @@ async def played(urls: tuple[str, str]) -> Recorder:
 def _told() -> bytes:
     """What a worker tells after a while; `tests/notifications` holds the list against what a socket is told."""
     [notification] = cast("NotificationPage", ANSWERS["NotificationPage"]).items
-    return Notice(UUID(int=10), notification).frame()
+    return NewNotice(UUID(int=10), notification).frame()
 
 
 def _announced() -> bytes:

@@ -18,7 +18,7 @@ from app.domain.messages.schemas import Message
 from app.domain.messages.send import Sent, draft, send_batch
 from app.domain.notifications import decisions, digests, preferences
 from app.domain.notifications.models import NotificationDecisionRow, Subscription
-from app.domain.notifications.notices import Notice
+from app.domain.notifications.notices import NewNotice
 from app.domain.users.caller import Caller
 from app.settings import Settings
 from tests.support.scene import Scene, set_up
@@ -57,7 +57,7 @@ class Room:
                 .values(mailed_at=Subscription.mailed_at - passed, mail_due_at=Subscription.mail_due_at - passed)
             )
 
-    async def decide(self) -> list[Notice]:
+    async def decide(self) -> list[NewNotice]:
         async with self.database.transaction() as session:
             return await decisions.decide(session, self.conversation, AFTER, QUIET)
 
@@ -114,5 +114,5 @@ async def room(database: Database) -> Room:
     return Room(database, await set_up(database))
 
 
-def told_to(told: list[Notice]) -> set[UUID]:
+def told_to(told: list[NewNotice]) -> set[UUID]:
     return {one.user for one in told}

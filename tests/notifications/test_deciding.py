@@ -14,7 +14,7 @@ from app.domain.mails.models import Mail
 from app.domain.messages import edit
 from app.domain.messages.mentions import names_in
 from app.domain.notifications import queries
-from app.domain.notifications.notices import Notice
+from app.domain.notifications.notices import NewNotice
 from app.domain.notifications.schemas import Notification
 from app.domain.users.caller import Caller
 from app.domain.users.models import User
@@ -44,7 +44,7 @@ async def test_who_has_not_read_is_told_once_after_a_while(room: Room) -> None:
 
 async def test_of_many_who_decide_at_once_one_tells(room: Room) -> None:
     await room.say(room.scene.ada)
-    told: list[list[Notice]] = await asyncio.gather(*(room.decide() for _ in range(6)))
+    told: list[list[NewNotice]] = await asyncio.gather(*(room.decide() for _ in range(6)))
     assert Counter(one.user for some in told for one in some) == {room.scene.grace.user: 1, room.scene.linus.user: 1}
 
 

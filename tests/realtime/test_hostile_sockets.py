@@ -13,7 +13,7 @@ from app.realtime import unauthenticated_sockets
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED
 from app.realtime.connection.frame_limits import FRAMES_PER_SECOND, FrameLimiter, bytes_per_second
 from app.realtime.handshake import HandshakeRefused
-from app.realtime.unauthenticated_sockets import MOST_OF_AN_ADDRESS, Strangers
+from app.realtime.unauthenticated_sockets import MOST_OF_AN_ADDRESS, UnauthenticatedSockets
 from app.server import websocket_protocol
 from tests.realtime.conftest import Node, eventually
 from tests.support.raw_sockets import BINARY, CLOSE, CONT, PING, PONG, TEXT, RawSocket, frame, head, raw_socket
@@ -187,7 +187,7 @@ async def test_beyond_the_sockets_that_wait_for_admission_more_are_told_to_wait(
 def test_sockets_of_one_address_are_bounded_but_not_of_this_machine_nor_behind_a_proxy(
     peer: str | None, hops: int, bounded: bool
 ) -> None:
-    here = Strangers(proxy_hops=hops)
+    here = UnauthenticatedSockets(proxy_hops=hops)
     entered = sum(here.enter(peer) for _ in range(MOST_OF_AN_ADDRESS + 10))
     assert entered == MOST_OF_AN_ADDRESS + (0 if bounded else 10)
     assert here.enter("198.51.100.7")
@@ -199,7 +199,7 @@ def test_sockets_of_one_address_are_bounded_but_not_of_this_machine_nor_behind_a
 
 
 def test_the_addresses_of_one_network_count_together() -> None:
-    here = Strangers()
+    here = UnauthenticatedSockets()
     assert (
         sum(here.enter(f"2001:db8::{number:x}") for number in range(1, MOST_OF_AN_ADDRESS + 10)) == MOST_OF_AN_ADDRESS
     )

@@ -1,7 +1,7 @@
 """A TCP proxy on the loopback that breaks things on purpose, in a thread of its own.
 
 It passes, refuses, or swallows: a connection that was swallowed once stays silent for ever, as behind a firewall that
-forgot it. A `Transport` (see `wires`) reads what passes, and may change it or end the connection.
+forgot it. A `BrokerTransport` (see `wires`) reads what passes, and may change it or end the connection.
 """
 
 from __future__ import annotations

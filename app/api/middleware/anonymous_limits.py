@@ -1,8 +1,8 @@
 """Requests of nobody in particular: documents, health, unknown paths, bad tokens. Each network may make so many.
 
-They cost little each, and nobody's own throttle counts them. A route before login has a stricter one
-(`app.api.middleware.authentication`); what a login vouches for counts by user. Loopback is not counted, so monitors on the machine
-and tests see every answer, and `/livez` never is.
+They cost little each, and no user's throttle counts them. A route before login has a stricter limit
+(`app.api.middleware.authentication`); authenticated requests count by user. Loopback is not counted, so monitors on
+the machine and tests see every answer, and neither is `/livez`.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ KEPT: Final = (b"access-control-", b"vary")
 """Headers that a refusal in place of an answer takes over: without them a page of another origin could not read it."""
 
 
-class Requests(Protocol):
+class NetworkLimiter(Protocol):
     """Counts requests: `app.throttling.limiter` does."""
 
     async def of_stranger(self, address: str) -> None:
         """Raises Throttled."""
 
 
-class Strangers:
+class AnonymousLimits:
     """Wraps the whole application."""
 
-    def __init__(self, app: Application, requests: Requests, *, proxy_hops: int = 0) -> None:
+    def __init__(self, app: Application, requests: NetworkLimiter, *, proxy_hops: int = 0) -> None:
         self._app = app
         self._requests = requests
         self._hops = proxy_hops

@@ -54,7 +54,7 @@ class Liveness(Protocol):
         """Raises NotFound when the caller is no operator."""
 
 
-class Requests(Protocol):
+class RequestLimiter(Protocol):
     """Counts requests: `app.throttling.limiter` does."""
 
     async def of_user(self, user: str) -> None:
@@ -82,7 +82,7 @@ class Authentication(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, tokens: Tokens, liveness: Liveness, requests: Requests, *, proxy_hops: int = 0) -> None:
+    def __init__(self, tokens: Tokens, liveness: Liveness, requests: RequestLimiter, *, proxy_hops: int = 0) -> None:
         self._tokens = tokens
         self._liveness = liveness
         self._requests = requests

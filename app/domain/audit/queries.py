@@ -27,7 +27,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
-class _At(msgspec.Struct, frozen=True, tag="audit"):
+class _AuditPosition(msgspec.Struct, frozen=True, tag="audit"):
     at: Annotated[datetime, msgspec.Meta(tz=True)]
     id: UUID
 
@@ -41,7 +41,7 @@ async def page(session: AsyncSession, filters: Filters, *, limit: int, cursor: s
     query = select(
         AuditEntry.id, AuditEntry.at, AuditEntry.by, AuditEntry.action, AuditEntry.subject, AuditEntry.details
     ).where(*_conditions(filters))
-    if (after := from_cursor(cursor, _At)) is not None:
+    if (after := from_cursor(cursor, _AuditPosition)) is not None:
         query = query.where(tuple_(AuditEntry.at, AuditEntry.id) < tuple_(moment(after.at, "cursor"), after.id))
     query = query.order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(limit + 1)
     rows = (await session.execute(query)).all()
@@ -49,7 +49,7 @@ async def page(session: AsyncSession, filters: Filters, *, limit: int, cursor: s
         AuditRecord(id=row.id, at=row.at, by=row.by, action=row.action, subject=row.subject, details=row.details)
         for row in rows[:limit]
     ]
-    last = _At(items[-1].at, items[-1].id) if len(rows) > limit else None
+    last = _AuditPosition(items[-1].at, items[-1].id) if len(rows) > limit else None
     return AuditPage(items=items, next=to_cursor(last) if last else None)
 
 

@@ -55,7 +55,7 @@ class LoggedIn(TokenPair, frozen=True, kw_only=True):
     user: Profile
 
 
-class _At(msgspec.Struct, frozen=True, tag="login"):
+class _LoginPosition(msgspec.Struct, frozen=True, tag="login"):
     id: UUID
 
 
@@ -150,7 +150,7 @@ async def end_one(session: AsyncSession, caller: Caller, login: UUID) -> None:
 
 async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: str | None) -> LoginPage:
     """The caller's live logins, newest first."""
-    after = from_cursor(cursor, _At)
+    after = from_cursor(cursor, _LoginPosition)
     query = (
         select(
             LoginSession.id,
@@ -179,7 +179,7 @@ async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: 
         )
         for row in rows[:limit]
     ]
-    return LoginPage(items=items, next=to_cursor(_At(items[-1].id)) if len(rows) > limit else None)
+    return LoginPage(items=items, next=to_cursor(_LoginPosition(items[-1].id)) if len(rows) > limit else None)
 
 
 async def _proven(session: AsyncSession, email: str, password: str, passwords: Passwords) -> AnyRow:

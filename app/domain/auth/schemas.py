@@ -1,3 +1,5 @@
+"""What clients see of logins and tickets."""
+
 from __future__ import annotations
 
 from datetime import datetime

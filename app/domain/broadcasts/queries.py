@@ -15,7 +15,7 @@ from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import NotFound
 
 
-class _At(msgspec.Struct, frozen=True, tag="broadcast"):
+class _BroadcastPosition(msgspec.Struct, frozen=True, tag="broadcast"):
     id: UUID
 
 
@@ -30,11 +30,11 @@ async def show(session: AsyncSession, broadcast: UUID) -> Broadcast:
 async def listing(session: AsyncSession, *, limit: int, cursor: str | None) -> BroadcastPage:
     """All, the last planned first. Raises Invalid for a foreign cursor."""
     query = _all()
-    if (after := from_cursor(cursor, _At)) is not None:
+    if (after := from_cursor(cursor, _BroadcastPosition)) is not None:
         query = query.where(BroadcastRow.id < after.id)
     rows = (await session.scalars(query.order_by(BroadcastRow.id.desc()).limit(limit + 1))).all()
     items = [_as_view(row) for row in rows[:limit]]
-    return BroadcastPage(items=items, next=to_cursor(_At(items[-1].id)) if len(rows) > limit else None)
+    return BroadcastPage(items=items, next=to_cursor(_BroadcastPosition(items[-1].id)) if len(rows) > limit else None)
 
 
 def _all() -> Select[BroadcastRow]:

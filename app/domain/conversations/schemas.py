@@ -1,3 +1,5 @@
+"""What clients see of a conversation and its members."""
+
 from __future__ import annotations
 
 from datetime import datetime

@@ -1,3 +1,5 @@
+"""What clients see of their list of conversations."""
+
 from __future__ import annotations
 
 from datetime import datetime

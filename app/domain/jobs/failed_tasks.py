@@ -48,7 +48,7 @@ class RetryRequest(msgspec.Struct, frozen=True):
     arguments: list[Any]
 
 
-class _At(msgspec.Struct, frozen=True, tag="failed"):
+class _FailedTaskPosition(msgspec.Struct, frozen=True, tag="failed"):
     id: UUID
 
 
@@ -87,13 +87,15 @@ async def note(session: AsyncSession, failure: Failure) -> bool:
 
 async def listing(session: AsyncSession, *, limit: int, cursor: str | None) -> schemas.FailedTaskPage:
     """The open ones, newest first."""
-    after = from_cursor(cursor, _At)
+    after = from_cursor(cursor, _FailedTaskPosition)
     query = select(FailedTaskRow).where(_OPEN).order_by(FailedTaskRow.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(FailedTaskRow.id < after.id)
     rows = (await session.scalars(query)).all()
     items = [_view(row) for row in rows[:limit]]
-    return schemas.FailedTaskPage(items=items, next=to_cursor(_At(items[-1].id)) if len(rows) > limit else None)
+    return schemas.FailedTaskPage(
+        items=items, next=to_cursor(_FailedTaskPosition(items[-1].id)) if len(rows) > limit else None
+    )
 
 
 async def newest(session: AsyncSession, task: str) -> schemas.FailedTask | None:

@@ -1,3 +1,5 @@
+"""What clients see of messages, and of the changes of a conversation."""
+
 from __future__ import annotations
 
 from datetime import datetime

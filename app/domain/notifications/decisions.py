@@ -18,7 +18,7 @@ from app.domain.conversations.models import Conversation, Membership
 from app.domain.messages.models import Mention, MessageRow
 from app.domain.notifications.decision_log import trace
 from app.domain.notifications.models import DecisionProgress, Subscription
-from app.domain.notifications.notices import Notice, notify
+from app.domain.notifications.notices import NewNotice, notify
 from app.domain.orm import BUCKET_SECONDS, UNSYNCHRONIZED, AnyRow, bucket_now
 
 MARGIN: Final = 4
@@ -75,7 +75,7 @@ async def decided(session: AsyncSession, bucket: int) -> None:
     )
 
 
-async def decide(session: AsyncSession, conversation: UUID, after: timedelta, quiet: timedelta) -> list[Notice]:
+async def decide(session: AsyncSession, conversation: UUID, after: timedelta, quiet: timedelta) -> list[NewNotice]:
     """Tell, in the app, the members who have not read what was sent more than `after` ago; those to be told.
 
     A mail becomes due for them too, at once or `quiet` after the one before; `mailing` decides about it then.

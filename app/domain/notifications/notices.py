@@ -16,7 +16,7 @@ from app.domain.notifications.schemas import Notification
 from app.domain.orm import UNSYNCHRONIZED, AnyRow, uuid7
 
 
-class Notice(msgspec.Struct, frozen=True):
+class NewNotice(msgspec.Struct, frozen=True):
     """What one person's sockets are told once it is committed."""
 
     user: UUID
@@ -67,7 +67,7 @@ _GROW = _FRESH.on_conflict_do_update(
 ).returning(*COLUMNS, NotificationRow.user_id)
 
 
-async def notify(session: AsyncSession, conversation: UUID, due: int, sent: list[AnyRow]) -> list[Notice]:
+async def notify(session: AsyncSession, conversation: UUID, due: int, sent: list[AnyRow]) -> list[NewNotice]:
     """Tell these members (`user_id, unread_from, mentioned`) of everything up to `due`."""
     if not sent:
         return []
@@ -97,4 +97,4 @@ async def notify(session: AsyncSession, conversation: UUID, due: int, sent: list
         }
         for row in sent
     ]
-    return [Notice(row.user_id, as_notification(row)) for row in await session.execute(_GROW, rows)]
+    return [NewNotice(row.user_id, as_notification(row)) for row in await session.execute(_GROW, rows)]

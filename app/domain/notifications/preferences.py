@@ -1,3 +1,5 @@
+"""What a member wants to be notified of in one conversation."""
+
 from __future__ import annotations
 
 from datetime import datetime

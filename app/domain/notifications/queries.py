@@ -24,7 +24,7 @@ DECISION_RETENTION: Final = timedelta(days=7)
 MAX_DELETED: Final = 10_000
 
 
-class _At(msgspec.Struct, frozen=True, tag="notification"):
+class _NotificationPosition(msgspec.Struct, frozen=True, tag="notification"):
     id: UUID
 
 
@@ -34,7 +34,7 @@ async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: 
     Raises:
         Invalid: the cursor is of another list.
     """
-    after = from_cursor(cursor, _At)
+    after = from_cursor(cursor, _NotificationPosition)
     query = (
         select(*COLUMNS, Membership.read_seq)
         .join(
@@ -57,7 +57,9 @@ async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: 
         query = query.where(NotificationRow.id < after.id)
     rows = (await session.execute(query)).all()
     items = [as_notification(row, row.read_seq) for row in rows[:limit]]
-    return NotificationPage(items=items, next=to_cursor(_At(items[-1].id)) if len(rows) > limit else None)
+    return NotificationPage(
+        items=items, next=to_cursor(_NotificationPosition(items[-1].id)) if len(rows) > limit else None
+    )
 
 
 async def mark_read(session: AsyncSession, caller: Caller, ids: Sequence[UUID] | None) -> None:

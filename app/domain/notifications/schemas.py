@@ -1,3 +1,5 @@
+"""What clients see of notifications and their preferences."""
+
 from __future__ import annotations
 
 from datetime import datetime

@@ -42,7 +42,7 @@ MAX_EXCEPTIONS: Final = 10_000
 MAX_DELETED: Final = 10_000
 
 
-class _At(msgspec.Struct, frozen=True, tag="throttle exception"):
+class _ExceptionPosition(msgspec.Struct, frozen=True, tag="throttle exception"):
     user: UUID
 
 
@@ -82,11 +82,11 @@ class Policies:
         """
         self._known(policy, by_user=True)
         query = _changes().where(_IS_EXCEPTION, ThrottlePolicy.policy == policy)
-        if (after := from_cursor(cursor, _At)) is not None:
+        if (after := from_cursor(cursor, _ExceptionPosition)) is not None:
             query = query.where(ThrottlePolicy.user_id > after.user)
         rows = (await session.execute(query.order_by(ThrottlePolicy.user_id).limit(limit + 1))).all()
         items = [_exception(row) for row in rows[:limit]]
-        following = to_cursor(_At(items[-1].user.id)) if len(rows) > limit else None
+        following = to_cursor(_ExceptionPosition(items[-1].user.id)) if len(rows) > limit else None
         return ThrottleExceptionPage(items=items, next=following)
 
     async def set(self, session: AsyncSession, by: UUID | None, policy: str, rate: str) -> ThrottlePolicyState:

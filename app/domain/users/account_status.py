@@ -1,3 +1,5 @@
+"""Whether an account is open: neither closed nor suspended."""
+
 from __future__ import annotations
 
 from sqlalchemy import ColumnElement, and_

@@ -1,3 +1,5 @@
+"""Registrations that wait for activation."""
+
 from __future__ import annotations
 
 from uuid import UUID

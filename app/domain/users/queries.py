@@ -21,7 +21,7 @@ from app.domain.validation import clean_search
 SHORTEST, LONGEST = 2, 254
 
 
-class _At(msgspec.Struct, frozen=True, tag="person"):
+class _PersonPosition(msgspec.Struct, frozen=True, tag="person"):
     id: UUID
 
 
@@ -39,13 +39,13 @@ async def find(
     # Found first and put in order then: for the order's sake the planner would go through all people, oldest first.
     found = people.cte("found").prefix_with("MATERIALIZED")
     query = select(found)
-    if (after := from_cursor(cursor, _At)) is not None:
+    if (after := from_cursor(cursor, _PersonPosition)) is not None:
         query = query.where(found.c.id > after.id)
     rows = (await session.execute(query.order_by(found.c.id).limit(limit + 1))).all()
     if search is None and not rows and after is None:
         raise Unauthenticated
     items = [Person(id=row.id, first_name=row.first_name, last_name=row.last_name) for row in rows[:limit]]
-    return PersonPage(items=items, next=to_cursor(_At(items[-1].id)) if len(rows) > limit else None)
+    return PersonPage(items=items, next=to_cursor(_PersonPosition(items[-1].id)) if len(rows) > limit else None)
 
 
 async def owner_of(session: AsyncSession, email: str) -> UUID:

@@ -1,3 +1,5 @@
+"""What clients see of people."""
+
 from __future__ import annotations
 
 from typing import Literal

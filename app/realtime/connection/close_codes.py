@@ -1,3 +1,5 @@
+"""The codes with which the server closes a socket; docs/realtime.md says what each asks of the client."""
+
 from __future__ import annotations
 
 TOO_LARGE = 1009

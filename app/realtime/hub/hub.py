@@ -1,10 +1,10 @@
-"""This process's sockets, and the one order in which they hear of a conversation: the log's.
+"""Delivers events to the sockets of this process, in log order.
 
-A change that follows on what was delivered is delivered, an older one dropped, any other held for at most 50 ms; then
-what is missing is read from Postgres (`repairs`). A beginning reaches its subject's sockets as `conversation.created`
-(`beginnings`); an ending ends the subscription before anything later is delivered. While the last successful look is
-older than two seconds nothing is delivered at all: a removal may have been missed. Cost: O(local receivers) a change,
-O(own conversations) a connect or disconnect; a room without listeners is forgotten.
+For each conversation with local subscribers the hub tracks the position delivered last. A change whose `prev` equals it
+is delivered, an older one is dropped, and any other is held for up to 50 ms before the gap is read from Postgres
+(`gap_repair`). A member who joins receives `conversation.created` (`join`); one who leaves is unsubscribed before any
+later event. If the last successful poll began over two seconds ago, delivery pauses: a removal may have been missed.
+Cost: O(local receivers) a change, O(own conversations) a connect.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from uuid import UUID
 
 import structlog
@@ -38,12 +39,9 @@ TRUSTED_SECONDS = 2.0
 
 
 class Hub:
-    """`fresh` is when the last successful look began, on the monotonic clock.
-
-    `arrived` is called when a socket of a user opens, `left` when the last one has closed; `announced` when a
-    broadcast was sent, `news` when there is something to look for at once. `last_broadcast` is the number up to which
-    sockets were told, None at first.
-    """
+    """`fresh`: when the last successful poll began, on the monotonic clock. `last_broadcast`: the number up to which
+    sockets have received broadcasts, None at first. `arrived` and `left` are called for a user's first and last socket,
+    `announced` after a broadcast was sent, `news` when a poll is due at once."""
 
     def __init__(self, journal: HubReads) -> None:
         self.journal = journal
@@ -133,7 +131,7 @@ class Hub:
         changes = [
             event for event in passed if isinstance(event, LogChange) and position < event.position <= room.delivered
         ]
-        for change in sorted(changes, key=_position):
+        for change in sorted(changes, key=attrgetter("position")):
             if not change.prev <= position < change.position:
                 continue
             if change.subject == connection.user and change.type in BEGINNINGS:
@@ -295,12 +293,8 @@ class Hub:
 
 
 def _nobody(user: UUID) -> None:
-    """Who counts those who come and go."""
+    """Default hook: does nothing."""
 
 
 def _nothing() -> None:
-    """Who tells broadcasts, and who looks."""
-
-
-def _position(change: LogChange) -> int:
-    return change.position
+    """Default hook: does nothing."""

@@ -1,6 +1,6 @@
 """kombu's transport for Redis, with the API's reading of the address, and channels that can always be closed.
 
-Celery finds `Connection` through `AMQP`, and `Transport` through `broker_transport`.
+Celery finds `ReconnectingConnection` through `AMQP`, and `BrokerTransport` through `broker_transport`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Channel(kombu_redis.Channel):
         outage.worked()
 
 
-class Transport(kombu_redis.Transport):
+class BrokerTransport(kombu_redis.Transport):
     Channel = Channel
     # kombu would take the address apart its own way: no sockets, TLS without verification, unknown options dropped.
     can_parse_url = True
@@ -80,14 +80,14 @@ class Transport(kombu_redis.Transport):
         return uri if include_password else sanitize_url(uri, mask)
 
 
-class Connection(KombuConnection):
+class ReconnectingConnection(KombuConnection):
     def ensure_connection(self, errback: Any = None, max_retries: Any = None, **options: Any) -> Any:  # noqa: ARG002
         """Connect, however long it takes; one line in the log instead of one for each attempt."""
         return super().ensure_connection(_note, max_retries, **{**options, **PAUSES})  # type: ignore[no-untyped-call]
 
 
 class AMQP(amqp.AMQP):
-    Connection = BrokerConnection = Connection
+    Connection = BrokerConnection = ReconnectingConnection
 
 
 def _note(error: BaseException, _: float) -> None:
