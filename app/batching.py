@@ -1,8 +1,8 @@
-"""Group commit as a thing of its own: calls that arrive while a flight is in the air share the next one.
+"""Group commit, generalized: calls that arrive while a batch runs share the next batch.
 
-An idle process adds no delay, a busy one shares the cost. The queue is bounded: beyond it callers are refused. A caller
-that gives up cancels nothing: what was queued flies. Each flight has the deadlines of what it calls. With `patience`
-the queue is bounded in time too: where no flight lasts longer than that, no caller waits in it for twice as long.
+An idle process adds no delay; a busy one shares the cost. The queue is bounded: callers beyond the bound are refused. A
+caller that gives up cancels nothing: queued items still run. A batch has the deadlines of the functions it calls.
+`patience` also bounds the time in the queue: if no batch takes longer, no caller waits twice as long.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Generic, TypeVar, cast
 from app.domain.errors import Unavailable
 
 SMALL_BATCH = 24
-"""Not worth dividing: what a flight costs whatever it carries would be paid twice."""
+"""Batches up to this size are not split: the fixed cost of a batch would be paid twice."""
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -25,7 +25,8 @@ Answer = TypeVar("Answer")
 class Batcher(Generic[Item, Answer]):
     """`fly` takes at most `largest` items and returns one answer (or exception, to be raised) for each, in order.
 
-    An item that has waited for `patience` seconds when the next flight leaves is refused, and never flies.
+    An item that has waited longer than `patience` seconds when the next batch starts is refused and never runs.
+    At most `waiting` items are queued, and `flights` batches run at once.
     """
 
     def __init__(
@@ -46,18 +47,18 @@ class Batcher(Generic[Item, Answer]):
         self._in_air: set[asyncio.Task[None]] = set()
 
     async def call(self, item: Item) -> Answer:
-        """Queue `item` and wait for its answer.
+        """Queues `item` and returns its answer.
 
         Raises:
-            Unavailable: too many are waiting, or it waited too long.
+            Unavailable: the queue is full, or the item waited too long.
         """
         return await self.ask(item)
 
     def ask(self, item: Item) -> asyncio.Future[Answer]:
-        """Queue `item`; the answer is to come. Who does not wait for it cancels it.
+        """Queues `item` and returns a future. A caller that does not await the future must cancel it.
 
         Raises:
-            Unavailable: too many are waiting.
+            Unavailable: the queue is full.
         """
         self.check()
         loop = asyncio.get_running_loop()
@@ -68,7 +69,7 @@ class Batcher(Generic[Item, Answer]):
         return answer
 
     def check(self) -> None:
-        """Raises Unavailable when too many are waiting."""
+        """Raises Unavailable if the queue is full."""
         if len(self._queue) >= self._most:
             raise _overloaded()
 
@@ -84,7 +85,7 @@ class Batcher(Generic[Item, Answer]):
                 break
             try:
                 answers = await self._fly([item for item, _, _ in flight])
-            except Exception as error:  # noqa: BLE001 - each waiting caller is told; nobody waits for ever
+            except Exception as error:  # noqa: BLE001 - every waiting caller receives it; none hangs
                 answers = [error] * len(flight)
             for (_, waiting, _), answer in zip(flight, answers, strict=True):
                 if waiting.done():
@@ -93,7 +94,7 @@ class Batcher(Generic[Item, Answer]):
                     waiting.set_exception(answer)
                 else:
                     waiting.set_result(answer)
-        # In the step that found the queue empty, not a step later: a call in between would wait for nobody.
+        # In the same event-loop step that found the queue empty: a call queued in between would never run.
         self._in_air.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def _refuse_the_late(self) -> None:
@@ -104,13 +105,13 @@ class Batcher(Generic[Item, Answer]):
                 waiting.set_exception(_overloaded())
 
     def _share(self) -> int:
-        """How many fly next: of a long queue each flight takes its part. Who took all would keep the others empty, and
-        with everybody aboard nothing is prepared while the flight waits for its answer."""
+        """Returns the size of the next batch. Concurrent batches split a long queue, so that one can prepare while
+        another waits for its answer."""
         waiting = len(self._queue)
         return min(waiting, self._largest, max(SMALL_BATCH, -(-waiting // self._flights)))
 
     async def drain(self) -> None:
-        """Wait until nothing is queued or in the air."""
+        """Waits until nothing is queued or running."""
         while self._in_air:
             await asyncio.wait(set(self._in_air))
 
@@ -120,7 +121,7 @@ def _overloaded() -> Unavailable:
 
 
 async def run_beside(admission: Awaitable[None], asked: asyncio.Future[Answer]) -> Answer:
-    """What was asked, once admitted: who is not does not wait for it."""
+    """Awaits `admission`, then returns the result of `asked`. If `admission` raises, cancels `asked` and re-raises."""
     try:
         await admission
     except BaseException:

@@ -1,4 +1,4 @@
-"""The web's front door: controllers, authentication, channels, the error map, the life of the process. Nothing else."""
+"""The web application: controllers, authentication, channels, error map, lifespan. Nothing else."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from app.telemetry.request_log import RequestLog
 from app.wiring import Runtime
 
 READABLE = ("Idempotency-Replayed", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id")
-"""Headers of answers that a page of another origin may read; browsers would hide them."""
+"""Response headers that pages of other origins may read; browsers hide others."""
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
@@ -70,7 +70,7 @@ SOCKET = docs.Vocabulary(
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
-    """The application, for `settings` or for those of the environment. Raises SettingsRefused."""
+    """Returns the application for `settings`, or for the environment's. Raises SettingsRefused."""
     runtime = Runtime(settings or load())
 
     async def transaction() -> AsyncGenerator[Session, None]:
@@ -107,7 +107,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         state=State({"retiring": runtime}),
         logging_config=None,
     )
-    # Around everything, unknown paths too: Litestar's own middleware sees known routes only.
+    # Wraps everything, including unknown paths: Litestar's own middleware only sees known routes.
     known = Preflights(Paths(cast("Any", app.asgi_handler)), cors.is_origin_allowed)
     named = AllowedHosts(known, runtime.settings.allowed_hosts)
     inner = AnonymousLimits(named, runtime.throttles, proxy_hops=runtime.settings.trusted_proxy_hops)

@@ -1,4 +1,4 @@
-"""The one place where everything meets: bus and tasks, settings and what they configure. It decides nothing itself."""
+"""Wires the process together: settings, database, Redis, bus, tasks. Contains no logic of its own."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ READY_SECONDS = 2.0
 WRITE_SECONDS = 3.0
 MAX_FOLLOW_UPS = {"mail": mail_tasks.send_mail, "person": people_tasks.tell_person}
 HAND_OVER_SECONDS = 1.5
-"""At the end, for what is queued: with the requests' grace (see `chat api`) the whole stop stays within 20 s."""
+"""Time at shutdown to enqueue waiting tasks. With the requests' grace (see `chat api`) shutdown stays within 20 s."""
 
 
 class Runtime:
-    """Everything one API process works with. Made without a loop; `running` is its life on one."""
+    """All objects of one API process. Created without an event loop; `running` starts and stops them on one."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -102,7 +102,7 @@ class Runtime:
         self.policies = Policies(throttle_rates(settings))
         self.registrar = Registrar(self.passwords, self.quotas, must_activate=settings.require_activation)
         self.writer = Writer(self.database, self.throttles)
-        # Looks and repairs never wait behind requests: they have connections of their own.
+        # Polls and gap repairs never wait behind requests: they have their own connections.
         self.readers = Database(open_engine(settings.libpq_url, pool_size=CONNECTIONS))
         self.live = Gateway(
             self.bus,
@@ -129,7 +129,7 @@ class Runtime:
         self.draining = False
 
     def dependencies(self) -> dict[str, Provide]:
-        """What handlers may ask for by name."""
+        """Returns the dependencies that handlers can request by name."""
         offered = {
             "tokens": self.tokens,
             "passwords": self.passwords,
@@ -153,7 +153,7 @@ class Runtime:
 
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncIterator[None]:
-        """Start, and after the last request: write what is queued, close."""
+        """Starts the process's services. After the last request, writes queued sends and closes everything."""
         self.dispatch.start()
         await self.live.start()
         watching = asyncio.create_task(event_loop.watch())
@@ -162,7 +162,7 @@ class Runtime:
         finally:
             watching.cancel()
             await self.retire()
-            # Whoever sent it has gone or been told that the outcome is unknown: bounded, then.
+            # Bounded: the senders have disconnected or received `outcome_unknown`.
             with suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_SECONDS):
                     await self.writer.drain()
@@ -176,12 +176,12 @@ class Runtime:
             await self.database.close()
 
     async def retire(self) -> None:
-        """The beginning of the end: not ready any more, every socket told to come back elsewhere."""
+        """Starts shutdown: readiness turns false, and all sockets close so that clients reconnect elsewhere."""
         self.draining = True
         await self.live.drain()
 
     async def readiness(self) -> Readiness:
-        """Postgres decides; without Redis the chat is degraded, and works."""
+        """Ready if Postgres accepts writes. Without Redis the chat works, degraded."""
         if self.draining:
             return Readiness(ready=False, reason="draining")
         try:
@@ -204,7 +204,7 @@ class Runtime:
 
 
 def throttle_rates(settings: Settings) -> dict[str, Rate]:
-    """The policies by name, as they appear in answers."""
+    """Returns the rate policies by name, as they appear in responses."""
     return {
         "messages": settings.throttle_messages,
         "user": settings.throttle_user,
@@ -223,14 +223,14 @@ def throttle_rates(settings: Settings) -> dict[str, Rate]:
 
 
 def make_celery(settings: Settings) -> Celery:
-    """The Celery application of worker, beat and API."""
+    """Returns the Celery application of worker, beat and API."""
     celery = celery_app.make(settings.redis_url)
     celery.set_default()
     return celery
 
 
 def open_tools(settings: Settings) -> TaskContext:
-    """What a worker process's tasks work with; opened in that process, after the fork."""
+    """Returns the task context of a worker process. Call it in that process, after the fork."""
     accelerator = RedisClient(settings.cache_redis_url, connections=2)
     cache = PageCache(most=settings.cache_messages)
     bus = Bus(accelerator, settings.cache_redis_url, riders=[cache_rider(cache.add_writes)])

@@ -1,4 +1,4 @@
-"""The worker's front door: `celery -A app.worker`, run by `chat worker` and `chat beat`."""
+"""Entry point of the Celery worker: `celery -A app.worker`, run by `chat worker` and `chat beat`."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     results = Results(report.machine(), rows)
     print(report.table(results))
-    # Another pace gives other figures: they are not written unless a place for them is named.
+    # Figures at another pace are not comparable, so they are written only to a file named with --results.
     written = asked.results or (report.RESULTS if pace == Pace() else None)
     if written:
         results = report.write(results, written, whole=not asked.only)

@@ -1,4 +1,4 @@
-"""Litestar alone: one trivial route, served with the very flags of the product. No route of ours can be faster."""
+"""Litestar alone: one trivial route, served with the product's flags. No route of the product can be faster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def trivial() -> dict[str, bool]:
 
 
 def serve(app: Litestar, port: int) -> None:
-    """As `chat api` does."""
+    """Serves `app` as `chat api` does."""
     uvicorn.run(
         app,
         host="127.0.0.1",

@@ -1,6 +1,6 @@
-"""picows alone: a bare loop that writes one message to every socket, whoever sends what. No order, no access, no queue.
+"""picows alone: for each text frame received, it writes one fixed message to every socket. No order, access or queues.
 
-What a server in Python could deliver at best on this core; ours does all the rest of the contract beside it.
+It is the upper bound for a Python server on this core; the product also fulfils the rest of its contract.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
 
 HELLO = b'{"type":"hello"}'
 MESSAGE = b'{"type":"message.created","data":"' + b"x" * 520 + b'"}'
-"""As long as one of ours."""
+"""As long as a message frame of the product."""
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 

@@ -1,4 +1,4 @@
-"""The figures as a picture: one group of bars a row, each group with a scale of its own, because units differ."""
+"""Draws the figures as a chart: a group of bars per row, each with its own scale, because units differ."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BAR, GAP, HEAD = 16, 4, 34
 
 
 def svg(results: Results) -> str:
-    """A whole SVG document. Longer is more: for times and memory, shorter is better, and the row's head says so."""
+    """Returns an SVG document. For times, memory and ratios shorter bars are better, as the group's heading says."""
     rows = [row for row in results.rows if row.references]
     parts, top = [], 44
     for row in rows:

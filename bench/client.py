@@ -1,7 +1,7 @@
-"""The fallback load generator, for machines without wrk: one raw request in flight a connection, on uvloop.
+"""The fallback load generator for machines without wrk: one raw request in flight per connection, on uvloop.
 
-`python -m bench.client FILE PORT FIRST CLIENTS SECONDS [PAUSE]` plays a feed as feed.lua does and prints the same line.
-It is Python: beside a fast server it is itself part of what is measured, which the bench says in its output.
+`python -m bench.client FILE PORT FIRST CLIENTS SECONDS [PAUSE]` plays a feed like feed.lua and prints the same line.
+It is written in Python, so with a fast server it distorts the figures; the bench's output says so.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from bench.load import BETWEEN, DIGITS, NUMBER, Told
 HEADERS_END = b"\r\n\r\n"
 LENGTH = b"content-length: "
 FIRST_SECONDS = 10
-"""The longest that a round waits for its first answer, once its time is over."""
+"""Maximum time that a round waits for its first response after its end."""
 
 
 class Feeder:
-    """What all connections share: the next request, and what was found."""
+    """The state shared by all connections: the next request, and the results."""
 
     def __init__(self, file: Path, first: int, pause: float) -> None:
         self._requests = [one.partition(NUMBER) for one in file.read_bytes().split(BETWEEN)]
@@ -48,7 +48,7 @@ class Feeder:
 
 
 class Client(asyncio.Protocol):
-    """One connection. Answers carry a Content-Length, as all of ours do."""
+    """One connection. Every response with a body must have a Content-Length."""
 
     def __init__(self, feeder: Feeder) -> None:
         self._feeder = feeder
@@ -56,7 +56,7 @@ class Client(asyncio.Protocol):
         self._sent = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's own kind
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class
         self._next()
 
     def data_received(self, data: bytes) -> None:
@@ -92,8 +92,8 @@ async def play(feeder: Feeder, port: int, clients: int, seconds: float) -> Told:
     began = time.perf_counter()
     opened = [await loop.create_connection(lambda: Client(feeder), "127.0.0.1", port) for _ in range(clients)]
     await asyncio.sleep(seconds)
-    # A short round on a busy machine lasts until there is a figure: a server that has just started opens connections
-    # of its own before it answers.
+    # Extend a short round on a busy machine until there is a figure: a new server opens its own connections before
+    # its first response.
     with suppress(TimeoutError):
         await asyncio.wait_for(feeder.answered.wait(), FIRST_SECONDS)
     feeder.over = True

@@ -1,7 +1,7 @@
-"""Two cores, two roles: the API alone on one, everything else (Postgres, Valkey, load) together on the other.
+"""Pins the measured process to one core, and everything else (Postgres, Valkey, load) to another.
 
-The bench pins itself to the second one first, so that whatever it starts inherits that; only what is measured is given
-the other. Exactly two cores are used on a larger machine too: otherwise figures of two machines would not compare.
+The bench first pins itself to the second core, and its children inherit that; only the measured process moves to the
+first. The bench uses exactly two cores on larger machines too, so that figures of different machines are comparable.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Cores:
             os.sched_setaffinity(0, {self.rest})
 
     def unpin(self) -> None:
-        """For work outside the measuring, and at the end."""
+        """Restores the original affinity, for work outside the measurements and at the end."""
         if self.rest is not None:
             os.sched_setaffinity(0, self._before)
 
     def pin_measured(self, then: Callable[[], None] | None) -> Callable[[], None]:
-        """For `preexec_fn` of what is measured; `then` is done too."""
+        """Returns a `preexec_fn` for the measured process; it also calls `then`."""
 
         def arrange() -> None:
             if self.measured is not None:

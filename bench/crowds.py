@@ -1,7 +1,7 @@
-"""Many sockets at once, on picows and uvloop: opened in bounded numbers, each past its `hello`.
+"""Many sockets at once, on picows and uvloop: opened with bounded concurrency, each ready after its `hello`.
 
-What a listener does with a frame is the row's affair and must be next to nothing: up to 150,000 frames a second pass
-through this one core. Messages are told from other frames by their size, which is all that is cheap enough.
+A row supplies the callback for frames, which must do almost nothing: up to 150,000 frames a second pass through this
+one core. Message frames are recognized by their size, the only check that is cheap enough.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PATH = "/ws/conversations"
 AT_ONCE = 32
 OPEN_SECONDS = 30
 MESSAGE_BYTES = 300
-"""A frame with a message of ours is larger, and every other after `hello` smaller."""
+"""Frames with a message of the bench are larger; all other frames after `hello` are smaller."""
 
 ACK = slice(9, 12)
 
@@ -27,7 +27,7 @@ Heard = Callable[[WSFrame], None]
 
 
 class Ear(WSListener):
-    """One socket. `hello` is done once it has come; then `heard` gets each frame with a message."""
+    """One socket. `hello` completes when that frame arrives; then `heard` receives each frame with a message."""
 
     def __init__(self, heard: Heard, lost: Callable[[str], None]) -> None:
         self.hello: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -59,7 +59,7 @@ class Ear(WSListener):
         self.transport.send(WSMsgType.TEXT, frame)
 
     def leave(self) -> None:
-        """Without the farewell: nothing waits for it."""
+        """Disconnects without a close handshake: nothing waits for it."""
         self._lost = _expected
         if self.transport is not None:
             self.transport.disconnect(False)
@@ -71,7 +71,7 @@ class Ear(WSListener):
 
 
 class Crowd:
-    """Sockets on one server. `lost` is the first reason for which one ended."""
+    """Sockets on one server. `lost` is the reason why the first lost socket ended."""
 
     def __init__(self, port: int) -> None:
         self.ears: list[Ear] = []
@@ -79,10 +79,10 @@ class Crowd:
         self._url = f"ws://127.0.0.1:{port}{PATH}"
 
     async def open(self, tokens: Sequence[str], heard: Heard) -> list[Ear]:
-        """One socket for each token, all past their hello.
+        """Opens one socket for each token and returns them after all have received `hello`.
 
         Raises:
-            Failed: one was not admitted.
+            Failed: a socket ended before `hello`.
         """
         room = asyncio.Semaphore(AT_ONCE)
 
@@ -95,7 +95,7 @@ class Crowd:
         return list(opened)
 
     async def enter(self, token: str, heard: Heard) -> Ear:
-        """One socket, past its hello; the caller's to close."""
+        """Opens one socket and returns it after `hello`. The caller closes it."""
         async with asyncio.timeout(OPEN_SECONDS):
             _, ear = await ws_connect(
                 lambda: Ear(heard, self._lose),
@@ -109,7 +109,7 @@ class Crowd:
         return ear
 
     def require(self) -> None:
-        """Raises Failed when a socket ended meanwhile: its deliveries would be missing."""
+        """Raises Failed if a socket has ended: its deliveries would be missing."""
         if self.lost is not None:
             raise Failed(f"A socket was {self.lost}.")
 
@@ -125,19 +125,19 @@ class Crowd:
 
 @contextmanager
 def loop() -> Iterator[asyncio.Runner]:
-    """A loop for a row's sockets, which stay open between its rounds (nothing runs in between)."""
+    """Yields a runner for a row's sockets, which stay open between rounds; the loop does not run in between."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         yield runner
 
 
 def _expected(_why: str) -> None:
-    """For sockets that we end ourselves."""
+    """Ignores the end of a socket that the bench closed itself."""
 
 
 def unheard(_frame: WSFrame) -> None:
-    """For sockets that only are there."""
+    """Ignores frames, for sockets that measure nothing."""
 
 
 def is_ack(frame: WSFrame) -> bool:
-    """By where the word stands in a frame that is one."""
+    """Whether the frame is an `ack`, by the position of that word in it."""
     return frame.get_payload_as_memoryview()[ACK].tobytes() == b"ack"

@@ -1,4 +1,4 @@
-"""Pictures written by hand, as SVG on a paper of their own: so they read the same on a light page and on a dark one."""
+"""Writes SVG drawings. They have their own background, so they look the same on light and on dark pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WIDTH = 860
 
 
 def document(title: str, heading: str, parts: Sequence[str], height: int) -> str:
-    """A whole SVG document, `WIDTH` wide. `title` is for who cannot see it, `heading` stands at its top."""
+    """Returns an SVG document of width `WIDTH`. `title` is for screen readers, `heading` is drawn at the top."""
     head = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"',
         f'  font-family="sans-serif" font-size="13" fill="{INK}">',

@@ -1,8 +1,7 @@
-"""HTTP load: requests made up beforehand, played by wrk (C) where it is installed, else by a client of our own.
+"""HTTP load: prepared requests, played by wrk (C) if it is installed, otherwise by `bench.client`.
 
-A request is raw bytes; `NUMBER` in one of them becomes twelve digits that never repeat, so that every send has a
-`client_id` of its own. An answer that is not 2xx, or a broken connection, fails the measure: what was refused quickly
-is no throughput.
+A request is raw bytes. `NUMBER` in it is replaced by twelve digits that never repeat, so every send has a unique
+`client_id`. A response from 400 on or a broken connection fails the measurement: fast refusals are not throughput.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _firsts = itertools.count(int(time.time()) % 1_000_000 * 1_000_000, 10_000_000)
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What one run of load found. `p50` and `p99` are milliseconds; `refused` counts answers from 400 on."""
+    """The result of one run. `p50` and `p99` are in milliseconds; `refused` counts responses from 400 on."""
 
     requests: int
     seconds: float
@@ -48,7 +47,7 @@ class Told(msgspec.Struct, frozen=True):
 
 
 def generator(seconds: float) -> str:
-    """By what the load of rounds of so many seconds is made, for the output."""
+    """Returns a description of the load generator for rounds of this many seconds."""
     if _wrk(seconds):
         return "wrk"
     why = "rounds are short" if shutil.which("wrk") else "wrk is not installed"
@@ -56,7 +55,7 @@ def generator(seconds: float) -> str:
 
 
 def request(method: str, path: str, token: str = "", body: bytes = b"") -> bytes:
-    """The raw request. `NUMBER` may stand once in `body`."""
+    """Returns the raw request. `body` may contain `NUMBER` once."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
     if token:
         lines.append(f"Authorization: Bearer {token}")
@@ -67,7 +66,7 @@ def request(method: str, path: str, token: str = "", body: bytes = b"") -> bytes
 
 
 class Feed:
-    """Requests in a file, to be played against a port."""
+    """Requests stored in a file, to be played against a port."""
 
     def __init__(self, file: Path, port: int, requests: Sequence[bytes]) -> None:
         self.file = file
@@ -77,10 +76,10 @@ class Feed:
         file.write_bytes(BETWEEN.join(requests))
 
     def play(self, *, clients: int, seconds: float) -> Told:
-        """As fast as `clients` connections can, one request in flight on each.
+        """Plays the requests as fast as possible over `clients` connections, one request in flight on each.
 
         Raises:
-            Failed: something was refused or broke.
+            Failed: a request was refused, a connection broke, or the generator failed.
         """
         with _start(self._command(clients, seconds)) as process:
             try:
@@ -98,7 +97,8 @@ class Feed:
 
     @contextmanager
     def playing(self, *, clients: int, pause: float) -> Iterator[None]:
-        """In the background, each of `clients` pausing `pause` seconds between its requests."""
+        """Plays in the background; each of `clients` pauses `pause` seconds between its requests. Raises Failed if
+        the generator ends early."""
         process = _start(self._command(clients, LONGEST, pause))
         try:
             yield
@@ -121,7 +121,7 @@ class Feed:
 
 
 def _wrk(seconds: float) -> str | None:
-    # It knows whole seconds only.
+    # wrk supports whole seconds only.
     return shutil.which("wrk") if seconds >= 1 else None
 
 

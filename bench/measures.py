@@ -1,7 +1,7 @@
-"""What a row is: subjects (the product), references (what it is held against), and how rounds become one figure.
+"""Defines a row: subjects (the product), references (for comparison), and how rounds become one figure.
 
-Rounds of subjects and references alternate, so that whatever the machine does meanwhile meets all of them. The figure
-is the median of the rounds; of several subjects the worse counts.
+Rounds of subjects and references alternate, so that disturbances on the machine affect all of them. The figure is the
+median of the rounds; of several subjects the worst counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bench.processes import Failed
 from bench.stage import Pace, Stage
 
 Measure = Callable[[float], float]
-"""One round: runs for about so many seconds and answers the figure."""
+"""One round: runs for about the given number of seconds and returns the figure."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -31,15 +31,15 @@ class Row(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Plan:
-    """How one row is measured now. `least`: the smaller figure is the worse one (rates), else the larger (times)."""
+    """How to measure one row. `least`: the smallest figure is the worst (rates); otherwise the largest is (times)."""
 
     unit: str
     subjects: dict[str, Measure]
     references: dict[str, Measure] = field(default_factory=dict)
     least: bool = True
-    once: bool = False  # what cannot be repeated is not warmed up either
+    once: bool = False  # a measure that cannot be repeated: one round, no warm-up
     after: Callable[[], list[Row]] = list
-    """What else is found, once the rounds are over: rows of their own."""
+    """Called after the rounds; returns additional rows."""
 
 
 Prepare = Callable[[Stage], AbstractContextManager[Plan]]
@@ -51,10 +51,10 @@ class Results(msgspec.Struct, frozen=True):
 
 
 def run(name: str, plan: Plan, pace: Pace, tell: Callable[[str], None]) -> list[Row]:
-    """Warm up everything, then measure in turns. `tell` gets a line for each median.
+    """Warms up every measure, then measures in alternating rounds. `tell` receives a line for each median.
 
     Raises:
-        Failed: there is no figure.
+        Failed: a measure has no figure.
     """
     measures = {**plan.subjects, **plan.references}
     rounds = 1 if plan.once else pace.rounds

@@ -1,6 +1,6 @@
-"""`python -m bench.notifier SECONDS < conversations`: a worker's tools, deciding about notifications as its task does.
+"""`python -m bench.notifier SECONDS < conversations`: decides about notifications as the worker's task does.
 
-Prints the decisions a second: members judged, told or not, with everything that goes with it but mails.
+Prints the decisions per second. A decision covers one member, notified or not, and includes everything but mails.
 """
 
 from __future__ import annotations

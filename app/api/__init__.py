@@ -1,1 +1,1 @@
-"""REST: one module a concept, Controllers with their request structs beside them. A handler is one sentence."""
+"""REST API: one module per concept, with controllers and request structs. A handler makes one call to the domain."""

@@ -29,7 +29,7 @@ LINKS: Final = {
 
 
 class RootController(Controller):
-    """The one page of the API that asks for nothing."""
+    """The API's front page. No token is required."""
 
     tags = ("About",)
 

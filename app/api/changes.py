@@ -1,4 +1,4 @@
-"""Catching up over REST: what changed since a position."""
+"""Catch-up over REST: the changes after a position."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.domain.users.caller import Caller
 
 
 class ChangeController(Controller):
-    """The log of one conversation, as its rows stand now."""
+    """The change log of one conversation, with each row in its current state."""
 
     path = "/conversations/{conversation_id:uuid}/changes"
     tags = ("Reading",)

@@ -1,4 +1,4 @@
-"""Conversations: mine, the public ones, one opened; created, changed, deleted."""
+"""Conversations: list, discover, open, create, change, delete, hide."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=groups.MAX_NAME_LENG
 
 
 class NewConversation(msgspec.Struct, forbid_unknown_fields=True):
-    """A group has a `name`, a direct conversation the other `user`; neither has the other's field."""
+    """A group takes `name` and optionally `is_private`; a direct conversation takes only the other `user`."""
 
     kind: Kind = "group"
     name: Name | None = None
@@ -43,7 +43,7 @@ class NewConversation(msgspec.Struct, forbid_unknown_fields=True):
     user: UUID | None = None
 
     async def create(self, tx: Session, by: Caller, quotas: Quotas) -> tuple[UUID, bool]:
-        """The conversation's id, and whether it is new."""
+        """Returns the conversation's id and whether it is new."""
         if self.kind == "direct":
             if self.user is None or self.name is not None or self.is_private is not None:
                 raise Invalid(errors=(("user", "A direct conversation takes the other user, and only that."),))
@@ -66,7 +66,7 @@ class Visibility(msgspec.Struct, forbid_unknown_fields=True):
 
 @runtime_checkable
 class ListSource(Protocol):
-    """Where a caller's list comes from; `app.store.conversation_lists.ConversationLists` is one."""
+    """Source of a caller's conversation list, such as `app.store.conversation_lists.ConversationLists`."""
 
     async def page(
         self, caller: Caller, admission: Awaitable[None], *, search: str | None, cursor: str | None, limit: int
@@ -74,7 +74,7 @@ class ListSource(Protocol):
 
 
 class ConversationController(Controller):
-    """The list, and each of its lines."""
+    """The caller's list, discovery, and single conversations."""
 
     path = "/conversations"
     tags = ("Conversations",)

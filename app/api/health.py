@@ -1,4 +1,4 @@
-"""What machines ask: is the process alive, may it be sent work, how is it doing."""
+"""Endpoints for machines: liveness, readiness, metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.api.middleware.authentication import PUBLIC
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """`degraded` names what is away without stopping the chat; `reason` says why it is not ready."""
+    """`degraded` names unavailable services that the chat can work without; `reason` says why it is not ready."""
 
     ready: bool
     degraded: list[str] = []
@@ -28,11 +28,11 @@ class ReadinessCheck(Protocol):
 
 class Figures(Protocol):
     async def text(self) -> bytes:
-        """What is not counted in this process but asked for, as Prometheus reads it."""
+        """Returns metrics queried on demand, not counted in this process, in Prometheus text format."""
 
 
 class HealthController(Controller):
-    """Asked every few seconds by machines that know no token."""
+    """Endpoints that machines poll every few seconds. No token is required."""
 
     path = "/"
     opt = PUBLIC

@@ -1,4 +1,4 @@
-"""Who is in a conversation, who comes and goes, and who is admin."""
+"""Members of a conversation: list, join, add, remove, leave, and admin roles."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class MemberUser(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MemberController(Controller):
-    """Every change of a membership, and of a role. None of them on a direct conversation: 409 `direct`."""
+    """Members and their roles. Every change of a direct conversation returns 409 `direct`."""
 
     path = "/conversations/{conversation_id:uuid}"
     tags = ("Members",)

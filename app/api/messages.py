@@ -28,7 +28,7 @@ OF_MEMBERS = ("403 not_a_member", "404 not_found")
 
 
 def _told(description: str, **schema: Any) -> msgspec.Meta:
-    """What the document says of a field whose rule the domain checks, with a code of its own."""
+    """Documents a field whose rule the domain checks, with an error code of its own."""
     return msgspec.Meta(description=description, extra_json_schema=schema)
 
 
@@ -48,11 +48,11 @@ MessageLimit = Annotated[
 ]
 
 FROM_ONE = QueryParameter(schema_extra={"minimum": 1})
-"""Of a parameter that is a `seq`; the domain refuses others, with a code of its own."""
+"""Documents a `seq` parameter; the domain rejects other values, with an error code of its own."""
 
 
 class MessageToSend(msgspec.Struct, forbid_unknown_fields=True):
-    """`text` for a text, `media_url` for the others; `client_id` makes a retry safe."""
+    """`text` for the type `text`, `media_url` for all other types. A `client_id` makes retries safe."""
 
     message_type: MessageType
     text: Text = None
@@ -74,7 +74,7 @@ class MessageToSend(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MessageEdit(msgspec.Struct, forbid_unknown_fields=True):
-    """One of the two, as the message's type has it."""
+    """Either `text` or `media_url`, depending on the message's type."""
 
     text: Text = None
     media_url: MediaUrl = None
@@ -82,13 +82,13 @@ class MessageEdit(msgspec.Struct, forbid_unknown_fields=True):
 
 @runtime_checkable
 class PageSource(Protocol):
-    """Where pages come from, as JSON; `app.store.page_reader.PageReader` is one."""
+    """Source of message pages as JSON, such as `app.store.page_reader.PageReader`."""
 
     async def page(self, conversation: UUID, caller: Caller, ask: PageQuery, admission: Awaitable[None]) -> bytes: ...
 
 
 class MessageController(Controller):
-    """The log of one conversation."""
+    """The messages of one conversation."""
 
     path = "/conversations/{conversation_id:uuid}/messages"
     tags = ("Messages",)

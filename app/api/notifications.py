@@ -1,4 +1,4 @@
-"""Notifications: the list, how one wants to be told of a conversation, why one was told or not, unsubscribing."""
+"""Notifications: the list, preferences per conversation, the decisions about a message, unsubscribing."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ Token = Annotated[str, QueryParameter(max_length=200, description="From the mail
 
 
 class MarkedCount(msgspec.Struct, forbid_unknown_fields=True):
-    """`ids`, or `all: true`."""
+    """Either `ids` or `all: true`."""
 
     ids: Annotated[list[UUID], msgspec.Meta(max_length=MAX_IDS)] | msgspec.UnsetType = msgspec.UNSET
     all: bool = False
 
 
 class PreferencesChange(msgspec.Struct, forbid_unknown_fields=True):
-    """How one wants to be told. What is left out is the default."""
+    """Notification preferences. Omitted fields are reset to their defaults."""
 
     level: Literal["all", "mentions", "none"]
     muted_until: datetime | None = None
@@ -170,12 +170,12 @@ class NotificationController(Controller):
 
     @get("/unsubscribe/one-click", opt=ANY_BODY, include_in_schema=False)
     async def ask_before_unsubscribing(self, token: Token) -> Redirect:
-        """Programs follow the links of a mail before its reader does: this leads to a button, and changes nothing."""
+        """Redirects to a button and changes nothing, because programs follow a mail's links before its reader does."""
         return Redirect(f"/account#unsubscribe={quote(token, safe='=')}")
 
 
 def _ids(data: MarkedCount) -> list[UUID] | None:
-    """None for all. Raises Invalid for neither and for both."""
+    """Returns None for all. Raises Invalid if neither or both are given."""
     if data.all is (data.ids is not msgspec.UNSET):
         raise Invalid(errors=(("ids", "Give ids, or all: true."),))
     return None if data.ids is msgspec.UNSET else data.ids

@@ -1,4 +1,4 @@
-"""Query parameters every list has."""
+"""Query parameters of every list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far somebody has read."""
+"""Read cursors: how far the caller has read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ReadUpTo(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Mark(msgspec.Struct, forbid_unknown_fields=True):
-    """`seen_at` is taken for the sake of older clients, and not kept: a cursor has no clock."""
+    """`seen_at` is accepted from older clients but not stored: a read cursor has no time."""
 
     message: UUID
     seen_at: datetime | None = None

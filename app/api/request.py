@@ -1,6 +1,6 @@
-"""Bodies are what they say: read straight into the handler's type, where a number is no text and a text no truth.
+"""Decodes bodies strictly into the handler's type: strings are not coerced to numbers or booleans, nor the reverse.
 
-Litestar reads a body into plain objects first and converts those loosely ("5" for 5, "true" for true).
+Litestar decodes a body into plain objects first and coerces those loosely ("5" to 5, "true" to true).
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ _PLACE: Final = " - at `$"
 
 
 class StrictRequest(Request[Any, Any, Any]):
-    """What handlers get for `data`."""
+    """The request that supplies the handlers' `data`."""
 
     async def body(self) -> bytes:
-        """Raises ClientException when the client hangs up before its end: nobody reads the answer."""
+        """Raises ClientException if the client disconnects before the body ends; no client reads the response."""
         try:
             return await super().body()
         except InternalServerException as error:
             raise ClientException("The body did not come to its end.") from error
 
     async def json(self) -> Any:
-        """The body as the type that the handler's `data` has.
+        """Returns the body as the type of the handler's `data`.
 
         Raises:
-            SerializationException: it is no JSON.
-            ValidationException: it is another JSON; `extra` says where.
+            SerializationException: the body is not JSON.
+            ValidationException: the JSON does not match the type; `extra` says where.
         """
         if self._json is Empty:
             try:
@@ -50,7 +50,7 @@ def _type_of(handler: BaseRouteHandler) -> Any:
 
 
 def _placed(message: str) -> tuple[str, str]:
-    """(what is wrong, where). The message quotes the client's own field names, so a pattern that is tried at each of
-    them would take a minute for one body; this looks once, from the end."""
+    """Returns (what is wrong, where). The message quotes the client's field names: a regular expression tried at each
+    of them would take a minute for one body, so this searches once, from the end."""
     what, found, place = message.rpartition(_PLACE)
     return (what, place[:-1].removeprefix(".")) if found and place.endswith("`") else (message, "")

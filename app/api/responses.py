@@ -1,4 +1,4 @@
-"""Answers of the busiest routes: JSON made once, which the framework passes on without looking at every value again."""
+"""Responses of the busiest routes: JSON is encoded once, and the framework does not inspect every value again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.domain.users.caller import Caller
 JSON: Final = "application/json"
 
 CallersRequest = Request[Caller, Awaitable[None], Any]
-"""The busiest handlers take the caller from the request: a second dependency would cost each a task group."""
+"""The busiest handlers take the caller from the request: a second dependency would cost a task group per request."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -23,5 +23,5 @@ def as_json(view: msgspec.Struct) -> Response[bytes]:
 
 
 def passed_on(body: bytes, *, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response[bytes]:
-    """`body` is JSON."""
+    """Returns `body`, which is encoded JSON, as the response."""
     return Response(body, media_type=JSON, status_code=status_code, headers=dict(headers or {}))

@@ -1,6 +1,6 @@
-"""`chat …`, the operators' command. Each verb imports what it needs when it is asked for, so that none pays for others.
+"""`chat …`, the operators' command line. Each verb imports its dependencies when it runs, so the others start fast.
 
-Exit codes: 0 done, 1 could not be done (a sentence says why), 2 the settings are refused (a sentence each).
+Exit codes: 0 success, 1 failure (one sentence gives the reason), 2 invalid settings (one sentence for each problem).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="chat", description="Runs the chat. Settings come from the environment and .env."
     )
-    # For a process manager's children: end when it does.
+    # Set for the children of a process manager: they end with their parent.
     made.add_argument("--tied", action="store_true", help=argparse.SUPPRESS)
     verbs = CommandLine(made)
     for family in (serve, database, operators, queues, broadcasts, throttles, documents):

@@ -1,4 +1,4 @@
-"""`python -m app.cli`, where no console script is installed."""
+"""Runs the command line as `python -m app.cli`, where no console script is installed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`chat broadcast`, `chat broadcasts`: announcing from the server's machine, and looking what became of it.
+"""`chat broadcast` and `chat broadcasts`: announce from the server's machine, and list broadcasts with their progress.
 
-Sockets are told by the API's processes, which look every second.
+The API processes deliver broadcasts to their sockets; they poll every second.
 """
 
 from __future__ import annotations

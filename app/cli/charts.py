@@ -1,4 +1,4 @@
-"""What was counted, drawn for a terminal: bars of attempts hour by hour, and the curve of what a limit would do."""
+"""Draws throttle statistics for a terminal: a bar of attempts for each hour, and the refusals under other limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_NAMED: Final = 5
 
 
 def chart(policy: PolicyAnalytics | None, what_if: ThrottleWhatIf) -> str:
-    """One policy on one page; `policy` None: nothing was counted."""
+    """Draws one page for one policy. `policy` is None if nothing was counted."""
     head = (
         f"{what_if.policy}, {what_if.rate}, from {what_if.since:%Y-%m-%d %H:%M} to {what_if.until:%Y-%m-%d %H:%M} UTC"
     )
@@ -22,7 +22,7 @@ def chart(policy: PolicyAnalytics | None, what_if: ThrottleWhatIf) -> str:
 
 
 def bar(part: int, whole: int, most: int) -> str:
-    """`whole` of `most` as a bar, of which `part` at its end is refused; what is there at all can be seen."""
+    """Draws `whole` to the scale of `most`, with its last `part` as refused. A nonzero value is at least one wide."""
     length = _length(whole, most)
     refused = min(length, _length(part, most))
     return (LET_THROUGH * (length - refused) + REFUSED * refused).ljust(WIDTH)

@@ -1,4 +1,4 @@
-"""What the verbs share."""
+"""Helpers shared by the verbs."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Run = Callable[[argparse.Namespace], object]
-"""What a verb does; a number is its exit code."""
+"""The function of a verb; if it returns a number, that is the exit code."""
 
 
 class CommandLine:
-    """Where each family of verbs adds its own."""
+    """Registers verbs and families of verbs with the parser."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self._all = parser.add_subparsers(required=True, metavar="verb")
 
     def add(self, name: str, run: Run, what: str) -> argparse.ArgumentParser:
-        """`chat name …` runs `run`; its arguments are added to the answer. `what` is a line of the help."""
+        """Makes `chat name …` call `run`. Returns the parser to add arguments to. `what` is the line in the help."""
         verb = self._all.add_parser(name, help=what)
         verb.set_defaults(verb=run)
         return verb
 
     def family(self, name: str, what: str) -> CommandLine:
-        """`chat name …`: verbs under one name."""
+        """Returns a `CommandLine` for the subverbs of `chat name …`."""
         return CommandLine(self._all.add_parser(name, help=what))
 
 
 def load_beside() -> Settings:
-    """The settings; beside a running `chat up`, with the addresses of its embedded servers."""
+    """Loads the settings, with the URLs of the embedded servers if a `chat up` is running. Raises SettingsRefused."""
     from app.local import embedded
 
     try:
         data_dir = load(embedded=True).data_dir
     except SettingsRefused:
-        return load()  # which refuses too, and names the servers as well
+        return load()  # raises as well, and its problems include the missing server URLs
     return load(running=embedded.running(data_dir))
 
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Database]:
-    """The database, for the length of one verb."""
+    """Opens the database for the duration of one verb."""
     from app.db import Database, open_engine
 
     database = Database(open_engine(settings.libpq_url, pool_size=1))
@@ -61,7 +61,7 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
 
 
 def refused(settings: Settings) -> bool:
-    """Whether this chat cannot run on its database; the reason is printed."""
+    """Whether the chat cannot run on its database; prints the reason."""
     from app.db.connections import unfit
 
     if sentence := asyncio.run(unfit(settings.libpq_url)):
@@ -70,7 +70,8 @@ def refused(settings: Settings) -> bool:
 
 
 def done(settings: Settings, work: Callable[[Session], Awaitable[T]], told: Callable[[T], str]) -> int:
-    """Do `work` in one transaction and print what is `told` of it; 1 and a sentence when it could not be done."""
+    """Runs `work` in one transaction and prints its result formatted by `told`. Returns the exit code: 0, or 1 after
+    printing the error of a ChatError."""
     from app.domain.errors import ChatError
 
     async def once() -> T:

@@ -1,4 +1,4 @@
-"""Verbs that work on the whole database, and `demo`, which fills a running chat."""
+"""Verbs for the whole database, and `demo`, which fills a running chat with sample data."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def add(verbs: CommandLine) -> None:
 
 
 def migrate(url: str, application: str = "") -> None:
-    """Brings the database at this URL up to the newest schema. `application`: the URL by which the chat uses it; where
-    that names another role, the role is created if need be, and gets what it needs and no more.
+    """Migrates the database at `url` to the newest schema. `application` is the URL that the chat itself uses; if it
+    names another role, that role is created if missing and receives only the privileges it needs.
 
     Raises CharsetRefused and RoleRefused.
     """
@@ -37,10 +37,10 @@ def migrate(url: str, application: str = "") -> None:
 
 
 def migrations(url: str, application: str = "") -> Config:
-    """Alembic's configuration for the database at this URL."""
+    """Returns Alembic's configuration for the database at `url`."""
     from alembic.config import Config
 
-    # Without alembic.ini, which would take a percent sign in the checkout's path for a reference.
+    # Without alembic.ini: its parser would expand a percent sign in the checkout's path.
     config = Config()
     config.set_main_option("script_location", str(ROOT / "alembic").replace("%", "%%"))
     config.attributes["url"] = url

@@ -1,4 +1,4 @@
-"""`chat openapi`: the API's description, without a server."""
+"""`chat openapi`: writes the OpenAPI document without running a server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add(verbs: CommandLine) -> None:
 def openapi(asked: argparse.Namespace) -> None:
     import msgspec
 
-    # The description needs no server: these are named and never asked.
+    # The application needs these URLs but never connects to them here.
     described = msgspec.structs.replace(
         load(embedded=True),
         database_url="postgresql://127.0.0.1/unused",

@@ -1,4 +1,4 @@
-"""`chat create-operator`: the account of somebody who looks after the chat."""
+"""`chat create-operator`: creates an operator's account."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def create_operator(asked: argparse.Namespace) -> int:
 
 
 def _password() -> str:
-    """Typed, or the first line of the input; never an argument, which every account of the machine can read."""
+    """Reads the password from the terminal or from the first line of standard input. It is never an argument: every
+    account on the machine can read those."""
     import getpass
 
     if sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""`chat queues` and `chat tasks`: what waits for workers, who works, and what failed for good."""
+"""`chat queues` and `chat tasks`: queue lengths, running workers, and tasks that failed permanently."""
 
 from __future__ import annotations
 

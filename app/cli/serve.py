@@ -1,4 +1,4 @@
-"""Verbs that serve until they are told to stop: `up`, `api`, `worker`, `beat`."""
+"""Verbs that run until a stop signal: `up`, `api`, `worker`, `beat`, `flower`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-GRACE_SECONDS: Final = 12  # from SIGTERM to the last request's end; the whole stop has 20
-NOTICE_SECONDS: Final = 1.0  # of it, for balancers to find out
+GRACE_SECONDS: Final = 12  # from SIGTERM to the end of the last request; the whole shutdown may take 20
+NOTICE_SECONDS: Final = 1.0  # part of the grace period, in which load balancers notice the shutdown
 MAX_FRAME_BYTES: Final = 128 * 1024
 RESTART_SECONDS: Final = 2.0
 FLOWER_PORT: Final = 5555
-FLOWER_TASKS: Final = 10_000  # remembered, the newest
+FLOWER_TASKS: Final = 10_000  # newest tasks kept in memory
 
 
 def add(verbs: CommandLine) -> None:
@@ -74,24 +74,24 @@ def api(asked: argparse.Namespace) -> int:
             workers=settings.web_concurrency,
             loop="uvloop",
             http="app.server.http_protocol:RequestProtocol",  # httptools, bounded
-            ws="app.server.websocket_protocol:SocketProtocol",  # sansio, and what ASGI has no words for
+            ws="app.server.websocket_protocol:SocketProtocol",  # sansio, with features that ASGI cannot express
             ws_per_message_deflate=False,
             ws_max_size=MAX_FRAME_BYTES,
             timeout_graceful_shutdown=asked.grace,
             notice=min(asked.notice, asked.grace),
-            # Behind proxies all clients have the proxies' addresses.
+            # Behind proxies, all clients share the addresses of the proxies.
             per_address=None if settings.trusted_proxy_hops else settings.connections_per_address,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            access_log=False,  # it would log the sockets' query strings, tokens in them
+            access_log=False,  # it would log the sockets' query strings, which hold tokens
             log_config=None,
-            proxy_headers=False,  # uvicorn believes the address a client wrote; TRUSTED_PROXY_HOPS counts from our side
+            proxy_headers=False,  # uvicorn trusts addresses forged by clients; TRUSTED_PROXY_HOPS counts from our side
             server_header=False,
         )
     )
 
 
 def application() -> Litestar:
-    """The application, in the process that serves it: of several (WEB_CONCURRENCY) each begins from nothing."""
+    """Creates the application in the process that serves it. With WEB_CONCURRENCY, each process creates its own."""
     import gc
 
     from app import telemetry
@@ -99,8 +99,8 @@ def application() -> Litestar:
     settings = load()
     telemetry.start(settings, process="api")
     application: Litestar = import_module("app.main").create_app(settings)
-    # What is here now stays: the collector need not walk it. And a request makes a thousand short-lived objects,
-    # so that the default of 700 would start it with nearly each.
+    # Objects created so far are permanent, so the collector need not scan them. A request creates a thousand
+    # short-lived objects, so the default threshold of 700 would start a collection on nearly every request.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
@@ -118,13 +118,13 @@ def worker(asked: argparse.Namespace) -> int:
     telemetry.start_celery(settings, process="worker")
     for sentence in mail_warnings(settings):
         log.warning("mail_settings", why=sentence)
-    # Celery warns root because of pickle. Ours reads JSON only, and where there is no other account we are root.
+    # Celery warns against root because of pickle. This worker reads JSON only, and may have no other account.
     warnings.filterwarnings("ignore", message=r"(?s).*superuser privileges")
     celery().worker_main(
         ["--quiet", "worker", f"--concurrency={asked.concurrency}", "--without-gossip", "--without-mingle"]
     )
-    # Celery's own would only note from here on that somebody wants an end: what comes before this line is noted, what
-    # comes after it ends us.
+    # Celery's signal handlers would now only record a stop request. A signal before this line was recorded and is
+    # checked below; a signal after it ends the process.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     if not _is_told_to_stop():
@@ -133,7 +133,8 @@ def worker(asked: argparse.Namespace) -> int:
 
 
 def mail_warnings(settings: Settings) -> list[str]:
-    """What makes mails of production go nowhere. Reasons to warn at the start, none to refuse it: a chat works."""
+    """Returns a sentence for each setting that keeps mails from arriving in production. They are warnings at startup,
+    not errors: the chat works without mails."""
     if not settings.is_production:
         return []
     if not settings.smtp_url:
@@ -146,13 +147,13 @@ def mail_warnings(settings: Settings) -> list[str]:
 def _is_told_to_stop() -> bool:
     from celery.worker import state
 
-    # An exit code, and 0 is one.
+    # Each value may be an exit code, and 0 is one.
     return any(told is not None and told is not False for told in (state.should_stop, state.should_terminate))
 
 
 def _begin_anew() -> NoReturn:
-    """Celery gives up on an error that it did not foresee, such as one of its own client of Redis when that goes away
-    at the wrong moment, and says nothing of it in its exit code. As this very process: nobody need supervise it."""
+    """Replaces this process with a new worker. Celery stops after an unexpected error, such as one from its Redis
+    client when Redis goes away at the wrong moment, and its exit code does not show it. No supervisor is needed."""
     log.error("worker_begins_anew", seconds=RESTART_SECONDS)
     time.sleep(RESTART_SECONDS)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line
@@ -162,7 +163,7 @@ def beat(asked: argparse.Namespace) -> None:
     from app import telemetry
 
     telemetry.start_celery(_usable(load()), process="beat")
-    # Its memory is not kept: every periodic effect has a unique key, and a killed beat leaves no broken file behind.
+    # The schedule is not persisted: every periodic effect has a unique key, and a killed beat leaves no broken file.
     celery().start(["--quiet", "beat", "--pidfile="])
 
 
@@ -176,14 +177,14 @@ def flower(asked: argparse.Namespace) -> int:
     telemetry.start_celery(settings, process="flower")
     import_module("flower.options")
     options = import_module("tornado.options").options
-    # Here and not in arguments, which every account of the machine can read.
+    # Set here rather than as arguments: every account on the machine can read those.
     options.basic_auth = [settings.flower_basic_auth]
     options.address = _address(asked, settings)
     options.port = asked.port
-    options.read_only = True  # what is to be done, `chat tasks` does
+    options.read_only = True  # operators act through `chat tasks`
     options.max_tasks = FLOWER_TASKS
     vars(import_module("flower.views"))["Broker"] = import_module("app.tasks.broker.flower").Queues
-    # Its own figures ask for no password; the API's /metrics tells more.
+    # Flower serves /metrics without a password; the API's /metrics contains more.
     urls = import_module("flower.urls")
     urls.handlers.remove(("/metrics", urls.monitor.Metrics))
     print(f"Flower: http://127.0.0.1:{asked.port}", flush=True)
@@ -192,7 +193,7 @@ def flower(asked: argparse.Namespace) -> int:
 
 
 def _usable(settings: Settings) -> Settings:
-    """The same settings. Raises SettingsRefused when a server that they name answers, and can never serve the chat."""
+    """Returns `settings`. Raises SettingsRefused if a Redis server they name responds but can never serve the chat."""
     from app.tasks.broker import address
 
     named = {settings.cache_redis_url: "CACHE_REDIS_URL", settings.redis_url: "REDIS_URL"}
@@ -203,9 +204,9 @@ def _usable(settings: Settings) -> Settings:
 
 
 def _address(asked: argparse.Namespace, settings: Settings) -> str:
-    return asked.host or ("0.0.0.0" if settings.is_production else "127.0.0.1")  # noqa: S104 - a container's all
+    return asked.host or ("0.0.0.0" if settings.is_production else "127.0.0.1")  # noqa: S104 - the container's
 
 
 def celery() -> Celery:
-    # By name: front doors do not know each other.
+    # Imported by name: entry points do not import each other.
     return import_module("app.worker").celery

@@ -1,4 +1,4 @@
-"""`chat throttle …`: policies shown and changed while the chat runs, and what was counted. Needs the database only."""
+"""`chat throttle …`: shows and changes policies while the chat runs, and reports counts. It needs only the database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SHOWN_EXCEPTIONS: Final = 100
-"""Of each policy."""
+"""Exceptions shown per policy."""
 
 HOURS: Final = range(1, 14 * 24 + 1)
 LIMITS: Final = range(1, MAX_COUNT + 1)
@@ -114,7 +114,7 @@ def unset(asked: argparse.Namespace) -> int:
 
 
 def _done(job: Callable[[Session, Policies], Awaitable[T]], told: Callable[[T], str]) -> int:
-    """The same for a job that needs the policies as the settings say."""
+    """Like `commands.done`, for a job that also needs the policies from the settings."""
     from app.domain.throttling.policies import Policies
     from app.wiring import throttle_rates
 
@@ -124,7 +124,7 @@ def _done(job: Callable[[Session, Policies], Awaitable[T]], told: Callable[[T], 
 
 
 async def _user(session: Session, who: str) -> UUID:
-    """Raises NotFound `unknown_user`."""
+    """Returns the id of the user with this id or e-mail address. Raises NotFound `unknown_user`."""
     from app.domain.users.queries import owner_of
 
     try:

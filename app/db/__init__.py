@@ -1,11 +1,11 @@
-"""The database's edge: begin → yield a session → COMMIT → hand over what was recorded. The only commit there is.
+"""The database's edge: begin → yield a session → COMMIT → publish the recorded events. Nothing else commits.
 
-What is one statement alone, and hot, is a transaction of its own without BEGIN and COMMIT (`single`): two round trips
-and most of the work around them are saved.
+A hot single statement runs as its own transaction without BEGIN and COMMIT (`single`), which saves two round trips and
+most of the work around them.
 
-Nothing leaves before COMMIT: what verbs record (`app.domain.events.record`) is handed over afterwards, even if the
-caller was cancelled meanwhile. A connection lost during COMMIT is `OutcomeUnknown`; one lost earlier is `Unavailable`.
-No transaction outlives `TRANSACTION_SECONDS`, no lock is waited for longer than a second.
+Nothing leaves before COMMIT: events that verbs record (`app.domain.events.record`) are published afterwards, even if
+the caller has been cancelled. A connection lost during COMMIT raises `OutcomeUnknown`; one lost earlier raises
+`Unavailable`. No transaction outlives `TRANSACTION_SECONDS`, and no statement waits over a second for a lock.
 """
 
 from app.db.autocommit import AutocommitStatement

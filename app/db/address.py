@@ -1,5 +1,5 @@
-"""DATABASE_URL as libpq reads it. One parser for every reader of it, so that each form libpq knows works everywhere:
-several hosts, directories of sockets, options."""
+"""Parses DATABASE_URL as libpq does. All code uses this parser, so every libpq form works everywhere: several hosts,
+socket directories, options."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ HOW_TO_WRITE_ONE: Final = (
 )
 
 Parameters = dict[str, Any]
-"""libpq's, by their names."""
+"""libpq connection parameters by name."""
 
 
 class AddressRefused(Exception):
-    """The URL cannot be read. The message goes on from "DATABASE_URL: ", and repeats nothing of the URL."""
+    """The URL cannot be parsed. The message continues "DATABASE_URL: " and quotes nothing of the URL."""
 
 
 def parameters(url: str) -> Parameters:
-    """The parameters of one connection, for all hosts of the URL. Of several hosts only one that takes writes will do.
+    """Returns the parameters of one connection, for all hosts of the URL. With several hosts, only a writable one is
+    accepted.
 
     Raises AddressRefused.
     """
@@ -34,7 +35,7 @@ def parameters(url: str) -> Parameters:
     try:
         found: Parameters = dict(conninfo_to_dict(url))
     except psycopg.Error:
-        # libpq's own words quote the part they are about, which may be a password.
+        # libpq's error message quotes the faulty part, which may be a password.
         raise AddressRefused(f"libpq cannot read it; {HOW_TO_WRITE_ONE}") from None
     ports = str(found.get("port", "")).split(",")
     if not all(port == "" or (port.isdecimal() and 1 <= int(port) <= 65_535) for port in ports):
@@ -49,7 +50,7 @@ def parameters(url: str) -> Parameters:
 
 
 def hosts(found: Parameters) -> list[Parameters]:
-    """Each host's own parameters, in the order of the URL."""
+    """Returns each host's parameters, in the order of the URL."""
     named = {name: str(found[name]).split(",") for name in ("host", "hostaddr", "port") if found.get(name)}
     count = max(len(named.get("host", [])), len(named.get("hostaddr", [])), 1)
     return [

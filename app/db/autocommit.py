@@ -1,7 +1,7 @@
-"""Single statements that are transactions of their own, and the connections that stay with them between two uses.
+"""Runs single statements in autocommit mode, on connections kept between uses.
 
-Such a connection is set to commit by itself as it is taken from the pool. It is used past the pool from then on: being
-taken and given back would cost a batch of one as much as a look-up in Redis.
+A connection is set to autocommit when it is taken from the pool, and bypasses the pool from then on: checking it out
+and in would cost a batch of one as much as a Redis lookup.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from app.db.outages import meaning, report_outages, takes_no_writes
 from app.domain.errors import OutcomeUnknown
 
 MAX_CONCURRENT_CLOSES = 16
-"""More than lie in a pool. A server that says something to every new connection is not asked for ever."""
+"""More than a pool holds. Bounds the retries if the server writes to, or closes, every new connection."""
 
 
 class AutocommitStatement:
-    """Runs one statement that is a transaction of its own: Postgres has committed it before it says that it is done.
+    """Runs one statement as a transaction of its own: Postgres commits it before it reports completion.
 
-    It goes to the driver: the statement is compiled once, and what comes back are plain tuples with names. `info` is
-    where events are recorded, as in a session. `may_be_stored`: the statement was sent, and Postgres has not refused
-    it. Whatever interrupts it then, a deadline above all, says nothing about what became of it.
+    Calls the driver directly: the statement is compiled once, and rows are named tuples. Events are recorded in `info`,
+    as in a session. `may_be_stored` is true once the statement was sent and Postgres has not refused it: after an
+    interruption, such as a deadline, its outcome is then unknown.
     """
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], dialect: Dialect) -> None:
@@ -40,11 +40,11 @@ class AutocommitStatement:
         self.may_be_stored = False
 
     async def execute(self, statement: TextClause, parameters: Mapping[str, Any]) -> list[Any]:
-        """The rows.
+        """Returns the rows.
 
         Raises:
-            OutcomeUnknown: the connection was lost meanwhile: it may be committed or not.
-            Unavailable: it was refused for now.
+            OutcomeUnknown: the connection was lost; the statement may be committed or not.
+            Unavailable: Postgres refused it temporarily.
         """
         cursor = self._connection.cursor(row_factory=namedtuple_row)
         self.may_be_stored = True
@@ -62,19 +62,19 @@ class AutocommitStatement:
                 raise
             raise meant from error
         if not _is_idle(self._connection):
-            raise OutcomeUnknown  # a transaction is still open: nothing is committed, whatever was answered
+            raise OutcomeUnknown  # a transaction is still open: nothing is committed, whatever the answer was
         return rows
 
 
 class Kept(NamedTuple):
-    """A connection that is set to commit by itself, and the driver's own."""
+    """An autocommit connection, and the driver's connection beneath it."""
 
     connection: AsyncConnection
     driver: psycopg.AsyncConnection[Any]
 
 
 class AutocommitPool:
-    """At most `keep` connections stay; `engine` makes connections that commit by themselves."""
+    """Keeps at most `keep` connections. `engine` opens autocommit connections."""
 
     def __init__(self, engine: AsyncEngine, *, keep: int) -> None:
         self._engine = engine
@@ -83,18 +83,18 @@ class AutocommitPool:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AutocommitStatement]:
-        """One on a living connection. Those that ended while they waited are passed over: who found out by sending
-        something would not know what became of it.
+        """Yields a statement on a live connection. Skips connections that died while idle; discovering that by
+        executing would leave the outcome unknown.
 
         Raises:
-            Unavailable: the database is away, or its pool is exhausted.
+            Unavailable: the database is down, or the pool is exhausted.
         """
         for more in reversed(range(MAX_CONCURRENT_CLOSES + 1)):
             async with AsyncExitStack() as stack:
                 kept = self._kept.pop() if self._kept else await self._keepable()
                 stack.push_async_exit(kept.connection)
                 if more and _has_ended(kept.driver):
-                    # Not to be asked for another one: that would not be set to commit by itself.
+                    # Do not reconnect through it: the new connection would not be in autocommit mode.
                     await kept.connection.invalidate()
                     continue
                 try:
@@ -126,7 +126,7 @@ def _is_idle(driver: psycopg.AsyncConnection[Any]) -> bool:
 def _has_ended(driver: psycopg.AsyncConnection[Any]) -> bool:
     if driver.closed:
         return True
-    # Nobody has asked for anything: what is there to be read is a good-bye, or the end.
+    # No query is running, so readable data is a termination notice or EOF.
     poll = select.poll()
     poll.register(driver.fileno(), select.POLLIN)
     return bool(poll.poll(0))
@@ -134,5 +134,5 @@ def _has_ended(driver: psycopg.AsyncConnection[Any]) -> bool:
 
 @cache
 def _compiled(statement: TextClause, dialect: Dialect) -> bytes:
-    """As the driver wants it. For statements that are made once."""
+    """Compiles for the driver. Only for constant statements: the cache is unbounded."""
     return str(statement.compile(dialect=dialect)).encode()

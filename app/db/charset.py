@@ -1,7 +1,7 @@
-"""What the chat needs of a database's encoding and character type.
+"""Checks a database's encoding and character type.
 
-Without UTF-8 some messages cannot be stored. Where `lower` knows the letters of ASCII only, `é@example.org` and
-`É@example.org` are two accounts; where `pg_trgm` does, its index does not help to find a Greek name.
+Without UTF-8 some messages cannot be stored. If `lower` handles ASCII letters only, `é@example.org` and
+`É@example.org` are two accounts; if `pg_trgm` does, its index does not find a Greek name.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _FACTS: Final = text(
 
 
 class CharsetRefused(Exception):
-    """The chat cannot be kept in this database; the message is a sentence."""
+    """The database is unsuitable for the chat. The message is a sentence."""
 
 
 def verify(connection: Connection) -> str:
-    """Checks the database before it is migrated. Returns a warning, or an empty text.
+    """Checks the database before it is migrated. Returns a warning or an empty string.
 
-    Raises CharsetRefused for an encoding other than UTF-8, and for a new database that knows the letters of ASCII only.
-    An existing chat in such a database goes on with the warning.
+    Raises CharsetRefused for an encoding other than UTF-8, and for a new database that handles ASCII letters only.
+    An existing chat in such a database continues with the warning.
     """
     encoding = connection.execute(text("SELECT getdatabaseencoding()")).scalar_one()
     if encoding != "UTF8":

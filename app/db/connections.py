@@ -1,8 +1,8 @@
-"""Connections to the server that takes writes, and a session that is ours: whatever a database, a role or a server is
-set to, values are read and written in one way, and every wait has an end.
+"""Opens connections to the writable server and sets every session alike: values are read and written in one format and
+every wait is bounded, whatever the settings of the database, role or server.
 
-Of several hosts the one that was the primary last is tried first. One that does not answer is not waited for: the next
-is tried beside it. So a first host that is gone costs a fraction of a second, and only once.
+With several hosts, the last known primary is tried first. If it does not answer soon, the next host is tried in
+parallel, so a dead first host costs a fraction of a second, and only once.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from app.domain.errors import Unavailable
 
 CONNECT_SECONDS: Final = 3
 STAGGER_SECONDS: Final = 0.3
-"""How long a host may take before the next is tried beside it; as in RFC 8305, where it is 250 ms."""
+"""Wait before the next host is tried in parallel, as in RFC 8305, which recommends 250 ms."""
 TRANSACTION_SECONDS: Final = 15
-"""With the ten more that the driver takes to give up on a server that does not react: 25."""
+"""The driver needs up to 10 s more to give up on an unresponsive server: 25 s in all."""
 
 VALUES: Final = {
     "DateStyle": "ISO, MDY",
@@ -38,8 +38,8 @@ VALUES: Final = {
     "default_transaction_deferrable": "off",
     "search_path": '"$user", public',
 }
-"""How values and names are read and written, and what a statement sees. Only the URL's own `options` may say another
-`search_path`. `default_transaction_read_only` is the server's to say: it means that it takes no writes."""
+"""How values and names are read and written, and what a statement sees. Only the URL's `options` may override
+`search_path`. `default_transaction_read_only` is left to the server: it marks a server that refuses writes."""
 
 BOUNDS: Final = {
     "lock_timeout": "1s",
@@ -61,7 +61,7 @@ Connection = psycopg.AsyncConnection[Any]
 
 
 class PoolerRefused(Unavailable):
-    """Between us and Postgres stands a pooler that gives each transaction another session."""
+    """A pooler in front of Postgres gives each transaction a different session."""
 
     def __init__(self) -> None:
         super().__init__(*AWAY)
@@ -74,7 +74,7 @@ class PoolerRefused(Unavailable):
 
 
 class Connections:
-    """Makes the connections of one engine. `url` has any form that libpq knows; its scheme does not matter.
+    """Opens the connections of one engine. `url` has any form that libpq knows; its scheme is ignored.
 
     Raises AddressRefused.
     """
@@ -86,11 +86,11 @@ class Connections:
         self._pooler_is_fine = False
 
     async def open(self) -> Connection:
-        """One whose session is ours.
+        """Returns a connection with our session settings.
 
         Raises:
-            psycopg.OperationalError: no host answers, or none takes writes.
-            PoolerRefused: its session would not stay.
+            psycopg.OperationalError: no host answers, or none accepts writes.
+            PoolerRefused: a pooler would change the session between transactions.
         """
         connection = await self._connect()
         try:
@@ -130,22 +130,22 @@ class Connections:
             self._pooler_is_fine = True
         wanted = values(self._shared) | BOUNDS
         if connection.info.server_version >= 170000:
-            # Before it, our own deadline is the only one.
+            # Older servers have no such setting: only our own deadline applies.
             wanted["transaction_timeout"] = f"{TRANSACTION_SECONDS}s"
         every = sql.SQL(", ").join([sql.SQL("set_config({}, {}, false)").format(*pair) for pair in wanted.items()])
         await connection.execute(sql.SQL("SELECT {}").format(every))
-        await connection.commit()  # or the first transaction that is rolled back takes the settings with it
+        await connection.commit()  # otherwise the first rollback would undo the settings
 
     async def _verify(self, connection: Connection) -> None:
-        """A pooler gave us this connection: Postgres names another process than it did. Raises PoolerRefused where it
-        takes the session away between two transactions: while another connection of ours is in one, ours gets
-        another session, or none."""
+        """Runs if a pooler gave us this connection: Postgres reports another process id than the handshake did. Raises
+        PoolerRefused if the pooler reassigns sessions between transactions: while a second connection of ours is in a
+        transaction, this one gets another session, or none."""
         for _ in range(PROBES):
             mine = await _backend(connection)
             other = await self._connect()
             try:
                 if not await _in_time(_backend(other, stay=True)):
-                    return  # ours is kept for us, and there is no second one
+                    return  # the pooler keeps our session, and has no second one
                 if await _in_time(_backend(connection)) != mine:
                     raise PoolerRefused
             finally:
@@ -153,7 +153,7 @@ class Connections:
 
 
 def values(found: Parameters) -> dict[str, str]:
-    """VALUES, less what the URL itself says."""
+    """Returns VALUES without what the URL sets itself."""
     options = str(found.get("options", ""))
     return {name: value for name, value in VALUES.items() if name != "search_path" or name not in options}
 
@@ -163,7 +163,7 @@ async def _connect(found: Parameters) -> Connection:
 
 
 async def _backend(connection: Connection, *, stay: bool = False) -> int:
-    """The process behind a transaction, which `stay` leaves open."""
+    """Returns the server process id of a transaction. `stay` leaves the transaction open."""
     row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
     assert row is not None
     if not stay:
@@ -172,7 +172,7 @@ async def _backend(connection: Connection, *, stay: bool = False) -> int:
 
 
 async def _in_time(asked: Awaitable[int]) -> int:
-    """The answer, or 0."""
+    """Returns the result, or 0 after a timeout."""
     try:
         return await asyncio.wait_for(asked, CONNECT_SECONDS)
     except TimeoutError:
@@ -180,13 +180,14 @@ async def _in_time(asked: Awaitable[int]) -> int:
 
 
 def _close(task: asyncio.Task[Connection]) -> None:
-    """One that came too late."""
+    """Closes a connection that opened after another host had won."""
     if not task.cancelled() and task.exception() is None:
         task.result().pgconn.finish()
 
 
 async def unfit(url: str) -> str:
-    """Why the chat cannot run on the database there, as a sentence. Empty, too, where it is away: it may come."""
+    """Returns a sentence saying why the chat cannot run on this database. Empty if it can, or if the database is down:
+    it may start later."""
     try:
         connection = await Connections(url).open()
     except PoolerRefused as refused:

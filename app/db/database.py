@@ -1,4 +1,4 @@
-"""Transactions: begin → yield a session → COMMIT → hand over what was recorded."""
+"""Transactions: begin → yield a session → COMMIT → publish the recorded events."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Session = AsyncSession
-"""What handlers and tasks call the session in which a transaction runs."""
+"""The session of a transaction, as handlers and tasks name it."""
 
 ReadOnly = AsyncConnection
-"""What a single reading statement runs on."""
+"""The connection of a single read-only statement."""
 
 
 READ_ONLY = text("SHOW transaction_read_only")
-"""On in recovery too."""
+"""Also "on" during recovery."""
 
 SEARCHES_AT_ONCE = 2
 SEARCH_SECONDS = 1.0
-"""For its turn, and for its statement. A search that finds an index takes milliseconds."""
+"""Limit for the wait, and again for the statement. A search that uses an index takes milliseconds."""
 
 _BOUNDED = text(
-    # A plan for every pattern there is cannot use an index of beginnings, and takes the longest way for rare names.
+    # A generic plan cannot use a prefix index, and is slowest for rare names.
     "SELECT set_config('statement_timeout', '1s', true), set_config('plan_cache_mode', 'force_custom_plan', true)"
 )
 
 HandOver = Callable[[list[Outgoing]], Awaitable[None]]
 Entrust = Callable[[list[FollowUp]], None]
-"""Never waits, never raises."""
+"""Must not block and must not raise."""
 
 
 async def _nowhere(events: list[Outgoing]) -> None:
-    """The hand-over of a process that tells nobody."""
+    """Publishes nothing: for processes without a bus."""
 
 
 def _to_nobody(_: list[FollowUp]) -> None:
-    """Errands of a process without a queue: the sweeps find them in the rows."""
+    """Drops follow-ups in processes without a queue; the sweeps find them in the rows."""
 
 
 class Database:
-    """One engine and the one way to use it. `keep` connections at most stay with `single` between two uses."""
+    """The only way to use an engine. `single` keeps at most `keep` connections between uses."""
 
     def __init__(
         self, engine: AsyncEngine, hand_over: HandOver = _nowhere, entrust: Entrust = _to_nobody, *, keep: int = 0
@@ -67,11 +67,11 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """One transaction, committed at the end of the block, rolled back by any exception.
+        """Opens a transaction; commits it at the end of the block, rolls it back on any exception.
 
         Raises:
-            Unavailable: the database is away, its pool is exhausted, a lock was not to be had, or the time is over.
-            OutcomeUnknown: the connection was lost, or the time was over, while committing.
+            Unavailable: the database is down, the pool is exhausted, or a lock or the transaction timed out.
+            OutcomeUnknown: the connection was lost or the deadline passed during COMMIT.
         """
         committing = False
         with _deadline(lambda: committing) as deadline:
@@ -84,12 +84,12 @@ class Database:
 
     @asynccontextmanager
     async def single(self) -> AsyncIterator[AutocommitStatement]:
-        """For one statement that changes things, and is a transaction of its own.
+        """Runs one writing statement as a transaction of its own.
 
         Raises:
-            Unavailable: the database is away, its pool is exhausted, a lock was not to be had, or the time is over.
-            OutcomeUnknown: the connection was lost, the time was over, or the block failed, once the statement had been
-                sent and had not been refused.
+            Unavailable: the database is down, the pool is exhausted, or a lock or the transaction timed out.
+            OutcomeUnknown: the connection was lost, the deadline passed, or the block failed after the statement was
+                sent and not refused.
         """
         single: AutocommitStatement | None = None
         with _deadline(lambda: single is not None and single.may_be_stored) as deadline:
@@ -106,22 +106,23 @@ class Database:
 
     @asynccontextmanager
     async def look(self) -> AsyncIterator[ReadOnly]:
-        """For one statement that only reads: its snapshot is its own, and BEGIN and COMMIT, two round trips, are saved.
+        """Opens a connection for one read-only statement with its own snapshot. Saves the round trips of BEGIN and
+        COMMIT.
 
-        Several statements that must agree, and every change, take a `transaction`.
+        Use `transaction` for statements that must agree, and for every change.
 
         Raises:
-            Unavailable: the database is away, its pool is exhausted, or the time is over.
+            Unavailable: the database is down, the pool is exhausted, or the deadline passed.
         """
         with _deadline(lambda: False) as deadline:
             async with deadline, self._taken() as connection:
                 yield connection
 
     async def verify(self) -> None:
-        """Whether sends may succeed.
+        """Checks that the server accepts writes.
 
         Raises:
-            Unavailable: the database is away, or this server takes no writes; its connections are dropped then.
+            Unavailable: the database is down, or the server is read-only; its connections are then dropped.
         """
         async with self.look() as look:
             if (await look.execute(READ_ONLY)).scalar_one() == "on":
@@ -138,15 +139,15 @@ class Database:
     async def read(
         self, verb: Callable[Concatenate[ReadOnly, P], Awaitable[T]], *arguments: P.args, **named: P.kwargs
     ) -> T:
-        """What `verb`, which reads with one statement, answers; raises what it raises, and as `look`."""
+        """Returns the result of `verb`, which runs one read-only statement. Raises as `verb` and `look` do."""
         async with self.look() as reader:
             return await verb(reader, *arguments, **named)
 
     async def search(
         self, verb: Callable[Concatenate[Session, P], Awaitable[T]], *arguments: P.args, **named: P.kwargs
     ) -> T:
-        """What `verb`, which looks for parts of names, answers. Two at once in a process, each for a second at most:
-        whoever searches leaves the other connections to those who converse.
+        """Returns the result of `verb`, a search by parts of names. A process runs two searches at once, each for at
+        most a second, so that searches leave the other connections to conversations.
 
         Raises:
             Unavailable: `search_busy`, or as `transaction`. Also what `verb` raises.
@@ -172,7 +173,7 @@ class Database:
         if errands:
             self.entrust(errands)
         if events:
-            # Committed: it must be told even if the caller hangs up now. The hand-over itself has a deadline.
+            # Committed: publish even if the caller is cancelled now. Publishing has its own deadline.
             await asyncio.shield(asyncio.ensure_future(self.hand_over(events)))
 
     async def close(self) -> None:
@@ -182,8 +183,8 @@ class Database:
 
 @contextmanager
 def _deadline(may_be_stored: Callable[[], bool]) -> Iterator[asyncio.Timeout]:
-    """The deadline of a transaction, to be entered inside; and what it means that it has passed. A TimeoutError of
-    whatever ran inside stays one."""
+    """Yields a transaction's deadline for the caller to enter, and translates its expiry. A TimeoutError from inside
+    the block passes unchanged."""
     deadline = asyncio.timeout(TRANSACTION_SECONDS)
     try:
         yield deadline
@@ -194,7 +195,7 @@ def _deadline(may_be_stored: Callable[[], bool]) -> Iterator[asyncio.Timeout]:
 
 
 async def _connect(session: AsyncSession) -> None:
-    """Take a connection now, so that its absence is told here and not in the middle of a verb."""
+    """Takes a connection now, so that an outage is raised here and not in the middle of a verb."""
     with report_outages():
         await session.connection()
 

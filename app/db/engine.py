@@ -1,4 +1,4 @@
-"""The engine: how connections are made, and what bounds each of their waits."""
+"""Creates the SQLAlchemy engine, with a bound on every wait."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from app.db.outages import translate
 
 POOL_SECONDS: Final = 3
 DIALECT: Final = "postgresql+psycopg://"
-"""All that SQLAlchemy learns of the server: libpq reads the URL."""
+"""All that SQLAlchemy knows of the server: libpq reads the URL."""
 
 __all__ = ["POOL_SECONDS", "TRANSACTION_SECONDS", "open_engine"]
 
 
 def open_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
-    """An engine on `url` (postgresql://…, in any form libpq knows) whose every wait has an end: connecting, pool,
+    """Returns an engine for `url` (postgresql://…, in any form libpq knows) that bounds every wait: connecting, pool,
     locks, statements. Raises AddressRefused."""
     engine = create_async_engine(
         DIALECT,
@@ -27,7 +27,7 @@ def open_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=POOL_SECONDS,
         pool_use_lifo=True,
-        # What a failing statement was given is what people wrote: it is nobody's business in logs and events.
+        # Parameters of a failed statement hold users' texts, which must not reach logs or error reports.
         hide_parameters=True,
     )
     event.listen(engine.sync_engine, "handle_error", translate)

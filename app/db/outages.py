@@ -1,4 +1,4 @@
-"""What an error of the driver or the pool means to whoever asked."""
+"""Translates driver and pool errors into the chat's errors."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from app.domain.errors import ChatError, Unavailable
 
 AWAY = ("database_unavailable", "The database is away: try again.")
 BUSY_STATES = frozenset({"55P03", "40P01", "40001", "57014"})
-"""SQLSTATEs after which trying again may help: lock timeout, deadlock, serialization, statement timeout."""
+"""SQLSTATEs after which a retry may succeed: lock timeout, deadlock, serialization failure, statement timeout."""
 
 NO_PRIMARY_STATES = frozenset({"25006"})
-"""SQLSTATEs of a server that takes no writes: a standby, a primary that was demoted, or one whose disk is full. The
-other signs of a server that cannot serve now (shutdown, recovery, start) are OperationalErrors of the driver."""
+"""SQLSTATEs of a server that refuses writes: a standby, a demoted primary, or one whose disk is full. Other states of
+an unusable server (shutdown, recovery, startup) are OperationalErrors of the driver."""
 
 
 def search_busy() -> Unavailable:
@@ -25,12 +25,12 @@ def search_busy() -> Unavailable:
 
 
 def busy() -> Unavailable:
-    """What was wanted waits for others; it is not stored."""
+    """The request timed out behind others; nothing is stored."""
     return Unavailable("busy", "This is busy for the moment: try again.")
 
 
 def meaning(error: Exception) -> ChatError | None:
-    """What an error of the driver means to whoever asked; None: it is ours."""
+    """Returns the error the caller receives for a driver error, or None if the fault is ours."""
     if getattr(error, "sqlstate", None) in BUSY_STATES:
         return busy()
     if isinstance(error, psycopg.OperationalError) or takes_no_writes(error):
@@ -39,25 +39,26 @@ def meaning(error: Exception) -> ChatError | None:
 
 
 def takes_no_writes(error: BaseException | None) -> bool:
-    """Whether it says that this server is no primary: its connections are worth nothing, another server may be one."""
+    """True if the error means that this server is not a primary: its connections are useless, and another server may
+    be the primary."""
     return getattr(error, "sqlstate", None) in NO_PRIMARY_STATES
 
 
 def translate(context: ExceptionContext) -> ChatError | None:
-    """Turn what a lost or busy database raises into our errors where it arises, not on its way out.
+    """Translates errors of a lost or busy database where they are raised, not on their way out.
 
-    A generator dependency that raises another exception than the one thrown into it ends as an ExceptionGroup.
+    A generator dependency that raises an exception other than the one thrown into it ends as an ExceptionGroup.
     """
     if not isinstance(context.original_exception, Exception):
-        return None  # a cancellation, which also costs the connection: it must stay one, or who cancels waits for ever
+        return None  # a cancellation also loses the connection; it must stay one, or the canceller waits forever
     if takes_no_writes(context.original_exception):
-        context.is_disconnect = True  # with it goes the whole pool: the next connections find the new primary
+        context.is_disconnect = True  # drops the whole pool: new connections find the new primary
     return meaning(context.original_exception) or (Unavailable(*AWAY) if context.is_disconnect else None)
 
 
 @contextmanager
 def report_outages() -> Iterator[None]:
-    """Turn a pool that has no connection in time, or cannot make one, into `Unavailable`."""
+    """Raises `Unavailable` if the pool has no connection in time, or cannot open one."""
     try:
         yield
     except (PoolTimeout, TimeoutError) as error:

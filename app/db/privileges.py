@@ -1,9 +1,9 @@
-"""Two roles: the owner, which migrates, and the application's, which reads and writes rows and can do nothing else.
+"""Two roles: the owner migrates; the application's role reads and writes rows and can do nothing else.
 
-The application's role owns nothing, so that an injected statement can neither drop the audit's triggers nor change a
-table. It gets rights on the tables that the models name, one by one: a table that is new, and the partitions and
-Alembic's own table, stay closed until a migration grants more. The owner grants in the transaction of the migrations,
-so no process sees a table that it may not use yet.
+The application's role owns nothing, so an injected statement can neither drop the audit triggers nor alter a table. It
+gets privileges table by table, on the tables of the models: new tables, partitions and Alembic's table stay closed
+until a migration grants more. The owner grants in the transaction of the migrations, so no process sees a table that it
+may not use yet.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from psycopg import sql
 from sqlalchemy import MetaData
 
 EVERYTHING: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
-"""What the application may do with the rows of a table, unless its model says `info={"privileges": (…)}`."""
+"""The application's privileges on a table, unless its model sets `info={"privileges": (…)}`."""
 
 Connection = psycopg.Connection[Any]
 
 
 class RoleRefused(Exception):
-    """The roles cannot be what they should be; the message is a sentence."""
+    """The roles cannot be set up as required. The message is a sentence."""
 
 
 def warning(connection: Connection, role: str) -> str:
-    """A sentence when `role`, the application's, may do anything; otherwise an empty text."""
+    """Returns a sentence if `role`, the application's, is a superuser, otherwise an empty string."""
     row = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [role]).fetchone()
     if row is None or not row[0]:
         return ""
@@ -36,7 +36,7 @@ def warning(connection: Connection, role: str) -> str:
 
 
 def create(connection: Connection, role: str, password: str) -> None:
-    """Creates `role` unless it exists. Raises RoleRefused where this connection's role may not."""
+    """Creates `role` unless it exists. Raises RoleRefused if this connection's role may not create it."""
     if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
         return
     row = connection.execute("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user").fetchone()
@@ -50,15 +50,15 @@ def create(connection: Connection, role: str, password: str) -> None:
 
 
 def hashed(connection: Connection, role: str, password: str) -> sql.Literal:
-    """`password` as Postgres stores it: the server's log may hold the statement."""
+    """Returns `password` hashed as Postgres stores it, because the server may log the statement."""
     digest = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
     return sql.Literal(digest.decode())
 
 
 def grant(connection: Connection, role: str, metadata: MetaData) -> None:
-    """Gives `role` what the application needs, and takes everything else. Changes nothing when that is so already.
+    """Grants `role` what the application needs and revokes everything else. Idempotent.
 
-    The connection's role owns the tables. Raises RoleRefused when `role` does too, by way of a membership.
+    The connection's role owns the tables. Raises RoleRefused if `role` owns them too, through a membership.
     """
     name = sql.Identifier(role)
     if _is(connection, "SELECT pg_has_role(%s, current_user, 'MEMBER') AND NOT rolsuper FROM pg_roles"
@@ -73,7 +73,7 @@ def grant(connection: Connection, role: str, metadata: MetaData) -> None:
     if not _is(connection, "SELECT has_schema_privilege(%s, 'public', 'USAGE')", role):
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(name))
     if _is(connection, "SELECT has_schema_privilege(%s, 'public', 'CREATE')", role):
-        # As everybody could in databases made before Postgres 15.
+        # The default for PUBLIC in databases created before Postgres 15.
         connection.execute(sql.SQL("REVOKE CREATE ON SCHEMA public FROM PUBLIC, {}").format(name))
     there = {str(name) for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
     wanted = {

@@ -1,1 +1,1 @@
-"""What the chat is. It knows SQL; it knows no HTTP, no Redis, no Celery and no settings."""
+"""The chat itself. It depends on SQL, but not on HTTP, Redis, Celery or settings."""

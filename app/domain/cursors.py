@@ -1,7 +1,7 @@
-"""Opaque cursors: where a page ended, as base64 of JSON. They carry a key to go on from, never an offset.
+"""Opaque cursors: where a page ended, as base64 of JSON. They hold a key to continue from, never an offset.
 
-Nothing is secret in them and nothing is granted by them: every page asks at the door again. One that was tampered
-with, or comes from another list, is refused.
+They contain no secret and grant nothing: every page checks access again. A cursor that was altered or belongs to
+another list is refused.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 def to_cursor(position: msgspec.Struct) -> str:
-    """The cursor that leads back to `position`; tag its class, so that cursors of other lists do not decode."""
+    """Encodes `position` as a cursor. Tag its class, so that cursors of other lists do not decode."""
     return base64.urlsafe_b64encode(_encode(position)).rstrip(b"=").decode()
 
 
 def from_cursor(cursor: str | None, kind: type[Position]) -> Position | None:
-    """The position a cursor of this list holds, or None for the first page.
+    """Decodes the position in a cursor of this list, or returns None for the first page.
 
     Raises:
-        Invalid: `cursor` was not given out by this list.
+        Invalid: `cursor` was not issued by this list.
     """
     if cursor is None:
         return None

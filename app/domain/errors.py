@@ -1,24 +1,24 @@
-"""Everything that can be wrong, as one small tree with stable codes.
+"""All errors, as one small tree with stable codes.
 
     ChatError
-    ├── Invalid            the request makes no sense                      (fields may be named)
-    ├── Unauthenticated    nobody is known to be asking
+    ├── Invalid            the request is not valid                        (may name fields)
+    ├── Unauthenticated    the caller is not known
     ├── Forbidden          known, but not allowed
-    ├── NotFound           does not exist, or must not be known to exist
-    ├── Conflict           the present state forbids it
-    ├── Mismatch           an idempotency key came back with another body
-    ├── Throttled          too often; says which policy and how long to wait
-    └── Unavailable        a dependency is away; trying again may help
-        └── OutcomeUnknown the connection or the time was lost during COMMIT: a retry with the same key settles it
+    ├── NotFound           does not exist, or its existence must not be revealed
+    ├── Conflict           the current state does not allow it
+    ├── Unprocessable      an idempotency key was used again with another body
+    ├── Throttled          too many requests; names the policy and the time to wait
+    └── Unavailable        a dependency is unavailable; a retry may succeed
+        └── OutcomeUnknown connection or deadline lost during COMMIT: a retry with the same key reveals the outcome
 
-No HTTP status lives here: `app.api.errors.problems` maps the tree once, `app.realtime` sends codes as `error` frames.
+No HTTP status here: `app.api.errors.problems` maps the tree once; `app.realtime` sends the codes as `error` frames.
 """
 
 from __future__ import annotations
 
 
 class ChatError(Exception):
-    """The root. `code` is stable and for programs, `detail` is a sentence for people."""
+    """The root. `code` is stable and for programs; `detail` is a sentence for people."""
 
     code = "error"
     detail = "Something is wrong."
@@ -30,7 +30,7 @@ class ChatError(Exception):
 
 
 class Invalid(ChatError):
-    """`errors` names the fields at fault as (field, message) pairs."""
+    """`errors` names the invalid fields as (field, message) pairs."""
 
     code = "invalid"
     detail = "The request is not valid."
@@ -61,7 +61,7 @@ class NotFound(ChatError):
 
 
 NOWHERE = "There is nothing at this path."
-"""The words for a path that does not exist, or not for who asks."""
+"""The sentence for a path that does not exist, or must not exist for this caller."""
 
 
 class Conflict(ChatError):
@@ -77,7 +77,7 @@ class Unprocessable(ChatError):
 class Throttled(ChatError):
     """`policy` names the throttle: `limit` per `window` (s). `retry_after` is in whole seconds, at least 1.
 
-    `hint` follows the sentence: another way than waiting.
+    `hint` is appended to the sentence: an alternative to waiting.
     """
 
     code = "throttled"

@@ -1,8 +1,8 @@
-"""The vocabulary of what happens, declared once: a closed union of frames, the same bytes on every path.
+"""All events, declared once: a closed union, encoded as the same bytes on every path.
 
-A verb *records* what it changed (`record(session, …)`); `app.db.transaction` hands it over after COMMIT and never
-before, and no caller has to remember it. A `LogChange` is durable: it carries `position` and `prev`, the position it
-follows on, so that a receiver sees a gap. The others may be lost: what they say is found again by reading.
+A domain function *records* what it changed (`record(session, …)`); `app.db.transaction` publishes it after COMMIT,
+never before, and no caller has to remember it. A `LogChange` is durable: it carries `position` and `prev`, the
+preceding position, so that a receiver detects a gap. The other events may be lost: a later read finds the same facts.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ encode_data = msgspec.json.Encoder().encode
 
 
 class LogChange(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=1):
-    """One durable change of a conversation, committed.
+    """One durable, committed change of a conversation.
 
-    `data` is the JSON of the row's view. `subject` is the user a member change is about. `last_seq` is the
-    conversation's after the change; `seq` the message's. `edited` is the conversation's `edited_position` after the
-    change and `edited_before` the value it replaces: equal, unless the change made a cached message stale.
-    `shown` are those who had hidden the conversation, until this message.
+    `data` is the JSON of the row's view. `subject` is the user of a member change. `last_seq` is the conversation's
+    after the change; `seq` is the message's. `edited` is the conversation's `edited_position` after the change and
+    `edited_before` the value it replaces: equal, unless the change made a cached message stale. `shown` lists the users
+    who had hidden the conversation and see it again because of this message.
     """
 
     type: ChangeType
@@ -67,7 +67,7 @@ class LogChange(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_
 
 
 class ReadMoved(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=2):
-    """A read cursor moved. Others hear of it in `small` conversations (up to 200 members), else one's own devices."""
+    """A read cursor moved. Sent to the members of `small` conversations (up to 200), else to the user's own devices."""
 
     conversation: UUID
     user: UUID
@@ -83,9 +83,9 @@ class ReadMoved(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_
 
 
 class LoginsEnded(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=3):
-    """These login sessions are over: their sockets close within 2 s, on every process.
+    """These login sessions have ended: their sockets close within 2 s, on every process.
 
-    `refused`: because the account is suspended, so that logging in anew does not help.
+    `refused`: the account is suspended, so logging in again will not succeed.
     """
 
     sessions: tuple[UUID, ...]
@@ -93,17 +93,17 @@ class LoginsEnded(msgspec.Struct, frozen=True, kw_only=True, array_like=True, ta
 
 
 class Announced(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=4):
-    """A broadcast was sent; `number` is its place among them. Each process asks Postgres for whom and what."""
+    """A broadcast was sent; `number` is its place in order. Each process reads audience and content from Postgres."""
 
     number: int
 
 
 class PoliciesChanged(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=5):
-    """A throttle's policy is another one: every process looks at once, instead of within a second."""
+    """A throttle policy changed: every process reloads the policies at once, instead of within a second."""
 
 
 class ListTurned(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=6):
-    """`user` hid the conversation or shows it again: which of the two, their sockets are told as Postgres has it."""
+    """`user` hid the conversation or shows it again; the user's sockets receive the state that Postgres holds."""
 
     conversation: UUID
     user: UUID
@@ -113,9 +113,9 @@ Outgoing = LogChange | ReadMoved | LoginsEnded | Announced | PoliciesChanged | L
 
 
 class FollowUp(NamedTuple):
-    """Work for afterwards, derived from rows: a `mail` to send, a `person` whose name or membership others must learn.
+    """Work after a commit, derived from rows: a `mail` to send, or a `person` whose rename or closure must spread.
 
-    May be lost: a sweep finds in the rows what nobody did.
+    May be lost: a sweep finds undone work in the rows.
     """
 
     kind: Literal["mail", "person"]
@@ -123,33 +123,33 @@ class FollowUp(NamedTuple):
 
 
 SMALL_CONVERSATION = 200
-"""Up to this many members, others' read marks and presence are told (contract, frame `read`)."""
+"""Up to this many members, read marks and presence of others are delivered (contract, frame `read`)."""
 
 
 class PendingChanges(Protocol):
-    """Where a transaction's events wait for its COMMIT: a session, or `app.db.AutocommitStatement`."""
+    """Holds a transaction's events until its COMMIT: a session, or `app.db.AutocommitStatement`."""
 
     @property
     def info(self) -> dict[Any, Any]: ...
 
 
 def record(session: PendingChanges, *events: Outgoing) -> None:
-    """Note what happened; it leaves once this session's transaction is committed, in the order recorded."""
+    """Records events; they are published once this session's transaction is committed, in the order recorded."""
     session.info.setdefault("outgoing", []).extend(events)
 
 
 def recorded(session: PendingChanges) -> list[Outgoing]:
-    """What has been recorded so far; for `app.db`, after COMMIT."""
+    """Returns the events recorded so far; for `app.db`, after COMMIT."""
     events: list[Outgoing] = session.info.get("outgoing", [])
     return events
 
 
 def enqueue_after_commit(session: PendingChanges, errand: FollowUp) -> None:
-    """Have it done once this session's transaction is committed."""
+    """Enqueues the follow-up once this session's transaction is committed."""
     session.info.setdefault("errands", []).append(errand)
 
 
 def follow_ups(session: PendingChanges) -> list[FollowUp]:
-    """What has been entrusted so far; for `app.db`, after COMMIT."""
+    """Returns the follow-ups added so far; for `app.db`, after COMMIT."""
     errands: list[FollowUp] = session.info.get("errands", [])
     return errands

@@ -1,4 +1,4 @@
-"""All rows in one metadata: what migrations and the schema document are held against."""
+"""All models in one metadata, the reference for migrations and the schema document."""
 
 from __future__ import annotations
 

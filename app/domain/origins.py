@@ -1,7 +1,7 @@
-"""Origins and host names, in the one form that browsers send: lower case, `xn--` for other letters, no default port.
+"""Origins and host names in the form that browsers send: lower case, `xn--` for other letters, no default port.
 
-Settings are read with these, and what a client sends is compared with what was read: REST and sockets alike. What could
-never match raises ValueError with a sentence.
+Settings are parsed with these functions, and client headers are compared with the result, for REST and sockets alike. A
+pattern that could never match raises ValueError with a sentence.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ _PORT: Final = re.compile(r":\d{0,5}\Z")
 
 
 def host_pattern(text: str) -> str:
-    """A name of ALLOWED_HOSTS: `chat.example.org`, `*.example.org` (those below it), `.example.org` (both), `*`, `::1`.
+    """Parses a name of ALLOWED_HOSTS: `chat.example.org`, `*.example.org` (below it), `.example.org` (both), `*`,
+    `::1`.
 
     Raises:
-        ValueError: a scheme, port or path is with it, or it is no name.
+        ValueError: it includes a scheme, port or path, or is not a host name.
     """
     text = text.strip()
     if text == ANY:
@@ -36,10 +37,10 @@ def host_pattern(text: str) -> str:
 
 
 def origin_pattern(text: str) -> str:
-    """An origin of ALLOWED_ORIGINS: `https://chat.example.org`, `https://*.example.org`.
+    """Parses an origin of ALLOWED_ORIGINS: `https://chat.example.org`, `https://*.example.org`.
 
     Raises:
-        ValueError: it is none, or says more than scheme, host and port.
+        ValueError: it is not an origin, or includes more than scheme, host and port.
     """
     parts = urlsplit(text.strip())
     try:
@@ -58,7 +59,7 @@ def origin_pattern(text: str) -> str:
 
 
 class Hosts:
-    """The names of ALLOWED_HOSTS. `patterns` are what `host_pattern` made."""
+    """The names of ALLOWED_HOSTS. `patterns` are results of `host_pattern`."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
         patterns = tuple(patterns)
@@ -67,7 +68,7 @@ class Hosts:
         self._below = tuple(one.removeprefix("*") for one in patterns if one.startswith(("*.", ".")))
 
     def know(self, header: str) -> bool:
-        """Whether a `Host` header names one of them, whatever its port."""
+        """Returns whether a `Host` header names an allowed host, on any port."""
         if self._any:
             return True
         name = _PORT.sub("", header.strip()).rstrip(".").lower()
@@ -77,21 +78,21 @@ class Hosts:
 
 
 class Origins:
-    """The pages of ALLOWED_ORIGINS. `patterns` are what `origin_pattern` made."""
+    """The origins of ALLOWED_ORIGINS. `patterns` are results of `origin_pattern`."""
 
     def __init__(self, patterns: Collection[str]) -> None:
         self._exact = frozenset(one for one in patterns if "://*." not in one)
         self._below = tuple(one.split("*", 1) for one in patterns if "://*." in one)
 
     def know(self, header: str) -> bool:
-        """Whether an `Origin` header is one of them."""
+        """Returns whether an `Origin` header is allowed."""
         return (
             header in self._exact
             or any(
                 header.startswith(scheme)
                 and header.endswith(rest)
                 and len(header) > len(scheme) + len(rest)
-                # Only a name may stand before: no user, no port, no path.
+                # Only a name may precede: no user, no port, no path.
                 and _LABELS.fullmatch(header[len(scheme) : -len(rest)])
                 for scheme, rest in self._below
             )
@@ -111,7 +112,7 @@ def _name(text: str) -> str:
 
 
 def _ascii(name: str) -> str:
-    """As browsers write it: IDNA 2008 after UTS 46, in which ß stays a letter of its own."""
+    """Encodes a name as browsers do: IDNA 2008 after UTS 46, which keeps ß as a letter of its own."""
     if name.isascii():
         return name
     try:

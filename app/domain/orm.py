@@ -1,8 +1,8 @@
-"""What all tables share: the declarative bases and Postgres's clock.
+"""Shared by all tables: the declarative bases and Postgres's clock.
 
-Order never comes from a clock (`seq` and `position` do that), but "what moved lately" does: an indexed ten-second
-*bucket* of Postgres's own clock. A bucket and not a timestamp, because an index on a column that every send moves
-would end heap-only updates of the row (measured: HOT 99 % with the bucket, 0 % with the timestamp).
+Order never comes from a clock (`seq` and `position` define it), but recency does: an indexed ten-second *bucket* of
+Postgres's own clock. It is not a timestamp, because an index on a column that every send updates would prevent
+heap-only updates of the row (measured: HOT 99 % with the bucket, 0 % with the timestamp).
 """
 
 from __future__ import annotations
@@ -38,28 +38,28 @@ __all__ = [
 
 
 Reader: TypeAlias = AsyncSession | AsyncConnection
-"""What a reading statement runs on: a transaction's session, or a connection when it is the only statement."""
+"""Runs a read-only statement: a transaction's session, or a connection if it is the only statement."""
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
-"""A row of whatever was selected, read by its labels."""
+"""A row of any selection, read by its labels."""
 
 
-# What the driver gives is what is meant. The library's own types look at every value once more, in Python: of a list
-# that is read, it was a fifth.
+# Values are used as the driver returns them. The library's own types convert each one again in Python, which took a
+# fifth of the time to read a list.
 orm_registry.update_type_annotation_map({UUID: Uuid()})
 
 
 class DateTimeUTC(types.DateTimeUTC):
-    """A time with its zone. What is read is in UTC, as every connection's session is (`app.db`)."""
+    """A time with its zone. Values read are in UTC, the time zone of every connection (`app.db`)."""
 
     cache_ok = True
 
     def result_processor(self, dialect: Dialect, coltype: object) -> None:
-        """None: the driver's values are taken as they are."""
+        """Returns None: the driver's values are used unchanged."""
 
 
 class Entity(DefaultBase):
-    """A row with a UUIDv7 of its own. Not the library's `UUIDv7Base`: that adds a sentinel column to each table."""
+    """A row with its own UUIDv7. Not the library's `UUIDv7Base`, which adds a sentinel column to each table."""
 
     __abstract__ = True
 
@@ -72,32 +72,32 @@ BUCKET_SECONDS = 10
 _TRIGRAM = re.compile(r"[^\W_]{3}")
 
 UNSYNCHRONIZED = {"synchronize_session": False}
-"""For UPDATE and DELETE: no object of the session is looked through for rows that they change."""
+"""For UPDATE and DELETE: does not search the session for objects of the changed rows."""
 
 
 def contains(text: Any, part: str) -> ColumnElement[bool]:
-    """Without case; wildcards in `part` are only characters."""
+    """Matches texts that contain `part`, ignoring case; wildcards in `part` are literal."""
     return like(text, containing(part))
 
 
 def like(text: Any, pattern: Any) -> ColumnElement[bool]:
-    """Whether `pattern` fits `text`, without case, as Postgres (and so the trigram indexes) sees it."""
+    """Matches `text` against `pattern`, ignoring case by Postgres's rules, as the trigram indexes do."""
     return func.lower(text).like(func.lower(pattern), escape="\\")
 
 
 def containing(part: str) -> str:
-    """The pattern of texts with `part` in them."""
+    """Returns the pattern of texts that contain `part`."""
     return f"%{_literally(part)}%"
 
 
 def has_trigram(part: str) -> bool:
-    """Whether an index of trigrams finds texts with `part` in them: it has three letters or digits in a row."""
+    """Returns whether `part` has three letters or digits in a row, so that a trigram index can find it."""
     return _TRIGRAM.search(part) is not None
 
 
 def matching(part: str) -> str:
-    """The pattern of texts with `part` in them, or, without a trigram, that begin with it: so that an index of
-    trigrams or one of beginnings finds them, and no search reads all rows."""
+    """Returns the pattern of texts that contain `part` or, without a trigram, begin with it: a trigram or prefix
+    index then serves every search, and none scans all rows."""
     return containing(part) if has_trigram(part) else f"{_literally(part)}%"
 
 

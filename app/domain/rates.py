@@ -1,4 +1,4 @@
-"""A rate: at most `limit` in any window of `window` seconds. Written as people say it, `60/minute`."""
+"""A rate: at most `limit` in any window of `window` seconds, written as `60/minute`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Rate(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads `60/minute` (second, minute, hour or day). Raises ValueError with a sentence."""
+        """Parses `60/minute` (second, minute, hour or day). Raises ValueError with a sentence."""
         count, slash, unit = text.strip().lower().partition("/")
         count, unit = count.strip(), unit.strip()
         digits = count.isascii() and count.isdigit()

@@ -1,6 +1,6 @@
-"""What the world sees of the rows. Nothing in a view depends on who reads it, but where its docstring says so.
+"""Views: what clients see of the rows. No view depends on its reader, unless its docstring says so.
 
-So one encoding of a message serves REST pages, the cache, the bus and every socket.
+One encoding of a message therefore serves REST pages, the cache, the bus and every socket.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(View, frozen=True, kw_only=True):
-    """`next` goes into `?cursor=` for the following page, or is null on the last."""
+    """`next` is the `cursor` parameter of the following page, or null on the last page."""
 
     items: list[msgspec.Raw]
     next: str | None

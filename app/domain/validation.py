@@ -1,7 +1,7 @@
-"""What any text or time from outside must be: characters that Postgres, JSON and mail headers can carry, and a length.
+"""Validates text and times from outside: characters that Postgres, JSON and mail headers can carry, and a length.
 
-NUL would be a database error, a lone surrogate an encoding error, each a 500 in a place that is not to blame: so both
-are refused here, before anything is stored, whatever the field.
+NUL would cause a database error and a lone surrogate an encoding error, each a 500 far from its cause: both are refused
+here, in every field, before anything is stored.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from app.domain.errors import Invalid
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Unicode's property Bidi_Control: they reverse the text around a name, in a list as in a mail's subject."""
+"""Unicode's property Bidi_Control: these reverse the text around a name, in lists and in mail subjects."""
 
 _UNSEEN = frozenset({"Cc", "Cf", "Mn", "Me", "Zl", "Zp", "Zs"})
-"""Categories of characters that show nothing by themselves: controls, joiners, blanks, marks on another character."""
+"""Categories of characters that are invisible on their own: controls, joiners, blanks, combining marks."""
 
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""The Hangul fillers and the empty Braille pattern: letters and symbols by category, and blank."""
+"""The Hangul fillers and the empty Braille pattern: letters and symbols by category, but blank."""
 
 
 def clean(text: str, field: str, most: int, least: int = 1, *, one_line: bool = False) -> str:
-    """`text` as it came, once it is known to be good. Lengths are in characters; blanks alone count as nothing.
+    """Returns `text` unchanged if it is valid. Lengths are in characters; text of blanks only counts as empty.
 
-    `one_line`: no line breaks or other control characters, for what ends up in a title or a mail's header.
+    `one_line`: no line breaks or other control characters, for titles and mail headers.
 
     Raises:
         Invalid: naming `field`.
@@ -44,9 +44,9 @@ def clean(text: str, field: str, most: int, least: int = 1, *, one_line: bool = 
 
 
 def clean_name(name: str, field: str, most: int) -> str:
-    """A name or a title in Unicode's form C: 1 to `most` characters on one line, at least one of them visible.
+    """Returns a name or title in Unicode's form C: 1 to `most` characters on one line, at least one of them visible.
 
-    Joiners (ZWJ, ZWNJ) pass inside a name: Persian, Hindi and many emoji are written with them.
+    Joiners (ZWJ, ZWNJ) are allowed in a name: Persian, Hindi and many emoji need them.
 
     Raises:
         Invalid: naming `field`.
@@ -60,12 +60,12 @@ def clean_name(name: str, field: str, most: int) -> str:
 
 
 def clean_search(search: str, most: int, least: int) -> str:
-    """What is searched for, in the form in which names are stored. Raises Invalid, naming `search`."""
+    """Returns a search term in the form in which names are stored. Raises Invalid, naming `search`."""
     return clean(normalize("NFC", search), "search", most, least)
 
 
 def moment(time: datetime, field: str) -> datetime:
-    """`time` in UTC, once it says of which time zone it is. Raises Invalid, naming `field`."""
+    """Converts `time` to UTC; it must have a time zone. Raises Invalid, naming `field`."""
     if time.tzinfo is None:
         raise wrong(field, "Needs a time zone, as in 2026-05-04T09:00:00Z.")
     try:
@@ -75,5 +75,5 @@ def moment(time: datetime, field: str) -> datetime:
 
 
 def wrong(field: str, message: str) -> Invalid:
-    """The error of one field."""
+    """Returns the error of a single field."""
     return Invalid(errors=((field, message),))

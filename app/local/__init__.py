@@ -1,1 +1,4 @@
-"""The chat on one machine: embedded servers and one supervisor. Development's floor; production never imports it."""
+"""Runs the chat on one machine, for development: embedded servers and a supervisor.
+
+Production's API and workers never import it.
+"""

@@ -1,8 +1,8 @@
-"""The character type of the embedded database, by which letters of all scripts are letters; and its conversion.
+"""Chooses a Unicode character type for the embedded database, and converts a database that lacks one.
 
-The builtin provider of Postgres lowers Greek and Russian, but `pg_trgm` asks the C library which characters are
-letters, by `LC_CTYPE`. With `C` its index holds ASCII only. A database keeps the character type it was made with, so
-that of an earlier version is copied into a new one: `chat convert-database`.
+Postgres's builtin provider lowercases Greek and Russian, but `pg_trgm` takes its letters from the C library's
+`LC_CTYPE`; with `C` its index holds ASCII only. A database's character type cannot be changed, so `chat
+convert-database` copies a database of an earlier version into a new one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.local.postgres import EmbeddedPostgres
 
 CANDIDATES: Final = ("C.UTF-8", "en_US.UTF-8", "UTF-8")
-"""Character types with the letters of Unicode, in the order of preference: glibc and musl, older glibc, macOS."""
+"""Unicode character types in order of preference: glibc and musl, older glibc, macOS."""
 
 CONVERTED: Final = "chat_converted"
 BEFORE: Final = "chat_before_conversion"
@@ -30,7 +30,7 @@ BEFORE: Final = "chat_before_conversion"
 
 @cache
 def character_type() -> str:
-    """The name by which this machine knows the letters of Unicode. Raises StartRefused when it has none."""
+    """Returns this machine's name for a Unicode character type. Raises StartRefused if it has none."""
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         for name in CANDIDATES:
@@ -48,15 +48,15 @@ def character_type() -> str:
 
 
 def convert(postgres: EmbeddedPostgres) -> str:
-    """Copies the database `chat` of a running server into one that knows the letters of all scripts and puts that in
-    its place; the former one is kept under another name. Answers with a sentence. Raises StartRefused; then `chat` is
-    what it was."""
+    """Copies the database `chat` of a running server into one with a Unicode character type and swaps their names;
+    the old database is kept as `BEFORE`. Returns a sentence for the operator. Raises StartRefused; `chat` is then
+    unchanged."""
     if postgres.knows_letters():
         return "The database knows the letters of all scripts already; nothing was changed."
     with postgres.connect() as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [BEFORE]).fetchone():
             raise StartRefused(f"A database {BEFORE} of an earlier conversion is there: drop or rename it first.")
-        # Of a conversion that was interrupted.
+        # Left by an interrupted conversion.
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(CONVERTED)))
     postgres.create_database(CONVERTED)
     _copy(postgres)

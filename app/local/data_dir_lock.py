@@ -1,4 +1,4 @@
-"""One `chat up` a DATA_DIR: two would start two servers on the same files. The lock ends with its process."""
+"""Allows one `chat up` per DATA_DIR: two would start servers on the same files. The lock ends with its process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.local.processes import StartRefused
 
 @contextmanager
 def held(data_dir: Path) -> Iterator[None]:
-    """Holds DATA_DIR. Raises StartRefused when somebody else does."""
+    """Locks DATA_DIR for the duration of the context. Raises StartRefused if another process holds the lock."""
     data_dir.mkdir(parents=True, exist_ok=True)
     with (data_dir / "up.lock").open("a+") as file:
         try:

@@ -1,6 +1,6 @@
-"""`chat demo`: people and conversations to look at, made through the public API like any client's.
+"""`chat demo`: creates sample users and conversations through the public API, as any client would.
 
-Running it again adds nothing: people log in, conversations are found by name, messages carry a `client_id`.
+It is idempotent: existing users log in, conversations are found by name, and messages carry a `client_id`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ READY_TIMEOUT_SECONDS: Final = 90
 
 
 class DemoFailed(Exception):
-    """The chat did not answer as the demo needs; the message is a sentence."""
+    """The chat gave a response that the demo cannot use; the message is a sentence."""
 
 
 def run(port: int) -> int:
@@ -61,13 +61,13 @@ def _say(people: dict[str, DemoUser], conversation: str, lines: list[tuple[str, 
         message: dict[str, Any] = {"message_type": "text", "text": text, "client_id": f"demo-{number}"}
         if text.startswith("https://"):
             message = {"message_type": "image", "media_url": text, "client_id": f"demo-{number}"}
-        if text.startswith("^"):  # an answer to the line before
+        if text.startswith("^"):  # a reply to the previous line
             message |= {"text": text[1:].strip(), "reply_to": number - 1}
         people[person].ask("POST", f"/conversations/{conversation}/messages/", message)
 
 
 class DemoUser:
-    """Somebody with a login of their own."""
+    """A user of the demo, logged in."""
 
     def __init__(self, port: int, first_name: str, last_name: str) -> None:
         self.port = port
@@ -79,7 +79,8 @@ class DemoUser:
         self.access, self.id = login["access"], login["user"]["id"]
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None, fine: tuple[int, ...] = ()) -> Any:
-        """One request; waits when told to. `fine` are refusals that do not matter. Raises DemoFailed."""
+        """Sends a request; retries 429 and 503 after `Retry-After`. Returns the body for a success and for the
+        statuses in `fine`. Raises DemoFailed for any other status."""
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
         while True:
             status, headers, answer = self._ask(method, path, body)

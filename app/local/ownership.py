@@ -1,7 +1,7 @@
-"""The roles of the embedded database: the owner of the chat's tables, and the application's, which owns nothing.
+"""The roles of the embedded database: one owns the chat's tables, and the application's role owns nothing.
 
-`chat` made the data directory and is a superuser: it makes, converts and watches databases and nothing else. In version
-1.0 the application was that role too, and all tables were its own: a start gives them to the owner.
+The superuser `chat` created the data directory; it only creates, converts and monitors databases. In version 1.0 the
+application used `chat` too, so its tables belonged to `chat`: a start transfers them to the owner role.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ SELECT format('ALTER ROUTINE %s OWNER TO {owner}', p.oid::regprocedure) FROM pg_
    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
                    AND d.deptype = 'e')
 """.replace("{owner}", OWNER)
-"""Statements that give the owner what belongs to another role. What an extension made stays with the extension."""
+"""Generates the statements that transfer objects of other roles to the owner. Extensions keep their own objects."""
 
 
 def create(postgres: EmbeddedPostgres) -> None:
-    """Makes the two roles, or gives them the passwords of `postgres.directory`."""
+    """Creates the two roles, or sets their passwords to those kept in `postgres.directory`."""
     with postgres.connect() as connection:
         for role in (OWNER, APPLICATION):
             there = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
@@ -48,7 +48,7 @@ def create(postgres: EmbeddedPostgres) -> None:
 
 
 def give(postgres: EmbeddedPostgres, database: str) -> None:
-    """Makes the owner the owner of this database and of all that the chat keeps in it."""
+    """Transfers this database and the chat's objects in it to the owner role."""
     with postgres.connect(database) as connection:
         connection.execute(
             sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(database), sql.Identifier(OWNER))
@@ -59,7 +59,7 @@ def give(postgres: EmbeddedPostgres, database: str) -> None:
 
 
 def kept_password(directory: Path, role: str) -> str:
-    """The password of a role, made once."""
+    """Returns the password of `role`. The first call generates and stores it."""
     file = directory / ("password" if role == ADMINISTRATOR else f"password.{role}")
     if not file.exists():
         directory.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""A real Postgres from a wheel: durable, on the loopback only, with a password of its own, kept between starts.
+"""A real Postgres from a wheel: durable, bound to the loopback, with its own password; its data survives restarts.
 
-The directory belongs to one caller at a time (the supervisor's lock, or a test's own temporary directory): starting
-ends whatever an earlier, killed run left there. The port is chosen once per object, so a restart is found where it was.
+One caller owns the directory at a time (through the supervisor's lock, or as a test's temporary directory), so a start
+ends any server that a killed run left there. The port is chosen once per object and stays the same after a restart.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from app.local.processes import (
     wait_until,
 )
 
-START_SECONDS: Final = 60  # recovery after a kill may read a good deal of log
+START_SECONDS: Final = 60  # recovery after a kill may replay a lot of WAL
 OPTIONS: Final = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "128MB",
     "log_min_messages": "warning",
-    # Neither the values of a failed statement (people's words and addresses) belong in a log.
+    # A failed statement and its values may hold users' messages and addresses, so neither is logged.
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
 }
 
 
 class EmbeddedPostgres:
-    """One server in `directory`. `options` are Postgres settings laid over ours."""
+    """One server in `directory`. `options` are Postgres settings that override `OPTIONS`."""
 
     def __init__(self, directory: Path, *, port: int = 0, options: Mapping[str, str] | None = None) -> None:
         self.directory = directory.absolute()
@@ -70,17 +70,17 @@ class EmbeddedPostgres:
         return f"postgresql://{role}:{self.password_of(role)}@127.0.0.1:{self.port}/{database}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
-        """As the administrator."""
+        """Connects as the administrator."""
         return psycopg.connect(self.url(database, ownership.ADMINISTRATOR), autocommit=True, connect_timeout=3)
 
     def start(self) -> None:
-        """Ready when it returns. Raises StartRefused with the reason."""
+        """Starts the server and returns when it is ready. Raises StartRefused with the reason."""
         self.directory.mkdir(parents=True, exist_ok=True)
         stop_leftovers(self.data, "postgres", signal.SIGINT)
         if not self.data.exists():
             self._create()
         self._check_version()
-        # Nothing of ours runs here now. A stale note could name a process id that somebody else has by now, which
+        # No server runs on this directory now. The process id in a stale file may belong to another program, which
         # Postgres would take for a live server.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         for attempt in range(3):
@@ -88,19 +88,19 @@ class EmbeddedPostgres:
                 self._run()
                 break
             except StartRefused:
-                # Somebody took the port between our look and Postgres's.
+                # Another process took the port between our check and Postgres's bind.
                 if attempt == 2 or not port_is_taken(self.port):
                     raise
                 self.port = free_port()
-        if self.is_standby():  # which has what its primary has
+        if self.is_standby():  # roles and databases are replicated from its primary
             return
         ownership.create(self)
         self.create_database("chat")
         ownership.give(self, "chat")
 
     def create_database(self, name: str, template: str = "") -> None:
-        """Makes the database unless it is there: a copy of `template`, or an empty one with the letters of all
-        scripts, whatever the data directory was made with."""
+        """Creates the database unless it exists: as a copy of `template`, or empty and with a Unicode character type,
+        whatever the data directory was initialized with."""
         letters = sql.SQL(
             "template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {} LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
         )
@@ -114,19 +114,19 @@ class EmbeddedPostgres:
                 )
 
     def is_standby(self) -> bool:
-        """Whether this server only follows another one."""
+        """Whether this server replicates another one."""
         with self.connect() as connection:
             row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
         return row is not None and bool(row[0])
 
     def knows_letters(self) -> bool:
-        """Whether a search in the chat's database finds names outside ASCII."""
+        """Whether searches in the chat's database find names outside ASCII."""
         with self.connect() as connection:
             found = connection.execute("SELECT datctype FROM pg_database WHERE datname = 'chat'").fetchone()
         return found is None or found[0] not in ("C", "POSIX")
 
     def stop(self) -> None:
-        """Fast shutdown: sessions end, what was committed stays. Then the harder ways."""
+        """Shuts down fast: sessions end, committed data stays. Escalates to SIGQUIT and SIGKILL after timeouts."""
         if self.process:
             end(self.process, (signal.SIGINT, 6), (signal.SIGQUIT, 2))
             stop_leftovers(self.data, "postgres", signal.SIGQUIT, seconds=1)
@@ -143,7 +143,7 @@ class EmbeddedPostgres:
                 stderr=subprocess.STDOUT,
                 cwd=self.data,
                 env={"LC_ALL": "C", "TZ": "UTC"},
-                start_new_session=True,  # Ctrl-C in the terminal is the supervisor's, who stops servers last
+                start_new_session=True,  # Ctrl-C must reach only the supervisor, which stops servers last
                 preexec_fn=dying_with_us(signal.SIGINT),
                 **self.account.run_as,
             )
@@ -157,7 +157,7 @@ class EmbeddedPostgres:
         return True
 
     def _create(self) -> None:
-        """initdb, aside: a run killed in the middle leaves no directory that looks finished."""
+        """Runs initdb in a draft directory: an interrupted run leaves no data directory that looks complete."""
         draft, note = self.account.home / "data.new", self.account.home / "password.new"
         shutil.rmtree(draft, ignore_errors=True)
         note.touch(mode=0o600)

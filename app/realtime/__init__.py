@@ -1,1 +1,1 @@
-"""What happens now: the bus between processes, this process's sockets, the cache, throttles and the writer."""
+"""Live delivery: the bus between processes, the hub, WebSocket connections and presence."""

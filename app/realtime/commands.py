@@ -1,4 +1,4 @@
-"""What each frame of a client does: one frame, one action, in the order said. Rules are the domain's, as for REST."""
+"""Executes client frames: one action per frame, in the order received. The domain's rules apply, as in REST."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ WhoIsOnline = Callable[[Collection[UUID]], Awaitable[set[UUID] | None]]
 
 
 class CommandContext(NamedTuple):
-    """What all sockets of a process act with."""
+    """The services that all sockets of a process share."""
 
     hub: Hub
     database: Database
@@ -59,7 +59,7 @@ class CommandContext(NamedTuple):
 
 
 class Commands:
-    """The actions open to one socket. `renewed` is called when its login was proven anew."""
+    """The actions of one socket. `renewed` is called after `auth` has renewed its access token."""
 
     __slots__ = ("_connection", "_means", "_renewed", "_resumes", "_resuming", "_turn")
 
@@ -72,7 +72,11 @@ class Commands:
         self._turn = asyncio.Lock()
 
     async def obey(self, said: client_frames.Said) -> None:
-        """Do what was said and answer it. Only Gone comes out."""
+        """Execute one frame and answer it.
+
+        Raises:
+            ConnectionGone: the socket is closed. Every other error becomes an answer.
+        """
         try:
             await self._obey(said)
         except ChatError as error:
@@ -139,7 +143,7 @@ class Commands:
             await self._means.tell(Typing(conversation=said.conversation, user=self._connection.user))
 
     async def _who_is_here(self, said: client_frames.WhoIsHere) -> None:
-        # It costs what a request costs.
+        # It counts as a request of the user.
         await self._means.requests.of_user(str(self._connection.user))
         async with self._means.database.transaction() as session:
             people = await presence_audience(session, said.conversation, self._connection.user)
@@ -160,7 +164,7 @@ class Commands:
         if len(self._resumes) >= client_frames.MOST_RESUMES or waiting > client_frames.MOST_RESUMING:
             raise Invalid("too_many_resumes", "Wait for the catch-ups that are under way.")
         for conversation in said.conversations:
-            # From now on live ones wait, whenever its turn comes.
+            # Live events stop now, although the catch-up may have to wait for its turn.
             self._means.hub.pause(self._connection, conversation)
         self._resuming = waiting
         task = asyncio.create_task(self._catch_up(said))
@@ -184,7 +188,7 @@ class Commands:
         except ConnectionGone:
             return
         except Exception:
-            # Some of it was told and some not: coming back begins anew.
+            # Part of the answer was sent: the client has to reconnect and resume again.
             log.exception("resume_failed")
             self._connection.close(RESTARTING, flush=True)
         finally:

@@ -1,7 +1,7 @@
 """The WebSocket `/ws/conversations`: one socket carries all conversations of a user.
 
-Nothing precedes `hello`. The socket enters the hub before its snapshot is read and is told afterwards only what is
-newer, so nothing falls between. No database session lives as long as the socket: each frame is one transaction.
+`hello` is the first frame. The socket enters the hub before its snapshot is read and then receives only newer events,
+so none is lost in between. No database session lives as long as the socket: each frame is one transaction.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ DRAIN_SECONDS = 5.0
 
 
 class SocketEndpoint:
-    """All sockets of this process. `watch()` is a task of it; `drain()` ends them for a restart."""
+    """All sockets of this process. Run `watch()` as a task; `drain()` closes the sockets for a restart."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class SocketEndpoint:
         return len(self._open)
 
     def route(self) -> WebsocketRouteHandler:
-        """The handler to register."""
+        """Returns the handler to register."""
 
         async def conversations(socket: Socket) -> None:
             await self.serve(socket)
@@ -69,10 +69,10 @@ class SocketEndpoint:
         return WebsocketRouteHandler(PATH, opt={"exclude_from_auth": True})(conversations)
 
     async def serve(self, socket: Socket) -> None:
-        """One socket from handshake to close."""
+        """Serve one socket from handshake to close."""
         peer = socket.scope["client"]
         address = peer[0] if peer else None
-        # Whatever happens from here on is told by close codes, which only an accepted socket shows.
+        # From here on refusals are close codes, which a client sees only on an accepted socket.
         with suppress(OSError, WebSocketDisconnect, RuntimeError):
             if not self._strangers.enter(address):
                 await socket.accept(subprotocols=answer_protocol(socket))
@@ -88,7 +88,7 @@ class SocketEndpoint:
                 await self._converse(socket, caller)
 
     async def _greet(self, socket: Socket) -> Caller | None:
-        """Whose socket this is; None once it was refused and is gone."""
+        """Returns the caller, or None after the socket was refused and closed."""
         try:
             caller, code = await self._admit(socket), NOT_AUTHENTICATED
         except HandshakeRefused as refused:
@@ -105,7 +105,7 @@ class SocketEndpoint:
         return caller
 
     async def watch(self) -> None:
-        """End sockets whose transport takes nothing any more."""
+        """Close sockets whose transport has accepted no bytes for too long."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             now = time.monotonic()
@@ -113,7 +113,7 @@ class SocketEndpoint:
                 connection.check(now)
 
     async def drain(self) -> None:
-        """Close all sockets with 1012, what waits sent first; come back elsewhere, or soon."""
+        """Close all sockets with 1012 after sending their queued frames. Clients then reconnect."""
         self._draining = True
         for connection in self._open:
             connection.close(RESTARTING, flush=True)
@@ -182,7 +182,7 @@ class SocketEndpoint:
 
 
 class Expiry:
-    """Ends a socket with its access token, unless it is renewed before (`auth`)."""
+    """Closes a socket when its access token expires, unless the client renews it before (`auth`)."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -201,7 +201,7 @@ class Expiry:
 
 
 async def _disconnected(socket: Socket) -> None:
-    """Wait for the end that was announced: leaving before would cut off the good-bye."""
+    """Wait for the disconnect. Returning earlier would cut off the close frame."""
     with suppress(TimeoutError):
         async with asyncio.timeout(STUCK_SECONDS):
             while (await socket.receive())["type"] == "websocket.receive":

@@ -1,4 +1,4 @@
-"""Live delivery of one process, put together: the hub hears the bus, the look heals it, the sockets are served."""
+"""Wires the live delivery of one process: the bus feeds the hub, the poller repairs it, the endpoint serves sockets."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from app.store.read_access import ReadAccess
 
 
 class Gateway:
-    """`database` hands over to `bus`. `readers` is what the hub reads with: a pool of its own, if given, so that
-    looks and repairs never wait behind requests. `limits` are told which policies changed."""
+    """`database` publishes to `bus`. The hub reads through `readers`, a separate pool if given, so that polls and
+    repairs never wait behind requests. `limits` receives changed throttle policies."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Gateway:
         self.bus = bus
         self.hub = Hub(HubReads(readers or database))
         self.access = ReadAccess(database)
-        # While others are not heard, what is known would be as old as the last look.
+        # Without the bus, cached access would be as old as the last poll.
         self.access.trusted = lambda: self.hub.trusted and bus.hearing
         self.look = Poller(self.hub, self.access, limits)
         self.announcements = BroadcastPoller(self.hub, readers or database)
@@ -77,24 +77,24 @@ class Gateway:
         bus.listen(self.hear, self.look.soon)
 
     def hear(self, events: Sequence[Event]) -> None:
-        """What happened, here or elsewhere. Never raises."""
-        # First what decides, then what takes longer: a socket's reader may ask at once.
+        """Process events of this and other processes. Never raises."""
+        # Access first: a client may send a request as soon as the hub has delivered an event.
         self.access.hear(events)
         self.hub.hear(events)
 
     def route(self) -> WebsocketRouteHandler:
-        """The WebSocket handler, to be registered with the application (beside `bus.plugin`)."""
+        """Returns the WebSocket handler. Register it with the application, together with `bus.plugin`."""
         return self.sockets.route()
 
     async def start(self) -> None:
-        """On the process's loop. A database that is away now is looked for every second."""
+        """Start on the process's event loop. While the database is unavailable, the poll is retried every second."""
         await self.bus.start()
-        await self.look.once()  # throttles are those of now from the first request on
+        await self.look.once()  # the first request already meets the current throttles
         runs = (self.look.run(), self.sockets.watch(), self.presence.run(), self.announcements.run())
         self._tasks = [asyncio.create_task(run) for run in runs]
 
     async def drain(self) -> None:
-        """Close all sockets with 1012 and admit no more; before the writer is stopped nothing is lost by it."""
+        """Close all sockets with 1012, admit no more, and store pending read marks. Call it before the writer stops."""
         await self.sockets.drain()
         await self.read_marks.stop()
 

@@ -1,7 +1,7 @@
-"""Who may open a socket: one of four proofs, and a page of ours if a browser asks.
+"""Authenticates a new socket: one of four credentials and, from a browser, an allowed origin.
 
-A refused socket is accepted and then closed with its code, because a browser is not shown why a handshake failed.
-Nothing of the proof is ever logged.
+A refused socket is accepted and then closed with its code, because browsers hide why a handshake failed.
+Credentials are never logged.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Socket = WebSocket[Any, Any, Any]
 
 
 class HandshakeLimiter(Protocol):
-    """Counts requests: `app.throttling.limiter` does. Both raise Throttled."""
+    """Counts requests, implemented in `app.throttling.limiter`. Both methods raise Throttled."""
 
     async def of_user(self, user: str) -> None: ...
 
@@ -38,7 +38,7 @@ class HandshakeLimiter(Protocol):
 
 
 class HandshakeRefused(Exception):
-    """`code` is the close code."""
+    """The socket is refused; `code` is the close code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -46,9 +46,9 @@ class HandshakeRefused(Exception):
 
 
 class Authenticator:
-    """`origins` are the pages that may open sockets; without an Origin it is no browser, and the proof decides.
+    """`origins` may open sockets. A handshake without an Origin header is not from a browser; its credential decides.
 
-    An opening counts as a request of its user; one without a valid token as a request before login, of its network.
+    A handshake counts as a request of its user, one without a valid token as an unauthenticated request of its network.
     """
 
     def __init__(
@@ -69,10 +69,11 @@ class Authenticator:
         self._query_tokens = query_tokens
 
     async def admit(self, socket: Socket) -> Caller:
-        """Whose socket this is. Whether the login still lives is asked with the first snapshot.
+        """Returns the caller. The snapshot for `hello` checks later whether the login has ended.
 
         Raises:
-            Refused: a foreign page, no proof, a wrong one, or too many. Unavailable: the database is away.
+            HandshakeRefused: a foreign origin, a missing or invalid credential, or too many requests.
+            Unavailable: the database is unavailable.
         """
         origin = _header(socket, b"origin")
         if origin is not None and not self._origins.know(origin):
@@ -112,7 +113,7 @@ class Authenticator:
 
 
 def answer_protocol(socket: Socket) -> str | None:
-    """The subprotocol to accept with: ours if it was offered; never the one that carries the token."""
+    """Returns `chat.v1` if the client offers it, else None. Never returns the subprotocol that carries the token."""
     return PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None
 
 
@@ -125,7 +126,7 @@ def _query(socket: Socket) -> dict[str, str]:
 
 
 def _header(socket: Socket, name: bytes) -> str | None:
-    # Not `socket.headers`, which would keep a parsed copy, proof and all, as long as the socket lives.
+    # Not `socket.headers`, which would keep a parsed copy, credential included, for the life of the socket.
     for field, value in socket.scope["headers"]:
         if field.lower() == name:
             return value.decode("latin-1")

@@ -1,7 +1,7 @@
-"""`hello` and the rest of its snapshot: each conversation as it stood, and then all that happened to it since.
+"""Sends `hello` and the rest of its snapshot, then subscribes the socket to every conversation in it.
 
-The socket is in the hub before the snapshot is read. What passed while it was read is told right after the line it
-belongs to, if it is newer; the snapshot itself is never told again.
+The socket enters the hub before the snapshot is read. Events that arrived during the read and are newer than the
+snapshot follow the frame that lists their conversation.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from app.realtime.hub.hub import Hub
 
 LINES = 50
-"""Conversations a frame."""
+"""Conversations per frame."""
 
 
 def limits(frames: int = frame_limits.FRAMES_PER_SECOND) -> SocketLimits:
-    """What `hello` says may be done; `frames` a second."""
+    """Returns the limits that `hello` announces, for `frames` a second."""
     return SocketLimits(
         frame_bytes=MAX_FRAME_BYTES,
         text_characters=MAX_TEXT_LENGTH,
@@ -57,10 +57,10 @@ def limits(frames: int = frame_limits.FRAMES_PER_SECOND) -> SocketLimits:
 
 
 async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: SocketLimits) -> None:
-    """Say hello and subscribe to everything; the connection has entered the hub.
+    """Send `hello` and subscribe to all conversations of the user. The connection has entered the hub before.
 
     Raises:
-        Gone: the login does not live any more, or the socket ended.
+        ConnectionGone: the login has ended, or the socket is closed.
     """
     with hub.passing.reading():
         mark = hub.passing.mark()
@@ -103,7 +103,7 @@ async def _subscribe(hub: Hub, connection: Connection, lines: Sequence[Conversat
     behind = []
     for line in lines:
         if line.id in connection.catching:
-            continue  # asked for already, from another position: it is heard when that is done
+            continue  # a `resume` is already catching up on it and subscribes afterwards
         since = None if passed is None else passed.get(line.id, [])
         told = hub.subscribe(connection, line.id, line.position, line.read_seq, since)
         if told is not None:

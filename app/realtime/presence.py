@@ -1,8 +1,9 @@
-"""Who is there: online while any socket is open in any process, gone within a minute of a crash.
+"""Tracks presence: a user is online while a socket is open in any process, and offline within a minute of a crash.
 
-Each process keeps the set of its people in Redis and beats every ten seconds; who beats next takes a dead process's
-people away. What happens between two ticks is told in one script call, and who goes is given ten seconds to come back,
-so a thousand sockets that reconnect are no storm. While Redis is away nobody knows, nor for two minutes after.
+Each process keeps its set of users in Redis and sends a heartbeat every ten seconds; the next heartbeat of any process
+removes the users of a dead one. One script call reports all changes of a tick, and a user has ten seconds to reconnect
+before going offline, so a thousand reconnecting sockets cause no burst of events. While Redis is unavailable, and for
+two minutes after, presence is unknown.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 SCRIPT = Path(__file__).with_name("presence.lua").read_text(encoding="utf-8")
 
-# One hash tag: the script needs all of it on one node of a cluster.
+# One hash tag: the script needs all keys on one node of a cluster.
 PROCESSES = "chat:{presence}:processes"
 WHOLE = "chat:{presence}:whole"
 USERS = "chat:{presence}:users:"
@@ -38,22 +39,22 @@ BEAT_SECONDS = 10.0
 DEAD_SECONDS = 40
 EXPIRY_SECONDS = 180
 LINGER_SECONDS = 10.0
-"""How long somebody without a socket still counts as here: long enough to reconnect."""
+"""How long a user without a socket still counts as online: long enough to reconnect."""
 
 EMPTY_SECONDS = 20
-"""Until all processes have told an empty Redis who is with them."""
+"""Time for all processes to register their users in an empty Redis."""
 
 UNKNOWN_SECONDS = 120
-"""How long nobody is called absent after Redis was away (the delivery promise)."""
+"""How long presence is unknown after Redis was unavailable, so no user counts as absent (the delivery promise)."""
 
 MOST_AT_ONCE = 500
-"""Arrivals and departures of one tick; the others wait for the next."""
+"""Arrivals, and departures, per tick; the rest wait for the next tick."""
 
 Tell = Callable[..., Awaitable[None]]
 
 
 class Presence:
-    """`arrived` and `left` are for first and last sockets; `run()` is a task of the process."""
+    """Call `arrived` and `left` for a user's first and last socket. Run `run()` as a task of the process."""
 
     def __init__(self, accelerator: RedisClient, database: Database, tell: Tell, process: str) -> None:
         self._accelerator = accelerator
@@ -76,7 +77,7 @@ class Presence:
         self._departures[user] = time.monotonic() + LINGER_SECONDS
 
     async def run(self) -> None:
-        """Tell Redis and people, for ever. No failure ends it."""
+        """Update Redis and notify members, without end. No failure stops it."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
             try:
@@ -85,7 +86,7 @@ class Presence:
                 log.exception("presence_failed")
 
     async def tick(self) -> None:
-        """Tell what has changed; nothing when nothing has and the last beat is recent."""
+        """Report changes and send the heartbeat, if there are changes or a heartbeat is due."""
         now = time.monotonic()
         arrivals = list(islice(self._arrivals, MOST_AT_ONCE))
         departures = [user for user, when in islice(self._departures.items(), MOST_AT_ONCE) if when <= now]
@@ -129,7 +130,7 @@ class Presence:
             async with self._database.transaction() as session:
                 shared = await small_conversations(session, came | gone)
         except ChatError:
-            return  # it may be dropped
+            return  # presence events may be lost
         signals: list[Signal] = [
             PresenceChanged(conversation=conversation, user=user, online=user in came) for conversation, user in shared
         ]
@@ -138,7 +139,7 @@ class Presence:
 
 
 async def online(accelerator: RedisClient, users: Collection[UUID]) -> set[UUID] | None:
-    """Who of `users` is there, or None when that is not known: then nobody counts as absent."""
+    """Returns those of `users` who are online, or None if unknown; then none may be treated as absent."""
     asked = list(users)
 
     async def operation(redis: Redis) -> set[UUID] | None:

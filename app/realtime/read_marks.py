@@ -1,7 +1,7 @@
-"""`read` frames, merged before they become transactions: what a person has read matters, not each step on the way.
+"""Merges `read` frames before they become transactions: only the furthest position matters.
 
-A user has `READS_PER_SECOND` transactions, over all their sockets. A frame beyond that waits for its turn, and frames
-of the same conversation join it meanwhile: the furthest that exists is stored, and all are answered with it.
+A user has `READS_PER_SECOND` transactions, over all their sockets in this process. Frames beyond that wait, and later
+frames of the same conversation join them: the furthest `seq` that exists is stored, and every frame is answered.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from app.domain.errors import ChatError, Throttled
 from app.realtime.connection.frame_limits import READS_PER_SECOND, UserAllowances
 
 MOST_WAITING = 1_000
-"""Frames of one user that may wait; more are answered with `throttled`."""
+"""Waiting frames per user. Further ones are answered with `throttled`."""
 
 log = structlog.get_logger(__name__)
 
 Outcome = ReadState | ChatError
 Answer = Callable[[Outcome], None]
 Marks = dict[int, list[Answer]]
-"""The answers that wait, by `seq`."""
+"""The callbacks waiting for an outcome, by `seq`."""
 
 
 class Waiting:
-    """What one user has said and is not stored yet, by conversation; `count` frames in all."""
+    """One user's read marks that are not stored yet, by conversation; `count` frames in total."""
 
     __slots__ = ("count", "marks")
 
@@ -44,7 +44,7 @@ class Waiting:
         self.count += 1
 
     def pop(self) -> tuple[UUID, Marks]:
-        """The conversation that has waited longest."""
+        """Removes and returns the marks of the conversation that has waited longest."""
         conversation = next(iter(self.marks))
         marks = self.marks.pop(conversation)
         self.count -= sum(map(len, marks.values()))
@@ -52,7 +52,7 @@ class Waiting:
 
 
 class ReadMarks:
-    """`stop` stores what has been said, and ends."""
+    """`stop` stores the waiting marks first."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -62,10 +62,10 @@ class ReadMarks:
         self._stopping = asyncio.Event()
 
     async def mark(self, user: UUID, conversation: UUID, seq: int, answer: Answer) -> None:
-        """`user` has read up to `seq`; `answer` is called with what came of it: at once, or later if there are many.
+        """Mark the conversation as read up to `seq`. Calls `answer` with the outcome, later if many frames wait.
 
         Raises:
-            Throttled: too many of their frames wait already.
+            Throttled: too many frames of the user are waiting.
         """
         waiting = self._waiting.get(user)
         if waiting is None and self._allowances.of(user).take():

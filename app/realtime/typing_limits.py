@@ -1,7 +1,7 @@
-"""Which `typing` frames are told: a few a second of each user, in conversations of up to 200 members.
+"""Limits `typing` frames: a few a second per user, in conversations of up to 200 members.
 
-One frame is told to every other socket of the conversation, so a frame that costs its sender nothing costs the room a
-hundredfold. Typing may be lost: what is too much is dropped without an answer.
+Each is delivered to every other socket of the conversation, so one cheap frame causes hundreds of writes. Typing may be
+lost: frames beyond the limit are dropped without an answer.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from app.domain.errors import ChatError
 from app.realtime.connection.frame_limits import TYPING_PER_SECOND, UserAllowances
 
 KNOWN_SECONDS = 30.0
-"""How long this process goes by what it knows of a conversation's size."""
+"""How long this process caches whether a conversation is small."""
 
 MOST_KNOWN = 10_000
 
 
 class TypingMarks:
-    """Per process: a user with sockets at several processes may type at each."""
+    """Counts per process: a user with sockets in several processes has the limit in each."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -30,7 +30,7 @@ class TypingMarks:
         self._small: OrderedDict[UUID, tuple[bool, float]] = OrderedDict()
 
     async def counts(self, user: UUID, conversation: UUID) -> bool:
-        """Whether this frame of `user` is to be told."""
+        """Whether to deliver this `typing` frame of `user`. Counts it against the limit."""
         return self._allowances.of(user).take() and await self._is_small(conversation)
 
     async def _is_small(self, conversation: UUID) -> bool:
@@ -41,7 +41,7 @@ class TypingMarks:
             async with self._database.transaction() as session:
                 small = await is_small(session, conversation)
         except ChatError:
-            return False  # it may be lost
+            return False  # typing may be lost
         self._small[conversation] = small, time.monotonic() + KNOWN_SECONDS
         self._small.move_to_end(conversation)
         if len(self._small) > MOST_KNOWN:

@@ -1,7 +1,7 @@
-"""Sockets that are no user's: those that have not been admitted yet, and refused ones that have not gone.
+"""Counts sockets without a user: those not admitted yet, and refused ones that are not closed yet.
 
-They cost a task and a connection each, and anybody may open them. So there are only so many, of one address and of all
-together; a socket beyond that is closed with 4429 before its token is even read.
+Each costs a task and a connection, and anyone can open one. So their number is limited, per address and in total. A
+socket beyond the limit is closed with 4429 before its token is read.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Final
 from app.domain.users.ip_addresses import network
 
 MOST_STRANGERS: Final = 2_048
-"""Of a process: more than come back at once after a restart, and about 100 MB."""
+"""Per process: more than reconnect at once after a restart; about 100 MB of memory."""
 
 MOST_OF_AN_ADDRESS: Final = 128
-"""An office behind one address reconnects at once; each takes some milliseconds."""
+"""Enough for an office behind one address that reconnects at once; each handshake takes a few milliseconds."""
 
 
 class UnauthenticatedSockets:
-    """With `proxy_hops` above 0 all connections come from our own proxies: addresses are not told apart then."""
+    """With `proxy_hops` above 0, all connections come from our own proxies, so there is no limit per address."""
 
     def __init__(self, *, proxy_hops: int = 0) -> None:
         self._hops = proxy_hops
@@ -31,7 +31,7 @@ class UnauthenticatedSockets:
         return self._count
 
     def enter(self, peer: str | None) -> bool:
-        """Whether a socket from `peer` may be looked at; then it must `leave`."""
+        """Whether a socket from `peer` may start its handshake. If so, the caller must call `leave` later."""
         address = self._address(peer)
         if self._count >= MOST_STRANGERS or (address and self._of_address[address] >= MOST_OF_AN_ADDRESS):
             return False
@@ -41,7 +41,7 @@ class UnauthenticatedSockets:
         return True
 
     def leave(self, peer: str | None) -> None:
-        """It was admitted, or is gone."""
+        """The socket was admitted or is closed."""
         address = self._address(peer)
         self._count -= 1
         if address:
@@ -50,7 +50,7 @@ class UnauthenticatedSockets:
                 del self._of_address[address]
 
     def _address(self, peer: str | None) -> str | None:
-        """What `peer` counts as; None: not told apart (a proxy of ours, this machine itself, a Unix socket)."""
+        """The network `peer` counts under, or None without a limit per address (own proxy, loopback, Unix socket)."""
         if self._hops or not peer:
             return None
         try:

@@ -1,8 +1,7 @@
-"""Redis, used as an accelerator only: nothing waits for it longer than 250 ms, and after a few failures not at all.
+"""The Redis client with a circuit breaker. Redis is optional: a call waits at most 250 ms, unless it sets a deadline.
 
-A circuit breaker: `FAILURES` calls in a row that failed open the circuit for `PAUSE` seconds, during which every call
-is refused at once; then one call tries. Every caller needs another way
-(`RedisUnavailable` is not an error for a user).
+`FAILURES` consecutive failed calls open the circuit for `PAUSE` seconds, during which every call is refused at once;
+then one call probes. Every caller needs a fallback: users never see `RedisUnavailable`.
 """
 
 from __future__ import annotations
@@ -25,20 +24,20 @@ PAUSE = 1.0
 
 
 class RedisUnavailable(Exception):
-    """Redis did not answer in time, or is not asked at the moment."""
+    """Redis failed or timed out, or the circuit is open."""
 
 
 class FastRedis(Redis):
-    """The library's client, with a shorter way for single commands: a connection that waits, the command, its answer.
+    """redis-py's client with a fast path for single commands: take an idle connection, send, read the answer.
 
-    Its own way, which every request would go twice, costs half as much again (measured: 66 and 44 us): the pool's
-    locks and deadline, retries (there are none here), notes for telemetry. More at a time than the pool has go the long
-    way, which waits.
+    redis-py's own path, which every request would take twice, costs half as much again (measured: 66 against 44 us):
+    the pool's locks and timeout, retries (none here), telemetry. Commands beyond the pool's size take the slow path,
+    which waits for a connection.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        # No types are given for these two.
+        # redis-py has no types for these two.
         self._pool: Any = self.connection_pool
         self._long_way: Any = super().execute_command
         self._waiting: list[Connection] = []
@@ -46,7 +45,7 @@ class FastRedis(Redis):
         self._closed = False
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """The answer. Raises RedisError or OSError."""
+        """Returns the answer. Raises RedisError or OSError."""
         if self._busy >= self._pool.max_connections:
             return await self._long_way(*args, **options)
         self._busy += 1
@@ -54,15 +53,15 @@ class FastRedis(Redis):
             connection = self._waiting.pop() if self._waiting else self._pool.make_connection()
             try:
                 if connection.is_connected and await connection.can_read():
-                    await connection.disconnect(nowait=True)  # an end that came while it waited
+                    await connection.disconnect(nowait=True)  # the server closed it while it was idle
                 await connection.connect()
                 await connection.send_command(*args)
                 return await self.parse_response(connection, args[0], **options)
             except ResponseError:
-                raise  # that was its answer
+                raise  # a complete answer: the connection stays usable
             except BaseException:
-                # Its answer may be on the way, and would be the next one's. It goes back to be made anew: when all that
-                # wait are dead, one call finds out and not each.
+                # The answer may still arrive, and the next command would read it. Disconnect, but keep the object for
+                # reconnection: if all idle connections are dead, one call discovers it, not every call.
                 await connection.disconnect(nowait=True)
                 raise
             finally:
@@ -80,7 +79,7 @@ class FastRedis(Redis):
 
 
 class RedisClient:
-    """One pool of connections to the Redis of cache, bus and throttles."""
+    """A connection pool to the Redis of the cache, bus and rate limiter."""
 
     def __init__(self, url: str, *, connections: int = 32) -> None:
         pool = BlockingConnectionPool.from_url(
@@ -88,8 +87,8 @@ class RedisClient:
             max_connections=connections,
             timeout=DEADLINE,
             socket_connect_timeout=DEADLINE,
-            # No socket_timeout: `call` has the deadline, and with one redis-py writes through asyncio.wait_for,
-            # which costs a task each time and in Python 3.11 swallows a cancellation that comes as it ends.
+            # No socket_timeout: `call` has the deadline. With one, redis-py writes through asyncio.wait_for, which
+            # costs a task each time and, in Python 3.11, swallows a cancellation that arrives as it ends.
             socket_timeout=None,
             retry=Retry(NoBackoff(), 0),
             protocol=3,
@@ -100,19 +99,19 @@ class RedisClient:
 
     @property
     def away(self) -> bool:
-        """Whether calls are refused at the moment."""
+        """True while the circuit is open."""
         return self._failures >= FAILURES and time.monotonic() < self._closed_until
 
     async def call(self, operation: Callable[[Redis], Awaitable[T]], *, deadline: float = DEADLINE) -> T:
-        """Run `operation` on the client within `deadline` seconds.
+        """Runs `operation` on the client within `deadline` seconds.
 
         Raises:
-            Away: Redis failed, was too slow, or the circuit is open.
+            RedisUnavailable: Redis failed or timed out, or the circuit is open.
         """
         if self.away:
             raise RedisUnavailable
         if self._failures >= FAILURES:
-            # Half open: this call tries, its neighbours are still refused until it is back.
+            # Half open: this call probes; concurrent calls are refused until it returns.
             self._closed_until = time.monotonic() + PAUSE
         try:
             async with asyncio.timeout(deadline):

@@ -1,1 +1,1 @@
-"""What uvicorn runs: the server of a process, and the protocols that read the bytes of strangers before ASGI does."""
+"""The uvicorn server of a process, and the HTTP and WebSocket protocols that parse untrusted bytes before ASGI."""

@@ -1,4 +1,4 @@
-"""The events of one socket that the application has not read yet."""
+"""Queues the events of one socket that the application has not read yet."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Line:
-    """What `asyncio.Queue` is to one reader, in a tenth of its memory. uvicorn stops reading while something waits."""
+    """A single-reader `asyncio.Queue` in a tenth of its memory. Unbounded: uvicorn stops reading while events wait."""
 
     __slots__ = ("_events", "_reader")
 

@@ -1,7 +1,7 @@
-"""websockets' parser, which counts every frame before it does anything with it.
+"""The websockets parser, extended to count every frame before processing it.
 
-The application sees whole messages only. A client can also send empty frames, continuation frames and control frames,
-each a few bytes that cost the server a hundred times as much: they are counted here, where they arrive.
+The application only sees whole messages. A client can also send empty, continuation and control frames, each a few
+bytes that cost the server a hundred times as much; they are counted here, on arrival.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _warnings_only.setLevel(logging.WARNING)
 
 
 class FrameParser(ServerProtocol):
-    """`exceeded` once the client has sent more than `allowance` grants: nothing after that is parsed."""
+    """`exceeded` is true once the client has sent more than `allowance` permits; nothing after that is parsed."""
 
     def __init__(self, max_size: int | None) -> None:
         super().__init__(max_size=max_size, logger=_warnings_only)
@@ -40,7 +40,7 @@ class FrameParser(ServerProtocol):
 
     def _give_up(self) -> None:
         self.exceeded = True
-        # The answers to the frames before: what is written last is the close frame alone.
+        # Drop the answers to earlier frames: only the close frame is written.
         self.events.clear()
         self.writes.clear()
         self.fail(TOO_MANY)

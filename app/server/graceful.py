@@ -1,9 +1,8 @@
-"""The web server of a process, and the order in which it stops when it is told to.
+"""The web server of a process, and its graceful shutdown.
 
-First it says so (`readyz` answers 503), then its sockets are sent elsewhere (1012, after all that waits for them), then
-it listens no longer and finishes the requests under way. uvicorn alone would cut the sockets with what was queued for
-them, take no balancer's questions any more, and die of the signal: whatever waits for the program's end (error
-reports, the last log lines) would be lost.
+On a stop signal `readyz` answers 503, then sockets are closed with 1012 after their queued frames, then the process
+stops listening and finishes running requests. uvicorn alone would cut sockets with frames still queued, refuse health
+checks, and re-raise the signal, which would lose everything flushed at exit (error reports, the last log lines).
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ log = logging.getLogger(__name__)
 
 
 class Retirable(Protocol):
-    """What the application puts into its state as `retiring`."""
+    """The object that the application stores in its state as `retiring`."""
 
     async def retire(self) -> None:
-        """No longer ready, and no socket left. Requests are answered on."""
+        """Turns readiness off and closes all sockets. Requests are still answered."""
 
 
 class GracefulServer(uvicorn.Server):
-    """`config.timeout_graceful_shutdown` counts from the signal on, `notice` is the part of it in which balancers may
-    find out that this process is leaving."""
+    """`config.timeout_graceful_shutdown` counts from the signal; `notice` is the part of it that load balancers get to
+    notice that this process is not ready."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -43,7 +42,7 @@ class GracefulServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
-        # uvicorn would raise it once more at the very end, and so die of it.
+        # uvicorn would re-raise the signal at the end, which would kill the process.
         self._captured_signals.clear()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -64,7 +63,7 @@ class GracefulServer(uvicorn.Server):
 
 
 class Config(uvicorn.Config):
-    """`notice` is in seconds; `per_address` is how many connections one network address may have, None: any number."""
+    """`notice` is in seconds; `per_address` is the maximum of connections per network address (None: unlimited)."""
 
     def __init__(self, app: Any, *, notice: float = 0.0, per_address: int | None = None, **options: Any) -> None:
         super().__init__(app, **options)
@@ -73,7 +72,7 @@ class Config(uvicorn.Config):
 
 
 class Worker(multiprocess.Process):
-    """One of several processes that share a port."""
+    """One of several server processes that share a port."""
 
     config: Config
 
@@ -85,9 +84,9 @@ class Worker(multiprocess.Process):
 
 
 def run(config: Config) -> int:
-    """Serves until told to stop; answers the exit code."""
+    """Serves until a stop signal. Returns the exit code."""
     if config.workers > 1:
-        multiprocess.Process = Worker  # type: ignore[misc]  # the supervisor takes it from its module
+        multiprocess.Process = Worker  # type: ignore[misc]  # the supervisor looks it up in its module
         multiprocess.Multiprocess(config, sockets=[config.bind_socket()]).run()
         return 0
     server = GracefulServer(config)
@@ -96,7 +95,7 @@ def run(config: Config) -> int:
 
 
 def _open_files() -> int:
-    """How many files this process may open, once it has raised that as far as it may and needs to."""
+    """Raises the process's limit of open files to MOST_FILES, or as far as allowed, and returns it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < most:

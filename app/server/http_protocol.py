@@ -1,8 +1,8 @@
-"""uvicorn's HTTP protocol, bounded: no client freezes or fills a process. uvicorn receives it as its `http`.
+"""uvicorn's HTTP protocol with limits, so that no client can block or exhaust a process. Passed to uvicorn as `http`.
 
-Everything that a client makes us keep has a bound (see `limits`), and so has everything that we wait for: a
-connection is always in one state, and each state has a deadline. Bytes that bring a request no further (empty lines,
-trailers, extensions of chunks) count like a head's. A refused client gets a problem, and its connection ends.
+Everything stored for a client is bounded (see `limits`), and so is every wait: a connection is always in one state, and
+each state has a deadline. Bytes that do not advance a request (empty lines, trailers, chunk extensions) count as head
+bytes. A refused client receives a problem response, and its connection closes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from app.server.graceful import Config
 from app.server.refusals import ANSWERS, Refused
 
 PIECE_BYTES: Final = 16 * 1024
-"""As much is parsed before the bounds are looked at: most requests are smaller."""
+"""Bytes parsed between checks of the limits. Most requests are smaller."""
 
 SHUTDOWN_SECONDS: Final = 2.0
 
@@ -28,11 +28,11 @@ REFUSED = Counter("chat_http_refused", "Requests and connections refused by the 
 
 _errors_only = logging.getLogger("uvicorn.error.requests")
 _errors_only.setLevel(logging.ERROR)
-# Its warnings are about clients, who could fill the log with them: REFUSED counts those.
+# Warnings concern clients, who could flood the log; REFUSED counts them instead.
 
 
 class RequestProtocol(HttpToolsProtocol):
-    """One connection, until it is a WebSocket's."""
+    """One connection, until it is upgraded to a WebSocket."""
 
     config: Config
 
@@ -41,10 +41,10 @@ class RequestProtocol(HttpToolsProtocol):
         self.logger = _errors_only
         self._peers = self.config.peers
         self._reading: str | None = "head"
-        self._number = 0  # of the request that is read
+        self._number = 0  # of the request being read
         self._head_bytes = self._fields = self._body_bytes = self._idle_bytes = 0
         self._answering: RequestResponseCycle | None = None
-        self._over = False  # nothing more is read here
+        self._over = False  # true once nothing more is read
         self._lingers = self._is_counted = False
         self._watched: tuple[str | None, int] = (None, 0)
         self._deadline: asyncio.TimerHandle | None = None
@@ -75,7 +75,7 @@ class RequestProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """A client may close its half and wait for its answers: True keeps ours open for them."""
+        """A client may close its half and wait for responses: True keeps our half open for them."""
         last: RequestResponseCycle | None = self.cycle
         if last is None or last.response_complete or self._reading == "body":
             return False
@@ -87,7 +87,7 @@ class RequestProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self._end_within(SHUTDOWN_SECONDS)
 
-    # What is read
+    # Reading requests
 
     def data_received(self, data: bytes) -> None:
         for start in range(0, len(data), PIECE_BYTES):
@@ -131,7 +131,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._head_bytes += len(name) + len(value) + 4
         if self._fields > limits.HEAD_FIELDS or self._head_bytes + len(self.url) > limits.HEAD_BYTES:
             raise Refused("431 head_too_large")
-        # What comes behind a body are trailers: nobody here reads any.
+        # Fields after a body are trailers, which the chat does not use.
         if self._reading == "head":
             super().on_header(name, value)
 
@@ -145,7 +145,7 @@ class RequestProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._idle_bytes = 0
         self._body_bytes += len(body)
-        # Below it the application refuses what it does not want; beyond it nobody reads on.
+        # Up to the limit the application decides what to refuse; beyond it nothing more is read.
         if self._body_bytes > limits.BODY_BYTES and self.cycle.response_complete:
             raise Refused("413 too_large")
         super().on_body(body)
@@ -155,7 +155,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._idle_bytes = 0
         super().on_message_complete()
 
-    # What is answered
+    # Writing responses
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
@@ -193,15 +193,15 @@ class RequestProtocol(HttpToolsProtocol):
 
         self._unread = self.loop.call_later(limits.UNREAD_SECONDS, look)
 
-    # What is refused
+    # Refusing requests
 
     def _refuse(self, name: str) -> None:
-        """Read no more. What was asked before the mistake is answered; then comes this, and the end."""
+        """Stops reading. Earlier requests are still answered; then the refusal is sent and the connection closes."""
         REFUSED.labels(name[4:]).inc()
         self._over = True
         self._unwatch()
         self._unset_keepalive_if_required()
-        self.flow.resume_reading()  # what still comes is thrown away
+        self.flow.resume_reading()  # further bytes are discarded
         if self._reading == "body":
             self._drop_what_is_read()
         last = self.pipeline[0][0] if self.pipeline else self._answering
@@ -210,11 +210,11 @@ class RequestProtocol(HttpToolsProtocol):
         elif last is not None and last.disconnected and last.response_started:
             self.transport.abort()
         else:
-            # A body that came too late for its own answer gets no second one.
+            # A request that was answered before its body arrived gets no second response.
             self._part(b"" if self._reading == "body" and self.cycle.response_complete else ANSWERS[name])
 
     def _drop_what_is_read(self) -> None:
-        """The request whose body did not come: whether it waits for its turn or for the rest of its body."""
+        """Drops the request whose body is incomplete, whether it is queued or already running."""
         if self.pipeline:
             self.pipeline.popleft()
         elif not self.cycle.response_complete:
@@ -222,7 +222,7 @@ class RequestProtocol(HttpToolsProtocol):
             self.cycle.message_event.set()
 
     def _part(self, answer: bytes) -> None:
-        """Write, and give the client time to read it before the kernel forgets it."""
+        """Writes `answer` and lingers, so that the client can read it before the kernel discards it."""
         if self.transport.is_closing():
             return
         if not self._peers.linger():
@@ -240,7 +240,7 @@ class RequestProtocol(HttpToolsProtocol):
         return self.client[0] if self.client else None
 
     def _watch(self) -> None:
-        """The deadline of the state that we are in. Most requests come in one piece: they never see a timer."""
+        """Sets the deadline of the current state. Most requests arrive in one piece and need no timer."""
         state = (self._reading, self._number)
         if state == self._watched:
             return
@@ -264,7 +264,8 @@ class RequestProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _end_once_taken(self) -> None:
-        """For the last bytes of an answer, which are too few for `pause_writing`; before, `_watch_reader` watches."""
+        """Aborts a closing connection whose last response bytes stay unread: they are too few for `pause_writing`.
+        `_watch_reader` watches larger remainders."""
 
         def look() -> None:
             if self.flow.write_paused:
@@ -275,12 +276,12 @@ class RequestProtocol(HttpToolsProtocol):
         self._end = self.loop.call_later(limits.UNREAD_SECONDS, look)
 
     def _end_within(self, seconds: float) -> None:
-        """`close()` waits for what a client may never take."""
+        """Aborts after `seconds`, because `close()` waits for bytes that the client may never read."""
         if self._end is None:
             self._end = self.loop.call_later(seconds, self.transport.abort)
 
     def _forget(self) -> None:
-        """This connection is over, or a socket's from now on."""
+        """Releases timers and counts: the connection has ended or become a WebSocket."""
         self._unwatch()
         self._peers.reads_again(self.transport)
         if self._is_counted:

@@ -1,7 +1,6 @@
-"""Who is connected to this process: how many connections in all, of one network address, and what they have not read.
+"""Counts this process's connections, in total and per network address, and tracks responses that clients do not read.
 
-Behind proxies every connection has the proxy's address, and on this machine everybody has the same: there only the
-number in all counts.
+Behind a proxy all connections share the proxy's address, and local ones share loopback: there only the total counts.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from app.server.limits import LINGERING, UNREAD_BYTES
 
 
 class Peers:
-    """`most` connections in all, `most_each` of one address (an IPv6 network of 64 bits counts as one); None: any."""
+    """At most `most` connections, `most_each` per address (an IPv6 /64 network counts as one); None: unlimited."""
 
     def __init__(self, *, most: int | None = None, most_each: int | None = None) -> None:
         self._most = most
@@ -29,7 +28,7 @@ class Peers:
         return self._all
 
     def enter(self, address: str | None) -> bool:
-        """Count one more connection; False when it is one too many. Each is counted until `leave`, refused or not."""
+        """Counts a connection; returns False if it exceeds a limit. Refused or not, it counts until `leave`."""
         self._all += 1
         name = self._counted(address)
         if name:
@@ -46,7 +45,7 @@ class Peers:
                 del self._of[name]
 
     def linger(self) -> bool:
-        """Whether one more refused connection may stay until its client has read why."""
+        """Returns whether another refused connection may linger until its client has read the response."""
         if self._lingering >= LINGERING:
             return False
         self._lingering += 1
@@ -56,7 +55,8 @@ class Peers:
         self._lingering -= 1
 
     def stopped_reading(self, transport: asyncio.WriteTransport) -> None:
-        """The client behind `transport` does not take its answer. Those that have waited longest make room."""
+        """Records that the client of `transport` stopped reading. Beyond UNREAD_BYTES, aborts the longest-stalled
+        connections."""
         self._unread[transport] = None
         unread = {one: one.get_write_buffer_size() for one in self._unread}
         total = sum(unread.values())
@@ -67,11 +67,11 @@ class Peers:
             oldest.abort()
 
     def reads_again(self, transport: asyncio.WriteTransport) -> None:
-        """Also for a connection that is over."""
+        """Also call it when a connection ends."""
         self._unread.pop(transport, None)
 
     def _counted(self, address: str | None) -> str:
-        """What a connection is counted under besides the total, or nothing."""
+        """Returns the network under which a connection counts besides the total, or an empty string."""
         if address is None or self._most_each is None:
             return ""
         try:

@@ -1,4 +1,4 @@
-"""Answers given before the application sees a request, in the form of its own problems."""
+"""Responses sent before a request reaches the application, in the same problem format."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RETRY_SECONDS: Final = 10
 
 
 class Refused(Exception):
-    """Raised into the parser: `name` is one of NAMES."""
+    """Raised in parser callbacks. `name` is one of NAMES."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -33,7 +33,7 @@ class Refused(Exception):
 
 
 def _wire(name: str) -> bytes:
-    """The whole answer, after which the connection ends."""
+    """Returns the complete response, after which the connection closes."""
     status, code = int(name[:3]), name[4:]
     body = msgspec.json.encode(problem_of(status, code, NOT_HTTP if status == 400 else CODES[name]))
     headers = [

@@ -1,9 +1,9 @@
-"""uvicorn's WebSocket protocol, and what a chat needs beyond ASGI: see `wires`. uvicorn receives it as its `ws`.
+"""uvicorn's WebSocket protocol, with the chat's `Transport` (`app.realtime.connection`). Passed to uvicorn as `ws`.
 
-Nothing a client sends, or does not read, is without a bound. Each frame and each byte counts (`frame_parser`); a client
-that sends more than its allowance is sent 4429 and read no further. A client that does not read is owed one pong, not
-all of them. Every close has a deadline, after which the connection is aborted: closing a transport alone waits for a
-peer that may never read what is left. No handshake is logged: its query may carry a token.
+Everything a client sends or leaves unread is bounded. Each frame and byte counts (`frame_parser`); a client that
+exceeds its allowance receives 4429, and reading stops. A client that does not read is owed only the latest pong. Every
+close has a deadline, after which the connection is aborted: closing a transport waits for a peer that may never read
+the rest. Handshakes are not logged: the query may carry a token.
 """
 
 from __future__ import annotations
@@ -30,34 +30,34 @@ from app.server.graceful import Config
 log = structlog.get_logger(__name__)
 
 GOODBYE_SECONDS = 10.0
-"""How long the other side may take to answer our close frame."""
+"""Time for the peer to answer our close frame."""
 
 LINGER_SECONDS = 60.0
-"""The same for a reader that was too slow: it should still find the reason when it wakes up."""
+"""The same for a client that read too slowly: it should still find the reason when it resumes."""
 
 REFUSED_SECONDS = 3.0
 """The same for a socket that was never admitted."""
 
 SHUTDOWN_SECONDS = 2.0
-"""How long a transport that is closing may take to write what is left."""
+"""Time for a closing transport to write what is left."""
 
 ADMISSION_SECONDS = 10.0
-"""How long a handshake may take from its head to its answer, whatever the application waits for."""
+"""Time from a handshake's head to its response, whatever the application waits for."""
 
 KERNEL_BYTES = 128 * 1024
-"""What the kernel may hold for one socket (it doubles this); by itself it would take megabytes for who never reads."""
+"""Kernel send buffer per socket (doubled by the kernel). The default grows to megabytes if a client never reads."""
 
 
 def _nothing() -> None:
-    """Nobody waits."""
+    """Default `on_writable`: does nothing."""
 
 
 def _refuse(wire: bytes) -> None:
-    """There is no transport yet."""
+    """Discards `wire`: there is no transport."""
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """Also the `BrokerTransport` of its socket, found in the scope."""
+    """Is also the `Transport` of its socket, passed in the scope's extensions."""
 
     conn: FrameParser
     counts_frames = True
@@ -75,13 +75,13 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._owed_pong: bytes | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
-    # As the wire of a connection
+    # `Transport` of a connection
 
     def accepted(self, allowance: FrameLimiter, /) -> None:
         self._admitted = True
         self.conn.allowance = allowance
         self._abort_after(None)
-        # Ten thousand handshakes are as large as their sockets.
+        # A handshake's data takes as much memory as its socket.
         self.scope["headers"] = []
         self.scope["query_string"] = b""
         self.scope["subprotocols"] = []
@@ -112,11 +112,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         while not self.disconnected:
             await self.queue.get()
 
-    # As uvicorn's protocol
+    # uvicorn's protocol
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
-        # As it was counted before the upgrade, so it fits.
+        # It was counted before the upgrade, so it is within the limits.
         self.config.peers.enter(self.client[0] if self.client else None)
         self.write = self.transport.write
         peer = transport.get_extra_info("socket")
@@ -135,13 +135,13 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         else:
             self.handle_events()
             if not self.handshake_initiated and self.conn.handshake_exc is not None:
-                # websockets has written the answer, if there is one; uvicorn would leave the connection open.
+                # websockets has prepared the response, if any; uvicorn would leave the connection open.
                 self.transport.write(b"".join(self.conn.data_to_send()))
                 self.transport.close()
         self._hasten()
 
     def eof_received(self) -> None:
-        # The transport closes now, once everything is written.
+        # The transport closes once everything is written.
         self._abort_after(SHUTDOWN_SECONDS)
 
     def handle_connect(self, event: Request) -> None:
@@ -150,7 +150,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.scope["extensions"][EXTENSION] = self  # type: ignore[assignment]
 
     def handle_cont(self, event: Frame) -> None:
-        # Into one buffer: a list of one-byte pieces would take fifty times their size, and empty ones have no end.
+        # Use one buffer: a list of one-byte fragments takes fifty times their size, and empty ones are unbounded.
         begun: Any = self.frames[0]
         if not isinstance(begun, bytearray):
             begun = self.frames[0] = bytearray(begun)  # type: ignore[call-overload]
@@ -165,7 +165,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self.writable.is_set():
             self.transport.write(b"".join(answers))
         else:
-            # RFC 6455, 5.5.3: only the most recent ping has to be answered.
+            # RFC 6455, 5.5.3: only the most recent ping needs an answer.
             self._owed_pong = answers[-1]
 
     def handle_close(self, event: Frame) -> None:
@@ -175,7 +175,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def handle_parser_exception(self) -> None:
         close = self.conn.close_sent
         if close is None:
-            # A frame before the handshake's answer: no close frame can be sent.
+            # A frame arrived before the handshake's response: no close frame can be sent.
             self.transport.abort()
             return
         if not self.close_sent:
@@ -213,7 +213,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         await super().run_asgi()
         self._hasten()
         if self._deadline is None:
-            # The application closed the socket by ASGI's own means: uvicorn waits for a peer that may never read.
+            # The application closed the socket through ASGI: uvicorn waits for a peer that may never read.
             self._abort_after(GOODBYE_SECONDS)
 
     def pause_writing(self) -> None:
@@ -247,10 +247,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._abort_after(SHUTDOWN_SECONDS)
 
     def _end_excess(self) -> None:
-        """Close with 4429, and read no further: what else the client has sent stays in the kernel."""
+        """Closes with 4429 and stops reading: further client bytes stay in the kernel."""
         self.queue.clear()
         if self.close_sent or self.conn.close_sent is None:
-            # After our close frame, or before the handshake's answer, nothing more can be said.
+            # After our close frame, or before the handshake's response, nothing more can be sent.
             self.transport.abort()
             return
         log.info("socket_excess", admitted=self._admitted)
@@ -260,7 +260,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._await_goodbye(SHUTDOWN_SECONDS)
 
     def _say_goodbye(self, code: int) -> None:
-        """Write the close frame that `conn` has made; the application hears of it behind what it has not read yet."""
+        """Writes the close frame prepared by `conn`. The application gets the disconnect after its unread events."""
         self.takes_more = False
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
@@ -269,16 +269,16 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def _await_goodbye(self, seconds: float) -> None:
         self._abort_after(seconds)
-        # uvicorn ends the connection when the peer answers, or when its timer is not there and the application is done.
+        # uvicorn ends the connection when the peer answers, or if there is no timer and the application has ended.
         self.close_timer = self._deadline
 
     def _hasten(self) -> None:
-        """A transport that is closing gets a moment to write what is left."""
+        """Gives a closing transport SHUTDOWN_SECONDS to write what is left."""
         if self.transport.is_closing() and not self.disconnected:
             self._abort_after(SHUTDOWN_SECONDS)
 
     def _abort_after(self, seconds: float | None) -> None:
-        """Abort the connection at that time, unless it ends before; None: take that back."""
+        """Aborts the connection after `seconds` unless it ends earlier. None cancels the deadline."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

@@ -1,8 +1,8 @@
-"""The settings: one frozen object, read once from the environment and `.env`, or a start refused with reasons.
+"""Reads the settings once from the environment and `.env` into a frozen object, or refuses to start with the reasons.
 
-A field's name in capitals is its variable. Nothing else in the product reads the environment, so whoever holds
-a `Settings` holds all there is to configure, and a test makes one by naming what it needs. An empty variable
-counts as not set (`LOG_FILE=` is the exception: it means no file).
+A field's name in capitals is its variable. Nothing else in the product reads the environment, so a `Settings` object
+holds the whole configuration, and a test creates one with the fields it needs. An empty variable counts as not set
+(except `LOG_FILE=`, which means no file).
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def load(
     embedded: bool = False,
     running: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Reads the environment over `.env`. `embedded`: the caller starts the servers whose URLs are missing;
-    `running`: the URLs of those that run already, for when neither says.
+    """Reads the settings; the environment overrides `.env`. `embedded`: the caller starts the servers whose URLs are
+    missing. `running`: URLs of running servers, used if neither source sets them.
 
-    Raises SettingsRefused with every problem at once, so that an operator mends them in one go.
+    Raises SettingsRefused with all problems at once, so that an operator can fix them together.
     """
     given = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
     given.update(os.environ if environ is None else environ)
-    # The owner's URL is of the database that runs, perhaps not of the one that is named.
+    # The running owner URL belongs to the running database, which may not be the one in DATABASE_URL.
     named = {"MIGRATE_DATABASE_URL"} if given.get("DATABASE_URL", "").strip() else set()
     named |= {name for name, value in given.items() if value.strip()}
     given.update({name: url for name, url in (running or {}).items() if name not in named})
@@ -68,7 +68,7 @@ def load(
 
 
 def environment_for_child(**values: str) -> dict[str, str]:
-    """What a process started by us finds: our environment, with these on top."""
+    """Returns the environment for a child process: ours, overridden by `values`."""
     return {**os.environ, **values}
 
 
@@ -96,8 +96,8 @@ def _read(text: str, kind: Any) -> Any:
 
 
 def _completed(settings: Settings, *, log_file_off: bool) -> tuple[Settings, list[str]]:
-    """Fills in what follows from the rest, and writes addresses as browsers do; what no browser could ever send is
-    among the problems."""
+    """Fills in derived settings and normalizes addresses as browsers send them. Returns the settings and the problems,
+    such as addresses that no browser could send."""
     problems: list[str] = []
 
     def read(name: str, texts: tuple[str, ...], form: Callable[[str], str]) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ def _completed(settings: Settings, *, log_file_off: bool) -> tuple[Settings, lis
                 problems.append(f"{name}: '{text}' matches nothing: {error}.")
         return tuple(found)
 
-    # Health checks come from the machine itself, under its own names.
+    # Health checks come from the machine itself and use its local names.
     own_hosts = ("127.0.0.1", "localhost", "::1")
     public = read("PUBLIC_URL", (settings.public_url or f"http://127.0.0.1:{settings.port}",), origin_pattern)
     if public and "*" in public[0]:
@@ -128,14 +128,14 @@ def _completed(settings: Settings, *, log_file_off: bool) -> tuple[Settings, lis
 
 
 def _one_reading(redis_url: str) -> str:
-    """Celery's documents call a level of verification `CERT_NONE`, which redis-py, our only reader, calls `none`."""
+    """Rewrites Celery's documented `CERT_NONE` to the `none` of redis-py, the only reader of the URL."""
     return _CERT.sub(lambda found: found[1].lower(), redis_url)
 
 
 def _kept_secret(file: Path) -> str:
-    """A development secret, made once: logins survive a restart, and all processes of DATA_DIR share it."""
+    """Returns a development secret, created once: logins survive a restart, and all processes of DATA_DIR share it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Written aside and linked into place: of two processes that start at once, both read the one that won.
+    # Write to a draft and link it into place: if two processes start at once, both read the winner's secret.
     draft = file.with_name(f"{file.name}.{os.getpid()}")
     draft.touch(mode=0o600)
     draft.write_text(secrets.token_urlsafe(48))

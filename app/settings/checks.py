@@ -1,4 +1,4 @@
-"""What is wrong with settings that were read: sentences, each naming its variable; none repeats a secret."""
+"""Validates settings. Each problem is a sentence that names its variable and never quotes a secret."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _MAILBOX: Final = re.compile(r"(?:[^<>\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>
 
 
 def problems_of(settings: Settings, *, embedded: bool) -> list[str]:
-    """Every problem at once, so that an operator mends them in one go. `embedded`: servers whose URLs are missing are
-    started by the caller."""
+    """Returns all problems at once, so that an operator can fix them together. `embedded`: the caller starts the
+    servers whose URLs are missing."""
     problems = _servers(settings, embedded=embedded) + _secrets(settings) + _mail(settings) + _watching(settings)
     if settings.is_production and not settings.allow_http and _is_open(settings.public_url):
         problems.append(
@@ -31,7 +31,7 @@ def problems_of(settings: Settings, *, embedded: bool) -> list[str]:
 
 
 def _is_open(url: str) -> bool:
-    """Without TLS, and not of this machine itself."""
+    """True for a URL without TLS that is not on this machine."""
     host = urlsplit(url).hostname or ""
     return url.startswith("http://") and host != "localhost" and not host.startswith("127.") and host != "::1"
 
@@ -53,7 +53,7 @@ def _servers(settings: Settings, *, embedded: bool) -> list[str]:
 
 
 def _redis(settings: Settings) -> list[str]:
-    from app.tasks.broker import address  # with redis-py, which `chat --help` need not wait for
+    from app.tasks.broker import address  # imports redis-py, which would slow `chat --help`
 
     named = {settings.cache_redis_url: "CACHE_REDIS_URL", settings.redis_url: "REDIS_URL"}
     wrong = {name: address.problem(url) for url, name in named.items() if url}
@@ -61,7 +61,7 @@ def _redis(settings: Settings) -> list[str]:
 
 
 def _unreadable(name: str, database_url: str) -> list[str]:
-    from app.db.address import AddressRefused, parameters  # only where there is one: `chat` starts faster without
+    from app.db.address import AddressRefused, parameters  # lazy, so that `chat` starts faster without a URL
 
     try:
         parameters(database_url)

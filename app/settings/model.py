@@ -1,4 +1,4 @@
-"""What can be configured: one frozen object. A field's name in capitals is its variable."""
+"""All settings, in one frozen object. A field's name in capitals is its variable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Positive = Annotated[int, Meta(ge=1, le=100_000)]
 
 
 class SettingsRefused(Exception):
-    """The start stops here. `problems` are sentences, each naming its variable; none repeats a secret."""
+    """The process must not start. Each of `problems` is a sentence that names its variable and quotes no secret."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -69,7 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     throttle_added: Rate = Rate(50, 86_400)
 
     def __repr__(self) -> str:
-        # A settings object that reaches a log or a traceback may not carry the secrets there.
+        # A settings object in a log or traceback must not reveal secrets.
         return f"Settings(environment={self.environment!r}, port={self.port})"
 
     @property
@@ -78,12 +78,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def libpq_url(self) -> str:
-        """DATABASE_URL as libpq reads it, whatever scheme the host of the database hands out."""
+        """DATABASE_URL in libpq's form, whatever scheme the database provider uses."""
         return _for_libpq(self.database_url)
 
     @property
     def migrating_url(self) -> str:
-        """The same for the role that migrates: MIGRATE_DATABASE_URL, or else DATABASE_URL."""
+        """The URL of the migrating role in libpq's form: MIGRATE_DATABASE_URL, or else DATABASE_URL."""
         return _for_libpq(self.migrate_database_url or self.database_url)
 
 

@@ -1,4 +1,4 @@
-"""Making a conversation's cache anew from Postgres, in one snapshot. Safe beside live writes: see cache.py."""
+"""Rebuilds a conversation's cache from one Postgres snapshot. Safe alongside live writes: see `page_cache`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEADLINE = 2.0
 
 
 class RebuildResult(msgspec.Struct, frozen=True):
-    """`warmed` had no cache, `repaired` one that was behind or had holes; `left` are the next sweep's."""
+    """Counts: `warmed` had no cache, `repaired` a stale cache or one with holes, `left` remain for the next sweep."""
 
     warmed: int
     repaired: int
@@ -31,10 +31,10 @@ class Rebuilder:
         self._cache = cache
 
     async def rebuild(self, conversation: UUID) -> int:
-        """Put the newest messages of `conversation` into its cache; how many fitted.
+        """Writes the newest messages of `conversation` to its cache. Returns how many fitted.
 
         Raises:
-            Away, Unavailable: Redis or Postgres is away; the task is tried again.
+            RedisUnavailable, Unavailable: Redis or Postgres is down; the task is retried.
         """
         async with self._database.transaction() as session:
             edited_position, entries = await newest(session, conversation, self._cache.most)
@@ -50,12 +50,12 @@ class Rebuilder:
         return len(fitting)
 
     async def sweep(self, looked: int, repaired: int) -> RebuildResult:
-        """Compare the caches of the `looked` busiest conversations with Postgres; make at most `repaired` anew.
+        """Compares the caches of the `looked` busiest conversations with Postgres and rebuilds at most `repaired`.
 
-        After a FLUSHALL or a new Redis this is what warms it, the newest conversations first.
+        Warms an empty Redis (new, or after FLUSHALL), newest conversations first.
 
         Raises:
-            Away, Unavailable: Redis or Postgres is away.
+            RedisUnavailable, Unavailable: Redis or Postgres is down.
         """
         async with self._database.transaction() as session:
             heads = await busiest(session, looked)
@@ -70,7 +70,7 @@ class Rebuilder:
 
 
 def _fitting(entries: list[EncodedMessage]) -> list[EncodedMessage]:
-    """The newest of `entries` that fit into the cache's bytes."""
+    """Returns the newest `entries` that fit into MAX_BYTES."""
     room = MAX_BYTES
     for place in range(len(entries) - 1, -1, -1):
         room -= len(entries[place][2])

@@ -1,6 +1,6 @@
-"""First pages of lists, asked of Postgres for many at once: those that come while it answers share the next statement.
+"""Reads first pages of conversation lists in batches: requests that arrive during a query share the next one.
 
-The statement judges the logins, too. What is searched for, and later pages, are statements of their own.
+The query also checks the logins. Searches and later pages run queries of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_WAITING = 2_000
 
 
 class ConversationLists:
-    """Always asks Postgres: nothing is kept."""
+    """Always reads from Postgres; caches nothing."""
 
     def __init__(self, database: Database, liveness: LoginChecks) -> None:
         self._database = database
@@ -34,13 +34,14 @@ class ConversationLists:
     async def page(
         self, caller: Caller, admission: Awaitable[None], *, search: str | None, cursor: str | None, limit: int
     ) -> ConversationPage:
-        """A page of the caller's list. `admission` is waited for beside the first page, and comes first.
+        """Returns a page of the caller's list. The first page is read while `admission` is pending; an error of
+        `admission` takes precedence.
 
         Raises:
             Throttled: too many requests.
-            Unauthenticated: the login is over.
-            Invalid: the cursor is not of this list, or `search` is no text.
-            Unavailable: the database is away.
+            Unauthenticated: the login has ended.
+            Invalid: the cursor does not belong to this list, or `search` is not text.
+            Unavailable: the database is down.
         """
         if search or cursor is not None:
             await admission
@@ -52,7 +53,7 @@ class ConversationLists:
         return page_of(lines, limit)
 
     async def drain(self) -> None:
-        """Wait for what is under way, also where nobody waits for the answer any more: it holds a connection."""
+        """Waits for running batches, even those without a waiting caller: they hold a connection."""
         await self._first.drain()
 
     async def _read(self, askers: Sequence[SnapshotRequest]) -> Sequence[list[ConversationSummary] | None]:

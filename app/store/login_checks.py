@@ -1,4 +1,4 @@
-"""Which logins still live, asked for many requests at once: those that come while a query runs share the next one."""
+"""Checks in batches which logins are still valid: requests that arrive during a query share the next one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_WAITING = 4_000
 
 
 class LoginChecks:
-    """Always asks Postgres, so a "yes" is never older than the request."""
+    """Always reads from Postgres, so a positive answer is never older than the request."""
 
     def __init__(self, database: Database, *, operators_need_second_factor: bool = False) -> None:
         self._database = database
@@ -24,13 +24,13 @@ class LoginChecks:
         self._asked: Batcher[Caller, bool] = Batcher(self._ask, largest=MAX_BATCH, waiting=MAX_WAITING, flights=2)
 
     async def ensure(self, caller: Caller) -> None:
-        """Raises Unauthenticated when the login is over, Unavailable when Postgres cannot say."""
+        """Raises Unauthenticated if the login has ended, Unavailable if Postgres is down."""
         if not await self._asked.call(caller):
             raise login_ended()
 
     async def ensure_operator(self, caller: Caller) -> None:
-        """Raises NotFound, in the words of a path that does not exist, when the caller is no operator; Forbidden
-        `second_factor_needed` to an operator who must have one."""
+        """Raises NotFound, worded like an unknown path, if the caller is not an operator; Forbidden
+        `second_factor_needed` if an operator lacks a required second factor."""
         async with self._database.look() as reader:
             if not await is_operator(reader, caller, need_second_factor=self._need_second_factor):
                 raise NotFound(detail=NOWHERE)

@@ -1,12 +1,12 @@
-"""The newest messages of each conversation in a Redis hash: served only when proven, so it cannot lie.
+"""Caches the newest messages of each conversation in a Redis hash, and serves a page only if it is proven current.
 
 Field = `seq`, value = the message as JSON; at most `CACHE_MESSAGES` (500) messages and 512 KiB, expiring after a day.
-A page is proven when every `seq` of it is present (the log has no holes) and the hash's `edited` equals the
-conversation's `edited_position`, which each edit, delete and rename moves. `last_seq` and `edited_position` come from
-Postgres, or from what is known of it (`access`), never from the hash. A cache write that is lost therefore makes a page
-unproven, never wrong: an edit's write applies only onto the `edited` it replaces, a live write must be newer than what
-it finds (by the message's own `position`), a rebuild may replace equals unless the hash knows a newer edit. One script
-does all writing, one proves and joins pages: a page crosses the wire as one string, and is decoded nowhere.
+A page is proven if every `seq` of it is present (the log has no holes) and the hash's `edited` equals the
+conversation's `edited_position`, which each edit, delete and rename advances. `last_seq` and `edited_position` come
+from Postgres or `read_access`, never from the hash. A lost cache write therefore makes a page unproven, never wrong: an
+edit applies only to the `edited` value it replaces, a live write must be newer than the stored message (by `position`),
+and a rebuild may replace equals unless the hash holds a newer edit. One script does all writes, another proves and
+joins pages: a page travels as one string and is never decoded.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from app.domain.events import LogChange
 MAX_BYTES = 512 * 1024
 EXPIRY = 24 * 3600
 NAMED_FIELDS = 4
-"""Of a hash: low, high, bytes, edited; and floor, once it is known."""
+"""Fields of a hash that are not messages: low, high, bytes, edited. `floor` is added once known."""
 
 WHY: Final[tuple[Literal["beyond", "missing", "unproven", "behind"], ...]] = ("beyond", "missing", "unproven", "behind")
-"""As `page_cache_read.lua` counts them."""
+"""Reasons in the order of their numbers in `page_cache_read.lua`."""
 
 WRITE = (Path(__file__).parent / "page_cache_write.lua").read_text(encoding="utf-8")
 WRITE_NAME = sha1(WRITE.encode(), usedforsecurity=False).hexdigest()
@@ -40,9 +40,9 @@ READ = (Path(__file__).parent / "page_cache_read.lua").read_text(encoding="utf-8
 
 
 class PageRequest(msgspec.Struct, frozen=True):
-    """A page to prove: seqs `low … high` (inclusive), true for `edited_position`.
+    """A page to prove: seqs `low … high` (inclusive), current as of `edited_position`.
 
-    If `newest` is given, only while no later message is cached.
+    If `newest` is given, the page is proven only while no later message is cached.
     """
 
     conversation: UUID
@@ -53,7 +53,7 @@ class PageRequest(msgspec.Struct, frozen=True):
 
 
 class Write(NamedTuple):
-    """What one conversation's cache is to take: (seq, json) each."""
+    """A write to one conversation's cache. `entries` are (seq, json)."""
 
     mode: Literal["live", "edit", "rebuild"]
     conversation: UUID
@@ -66,24 +66,24 @@ CacheState = Literal["whole", "missing", "behind"]
 
 
 class CacheMiss(msgspec.Struct, frozen=True):
-    """Not proven. `why`: no hash at all, a hash that does not prove it, a page older than it holds, one that newer
-    messages follow than whoever asks knows, or no Redis."""
+    """The page is not proven. `why`: no hash (`missing`), the hash does not prove it (`unproven`), the page is older
+    than the hash (`beyond`), the hash holds messages newer than the caller knows (`behind`), or Redis is down."""
 
     why: Literal["missing", "unproven", "beyond", "behind", "away"]
 
     @property
     def rebuild(self) -> bool:
-        """Whether the cache should hold this page and does not."""
+        """True if the cache should hold this page but does not."""
         return self.why in ("missing", "unproven")
 
 
 def key_of(conversation: UUID) -> str:
-    """All keys of one conversation share a hash tag, so that they live on one node of a cluster."""
+    """Returns the cache key. All keys of a conversation share a hash tag, so a cluster keeps them on one node."""
     return f"chat:{{{conversation}}}:log"
 
 
 class PageCache:
-    """`most` is the number of messages kept for a conversation."""
+    """Keeps at most `most` messages per conversation."""
 
     def __init__(self, *, most: int = 500) -> None:
         self.most = most
@@ -91,21 +91,21 @@ class PageCache:
         self._is_known = False
 
     def add_writes(self, pipeline: Pipeline, changes: Iterable[LogChange]) -> Callable[[list[Any]], None]:
-        """Put what `changes` mean for the cache into `pipeline`, which also publishes them; what is returned wants the
-        answers. One call of the script for all conversations of a flight."""
+        """Adds the cache writes for `changes` to `pipeline`, which also publishes them. Call the returned function with
+        the answers. One script call serves all conversations of a batch."""
         live: dict[UUID, list[LogChange]] = {}
         writes: list[Write] = []
         for change in changes:
             if change.type == "message.created":
                 live.setdefault(change.conversation, []).append(change)
             elif change.edited != change.edited_before:
-                # It stands in line behind the messages created before it.
+                # Keep the order: messages created before this change are written first.
                 writes += _live(live.pop(change.conversation, []))
                 if change.seq:
                     entry = [(change.seq, change.data)]
                     writes.append(Write("edit", change.conversation, change.edited_before, change.edited, entry))
                 else:
-                    # A rename: no message here knows the new name, and a name that was given up is to be gone.
+                    # A user rename: every cached message has the old name, which must not be served again.
                     self._run(pipeline, writes)
                     writes = []
                     pipeline.unlink(key_of(change.conversation))
@@ -117,13 +117,15 @@ class PageCache:
     def add_rebuild(
         self, pipeline: Pipeline, conversation: UUID, edited_position: int, messages: Sequence[tuple[int, int, bytes]]
     ) -> None:
-        """Write (seq, position, json) as read from Postgres in one snapshot with `edited_position`."""
+        """Adds a rebuild to `pipeline`. `messages` are (seq, position, json), read in one snapshot with
+        `edited_position`."""
         entries = [(seq, data) for seq, _, data in messages]
         write = Write("rebuild", conversation, edited_position, edited_position, entries)
         pipeline.eval(WRITE, 1, *self._arguments([write]))
 
     async def pages(self, redis: Redis, wanted: Sequence[PageRequest]) -> list[bytes | CacheMiss]:
-        """For each page its messages' JSON, joined by commas in ascending seq, or why not. One round trip for all."""
+        """Returns for each page its messages' JSON, joined by commas in ascending seq, or a CacheMiss. One round trip
+        for all."""
         if self._read is None:
             self._read = redis.register_script(READ)
         keys = [key_of(page.conversation) for page in wanted]
@@ -132,7 +134,7 @@ class PageCache:
         return [one if isinstance(one, bytes) else CacheMiss(WHY[one]) for one in answers]
 
     async def standings(self, redis: Redis, heads: Sequence[ConversationHead]) -> list[CacheState]:
-        """How each conversation's hash compares with what Postgres says. One round trip for all."""
+        """Compares each conversation's hash with its head in Postgres. One round trip for all."""
         pipeline = redis.pipeline(transaction=False)
         for head in heads:
             pipeline.hmget(key_of(head.conversation), "low", "high", "edited", "floor")
@@ -143,15 +145,14 @@ class PageCache:
     def _run(self, pipeline: Pipeline, writes: Sequence[Write]) -> None:
         if not writes:
             return
-        # By its name, once Redis has it: its text is longer than what it writes.
+        # By hash once Redis has the script: the source is longer than the data it writes.
         if self._is_known:
             pipeline.evalsha(WRITE_NAME, len(writes), *self._arguments(writes))
         else:
             pipeline.eval(WRITE, len(writes), *self._arguments(writes))
 
     def _learn(self, answers: list[Any]) -> None:
-        """A Redis that is new does not know the script: what it was to write is lost, and so unproven; the next one is
-        given the text."""
+        """After NOSCRIPT the write was skipped: the page is unproven until rebuilt; the next call sends the source."""
         if any(isinstance(one, NoScriptError) for one in answers):
             self._is_known = False
         elif any(isinstance(one, int) for one in answers):
@@ -178,5 +179,5 @@ def _standing(head: ConversationHead, fields: Sequence[Any], length: int) -> Cac
         return "missing"
     messages = length - NAMED_FIELDS - (floor is not None)
     whole = int(high) - int(low) + 1 == messages
-    # A live write may be ahead of what was asked of Postgres a moment before.
+    # A live write may be ahead of the head read from Postgres a moment ago.
     return "whole" if whole and int(high) >= head.last_seq and int(edited) >= head.edited_position else "behind"

@@ -1,8 +1,8 @@
-"""Pages of messages: who may read is known or asked (`access`), the bytes are the cache's where it proves them.
+"""Reads pages of messages. `read_access` decides who may read; the bytes come from the cache if it proves the page.
 
-Concurrent requests share one question of Postgres and one Redis round trip; the cache is asked beside the throttle.
-What it cannot prove, or when Redis is away, comes from Postgres; a page that it should have held is reported to
-`rebuild`, at most one report a conversation at a time and never waited for.
+Concurrent requests share one Postgres query and one Redis round trip; the cache is read alongside the rate check.
+Unproven pages, and all pages while Redis is down, come from Postgres. A page that the cache should have held is
+reported to `rebuild`, at most once per conversation at a time, without waiting.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MISSES = {why: ASKED.labels(why) for why in ("missing", "unproven", "beyond", "
 
 
 class PageReader:
-    """`rebuild(conversation)` asks for the conversation's cache to be made anew, and returns at once."""
+    """`rebuild(conversation)` enqueues a rebuild of the conversation's cache and returns at once."""
 
     def __init__(
         self,
@@ -52,13 +52,13 @@ class PageReader:
         )
 
     async def page(self, conversation: UUID, caller: Caller, ask: PageQuery, admission: Awaitable[None]) -> bytes:
-        """A `MessagePage` as JSON. `admission` is waited for beside what is asked, and comes first.
+        """Returns a `MessagePage` as JSON. Reads while `admission` is pending; errors of `admission` take precedence.
 
         Raises:
             Throttled: too many requests.
-            NotFound, Forbidden: the caller may not read it.
-            Invalid: the page asked for makes no sense.
-            Unavailable: the database is away.
+            NotFound, Forbidden: the caller may not read the conversation.
+            Invalid: the page query is contradictory.
+            Unavailable: the database is down.
         """
         known = self._access.known(conversation, caller)
         if known is None:
@@ -73,8 +73,8 @@ class PageReader:
         return assemble(found, head.position, has_more=span.has_more or not whole)
 
     async def _known(self, head: ConversationHead, ask: PageQuery, admission: Awaitable[None]) -> bytes | None:
-        """The page, if the cache proves it and knows of nothing newer: what another process committed and cached
-        before it was acknowledged may not have been heard here yet."""
+        """Returns the page if the cache proves it and holds nothing newer. The cache may be ahead of `head`: another
+        process caches a message before acknowledging it, and its event may not have arrived here yet."""
         try:
             span = span_of(ask, head.last_seq)
         except Invalid:
@@ -90,7 +90,7 @@ class PageReader:
         return assemble(found, head.position, has_more=span.has_more)
 
     async def _messages(self, head: ConversationHead, span: SeqRange) -> tuple[bytes, bool]:
-        """The messages of `span`, and whether they are all of it."""
+        """Returns the messages of `span`, and whether they are complete."""
         if span.high < span.low:
             return b"", True
         if self._is_kept(head, span):

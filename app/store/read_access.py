@@ -1,11 +1,10 @@
-"""Where a conversation stands and who may read it: known by this process for a moment, else asked of Postgres.
+"""Caches conversation heads and their readers in this process; a miss reads Postgres.
 
-Why it may be believed. What is known was read from Postgres, and follows every change heard since: a message moves the
-place along, if it follows on it; any other change, or a gap, forgets it. What was not heard is found by the look, which
-forgets each place that is behind and each login that ended. So while the last successful look began within two seconds
-(`Hub.trusted`) nothing that is known is older than that; this process's own commits count at once, and, while the bus
-is heard, those of the others a moment later. It counts for reads only, and only as a yes: whoever is not known to be
-allowed is asked about, together with those who come at the same time. Writes always ask Postgres.
+Why the cache is safe: entries come from Postgres and follow every event received since. A message that follows the
+cached head advances it; any other change, or a gap, evicts the entry. The poll finds missed events: it evicts stale
+entries and ended logins. While the last successful poll began within two seconds (`Hub.trusted`), no entry is therefore
+older than that. This process's commits apply at once; while the bus is up, those of other processes apply a moment
+later. The cache only ever allows reads; a miss falls back to a batched Postgres query. Writes always read Postgres.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from app.domain.users.caller import Caller
 MAX_BATCH = 64
 MAX_WAITING = 2_000
 MAX_READERS = 50_000
-"""People in places, counted once for each; about ten megabytes. Those asked for longest ago are forgotten first."""
+"""Cached (conversation, reader) pairs: about 10 MB. The least recently used conversations are evicted first."""
 
 MAX_LOGINS = 50_000
 
 
 class KnownConversation:
-    """A conversation: its head, and who is known to be in it."""
+    """A cached conversation: its head and the users known to be members."""
 
     __slots__ = ("head", "readers")
 
@@ -42,7 +41,7 @@ class KnownConversation:
         self.readers: set[UUID] = set()
 
     def follow(self, change: LogChange) -> bool:
-        """Move along with a message that comes next; whether what is known still holds."""
+        """Advances the head if `change` is the next message. Returns False if the entry is no longer valid."""
         if change.position <= self.head.position:
             return True
         if change.prev != self.head.position or not change.type.startswith("message."):
@@ -52,7 +51,7 @@ class KnownConversation:
 
 
 class ReadAccess:
-    """`trusted` says whether what is known counts at the moment. `hear` and `saw` are told what happened."""
+    """The cache is used only while `trusted()` is true. `hear` takes bus events, `saw` takes poll results."""
 
     def __init__(self, database: Database, *, most: int = MAX_READERS) -> None:
         self.trusted: Callable[[], bool] = _never
@@ -61,14 +60,14 @@ class ReadAccess:
         self._places: OrderedDict[UUID, KnownConversation] = OrderedDict()
         self._readers = 0
         self._logins: OrderedDict[UUID, UUID] = OrderedDict()
-        # What happened while a question is under way, which may have been answered before it: not to be remembered.
+        # Ids that changed while a query runs: its snapshot may be older, so its result must not be cached.
         self._meanwhile: set[UUID] | None = None
         self._asked: Batcher[MembershipKey, ConversationHead] = Batcher(
             self._ask, largest=MAX_BATCH, waiting=MAX_WAITING
         )
 
     def known(self, conversation: UUID, caller: Caller) -> ConversationHead | None:
-        """Where it stands, if `caller` is known to be allowed to read it."""
+        """Returns the cached head, or None if the cache does not prove that `caller` may read the conversation."""
         place = self._places.get(conversation)
         if (
             place is None
@@ -82,21 +81,21 @@ class ReadAccess:
         return place.head
 
     def ask(self, conversation: UUID, caller: Caller) -> Future[ConversationHead]:
-        """The same, asked of Postgres; the answer is to come. Who does not wait for it cancels it.
+        """Starts a Postgres query for the head. A caller that does not await the future must cancel it.
 
         Raises:
-            NotFound, Forbidden: the caller may not read it.
-            Unauthenticated: the caller's login is over.
-            Unavailable: the database is away, or too many are waiting.
+            NotFound, Forbidden: the caller may not read the conversation.
+            Unauthenticated: the caller's login has ended.
+            Unavailable: the database is down, or the queue is full.
         """
         return self._asked.ask(MembershipKey(conversation, caller.user, caller.session))
 
     async def drain(self) -> None:
-        """Wait for what is under way, also where nobody waits for the answer any more: it holds a connection."""
+        """Waits for running batches, even those without a waiting caller: they hold a connection."""
         await self._asked.drain()
 
     def hear(self, events: Iterable[object]) -> None:
-        """What was committed, here or elsewhere, in the order heard."""
+        """Applies committed events, local or from other processes, in the order received."""
         for event in events:
             if isinstance(event, LogChange):
                 self._touch((event.conversation,))
@@ -107,7 +106,7 @@ class ReadAccess:
                 self._end(event.sessions)
 
     def saw(self, moved: Iterable[ConversationHead], ended_logins: Collection[UUID]) -> None:
-        """What a look found."""
+        """Applies the result of a poll."""
         for one in moved:
             self._touch((one.conversation,))
             place = self._places.get(one.conversation)
@@ -136,7 +135,7 @@ class ReadAccess:
     def _remember(self, pair: MembershipKey, head: ConversationHead, meanwhile: Collection[UUID]) -> None:
         place = self._places.get(pair.conversation)
         if place is not None and head.position > place.head.position:
-            # What lies between has not been heard yet: it may be somebody's removal.
+            # The events in between have not arrived yet; one may remove a member.
             self._forget(place)
             place = None
         if place is None:
@@ -168,5 +167,5 @@ class ReadAccess:
 
 
 def _never() -> bool:
-    """Until somebody looks."""
+    """Default: nothing is trusted before the first poll."""
     return False

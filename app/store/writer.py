@@ -1,15 +1,15 @@
-"""The writer: all sends of this process, REST and socket, in group commits. Acknowledged means committed.
+"""Writes all sends of this process, REST and socket, in group commits. An acknowledged send is committed.
 
-The throttles are asked as a send arrives, with whatever else asks them then. Sends that arrive while two writes are in
-flight wait for the next one, and one statement writes them all. Two, so that one is prepared while the other waits for
-Postgres; the conversations' locks, taken in order, keep them apart. A flight's order: wait for the verdicts, fold equal
-keys, drop what was not admitted, write and commit, hand over (cache and bus, by the database's edge), give back what
-was taken and not stored. A batch that Postgres refuses is run again conversation by conversation, then message by
-message, so that what cannot be stored fails alone; a conversation whose lock was not to be had answers 503 instead.
+The rate limiter is called when a send arrives, batched with its other calls. Sends that arrive while two batches are
+running wait for the next batch; one statement writes the whole batch. Two batches run at once so that one can prepare
+while the other waits for Postgres; conversation locks, taken in order, keep them apart. Steps of a batch: await the
+decisions, fold equal keys, drop refused sends, write and commit, publish (cache and bus, by `Database`), return the
+tokens of sends that were not stored. A batch that Postgres refuses is retried by conversation, then by message, so that
+only the faulty send fails; a conversation whose lock times out answers 503 instead.
 
-What may be stored is never run again: when the connection or the time is lost while COMMIT may be under way, the answer
-is `outcome_unknown`. Everything is answered in time: a send waits QUEUE_SECONDS for its flight at most, or until the
-next one leaves, and a flight writes for WRITE_SECONDS at most.
+A write that may be stored is never retried: if the connection or the deadline is lost while COMMIT may be running, the
+answer is `outcome_unknown`. Every wait is bounded: a send waits for its batch for at most QUEUE_SECONDS or until the
+next batch starts, and a batch writes for at most WRITE_SECONDS.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from app.throttling.limiter import RateDecision, RateLimiter, RateRequest
 MAX_BATCH = 128
 CONCURRENT_BATCHES = 2
 MAX_WAITING = 4_000
-"""About a second and a half of sends at full speed: more waiting would answer after clients gave up."""
+"""About 1.5 seconds of sends at full speed. A longer queue would answer after clients gave up."""
 
 QUEUE_SECONDS = 12.0
 WRITE_SECONDS = 12.0
-"""Longer than `statement_timeout`, which says for certain that nothing is stored: only a COMMIT lasts until then."""
+"""Longer than `statement_timeout`, after which certainly nothing is stored: only a COMMIT can still be running."""
 
 UNIQUE_VIOLATION = "23505"
 
 LATE_SECONDS = 0.25
-"""A take counts for half a second longer than a minute (`limiter.lua`); the other half is for the flight itself."""
+"""A take counts for half a second longer than its minute (`limiter.lua`); the other quarter second is for the batch."""
 
 MESSAGE_POLICIES = ("messages", "user")
 
 
 class PendingSend(NamedTuple):
-    """A send, what the throttles of messages say to it, and whether the request it came in may be made at all (None:
-    that was judged before). `asked` is when they were, on the loop's clock."""
+    """A queued send with its rate decision. `admission` is the request's own rate check (None: already done).
+    `asked` is the loop time at which the rate limiter was called."""
 
     draft: Draft
     verdict: Awaitable[RateDecision]
@@ -54,7 +54,7 @@ class PendingSend(NamedTuple):
 
 
 class Writer:
-    """Sends messages; `stop()` lets what is queued be written."""
+    """Sends messages; `drain()` waits until the queue is written."""
 
     def __init__(self, database: Database, throttles: RateLimiter) -> None:
         self._database = database
@@ -65,22 +65,22 @@ class Writer:
         self._writing: set[asyncio.Task[None]] = set()
 
     async def send(self, draft: Draft, admission: Awaitable[None] | None = None) -> Sent:
-        """Store `draft` and answer once it is committed. `admission` is waited for beside the throttles of messages.
+        """Stores `draft` and returns once it is committed. Awaits `admission` alongside the message rate decision.
 
         Raises:
-            NotFound, Forbidden, Unauthenticated: the sender may not write there.
-            Invalid: `reply_to` is no message of the conversation.
-            Mismatch: the `client_id` was used with another body.
-            Throttled: the sender has sent too much.
-            Unavailable: the database is away or busy, or too much waits: it is not stored.
-            OutcomeUnknown: the connection or the time was lost during COMMIT: it may be stored.
+            NotFound, Forbidden, Unauthenticated: the sender may not write to the conversation.
+            Invalid: `reply_to` is not a message of the conversation.
+            Unprocessable: the `client_id` was used with another body.
+            Throttled: the sender exceeded a rate limit.
+            Unavailable: the database is down or busy, or the queue is full. Nothing is stored.
+            OutcomeUnknown: the connection or the deadline was lost during COMMIT. The message may be stored.
         """
         self._sends.check()
         verdict = self._throttles.ask(RateRequest(MESSAGE_POLICIES, str(draft.sender)))
         return await self._sends.call(PendingSend(draft, verdict, admission, _now()))
 
     async def drain(self) -> None:
-        """Wait until everything queued is answered, and nothing is under way that was given up."""
+        """Waits until every queued send is answered and every abandoned write has ended."""
         await self._sends.drain()
         if self._writing:
             await asyncio.wait(set(self._writing))
@@ -105,8 +105,8 @@ class Writer:
         ]
 
     async def _verdicts(self, letters: Sequence[PendingSend]) -> list[RateDecision]:
-        """Those that were given lately. Who has waited is judged anew: what counted then may count no more when it is
-        stored, and would fit beside as much again."""
+        """Returns the decisions, and repeats those older than LATE_SECONDS: such a take may have left the window by
+        the time the message is stored, which would allow as many again."""
         verdicts = [await one.verdict for one in letters]
         late = [i for i, one in enumerate(letters) if _now() - one.asked > LATE_SECONDS]
         if late:
@@ -119,7 +119,7 @@ class Writer:
     async def _judge(
         self, drafts: Sequence[Draft], verdicts: Sequence[RateDecision], admitted: Collection[int]
     ) -> list[Sent | Exception]:
-        """Write what may go on: allowed ones, and throttled ones with a key, which may be replays."""
+        """Writes the allowed drafts, and looks up throttled drafts that have a key: they may be replays."""
         going = [
             at
             for at, (one, v) in enumerate(zip(drafts, verdicts, strict=True))
@@ -133,8 +133,8 @@ class Writer:
         return answers
 
     async def _write(self, drafts: list[Draft], lookups: list[bool]) -> list[Outcome | Exception]:
-        """One answer for each within WRITE_SECONDS. By then a part that has not begun is refused, and never begins; the
-        one under way may be stored: it is interrupted, and what becomes of it is nobody's answer."""
+        """Returns one answer for each draft within WRITE_SECONDS. Parts that have not started by then are refused and
+        never start. A running part may be stored: it is cancelled, and its later outcome is ignored."""
         answers: list[Outcome | Exception] = [busy() for _ in drafts]
         if not drafts:
             return answers
@@ -142,22 +142,23 @@ class Writer:
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)
         if writing not in (await asyncio.wait({writing}, timeout=WRITE_SECONDS))[0]:
-            # Not waited for: where the server does not react, giving up takes the driver another ten seconds.
+            # Do not await it: if the server does not react, the driver needs another ten seconds to give up.
             writing.cancel()
         return list(answers)
 
     async def _write_parts(
         self, drafts: list[Draft], lookups: list[bool], answers: list[Outcome | Exception], places: Sequence[int]
     ) -> None:
-        """Write the drafts at `places`, and put their answers there. What Postgres refused is split, until what is at
-        fault stands alone. What may be stored is never written again: not after a lost connection, nor a deadline."""
+        """Writes the drafts at `places` and puts their answers there. Splits what Postgres refused until the faulty
+        draft is alone. Never rewrites what may be stored: neither after a lost connection nor after a deadline."""
         for part in await self._write_part(drafts, lookups, answers, places):
             await self._write_parts(drafts, lookups, answers, part)
 
     async def _write_part(
         self, drafts: list[Draft], lookups: list[bool], answers: list[Outcome | Exception], places: Sequence[int]
     ) -> list[list[int]]:
-        """In one transaction; into what it is split when it was refused and more than one draft may be at fault."""
+        """Writes one part in one transaction. Returns the parts to retry if it was refused and several drafts may be
+        at fault."""
         try:
             async with self._database.single() as single:
                 _put(answers, places, [OutcomeUnknown() for _ in places])
@@ -165,14 +166,14 @@ class Writer:
                 _put(answers, places, outcomes)
             return []
         except ChatError as refused:
-            # A busy conversation is not the others' fault; anything else is so for all of them.
+            # A busy conversation must not fail the others; any other refusal applies to all of them.
             _put(answers, places, [refused for _ in places])
             return _split(drafts, places) if refused.code == "busy" and _several(drafts, places) else []
-        except Exception as broken:  # noqa: BLE001 - whatever it is, it is the answer of the draft that is at fault
+        except Exception as broken:  # noqa: BLE001 - any error becomes the answer of the faulty draft
             if len(places) > 1:
                 _put(answers, places, [busy() for _ in places])
                 return _split(drafts, places)
-            # Its own key: it is there. No way leads here, and if one did it would not be stored twice.
+            # The draft's own key exists already. Should be unreachable; the draft is not stored twice in any case.
             is_there = getattr(broken, "sqlstate", None) == UNIQUE_VIOLATION
             _put(answers, places, [OutcomeUnknown() if is_there else broken])
             return []
@@ -188,7 +189,7 @@ def _several(drafts: Sequence[Draft], places: Sequence[int]) -> bool:
 
 
 def _split(drafts: Sequence[Draft], places: Sequence[int]) -> list[list[int]]:
-    """By conversation if there are several, else one by one."""
+    """Splits by conversation if there are several, otherwise one by one."""
     several = _several(drafts, places)
     groups: dict[object, list[int]] = {}
     for at in places:
@@ -212,8 +213,8 @@ async def _refusal(admission: Awaitable[None] | None) -> Exception | None:
 def _folded(
     drafts: Sequence[Draft], verdicts: Sequence[RateDecision]
 ) -> tuple[list[Draft], list[tuple[int, bool]], list[int]]:
-    """The drafts without repetitions of a key; for each draft (its place there, whether it is a repetition); and for
-    each place whose verdict it goes by: that of the first who is allowed."""
+    """Returns the drafts without repeated keys; for each draft (its place there, whether it repeats a key); and for
+    each place the index of the draft whose decision applies: the first one allowed."""
     first: list[Draft] = []
     places: dict[object, int] = {}
     twins: list[tuple[int, bool]] = []
@@ -232,7 +233,7 @@ def _folded(
 
 
 def _answer(draft: Draft, first: Draft, outcome: Sent | Exception, is_twin: bool) -> Sent | Exception:
-    """What a draft is told, when it or its twin in the same batch had this outcome."""
+    """Returns the answer of a draft, given the outcome of it or of its twin in the same batch."""
     if not is_twin:
         return outcome
     if isinstance(outcome, Sent):
@@ -241,8 +242,9 @@ def _answer(draft: Draft, first: Draft, outcome: Sent | Exception, is_twin: bool
 
 
 def _counts(verdict: RateDecision, outcome: Sent | Exception, *, judged: bool) -> bool:
-    """Whether it stays an attempt, and taken if it was allowed: that of what was stored or may have been, and of what
-    a throttle refused; not of a replay, nor of what is refused for another reason. `judged`: the message went by it."""
+    """Returns whether a decision keeps counting as an attempt, and as taken if allowed: true if the message is or may
+    be stored, or the limiter refused it; false for replays and for other refusals. `judged`: the draft used this
+    decision."""
     if isinstance(outcome, Refused):
         return not verdict.allowed
     return judged and (not outcome.replayed if isinstance(outcome, Sent) else isinstance(outcome, OutcomeUnknown))

@@ -1,1 +1,1 @@
-"""What happens afterwards, in Celery workers. Tasks are derived from state and safe to run twice; ids are arguments."""
+"""Celery tasks. Each derives its work from stored state, takes ids as arguments and is safe to run twice."""

@@ -1,8 +1,8 @@
 """`RetriedTask` is enqueued by an event and retried; `PeriodicTask` runs on a schedule, so it is not.
 
-A job is tried six times, with pauses of up to 1, 2, 4, 8 and 16 seconds. One that ran into its time limit is not: it
-would only keep a worker from its neighbours as long again. One whose worker process died is tried as often as one that
-failed, so that a task which kills whoever takes it comes to an end.
+A task runs up to six times, with pauses of up to 1, 2, 4, 8 and 16 seconds. A task that exceeds its time limit is not
+retried, because it would block a worker for as long again. A task whose worker process died has the same number of
+retries as one that failed, so a task that kills every worker is eventually given up.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ RETRIES = 5
 
 
 class RetriedTask(Task):
-    """Tried again with growing pauses; then it is in the list of failed tasks."""
+    """Retried with exponential backoff. After the last attempt it is listed as a failed task."""
 
     abstract = True
-    # Refusals and outages: Celery notes them in a line, without a traceback.
+    # Expected errors (rejections and outages): Celery logs one line, without a traceback.
     throws: ClassVar[tuple[type[Exception], ...]] = (ChatError,)
     autoretry_for: ClassVar[tuple[type[Exception], ...]] = (Exception,)
     dont_autoretry_for: ClassVar[tuple[type[Exception], ...]] = (SoftTimeLimitExceeded,)
@@ -29,13 +29,13 @@ class RetriedTask(Task):
     retry_backoff = 1
     retry_backoff_max = 60
     retry_kwargs: ClassVar[dict[str, Any]] = {"max_retries": RETRIES}
-    # After a lost worker.
+    # Delay in seconds after a worker process is lost.
     default_retry_delay = 5
     retry_on_worker_lost = True
 
 
 class PeriodicTask(RetriedTask):
-    """Tried once: the next one is due soon, and does the same."""
+    """Runs once per interval, without retries: the next run does the same work."""
 
     abstract = True
     autoretry_for: ClassVar[tuple[type[Exception], ...]] = ()

@@ -1,6 +1,6 @@
-"""Broadcasts, every few seconds: what is due is sent, mails are posted as fast as planned, and outcomes are counted.
+"""Advances broadcasts every few seconds: sends those due, queues their mails at the set rate and counts outcomes.
 
-All of it is derived from the rows, whose locks keep two rounds apart; a round that was killed is made good by the next.
+All work is derived from rows. Row locks keep concurrent runs apart, and the next run completes one that was killed.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from app.tasks.context import TaskContext, worker_runtime
 log = structlog.get_logger(__name__)
 
 TURN_SECONDS = 20.0
-"""Below the task's limit; what is left is the next round's."""
+"""Below the task's time limit. The next run does the remaining work."""
 
 
 @shared_task(name="chat.broadcasts.advance", base=PeriodicTask)
 def advance() -> int:
-    """Go on with all broadcasts; the number of mails posted."""
+    """Advances all broadcasts. Returns the number of mails queued."""
     return worker_runtime.run(_advance)
 
 

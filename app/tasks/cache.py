@@ -1,4 +1,4 @@
-"""Cache upkeep: making caches anew from Postgres, one on demand, the busiest by a sweep. Safe twice."""
+"""Rebuilds page caches from Postgres: one on demand, the busiest in a periodic sweep. Safe to run twice."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ log = structlog.get_logger(__name__)
 
 MAX_EXAMINED = 500
 MAX_REBUILT = 200
-"""In one sweep; what is left is the next one's."""
+"""Rebuilds per sweep. The next sweep does the remaining ones."""
 
 
 @shared_task(name="chat.cache.rebuild")
 def rebuild(conversation: str) -> int:
-    """Rebuild the cache of the conversation with this id; the number of messages it now holds."""
+    """Rebuilds the cache of the conversation with this id. Returns the number of messages it now holds."""
     messages = worker_runtime.run(lambda tools: _rebuilt(tools.rebuild_cache(UUID(conversation))))
     log.info("cache_rebuilt", conversation=conversation, messages=messages)
     return messages
@@ -29,7 +29,7 @@ def rebuild(conversation: str) -> int:
 
 @shared_task(name="chat.cache.sweep", base=PeriodicTask)
 def sweep() -> int:
-    """Warm and repair the caches of the busiest conversations; the number made anew."""
+    """Warms and repairs the caches of the busiest conversations. Returns the number rebuilt."""
     swept = worker_runtime.run(lambda tools: tools.sweep_caches(MAX_EXAMINED, MAX_REBUILT))
     if made := swept.warmed + swept.repaired:
         task_stats.note_upkeep(current_app, "warmed", swept.warmed)

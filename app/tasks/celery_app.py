@@ -1,7 +1,7 @@
-"""The Celery application: queues by kind, late acks, limits, JSON only. Made by worker, beat and API alike.
+"""The Celery application: one queue per kind, late acks, time limits, JSON only. Shared by worker, beat and API.
 
-A lost worker's task comes back after `VISIBILITY` seconds, longer than any task may live, so it is never run beside
-itself by redelivery. Results are not kept: what a task did is found in Postgres.
+A lost worker's task is redelivered after `VISIBILITY` seconds. That is longer than any task may run, so redelivery
+never runs a task concurrently with itself. Results are not stored: the effect of a task is in Postgres.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MODULES = (
     "throttle_usage",
 )
 SENT_AT = "sent_at"
-"""The header of a message that says when it was handed over, in seconds since 1970."""
+"""Message header: when the task was published, in seconds since 1970."""
 
 SOFT_LIMIT = 60
 HARD_LIMIT = 90
@@ -48,39 +48,39 @@ PERIODIC = {
     "chat.broadcasts.advance": 5.0,
     "chat.analytics.bring_counts": 60.0,
 }
-"""Seconds between two of each."""
+"""Interval of each periodic task, in seconds."""
 
 
 def make(broker_url: str) -> Celery:
-    """The application on the Redis at `broker_url`; its tasks are those of `app.tasks`."""
+    """Returns the application with the tasks of `app.tasks` and the Redis at `broker_url` as its broker."""
     celery = Celery(
         "chat",
-        # kombu would take what follows a semicolon for another server.
+        # kombu would parse the text after a semicolon as another server.
         broker=broker_url.replace(";", "%3B"),
         include=[f"app.tasks.{one}" for one in MODULES],
         task_cls=RetriedTask,
         amqp="app.tasks.broker.transport:AMQP",
     )
     celery.conf.update(
-        # Declared, or Flower and exporters do not see what waits in a queue.
+        # Declared so that Flower and exporters see the queues' lengths.
         task_queues=[Queue(kind) for kind in KINDS],  # type: ignore[no-untyped-call]  # kombu has no types
         task_routes={f"chat.{kind}.*": {"queue": kind} for kind in KINDS},
         task_default_queue="upkeep",
         task_create_missing_queues=False,
-        # A task is gone from its queue when it is done, not when it is begun: a killed worker loses none.
+        # A message is acknowledged when its task ends, not when it starts: a killed worker loses no task.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
         task_soft_time_limit=SOFT_LIMIT,
         task_time_limit=HARD_LIMIT,
-        # Anything else could carry code: a pickle message is refused.
+        # Other formats can carry code: a pickle message is rejected.
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,
         broker_transport="app.tasks.broker.transport:BrokerTransport",
         broker_connection_retry_on_startup=True,
-        # Tried again for as long as it takes, refusals (a read-only replica) too: a worker that ends has to start
-        # again, and all periodic tasks wait for it.
+        # Reconnect without a limit, also after rejections (a read-only replica): a worker that exits must restart,
+        # which delays all periodic tasks.
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
         worker_pool="app.tasks.broker.pool:TaskPool",
@@ -88,11 +88,11 @@ def make(broker_url: str) -> Celery:
         beat_scheduler="app.tasks.broker.scheduler:Scheduler",
         broker_transport_options={
             "visibility_timeout": VISIBILITY,
-            # Without them a Redis that accepts and stays silent is waited for without end.
+            # Without timeouts, a Redis that accepts connections and never answers blocks forever.
             "socket_timeout": BROKER_SECONDS,
             "socket_connect_timeout": BROKER_SECONDS,
         },
-        # Flower shows what workers tell; who shows himself by heartbeat is counted.
+        # Flower displays these events. Workers are counted by their heartbeats.
         worker_send_task_events=True,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
@@ -104,11 +104,11 @@ def make(broker_url: str) -> Celery:
 
 @before_task_publish.connect(weak=False, dispatch_uid="chat.sent_at")
 def _note_time(headers: MutableMapping[str, Any] | None = None, **_: object) -> None:
-    """The broker keeps no time, so each message carries its own: how old the oldest is, operators ask."""
+    """Stores the time in the message, because the broker keeps none: the queue report shows the oldest age."""
     if headers is not None:
         headers[SENT_AT] = time.time()
 
 
 def _periodic(task: str, seconds: float) -> dict[str, object]:
-    # What no worker took until the next one is due is dropped: it would do the same.
+    # Expires when the next run is due, because that does the same work.
     return {"task": task, "schedule": schedule(seconds), "options": {"expires": seconds}}

@@ -1,7 +1,7 @@
-"""A worker process's own tools: opened after the fork, on one event loop that lives as long as the process.
+"""The resources of a worker process: opened after the fork, on one event loop that lives as long as the process.
 
-An engine or a Redis pool opened before the fork would share its sockets with the parent; one opened on another loop
-than the one that uses it fails at random.
+An engine or Redis pool opened before the fork would share its sockets with the parent. One opened on a different event
+loop than the one that uses it fails at random.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ ASIDE_SECONDS = 10.0
 
 
 class NoticeSettings(msgspec.Struct, frozen=True):
-    """How notifications are told. `online`: who of these is there, None when nobody knows. `tell`: (user, frame) each.
+    """How notifications are delivered.
 
-    `after` an unread message, `quiet` between two mails about a conversation.
+    `after`: age at which an unread message causes one. `quiet`: pause between two mails about a conversation.
+    `online` returns which of the users are online, None if presence is unknown. `tell` delivers (user, frame) pairs.
     """
 
     after: timedelta
@@ -42,25 +43,25 @@ class NoticeSettings(msgspec.Struct, frozen=True):
 
 
 class Tallies(Protocol):
-    """What the throttles counted, on its way from Redis. Each raises Unavailable when that is away."""
+    """Throttle usage counts in transfer from Redis. Every method raises Unavailable if Redis is away."""
 
     async def flights(self) -> list[int]:
-        """The minutes whose counts are on their way, the oldest first."""
+        """Returns the minutes with a pending batch, oldest first, as minutes since 1970."""
 
     async def read(self, minute: int) -> UsageBatch | None:
-        """What is on its way from that minute."""
+        """Returns the batch of that minute, None if there is none."""
 
     async def drop(self, flight: UsageBatch) -> None:
-        """It has arrived."""
+        """Deletes the batch from Redis, once Postgres has committed it."""
 
 
 class Slack(Protocol):
     def tell(self, text: str) -> None:
-        """Raises OSError when it was not taken."""
+        """Posts `text`. Raises OSError if it was not accepted."""
 
 
 class Swept(Protocol):
-    """What became of a sweep over caches."""
+    """The result of a sweep over caches."""
 
     @property
     def warmed(self) -> int: ...
@@ -71,9 +72,9 @@ class Swept(Protocol):
 
 
 class TaskContext(msgspec.Struct, frozen=True):
-    """What tasks work with. Wiring makes them: tasks know neither settings nor Redis.
+    """The dependencies of tasks, built by the wiring: tasks know neither settings nor Redis.
 
-    `audit` is how long the audit is kept, `subjects` whom throttles counted, as stored.
+    `audit` is the retention of the audit log. `subjects` maps throttled subjects to their stored ids.
     """
 
     database: Database
@@ -89,7 +90,7 @@ class TaskContext(msgspec.Struct, frozen=True):
 
 
 class WorkerRuntime:
-    """Runs coroutines for tasks. `furnish` once per program, before the first task."""
+    """Runs coroutines for tasks. Call `furnish` once per program, before the first task."""
 
     def __init__(self) -> None:
         self._open: Callable[[], TaskContext] | None = None
@@ -98,11 +99,11 @@ class WorkerRuntime:
         self._process = 0
 
     def furnish(self, opener: Callable[[], TaskContext]) -> None:
-        """Say how tools are opened; it happens on first use in each process."""
+        """Sets the function that opens the task context. Each process calls it on first use."""
         self._open = opener
 
     def run(self, job: Callable[[TaskContext], Coroutine[Any, Any, T]]) -> T:
-        """The result of `job(tools)`. Its deadline is the task's soft time limit, which interrupts it."""
+        """Returns the result of `job(context)`. The task's soft time limit interrupts it."""
         if self._tools is None or self._loop is None or self._process != os.getpid():
             if self._open is None:
                 raise RuntimeError(NOT_CONFIGURED)
@@ -112,9 +113,9 @@ class WorkerRuntime:
         return self._finish(self._loop, self._loop.create_task(job(self._tools)))
 
     def run_aside(self, job: Callable[[TaskContext], Coroutine[Any, Any, T]]) -> T:
-        """The same with tools of its own, closed afterwards: in a process that runs no tasks, and forks those that do.
+        """Runs `job` like `run`, with a context of its own that it closes afterwards.
 
-        What is open there when it forks would be shared with its children.
+        For the main process, which forks the task processes: they would share everything that is open at the fork.
         """
         if self._open is None:
             raise RuntimeError(NOT_CONFIGURED)
@@ -129,12 +130,12 @@ class WorkerRuntime:
         try:
             return loop.run_until_complete(job)
         except BaseException:
-            # The time limit interrupts the loop, not the job: it would go on beside the next one.
+            # The time limit interrupts the loop, not the job: without this it would run alongside the next one.
             if not job.done():
                 job.cancel()
                 loop.run_until_complete(asyncio.wait([job], timeout=CANCEL_SECONDS))
                 if not job.done():
-                    self._process = 0  # it does not listen: the next one gets a loop and tools of its own
+                    self._process = 0  # it ignores cancellation: the next job gets a new loop and context
             raise
 
 

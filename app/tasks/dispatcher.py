@@ -1,8 +1,8 @@
-"""From a request to a queue without waiting: a thread of its own hands tasks to the broker.
+"""Publishes tasks from requests without blocking: a separate thread sends them to the broker.
 
-Celery's `.delay()` is synchronous: 0.7 s when Redis refuses, longer when it is silent. Here the caller only puts a
-name on a bounded list; when the list is full, or the broker is away, the task is dropped and counted, and the periodic
-sweep does what it would have done. The same task for the same id is handed over at most once in `AGAIN` seconds.
+Celery's `.delay()` is synchronous: it takes 0.7 s if Redis refuses, longer if Redis does not answer. Here the caller
+only appends to a bounded queue. If the queue is full or the broker is away, the task is dropped and counted, and a
+periodic sweep does its work. A task with the same argument is published at most once in `RETRY_SECONDS` seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RETRY_SECONDS = 2.0
 
 
 class Dispatcher:
-    """`send` never blocks and never raises. `dropped` counts what did not reach the broker."""
+    """`send` never blocks and never raises. `dropped` counts the tasks that did not reach the broker."""
 
     def __init__(self) -> None:
         self.dropped = 0
@@ -35,7 +35,7 @@ class Dispatcher:
         self._thread.start()
 
     def stop(self, timeout: float = 3.0) -> None:
-        """Hand over what waits, for at most `timeout` seconds."""
+        """Publishes the queued tasks and stops. Waits up to `timeout` seconds for room, then as long for the thread."""
         try:
             self._waiting.put(None, timeout=timeout)
         except queue.Full:
@@ -43,7 +43,7 @@ class Dispatcher:
         self._thread.join(timeout)
 
     def send(self, task: Task, argument: str) -> None:
-        """Ask for `task(argument)`, unless it was asked for a moment ago."""
+        """Enqueues `task(argument)`, unless it was enqueued less than `RETRY_SECONDS` ago."""
         now = time.monotonic()
         key = (task.name, argument)
         if now - self._lately.get(key, -RETRY_SECONDS) < RETRY_SECONDS:
@@ -62,6 +62,6 @@ class Dispatcher:
             task, argument = item
             try:
                 task.apply_async((argument,), retry=False)
-            except Exception as error:  # noqa: BLE001 - a broker that is away ends no thread
+            except Exception as error:  # noqa: BLE001 - a broker outage must not end the thread
                 self.dropped += 1
                 log.warning("task_not_handed_over", task=task.name, error=type(error).__name__)

@@ -1,7 +1,7 @@
-"""What happens when no try is left: a row that operators see, a line in the log, a word to Slack.
+"""Records tasks that failed for good: a row for operators, a log line and a Slack alert.
 
-A failure is told in the process in which the task ran, or, when that was killed or too late, in the worker's main
-process. Neither may be ended by it: what cannot be noted is logged.
+The process that ran the task records the failure. If that process was killed or timed out, the worker's main process
+does. An error while recording ends neither process: it is logged.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _failed(
 @signals.task_rejected.connect(weak=False, dispatch_uid="chat.failing.rejected")
 @signals.task_unknown.connect(weak=False, dispatch_uid="chat.failing.unknown")
 def _refused(sender: Any = None, message: Any = None, exc: BaseException | None = None, **_: object) -> None:
-    """What is no task of ours: it is taken from its queue and never run."""
+    """Records a message that is not a registered task. It is removed from its queue and never run."""
     headers = message.headers if isinstance(message.headers, dict) else {}
     name = str(headers.get("task") or "unreadable")[:MAX_NAME_LENGTH]
     error = type(exc).__name__ if exc else "UnknownMessage"
@@ -75,12 +75,12 @@ def _refused(sender: Any = None, message: Any = None, exc: BaseException | None 
 
 
 def _note(failure: Failure, *, expected: bool = False) -> None:
-    """`expected`: something was away; that is a warning, and no event of Sentry's."""
+    """Stores the failure and logs it. `expected` (an outage or rejection) logs a warning, which Sentry does not get."""
     fields = {"failed_task": failure.task, "reason": failure.reason, "error": failure.error}
     try:
         noted = worker_runtime.run_aside(partial(_write, failure))
     except Exception:
-        # A worker goes on, whatever is away.
+        # The worker must survive any outage.
         log.exception("failed_task_not_noted", **fields)
     else:
         log.log(logging.WARNING if expected else logging.ERROR, "task_failed", **fields, noted=noted)
@@ -103,7 +103,7 @@ def _arguments(args: Sequence[Any]) -> str:
 
 
 def _place(where: TracebackType | None) -> str:
-    """The innermost line of ours. Not the exception's words: they may be what somebody wrote."""
+    """Returns the innermost line of our code. Omits the exception's message, which may contain user content."""
     lines = [frame for frame in traceback.extract_tb(where) if frame.filename.startswith(OURS)]
     if not lines:
         return ""

@@ -1,4 +1,4 @@
-"""Sending mails: claimed and committed first, then handed over, then settled. Safe twice: only one claim succeeds."""
+"""Sends mails: claim and commit, then transmit, then settle. Safe to run twice, because only one claim succeeds."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name="chat.notifications.mail")
 def send_mail(mail: str) -> str:
-    """Send the mail of this id, if it is due and nobody has; what became of it."""
+    """Sends the mail with this id if it is due and unclaimed. Returns the outcome."""
     return worker_runtime.run(lambda tools: _send(tools, UUID(mail)))
 
 
 @shared_task(name="chat.notifications.overlooked", base=PeriodicTask)
 def send_overlooked() -> int:
-    """Have those sent whose errand was lost or that were postponed; how many."""
+    """Enqueues mails that were postponed or whose follow-up task was lost. Returns their number."""
     mails = worker_runtime.run(_overlooked)
     for mail in mails:
         send_mail.apply_async((str(mail),))
@@ -47,7 +47,7 @@ async def _send(tools: TaskContext, mail: UUID) -> str:
             await _settle(session, claimed, letter)
             log.info("mail", mail=str(mail), kind=claimed.kind, outcome=letter)
             return letter
-    # Committed. Whoever dies from here on leaves a claim behind, and no second letter.
+    # Committed. A crash after this point leaves a claim, so the mail is never sent twice.
     outcome = await asyncio.to_thread(_hand_over, tools, claimed, letter)
     log.info("mail", mail=str(mail), kind=claimed.kind, template=letter.template, outcome=outcome or "postponed")
     async with tools.database.transaction() as session:
@@ -74,7 +74,7 @@ async def _settle(session: Session, claimed: Claimed, outcome: str) -> None:
 
 
 def _hand_over(tools: TaskContext, claimed: Claimed, letter: MailContent) -> str | None:
-    """The outcome; None for later."""
+    """Returns the outcome, None if the mail is to be sent later."""
     try:
         return tools.post.send(tools.letterhead.write(letter, claimed.id))
     except TemporaryFailure as why:

@@ -1,4 +1,4 @@
-"""Sweeping away what has expired (tickets, tokens, logins, mails …), and handing failed tasks over again."""
+"""Deletes expired rows (tickets, tokens, logins, mails …) and republishes failed tasks on request."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ MAX_RETRIES = 200
 
 
 class SweepFailed(Exception):
-    """Some of what has expired could not be deleted; the log says what."""
+    """At least one sweep failed. The log says which."""
 
 
 @shared_task(name="chat.upkeep.expire", base=PeriodicTask)
 def expire() -> int:
-    """Delete what is over; the number of rows."""
+    """Deletes expired rows. Returns their number."""
     return worker_runtime.run(_expire)
 
 
 @shared_task(name="chat.upkeep.run_again", base=PeriodicTask)
 def run_again() -> int:
-    """Hand over again what operators asked for; how many tasks."""
+    """Republishes the failed tasks that operators marked for retry. Returns their number."""
     return worker_runtime.run(_run_again)
 
 
@@ -48,11 +48,11 @@ async def _run_again(tools: TaskContext) -> int:
         done: list[UUID] = []
         try:
             for one in known:
-                # Handed over before it is written down: if we die in between it runs twice, which tasks are made for.
+                # Published before it is recorded: a crash in between makes it run twice, which is safe.
                 current_app.tasks[one.task].apply_async(tuple(one.arguments))
                 done.append(one.id)
         except OperationalError:
-            log.warning("not_handed_over_again", tasks=len(known) - len(done))  # the broker is away: the next round
+            log.warning("not_handed_over_again", tasks=len(known) - len(done))  # broker away: the next run retries
         await failed_tasks.handed_over(session, done)
     if done:
         log.info("handed_over_again", tasks=len(done))
@@ -63,7 +63,7 @@ async def _expire(tools: TaskContext) -> int:
     gone, unswept = 0, 0
     sweeps = (cleanup.sweep, outbox.sweep, queries.sweep, failed_tasks.sweep, policies.sweep, mail_batches.sweep)
     for sweep in (*sweeps, partial(trail.sweep, keeping=tools.audit)):
-        # Each in a transaction of its own: one that cannot keeps none of the others from theirs.
+        # Each has its own transaction: a failing sweep must not stop the others.
         try:
             async with tools.database.transaction() as session:
                 gone += await sweep(session)

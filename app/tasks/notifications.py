@@ -1,7 +1,7 @@
-"""Notifications, every few seconds: who is told in the app of what they have not read, and whose mail is due.
+"""Every few seconds: notifies members of unread messages in the app and queues the digest mails that are due.
 
-Two sweeps at once do no harm: the rows' locks keep them apart. A sweep that was lost, or killed, is made good by the
-next, which begins where the one before had got to.
+Concurrent sweeps are safe: row locks keep them apart. If a sweep is lost or killed, the next one starts at the position
+stored last.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from app.tasks.mail import send_mail
 log = structlog.get_logger(__name__)
 
 TURN_SECONDS = 40.0
-"""Below the task's limit; what is left is the next sweep's."""
+"""Below the task's time limit. The next sweep does the remaining work."""
 
 CONCURRENT_CONVERSATIONS = 200
 
 
 @shared_task(name="chat.notifications.decide", base=PeriodicTask)
 def decide() -> int:
-    """Tell those who are behind, and post the mails that are due; the number of people told in the app."""
+    """Notifies members with unread messages and queues due mails. Returns the number of people notified in the app."""
     return worker_runtime.run(_sweep)
 
 
 def hand_on(errands: list[FollowUp]) -> None:
-    """What this worker's own transactions entrust: mails. One that is lost here is found by the sweep of mails."""
+    """Publishes the follow-ups of this worker's transactions: mails. The mail sweep finds any that are lost here."""
     for errand in errands:
         if errand.kind == "mail":
             send_mail.apply_async((str(errand.id),))
@@ -70,7 +70,7 @@ async def _tell(tools: TaskContext, end: float) -> int:
 
 
 async def decide_one(tools: TaskContext, conversation: UUID) -> list[NewNotice]:
-    """Decide about one conversation, and tell who is to be told; who was."""
+    """Decides for one conversation and delivers its notifications. Returns them."""
     async with tools.database.transaction() as session:
         told = await decisions.decide(session, conversation, tools.notices.after, tools.notices.quiet)
     for start in range(0, len(told), CONCURRENT_CONVERSATIONS):
@@ -90,5 +90,5 @@ async def _mail(tools: TaskContext, end: float) -> int:
             judged, mails = await digests.decide(session, keys, here)
         posted += mails
         if not judged:
-            break  # another sweep is at them
+            break  # another sweep holds the locks
     return posted

@@ -1,4 +1,4 @@
-"""Telling every conversation what somebody is called now, and taking who closed their account out of their groups."""
+"""Propagates new names to all conversations of a user, and removes users with closed accounts from their groups."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from app.tasks.context import TaskContext, worker_runtime
 log = structlog.get_logger(__name__)
 
 TURN_SECONDS = 5.0
-"""Then others have their turn; the rest follows as another task."""
+"""Then other tasks have their turn. The rest follows in another task."""
 
 
 @shared_task(name="chat.upkeep.tell_person", bind=True)
 def tell_person(self: Task, person: str) -> int:
-    """Go on where the person's row says, unless another task does; the number of conversations told."""
+    """Updates conversations from the position in the user's row on, unless another task does. Returns their number."""
     again = bool(self.request.retries)
     told, done = worker_runtime.run(lambda tools: _tell(tools, UUID(person), again=again))
     if told:
@@ -32,7 +32,7 @@ def tell_person(self: Task, person: str) -> int:
 
 @shared_task(name="chat.upkeep.tell_people", base=PeriodicTask)
 def tell_people() -> int:
-    """Have those told whose errand was lost; how many."""
+    """Enqueues the users whose follow-up task was lost. Returns their number."""
     people = worker_runtime.run(_untold)
     for person in people:
         tell_person.apply_async((str(person),))

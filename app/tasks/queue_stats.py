@@ -1,4 +1,4 @@
-"""What waits in the queues, since when, what runs, what was done, and which workers there are."""
+"""Queue statistics from the broker: waiting, oldest, running and completed tasks, and the live workers."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from app.tasks.celery_app import KINDS, SENT_AT
 BROKER_TIMEOUT_SECONDS: Final = 2.0
 RATE_MINUTES: Final = 5
 UNACKED: Final = "unacked"
-"""Where kombu's Redis transport keeps what workers have taken and not finished."""
+"""The key where kombu's Redis transport keeps messages that workers have taken and not acknowledged."""
 
 
 class BrokerStats:
-    """The same for who may not wait in the loop."""
+    """Async wrapper: reads the statistics in a thread."""
 
     def __init__(self, redis_url: str) -> None:
         self._url = redis_url
 
     async def report(self) -> QueueReport:
-        """Raises Unavailable when the broker is away."""
+        """Returns the report. Raises Unavailable if the broker is away."""
         return (await self.figures()).report
 
     async def figures(self) -> WorkFigures:
-        """The same."""
+        """Returns the report with totals for Prometheus. Raises Unavailable if the broker is away."""
         try:
             return await asyncio.to_thread(figures, self._url)
         except RedisError as error:
@@ -40,7 +40,7 @@ class BrokerStats:
 
 
 def figures(redis_url: str) -> WorkFigures:
-    """Ask the broker. Raises redis.RedisError when it is away."""
+    """Reads the statistics from the broker. Raises redis.RedisError if it is away."""
     with Redis.from_url(
         redis_url, socket_timeout=BROKER_TIMEOUT_SECONDS, socket_connect_timeout=BROKER_TIMEOUT_SECONDS
     ) as client:
@@ -64,7 +64,7 @@ def figures(redis_url: str) -> WorkFigures:
 
 
 def table(report: QueueReport) -> str:
-    """For people."""
+    """Formats the report as a text table."""
     heads = ("queue", "waiting", "oldest", "running", "a minute", "retried", "failed")
     lines = ["{:<14} {:>8} {:>9} {:>8} {:>9} {:>8} {:>7}".format(*heads)]
     for queue in report.queues:
@@ -85,5 +85,5 @@ def _age(message: bytes | None) -> float | None:
 
 
 def _queue_of(entry: bytes) -> str:
-    # [message, exchange, routing key], and the routing key is the queue's name.
+    # An entry is [message, exchange, routing key]; the routing key is the queue's name.
     return str(msgspec.json.decode(entry)[2])

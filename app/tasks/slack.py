@@ -1,6 +1,6 @@
-"""Telling operators where they are: a line to Slack when tasks fail. Without SLACK_WEBHOOK_URL nobody is told.
+"""Alerts operators in Slack when tasks fail. Without SLACK_WEBHOOK_URL no alert is sent.
 
-At most one message a minute and task leaves (`counts.alert` claims it before it is asked for); it says how many failed.
+At most one message is sent per task and minute (`task_stats.alert` claims it first). It says how often the task failed.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ SUCCESS: Final = 200
 
 
 class SlackWebhook:
-    """An incoming webhook. Its URL is a secret: it is in no log."""
+    """An incoming webhook. Its URL is a secret and is never logged."""
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     def tell(self, text: str) -> None:
-        """Raises OSError when it was not taken."""
+        """Posts `text`. Raises OSError if Slack did not accept it."""
         parts = urlsplit(self._url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=WEBHOOK_TIMEOUT_SECONDS)
@@ -48,7 +48,7 @@ class SlackWebhook:
 
 @shared_task(name=task_stats.ALERT)
 def alert(task: str) -> bool:
-    """Tell that `task` fails; whether there was anybody to tell."""
+    """Sends an alert that `task` fails. Returns False if Slack is not configured or no failure is open."""
     return worker_runtime.run(lambda tools: _alert(tools, task))
 
 

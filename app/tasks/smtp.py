@@ -1,6 +1,6 @@
-"""Handing letters over: to a mail server, or, where none is named, to files that a developer opens.
+"""Mail transports: a mail server or, if none is configured, files for developers.
 
-What matters to the caller is what is *known*: surely not accepted (try again), refused for good, or perhaps accepted.
+The errors tell the caller what is *known*: surely not accepted (retry), rejected for good, or perhaps accepted.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from app.domain.users.mail_domains import to_ascii
 log = structlog.get_logger(__name__)
 
 SMTP_TIMEOUT_SECONDS: Final = 10.0
-"""For each answer of the mail server."""
+"""Timeout for each reply of the mail server."""
 
 MAX_FILES: Final = 1_000
 
 
 class TemporaryFailure(Exception):
-    """It surely was not accepted, and may be later."""
+    """The mail was surely not accepted. A later attempt may succeed."""
 
 
 class PermanentFailure(Exception):
-    """It will never be accepted."""
+    """The mail will never be accepted."""
 
 
 class AmbiguousFailure(Exception):
-    """The connection was lost after the letter and before the answer."""
+    """The outcome is unknown: the connection was lost after the content was sent and before the reply."""
 
 
 class MailObject(msgspec.Struct, frozen=True, kw_only=True):
-    """What SMTP carries (RFC 5321, 2.3.1): the envelope's two addresses with their domains in ASCII, and the content,
-    in lines that end with CR LF."""
+    """A mail object of SMTP (RFC 5321, 2.3.1): the envelope's two addresses with ASCII domains, and the content, with
+    lines that end in CR LF."""
 
     id: UUID
     sender: str
@@ -51,30 +51,34 @@ class MailObject(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needs_smtputf8(self) -> bool:
-        """Whether the part before an @ is not ASCII (RFC 6531): nothing else of a mail needs it."""
+        """True if the local part of an address is not ASCII (RFC 6531). Nothing else in a mail needs SMTPUTF8."""
         return not (self.sender + self.recipient).isascii()
 
 
 class MailTransport(Protocol):
     def send(self, mail: MailObject, /) -> str:
-        """The outcome, `sent` or `written`, once it was accepted. Raises NotNow, Refused, Unsure."""
+        """Returns `sent` or `written` once the mail is accepted.
+
+        Raises:
+            TemporaryFailure, PermanentFailure, AmbiguousFailure
+        """
 
 
 def open_transport(smtp_url: str, directory: Path) -> MailTransport:
-    """The mail server of SMTP_URL, else files in `directory`."""
+    """Returns a transport to the mail server of SMTP_URL, or to files in `directory` if that is empty."""
     return SmtpTransport(smtp_url) if smtp_url else FileTransport(directory)
 
 
 class SmtpTransport:
-    """`smtps://` speaks TLS from the start; `smtp://` begins TLS when the server can (STARTTLS).
+    """`smtps://` uses TLS from the start; `smtp://` uses STARTTLS if the server offers it.
 
-    With a user in the URL, or with `smtp+starttls://`, TLS is a must, except to this machine itself.
+    TLS is required with `smtp+starttls://`, and with a user in the URL unless the server is on this machine.
     """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         host = parts.hostname or "localhost"
-        # The socket would convert it by IDNA 2003, and our password would go to another machine.
+        # The socket would encode it by IDNA 2003, and our password could go to another machine.
         self._host = host if host.isascii() else to_ascii(host)
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
         self._tls_at_once = parts.scheme == "smtps"
@@ -93,7 +97,7 @@ class SmtpTransport:
                 with suppress(OSError):
                     server.quit()
                 server.close()
-        except OSError as error:  # smtplib's own are of it, too
+        except OSError as error:  # includes smtplib's own errors
             raise TemporaryFailure(_words(error)) from error
         return SENT
 
@@ -118,7 +122,7 @@ class SmtpTransport:
 
 
 class FileTransport:
-    """`DATA_DIR/mail/*.eml`, the newest thousand of them."""
+    """Writes `DATA_DIR/mail/*.eml` and keeps the newest thousand."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -145,7 +149,7 @@ class FileTransport:
 def _hand_over(server: smtplib.SMTP, content: bytes) -> None:
     try:
         code, words = server.data(content)
-    except smtplib.SMTPDataError as error:  # not even begun
+    except smtplib.SMTPDataError as error:  # rejected before the content was sent
         code, words = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
     except OSError as error:
         raise AmbiguousFailure(_words(error)) from error

@@ -1,6 +1,6 @@
-"""What workers did, counted in the broker: by queue, outcome and minute; and which workers are there.
+"""Task counts by queue, outcome and minute, and the live workers, stored in the broker.
 
-A count that Redis does not take is lost, and no task waits for it longer than a second. All of it expires.
+A count that Redis does not accept is lost, and no task waits for it longer than a second. All keys expire.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class TaskTally:
         self.totals = totals
 
     def lately(self, queue: str, outcome: Outcome, minutes: int) -> int:
-        """How many in the last `minutes`, the one that runs included."""
+        """Returns the count of the last `minutes`, including the current one."""
         return sum(minute[queue, outcome] for minute in self.recent[:minutes])
 
 
 def read(client: Redis) -> TaskTally:
-    """Raises redis.RedisError."""
+    """Reads all counts. Raises redis.RedisError."""
     now = int(time.time()) // MINUTE
     with client.pipeline(transaction=False) as pipeline:
         for ago in range(KEPT_MINUTES):
@@ -54,13 +54,13 @@ def read(client: Redis) -> TaskTally:
 
 
 def workers(client: Redis) -> list[str]:
-    """The names of those that have shown themselves lately. Raises redis.RedisError."""
+    """Returns the names of workers with a heartbeat in the last 15 s. Raises redis.RedisError."""
     found: Any = client.zrangebyscore(WORKERS, time.time() - ALIVE_SECONDS, "+inf")
     return sorted(name.decode() for name in found)
 
 
 def note(celery: Celery, queue: str, outcome: Outcome, number: int = 1) -> None:
-    """Count, or not: never raises."""
+    """Adds to the counts. Never raises: a count that Redis does not accept is lost."""
     minute = _key(int(time.time()) // MINUTE)
     with suppress(RedisError), _client(celery.conf.broker_url).pipeline(transaction=False) as pipeline:
         for key, kept in ((minute, KEPT_MINUTES * MINUTE * 2), (TOTALS, KEPT_TOTALS)):
@@ -70,13 +70,13 @@ def note(celery: Celery, queue: str, outcome: Outcome, number: int = 1) -> None:
 
 
 def upkeep(client: Redis) -> dict[str, int]:
-    """How many caches were made anew, by why. Raises redis.RedisError."""
+    """Returns the number of caches rebuilt, by reason. Raises redis.RedisError."""
     found: Any = client.hgetall(UPKEEP)
     return {why.decode(): int(number) for why, number in found.items()}
 
 
 def note_upkeep(celery: Celery, why: str, number: int) -> None:
-    """Count, or not: never raises."""
+    """Adds to the counts. Never raises: a count that Redis does not accept is lost."""
     with suppress(RedisError), _client(celery.conf.broker_url).pipeline(transaction=False) as pipeline:
         pipeline.hincrby(UPKEEP, why, number)
         pipeline.expire(UPKEEP, KEPT_TOTALS)
@@ -84,9 +84,9 @@ def note_upkeep(celery: Celery, why: str, number: int) -> None:
 
 
 def alert(celery: Celery, task: str) -> None:
-    """Have operators told that `task` fails: at most once a minute and task, whoever fails. Never raises."""
+    """Enqueues an alert that `task` fails, at most one per task and minute across all workers. Never raises."""
     if task == ALERT:
-        return  # of its own failures it would tell itself for ever
+        return  # an alert about a failed alert would repeat forever
     with suppress(Exception):
         client = _client(celery.conf.broker_url)
         if client.set(f"chat:work:alert:{task}", 1, nx=True, ex=MINUTE):
@@ -94,7 +94,7 @@ def alert(celery: Celery, task: str) -> None:
 
 
 def queue_of(task: str) -> str:
-    """The queue of a task named `chat.<queue>.<verb>`."""
+    """Returns the queue of a task named `chat.<queue>.<verb>`, else `unknown`."""
     return task.split(".")[1] if task.count(".") == 2 else "unknown"
 
 
@@ -116,13 +116,13 @@ def _failed(sender: Any = None, **_: object) -> None:
 @signals.task_rejected.connect(weak=False, dispatch_uid="chat.counts.rejected")
 @signals.task_unknown.connect(weak=False, dispatch_uid="chat.counts.unknown")
 def _refused(sender: Any = None, message: Any = None, **_: object) -> None:
-    """What is no task of ours: another encoding, an unknown name, rubbish."""
+    """Counts a message that is not a registered task: unknown name, wrong encoding or invalid content."""
     note(sender.app, (message.delivery_info or {}).get("routing_key") or "unknown", "refused")
 
 
 @signals.heartbeat_sent.connect(weak=False, dispatch_uid="chat.counts.workers")
 def _show(sender: Any = None, **_: object) -> None:
-    """The worker's main process says that it lives."""
+    """Records the heartbeat of the worker's main process."""
     if time.monotonic() - _shown["at"] < SHOWN_EVERY:
         return
     _shown["at"] = time.monotonic()
@@ -142,7 +142,7 @@ def _go(sender: Any = None, **_: object) -> None:
 
 @cache
 def _client(url: str) -> Redis:
-    # Its pool notices a fork and opens connections of its own.
+    # The pool detects a fork and opens new connections.
     return Redis.from_url(
         url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS, max_connections=2
     )

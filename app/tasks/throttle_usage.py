@@ -1,7 +1,7 @@
-"""What the throttles counted, brought from Redis to Postgres every minute: each minute exactly once, or not at all.
+"""Moves throttle usage counts from Redis to Postgres every minute: each minute exactly once, or not at all.
 
-A flight is dropped from Redis only after COMMIT, and Postgres knows its name: a worker that was killed in between, or a
-second one at the same time, neither doubles nor loses it.
+A batch is deleted from Redis only after COMMIT, and Postgres stores its id: a worker killed in between, or a second
+worker at the same time, neither duplicates nor loses it.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from app.tasks.context import TaskContext, worker_runtime
 log = structlog.get_logger(__name__)
 
 TURN_SECONDS: Final = 40.0
-"""Below the task's limit; what is left is the next one's."""
+"""Below the task's time limit. The next run does the remaining work."""
 
 
 @shared_task(name="chat.analytics.bring_counts", base=PeriodicTask)
 def fetch_usage() -> int:
-    """Bring home what is over; the number of minutes."""
+    """Transfers the batches of completed minutes. Returns their number."""
     return worker_runtime.run(_bring)
 
 
@@ -44,7 +44,7 @@ async def _bring(tools: TaskContext) -> int:
 
 
 async def fetch_batch(tools: TaskContext, minute: int) -> bool:
-    """One minute's flight; False when somebody else is at it."""
+    """Transfers the batch of one minute. Returns False if another worker is adding batches."""
     flight = await tools.tallies.read(minute)
     if flight is None:
         return True

@@ -1,4 +1,4 @@
-"""What the chat says about itself: log lines, request lines, errors to Sentry. Never what people say to each other."""
+"""Logs, request lines, metrics and error reports to Sentry. They never contain the text of messages."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from app.telemetry import logging, sentry
 
 
 def start(settings: Settings, *, process: str) -> None:
-    """Log and error reports of this process (`api`, `worker`, `beat` …). Calling it again replaces the former."""
+    """Sets up logging and error reports for this process (`api`, `worker`, `beat` …). The last call counts."""
     logging.configure(settings, process=process)
     sentry.start(settings, process=process)
 
 
 def start_celery(settings: Settings, *, process: str) -> None:
-    """The same where Celery would otherwise set up a log of its own."""
+    """Like `start`, for a Celery process: also keeps Celery from setting up its own logging."""
     logging.configure_celery(settings, process=process)
     start(settings, process=process)

@@ -1,4 +1,4 @@
-"""How late the event loop is: the time everybody in this process waits because somebody else keeps the loop busy."""
+"""Measures the event loop's lag: how long ready tasks of this process wait while another task blocks the loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DELAY = Histogram(
 
 
 async def watch() -> None:
-    """Measure for ever; a task of the process."""
+    """Measures until cancelled; runs as a background task."""
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + SAMPLE_SECONDS

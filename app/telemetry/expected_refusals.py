@@ -1,7 +1,7 @@
-"""Refusals that are part of the day: a wrong password, a bad body, a client that hung up, a dependency that is away.
+"""Recognizes expected errors: a wrong password, an invalid body, a disconnected client, an unavailable dependency.
 
-They are answers, not faults. Strangers can cause as many as they like, so they are no traceback in the log and no event
-in Sentry, where they would hide what is broken. Recognised by what they are, wherever they arise.
+They are responses, not faults. Anonymous clients can cause any number of them, so they leave no traceback in the log
+and no event in Sentry, where they would bury real faults. They are recognized by type, wherever they are raised.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from typing import Any, Final
 from app.domain.errors import ChatError
 
 HUNG_UP: Final = frozenset({"ClientDisconnect", "ClientDisconnected", "WebSocketDisconnect"})
-"""By name: a worker imports neither Litestar nor uvicorn."""
+"""Class names rather than classes: a worker imports neither Litestar nor uvicorn."""
 
 
 def is_expected(error: BaseException | None) -> bool:
-    """Whether this is a refusal, and no fault of the program. A group is one when all in it are."""
+    """Whether this is a refusal rather than a fault of the program. A group is expected if all its members are."""
     if isinstance(error, BaseExceptionGroup):
         return all(is_expected(one) for one in error.exceptions)
     if isinstance(error, ChatError) or type(error).__name__ in HUNG_UP:
         return True
-    # Litestar's HTTPException and what derives from it; others with such a field are answers just as well.
+    # Litestar's HTTPException and its subclasses; other exceptions with a `status_code` are responses as well.
     status = getattr(error, "status_code", None)
     return isinstance(status, int) and 400 <= status < 500
 
 
 def is_clients_fault(error: BaseException | None) -> bool:
-    """The same for what leaves a request: a body that is not UTF-8, or nested too deeply, is 400 as well."""
+    """Like `is_expected`, for errors of a request: a body that is not UTF-8 or is nested too deeply is a 400, too."""
     deep = isinstance(error, RecursionError) and "deserializing" in str(error)
     return is_expected(error) or deep or isinstance(error, UnicodeDecodeError)
 
 
 def without_tracebacks(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A processor of structlog: an expected error keeps its name, loses its traceback, and is a warning at most."""
+    """structlog processor: an expected error keeps its name, loses its traceback, and is a warning at most."""
     given = event.get("exc_info")
     if given is True:
         given = sys.exc_info()
@@ -50,4 +50,4 @@ def without_tracebacks(_logger: Any, _method: str, event: MutableMapping[str, An
 
 
 EXPECTED: Final = "expected"
-"""The field of a log event that says so."""
+"""The field that marks a log event as an expected error."""

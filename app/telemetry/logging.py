@@ -1,7 +1,7 @@
-"""One log for the API, the worker, beat and every library in them: JSON in the file and in production.
+"""Configures one log for the API, the worker, beat and their libraries: JSON in the file and in production.
 
-Every event passes the redaction before it is written, whoever wrote it. The file is bounded (10 MB, five older ones)
-and shared by all processes of DATA_DIR: whoever finds it full turns it under a lock, the others follow.
+Every event, also a library's, is redacted before it is written. The file is bounded (10 MB, five older files) and
+shared by all processes of DATA_DIR: the process that finds it full rotates it under a lock; the others reopen it.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from app.telemetry.redaction import redacted_field
 
 FILE_BYTES: Final = 10_000_000
 FILES_KEPT: Final = 5
-OWN_WAYS: Final = ("uvicorn", "uvicorn.error", "celery")  # bring handlers of their own
+OWN_WAYS: Final = ("uvicorn", "uvicorn.error", "celery")  # these install their own handlers
 ACCESS: Final = "uvicorn.access"
-"""A second line for each request: uvicorn writes it, whatever `access_log` says, if this logger leads to a handler."""
+"""uvicorn logs a second line per request here, whatever `access_log` says, if this logger reaches a handler."""
 
 PERIODIC: Final = ("celery.app.trace", "celery.beat", "celery.worker.request", "celery.worker.strategy")
-"""Each would say of every task, every few seconds, that it came and went. Tasks say themselves what they did."""
+"""They log the start and end of every task, every few seconds. Tasks log their own results."""
 
 SAID_ONCE: Final = "celery.worker.consumer.consumer"
-"""It warns of each connection that is lost. `app.tasks.broker` says once that the broker is away."""
+"""It warns about every lost connection. `app.tasks.broker` logs a broker outage once."""
 
 QUIET_LOGGERS: Final = ("asyncio", "celery.redirected", "urllib3", "multipart", *PERIODIC)
 
 
 def configure(settings: Settings, *, process: str) -> None:
-    """Sends everything this process logs through one door. May be called again; the last call counts."""
+    """Sends everything this process logs through the same handlers. May be called again; the last call counts."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -54,7 +54,7 @@ def configure(settings: Settings, *, process: str) -> None:
     ]
 
     def named(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-        event.pop("color_message", None)  # uvicorn says everything twice, once in colours
+        event.pop("color_message", None)  # uvicorn adds a coloured copy of the message
         return {"process": process, **event}
 
     def formatter(renderer: structlog.typing.Processor, line: Callable[[Mapping[str, Any]], str]) -> Formatter:
@@ -94,7 +94,7 @@ def configure(settings: Settings, *, process: str) -> None:
 
 
 def configure_celery(settings: Settings, *, process: str) -> None:
-    """Celery sets up a log of its own unless somebody answers this signal."""
+    """Connects to `setup_logging`: Celery sets up its own logging unless that signal has a receiver."""
     from celery.signals import setup_logging
 
     def ours(**_: Any) -> None:
@@ -104,8 +104,8 @@ def configure_celery(settings: Settings, *, process: str) -> None:
 
 
 class Formatter(ProcessorFormatter):
-    """Also takes records that carry many request lines, finished but for their form: redaction word by word and the
-    whole chain for each would cost the API a tenth of its processor."""
+    """Also accepts records that carry many request lines, which need only rendering: redaction and the whole processor
+    chain for each line would cost the API a tenth of its CPU time."""
 
     line: Callable[[Mapping[str, Any]], str]
 
@@ -115,8 +115,8 @@ class Formatter(ProcessorFormatter):
 
 
 class SharedFile(logging.handlers.RotatingFileHandler):
-    """A bounded file that several processes write to. A line is one write to a file opened for appending, so lines
-    stay whole; the lock makes sure that a full file is turned once, and not by everybody who sees it full."""
+    """A bounded file that several processes write to. Each line is one write to a file opened for appending, so lines
+    stay whole. The lock ensures that a full file is rotated once, not by every process that finds it full."""
 
     def __init__(self, path: Path, *, largest: int = FILE_BYTES, kept: int = FILES_KEPT) -> None:
         super().__init__(path, maxBytes=largest, backupCount=kept, encoding="utf-8", delay=True)

@@ -1,6 +1,6 @@
-"""The queues for Prometheus, asked of the broker when a scrape asks, at most every five seconds.
+"""Queue metrics for Prometheus, read from the broker on a scrape, at most every five seconds.
 
-With the broker away `chat_broker_up` is 0 and nothing else is said: old figures would look like new ones.
+If the broker is unavailable, `chat_broker_up` is 0 and all other metrics are missing: stale figures would look current.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FRESH_SECONDS: Final = 5.0
 
 
 class QueueFigures(Collector):
-    """`ask` the broker; it raises Unavailable."""
+    """`ask` reads the figures from the broker and raises Unavailable if it does not respond."""
 
     def __init__(self, ask: Callable[[], Awaitable[WorkFigures]]) -> None:
         self._ask = ask
@@ -30,7 +30,7 @@ class QueueFigures(Collector):
         self._registry.register(self)
 
     async def text(self) -> bytes:
-        """All of it as Prometheus reads it."""
+        """Returns all metrics in the Prometheus text format."""
         if time.monotonic() - self._asked_at >= FRESH_SECONDS:
             self._asked_at = time.monotonic()
             try:

@@ -1,10 +1,10 @@
-"""Takes out of any text what must not be kept: credentials, and the values of a failed statement.
+"""Removes from text what must not be stored: credentials, and the values of failed SQL statements.
 
-Applied to whole log events and Sentry events where they leave the process, so that no caller has to remember it. It
-guards against accidents; a field that is secret by its name is dropped whatever it holds.
+It is applied to whole log and Sentry events as they leave the process, so no caller has to remember it. It guards
+against accidents. A field with a secret name is hidden whatever its value.
 
-Strangers write much of what stands in a log, so every rule reads a text once: `tests/telemetry/test_linear.py` gives
-each its worst case.
+Clients control much of the text in a log, so every rule runs in linear time; `tests/telemetry/test_linear.py` runs each
+on its worst case.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 HIDDEN: Final = "[hidden]"
 LONGEST: Final = 20_000
-"""Characters kept of a text. A traceback is shorter; what is longer was written by a client."""
+"""Maximum number of characters kept. Tracebacks are shorter; longer text was written by a client."""
 
 SECRET_NAMES: Final = frozenset(
     {
@@ -50,22 +50,22 @@ _RULES: Final = [
     ),
     # https://name:password@host
     (re.compile(r"(://[^\s:/@]*):[^\s/@]+@"), rf"\1:{HIDDEN}@"),
-    # uvicorn writes a socket's whole address, its query included.
+    # uvicorn logs a socket's whole URL, including the query.
     (re.compile(r"(\"WebSocket [^\s?\"]*)\?[^\s\"]*"), r"\1"),
-    # Values of a failed statement, as SQLAlchemy and Postgres tell them: people's words and addresses.
+    # Values of a failed statement, as SQLAlchemy and Postgres format them: users' messages and addresses.
     (re.compile(r"\[parameters: .*", re.DOTALL), f"[parameters: {HIDDEN}]"),
     (re.compile(r"(DETAIL:|Failing row contains)[^\n]*"), rf"\1 {HIDDEN}"),
 ]
 
 
-# Words with dots in them. Possessive, and only from a word's beginning: no letter of a word is read twice.
+# Words with dots. Possessive quantifiers and a match only at a word's start: no character is read twice.
 _DOTTED: Final = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]*+)++")
 _JSON: Final = "eyJ"
-"""How base64 of a JSON object begins, and so the first of a signed token's three parts."""
+"""The start of a JSON object in base64, and so of the first of a signed token's three parts."""
 
 
 def redacted(text: str) -> str:
-    """`text` without credentials, and cut to `LONGEST` characters."""
+    """Returns `text` without credentials, truncated to `LONGEST` characters."""
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}… ({len(text)} characters)"
     if _JSON in text:
@@ -76,7 +76,7 @@ def redacted(text: str) -> str:
 
 
 def redacted_value(value: Any, depth: int = 6) -> Any:
-    """The same for whatever a log event holds. What is nested deeper than `depth` is dropped."""
+    """Redacts any value of a log event. Values nested deeper than `depth` are hidden."""
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, bytes):
@@ -97,6 +97,6 @@ def redacted_field(name: object, value: Any, depth: int = 6) -> Any:
 
 
 def _without_token(word: re.Match[str]) -> str:
-    """Hides from `eyJ` on what has two more parts."""
+    """Hides the word from `eyJ` on if at least two more parts follow."""
     before, token, rest = word[0].partition(_JSON)
     return before + HIDDEN if token and rest.count(".") >= 2 else word[0]

@@ -1,10 +1,10 @@
-"""One line a request: id, method, path, status, milliseconds, whose. Never the query, a header or a body.
+"""Logs one line per request: id, method, path, status, milliseconds, user. Never the query, a header or a body.
 
-Requests are many, so their lines are gathered and written five times a second: a line costs microseconds, and what a
-kill -9 can lose is a fifth of a second of them. Errors go through the ordinary log, at once.
+Lines are buffered and written five times a second: a line costs microseconds, and a kill -9 loses at most a fifth of a
+second of lines. Errors go through the ordinary log immediately.
 
-A client without a login cannot push the rest out of a log of bounded size: its paths are cut, and beyond
-`STRANGERS_LINES` a minute such requests are only counted.
+The log has a bounded size, and anonymous clients must not push other lines out of it: paths are truncated, and beyond
+`STRANGERS_LINES` a minute their requests are only counted.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEADER: Final = b"x-request-id"
-SILENT: Final = frozenset({"/livez", "/readyz", "/metrics"})  # asked for every few seconds by machines
+SILENT: Final = frozenset({"/livez", "/readyz", "/metrics"})  # requested every few seconds by monitoring
 FLUSH_SECONDS: Final = 0.2
 LONGEST_PATH: Final = 200
-"""Characters. The longest path of ours has 150."""
+"""Characters. The chat's longest path has 150."""
 
 STRANGERS_LINES: Final = 1_200
-"""Lines a minute and process for requests without a user. With 500 bytes each, the 60 MB of the log (see `logging`)
-reach back more than an hour and a half whatever clients do. Requests of users have a throttle of their own."""
+"""Lines per minute and process for requests without a user. At 500 bytes each, the 60 MB of the log (see `logging`)
+cover more than an hour and a half whatever clients do. Requests of users are throttled separately."""
 
 WINDOW_SECONDS: Final = 60.0
-# An id from outside comes back in headers and logs: no spaces, no control characters, no great length.
+# A client's request id is repeated in headers and logs: no spaces, no control characters, bounded length.
 _ACCEPTABLE: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_PLAIN: Final = re.compile(r"[\w/-]*", re.ASCII)  # nothing the redaction looks for is written in these alone
+_PLAIN: Final = re.compile(r"[\w/-]*", re.ASCII)  # no pattern of the redaction matches these characters alone
 _log = logging.getLogger("chat.requests")
 log = structlog.get_logger(__name__)
 
 
 class RequestLog:
-    """ASGI, around everything: `application.asgi_handler = RequestLog(application.asgi_handler)`."""
+    """Outermost ASGI middleware: `application.asgi_handler = RequestLog(application.asgi_handler)`."""
 
     def __init__(self, inner: Application) -> None:
         self.inner = inner
@@ -103,7 +103,7 @@ class RequestLog:
         self.waiting.append(line)
 
     def _has_room(self) -> bool:
-        """Whether one more line of a request without a user fits into this minute."""
+        """Whether this minute's budget allows another line for a request without a user. Counts the request."""
         loop = asyncio.get_running_loop()
         if loop.time() >= self._window:
             self._window, self._strangers = loop.time() + WINDOW_SECONDS, 0
@@ -133,11 +133,11 @@ def _request_id(scope: Scope) -> str:
 
 
 def _on_one_line(path: str) -> str:
-    """Line breaks and other control characters as escapes: a path may not write lines of its own into the log."""
+    """Escapes line breaks and other control characters: a path must not add its own lines to the log."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in path)
 
 
 def _user(scope: Scope) -> str | None:
-    """Whose request it was, once authentication has said so."""
+    """Returns the id of the authenticated user, or None."""
     caller = scope.get("user")
     return None if caller is None else str(caller.user)

@@ -1,9 +1,9 @@
-"""Errors to Sentry, when SENTRY_DSN says where: what failed and at which line, never what somebody wrote.
+"""Reports errors to Sentry if SENTRY_DSN is set: what failed and at which line, never what users wrote.
 
-The SDK's Litestar integration sends bodies whatever `send_default_pii` says, so an event is not trusted to be clean:
-what leaves is rebuilt from the few fields named here. A field that a new SDK adds stays at home until it is named.
-Libraries quote what they could not digest ("invalid input syntax for integer: …"), so only our own exceptions may
-speak, and of a log line only the words that stand in the source.
+The SDK's Litestar integration sends bodies whatever `send_default_pii` says, so events are not trusted: each is rebuilt
+from the fields listed here. A field that a new SDK version adds is not sent until it is listed. Libraries quote invalid
+input ("invalid input syntax for integer: …"), so only the chat's own exceptions keep their messages, and a log line
+keeps only the text that stands in the source.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ EVENT_KEPT: Final = frozenset(
 
 
 def start(settings: Settings, *, process: str, transport: type[Transport] | Transport | None = None) -> None:
-    """Without a SENTRY_DSN nothing is sent and nothing is patched. `transport` is for tests, which read what leaves."""
+    """Starts the SDK. Without a SENTRY_DSN it sends and patches nothing. Tests pass `transport` to read the events."""
     if not settings.sentry_dsn:
         return
     sentry_sdk.init(
@@ -84,15 +84,15 @@ def start(settings: Settings, *, process: str, transport: type[Transport] | Tran
 
 
 def _rate(context: Mapping[str, Any]) -> float:
-    """A socket would be one transaction without an end, holding every span of its life."""
+    """Never samples sockets: a socket would be one endless transaction that holds every span of its lifetime."""
     scope = context.get("asgi_scope") or {}
     return 0.0 if scope.get("type") == "websocket" else SAMPLED
 
 
 def _requests() -> Integration:
-    """The SDK's integration for Litestar, which would build an event, stack and all, for every 401: of a refusal it
-    hears nothing."""
-    # Not at the top: it brings Litestar, which a worker without Sentry does not need.
+    """Returns the SDK's Litestar integration without expected errors; it would build an event with a stack trace for
+    every 401."""
+    # Not at the top: it imports Litestar, which a worker without Sentry does not need.
     from sentry_sdk.integrations import litestar
 
     class Requests(litestar.LitestarIntegration):
@@ -111,7 +111,7 @@ def _requests() -> Integration:
 
 
 def _error(event: Any, hint: Mapping[str, Any]) -> Any:
-    """Nothing of a refusal, from wherever it comes; else what may leave."""
+    """Drops expected errors from any source; rebuilds all other events."""
     words = getattr(hint.get("log_record"), "msg", None)
     error = (hint.get("exc_info") or (None, None))[1]
     if is_expected(error) or (isinstance(words, dict) and words.get(EXPECTED)):
@@ -137,7 +137,7 @@ def _event(event: Any, hint: Mapping[str, Any]) -> Any:
         kept["transaction"] = _text(kept["transaction"])
     if "breadcrumbs" in kept:
         crumbs = kept["breadcrumbs"].get("values", [])
-        kept["breadcrumbs"] = {"values": list(crumbs)}  # each was rebuilt when it was made
+        kept["breadcrumbs"] = {"values": list(crumbs)}  # `_breadcrumb` has already rebuilt each
     if "exception" in kept:
         kept["exception"] = {"values": [_exception(value) for value in kept["exception"].get("values", [])]}
     if "spans" in kept:
@@ -182,7 +182,7 @@ def _context(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _spoken(hint: Mapping[str, Any]) -> str:
-    """The words of a log line without what was filled in. structlog's records carry the whole event as message."""
+    """Returns a log line's text without its arguments. structlog's records carry the whole event as the message."""
     record = hint.get("log_record")
     message = getattr(record, "msg", "")
     return _text(message.get("event") if isinstance(message, dict) else message)

@@ -1,7 +1,7 @@
-"""Throttles: at most N in any window of that length, over all processes, REST and socket together.
+"""Sliding-window rate limits: at most N in any window of that length, over all processes, REST and sockets together.
 
-One script on Redis judges a whole batch in one call; a demand takes from all of its policies or from none. With Redis
-away each process enforces its share of each limit by itself (`counters`): a throttle may become coarser, never a 500.
+One Redis script decides a whole batch in one call; a request takes from all of its policies or from none. While Redis
+is down each process enforces its share of each limit (`local_limiter`): limits become coarser, but never cause a 500.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ MAX_WAITING = 8_000
 MICROSECONDS = 1_000_000
 
 SITES = {"address_56": 4, "address_48": 16}
-"""Policies for the wider networks of an IPv6 address: how many times the limit of `address`."""
+"""Policies for the wider networks of an IPv6 address, as multiples of the limit of `address`."""
 
 STRANGERS = Rate(600, 60)
-"""Of a network. Far above what a monitor, a scraper and a reader of documents ask together."""
+"""Limit per network. Far above the requests of a monitor, a scraper and a reader of the documentation together."""
 
 Rates: TypeAlias = tuple[Rate, ...]
 
@@ -40,7 +40,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class RateRequest(msgspec.Struct, frozen=True):
-    """`cost` from each of these policies, for one subject: a user's id, a network."""
+    """Takes `cost` from each of `policies` for one subject: a user id or a network."""
 
     policies: tuple[str, ...]
     subject: str
@@ -48,10 +48,10 @@ class RateRequest(msgspec.Struct, frozen=True):
 
 
 class RateDecision(msgspec.Struct, frozen=True):
-    """`policy` is the one that refuses, or None: taken. `retry_after` is in whole seconds, at least 1 when refused.
+    """`policy` is the one that refused, or None if allowed. `retry_after` is in whole seconds, at least 1 if refused.
 
-    `buckets` and `second` are where and when it was counted, `local` whether by this process alone: what `give_back`
-    needs.
+    For `give_back`: `buckets` and `second` say where and when the request was counted, `local` whether this process
+    alone counted it.
     """
 
     demand: RateRequest
@@ -67,14 +67,14 @@ class RateDecision(msgspec.Struct, frozen=True):
         return self.policy is None
 
     def error(self, hint: str = "") -> Throttled:
-        """The error that the caller of a refused one receives."""
+        """Returns the error for the caller of a refused request."""
         policy = self.policy or self.demand.policies[0]
         rate = self.rates[self.demand.policies.index(policy)]
         return Throttled(policy, max(1, self.retry_after), limit=rate.limit, window=rate.window, hint=hint)
 
 
 class PendingDecision:
-    """The answer to one demand, to come; it need not be waited for."""
+    """A decision in progress. Awaiting it raises Throttled if refused; it need not be awaited."""
 
     __slots__ = ("_verdict",)
 
@@ -88,9 +88,9 @@ class PendingDecision:
 
 
 class RateLimiter:
-    """`rates` by the policy's name, `exceptions` by policy and subject; both may be changed at any time.
+    """`rates` by policy name, `exceptions` by policy and subject. Both may change at any time.
 
-    `processes` share the limits with Redis away.
+    `processes` share the limits while Redis is down.
     """
 
     def __init__(self, accelerator: RedisClient, rates: Mapping[str, Rate], *, processes: int = 1) -> None:
@@ -105,17 +105,18 @@ class RateLimiter:
         )
 
     def rate(self, policy: str, subject: str) -> Rate:
-        """The limit of `policy` for `subject`: the rule, or an exception to it."""
+        """Returns the limit of `policy` for `subject`: its exception, or else the rule."""
         own = self.exceptions.get(policy)
         return (own.get(subject) if own else None) or self.rates[policy]
 
     def learn(self, standing: Sequence[Override], *, everything: bool) -> None:
-        """These changed; or `everything` that is not as the settings say is these. What has no rate is taken back."""
+        """Applies changed overrides. With `everything`, `standing` is the complete list and replaces the current one.
+        An override without a rate is removed."""
         if everything:
             self.rates, self.exceptions = dict(self._defaults), {}
         for one in standing:
             if one.policy not in self._defaults:
-                continue  # of another version of the program
+                continue  # from another version of the program
             if one.user is None:
                 self.rates[one.policy] = one.rate or self._defaults[one.policy]
             elif one.rate is None:
@@ -124,7 +125,7 @@ class RateLimiter:
                 self.exceptions.setdefault(one.policy, {})[str(one.user)] = one.rate
 
     async def take(self, demands: Sequence[RateRequest]) -> list[RateDecision]:
-        """Judge `demands` in order, in one call; each sees what those before it took."""
+        """Decides `demands` in order, in one call; each sees what the earlier ones took."""
         if not demands:
             return []
         every = [self._rates(one) for one in demands]
@@ -135,28 +136,28 @@ class RateLimiter:
         return _told(demands, every, answers)
 
     async def _take_mixed(self, demands: Sequence[RateRequest]) -> list[RateDecision]:
-        """Judge what several ask at once: each sees what those before it took of the same policies."""
-        # What demands have in common is sent once (`_asked`), so they go in runs.
+        """Decides a batch of independent requests; each sees what earlier ones took from the same policies."""
+        # Sort into runs: what consecutive requests have in common is sent once (`_asked`).
         order = sorted(range(len(demands)), key=lambda i: demands[i].policies)
         verdicts = dict(zip(order, await self.take([demands[i] for i in order]), strict=True))
         return [verdicts[i] for i in range(len(demands))]
 
     async def take_one(self, demand: RateRequest) -> RateDecision:
-        """One demand, sharing the call with those that other requests make at the same time.
+        """Decides one request, batched with concurrent ones.
 
         Raises:
-            Unavailable: too many are waiting.
+            Unavailable: the queue is full.
         """
         return await self.ask(demand)
 
     def ask(self, demand: RateRequest) -> Future[RateDecision]:
-        """The same, the verdict to come."""
+        """Like `take_one`, but returns a future."""
         return self._singles.ask(demand)
 
     async def give_back(self, verdicts: Sequence[RateDecision]) -> None:
-        """Undo takes whose purpose came to nothing: nothing is taken, and nothing was attempted.
+        """Undoes decisions whose action did not happen: the tokens are returned, and the attempts are uncounted.
 
-        A refused one took nothing; it only is no attempt any more.
+        A refused request took no tokens; only its attempt is uncounted.
         """
         for one in verdicts:
             if one.local and one.allowed:
@@ -166,18 +167,18 @@ class RateLimiter:
             try:
                 await self._call("give", [_given(one) for one in shared], shared[0].demand, shared[0].rates)
             except RedisUnavailable:
-                return  # counted though not stored: on the safe side, until the window is over
+                return  # stays counted until the window ends: errs on the safe side
 
     async def of_user(self, user: str) -> None:
-        """Count a request of `user`. Raises Throttled."""
+        """Counts a request of `user`. Raises Throttled."""
         await self.admission(user)
 
     def admission(self, user: str) -> Awaitable[None]:
-        """Count a request of `user` now; waiting for it raises Throttled. Meanwhile other things can be asked."""
+        """Starts counting a request of `user`; awaiting the result raises Throttled. Other work can run alongside."""
         return PendingDecision(self._singles.ask(RateRequest(("requests",), user)))
 
     async def of_network(self, network: str) -> None:
-        """Count a request before login from `network`, and from the wider ones an IPv6 one is in. Raises Throttled."""
+        """Counts a request before login from `network` and the wider networks of IPv6. Raises Throttled."""
         counted = [RateRequest(("address",), network)]
         counted += [RateRequest((policy,), one) for policy, one in zip(SITES, wider(network), strict=False)]
         verdicts = await asyncio.gather(*[self._singles.ask(one) for one in counted])
@@ -187,7 +188,7 @@ class RateLimiter:
             raise refused.error()
 
     async def of_stranger(self, address: str) -> None:
-        """Count a request that no login vouches for, from the site of `address`. Raises Throttled."""
+        """Counts an unauthenticated request from the site of `address`. Raises Throttled."""
         await PendingDecision(self._singles.ask(RateRequest(("strangers",), site(address))))
 
     async def _call(self, what: str, demands: object, some: RateRequest, rates: Rates) -> list[int]:
@@ -208,7 +209,7 @@ class RateLimiter:
 
 
 def _asked(demands: Sequence[RateRequest], every: Sequence[Rates]) -> list[list[object]]:
-    """In runs that differ in their subject only: what the demands of a batch have in common is sent and read once."""
+    """Encodes runs of requests that differ only in subject, so that their common part is sent and parsed once."""
     runs: list[list[object]] = []
     subjects: list[str] = []
     before: object = None
@@ -249,18 +250,18 @@ def _given(one: RateDecision) -> list[object]:
 
 
 def _keys(one: RateRequest, rates: Rates) -> list[str]:
-    # One subject's counters share a hash tag, so that on a cluster they live together.
+    # A subject's counters share a hash tag, so a cluster keeps them on one node.
     return [
         f"throttle:{{{one.subject}{_ending(policy, rate)}" for policy, rate in zip(one.policies, rates, strict=True)
     ]
 
 
 def _ending(policy: str, rate: Rate) -> str:
-    """What follows the subject in a counter's key."""
-    # The window is in the key: a policy whose window changes starts a new counter.
+    """Returns the part of a counter's key after the subject."""
+    # The window is part of the key, so a policy with a changed window starts a new counter.
     return f"}}:{policy}:{rate.window}"
 
 
 def _width(rate: Rate) -> int:
-    """Microseconds of a bucket, rounded up: all of them together are never shorter than the window."""
+    """Returns the microseconds of a bucket, rounded up so that all buckets together cover the window."""
     return -(-rate.window * MICROSECONDS // PARTS)

@@ -1,7 +1,7 @@
-"""What one process counts by itself while Redis is away: the same windows as `limiter.lua`, in a bounded memory.
+"""Rate limits of one process while Redis is down: the same windows as `limiter.lua`, in bounded memory.
 
-Each process lets through its share of a limit, and nobody is told 500. The process's monotonic clock is used, and the
-least recently used counters are forgotten first.
+Each process allows its share of a limit, and no caller receives 500. Uses the monotonic clock; evicts the least
+recently used counters first.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from app.domain.rates import Rate
 PARTS = 120
 RING = PARTS + 2
 MAX_COUNTERS = 20_000
-"""Counters remembered: a few megabytes."""
+"""A few megabytes."""
 
 
 class SlidingWindow:
-    """Takes of one subject under one policy, by bucket; see `limiter.lua` for the reasoning."""
+    """Counts of one subject under one policy, by bucket; `limiter.lua` explains the design."""
 
     __slots__ = ("_buckets", "_total", "width")
 
@@ -30,16 +30,16 @@ class SlidingWindow:
         self._total = 0
 
     def total(self, now: float) -> int:
-        """What counts at `now` (seconds)."""
+        """Returns the count in the window that ends at `now` (seconds)."""
         oldest = int(now / self.width) - RING + 1
-        for bucket in list(self._buckets):  # in order of time: the first that still counts ends it
+        for bucket in list(self._buckets):  # in time order: stop at the first bucket still in the window
             if bucket >= oldest:
                 break
             self._total -= self._buckets.pop(bucket)
         return self._total
 
     def add(self, now: float, cost: int) -> int:
-        """Count `cost` at `now`; answers the bucket, for `remove`."""
+        """Counts `cost` at `now`. Returns the bucket, for `remove`."""
         bucket = int(now / self.width)
         self._buckets[bucket] = self._buckets.get(bucket, 0) + cost
         self._total += cost
@@ -52,7 +52,7 @@ class SlidingWindow:
             self._total -= back
 
     def wait(self, now: float, excess: int) -> float:
-        """Seconds until `excess` of what counts is over."""
+        """Returns the seconds until `excess` of the count leaves the window."""
         for bucket, count in self._buckets.items():
             excess -= count
             if excess <= 0:
@@ -70,7 +70,7 @@ class LocalLimiter:
         self._counters: OrderedDict[str, SlidingWindow] = OrderedDict()
 
     def take(self, keys: Sequence[str], rates: Sequence[Rate], cost: int) -> tuple[int, int, tuple[int, ...]]:
-        """All or nothing: (-1, 0, buckets), or (which policy refuses, seconds to wait, ())."""
+        """Takes from all keys or none. Returns (-1, 0, buckets) or (index of the refusing key, seconds to wait, ())."""
         now = self._clock()
         counters = [self._counter(key, rate.window) for key, rate in zip(keys, rates, strict=True)]
         refused, longest = -1, 0.0
@@ -88,7 +88,7 @@ class LocalLimiter:
                 self._counters[key].remove(bucket, cost)
 
     def share(self, rate: Rate) -> int:
-        """What this process may let through, so that all together stay within the limit where that is possible."""
+        """Returns this process's share, at least 1. All shares stay within the limit unless that minimum exceeds it."""
         return max(1, rate.limit // self._processes)
 
     def _counter(self, key: str, window: int) -> SlidingWindow:

@@ -1,11 +1,11 @@
-"""Guessing passwords made slow, without locking anyone out of their own account.
+"""Limits password guessing without locking users out of their own accounts.
 
-Wrong guesses are counted twice: per account and network, so that one guesser soon waits; and per account, so that a
-thousand networks are together no faster. A right password gives back what it took. Unknown accounts are counted like
-known ones, so the answers do not tell which exist.
+Wrong guesses are counted twice: per account and network, which stops a single guesser; and per account, so that a
+thousand networks are no faster together. A correct password returns its tokens. Unknown accounts are counted like known
+ones, so the answers do not reveal which exist.
 
-Beyond either count a login is `Slowed`: it still gets in with the right password and a mailed code, from any network,
-however many guesses strangers made; and everything else gets one answer (`app.domain.auth.login_codes`).
+Beyond either limit a login is `Slowed`: it still succeeds with the correct password and a mailed code, from any
+network, however many guesses strangers made. All other attempts get one answer (`app.domain.auth.login_codes`).
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ T = TypeVar("T")
 
 
 class PasswordGuesses:
-    """The policies `guesses` and `guesses_anywhere` of the throttles are its limits."""
+    """Enforces the rate policies `guesses` and `guesses_anywhere`."""
 
     def __init__(self, throttles: RateLimiter, database: Database) -> None:
         self._throttles = throttles
         self._database = database
 
     async def at_login(self, email: str, address: str, attempt: Callable[[Slowed | None], Awaitable[T]]) -> T:
-        """What `attempt` answers, a login to the account of `email`, known or not, from `address`. This refuses nothing
-        itself: too many wrong guesses lately make the login `Slowed`.
+        """Returns the result of `attempt`, a login from `address` to the account of `email`, known or not. Refuses
+        nothing itself: too many recent wrong guesses make the login `Slowed`.
 
-        An attempt whose answer is an error keeps what it took, right password or wrong: the counts tell nothing either.
+        An attempt that returns an error keeps its tokens, correct password or not, so the counts reveal nothing either.
         """
         digest = digest_of(email)
         here = await self._throttles.take_one(RateRequest((FROM_NETWORK,), f"{digest}@{network(address)}"))
@@ -55,11 +55,11 @@ class PasswordGuesses:
 
     @asynccontextmanager
     async def counted(self, account: str, address: str) -> AsyncIterator[None]:
-        """Around a caller's proof of their own password or code; `account` is their id. Only who is logged in comes
-        here, so no stranger can use these guesses up, nor learn anything from a refusal.
+        """Wraps a check of the caller's own password or code; `account` is the caller's id. The caller is logged in, so
+        strangers can neither use up these guesses nor learn from a refusal.
 
         Raises:
-            Throttled: too many wrong ones lately.
+            Throttled: too many recent wrong guesses.
         """
         digest = digest_of(account)
         here = await self._throttles.take_one(RateRequest((FROM_NETWORK,), f"{digest}@{network(address)}"))

@@ -1,5 +1,4 @@
-"""Quotas, as policies of the throttles. In an hour: five mails of a kind to one address, ten to the mailbox it ends in,
-ten new names."""
+"""Quotas as rate policies. Per hour: five mails of a kind to one address, ten to its mailbox, ten renames."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ RATES: Final[dict[Quota, Rate]] = {
 
 
 class RedisQuotas:
-    """What `app.domain.accounts.quotas` asks for."""
+    """Implements the protocol of `app.domain.accounts.quotas`."""
 
     def __init__(self, throttles: RateLimiter) -> None:
         self._throttles = throttles

@@ -1,8 +1,8 @@
-"""What `limiter.lua` counted for the analytics, minute by minute, and how it leaves Redis.
+"""Moves the usage counts of `limiter.lua` from Redis to the analytics in Postgres, minute by minute.
 
-A minute's hash is renamed once it is over, and so is out of reach of those that count; it has a name of its own from
-then on, and is dropped only when Postgres has it. Whoever dies in between leaves it for the next one. All of it expires
-after an hour: what no worker took until then is lost, and so is what Redis loses. With Redis away nothing is counted.
+When a minute is over its hash is renamed to a batch, which counters no longer touch. A batch has its own id and is
+deleted only after Postgres has committed it; if a worker dies in between, the next one takes over. All counts expire
+after an hour: what no worker read by then is lost, as is what Redis loses. While Redis is down nothing is counted.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from app.redis.client import RedisClient, RedisUnavailable
 
 SCRIPT: Final = Path(__file__).with_name("usage_minutes.lua").read_text(encoding="utf-8")
 SETTLED_MINUTES: Final = 2
-"""The minute before the last is over for a minute at least: longer than a transaction may live, so whatever is given
-back has been."""
+"""The minute before last ended at least a minute ago: longer than a transaction may live, so all refunds are in."""
 
 LOST_MINUTES: Final = 62
 SECONDS: Final = 2.0
@@ -39,7 +38,7 @@ _FIELD: Final = re.compile(r"(!?)throttle:\{(.*)\}:(\w+):(\d+)(?:@(\d+))?", re.D
 
 
 class UsageReader:
-    """Every method raises Unavailable when Redis is away."""
+    """Every method raises Unavailable while Redis is down."""
 
     def __init__(self, accelerator: RedisClient) -> None:
         self._accelerator = accelerator
@@ -47,13 +46,13 @@ class UsageReader:
         self._drop = accelerator.redis.register_script(DROP)
 
     async def flights(self) -> list[int]:
-        """The minutes (since 1970) whose counts are on their way, the oldest first."""
+        """Renames the settled minutes to batches and returns all open batches: minutes since 1970, oldest first."""
         arguments: list[str | bytes | int] = [str(uuid7()), SETTLED_MINUTES, LOST_MINUTES]
         found: list[int] = await self._ask(lambda redis: self._take_off(args=arguments, client=redis))
         return found
 
     async def read(self, minute: int) -> UsageBatch | None:
-        """What is on its way from that minute; None when somebody has brought it home meanwhile."""
+        """Returns the batch of that minute, or None if another worker has finished it."""
         fields: dict[bytes, bytes] = {}
         cursor = 0
         while True:
@@ -65,7 +64,7 @@ class UsageReader:
         return None if name is None else UsageBatch(name.decode(), minute, _counts(fields, minute))
 
     async def drop(self, flight: UsageBatch) -> None:
-        """It has arrived."""
+        """Deletes the batch from Redis once Postgres has committed it."""
         await self._ask(lambda redis: self._drop(keys=[_key(flight.minute)], args=[flight.id], client=redis))
 
     async def _ask(self, operation: Callable[[Redis], Awaitable[Any]]) -> Any:
@@ -84,12 +83,12 @@ async def _scan(minute: int, cursor: int, redis: Redis) -> Any:
 
 
 def _counts(fields: dict[bytes, bytes], minute: int) -> list[Count]:
-    """Attempts and refusals are fields of their own; what came to nothing is left out."""
+    """Pairs the fields of attempts and refusals. Leaves out counts that were fully returned."""
     found = []
     for field, number in fields.items():
         shape = _FIELD.fullmatch(field.decode())
         if shape is None or shape[1]:
-            continue  # of another version of the program; or refused: read with its attempts
+            continue  # from another version of the program; or a refusal, read with its attempts
         attempts, refused = int(number), int(fields.get(b"!" + field, 0))
         at = int(shape[5]) if shape[5] else minute * MINUTE
         if attempts > 0:

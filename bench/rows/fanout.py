@@ -1,7 +1,7 @@
-"""One conversation with a thousand sockets: how many deliveries a second, and how late the last ones are.
+"""Fan-out in one conversation with a thousand sockets: deliveries per second, and the latency of the slowest.
 
-In the burst a few messages are always under way: the next is sent when one has reached every socket, so no queue grows.
-The reference is a bare loop of picows, which writes one frame to every socket and does nothing else at all.
+In the burst a fixed number of messages is in flight: the next is sent when one has reached every socket, so no queue
+grows. The reference is a bare picows loop, which only writes one frame to every socket.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.rows.sockets import send_frame
 from bench.stage import Stage
 
 SENDERS = 10
-"""Take turns: one socket may send 50 frames a second."""
+"""Sockets that send in turn: one socket may send 50 frames a second."""
 
 UNDER_WAY = 16
 CALM_GAP = 0.2
@@ -29,7 +29,7 @@ PATIENCE = 20.0
 
 
 class Audience:
-    """The sockets of all the hall's people on one server; the first of them also send."""
+    """The sockets of all the hall's users on one server; the first `SENDERS` of them also send."""
 
     def __init__(self, server: Server) -> None:
         self.crowd = Crowd(server.port)
@@ -49,7 +49,7 @@ class Audience:
         await self.crowd.open(tokens[SENDERS:], self._hear)
 
     async def burst(self, seconds: float) -> float:
-        """Deliveries/s."""
+        """Sends at full rate and returns deliveries/s."""
         self.heard = self.sent = 0
         began = time.perf_counter()
         while time.perf_counter() < began + seconds:
@@ -61,7 +61,7 @@ class Audience:
         return heard / took
 
     async def calm(self, seconds: float) -> list[float]:
-        """Five messages a second: milliseconds from each send to each of its deliveries, ascending."""
+        """Sends five messages a second. Returns the milliseconds from each send to each delivery, ascending."""
         times: list[float] = []
         for _ in range(max(1, round(seconds / CALM_GAP))):
             self.heard = self.sent = 0

@@ -1,9 +1,9 @@
-"""Whether history's length costs anything: the same four requests on 10 million messages and on 10 thousand.
+"""Measures whether a long history costs anything: the same four requests on 10 million messages and on 10 thousand.
 
-Two databases of the same shape, 50 conversations each, differ in nothing but their length; each has an API process of
-its own on the measured core, and the rounds go to and fro. The long one is made once with COPY (minutes, some 5 GB) and
-kept; what later runs send to it makes it only longer. The caches are made small, so that half of the pages come from
-Postgres in both. A figure is a ratio: how many times as fast the short one was.
+Two databases of 50 conversations each differ only in length. Each has its own API process on the measured core, and
+rounds alternate between them. The long one is created once with COPY (minutes, some 5 GB) and kept; later runs only
+make it longer. The caches are small, so that in both half of the pages come from Postgres. A figure is a ratio: how
+many times as fast the short one was.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bench.stage import Stage
 
 CLIENTS = 16
 BEHIND = 50
-"""Changes that who comes back has missed."""
+"""Number of changes that a returning client has missed."""
 
 CACHED = 100
 VARIETY = 2_000
@@ -34,11 +34,11 @@ _SHELVES: Final = Scale(ring=0, desks=0)
 SHORT = msgspec.structs.replace(_SHELVES, shelf_messages=200, first=1_000)
 LONG = msgspec.structs.replace(_SHELVES, shelf_messages=200_000, first=2_000)
 LONG_ENOUGH = msgspec.structs.replace(_SHELVES, shelf_messages=400, first=2_000)
-"""To see that it works; no figure to believe."""
+"""For a quick run, which tests the bench itself; its figures mean nothing."""
 
 
 class History:
-    """One of the two, being served."""
+    """One of the two databases, with its API process."""
 
     def __init__(self, stage: Stage, server: Server, scale: Scale) -> None:
         self._stage = stage
@@ -47,7 +47,7 @@ class History:
         self._people = Population(scale)
 
     def feed(self, kind: str) -> Feed:
-        """2,000 requests of one kind, over all conversations and readers."""
+        """Returns a feed of 2,000 requests of one kind, over all conversations and readers."""
         chance = random.Random(3)
         make = getattr(self, f"_{kind}")
         wanted = [make(chance) for _ in range(VARIETY)]
@@ -57,7 +57,7 @@ class History:
         return send(self._stage, self._people.shelf(chance.randrange(self._scale.shelves)), self._anybody(chance))
 
     def _page(self, chance: random.Random) -> bytes:
-        """The newest, or any that the cache does not keep."""
+        """Reads the newest page, or a random older one, which the cache does not hold."""
         before = chance.randrange(51, self._scale.shelf_messages - CACHED + 2)
         return self._read(chance, "messages/?limit=50" + chance.choice(("", f"&before={before}")))
 
@@ -92,7 +92,7 @@ def _served(stage: Stage, scale: Scale) -> Iterator[History]:
     database = stage.kept(f"history_{scale.shelf_messages}", scale)
     url = stage.url(database)
     if scale is SHORT:
-        # Sends would soon make the short one long: each run has a fresh copy.
+        # Sends would soon lengthen the short history, so each run has a fresh copy.
         url = stage.copy_of("growth", database)
         stage.forget_caches(Population(scale))
     settings = {"DATABASE_URL": url, "CACHE_MESSAGES": str(CACHED)}
@@ -106,7 +106,7 @@ def _ratio(stage: Stage, short: Feed, long: Feed) -> Measure:
         return feed.play(clients=stage.pace.clients(CLIENTS), seconds=seconds).rate
 
     def measure(seconds: float) -> float:
-        # To and fro within a round too: what else the machine does then meets both.
+        # Alternate within a round too, so that disturbances affect both.
         turns = max(1, round(seconds))
         played = [(play(short, seconds / turns), play(long, seconds / turns)) for _ in range(turns)]
         one, other = (sum(rates) for rates in zip(*played, strict=True))

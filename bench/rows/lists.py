@@ -1,4 +1,4 @@
-"""The list of one's conversations: 50 of them with long histories, each with its last message and what is unread."""
+"""Lists a user's 50 conversations with long histories, each with its last message and unread count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logins: what a storm of them costs everybody else, and whether their time tells which accounts exist."""
+"""Logins: how a login storm affects other requests, and whether response times reveal which accounts exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.stage import Stage
 STORM = 40
 SENDERS = 10
 PAUSE = 0.05
-"""Of each sender between two sends: 200 a second together."""
+"""Seconds between two sends of one sender: 200 sends a second in total."""
 
 PASSWORD = "correct horse battery staple"
 METRIC = "chat_event_loop_delay_seconds_bucket"
@@ -59,7 +59,7 @@ class Caller:
 
 @contextmanager
 def login_storm_p99_ms(stage: Stage) -> Iterator[Plan]:
-    """How late the API's event loop is while 40 log in at once, again and again, beside 200 sends/s."""
+    """Measures the lag of the API's event loop during 40 concurrent, repeated logins and 200 sends/s."""
     caller = Caller(stage.api.port)
     accounts = [caller.register() for _ in range(STORM)]
     bodies = [msgspec.json.encode({"email": email, "password": PASSWORD}) for email in accounts]
@@ -84,12 +84,12 @@ def login_storm_p99_ms(stage: Stage) -> Iterator[Plan]:
 
 @contextmanager
 def login_tells(stage: Stage) -> Iterator[Plan]:
-    """Medians of as many tries each for known and unknown accounts, the longer over the shorter: 1 tells nothing."""
+    """Compares known and unknown accounts: the longer median response time over the shorter. 1 reveals nothing."""
     caller = Caller(stage.api.port)
 
     def compared(path: str, status: int, **body: str) -> Measure:
         def measure(_seconds: float) -> float:
-            # Each account once: the tenth try at one would be told to wait.
+            # Use each account once: the tenth attempt on one would be throttled.
             known = [caller.register() for _ in range(stage.pace.tries)]
             times: dict[bool, list[float]] = {True: [], False: []}
             for email in known:
@@ -112,7 +112,7 @@ def login_tells(stage: Stage) -> Iterator[Plan]:
 
 
 def _buckets(caller: Caller) -> list[tuple[float, float]]:
-    """(upper bound in seconds, count up to it), ascending."""
+    """Returns pairs (upper bound in seconds, cumulative count), ascending."""
     lines = [line for line in caller.get("/metrics").splitlines() if line.startswith(METRIC)]
     if not lines:
         raise Failed("The API tells no delay of its event loop.")
@@ -121,7 +121,7 @@ def _buckets(caller: Caller) -> list[tuple[float, float]]:
 
 
 def _percentile(before: list[tuple[float, float]], after: list[tuple[float, float]], share: float) -> float:
-    """In seconds, as if a bucket's values lay evenly in it."""
+    """Returns the percentile in seconds, by linear interpolation within a bucket."""
     counts = [(bound, later - earlier) for (bound, later), (_, earlier) in zip(after, before, strict=True)]
     wanted, low, below = counts[-1][1] * share, 0.0, 0.0
     for bound, count in counts:

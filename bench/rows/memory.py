@@ -1,4 +1,4 @@
-"""Ten thousand sockets with 20 conversations each in one fresh process: what each costs, and one message to all."""
+"""Ten thousand sockets with 20 conversations each in a fresh process: memory per socket, and one message to all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.stage import Stage
 
 SOCKETS = 10_000
 EACH = 10
-"""Sockets of one person."""
+"""Sockets per user."""
 
 SPARE_FILES = 200
 FIRST_WAVE = 50
@@ -31,7 +31,7 @@ PATIENCE = 60.0
 def socket_kb(stage: Stage) -> Iterator[Plan]:
     wanted = min(SOCKETS, stage.scale.ring * EACH)
     _allow_files(wanted + SPARE_FILES)
-    # A process of its own, which nothing was measured in: what other rows left in memory is not the sockets'.
+    # A fresh process: memory left over from other rows must not count as the sockets'.
     with stage.another_api() as server, loop() as runner:
         crowd = _Crowd(server, wanted)
 
@@ -51,9 +51,9 @@ class _Crowd:
         self._took = 0.0
 
     async def fill(self, stage: Stage) -> float:
-        """KB of each socket, by what the process grew."""
+        """Opens all sockets. Returns KB per socket, from the growth of the process."""
         tokens = [stage.token(number % stage.scale.ring) for number in range(self._wanted)]
-        # The first ones bring in code and pools that all later ones share.
+        # The first sockets load code and fill pools that all later ones share.
         await self.crowd.open(tokens[:FIRST_WAVE], self._hear)
         await asyncio.sleep(stage.pace.settle)
         before, began = self._memory(), time.perf_counter()
@@ -64,11 +64,11 @@ class _Crowd:
         return (self._memory() - before) / 1024 / (self._wanted - FIRST_WAVE)
 
     async def use(self) -> list[Row]:
-        """The whole process, how fast they came, and how long one message takes to reach all of them."""
+        """Measures the memory of the process, the connection rate, and the time of one message to all sockets."""
         megabytes = self._memory() / 1024**2
         self._heard, began = 0, time.perf_counter()
         self.crowd.ears[0].say(send_frame(HALL))
-        while self._heard < self._wanted + 1:  # each hears the message, and the sender its ack
+        while self._heard < self._wanted + 1:  # each socket receives the message, and the sender also its ack
             if time.perf_counter() > began + PATIENCE:
                 raise Failed(f"{self._heard} of {self._wanted} sockets heard the message.")
             await asyncio.sleep(0.001)
@@ -87,7 +87,8 @@ class _Crowd:
 
 
 def _allow_files(wanted: int) -> None:
-    """Open files for us and, inherited, for the server. Raises Failed when the system does not allow so many."""
+    """Raises the limit of open files for the bench and, by inheritance, the server. Raises Failed if the system
+    allows fewer than `wanted`."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < wanted:
         raise Failed(f"This system allows {hard} open files, {wanted} are needed: raise the limit (ulimit -Hn).")

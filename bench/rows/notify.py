@@ -1,4 +1,4 @@
-"""Decisions about notifications in one worker process: groups of 20 in which nobody has read the newest messages."""
+"""Decisions about notifications in one worker process: groups of 20 with no message read by any member."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def notify(stage: Stage) -> Iterator[Plan]:
 
     def decide(seconds: float) -> float:
         with psycopg.connect(stage.database_url) as connection:
-            # As if nothing had been decided or read yet: every member of every group has to be judged, and told.
+            # Reset decisions and read cursors: every member of every group needs a decision and a notification.
             connection.execute("TRUNCATE subscriptions, notifications, notification_decisions")
             connection.execute("UPDATE memberships SET read_seq = joined_seq WHERE read_seq > joined_seq")
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Pages of 50 from conversations that are being written to."""
+"""Reads pages of 50 messages while others send to the same conversations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bench.stage import Stage
 CLIENTS = 16
 WRITERS = 4
 PAUSE = 0.02
-"""Seconds between a writer's sends: 4 writers make about 180 sends a second, one to each conversation in 6 s."""
+"""Seconds between a writer's sends. 4 writers make about 180 sends a second: one per conversation every 6 s."""
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def page_50(stage: Stage) -> Iterator[Plan]:
 
 
 async def warm(settings: Settings, conversations: Iterable[UUID]) -> None:
-    """Rebuild the caches as the worker would: conversations in use have theirs."""
+    """Rebuilds the caches as the worker does: conversations in use have a cache."""
     database = Database(open_engine(settings.libpq_url, pool_size=1))
     accelerator = RedisClient(settings.cache_redis_url, connections=1)
     rebuilder = Rebuilder(database, accelerator, PageCache(most=settings.cache_messages))
@@ -64,7 +64,7 @@ async def warm(settings: Settings, conversations: Iterable[UUID]) -> None:
 
 
 def _check(stage: Stage) -> None:
-    """The newest page is whole and ends with the last message Postgres has."""
+    """Raises Failed unless the newest page is the newest 50 messages in Postgres."""
     connection = http.client.HTTPConnection("127.0.0.1", stage.api.port, timeout=5)
     headers = {"Authorization": f"Bearer {stage.token(0)}"}
     connection.request("GET", f"/api/v1/conversations/{ring(0)}/messages/?limit=50", headers=headers)

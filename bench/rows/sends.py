@@ -1,4 +1,4 @@
-"""Sends over REST: everything included. Every message has a `client_id`, as clients that retry safely send it."""
+"""Complete sends over REST. Every message has a `client_id`, as from clients that retry safely."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ MENTION_EVERY = 10
 
 
 def send(stage: Stage, conversation: UUID, sender: int, to: str = "") -> bytes:
-    """The raw request of one more message; `to` begins it."""
+    """Returns the raw request of a new message. Its text starts with `to`."""
     text = (to + TEXT.format("new")).encode()
     body = b'{"message_type":"text","text":"%b","client_id":"bench-%b"}' % (text, NUMBER)
     return request("POST", f"/api/v1/conversations/{conversation}/messages/", stage.token(sender), body)
 
 
 def textbook_send(stage: Stage, number: int, sender: int) -> bytes:
-    """The same to ring conversation `number` of the textbook app."""
+    """Like `send`, to ring conversation `number` of the textbook app."""
     body = b'{"text":"%b"}' % TEXT.format("new").encode()
     return request("POST", f"/conversations/{ring(number)}/messages/", stage.textbook_token(sender), body)
 
 
 def to_one(stage: Stage) -> Feed:
-    """To one group of 20, by each of its members in turn."""
+    """Returns sends to one group of 20, by each of its members in turn."""
     members = stage.people.colleagues(0)
     return stage.feed("send_to_one", stage.api, [send(stage, desk(0), one) for one in members])
 
 
 def spread(stage: Stage) -> Feed:
-    """Over the whole ring, at random."""
+    """Returns sends to random conversations of the ring."""
     return stage.feed("send_spread", stage.api, [send(stage, ring(number), by) for number, by in anywhere(stage)])
 
 
 def anywhere(stage: Stage) -> Iterator[tuple[int, int]]:
-    """Ring conversations at random, each with one of its people."""
+    """Yields random ring conversations, each with a random member."""
     chance = random.Random(1)
     for _ in range(stage.scale.ring * 4):
         number = chance.randrange(stage.scale.ring)
@@ -50,7 +50,7 @@ def anywhere(stage: Stage) -> Iterator[tuple[int, int]]:
 
 
 def counted(stage: Stage, feed: Feed, clients: int, *, median_ms: bool = False) -> Measure:
-    """Sends/s, or the median in milliseconds; held against what Postgres then has.
+    """Measures sends/s, or the median in milliseconds, and checks the messages stored in Postgres.
 
     Raises:
         Failed: fewer messages were stored than acknowledged.
@@ -85,7 +85,7 @@ def send_64(stage: Stage) -> Iterator[Plan]:
 
 @contextmanager
 def send_64_notified(stage: Stage) -> Iterator[Plan]:
-    """What notifications cost whoever sends: one message in ten names somebody of its group of 20."""
+    """Measures what notifications cost the sender: one message in ten mentions a member of its group of 20."""
     sends = [
         send(stage, ring(number), by, "" if at % MENTION_EVERY else f"@Person{stage.people.neighbours(number)[0]} ")
         for at, (number, by) in enumerate(anywhere(stage))

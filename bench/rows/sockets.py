@@ -1,4 +1,4 @@
-"""Sockets: sending over them, delivery to one other, and getting as far as `hello`."""
+"""Sockets: sends over them, delivery from one to another, and connecting up to `hello`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.stage import Stage
 
 CONNECTING = 16
 GAP = 0.04
-"""Seconds between two sends to an idle server: longer than either takes by far."""
+"""Seconds between two sends to an idle server: far longer than either takes."""
 
 _numbers = itertools.count(time.time_ns())
 
@@ -34,7 +34,7 @@ def send_frame(conversation: UUID) -> bytes:
 
 
 class Talker:
-    """Sends again with every ack, for as long as `talking`."""
+    """Sends the next message on every ack while `talking`."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -43,7 +43,7 @@ class Talker:
         self.ear: Ear | None = None
 
     def heard(self, frame: WSFrame) -> None:
-        # Beside its acks it hears its own messages, as another device of its would.
+        # Besides its acks it receives its own messages, as the sender's other devices do.
         if is_ack(frame):
             self.acked += 1
             if self.talking:

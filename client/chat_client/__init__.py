@@ -1,4 +1,4 @@
-"""The reference client: what docs/realtime.md asks of a client, in Python.
+"""The reference client: a Python implementation of the client rules in docs/realtime.md.
 
 async with Chat("https://chat.example.org").logged_in(email, password) as chat:
     async for event in chat.events():

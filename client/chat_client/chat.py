@@ -1,4 +1,4 @@
-"""The chat as one person's program sees it: what there is, what happens, and what one says."""
+"""The client's public interface: the user's conversations, the events in them, and sending."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chat_client.view import View
 
 MOST_EVENTS: Final = 1_000
 MOST_SENDS: Final = 64
-"""Sends under way; more wait for their turn, within their own deadline."""
+"""Concurrent sends; further ones wait, within their own deadlines."""
 
 GOODBYE_SECONDS: Final = 3.0
 STALE_SECONDS: Final = 0.2
@@ -28,11 +28,10 @@ TYPING_SECONDS: Final = 1.0
 
 
 class Chat:
-    """`url` is the server's. `keep`: messages held of a conversation; `queue`: events that may wait for the caller.
+    """`url` is the server's base URL. `keep` limits the messages held per conversation, `queue` the unread events.
 
-    A caller who does not read `events()` fills the queue; then the socket stands still, and what is missed is repaired
-    once the caller reads again. Sends and requests go on meanwhile, over REST. Every request has a deadline of
-    `seconds`.
+    If the caller does not read `events()`, the queue fills and the socket stalls; missed events are fetched once the
+    caller reads again. Sends and requests continue over REST. Every request has a deadline of `seconds`.
     """
 
     def __init__(self, url: str, *, keep: int = 500, queue: int = MOST_EVENTS, seconds: float = 10.0) -> None:
@@ -48,12 +47,13 @@ class Chat:
 
     @asynccontextmanager
     async def logged_in(self, email: str, password: str, *, code: str | None = None) -> AsyncIterator[Chat]:
-        """Logged in and, as soon as may be, connected; logged out at the end. `code` is a second factor's.
+        """Logs in, connects in the background, and logs out at the end. `code` is the second factor's code.
 
-        The password makes another login when this one is ended elsewhere, but not with a `code`, which is good once.
+        If the login is ended elsewhere, the client logs in again with the password, but not if a `code` was given: it
+        is valid once.
 
         Raises:
-            Refused: e-mail, password or code are wrong. Unreachable: nobody answers.
+            Refused: the e-mail address, password or code is wrong. Unreachable: the server does not respond.
         """
         rest = Rest(self._url, self._seconds)
         self._login = Login(rest, email, password, code)
@@ -69,7 +69,7 @@ class Chat:
 
     @property
     def user(self) -> str:
-        """One's own id."""
+        """The id of the logged-in user."""
         return self._login.user
 
     @property
@@ -78,18 +78,18 @@ class Chat:
 
     @property
     def conversations(self) -> dict[str, Conversation]:
-        """Mine by id, as `events()` has told so far, or is about to."""
+        """The user's conversations by id. They include the events still in the queue."""
         return {conversation: held.line for conversation, held in self._view.held.items()}
 
     def messages(self, conversation: str) -> list[Message]:
-        """The newest ones that are held here, ascending and without a hole: those told, and those `load`ed.
+        """Returns the newest messages held, ascending by seq and without gaps: from events and from `load`.
 
-        Raises KeyError for a conversation that is not one's own.
+        Raises KeyError if the user is not in the conversation.
         """
         return self._view.held[conversation].messages
 
     async def events(self) -> AsyncIterator[Event]:
-        """What happens, for ever. Raises LoginEnded or Refused once coming back makes no sense. For one reader."""
+        """Yields events for ever, to a single reader. Raises LoginEnded or Refused if reconnecting would not help."""
         assert self._running is not None
         while True:
             if self._events.empty():
@@ -116,11 +116,11 @@ class Chat:
         client_id: str | None = None,
         within: float = 30.0,
     ) -> Message:
-        """The message as it is stored: once, however often it had to be said. It also comes as an event.
+        """Sends a message, with retries, and returns it as stored. It is stored once, and also arrives as an event.
 
         Raises:
-            Refused: it cannot be stored. Throttled: not within `within` seconds. Unsettled: no answer came; sending
-            again with its `client_id` finds out, or stores it.
+            Refused: it cannot be stored. Throttled: the throttle outlasts `within` seconds. Unreachable: other sends
+            took all of `within`; nothing was sent. Unsettled: no response; send again with its `client_id`.
         """
         told = {"text": text, "media_url": media_url, "reply_to": reply_to}
         body: Json = {"message_type": message_type, "client_id": client_id or uuid4().hex}
@@ -138,20 +138,21 @@ class Chat:
             self._turns.release()
 
     async def read(self, conversation: str, seq: int) -> None:
-        """One has read up to `seq`. Raises Refused, Unreachable."""
+        """Marks the messages up to `seq` as read. Raises Refused, Unreachable."""
         state = await self.request("PUT", f"/conversations/{conversation}/read/", {"seq": seq})
         if conversation in self._view.held:
             self._view.held[conversation].read(state["read_seq"])
 
     async def hide(self, conversation: str, *, hidden: bool = True) -> None:
-        """Take a direct conversation out of the list until the next message in it, or put it back.
+        """Hides a direct conversation from the list until its next message, or shows it again.
 
         Raises: as `request`.
         """
         await self.request("PUT", f"/conversations/{conversation}/hidden/", {"hidden": hidden})
 
     async def typing(self, conversation: str) -> None:
-        """Say it again every few seconds while it lasts. May be lost; more often than once a second it is not said."""
+        """Signals that the user is typing. Call it every few seconds while that lasts; repeats for one conversation
+        within a second are dropped. The signal may be lost."""
         now = asyncio.get_running_loop().time()
         last, when = self._typed
         if conversation == last and now - when < TYPING_SECONDS:
@@ -160,9 +161,10 @@ class Chat:
         await self._link.say({"type": "typing", "conversation": conversation})
 
     async def load(self, conversation: str, limit: int = 50) -> list[Message]:
-        """Older messages than those held, which are held too as far as `keep` allows. None are left: [].
+        """Fetches messages older than those held, and holds them as far as `keep` allows. Returns [] at the start of
+        the conversation.
 
-        Raises KeyError, Refused, Unreachable.
+        Raises KeyError, Refused, Unreachable, and TimeoutError if the server's cache stays stale.
         """
         held = self._view.held[conversation]
         held.loads += 1
@@ -174,11 +176,11 @@ class Chat:
             held.loaded()
 
     async def request(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        """Any other route, without `/api/v1`, as this login. Raises Refused, Unreachable."""
+        """Calls any other route; `path` is without `/api/v1`. Raises Refused, Unreachable, LoginEnded."""
         return await self._login.call(method, path, body=body, query=query or None)
 
     async def _page(self, conversation: str, position: int, query: Json) -> list[Message]:
-        """A page that is not older than `position`: the server's cache may be, for two seconds."""
+        """Fetches a page as of `position` or later: the server's cache may be up to two seconds stale."""
         async with asyncio.timeout(self._seconds):
             while True:
                 page = await self.request("GET", f"/conversations/{conversation}/messages/", **query)
@@ -190,7 +192,7 @@ class Chat:
         await self._events.put(event)
 
     def _tell(self, event: Event) -> None:
-        """A notice that may be left out."""
+        """Queues an optional event; drops it if the queue is full."""
         with suppress(asyncio.QueueFull):
             self._events.put_nowait(event)
 
@@ -200,7 +202,7 @@ class Chat:
         task.add_done_callback(self._loads.discard)
 
     async def _load_anew(self, conversation: str) -> None:
-        """Until it succeeds, or the conversation is gone, or another socket has begun."""
+        """Reloads a conversation. Retries until it succeeds, the conversation is gone, or it has been replaced."""
         pauses = Pauses()
         held = self._view.held.get(conversation)
         while held is not None and self._view.held.get(conversation) is held:

@@ -1,11 +1,12 @@
-"""What can go wrong, as one small tree.
+"""The errors of the client.
 
 ChatError
-├── Unreachable      no answer in time: nobody knows what became of the request
-│   └── Unsettled    a message of which that is so; sending it again with its `client_id` settles it
-├── Refused          the server said no, and why
-│   └── Throttled    too often; says how long to wait. Nothing was stored
-└── LoginEnded       the login is over, and there is no password to make another
+├── Unreachable      no response in time: the outcome of the request is unknown
+│   └── Unsettled    the same for a message; sending it again with its `client_id` settles it
+├── Refused          the server rejected the request and gave the reason
+│   └── Throttled    too many requests; says how long to wait. Nothing was stored
+├── LoginEnded       the login has ended, and there is no password to log in again
+└── Closed           the client was used after its `async with`
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ AGAIN: Final = frozenset({"unavailable", "database_unavailable", "busy", "overlo
 """Codes after which the same request may succeed."""
 
 LOGIN: Final = frozenset({"not_authenticated", "invalid_token", "login_ended"})
-"""Codes that ask for another access token."""
+"""Codes that require a new access token."""
 
 
 class ChatError(Exception):
-    """The root."""
+    """The base class of all errors here."""
 
 
 class Unreachable(ChatError):
-    """No answer."""
+    """The server did not respond."""
 
 
 class Unsettled(Unreachable):
-    """No answer to a send before its deadline: it may be stored, or not."""
+    """A send got no response before its deadline: the message may or may not be stored."""
 
     def __init__(self, client_id: str) -> None:
         super().__init__(f"nobody knows yet whether {client_id} is stored: send it again with this client_id")
@@ -36,9 +37,9 @@ class Unsettled(Unreachable):
 
 
 class Refused(ChatError):
-    """`status` is that of HTTP, 0 for an answer of the socket. `code` is stable, `detail` a sentence for people.
+    """`status` is the HTTP status, 0 for a socket response. `code` is stable, `detail` a sentence for people.
 
-    `errors` names fields: [{"field": …, "message": …}]. `retry_after` is in seconds, 0 when none was given.
+    `errors` lists invalid fields: [{"field": …, "message": …}]. `retry_after` is in seconds, 0 if none was given.
     """
 
     def __init__(self, code: str, detail: str, *, status: int = 0, errors: list[Any] | None = None) -> None:
@@ -51,7 +52,7 @@ class Refused(ChatError):
 
 
 class Throttled(Refused):
-    """`policy` names the throttle, where the server told it."""
+    """`policy` names the throttle, if the server sent it; otherwise it is `requests`."""
 
     def __init__(self, policy: str, retry_after: float, *, status: int = 0) -> None:
         super().__init__("throttled", f"wait {retry_after:g} s ({policy})", status=status)
@@ -60,8 +61,8 @@ class Throttled(Refused):
 
 
 class LoginEnded(ChatError):
-    """Log in anew."""
+    """The login has ended: log in again."""
 
 
 class Closed(ChatError):
-    """The `async with` is over."""
+    """The client was used after its `async with` had ended."""

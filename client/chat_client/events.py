@@ -1,4 +1,4 @@
-"""What a caller hears, in the order it happened. A conversation's own changes come once each, without a gap."""
+"""The events of the client, in order. Each change of a conversation arrives once, without gaps."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ What: TypeAlias = Literal["created", "updated", "deleted"]
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """Greeted: `chat.conversations` holds the newest 50, and soon the rest."""
+    """`hello` has arrived: `chat.conversations` holds the newest 50; the rest follow."""
 
     user: str
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The socket ended with `code` (1006: no good-bye). The next attempt comes in `pause` seconds."""
+    """The socket closed with `code` (1006: no close frame). The next attempt starts in `pause` seconds."""
 
     code: int
     pause: float
@@ -27,21 +27,21 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class ConversationGiven:
-    """A conversation that was not there before; what happens in it from now on is told."""
+    """A conversation is new to this client; its changes follow as events."""
 
     conversation: Conversation
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationChanged:
-    """Name, privacy, creator, one's own role, or the name of the other in a direct one."""
+    """The name, privacy, creator or the user's own role changed, or the peer's name in a direct conversation."""
 
     conversation: Conversation
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationGone:
-    """Nothing of it follows. `reason`: left, removed, deleted, not_a_member, hidden."""
+    """No further events of this conversation follow. `reason`: left, removed, deleted, not_a_member, hidden."""
 
     conversation: str
     reason: str
@@ -49,7 +49,7 @@ class ConversationGone:
 
 @dataclass(frozen=True, slots=True)
 class MessageTold:
-    """A message as it stands now. `what` is "updated" or "deleted" also when it is the first one hears of it."""
+    """The current state of a message. `what` may be "updated" or "deleted" even if the message is new to the client."""
 
     what: What
     message: Message
@@ -57,7 +57,7 @@ class MessageTold:
 
 @dataclass(frozen=True, slots=True)
 class MemberTold:
-    """A membership as it stands now. `what`: joined, added, left, removed, promoted, demoted, updated (a new name)."""
+    """The current state of a membership. `what`: joined, added, left, removed, promoted, demoted, updated (renamed)."""
 
     what: str
     conversation: str
@@ -66,7 +66,7 @@ class MemberTold:
 
 @dataclass(frozen=True, slots=True)
 class ReadMoved:
-    """`user` has read up to `seq`. Fleeting."""
+    """`user` has read up to `seq`. Ephemeral: it may be lost."""
 
     conversation: str
     user: str
@@ -75,7 +75,7 @@ class ReadMoved:
 
 @dataclass(frozen=True, slots=True)
 class Typing:
-    """Fleeting: it ends by itself after `expires_in` seconds."""
+    """`user` is typing. Ephemeral: it expires after `expires_in` seconds."""
 
     conversation: str
     user: str
@@ -84,7 +84,7 @@ class Typing:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Fleeting."""
+    """`user` went online or offline. Ephemeral: it may be lost."""
 
     conversation: str
     user: str
@@ -93,21 +93,21 @@ class Presence:
 
 @dataclass(frozen=True, slots=True)
 class Notified:
-    """The same `id` again means that it grew."""
+    """A notification is new or, if its `id` is known, covers more messages."""
 
     notification: Notification
 
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """The operators' word to all. The same `id` again is the same, told twice after a crash."""
+    """A broadcast by the operators. A known `id` is a duplicate, delivered twice after a crash."""
 
     broadcast: Broadcast
 
 
 @dataclass(frozen=True, slots=True)
 class GapFound:
-    """Something was missed after `position`; it is asked for, and comes as events of its own."""
+    """Changes after `position` were missed; the client requests them, and they arrive as events."""
 
     conversation: str
     position: int
@@ -115,14 +115,14 @@ class GapFound:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """Too much was missed: the conversation was loaded anew, and what lies between is told by no event."""
+    """Too many changes were missed: the conversation was reloaded, and the missed changes produce no events."""
 
     conversation: Conversation
 
 
 @dataclass(frozen=True, slots=True)
 class ThrottledFor:
-    """A send waits `seconds` for the throttle `policy`, and is then sent again."""
+    """A send was throttled by `policy`; it is retried after `seconds`."""
 
     conversation: str
     policy: str
@@ -131,7 +131,7 @@ class ThrottledFor:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A frame of a type this client does not know: a newer server's."""
+    """A frame of an unknown type, from a newer server."""
 
     type: str
 

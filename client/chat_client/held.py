@@ -1,7 +1,7 @@
-"""One conversation as a client holds it: its line of the list, and a run of its newest messages without a hole.
+"""A conversation held by the client: its entry in the list, and a gapless run of its newest messages.
 
-`floor` is the seq before the run. The run grows at its end with what is told, and at its beginning with what is loaded;
-beyond `keep` messages its oldest are let go.
+`floor` is the seq before the run. Events extend the run at its end, loaded pages at its beginning; beyond `keep`
+messages the oldest are dropped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WHAT: Final[dict[str, What]] = {
     "message.deleted": "deleted",
 }
 MOST_WAITING: Final = 1_000
-"""Frames kept while a conversation is loaded anew. More are a gap, which is repaired as any other."""
+"""Frames buffered while a conversation is reloaded. Further ones are dropped and repaired like any other gap."""
 
 
 class Held:
@@ -27,9 +27,9 @@ class Held:
         self.line = line
         self.floor = line.last_seq
         self.asked: object = None
-        """The `ref` of a resume under way."""
+        """The `ref` of the `resume` in progress."""
         self.waiting: list[Json] | None = None
-        """What is told while it is loaded anew."""
+        """The frames that arrive during a reload; None outside one."""
         self._keep = keep
         self._messages: dict[int, Message] = {}
         self._changed: dict[int, Message] = {}
@@ -37,7 +37,7 @@ class Held:
 
     @property
     def messages(self) -> list[Message]:
-        """Ascending."""
+        """Ascending by seq."""
         return [self._messages[seq] for seq in sorted(self._messages)]
 
     def wait(self, frame: Json) -> None:
@@ -46,7 +46,7 @@ class Held:
             self.waiting.append(frame)
 
     def apply(self, frame: Json, user: str) -> list[Event]:
-        """A change that follows on our position; `user` is oneself."""
+        """Applies a change whose `prev` is the current position. `user` is the logged-in user's id."""
         kind, data = frame["type"], frame["data"]
         before, self.line = _shown(self.line), replace(self.line, position=frame["position"])
         told: list[Event] = []
@@ -67,11 +67,11 @@ class Held:
         return told
 
     def read(self, seq: int) -> None:
-        """One has read up to `seq`."""
+        """Moves the user's read cursor forward to `seq`."""
         self.line = replace(self.line, read_seq=max(self.line.read_seq, seq))
 
     def load(self, messages: list[Message]) -> None:
-        """Put these, ascending, before the run, if they reach it; of two states of a message the newer is right."""
+        """Prepends `messages` (ascending) if they adjoin the run. Of two versions of a message, the newer is kept."""
         if not messages or messages[-1].seq < self.floor:
             return
         room = self._keep - len(self._messages)
@@ -85,7 +85,7 @@ class Held:
         self.floor = min(self.floor, messages[0].seq - 1)
 
     def loaded(self) -> None:
-        """One load has ended."""
+        """Ends one load."""
         self.loads -= 1
         if not self.loads:
             self._changed.clear()
@@ -95,7 +95,7 @@ class Held:
         newest = last is None or message.seq > last.seq
         if newest or (last is not None and message.seq == last.seq and message.position > last.position):
             line = replace(line, last_message=message)
-        mine = message.seq if message.sent_by.id == user else 0  # what one has written one has read
+        mine = message.seq if message.sent_by.id == user else 0  # the sender has read the message
         self.line = replace(
             line,
             last_seq=max(line.last_seq, message.seq),

@@ -1,8 +1,8 @@
-"""The socket, for as long as the client lives: opened, greeted, followed, and opened again when it ends.
+"""Keeps a socket open for the lifetime of the client: connects, reads `hello`, follows events, and reconnects.
 
-One task reads. It hands each event to the caller's queue and waits while that is full, so a caller who does not read
-makes the socket stand still; the server then ends it (4408), and what was missed is asked for when the caller reads
-again. Nothing is kept meanwhile but the queue.
+One task reads. It puts each event into the caller's queue and waits while the queue is full, so a caller that does not
+read stalls the socket. The server then closes it (4408), and the client requests the missed events once the caller
+reads again. Nothing but the queue is buffered.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ NOT_AUTHENTICATED: Final = 4401
 REFUSED: Final = 4403
 WAIT: Final = 5.0
 RESUMED_TOGETHER: Final = 2_000
-"""Conversations in a `resume`: with positions of any length they fit the 128 KiB of a frame."""
+"""Conversations per `resume`: with positions of any length they fit into a frame of 128 KiB."""
 
 Emit = Callable[[Event], Awaitable[None]]
 
 
 class Link:
-    """`run` is a task of the client. `ask` sends a frame and waits for its answer."""
+    """`run` is the client's background task. `ask` sends a frame and waits for the response."""
 
     def __init__(self, url: str, login: Login, view: View, emit: Emit, load: Callable[[str], None]) -> None:
         self._url = url.rstrip("/").replace("http", "ws", 1) + "/ws/conversations"
@@ -52,10 +52,10 @@ class Link:
         self._pace, self._bytes = Pace(25), Pace(200_000)
         self._together = RESUMED_TOGETHER
         self.is_open = False
-        """Greeted, and reading."""
+        """Whether `hello` has arrived and frames are being read."""
 
     async def run(self) -> None:
-        """For ever. Raises LoginEnded, or Refused when coming back would not help."""
+        """Connects and reconnects for ever. Raises LoginEnded, or Refused if reconnecting would not help."""
         while True:
             began = asyncio.get_running_loop().time()
             code, least = await self._once()
@@ -66,13 +66,14 @@ class Link:
             await asyncio.sleep(pause)
 
     async def say(self, frame: Json) -> None:
-        """Send a frame that gets no answer, if somebody is there."""
+        """Sends a frame that has no response. Drops it if the socket is not open."""
         if self._socket is not None and self.is_open:
             with suppress(ConnectionClosed, Unreachable):
                 await self._send(frame)
 
     async def ask(self, frame: Json) -> Json:
-        """The answer to a frame: an `ack`, `error` or `throttled`. Raises Unreachable when the socket ends before."""
+        """Sends a frame and returns its response: `ack`, `error` or `throttled`. Raises Unreachable without a socket,
+        with too many frames unanswered, or if the socket closes first."""
         if self._socket is None or len(self._answers) >= MOST_ASKED:
             raise Unreachable("no socket")
         ref = f"c{next(self._refs)}"
@@ -86,17 +87,17 @@ class Link:
         finally:
             self._answers.pop(ref, None)
             if answer.done() and not answer.cancelled():
-                answer.exception()  # known, also where sending failed first
+                answer.exception()  # retrieve it, so that asyncio does not warn if sending failed first
 
     async def follow(self) -> None:
-        """Ask for what the view has missed, in as many frames as it takes."""
+        """Requests the events that the view has missed, in as many `resume` frames as needed."""
         while self._view.missed and self._socket is not None:
             ref = f"c{next(self._refs)}"
             if positions := self._view.asked(ref, self._together):
                 await self.say({"type": "resume", "ref": ref, "conversations": positions})
 
     async def _send(self, frame: Json) -> None:
-        """In one's turn. Raises ConnectionClosed, or Unreachable when the socket ended meanwhile."""
+        """Sends within the server's rate limits. Raises ConnectionClosed, or Unreachable if the socket closed first."""
         text = json.dumps(frame, separators=(",", ":"))
         await self._pace.turn()
         await self._bytes.turn(len(text))
@@ -105,7 +106,7 @@ class Link:
         await self._socket.send(text)
 
     async def _once(self) -> tuple[int, float]:
-        """One socket. Answers its close code, and how long to wait at least."""
+        """Runs one socket. Returns its close code and the minimum number of seconds to wait."""
         access = self._login.access
         try:
             access = await self._login.fresh()
@@ -136,7 +137,7 @@ class Link:
         return 1006, 0.0
 
     async def _renewed(self, access: str) -> tuple[int, float]:
-        """The server did not take this token: another, before coming back."""
+        """Renews a token that the server rejected. Returns as `_once`."""
         try:
             await self._login.renew(access)
         except Refused as refused:
@@ -154,7 +155,7 @@ class Link:
                 hello = json.loads(await socket.recv())
             limits = hello["limits"]
             self._pace = Pace(limits["frames_per_second"] / 2)
-            # Servers of before do not say these.
+            # Older servers do not send these two limits.
             self._bytes = Pace(limits.get("bytes_per_second", 400_000) / 2)
             self._together = min(RESUMED_TOGETHER, limits.get("resume_conversations", RESUMED_TOGETHER))
             self.is_open = True
@@ -162,7 +163,7 @@ class Link:
             while True:
                 await self._take(json.loads(await socket.recv()))
         except (KeyError, TypeError, ValueError) as error:
-            # No frame of ours: another server's, or a broken one's. Coming back begins anew.
+            # Not a frame of the protocol, so from a foreign or broken server. Reconnecting starts afresh.
             raise Unreachable("not understood") from error
         finally:
             self._socket, self.is_open = None, False
@@ -184,7 +185,7 @@ class Link:
             await self.follow()
 
     async def _keep_fresh(self, socket: ClientConnection, access: str, session: int) -> None:
-        """The socket ends with its access token, unless it is told of a fresh one before."""
+        """Sends each new access token to the server, which otherwise closes the socket when the old one expires."""
         while True:
             try:
                 following = await self._login.following(access)
@@ -196,6 +197,6 @@ class Link:
                 await asyncio.sleep(self._pauses.next())
                 continue
             if answer["type"] != "ack" or session != self._login.session:
-                break  # another login needs a socket of its own
+                break  # a new login needs a new socket
             access = following
         await socket.close()

@@ -1,7 +1,7 @@
-"""One login: its tokens, always fresh. However many ask, one refresh is under way at a time.
+"""Keeps the tokens of one login fresh. At most one refresh runs at a time.
 
-A refresh token is spent by using it. When the answer is lost, the same token gets the same pair for ten seconds, so it
-is asked for again at once; when it is refused, the password makes another login, if there is one.
+A refresh token is valid once. For ten seconds the server returns the same pair for it again, so a refresh without a
+response is retried immediately; if it is refused, the client logs in again with the password, if it has one.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from chat_client.rest import Rest
 ATTEMPTS = 3
 AT_ONCE = 0.2
 MARGIN = 0.2
-"""A token is renewed when this part of its life is left."""
+"""A token is renewed when this fraction of its lifetime is left."""
 
 
 class Login:
-    """`user` is one's own id. `session` counts the logins that were made."""
+    """`user` is the id of the logged-in user. `session` counts the logins made so far."""
 
     def __init__(self, rest: Rest, email: str = "", password: str = "", code: str | None = None) -> None:
         self.access = ""
@@ -38,14 +38,14 @@ class Login:
         self._changed = asyncio.Event()
 
     async def begin(self) -> None:
-        """Log in with the password. Raises Refused, Unreachable."""
+        """Logs in with the password. Raises Refused, Unreachable."""
         answer = await self._rest.call("POST", "/login/", body=self._proof)
         self.session += 1
         self.user = answer["user"]["id"]
         self.adopt(answer["access"], answer["refresh"])
 
     def adopt(self, access: str, refresh: str) -> None:
-        """These tokens from now on."""
+        """Uses these tokens from now on."""
         self.access, self._refresh = access, refresh
         self._renew_at = asyncio.get_running_loop().time() + _lifetime(access) * (1 - MARGIN)
         self._changed.set()
@@ -53,17 +53,17 @@ class Login:
 
     @property
     def seconds_left(self) -> float:
-        """Until the tokens should be renewed."""
+        """Seconds until the tokens should be renewed."""
         return self._renew_at - asyncio.get_running_loop().time()
 
     async def fresh(self) -> str:
-        """An access token with some life left. Raises LoginEnded, Unreachable, Refused."""
+        """Returns an access token with some lifetime left. Raises LoginEnded, Unreachable, Refused."""
         if self.seconds_left <= 0:
             await self.renew(self.access)
         return self.access
 
     async def following(self, known: str) -> str:
-        """The access token after `known`, when it is time for it or somebody has needed it. Raises as `fresh`."""
+        """Waits until `known` is due for renewal or has been replaced; returns its successor. Raises as `fresh`."""
         while self.access == known:
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, self.seconds_left)):
@@ -72,7 +72,7 @@ class Login:
         return self.access
 
     async def renew(self, spent: str) -> None:
-        """Another access token than `spent`, which may have been renewed meanwhile. Raises as `fresh`."""
+        """Replaces the access token unless it already differs from `spent`. Raises as `fresh`."""
         async with self._one_at_a_time:
             if self.access != spent:
                 return
@@ -86,7 +86,7 @@ class Login:
                 self.adopt(pair["access"], pair["refresh"])
 
     async def call(self, method: str, path: str, *, body: Any = None, query: dict[str, Any] | None = None) -> Any:
-        """As `Rest.call`, as this login. A token that has ended is renewed, once."""
+        """Like `Rest.call`, authenticated. Renews a rejected token once and retries."""
         access = await self.fresh()
         try:
             return await self._rest.call(method, path, access=access, body=body, query=query)
@@ -97,7 +97,7 @@ class Login:
         return await self._rest.call(method, path, access=self.access, body=body, query=query)
 
     async def end(self) -> None:
-        """Log out."""
+        """Logs out."""
         await self._rest.call("POST", "/logout/", access=self.access)
 
     async def _refreshed(self) -> Any:
@@ -122,7 +122,7 @@ class Login:
 
 
 def _lifetime(access: str) -> float:
-    """Seconds this token lives from its making on; by the server's clock alone, which need not be ours."""
+    """Returns the token's lifetime in seconds. It uses the server's clock only, which may differ from ours."""
     try:
         payload = access.split(".")[1]
         told = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

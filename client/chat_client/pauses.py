@@ -1,4 +1,4 @@
-"""How long to wait: growing, with jitter, so that a thousand clients of one server do not come back as one."""
+"""Exponential backoff with jitter, so that a thousand clients of one server do not reconnect at once; and pacing."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ TOO_MANY: Final = 4429
 
 
 STEADY_SECONDS: Final = 10.0
-"""A socket that held this long was no failure: the next pause is short again."""
+"""A socket that lasted this long was not a failure: the backoff starts over."""
 
 SERVED_SECONDS: Final = 1.0
 
 
 class Pauses:
-    """Each is twice the one before, on the average."""
+    """Pauses that double on average, up to `longest`, in seconds."""
 
     def __init__(self, first: float = FIRST, longest: float = LONGEST) -> None:
         self._first, self._longest = first, longest
         self._next = first
 
     def after(self, code: int, lived: float) -> float:
-        """After a socket that ended with `code` and lived for so many seconds.
+        """Returns the pause after a socket that closed with `code` after `lived` seconds.
 
-        A server that restarts says so to sockets it has served: they come back at once. One that says so to everybody
-        who comes is not there yet.
+        A restarting server closes the sockets it has served with RESTARTING: these reconnect soon. A server that
+        closes every new socket so is not ready yet.
         """
         if lived > STEADY_SECONDS or (code == RESTARTING and lived > SERVED_SECONDS):
             self._next = self._first
@@ -41,14 +41,14 @@ class Pauses:
 
 
 class Pace:
-    """At most `rate` a second, in bursts of at most as many: what the server allows on one socket, and less."""
+    """Limits to `rate` per second, in bursts of at most as many: below the server's limit for one socket."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
         self._free_at = 0.0
 
     async def turn(self, cost: int = 1) -> None:
-        """Wait for one's turn."""
+        """Waits until `cost` more is within the rate."""
         now = asyncio.get_running_loop().time()
         self._free_at = max(self._free_at, now - 1) + cost / self._rate
         if self._free_at > now:

@@ -1,4 +1,4 @@
-"""Requests: each has a deadline, and what the server refuses is an error that says why."""
+"""HTTP requests: each has a deadline, and a refusal by the server raises an error with the reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECONDS = 10.0
 
 
 class Rest:
-    """`url` is the server's, http or https."""
+    """`url` is the server's base URL, http or https. `seconds` is the deadline of each request."""
 
     def __init__(self, url: str, seconds: float = SECONDS) -> None:
         self._seconds = seconds
@@ -26,10 +26,10 @@ class Rest:
     async def call(
         self, method: str, path: str, *, access: str = "", body: Any = None, query: dict[str, Any] | None = None
     ) -> Any:
-        """The answer's body, None where there is none.
+        """Sends a request and returns the decoded body, or None if it is empty.
 
         Raises:
-            Unreachable: no answer in time. Refused, Throttled: the server said no. Closed: too late.
+            Unreachable: no response in time. Refused, Throttled: the server refused. Closed: after `close`.
         """
         if self._http.is_closed:
             raise Closed
@@ -59,7 +59,7 @@ def _refusal(answer: httpx.Response) -> Refused:
     if answer.status_code == 429:
         policy = re.match(r'"?([\w-]+)', answer.headers.get("RateLimit", ""))
         return Throttled(policy[1] if policy else "requests", max(seconds, 1.0), status=429)
-    # What no server of ours says (a proxy's page, say) is judged by its status.
+    # A response from elsewhere (such as a proxy's error page) has no code: derive one from the status.
     code = told.get("code") or ("unavailable" if answer.status_code >= 500 else "refused")
     refused = Refused(
         code, told.get("detail", answer.reason_phrase), status=answer.status_code, errors=told.get("errors")

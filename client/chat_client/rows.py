@@ -1,4 +1,4 @@
-"""Rows as the server tells them, typed. What a newer server adds is left out, so that it breaks nobody."""
+"""The server's rows as types. Fields that a newer server adds are ignored, so they break no client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """As it stands at `position`. A deleted one keeps its place, with empty `text` and `media_url`."""
+    """A message as of `position`. A deleted message keeps its `seq`, with empty `text` and `media_url`."""
 
     id: str
     conversation: str
@@ -40,7 +40,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A membership. `left_at` is set once it ended; `by` is who made the last change, if not `user`."""
+    """A membership. `left_at` is set once it has ended; `by` is the person who made the last change, if not `user`."""
 
     user: Person
     role: Literal["admin", "member"]
@@ -52,7 +52,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Unread messages of one conversation: those after `from_seq`, up to `up_to_seq`."""
+    """The unread messages of one conversation after `from_seq`, up to `up_to_seq`."""
 
     id: str
     conversation: str
@@ -66,7 +66,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """What the operators announce."""
+    """An announcement by the operators."""
 
     id: str
     title: str
@@ -76,7 +76,7 @@ class Broadcast:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """One line of the list, as it stands at `position`. The text of `last_message` may be cut to 200 characters."""
+    """An entry of the list, as of `position`. The text of `last_message` may be truncated to 200 characters."""
 
     id: str
     kind: Literal["group", "direct"]
@@ -100,7 +100,7 @@ _PEOPLE = {"sent_by", "user", "peer", "by"}
 
 
 def row(kind: type[Row], told: Json) -> Row:
-    """The row that `told` is. Raises ValueError or TypeError for what is none."""
+    """Decodes `told` into a `kind`. Raises ValueError or TypeError if it is invalid."""
     return kind(**{name: _value(name, told.get(name)) for name in kind.__dataclass_fields__})
 
 

@@ -1,7 +1,7 @@
-"""Sending: one message, one `client_id`, as many attempts as it takes until it is answered or its time is over.
+"""Sends a message under one `client_id`, with as many attempts as needed until a response arrives or time runs out.
 
-Over the socket while it is open and heard, else over REST. An attempt without an answer is made again with the same
-`client_id`: the server finds what was stored, or stores it now. So does `outcome_unknown`.
+It uses the socket while that is open and its frames are being read, otherwise REST. After no response or
+`outcome_unknown` it retries with the same `client_id`: the server finds the stored message, or stores it now.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from chat_client.pauses import Pauses
 from chat_client.rows import Json, Message, row
 
 ATTEMPT_SECONDS: Final = 5.0
-"""How long one attempt over the socket may take."""
+"""Timeout of one attempt over the socket."""
 
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
 
 
 class Sending:
-    """`hears` says whether answers of the socket are read at the moment."""
+    """`hears` returns whether the socket's responses are being read at the moment."""
 
     def __init__(self, link: Link, login: Login, tell: Callable[[Event], None], hears: Callable[[], bool]) -> None:
         self._link, self._login, self._tell, self._hears = link, login, tell, hears
 
     async def send(self, conversation: str, body: Json, within: float) -> Message:
-        """The message as it is stored.
+        """Returns the stored message. `within` is in seconds.
 
         Raises:
-            Refused: it was not stored, and never will be as it is. Throttled: not within this time.
-            Unsettled: nobody knows.
+            Refused: it was not stored, and a retry would not help. Throttled: the throttle outlasts `within`.
+            Unsettled: the outcome is unknown.
         """
         loop = asyncio.get_running_loop()
         until, pauses, over_rest = loop.time() + within, Pauses(FIRST_PAUSE, LONGEST_PAUSE), False
@@ -54,7 +54,7 @@ class Sending:
                     raise
                 pause = max(refused.retry_after, pauses.next())
             except (Unreachable, TimeoutError):
-                # The socket may be deaf: the other way next, and then the first again.
+                # The socket may be dead: alternate between the two transports.
                 over_rest, pause = not over_rest, pauses.next()
             if loop.time() + pause >= until:
                 raise Unsettled(body["client_id"])

@@ -1,8 +1,8 @@
-"""What a client knows, kept by the rules of docs/realtime.md; no network here.
+"""The client's state, maintained by the rules of docs/realtime.md; no network here.
 
-`take` each frame in order. It answers what happened, and leaves behind what must be asked for: `missed` (say `resume`
-with `positions`) and `resets` (load anew, then `reload`). Every conversation moves from position to position, without
-a gap: what does not follow on is not applied.
+`take` each frame in order. It returns events and records what to request: `missed` (send `resume` with the positions
+from `asked`) and `resets` (fetch again, then call `reload`). A conversation advances from position to position without
+a gap: a change that does not follow the current position is not applied.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ANSWERS = frozenset({"ack", "throttled", "pong"})
 
 
 class View:
-    """Keeps at most `keep` messages of a conversation."""
+    """Holds at most `keep` messages per conversation."""
 
     def __init__(self, keep: int) -> None:
         self.user = ""
@@ -41,18 +41,18 @@ class View:
         self._unheard: set[str] = set()
 
     def connected(self) -> None:
-        """A new socket: nothing is under way on it."""
+        """Resets what was in progress on the previous socket."""
         self.missed.clear()
         self.resets.clear()
         for held in self.held.values():
             held.asked = None
             if held.waiting is not None:
-                # It never was loaded: what is told of it begins with `hello`.
+                # Its reload did not finish: buffer frames from this socket's `hello` on.
                 self.resets.add(held.line.id)
                 held.waiting = []
 
     def asked(self, ref: object, most: int) -> dict[str, int]:
-        """The positions to `resume` from: under `ref`, what is missed comes. The rest of what is missed is kept."""
+        """Returns at most `most` positions to `resume` from, marked as requested under `ref`. The rest stay missed."""
         missed = [one for one in self.missed if one in self.held and self.held[one].asked is None]
         self.missed = set(missed[most:])
         missed = missed[:most]
@@ -61,7 +61,7 @@ class View:
         return {one: self.held[one].line.position for one in missed}
 
     def take(self, frame: Json) -> list[Event]:
-        """What this frame says. Raises KeyError, ValueError or TypeError for what is no frame of ours."""
+        """Applies a frame and returns its events. Raises KeyError, ValueError or TypeError for an invalid frame."""
         kind = frame["type"]
         if kind in ("hello", "conversations"):
             return list(self._greeted(frame))
@@ -80,13 +80,13 @@ class View:
         return [] if kind in ANSWERS else [self._fleeting(frame)]
 
     def reload(self, conversation: str, line: Conversation, messages: list[Message]) -> list[Event]:
-        """It was loaded anew: go on from there."""
+        """Replaces a conversation by its fetched state, applies the frames buffered since, and returns the events."""
         held = self.held.get(conversation)
         if held is None or held.waiting is None:
             return []
         waiting, fresh = held.waiting, Held(line, self._keep)
         if held.line.position <= line.position:
-            # A read mark that was told meanwhile is not in a line read before it. (A restored backup is older.)
+            # A read cursor that moved after the entry was read is missing from it. (A restored backup is older.)
             fresh.read(held.line.read_seq)
         fresh.load(messages)
         self.held[conversation] = fresh
@@ -105,7 +105,7 @@ class View:
             self._unheard.discard(line.id)
             yield from self._listed(line)
         if not frame["next"]:
-            # What was not in the snapshot is ours no more.
+            # The user is no longer in conversations that the snapshot lacks.
             for conversation in self._unheard:
                 yield from self._revoked(conversation, "not_a_member")
             self._unheard = set()
@@ -118,7 +118,7 @@ class View:
         if held.line.position != line.position and held.waiting is None:
             self.missed.add(line.id)
             told.append(GapFound(line.id, held.line.position))
-        held.read(line.read_seq)  # read marks are not told again
+        held.read(line.read_seq)  # read cursors are not replayed
         return told
 
     def _changed(self, frame: Json) -> list[Event]:
@@ -143,7 +143,7 @@ class View:
         return held.apply(frame, self.user)
 
     def _answered(self, ref: object, *, refused: bool) -> list[Event]:
-        """The end of a `resume`. One that was refused is said again, once another has been answered."""
+        """Ends a `resume`. A refused one is sent again with the next `resume`."""
         for held in self.held.values():
             if ref is not None and held.asked == ref:
                 held.asked = None

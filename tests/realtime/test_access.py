@@ -158,7 +158,7 @@ async def test_an_answer_older_than_what_happened_meanwhile_is_not_remembered(
         await go_on.wait()
         return found
 
-    monkeypatch.setattr("app.store.read_access.open_doors", slowly)
+    monkeypatch.setattr("app.store.read_access.check_access_many", slowly)
     question = here.live.access.ask(scene.conversation, scene.linus)
     await read.wait()
     if what == "removed":

@@ -55,6 +55,23 @@ async def test_what_was_given_up_comes_back_as_a_beginning_whatever_is_resumed(
     assert again["positions"] == {str(scene.conversation): live.position}
 
 
+async def test_a_conversation_that_stays_foreign_is_not_read_again_as_a_join(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a socket gave up comes back only to members; reading it as a join would cost a statement for each resume."""
+    here, there = nodes
+    scene = await set_up(here.database)
+    eve = await there.join(scene.eve)
+    joins: list[tuple[UUID, UUID]] = []
+    monkeypatch.setattr(
+        there.live.hub.beginnings, "start", lambda user, conversation: joins.append((user, conversation))
+    )
+    for ref in ("first", "second"):
+        assert (await resume(eve, ref, **{str(scene.conversation): 1}))["positions"] == {}
+    assert joins == []
+    assert len(eve.told("access.revoked")) == 1
+
+
 async def test_what_was_read_elsewhere_while_catching_up_is_told(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = nodes
     scene = await set_up(here.database)
@@ -112,13 +129,13 @@ async def test_who_is_removed_between_the_door_and_the_changes_hears_no_more(
     scene = await set_up(here.database)
     linus = await there.join(scene.linus)
 
-    async def open_door_then_lose(session: AsyncSession, conversation: UUID, user: UUID) -> Access:
+    async def check_access_then_lose(session: AsyncSession, conversation: UUID, user: UUID) -> Access:
         door = await check_access(session, conversation, user)
         await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
         await here.send(scene.conversation, scene.ada, "secret")
         return door
 
-    monkeypatch.setattr(reads, "open_door", open_door_then_lose)
+    monkeypatch.setattr(reads, "check_access", check_access_then_lose)
     caught_up = await resume(linus, **{str(scene.conversation): 4})
     assert caught_up["positions"] == {}
     assert [frame["reason"] for frame in linus.told("access.revoked")] == ["removed"]

@@ -1,4 +1,4 @@
-"""What is done by mail: activating an account, choosing a forgotten password anew, confirming an address."""
+"""Actions confirmed by mail: activating an account, resetting a forgotten password, confirming an address."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TokenBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ForgottenPassword(msgspec.Struct, forbid_unknown_fields=True):
-    """`uid` is accepted and ignored: older clients send one."""
+    """`uid` is accepted from older clients and ignored."""
 
     token: Token
     new_password: NewPassword
@@ -39,8 +39,8 @@ class ForgottenPassword(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MailedController(Controller):
-    """By mail. Whether an address has an account, no answer tells, and at most 5 mails of a kind an hour go to one,
-    10 to the mailbox that several end in."""
+    """Actions confirmed by mail. No response reveals whether an address has an account. Limits per kind of mail and
+    hour: 5 to one address, 10 to a mailbox that several addresses share."""
 
     tags = ("By mail",)
 

@@ -1,4 +1,4 @@
-"""Logins: begin, refresh, verify, end; the list of one's own; tickets for sockets."""
+"""Logins: log in, refresh, verify, end; the caller's logins; socket tickets."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class AnyToken(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Valid(msgspec.Struct, frozen=True):
-    """An empty object: yes."""
+    """An empty object: the token is valid."""
 
 
 class LoginController(Controller):
-    """Tokens, and the logins they belong to."""
+    """Logins and their tokens."""
 
     tags = ("Logins",)
 

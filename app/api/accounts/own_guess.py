@@ -1,4 +1,4 @@
-"""Guessing a password is counted where it happens; `app.throttling.password_guesses` counts."""
+"""Counts password guesses in the handlers that check one; `app.throttling.password_guesses` implements it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ T = TypeVar("T")
 @runtime_checkable
 class Guesses(Protocol):
     def at_login(self, email: str, address: str, attempt: Callable[[Slowed | None], Awaitable[T]]) -> Awaitable[T]:
-        """What `attempt` answers, a login to the account of `email`; after too many wrong guesses it is slowed."""
+        """Returns the result of `attempt`, a login to the account of `email`, slowed after too many wrong guesses."""
 
     def counted(self, account: str, address: str) -> AbstractAsyncContextManager[None]:
-        """Around a caller's proof of their own password; `account` is their id. Raises Throttled after too many wrong
-        ones."""
+        """Wraps a check of the caller's own password; `account` is the user's id. Raises Throttled after too many
+        wrong guesses."""
 
 
 class OwnGuess:
-    """`async with` it, around what asks for the caller's own password or code. Raises Throttled."""
+    """Async context manager around a check of the caller's own password or code. Raises Throttled."""
 
     def __init__(self, counted: AbstractAsyncContextManager[None]) -> None:
         self._counted = counted
@@ -44,5 +44,5 @@ class OwnGuess:
 def own_guess(
     caller: NamedDependency[Caller], device: NamedDependency[Device], guesses: NamedDependency[Guesses]
 ) -> OwnGuess:
-    """The dependency `own_guess`."""
+    """Provides the dependency `own_guess`."""
     return OwnGuess(guesses.counted(str(caller.user), device.address))

@@ -1,4 +1,4 @@
-"""Accounts: registering, one's own profile, changing password and e-mail, closing the account."""
+"""Accounts: registration, the caller's profile, changes of password and e-mail, closing the account."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WhoMayAdd = Annotated[
 ]
 Email = Annotated[str, msgspec.Meta(max_length=254, examples=["ada@example.org"])]
 LONGEST_TYPED = 512
-"""Characters as typed: 128 in NFC are at most four times as many when decomposed."""
+"""Characters before normalisation: 128 in NFC are at most four times as many when decomposed."""
 
 NewPassword = Annotated[
     str,
@@ -57,7 +57,7 @@ class NewAccount(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What is left out stays as it is."""
+    """Omitted fields stay unchanged."""
 
     first_name: Name | msgspec.UnsetType = msgspec.UNSET
     last_name: Name | msgspec.UnsetType = msgspec.UNSET
@@ -65,7 +65,7 @@ class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class WholeProfile(msgspec.Struct, forbid_unknown_fields=True):
-    """Both names. Without `who_may_add` that stays as it is: older clients do not know it."""
+    """Both names are required. Without `who_may_add` (older clients), that setting stays unchanged."""
 
     first_name: Name
     last_name: Name
@@ -114,7 +114,7 @@ class RegistrationController(Controller):
 
 
 class AccountController(Controller):
-    """Oneself."""
+    """The caller's own account."""
 
     tags = ("Accounts",)
 

@@ -1,6 +1,6 @@
-"""The second factor of one's account: enrol an authenticator, confirm it, renew its recovery codes, turn it off.
+"""The caller's second factor: enrol an authenticator, confirm it, renew its recovery codes, turn it off.
 
-A stolen access token does none of it: enrolling takes the password, and the rest a code as well.
+A stolen access token is not enough: enrolling requires the password, confirming a code, the other changes both.
 """
 
 from __future__ import annotations

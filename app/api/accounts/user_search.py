@@ -1,4 +1,4 @@
-"""Finding people."""
+"""User search."""
 
 from __future__ import annotations
 

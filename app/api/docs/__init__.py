@@ -1,4 +1,4 @@
-"""The API's document and the page that shows it, offline: nothing is loaded from elsewhere.
+"""The OpenAPI document and the page that shows it; nothing is loaded from other hosts.
 
 Swagger UI 5.35.0 (Apache-2.0) is vendored under assets/, with its licence.
 """
@@ -28,7 +28,7 @@ __all__ = ["Vocabulary", "assets", "described", "openapi_config", "socket_pages"
 HERE = Path(__file__).parent
 PAGE = (HERE / "docs.html").read_bytes()
 
-# Swagger UI sets styles of its own and shows its icons as data; scripts come from here alone.
+# Swagger UI sets inline styles and uses `data:` icons; scripts come only from this host.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -63,13 +63,13 @@ fields. **Lists** are `{"items": […], "next": cursor or null}`. **Throttled** 
 
 
 def openapi_config() -> OpenAPIConfig:
-    """The document at /openapi.json."""
+    """Returns the configuration of /openapi.json."""
     return OpenAPIConfig(
         title="Chat",
         version=version("chat-backend"),
         summary="A chat backend: conversations as logs, over REST and WebSocket.",
         description=DESCRIPTION,
-        # The library's own routes answer unknown paths below theirs with HTML: these are closed.
+        # Litestar's own routes answer unknown paths below theirs with HTML; `invalid_paths` closes them.
         path=DOCUMENTS,
         render_plugins=[JsonRenderPlugin()],
         components=Components(
@@ -85,7 +85,7 @@ def openapi_config() -> OpenAPIConfig:
 
 
 class DocumentsController(Controller):
-    """The document, and the page that shows it."""
+    """The OpenAPI document and the page that shows it."""
 
     path = "/"
     opt = PUBLIC

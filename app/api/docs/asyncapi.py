@@ -1,7 +1,7 @@
-"""The AsyncAPI document of the socket, made of the frame types the program reads and writes with.
+"""The AsyncAPI document of the socket, generated from the frame types that the server decodes and encodes.
 
-It is told from the server's side, as AsyncAPI wants it: what clients say is `receive`d, what they hear is `send`. A
-message's name is its `type`; of several that answer `ack`, also what they answer.
+AsyncAPI describes the server's side: client frames are `receive` operations, server frames are `send`. A message's
+name is its `type`; the name of an `ack` also contains the type of frame it acknowledges.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MEDIA_TYPE: Final = "application/vnd.aai.asyncapi+json;version=3.0.0"
 JSON: Final = "application/json"
 CHANNEL: Final = "conversations"
 OF_CLIENTS: Final = "client."
-"""Before the names of what clients say: `read`, `typing` and `presence` are said by both sides."""
+"""Prefix of client message names: both sides send `read`, `typing` and `presence`."""
 
 DESCRIPTION: Final = """\
 One WebSocket carries everything a user hears, one JSON object a frame, text frames only. docs/realtime.md tells the
@@ -54,7 +54,7 @@ Frames = Sequence[type[msgspec.Struct]]
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
-    """`said` by clients, `told` by the server, and the `replies` to what is said, by its type."""
+    """Frames sent by clients (`said`), frames sent by the server (`told`), and `replies` by client frame type."""
 
     path: str
     said: Frames
@@ -63,7 +63,7 @@ class Vocabulary(msgspec.Struct, frozen=True):
 
 
 def socket_document(vocabulary: Vocabulary, public_url: str) -> Json:
-    """The document, for a server that goes by `public_url`."""
+    """Returns the document for a server at `public_url`."""
     said = {OF_CLIENTS + tag_of(kind): kind for kind in vocabulary.said}
     told = _names(vocabulary)
     url = urlsplit(public_url)
@@ -105,12 +105,12 @@ def socket_document(vocabulary: Vocabulary, public_url: str) -> Json:
 
 
 def tag_of(kind: type[msgspec.Struct]) -> str:
-    """What stands in the `type` of these frames."""
+    """Returns the value of `type` in these frames."""
     return str(kind.__struct_config__.tag)
 
 
 def _names(vocabulary: Vocabulary) -> dict[str, type[msgspec.Struct]]:
-    """What is told, by the names of the messages."""
+    """Returns the server's frames by message name."""
     answered = {kind: verb for verb, kinds in vocabulary.replies.items() for kind in kinds if tag_of(kind) == "ack"}
     return {f"ack.{answered[kind]}" if kind in answered else tag_of(kind): kind for kind in vocabulary.told}
 

@@ -1,7 +1,7 @@
-"""The OpenAPI document as published: what Litestar reads off the routes, completed with what it does not know.
+"""The published OpenAPI document: Litestar derives it from the routes, and this module completes it.
 
-Schemas are msgspec's, which also validates and encodes. What every route answers (401 for callers, 429, 503, the
-refusals of a bad body) is added here, once, so that a new route is documented without saying it.
+Schemas come from msgspec, which also validates and encodes. Errors common to all routes (401 for callers, 429, 503,
+those of an invalid body) are added here once, so that a new route need not declare them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ REPLAYED: Final[Json] = {"Idempotency-Replayed": {"schema": {"const": "true"}}}
 
 
 def described(app: Litestar) -> Json:
-    """The document of `app`, as JSON."""
+    """Returns the document of `app` as JSON."""
     document = app.openapi_schema.to_schema()
     handlers = {handler.operation_id: handler for handler in _handlers(app)}
     document["components"]["schemas"] = _schemas(handlers.values())
@@ -70,7 +70,7 @@ def _schemas(handlers: Iterable[HTTPRouteHandler]) -> Json:
 
 
 def _structs_of(handler: HTTPRouteHandler) -> Iterator[type[msgspec.Struct]]:
-    """What the handler takes and answers."""
+    """Yields the structs of the handler's body and responses."""
     signature = handler.parsed_fn_signature
     fields = [signature.return_type, *signature.return_type.inner_types]
     fields += [signature.parameters["data"]] if "data" in signature.parameters else []
@@ -91,7 +91,7 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler, *, of_the
     if body := operation.get("requestBody"):
         body["content"]["application/json"]["examples"] = _examples(BODIES.get(name, {}))
     if "application/json" in responses.get("400", {}).get("content", {}):
-        del responses["400"]  # Litestar's own form of it, which is not ours
+        del responses["400"]  # Litestar's own error format, which the API does not use
     if of_the_api:
         for refusal in _of_all(operation, method, handler):
             _add_problem(responses, refusal, _first_field(operation))
@@ -105,7 +105,7 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler, *, of_the
 
 
 def _of_all(operation: Json, method: str, handler: HTTPRouteHandler) -> Iterator[str]:
-    """What an operation may answer whatever it does."""
+    """Yields the errors that do not depend on what the operation does."""
     if "requestBody" in operation:
         yield from codes.OF_BODIES
     elif any(parameter["in"] != "path" for parameter in operation.get("parameters", ())):
@@ -118,7 +118,7 @@ def _of_all(operation: Json, method: str, handler: HTTPRouteHandler) -> Iterator
 
 
 def _first_field(operation: Json) -> str:
-    """A field to be at fault in an example."""
+    """Returns a field for the example of an invalid request."""
     for body in BODIES.get(operation["operationId"], {}).values():
         return str(next(iter(body)))
     return "limit"
@@ -156,7 +156,7 @@ def _complete_answer(response: Json, status: str, name: str) -> None:
         response["description"] = "Done." if status == "204" else phrase.phrase
     if problem := content.get(MEDIA_TYPE):
         for example in problem["examples"].values():
-            example.pop("id", None)  # Litestar's own, unknown to OpenAPI
+            example.pop("id", None)  # Litestar's own key, unknown to OpenAPI
         response["description"] = f"{phrase.phrase}: " + ", ".join(f"`{code}`" for code in problem["examples"])
     if answer := content.get("application/json"):
         schema = answer["schema"].get("$ref", "").removeprefix(PREFIX)

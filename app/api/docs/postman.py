@@ -1,6 +1,6 @@
 """The OpenAPI document as a Postman collection (v2.1): a folder for each tag, a request for each example of a body.
 
-Logging in stores the tokens, creating a conversation and sending a message store their ids: the next request uses them.
+Logging in stores the tokens, creating a conversation or sending a message stores its id; later requests use them.
 
     chat openapi /dev/stdout | python -m app.api.docs.postman docs/postman.json
 """
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 SCHEMA: Final = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 BASE: Final = "base_url"
 VARIABLES: Final[Mapping[str, str]] = {BASE: "http://127.0.0.1:8000", "access": "", "refresh": ""}
-"""Beside those that stand in paths."""
+"""Variables other than path parameters."""
 
 STORED: Final[Mapping[str, Mapping[str, str]]] = {
     "logIn": {"access": "access", "refresh": "refresh"},
@@ -28,17 +28,17 @@ STORED: Final[Mapping[str, Mapping[str, str]]] = {
     "createConversation": {"conversation_id": "id"},
     "sendMessage": {"message_id": "id"},
 }
-"""Which variables are set from which field of the answer, by operation."""
+"""Variables set from fields of the response, by operation."""
 
 FILLED: Final[Mapping[str, Mapping[str, str]]] = {
     "refreshTokens": {"refresh": "{{refresh}}"},
     "verifyToken": {"token": "{{access}}"},
 }
-"""Fields of a body that come from variables."""
+"""Body fields filled from variables, by operation."""
 
 
 def collection(openapi: Json) -> Json:
-    """The collection of this document, as JSON."""
+    """Returns the collection of this document as JSON."""
     return {
         "info": {
             "name": openapi["info"]["title"],
@@ -114,7 +114,7 @@ def _url(path: str, query: list[Json]) -> Json:
 
 
 def _optional(parameter: Json) -> Json:
-    """There to be switched on."""
+    """Returns a query parameter or header, disabled unless required."""
     return {
         "key": parameter["name"],
         "value": str(parameter.get("example", "")),
@@ -129,7 +129,7 @@ def _script(stored: Mapping[str, str]) -> list[str]:
 
 
 def written(openapi: Json) -> bytes:
-    """The collection as the file it is kept in."""
+    """Returns the collection as file content."""
     return msgspec.json.format(msgspec.json.encode(collection(openapi)), indent=2) + b"\n"
 
 

@@ -1,4 +1,4 @@
-"""/asyncapi.json, and /docs/socket, the page that shows it: made here, without a script, and nothing from elsewhere."""
+"""/asyncapi.json and /docs/socket, the page that shows it, rendered here without scripts or other hosts' resources."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POLICY = (
 
 
 def socket_pages(vocabulary: Vocabulary, public_url: str) -> list[HTTPRouteHandler]:
-    """The two routes, for this vocabulary."""
+    """Returns both route handlers for this vocabulary."""
 
     @cache
     def made() -> Json:
@@ -48,7 +48,7 @@ def socket_pages(vocabulary: Vocabulary, public_url: str) -> list[HTTPRouteHandl
 
 
 def page_of(document: Json) -> str:
-    """The document as a page for people."""
+    """Renders the document as an HTML page."""
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -95,7 +95,7 @@ def _fields(schema: Json) -> list[Json]:
 
 
 def _means(told: Json) -> list[str]:
-    """What a field may be, in words."""
+    """Describes a field's allowed values in words."""
     if "anyOf" in told:
         return [word for one in told["anyOf"] for word in _means(one)]
     if "$ref" in told:
@@ -114,7 +114,7 @@ _BOUNDS = {"minLength": "from", "maxLength": "up to", "minimum": "from"}
 
 
 def _kinds(told: Any) -> list[str]:
-    """The rows that a field refers to."""
+    """Returns the names of the schemas that a field refers to."""
     if isinstance(told, dict):
         found = [told["$ref"].removeprefix(PREFIX)] if "$ref" in told else []
         return found + [kind for value in told.values() for kind in _kinds(value)]
@@ -122,7 +122,7 @@ def _kinds(told: Any) -> list[str]:
 
 
 def _with_their_own(kinds: list[str], schemas: Json) -> list[str]:
-    """These and what they refer to, sorted."""
+    """Returns `kinds` and all schemas they refer to, sorted."""
     found, waiting = set[str](), list(kinds)
     while waiting:
         kind = waiting.pop()

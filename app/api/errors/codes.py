@@ -1,6 +1,6 @@
-"""Every `code` a problem may carry, with its status and a sentence: what the OpenAPI document tells of each route.
+"""Every `code` a problem may carry, with its status and a sentence; the OpenAPI document lists them for each route.
 
-A code means the same on every route. `tests/documents/test_codes.py` holds this table against all that is raised.
+A code means the same on every route. `tests/documents/test_codes.py` compares this table with all codes raised.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ CODES: Final[Mapping[str, str]] = {
 }
 
 OF_ALL: Final = ("429 throttled", "503 database_unavailable", "503 busy", "503 overloaded", "503 unavailable")
-"""What every route of the API may answer, public or not."""
+"""Errors that every route of the API may return, public or not."""
 
 OF_CALLERS: Final = ("401 not_authenticated", "401 invalid_token", "401 login_ended")
 OF_OPERATORS: Final = ("403 second_factor_needed",)

@@ -1,4 +1,4 @@
-"""From what the parser says about a bad body or parameter to `{field, message}`, in the contract's words."""
+"""Translates parser errors about a body or parameter into `{field, message}`, in the words of the API contract."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ MAX_ERRORS = 200
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """`field` is a path like `data.0.message`; empty when the body as a whole is at fault."""
+    """`field` is a path such as `data.0.message`; it is empty if the error concerns the whole body."""
 
     field: str
     message: str
 
 
 def field_errors(extra: Any) -> list[FieldError]:
-    """The faults that Litestar's ValidationException carries in `extra`."""
+    """Returns the errors that Litestar's ValidationException carries in `extra`."""
     given = extra if isinstance(extra, list) else []
     return [_fault(one) for one in given if isinstance(one, Mapping)]
 
 
 def _fault(one: Mapping[str, Any]) -> FieldError:
-    # A parameter whose name Python keeps for itself is written with `_` behind it (`from_`).
+    # A parameter named like a Python keyword has a trailing `_` (`from_`).
     field, message = _INDEX.sub(r".\1", str(one.get("key", ""))).removesuffix("_"), str(one.get("message", ""))
     named = _NAMED.match(message)
     if message == NO_BODY:
-        field = ""  # Litestar's word for the body as a whole; otherwise "data" is a field of that name
+        field = ""  # Litestar's name for the whole body; with any other message "data" is a field
     if named:
         field = f"{field}.{named[2]}" if field else named[2]
         message = _PLAIN[named[1]]

@@ -1,6 +1,6 @@
-"""Every error as an RFC 9457 problem, mapped here and nowhere else. A 500 says nothing; the log says everything.
+"""Maps every error to an RFC 9457 problem; no other module does. A 500 reveals no details; the log has all of them.
 
-`code` is stable and for programs; `type` is made of it, `title` too; `detail` is a sentence about this occurrence.
+`code` is stable and meant for programs; `type` and `title` derive from it; `detail` describes this occurrence.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ log = structlog.get_logger(__name__)
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """RFC 9457, with a stable `code`, and `errors` naming the fields at fault in a bad body."""
+    """RFC 9457, with a stable `code`. For an invalid body or parameter, `errors` names the fields at fault."""
 
     type: str
     title: str
@@ -66,7 +66,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The answer to `error`, whatever it is: the application's one exception handler."""
+    """The application's only exception handler: returns the response to any `error`."""
     error = _alone(error)
     if isinstance(error, ChatError):
         return refusal(error)
@@ -84,23 +84,23 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
 
 
 def refusal(error: ChatError) -> Response[bytes]:
-    """The answer to one of our errors."""
+    """Returns the response to a domain error."""
     status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
     faults = [FieldError(field, message) for field, message in error.errors] if isinstance(error, Invalid) else []
     return _problem(status, error.code, error.detail, faults, _headers(status, error))
 
 
 def settled(outcome: msgspec.Struct | ChatError) -> Response[bytes]:
-    """The answer to an outcome that may be an error returned, not raised: what led to it is committed all the same."""
+    """Returns the response to an outcome: a view, or an error returned, not raised, so that the transaction commits."""
     if isinstance(outcome, ChatError):
         return refusal(outcome)
     return Response(msgspec.json.encode(outcome), status_code=200, media_type="application/json")
 
 
 def documented(*refusals: str) -> dict[int, ResponseSpec]:
-    """The errors of a route, for its OpenAPI document: `"409 direct"`, one of `app.api.errors.codes.CODES` each.
+    """Returns a route's errors for OpenAPI. Each refusal is a key of `app.api.errors.codes.CODES`: `"409 direct"`.
 
-    What every route answers (400, 401, 429, 503 …) is added by `app.api.docs.openapi`.
+    `app.api.docs.openapi` adds the errors common to all routes (400, 401, 429, 503 …).
     """
     examples: dict[int, list[Example]] = {}
     for refusal in refusals:
@@ -114,7 +114,7 @@ def documented(*refusals: str) -> dict[int, ResponseSpec]:
 
 
 def problem_of(status: int, code: str, detail: str, faults: list[FieldError] | None = None) -> Problem:
-    """The problem of a code; type and title are made of it."""
+    """Returns the problem of `code`; `type` and `title` derive from it."""
     return Problem(
         type=f"urn:problem-type:{code}",
         title=code.replace("_", " ").capitalize(),
@@ -126,7 +126,7 @@ def problem_of(status: int, code: str, detail: str, faults: list[FieldError] | N
 
 
 def _http(error: HTTPException) -> Response[bytes]:
-    """Litestar's own errors: routing, parsing, validation. Its texts quote URLs; ours do not."""
+    """Maps Litestar's errors: routing, parsing, validation. Litestar's texts quote URLs; these do not."""
     status = error.status_code
     headers = dict(error.headers or {})
     if status == 405:
@@ -139,7 +139,7 @@ def _http(error: HTTPException) -> Response[bytes]:
 
 def _headers(status: int, error: ChatError) -> dict[str, str]:
     if isinstance(error, Throttled):
-        # draft-ietf-httpapi-ratelimit-headers-10: q the quota, w its window, r what remains, t until when; seconds.
+        # draft-ietf-httpapi-ratelimit-headers-10: q = quota, w = window (s), r = remaining, t = reset after (s).
         return {
             "Retry-After": str(error.retry_after),
             "RateLimit": f'"{error.policy}";r=0;t={error.retry_after}',
@@ -162,7 +162,7 @@ def _problem(
 
 
 def _alone(error: Exception) -> Exception:
-    """What is inside a group of one: a generator dependency may wrap what went through it."""
+    """Unwraps groups of one exception: a generator dependency may wrap an exception that passes through it."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error

@@ -1,7 +1,7 @@
-"""Only the names this server goes by: a foreign `Host` is refused, so that no link or cache entry is made with it.
+"""Refuses a `Host` that is not one of this server's names, so that no link or cache entry contains a foreign one.
 
-Machines that ask for health know a server by its address, so their paths answer under any name. Litestar's own check
-holds the port against the list too, and answers in another form than our problems.
+Health checks and monitors address a server by IP, so their paths accept any name. Litestar's own check also compares
+the port, and its response is not a problem document.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class AllowedHosts:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
-            # Refused before it is accepted, browsers would not see the code.
+            # Browsers see the close code only after the handshake is accepted.
             await send({"type": "websocket.accept"})
             await send({"type": "websocket.close", "code": 4403})
         else:

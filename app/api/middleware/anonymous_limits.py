@@ -1,8 +1,8 @@
-"""Requests of nobody in particular: documents, health, unknown paths, bad tokens. Each network may make so many.
+"""Limits unauthenticated requests per network: documents, health checks, unknown paths, invalid tokens.
 
-They cost little each, and no user's throttle counts them. A route before login has a stricter limit
-(`app.api.middleware.authentication`); authenticated requests count by user. Loopback is not counted, so monitors on
-the machine and tests see every answer, and neither is `/livez`.
+Each costs little, and no user's throttle counts it. Public API routes have a stricter limit
+(`app.api.middleware.authentication`); authenticated requests count by user. Loopback is exempt, so that local monitors
+and tests see every response; so is `/livez`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from app.domain.users.ip_addresses import UNKNOWN
 API: Final = "/api/"
 FREE: Final = frozenset({"/livez"})
 UNKNOWN_CALLER: Final = frozenset({401, 404})
-"""Answers of the API that count, when no login vouches for the request."""
+"""Statuses of API responses that count if the request is not authenticated."""
 
 KEPT: Final = (b"access-control-", b"vary")
-"""Headers that a refusal in place of an answer takes over: without them a page of another origin could not read it."""
+"""Headers that a refusal copies from the response it replaces: pages of other origins cannot read it without them."""
 
 
 class NetworkLimiter(Protocol):
-    """Counts requests: `app.throttling.limiter` does."""
+    """Counts requests; implemented in `app.throttling.limiter`."""
 
     async def of_stranger(self, address: str) -> None:
         """Raises Throttled."""
@@ -54,7 +54,7 @@ class AnonymousLimits:
             await self._app(scope, receive, send)
 
     def _judging(self, scope: MutableMapping[str, Any], send: Send) -> Send:
-        """Whether a request of the API is a stranger's shows in its answer; a refusal takes that answer's place."""
+        """Counts an API request if its response shows that it is unauthenticated; a refusal replaces that response."""
         replaced = False
 
         async def judge(message: Message) -> None:
@@ -78,7 +78,7 @@ class AnonymousLimits:
         except Throttled as refused:
             return refused
         except ChatError:
-            return None  # nobody can count now: an answer that costs little is no reason to refuse it
+            return None  # counting is unavailable, and these responses are too cheap to refuse
         return None
 
 

@@ -1,7 +1,7 @@
-"""Who is asking, and may they go on asking: decided once, before the body is read, for every route of the API.
+"""Authenticates and throttles every API request once, before its body is read.
 
-A route is open to strangers only if it says so itself (`opt={"public": True}`), never by its path. Everybody else
-needs an access token whose login still lives. What a caller may do there is the domain's affair.
+A route is public only if it declares so (`opt={"public": True}`), never because of its path. All other routes require
+an access token whose login is still active. The domain decides what the caller may do.
 """
 
 from __future__ import annotations
@@ -28,47 +28,47 @@ from app.domain.users.ip_addresses import client_address, network
 
 SCHEMES: Final = frozenset({"bearer", "jwt"})
 PUBLIC: Final = {"public": True}
-"""`opt` of a route that strangers may use."""
+"""`opt` of a route that requires no token."""
 
 JUDGED_LATER: Final = {"judged_later": True}
-"""`opt` of a route whose verb asks for the login itself, in its own transaction: asking twice would only cost."""
+"""`opt` of a route whose domain function checks the login in its own transaction: a second check is wasted."""
 
 OPERATORS: Final = {"operators": True}
-"""`opt` of a route of operators: to others it is a path that does not exist."""
+"""`opt` of an operator route: other callers receive 404."""
 
 ADMITTED_LATER: Final = {**JUDGED_LATER, "admitted_later": True}
-"""`opt` of a route that waits for the throttle itself (`request.auth`), while it asks for something else."""
+"""`opt` of a route that awaits the throttle itself (`request.auth`), concurrently with its own queries."""
 
 
 ANY_BODY: Final = {**PUBLIC, "any_body": True}
-"""`opt` of a route for strangers whose body is not read, whatever it is."""
+"""`opt` of a public route that accepts any body and does not read it."""
 
 
 class Liveness(Protocol):
-    """Knows which logins have been ended."""
+    """Checks logins and operator rights."""
 
     async def ensure(self, caller: Caller) -> None:
-        """Raises Unauthenticated when the caller's login is over, Unavailable when nobody can say."""
+        """Raises Unauthenticated if the caller's login has ended, Unavailable if that cannot be checked."""
 
     async def ensure_operator(self, caller: Caller) -> None:
-        """Raises NotFound when the caller is no operator."""
+        """Raises NotFound if the caller is not an operator, Forbidden if a required second factor is missing."""
 
 
 class RequestLimiter(Protocol):
-    """Counts requests: `app.throttling.limiter` does."""
+    """Counts requests; implemented in `app.throttling.limiter`."""
 
     async def of_user(self, user: str) -> None:
         """Raises Throttled."""
 
     def admission(self, user: str) -> Awaitable[None]:
-        """The same, counted now and waited for by somebody else."""
+        """Counts the request now; awaiting the result raises Throttled."""
 
     async def of_network(self, network: str) -> None:
         """Raises Throttled."""
 
 
 class Client(msgspec.Struct, frozen=True):
-    """Where a request comes from; `network` is what throttles count by."""
+    """Origin of a request; throttles count by `network`."""
 
     address: str
     network: str
@@ -77,7 +77,7 @@ class Client(msgspec.Struct, frozen=True):
 class Authentication(ASGIMiddleware):
     """Puts the `Caller` into the scope, where the dependency `caller` finds it.
 
-    Not a guard: Litestar copies the handler for every call of one.
+    This is not a guard, because Litestar copies the handler for every guard call.
     """
 
     scopes = (ScopeType.HTTP,)
@@ -89,7 +89,7 @@ class Authentication(ASGIMiddleware):
         self._hops = proxy_hops
 
     def __deepcopy__(self, memo: object) -> Authentication:
-        return self  # Litestar copies what a router is given; there is one of this
+        return self  # Litestar copies a router's middleware; all routers share this instance
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Raises Unauthenticated, Throttled, NotFound on operators' paths, or 415 for a body that is not JSON."""
@@ -101,7 +101,7 @@ class Authentication(ASGIMiddleware):
             return
 
         async def once_admitted(message: Message) -> None:
-            # Nonsense is no way around the throttle: before an error is told, the handler may not have waited for it.
+            # Invalid requests must not bypass the throttle: on an error the handler may not have awaited it.
             if message["type"] == "http.response.start" and message["status"] >= 400:
                 await admission
             await send(message)
@@ -140,7 +140,7 @@ class Authentication(ASGIMiddleware):
         await self._liveness.ensure_operator(caller)
 
     def dependencies(self) -> dict[str, Provide]:
-        """What handlers may ask for: `caller`, and `device` for a login."""
+        """Returns the dependencies `caller`, and `device` for logins."""
         hops = self._hops
 
         def device(request: Request[Any, Any, Any]) -> Device:
@@ -154,7 +154,7 @@ class Authentication(ASGIMiddleware):
 
 
 def bearer(headers: Headers) -> str:
-    """The token of `Authorization: Bearer …` (or `JWT …`). Raises Unauthenticated."""
+    """Returns the token of `Authorization: Bearer …` (or `JWT …`). Raises Unauthenticated."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() not in SCHEMES or not token.strip():
         raise Unauthenticated
@@ -162,14 +162,14 @@ def bearer(headers: Headers) -> str:
 
 
 def client_of(connection: ASGIConnection[Any, Any, Any, Any], hops: int) -> Client:
-    """The client behind `hops` proxies of ours."""
+    """Returns the client behind `hops` trusted proxies."""
     peer = connection.client.host if connection.client else None
     address = client_address(peer, connection.headers.getall("x-forwarded-for", []), hops)
     return Client(address, network(address))
 
 
 def require_json(headers: Headers) -> None:
-    """A body, if there is one and it says what it is, must be JSON, and not compressed."""
+    """Raises HTTPException (415) for a compressed body or a `Content-Type` other than JSON."""
     if not (headers.get("content-length", "0") != "0" or "transfer-encoding" in headers):
         return
     coding = headers.get("content-encoding", "identity").strip().lower()

@@ -1,4 +1,4 @@
-"""Origins of other pages as REST judges them: the same way as sockets do (`app.domain.origins`)."""
+"""CORS for REST, with the same origin rules as sockets (`app.domain.origins`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.domain.origins import Origins
 
 
 class SharedOrigins(CORSConfig):
-    """Litestar's own reading of a `*` would pass any character, a port or another host's name among them."""
+    """Replaces Litestar's matching, in which `*` matches any character, even a port or another host's name."""
 
     @cached_property
     def _known(self) -> Origins:

@@ -1,4 +1,4 @@
-"""HEAD, wherever there is GET: the same answer without its body (RFC 9110, 9.3.2). Who watches a site often asks so."""
+"""Supports HEAD wherever there is GET: the same response without a body (RFC 9110, 9.3.2). Monitors often use it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.api.middleware.security_headers import Application, Message, Receive, S
 
 
 class HeadRequests:
-    """Wraps the whole application, which knows a path's methods as they are written and so no HEAD."""
+    """Wraps the whole application, whose routes declare no HEAD."""
 
     def __init__(self, app: Application) -> None:
         self._app = app
@@ -20,7 +20,7 @@ class HeadRequests:
             return
 
         async def send_head(message: Message) -> None:
-            # The server goes by the method when it leaves out the body, and allows that it is not as long as announced.
+            # For HEAD the server omits the body and accepts that it is shorter than `Content-Length`.
             scope["method"] = "HEAD"
             await send(message)
 
@@ -29,6 +29,6 @@ class HeadRequests:
 
 
 def allow(methods: Iterable[str]) -> str:
-    """The header `Allow` of a path that was written with `methods`."""
+    """Returns the `Allow` header of a path whose routes declare `methods`."""
     known = set(methods)
     return ", ".join(sorted(known | {"HEAD"} if "GET" in known else known))

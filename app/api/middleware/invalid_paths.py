@@ -1,5 +1,5 @@
-"""Paths that lead nowhere, whatever the library makes of them: those with NUL, at which the file system and Postgres
-would raise, and its own pages of documents, which answer unknown paths below theirs with HTML."""
+"""Answers 404 for paths that Litestar would mishandle: those with NUL, at which the file system and Postgres would
+raise, and its own document pages, which answer unknown paths below theirs with HTML."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.api.middleware.security_headers import Application, Receive, Send
 from app.domain.errors import NOWHERE
 
 DOCUMENTS: Final = "/docs/raw"
-"""Where the library's own pages are."""
+"""Path of Litestar's own document pages."""
 
 ANSWER: Final = msgspec.json.encode(problem_of(404, "not_found", NOWHERE))
 

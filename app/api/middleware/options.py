@@ -1,4 +1,4 @@
-"""OPTIONS, answered with every method of the path: the library's own answer knows the one registered first."""
+"""Answers OPTIONS with every method of the path; Litestar's own answer lists only the one registered first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.api.middleware.head import allow
 
 
 class OptionsRequests(ASGIMiddleware):
-    """Answers 204 with `Allow`, behind authentication, which counts it."""
+    """Answers 204 with `Allow`. It runs behind authentication, which counts the request."""
 
     scopes = (ScopeType.HTTP,)
 
@@ -20,7 +20,7 @@ class OptionsRequests(ASGIMiddleware):
         if scope.get("method") != "OPTIONS":
             await next_app(scope, receive, send)
             return
-        path = scope["path_template"]  # as `path_format` has it, parameters without their types
+        path = scope["path_template"]  # same form as `path_format`: parameters without types
         routes = [route for route in scope["litestar_app"].routes if isinstance(route, HTTPRoute)]
         methods = {str(method) for route in routes if route.path_format == path for method in route.methods}
         answer = ASGIResponse(status_code=204, headers={"Allow": allow(methods)})

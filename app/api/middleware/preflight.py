@@ -1,4 +1,4 @@
-"""Preflights of pages whose origin may not call the API, refused in the form of all our errors (Litestar's is text)."""
+"""Refuses preflights from origins that may not call the API with a problem document (Litestar's refusal is text)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REFUSAL: Final = msgspec.json.encode(problem_of(400, "foreign_origin", CODES["40
 
 
 class Preflights:
-    """Wraps the whole application. `allowed(origin)` is what the answers to real requests go by."""
+    """Wraps the whole application. `allowed(origin)` is the check that real requests use."""
 
     def __init__(self, app: Application, allowed: Callable[[str], bool]) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""Headers every answer carries, errors and unknown paths too: what browsers may and may not do with it."""
+"""Adds security headers for browsers to every response, including errors and unknown paths."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ALWAYS = (
     (b"x-frame-options", b"DENY"),
 )
 HSTS = (b"strict-transport-security", b"max-age=31536000")
-"""A year, in seconds. This host only: what else runs below its name is not ours to close to http."""
+"""A year, in seconds. Excludes subdomains: other services may run there over http."""
 
 UNLESS_SET = (
-    # Answers are people's own: no cache on the way may keep them.
+    # Responses are private: no intermediate cache may store them.
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
@@ -28,7 +28,7 @@ UNLESS_SET = (
 class SecurityHeaders:
     """Wraps the whole application: Litestar's own middleware does not see unknown paths.
 
-    `https`: PUBLIC_URL is, so browsers are told to come by https only (RFC 6797).
+    `https`: PUBLIC_URL uses https, so browsers must use it for every request (RFC 6797).
     """
 
     def __init__(self, app: Application, *, https: bool = False) -> None:

@@ -1,6 +1,6 @@
-"""What operators may do: everything under `/ops`. To all others these paths do not exist.
+"""Operator endpoints, all under `/ops`. Other callers receive 404.
 
-No answer here carries the text of a message.
+No response contains the text of a message.
 """
 
 from __future__ import annotations

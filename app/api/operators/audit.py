@@ -1,4 +1,4 @@
-"""The audit, as operators read it."""
+"""The audit log, for operators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Announcing something to many: now or later, on sockets and, if wanted, by mail."""
+"""Broadcasts: sent now or later, on sockets and optionally by mail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_CONTENT = 204
 
 
 class Plan(msgspec.Struct, forbid_unknown_fields=True):
-    """`conversations` are named when `to` is that. Without `send_at` it is sent at once."""
+    """`conversations` is used when `to` is `conversations`. Without `send_at` the broadcast is sent at once."""
 
     title: str
     text: str

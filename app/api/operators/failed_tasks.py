@@ -1,4 +1,4 @@
-"""Tasks of which no try is left, and handing them over again."""
+"""Tasks that have no retries left, and retrying them by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking people and conversations up, and suspending accounts."""
+"""Lookup of users and conversations, and suspension of accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queues, as operators see them."""
+"""The task queues, for operators."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from app.domain.jobs.schemas import QueueReport
 
 
 class QueueSource(Protocol):
-    """Knows the broker."""
+    """Reports on the broker's queues."""
 
     async def report(self) -> QueueReport:
-        """Raises Unavailable when the broker is away."""
+        """Raises Unavailable if the broker cannot be reached."""
 
 
 class QueueController(Controller):

@@ -1,4 +1,4 @@
-"""The throttles, as operators see and change them."""
+"""Throttle policies, exceptions and reports, for operators."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from app.domain.users.caller import Caller
 
 
 class WantedRate(msgspec.Struct, forbid_unknown_fields=True):
-    """A number from 1 and second, minute, hour or day, as in `60/minute`."""
+    """A count of at least 1 per second, minute, hour or day, such as `60/minute`."""
 
     rate: Annotated[str, msgspec.Meta(max_length=32)]
 

@@ -1,4 +1,4 @@
-"""Pages for people: what the links in mails open. No framework, no foreign host, no secret in any URL sent."""
+"""Web pages that the links in mails open. No framework, no other host, no secret in any URL sent to the server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PagesController(Controller):
 
     @get("/", name="front_door")
     async def front_door(self) -> Redirect:
-        """Who follows the bare address finds what there is."""
+        """Redirects the bare address to the API documents."""
         return Redirect("/docs")
 
     @get("/account", media_type=MediaType.HTML)

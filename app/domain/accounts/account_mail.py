@@ -1,6 +1,6 @@
-"""What a claimed mail says, decided when it leaves: whoever asked for it never learns whether there is an account.
+"""Composes a claimed mail when it is sent: the caller that requested it never learns whether an account exists.
 
-Tokens are made here, in the transaction that claims the mail, and are known to nobody but the task that sends it.
+Tokens are minted here, in the transaction that claims the mail, and only the task that sends the mail knows them.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from app.domain.users.models import PendingRegistration, User
 from app.domain.users.pending_registrations import waiting
 
 NO_ACCOUNT, GONE, KNOWN = "no account", "gone", "active already"
-"""Outcomes of mails that need not leave."""
+"""Outcomes of mails that are not sent."""
 
 _OWNER = (User.id, User.email, User.first_name, User.is_active, User.suspended_at, User.credentials)
 
 
 class MailContent(msgspec.Struct, frozen=True, kw_only=True):
-    """A text by name (`template`), with what it needs. `token` opens what it is about."""
+    """A template by name and the facts it needs. `token` is the mailed token or code."""
 
     template: str
     address: str
@@ -36,7 +36,7 @@ class MailContent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def letter_of(session: AsyncSession, mail: Claimed) -> MailContent | str:
-    """The letter, or why there is none."""
+    """Returns the mail's content, or the outcome that explains why nothing is sent."""
     match mail.kind:
         case "activation":
             return await _activation(session, mail)
@@ -64,7 +64,7 @@ async def _activation(session: AsyncSession, mail: Claimed) -> MailContent | str
 async def _activation_again(session: AsyncSession, mail: Claimed) -> MailContent | str:
     if owner := await _owner(session, mail.address):
         if owner.is_active:
-            return KNOWN  # nothing to activate; no stranger makes us say so to them
+            return KNOWN  # nothing to activate; a stranger must not be able to trigger such a mail
         token = await mint(session, "activation", user=owner.id, credentials=owner.credentials)
         return MailContent(
             template="activation", address=owner.email, token=token, facts={"first_name": owner.first_name}
@@ -74,7 +74,7 @@ async def _activation_again(session: AsyncSession, mail: Claimed) -> MailContent
         return NO_ACCOUNT
     newest = registrations[0]
     if len(registrations) > 1:
-        # Whose password the newest holds, nobody knows: its owner registers again, and follows that mail.
+        # It is unknown who chose the newest password. The owner registers again and follows that mail.
         return MailContent(template="register_again", address=newest.email)
     token = await mint(session, "activation", registration=newest.id)
     return MailContent(
@@ -88,7 +88,7 @@ async def _forgotten_password(session: AsyncSession, mail: Claimed) -> MailConte
         return NO_ACCOUNT
     token = await mint(session, "password", user=owner.id, credentials=owner.credentials)
     facts = {"first_name": owner.first_name}
-    # To the address that is kept, never to the one that was typed.
+    # Sent to the stored address, never to the one that was typed.
     return MailContent(template="forgotten_password", address=owner.email, token=token, facts=facts)
 
 
@@ -108,7 +108,7 @@ async def _confirm_email(session: AsyncSession, mail: Claimed) -> MailContent | 
         return _known_already(owner)
     asker = await session.scalar(select(User.credentials).where(User.id == mail.user, User.closed_at.is_(None)))
     if asker is None or str(asker) != mail.facts["credentials"]:
-        return GONE  # the password was changed since: the request is over
+        return GONE  # the credentials have changed since: the request is void
     token = await mint(session, "email", user=mail.user, email=mail.address, credentials=asker)
     return MailContent(template="confirm_email", address=mail.address, token=token, facts=mail.facts)
 

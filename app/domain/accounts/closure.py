@@ -1,7 +1,7 @@
-"""Closing one's account: nothing personal is left of it at once, its logins end, and conversations learn of it soon.
+"""Closes an account: its personal data is erased and its logins end at once; conversations follow soon after.
 
-The row stays, as "deleted user", because messages are by somebody. Leaving the groups is an errand
-(`app.domain.conversations.name_changes`), found again in the row if it is lost.
+The row stays as "deleted user", because messages refer to it. Leaving the groups is a follow-up
+(`app.domain.conversations.name_changes`); if it is lost, a sweep finds it again from the row.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FIRST_NAME, LAST_NAME = "deleted", "user"
 
 
 async def close(session: AsyncSession, caller: Caller, *, current_password: str, passwords: Passwords) -> None:
-    """The caller's account is over.
+    """Closes the caller's account.
 
     Raises:
         Invalid: `wrong_password`.
@@ -37,8 +37,8 @@ async def close(session: AsyncSession, caller: Caller, *, current_password: str,
         update(User)
         .where(User.id == own.id, User.password_hash == own.password_hash, User.closed_at.is_(None))
         .values(
-            # Of a domain that never exists (RFC 2606): the address itself is free again. Not made of the account's id,
-            # which others know: an account at that address would have kept this one from closing.
+            # A domain that never exists (RFC 2606) frees the address. The local part is random, not the account's id:
+            # others know the id, and an account at that address would have blocked this update.
             email=f"{token_hex(16)}@closed.invalid",
             first_name=FIRST_NAME,
             last_name=LAST_NAME,

@@ -1,4 +1,4 @@
-"""Another e-mail address: it counts once somebody who reads it has confirmed; the old one is told before and after."""
+"""Changes an e-mail address once the owner of the new one confirms; the old one is notified before and after."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ async def ask(
     passwords: Passwords,
     quotas: Quotas,
 ) -> None:
-    """Mail a token to the new address, and tell the old one. Whether the new one is taken, nobody is told here.
+    """Mails a token to the new address and a notice to the old one, without revealing whether the new one is taken.
 
     Raises:
-        Invalid: this is no e-mail address, or `wrong_password`.
+        Invalid: not an e-mail address, or `wrong_password`.
         Throttled: too many mails to that address.
         Unavailable: too many passwords are being hashed.
     """
     new_email = check_email(new_email, "new_email")
     own = await require_password(session, caller, current_password, passwords)
     await require_mail(quotas, new_email, "email")
-    # Whatever changes the account's credentials before the mail leaves ends the request: see `letters`.
+    # Any change of the account's credentials before the mail is sent voids the request: see `account_mail`.
     facts = {"first_name": own.first_name, "credentials": str(own.credentials)}
     await outbox.post(session, "confirm_email", new_email, user=own.id, **facts)
-    # Neither this nor the mail afterwards quotes the new address: a stranger who registered the old one in its owner's
-    # name chooses it, and could write a message or a link into it.
+    # Neither this mail nor the one after the change quotes the new address: a stranger who registered the old address
+    # in its owner's name chooses the new one, and could put a message or a link into it.
     await outbox.post(session, "email_change_asked", own.email, user=own.id, first_name=own.first_name)
 
 
 async def confirm(session: AsyncSession, token: str) -> None:
-    """From now on the account has the address the token was mailed to.
+    """Gives the account the address that the token was mailed to.
 
     Raises:
         Invalid: `invalid_mailed_token`.
-        Conflict: `email_taken`: another account got it meanwhile.
+        Conflict: `email_taken`: another account has taken the address since.
     """
     held = await mailed_tokens.spend(session, token, "email")
     own = (

@@ -1,4 +1,4 @@
-"""A forgotten password: a mail to the address of the account, if there is one; whether there is, nobody is told."""
+"""Resets a forgotten password by mail, without revealing whether the address has an account."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from app.domain.users.models import LoginSession, User
 
 
 async def ask(session: AsyncSession, email: str, quotas: Quotas) -> None:
-    """Mail a token to who owns this account. The account is not looked up before the mail leaves: known and unknown
-    addresses are answered alike, and take the same time.
+    """Mails a token to the owner of the account. The account is looked up only when the mail is sent, so known and
+    unknown addresses get the same answer in the same time.
 
     Raises:
-        Invalid: this is no e-mail address.
+        Invalid: not an e-mail address.
     """
     email = check_email(email)
     if await allows_mail(quotas, email, "password"):
@@ -29,10 +29,10 @@ async def ask(session: AsyncSession, email: str, quotas: Quotas) -> None:
 
 
 async def confirm(session: AsyncSession, *, token: str, new_password: str, passwords: Passwords) -> None:
-    """A new password for who has the token; all logins end, and with them whatever else was mailed.
+    """Sets a new password for the token's account; all its logins end and all its mailed tokens become void.
 
     Raises:
-        Invalid: `invalid_mailed_token`, or the password may not be used.
+        Invalid: `invalid_mailed_token`, or the password is not acceptable.
         Unavailable: too many passwords are being hashed.
     """
     check_new(new_password, "new_password")

@@ -1,4 +1,4 @@
-"""Accounts: one's own profile, changing names and the password; operators."""
+"""The caller's own profile, changes of names and password, and the creation of operators."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from app.domain.users.schemas import Adders, Profile
 async def create_operator(
     session: AsyncSession, *, email: str, password: str, first_name: str, last_name: str, passwords: Passwords
 ) -> Profile:
-    """An account that may use `/ops`; an existing one of that e-mail becomes it, and gets the password given.
+    """Creates an account that may use `/ops`, or promotes the one with this e-mail and replaces its password.
 
     Raises:
-        Invalid: a field is not good, or the password is too common.
+        Invalid: a field is not valid, or the password is too common.
     """
     check_new(password, about=(email, first_name, last_name))
     found = await session.scalar(select(User.id).where(owned_by(check_email(email)), User.closed_at.is_(None)))
@@ -57,7 +57,7 @@ async def create_operator(
 
 
 async def profile(session: AsyncSession, caller: Caller) -> Profile:
-    """Oneself."""
+    """Returns the caller's own profile."""
     return profile_of(_known((await session.execute(select(*PROFILE).where(User.id == caller.user))).one_or_none()))
 
 
@@ -70,11 +70,11 @@ async def change(
     last_name: str | None = None,
     who_may_add: Adders | None = None,
 ) -> Profile:
-    """Change what is given of the profile.
+    """Changes the given fields of the profile.
 
     Raises:
-        Invalid: one is not good.
-        Throttled: too often: each is told in every conversation.
+        Invalid: a name is not valid.
+        Throttled: renamed too often; each rename is published in every conversation.
     """
     names = {
         field: check_name(name, field)
@@ -98,7 +98,7 @@ async def change(
         execution_options=UNSYNCHRONIZED,
     )
     row = _known(renamed.one_or_none())
-    # A name is in the views of every conversation its owner was ever in: within 10 s they all tell it.
+    # The name is part of the views of every conversation the user has ever been in: all are updated within 10 s.
     enqueue_after_commit(session, FollowUp("person", caller.user))
     return profile_of(row)
 
@@ -106,10 +106,10 @@ async def change(
 async def change_password(
     session: AsyncSession, caller: Caller, *, current_password: str, new_password: str, passwords: Passwords
 ) -> None:
-    """A new password for who knows the old one; all other logins end.
+    """Replaces the password, given the current one; all other logins end.
 
     Raises:
-        Invalid: `wrong_password`, or the new one may not be used.
+        Invalid: `wrong_password`, or the new password is not acceptable.
         Unavailable: too many passwords are being hashed.
     """
     check_new(new_password, "new_password")

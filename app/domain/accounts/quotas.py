@@ -1,5 +1,5 @@
-"""What may be done so often and not more: mails to a mailbox that strangers cause, changes of a name, and strangers
-who are added to a conversation, counted for who adds (`additions`) and for who is added (`added`)."""
+"""Limits on how often something may be done: mails to a mailbox caused by strangers, renames, and adding strangers
+to a conversation, counted for the user who adds (`additions`) and for the user who is added (`added`)."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ Purpose = Literal["welcome", "registration", "activation", "password", "email", 
 
 @runtime_checkable
 class Quotas(Protocol):
-    """Counts; `app.throttling.quota_limiter` does. Subjects that exist and others are counted alike."""
+    """Counts uses; implemented by `app.throttling.quota_limiter`. Existing and unknown subjects are counted alike."""
 
     async def allows(self, quota: Quota, subject: str, /) -> bool:
-        """Whether it may be done once more now. Counts it."""
+        """Counts one use and returns whether it is within the quota."""
 
     async def require(self, quota: Quota, subject: str, /) -> None:
-        """The same; raises Throttled."""
+        """Like `allows`, but raises Throttled."""
 
 
 async def allows_mail(quotas: Quotas, email: str, purpose: Purpose) -> bool:
-    """Whether one more mail may go to this address, and to its mailbox: `ada+1@…`, `ada+2@…` and `a.da@…` end in one.
+    """Counts a mail and returns whether both the address and its mailbox may receive it. `ada+1@…`, `ada+2@…` and
+    `a.da@…` share one mailbox.
 
-    Each purpose has its own count, so that asking for one mail does not use up another.
+    Each purpose has its own count, so that requesting one kind of mail does not use up another.
     """
     address, mailbox = mail_to(email, purpose)
     return await quotas.allows("mails", address) and await quotas.allows("mailboxes", mailbox)
 
 
 async def require_mail(quotas: Quotas, email: str, purpose: Purpose) -> None:
-    """The same; raises Throttled."""
+    """Like `allows_mail`, but raises Throttled."""
     address, mailbox = mail_to(email, purpose)
     await quotas.require("mails", address)
     await quotas.require("mailboxes", mailbox)
 
 
 def mail_to(email: str, purpose: Purpose) -> tuple[str, str]:
-    """The subjects of `mails` and of `mailboxes`. No address stands in Redis."""
+    """Returns the subjects for `mails` and `mailboxes`. They are digests, so Redis holds no address."""
     return f"{purpose}:{digest_of(email)}", f"{purpose}:{digest_of(mailbox_of(email))}"

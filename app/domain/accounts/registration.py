@@ -1,8 +1,8 @@
-"""Becoming somebody: at once, or by showing first that the address is one's own (REQUIRE_ACTIVATION).
+"""Registration: immediate, or after proof that the address belongs to the caller (REQUIRE_ACTIVATION).
 
-With activation every registration gets the same answer and a mail, whoever asks for whatever address: the request does
-not even look whether there is an account. Name and password belong to the token that is mailed, so the owner of an
-address who follows a link gets the password that was chosen with it, never one that a stranger left waiting.
+With activation, every registration gets the same answer and a mail, for any address: the request does not look up
+whether an account exists. Name and password belong to the mailed token, so an owner who follows a link gets the
+password chosen with it, never one that a stranger left pending.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from app.domain.validation import clean_name
 
 MAX_NAME_LENGTH = 100
 LIFETIME: Final = timedelta(days=7)
-"""Of a registration; each link in a mail lives shorter, and another can be asked for until then."""
+"""Of a pending registration. Each mailed link expires earlier; until then another can be requested."""
 
 PROFILE = (User.id, User.email, User.first_name, User.last_name, User.is_active, User.who_may_add)
 
 
 class RegistrationResult(msgspec.Struct, frozen=True):
-    """A mail is on its way, to whoever owns the address."""
+    """A mail is on its way to the owner of the address."""
 
     detail: str = "Follow the link in the mail."
 
 
 class Registrar:
-    """`must_activate`: accounts begin when the link in the mail is followed."""
+    """Registers accounts. With `must_activate`, an account is created when the link in the mail is followed."""
 
     def __init__(self, passwords: Passwords, quotas: Quotas, *, must_activate: bool = False) -> None:
         self._passwords = passwords
@@ -51,11 +51,11 @@ class Registrar:
     async def register(
         self, session: AsyncSession, *, email: str, password: str, first_name: str, last_name: str
     ) -> Profile | RegistrationResult:
-        """A new account, or a mail.
+        """Creates an account, or mails an activation link.
 
         Raises:
-            Invalid: a field is not good, or the password is too common.
-            Conflict: `email_taken`, where no activation is asked for.
+            Invalid: a field is not valid, or the password is too common.
+            Conflict: `email_taken`, if activation is not required.
             Unavailable: too many passwords are being hashed.
         """
         wanted = await check(
@@ -67,7 +67,7 @@ class Registrar:
             passwords=self._passwords,
         )
         if not self._must_activate:
-            # Begun first: whether the address is taken costs none of the mails that its mailbox may have.
+            # The account comes first: a probe of a taken address must not use up the mailbox's mail quota.
             made = await begin(session, wanted, welcome=False)
             if await allows_mail(self._quotas, wanted.email, "welcome"):
                 await _welcome(session, made)
@@ -78,7 +78,7 @@ class Registrar:
 
 
 class RegistrationRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """An account that may be made."""
+    """The validated data of a new account."""
 
     email: str
     first_name: str
@@ -89,7 +89,7 @@ class RegistrationRequest(msgspec.Struct, frozen=True, kw_only=True):
 async def check(
     session: AsyncSession, *, email: str, password: str, first_name: str, last_name: str, passwords: Passwords
 ) -> RegistrationRequest:
-    """Judge the fields and hash the password. Raises Invalid, Unavailable."""
+    """Validates the fields and hashes the password. Raises Invalid, Unavailable."""
     email = check_email(email)
     first_name, last_name = check_name(first_name, "first_name"), check_name(last_name, "last_name")
     check_new(password, about=(email, first_name, last_name))
@@ -101,10 +101,11 @@ async def check(
 async def begin(
     session: AsyncSession, wanted: RegistrationRequest, *, is_operator: bool = False, welcome: bool = True
 ) -> Profile:
-    """The account, active; a mail welcomes its owner, if `welcome`. Raises Conflict `email_taken`."""
+    """Creates the account, active, and with `welcome` mails its owner. Raises Conflict `email_taken`."""
     if await is_had_otherwise(session, wanted.email):
         raise taken()
-    # Two who register one address at once: the unique index on lower(email) lets one through, no look-up before does.
+    # If two requests register one address at once, only the unique index on lower(email) can reject one; a look-up
+    # cannot.
     created = await session.execute(
         insert_if_free(User)
         .values(id=uuid7(), is_active=True, is_operator=is_operator, **msgspec.structs.asdict(wanted))
@@ -121,11 +122,11 @@ async def begin(
 
 
 async def activate(session: AsyncSession, token: str) -> None:
-    """The account of the registration that `token` belongs to begins.
+    """Creates the account of the registration that `token` belongs to.
 
     Raises:
         Invalid: `invalid_mailed_token`.
-        Conflict: `email_taken`: another registration of this address was activated before.
+        Conflict: `email_taken`: another registration of this address was activated first.
     """
     held = await mailed_tokens.spend(session, token, "activation")
     if held.user is not None:
@@ -149,7 +150,7 @@ async def activate(session: AsyncSession, token: str) -> None:
     )
     row = found.one_or_none()
     if row is None:
-        raise mailed_tokens.refused()  # spent a moment ago through another mail of the same registration
+        raise mailed_tokens.refused()  # already activated through another mail of the same registration
     wanted = RegistrationRequest(
         email=row.email, first_name=row.first_name, last_name=row.last_name, password_hash=row.password_hash
     )
@@ -161,7 +162,7 @@ async def activate(session: AsyncSession, token: str) -> None:
 
 
 async def mail_again(session: AsyncSession, email: str, quotas: Quotas) -> None:
-    """Another activation mail, if there is something to activate: whether there is, the answer does not tell."""
+    """Sends another activation mail if an activation is pending. The answer does not reveal whether one is."""
     email = check_email(email)
     if await allows_mail(quotas, email, "activation"):
         await outbox.post(session, "activation_again", email)
@@ -172,12 +173,12 @@ def taken() -> Conflict:
 
 
 def check_name(name: str, field: str) -> str:
-    """A first or last name: 1 to 100 characters on one line, one of them visible. Raises Invalid."""
+    """Returns a valid first or last name: 1 to 100 characters on one line, at least one visible. Raises Invalid."""
     return clean_name(name, field, MAX_NAME_LENGTH)
 
 
 def profile_of(row: AnyRow) -> Profile:
-    """The view of `PROFILE`."""
+    """Builds the view from a row of `PROFILE`."""
     return Profile(
         id=row.id,
         email=row.email,

@@ -1,6 +1,6 @@
-"""Suspending an account: an operator's act. Its logins end, its sockets close, and nobody logs in until it is restored.
+"""Suspends an account, as an operator: its logins end, its sockets close, and it cannot log in until restored.
 
-Nothing of it is lost: it stays a member of its conversations, and is found as it was when it is restored.
+Nothing is lost: the account remains a member of its conversations and is unchanged when it is restored.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ MAX_REASON_LENGTH = 500
 
 
 async def suspend(session: AsyncSession, by: Caller, user: UUID, *, reason: str) -> None:
-    """From now on the account may do nothing. `reason` is for the audit: one line of 1 to 500 characters.
+    """Suspends the account. `reason` goes into the audit log: one line of 1 to 500 characters.
 
     Raises:
-        Invalid: the reason is none.
-        NotFound: there is no such account.
+        Invalid: the reason is not valid.
+        NotFound: no such account.
         Conflict: `own_account`, `account_closed`, `already_suspended`.
     """
     reason = clean(reason, "reason", MAX_REASON_LENGTH, one_line=True)
     if user == by.user:
         raise Conflict("own_account", "Nobody suspends their own account.")
-    # A login that is just being made holds this row: it is waited for, and then ended with the others.
+    # A concurrent login holds this row: the update waits for it, and `end` then ends that login as well.
     if not await _change(session, user, User.suspended_at.is_(None), func.clock_timestamp()):
         raise Conflict("already_suspended", "This account is suspended already.")
     await end(session, LoginSession.user_id == user, refused=True)
@@ -40,10 +40,10 @@ async def suspend(session: AsyncSession, by: Caller, user: UUID, *, reason: str)
 
 
 async def restore(session: AsyncSession, by: Caller, user: UUID) -> None:
-    """The account is as it was before, and logs in anew.
+    """Restores the account as it was; its owner must log in again.
 
     Raises:
-        NotFound: there is no such account.
+        NotFound: no such account.
         Conflict: `account_closed`, `not_suspended`.
     """
     if not await _change(session, user, User.suspended_at.is_not(None), None):
@@ -54,7 +54,7 @@ async def restore(session: AsyncSession, by: Caller, user: UUID) -> None:
 async def _change(
     session: AsyncSession, user: UUID, state: ColumnElement[bool], suspended_at: ColumnElement[object] | None
 ) -> bool:
-    """Whether the account was in that state."""
+    """Returns whether the account was in `state`, and so was changed."""
     changed = await session.scalar(
         update(User)
         .where(User.id == user, User.closed_at.is_(None), state)

@@ -1,1 +1,1 @@
-"""The audit: who did what to whom, with the power of a role or of an operator. Written with the act, never changed."""
+"""The audit log: actions taken with a role's or an operator's rights. Written with the action, never changed."""

@@ -1,6 +1,6 @@
-"""The trail of acts: noted in the transaction of the act itself, so that there is neither without the other.
+"""Writes audit entries in the transaction of the action itself, so that neither exists without the other.
 
-An entry holds ids and a few facts; never the text of a message, a password, or an e-mail address.
+An entry holds ids and a few facts, never the text of a message, a password or an e-mail address.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ Action: TypeAlias = Literal[
     "policy.changed",
     "task.retried",
 ]
-"""`message.deleted` is by an admin, not by its sender; `member.*` are the acts of admins."""
+"""`message.deleted` is a deletion by an admin, not by the sender. `member.*` are actions of admins."""
 
 Fact: TypeAlias = str | int | float | bool | None
 ACTIONS: Final[tuple[str, ...]] = get_args(Action)
 MIN_RETENTION: Final = timedelta(days=30)
-"""What is younger no DELETE takes away: the database's trigger refuses it (migration 0006)."""
+"""A database trigger rejects any DELETE of younger entries (migration 0006)."""
 
 MAX_DELETED: Final = 10_000
 
@@ -52,9 +52,9 @@ async def record_action(
     subject: UUID | None = None,
     details: Mapping[str, Fact | list[str]] | None = None,
 ) -> None:
-    """Write down an act; it stands once this session's transaction is committed.
+    """Records an action in this session's transaction.
 
-    `by` is the account that acts, None for a command on the server's machine. `subject` is whom or what it is done to.
+    `by` is the account that acts, None for a command on the server's machine. `subject` is the object of the action.
     """
     await session.execute(
         insert(AuditEntry).values(id=uuid7(), by=by, action=action, subject=subject, details=dict(details or {}))
@@ -62,7 +62,7 @@ async def record_action(
 
 
 async def sweep(session: AsyncSession, keeping: timedelta) -> int:
-    """Forget the oldest entries, older than `keeping` and at most 10,000; how many."""
+    """Deletes the oldest entries older than `keeping` and 30 days, at most 10,000. Returns their number."""
     old = (
         select(AuditEntry.id)
         .where(AuditEntry.at < func.clock_timestamp() - max(keeping, MIN_RETENTION))

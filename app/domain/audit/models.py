@@ -1,4 +1,4 @@
-"""Rows of the audit. Triggers refuse every UPDATE and TRUNCATE, and a DELETE of what is younger than 30 days."""
+"""Rows of the audit log. Triggers reject UPDATE, TRUNCATE, and DELETE of rows younger than 30 days."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from app.domain.orm import DateTimeUTC, Entity
 
 
 class AuditEntry(Entity):
-    """One act. `by` is null for what a command on the server's machine did.
+    """One action. `by` is null for a command on the server's machine.
 
-    No foreign keys: an entry outlives what it is about, and keeps nobody from being deleted.
+    No foreign keys: an entry outlives its account and subject, and does not prevent their deletion.
     """
 
     __tablename__ = "audit_log"

@@ -1,4 +1,4 @@
-"""Reading the audit: newest first, by what was done, by whom, to whom, and when. Each filter has its index."""
+"""Reads the audit log, newest first, filtered by action, actor, subject and time. Each filter has its index."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.domain.validation import moment
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """All that are given must hold. `since` is the first moment of interest, `until` the first that is not any more."""
+    """Entries must match all given filters. `since` is inclusive, `until` exclusive."""
 
     action: Action | None = None
     by: UUID | None = None
@@ -33,10 +33,10 @@ class _AuditPosition(msgspec.Struct, frozen=True, tag="audit"):
 
 
 async def page(session: AsyncSession, filters: Filters, *, limit: int, cursor: str | None) -> AuditPage:
-    """A page of entries, newest first.
+    """Returns a page of entries, newest first.
 
     Raises:
-        Invalid: the cursor is of another list, or a moment has no time zone.
+        Invalid: the cursor belongs to another list, or a time has no time zone.
     """
     query = select(
         AuditEntry.id, AuditEntry.at, AuditEntry.by, AuditEntry.action, AuditEntry.subject, AuditEntry.details

@@ -1,4 +1,4 @@
-"""The audit as operators read it."""
+"""Views of the audit log for operators."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.domain.audit.log import Action
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One act: `by` did `action` to `subject`. `by` is null for a command on the server's machine."""
+    """One audit entry: `by` performed `action` on `subject`. `by` is null for a command on the server's machine."""
 
     id: UUID
     at: datetime

@@ -1,6 +1,6 @@
-"""What is over and may go: tickets, mailed tokens and registrations a minute after their end, logins a week after.
+"""Deletes expired rows: tickets, mailed tokens and registrations a minute after they expire, logins after a week.
 
-A session's row stays that long so that a stolen old token is still recognised as one of an ended family.
+A login's row is kept that long so that a stolen old token is still recognised as part of an ended family.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BATCH_SIZE = 10_000
 
 
 async def sweep(session: AsyncSession) -> int:
-    """Delete at most 10,000 rows of each kind; the number of rows deleted. What is left goes next time."""
+    """Deletes at most 10,000 rows of each kind and returns how many. The next run deletes the rest."""
     now = func.clock_timestamp()
     tickets = await _sweep(session, SocketTicket, SocketTicket.digest, SocketTicket.expires_at < now - TICKETS)
     sessions = await _sweep(session, LoginSession, LoginSession.id, LoginSession.expires_at < now - SESSIONS)

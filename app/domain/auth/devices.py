@@ -1,4 +1,4 @@
-"""Where an account was logged in from lately, as far as its login sessions remember."""
+"""Where an account has logged in from recently, as far as its login sessions are kept."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BROWSERS = {
     "curl/": "curl",
     "python": "Python",
 }
-"""By what only their user agents say, the first that is found: most browsers also say what they imitate."""
+"""Marks in user agents; the first match wins. Most browsers also name the browsers they imitate, so order matters."""
 
 _SYSTEMS = {
     "Windows": "Windows",
@@ -44,17 +44,17 @@ _VERSIONS = re.compile(r"[\d._]+")
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a login comes from, as its owner will see it in the list."""
+    """Where a login comes from, as shown in its owner's list of logins."""
 
     address: str = ""
     user_agent: str = ""
 
 
 async def has_logged_in_from(session: AsyncSession, user: UUID, address: str) -> bool:
-    """Whether one of the account's logins came from the network of `address`. One statement, whose time does not
-    depend on how many logins there are (an account has a few hundred at most)."""
+    """Returns whether one of the account's logins came from the network of `address`. One statement, whose time does
+    not depend on the number of logins (a few hundred at most)."""
     here = ip_network(network(address)) if ":" in address else None
-    # Of an IPv6 address the network counts; others are compared as they are. What has no colon is never cast.
+    # IPv6 addresses are compared by network, all others by equality. A value without a colon is never cast.
     same = (
         LoginSession.address == address
         if here is None
@@ -68,9 +68,9 @@ async def has_logged_in_from(session: AsyncSession, user: UUID, address: str) ->
 
 
 async def is_new_device(session: AsyncSession, user: UUID, device: Device) -> bool:
-    """Whether none of the account's logins came from this network with this program; a first login is not new.
+    """Returns whether no login of the account came from this network with this program. A first login is not new.
 
-    Versions are left out: an update makes no new device.
+    Versions are ignored: an update does not make a new device.
     """
     logins = (
         await session.execute(
@@ -85,7 +85,7 @@ async def is_new_device(session: AsyncSession, user: UUID, device: Device) -> bo
 
 
 def program_of(user_agent: str) -> str:
-    """The browser and system that a user agent names, in our own words: for a mail, which quotes no stranger."""
+    """Names the browser and system of a user agent in our own words, so that a mail never quotes a stranger."""
     named = user_agent[:MAX_AGENT_LENGTH]
     browser = next((name for mark, name in _BROWSERS.items() if mark in named), "a program that we do not know")
     system = next((name for mark, name in _SYSTEMS.items() if mark in named), "")

@@ -1,9 +1,9 @@
-"""The owner's way into an account that strangers guess at: the right password, and a code mailed to its address.
+"""Lets the owner log in to an account under attack: with the right password and a code mailed to its address.
 
-While wrong guesses slow an account (`Slowed`), every attempt gets one answer, whatever was right or wrong about it,
-known account or unknown. Only the mailbox learns more: a right password has a code sent there. To whoever does not
-read it, a right password, a wrong one and an unknown address do the same work, statement for statement, because the
-time an answer takes is an answer too (docs/decisions/slowed-logins.md).
+While wrong guesses slow an account (`Slowed`), every refused attempt gets the same answer, whether or not the account
+exists or the password is right. Only the mailbox reveals more: a right password sends a code there. For everyone else a
+right password, a wrong one and an unknown address run the same statements, because response time is information too
+(docs/decisions/slowed-logins.md).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ NOBODY: Final = UUID(int=0)
 
 
 class Slowed(msgspec.Struct, frozen=True):
-    """Too many wrong guesses lately. `refusal` answers whatever does not get in.
+    """The account has had too many wrong guesses recently. `refusal` is the answer to every refused attempt.
 
-    `home_passes`: a right password from a network the account has logged in from needs no code. It does not where the
-    guesses came from that very network.
+    `home_passes`: the right password needs no code from a network the account has logged in from. False if the guesses
+    came from that network.
     """
 
     refusal: Throttled
@@ -50,11 +50,11 @@ async def passes(
     passwords: Passwords,
     quotas: Quotas,
 ) -> Literal["home", "code"] | None:
-    """By what this attempt may go on to an ordinary login; with "code", that must `spend` it. None: it may not, and a
-    right password has a code mailed.
+    """Returns how this attempt may proceed to an ordinary login: after "code" the caller must `spend` the code. None
+    refuses it; with the right password a code is mailed.
 
-    What this writes must be committed, so the caller returns `slowed.refusal` and does not raise it. `email` is as it
-    was typed, and clean.
+    The caller returns `slowed.refusal` rather than raising it, because what is written here must be committed. `email`
+    is as typed, and already cleaned.
 
     Raises:
         Unavailable: too many passwords are being hashed.
@@ -71,7 +71,7 @@ async def passes(
         return "home"
     if has_code:
         return "code"
-    # Counted apart, so that wrong guesses use up none of the owner's mails.
+    # Counted separately, so that wrong guesses do not use up the owner's mails.
     wanted = await allows_mail(quotas, email, "login" if right else "login_refused")
     security_log.failed("login_slowed", seen.id if seen else None, code_mailed=right and wanted)
     if right and wanted:
@@ -83,5 +83,5 @@ async def passes(
 
 
 async def spend(session: AsyncSession, mailed_code: str | None, user: UUID) -> bool:
-    """Use a code up; whether it was still good: of two logins with one code the second waits, and finds it gone."""
+    """Spends a code and returns whether it was still valid. Of two logins with one code, the second waits and fails."""
     return await mailed_tokens.spend_of(session, typed(mailed_code or ""), "login", user)

@@ -1,6 +1,6 @@
-"""Which logins still live. A token proves who logged in; only the row says whether that login has been ended since.
+"""Whether logins are live. A token proves who logged in; only the row shows whether that login has ended since.
 
-A login lives until it is revoked or expires, and while its account is active, neither suspended nor closed.
+A login is live until it is revoked or expires, and while its account is active, neither suspended nor closed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from app.domain.users.models import LoginSession, User
 
 
 def login_ended() -> Unauthenticated:
-    """What is told through a login that does not live."""
+    """The error for requests through a login that is not live."""
     return Unauthenticated("login_ended", "This login has been ended. Log in again.")
 
 
 def login_is_live() -> ColumnElement[bool]:
-    """Of a joined `LoginSession`: neither ended nor expired, by Postgres's clock."""
+    """Condition on a joined `LoginSession`: neither revoked nor expired, by Postgres's clock."""
     return and_(LoginSession.revoked_at.is_(None), LoginSession.expires_at > func.clock_timestamp())
 
 
@@ -35,7 +35,7 @@ _ALIVE = (
 
 
 async def dead(reader: Reader, logins: Collection[tuple[UUID, UUID]]) -> set[UUID]:
-    """Of these (login session, user) pairs, the sessions that do not live, or are not that user's. One query."""
+    """Returns those sessions of the (login session, user) pairs that are not live or not that user's. One query."""
     alive = await reader.execute(_ALIVE, {"logins": list({login for login, _ in logins})})
     living = {(login, user) for login, user in alive}
     return {login for login, user in logins if (login, user) not in living}
@@ -52,11 +52,11 @@ _SUSPENDED = select(User.suspended_at.is_not(None)).where(User.id == bindparam("
 
 
 async def logins_ended_since(session: AsyncSession, bucket: int) -> dict[UUID, bool]:
-    """The login sessions revoked in `bucket` (see `app.domain.orm`) or later; whether the account is suspended."""
+    """Maps login sessions revoked in `bucket` (see `app.domain.orm`) or later to whether their account is suspended."""
     found = await session.execute(_ENDED, {"bucket": bucket})
     return {row.id: row.refused for row in found}
 
 
 async def is_suspended(session: AsyncSession, user: UUID) -> bool:
-    """Whether the account exists and is suspended."""
+    """Returns whether the account exists and is suspended."""
     return bool(await session.scalar(_SUSPENDED, {"user": user}))

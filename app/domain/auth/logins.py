@@ -1,4 +1,4 @@
-"""Logins: begun with a password, listed and ended by their owner. Each is a row, a family of tokens (`families`)."""
+"""Begins logins with a password; their owner lists and ends them. Each is a row, a family of tokens (`refresh`)."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from app.domain.users.schemas import Profile
 from app.domain.validation import clean
 
 NEW_DEVICE_QUIET = timedelta(hours=1)
-"""Between two mails about logins from new devices."""
+"""Minimum interval between two mails about logins from new devices."""
 
 MAX_LOGINS = 100
-"""Live logins a person may have; beyond, the longest unused ones are ended."""
+"""Live logins per user; beyond this, those unused for longest are ended."""
 
 
 _ACCOUNT = (
@@ -73,10 +73,10 @@ async def log_in(
     quotas: Quotas,
     tokens: Tokens,
 ) -> LoggedIn | Throttled | Unauthenticated:
-    """Begin a login. An unknown e-mail takes the same time and gets the same answer as a wrong password.
+    """Begins a login. An unknown e-mail takes the same time and gets the same answer as a wrong password.
 
     While the account is `slowed`, the right password also needs `mailed_code`. A refusal that must be committed is
-    *returned*: raised, it would undo the mail that it announces, or give back the mailed code that was spent.
+    *returned*: raising it would roll back the mail that it announces, or restore the mailed code that was spent.
 
     Raises:
         Unauthenticated: `invalid_credentials`; with the right password `second_factor_required`, `invalid_code`.
@@ -110,7 +110,7 @@ async def log_in(
     except Unauthenticated as error:
         if slowed is None or error.code != "invalid_code":
             raise
-        return error  # each mailed code is good for one guess at the second factor
+        return error  # each mailed code allows one guess at the second factor
     if await is_new_device(session, user.id, device) and not await outbox.lately(
         session, "new_login", user.id, NEW_DEVICE_QUIET
     ):
@@ -138,18 +138,18 @@ async def log_in(
 
 
 async def log_out(session: AsyncSession, caller: Caller) -> None:
-    """End the login that asks: its tokens and its sockets."""
+    """Ends the caller's login, with its tokens and sockets."""
     await end(session, LoginSession.id == caller.session)
 
 
 async def end_one(session: AsyncSession, caller: Caller, login: UUID) -> None:
-    """End one of the caller's logins. Raises NotFound for other people's, and for one that is over."""
+    """Ends one of the caller's logins. Raises NotFound if it is another user's or has already ended."""
     if not await end(session, LoginSession.id == login, LoginSession.user_id == caller.user, login_is_live()):
         raise NotFound(detail="There is no such login.")
 
 
 async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: str | None) -> LoginPage:
-    """The caller's live logins, newest first."""
+    """Returns the caller's live logins, newest first."""
     after = from_cursor(cursor, _LoginPosition)
     query = (
         select(
@@ -183,9 +183,9 @@ async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: 
 
 
 async def _proven(session: AsyncSession, email: str, password: str, passwords: Passwords) -> AnyRow:
-    """The user whose e-mail and password these are, locked against a change of password until the end.
+    """Returns the user with this e-mail and password, locked against a change of password until the transaction ends.
 
-    Two tries: a concurrent login may have stored a fresh hash of the same password in between.
+    Two attempts: a concurrent login may have rehashed the same password in between.
     """
     account: UUID | None = None
     for _ in range(2):
@@ -193,8 +193,8 @@ async def _proven(session: AsyncSession, email: str, password: str, passwords: P
         account = seen.account_id
         async with released_connection(session):
             right = await passwords.verify(seen.account_hash, password)
-            # Held against a registration whether there is an account or not: who registers a stranger's address and
-            # logs in learns nothing about it.
+            # Checked against a registration whether or not an account exists: registering a stranger's address and
+            # logging in must not reveal whether it has one.
             waits = seen.waiting_hash is not None and await passwords.verify(seen.waiting_hash, password)
             outdated = right and passwords.is_outdated(seen.account_hash)
             fresh = await passwords.hash(password) if outdated else None
@@ -202,8 +202,8 @@ async def _proven(session: AsyncSession, email: str, password: str, passwords: P
             if waits:
                 raise not_activated()
             break
-        # Locked, and asked again: who changes the password meanwhile either waits for this login, and then ends it
-        # with the others, or was first, and then this is the password of yesterday.
+        # Checked again under the lock: a concurrent change of password either waits for this login and then ends it
+        # with the others, or came first, and then the hash no longer matches.
         user = (
             await session.execute(
                 select(*_ACCOUNT)
@@ -222,10 +222,10 @@ async def _proven(session: AsyncSession, email: str, password: str, passwords: P
 
 
 async def _candidate(session: AsyncSession, email: str) -> AnyRow:
-    """What the password may be held against: `account_hash` of `account_id`, and `waiting_hash` of the newest
+    """Returns what to verify the password against: `account_hash` of `account_id`, and `waiting_hash` of the newest
     registration.
 
-    One statement, so that none of the cases takes longer than another.
+    One statement, so that every case takes the same time.
     """
     account = select(User.password_hash).where(owned_by(email), User.closed_at.is_(None))
     whose = account.with_only_columns(User.id)

@@ -1,6 +1,6 @@
-"""Keys that travel by mail: 256 random bits, kept as a digest, spent by their first use, over after a while.
+"""Single-use tokens sent by mail: 256 random bits, stored as a digest, valid for a limited time.
 
-They are made when the mail is about to leave, by the task that sends it, so that they are in no queue and no request.
+They are minted by the task that sends the mail, just before it is sent, so no queue or request ever contains one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _HELD = (MailedTokenRow.user_id, MailedTokenRow.registration_id, MailedTokenRow.
 
 
 class ActiveToken(msgspec.Struct, frozen=True):
-    """What a token is for: an account (as long as its `credentials` are these) or a registration, and an address."""
+    """What a token is for: an account (while its `credentials` match) or a registration, and an address."""
 
     user: UUID | None
     registration: UUID | None
@@ -52,9 +52,9 @@ async def mint(
     credentials: int = 0,
     token: str = "",
 ) -> str:
-    """A new token, to be mailed and kept nowhere. It is good while the account's `credentials` are these.
+    """Creates a token, to be mailed and stored nowhere. It is valid while the account's `credentials` are unchanged.
 
-    `token` replaces the one made here; it has 80 random bits at least.
+    `token` replaces the generated one; it must have at least 80 random bits.
     """
     token = token or token_urlsafe(RANDOM_BYTES)
     await session.execute(
@@ -72,13 +72,13 @@ async def mint(
 
 
 async def look(session: AsyncSession, token: str, purpose: Purpose) -> ActiveToken:
-    """What it would do, before something costly is done for it. Raises Invalid `invalid_mailed_token`."""
+    """Returns what the token is for without spending it, before costly work. Raises Invalid `invalid_mailed_token`."""
     return _held((await session.execute(select(*_HELD).where(_good(token, purpose)))).one_or_none())
 
 
 async def spend(session: AsyncSession, token: str, purpose: Purpose) -> ActiveToken:
-    """What it does; nobody else can use it from now on. Raises Invalid `invalid_mailed_token`."""
-    # One statement: of two uses at once the second waits for the row, and finds it gone.
+    """Spends the token and returns what it is for. Raises Invalid `invalid_mailed_token`."""
+    # One statement: of two concurrent uses, the second waits for the row and finds it deleted.
     spent = await session.execute(
         delete(MailedTokenRow).where(_good(token, purpose)).returning(*_HELD), execution_options=UNSYNCHRONIZED
     )
@@ -86,13 +86,13 @@ async def spend(session: AsyncSession, token: str, purpose: Purpose) -> ActiveTo
 
 
 async def is_good(session: AsyncSession, token: str, purpose: Purpose, user: UUID) -> bool:
-    """Whether it is one of `user`'s that may still be spent."""
+    """Returns whether the token is one of `user`'s and can still be spent."""
     good = select(exists().where(_good(token, purpose), MailedTokenRow.user_id == user))
     return bool(await session.scalar(good))
 
 
 async def spend_of(session: AsyncSession, token: str, purpose: Purpose, user: UUID) -> bool:
-    """The same, and it is spent by this."""
+    """Spends the token if it is one of `user`'s, and returns whether it did."""
     spent = await session.scalar(
         delete(MailedTokenRow)
         .where(_good(token, purpose), MailedTokenRow.user_id == user)
@@ -103,14 +103,14 @@ async def spend_of(session: AsyncSession, token: str, purpose: Purpose, user: UU
 
 
 async def forget(session: AsyncSession, user: UUID) -> None:
-    """End all tokens of an account: what was asked for by whoever had the old password is nobody's any more."""
+    """Voids all tokens of an account, including those requested with an old password."""
     await session.execute(
         delete(MailedTokenRow).where(MailedTokenRow.user_id == user), execution_options=UNSYNCHRONIZED
     )
 
 
 def refused() -> Invalid:
-    """One answer for unknown, spent and expired ones, and for those whose purpose is gone."""
+    """One error for unknown, spent, expired and superseded tokens."""
     return Invalid(
         "invalid_mailed_token",
         "This token is not valid, or not any more: ask for another mail.",
@@ -137,5 +137,5 @@ def _held(row: AnyRow | None) -> ActiveToken:
 
 
 def _digest(token: str) -> bytes:
-    # A plain digest is enough: 256 random bits cannot be guessed, as a password can.
+    # A plain digest suffices: unlike a password, 256 random bits cannot be guessed.
     return hashlib.sha256(token.strip()[:MAX_TOKEN_LENGTH].encode("utf-8", "surrogatepass")).digest()

@@ -1,4 +1,5 @@
-"""Operators look after the chat; `chat create-operator` makes them. Postgres is asked each time: it ends at once."""
+"""Operators administer the chat; `chat create-operator` creates them. Every check reads Postgres: revoking is
+instant."""
 
 from __future__ import annotations
 
@@ -13,10 +14,10 @@ from app.domain.users.models import LoginSession, SecondFactor, User
 
 
 async def is_operator(reader: Reader, caller: Caller, *, need_second_factor: bool = False) -> bool:
-    """Whether the caller is one, through a login that lives.
+    """Returns whether the caller is an operator with a live login.
 
     Raises:
-        Forbidden: `second_factor_needed`: one who must have a second factor, and has none.
+        Forbidden: `second_factor_needed`: the operator must have a second factor and has none.
     """
     has_factor = exists().where(SecondFactor.user_id == User.id, SecondFactor.confirmed_at.is_not(None))
     found = await reader.execute(

@@ -1,8 +1,8 @@
-"""Passwords: argon2id, off the event loop, bounded in parallel and in waiting; the ones everybody tries are refused.
+"""Passwords: argon2id, off the event loop, with bounded concurrency and queue; the most common ones are refused.
 
-Hashing costs tens of milliseconds and 19 MiB by design. So it runs in a few threads of its own, never in the event
-loop, and beyond a bounded number of waiting callers the next is refused: a flood of logins may not take the memory or
-the time of everything else. Whether an account exists changes nothing about the time taken (`verify(None, …)`).
+Hashing costs tens of milliseconds and 19 MiB by design. It therefore runs in a few dedicated threads, never in the
+event loop, and callers beyond a bounded queue are refused: a flood of logins must not exhaust memory or time for
+everything else. The time taken does not depend on whether an account exists (`verify(None, …)`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Answer = TypeVar("Answer")
 
 
 class Passwords:
-    """Hashes and verifies; one a process. `close()` ends its threads."""
+    """Hashes and verifies; one instance per process. `close()` stops its threads."""
 
     def __init__(
         self,
@@ -52,30 +52,30 @@ class Passwords:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="password")
         self._most = threads + waiting
         self._jobs = 0
-        # Same parameters, of a password nobody knows: what an unknown account's guess is held against.
+        # A hash of a random password with the same parameters: guesses for unknown accounts are verified against it.
         self._nobodys = self._hasher.hash(token_urlsafe(32))
 
     async def hash(self, password: str) -> str:
-        """The encoded hash. Raises Unavailable when too many are waiting."""
+        """Returns the encoded hash. Raises Unavailable if the queue is full."""
         return await self._off_loop(lambda: self._hasher.hash(canonical(password)))
 
     async def verify(self, encoded: str | None, password: str) -> bool:
-        """Whether `password` is the one of `encoded`; with None (no such account) False, after the same work.
+        """Returns whether `password` matches `encoded`; None (no such account) returns False after the same work.
 
         Raises:
-            Unavailable: too many are waiting.
+            Unavailable: the queue is full.
         """
         return await self._off_loop(lambda: self._matches(encoded, password))
 
     def is_outdated(self, encoded: str) -> bool:
-        """Whether `encoded` was made with other parameters than today's, and should be made anew."""
+        """Returns whether `encoded` was made with parameters other than the current ones and should be rehashed."""
         return self._hasher.check_needs_rehash(encoded)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _matches(self, encoded: str | None, password: str) -> bool:
-        # Passwords of before were normalized only. Which forms are tried depends on what was typed, not on the account.
+        # Older hashes were of NFC-normalized text only. The forms tried depend on the input, not on the account.
         forms = dict.fromkeys((canonical(password), _former(password)))
         return any(self._holds(encoded or self._nobodys, form) for form in forms) and encoded is not None
 
@@ -90,7 +90,7 @@ class Passwords:
             raise Unavailable("overloaded", "Too many logins at once: try again.")
         self._jobs += 1
         future = self._threads.submit(job)
-        # Counted until the thread is done with it, not until the caller gives up: a hang-up frees no thread.
+        # Counted until the thread finishes, not until the caller gives up: a disconnect frees no thread.
         loop = asyncio.get_running_loop()
         future.add_done_callback(lambda _: _tell(loop, self._job_done))
         return await asyncio.wrap_future(future)
@@ -105,8 +105,8 @@ def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None
 
 
 def canonical(password: str) -> bytes:
-    """One form for what keyboards write in two (RFC 8265, 4.2.2, OpaqueString): é is one character, and every kind of
-    blank is a space. Unlike there, control characters stay: any character may be in a password."""
+    """Encodes a password in one form where keyboards produce several (RFC 8265, 4.2.2, OpaqueString): é is one
+    character, and every kind of blank is a space. Unlike the RFC, control characters are allowed."""
     return _one_form(password).encode("utf-8", "surrogatepass")
 
 
@@ -119,11 +119,11 @@ def _former(password: str) -> bytes:
 
 
 def check_new(password: str, field: str = "password", *, about: Iterable[str] = ()) -> str:
-    """`password`, once it may become that of someone `about` whom these are known: e-mail address and names.
+    """Returns `password` if it is acceptable for the user whose e-mail address and names are `about`.
 
     Raises:
-        Invalid: in its normalized form shorter than 8 or longer than 128 characters; not encodable; among the most
-            common ones (`common_password`); or what is known of its owner (`personal_password`).
+        Invalid: its normalized form is shorter than 8 or longer than 128 characters; not encodable; among the most
+            common ones (`common_password`); or the e-mail address or name (`personal_password`).
     """
     chosen = _one_form(password)
     if not SHORTEST <= len(chosen) <= LONGEST:
@@ -148,7 +148,7 @@ def check_new(password: str, field: str = "password", *, about: Iterable[str] = 
 
 
 def _known(about: Iterable[str]) -> set[str]:
-    """Each fact, the part of an address before the @ and before a +, and all facts in a row, both ways."""
+    """Each fact, the part of an address before the @ and before a +, and all names joined, in both orders."""
     facts = [fact for fact in about if fact]
     locals_of = [fact.partition("@")[0] for fact in facts if "@" in fact]
     names = [fact for fact in facts if "@" not in fact]
@@ -158,25 +158,25 @@ def _known(about: Iterable[str]) -> set[str]:
 
 
 def _letters(text: str) -> str:
-    """Without case and blanks."""
+    """Folds case and removes blanks."""
     return "".join(normalize("NFKC", text).casefold().split())
 
 
 @cache
 def common_passwords() -> frozenset[str]:
-    """In lower case; see the head of the file for where they come from."""
+    """The common passwords in lower case; the head of the file names their source."""
     lines = COMMON.read_text(encoding="ascii").splitlines()
     return frozenset(line for line in lines if line and not line.startswith("# "))
 
 
 @asynccontextmanager
 async def released_connection(session: AsyncSession) -> AsyncIterator[None]:
-    """No connection inside the block, another transaction after it. Only before the first write.
+    """Releases the connection inside the block and begins a new transaction after it. Only before the first write.
 
-    What was read before may have changed since: whoever acts on it asks again.
+    Rows read before may have changed: check them again before acting on them.
 
     Raises:
-        Unavailable: no connection was to be had afterwards.
+        Unavailable: no connection was available afterwards.
     """
     assert not recorded(session), "something was written before the pause, and would be lost"
     await session.rollback()

@@ -1,4 +1,4 @@
-"""Showing once more who one is: the current password, before something that cannot be undone."""
+"""Requires the current password again, before an action that cannot be undone."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from app.domain.users.models import User
 async def require_password(
     session: AsyncSession, caller: Caller, current_password: str, passwords: Passwords
 ) -> AnyRow:
-    """The caller's `id, email, first_name, last_name, password_hash, credentials`, once the password is theirs; the row
-    is locked.
+    """Verifies the password and returns the caller's locked row: `id, email, first_name, last_name, password_hash,
+    credentials`.
 
-    Whoever pauses again asks for the same `password_hash` again: of two changes at once the second no longer knows the
-    current password.
+    A caller that releases its connection afterwards must match `password_hash` again: of two concurrent changes, the
+    second then fails with `wrong_password`.
 
     Raises:
         Invalid: `wrong_password`.
@@ -34,7 +34,7 @@ async def require_password(
         if not await passwords.verify(seen, current_password):
             security_log.failed("password_wrong", caller.user)
             raise wrong_password()
-    # Asked again, under the lock: a password that was changed meanwhile proves nothing any more.
+    # Checked again under the lock: the password may have changed during verification.
     own = await session.execute(
         select(User.id, User.email, User.first_name, User.last_name, User.password_hash, User.credentials)
         .where(User.id == caller.user, User.password_hash == seen, User.closed_at.is_(None))

@@ -1,7 +1,7 @@
-"""The refresh tokens of one login, a family of which only the present generation refreshes, under the row's lock.
+"""The refresh tokens of one login form a family; only the current generation refreshes, under the row's lock.
 
-The newest predecessor is answered with the very same pair for ten seconds, because a lost answer is not theft. Any
-other use of a spent token means that two hold it, and ends the login for both.
+For ten seconds the newest predecessor gets the identical pair again, because a lost response is not theft. Any other
+use of a spent token means that two parties hold it, and ends the login for both.
 """
 
 from __future__ import annotations
@@ -37,30 +37,30 @@ FAMILY = (
 
 
 async def refresh(session: AsyncSession, token: str, tokens: Tokens) -> TokenPair | Unauthenticated:
-    """The next pair of a login, or the same again for its newest predecessor.
+    """Returns the next pair of a login, or the current one again for its newest predecessor.
 
-    A spent token ends the login. That must be committed, so the error is *returned*: raised, it would undo itself.
+    A spent token ends the login. That must be committed, so the error is *returned*: raising it would roll it back.
 
     Raises:
-        Unauthenticated: the token is not valid, or its login is over.
+        Unauthenticated: the token is not valid, or its login has ended.
     """
     claims = tokens.verify(token, "refresh")
     family = await _locked(session, claims.session, claims.user)
     if family.oldness >= timedelta(seconds=tokens.login_seconds):
-        raise refused()  # begun under a longer lifetime than today's
+        raise refused()  # begun under a longer lifetime than the current one
     if claims.generation == family.generation:
         return pair_of(await _rotate(session, family.id, tokens), tokens)
     if claims.generation == family.generation - 1 and family.age <= REPLAY_GRACE:
         return pair_of(family, tokens)
     if claims.generation > family.generation:
-        raise refused()  # from a future that a restored backup does not know: nobody's theft
+        raise refused()  # newer than the row, as after restoring a backup: not theft
     await end(session, LoginSession.id == family.id)
     security_log.failed("refresh_reused", family.user_id)
     return Unauthenticated("token_reused", "This refresh token was used before: the login is ended. Log in again.")
 
 
 async def verify(session: AsyncSession, token: str, tokens: Tokens) -> None:
-    """Whether `token`, access or refresh, would be accepted now. Raises Unauthenticated."""
+    """Checks that `token`, access or refresh, would be accepted now. Raises Unauthenticated."""
     claims = tokens.verify(token)
     family = (await session.execute(_live_family(claims.session, claims.user))).one_or_none()
     if family is None:
@@ -71,7 +71,7 @@ async def verify(session: AsyncSession, token: str, tokens: Tokens) -> None:
 
 
 async def end(session: AsyncSession, *which: ColumnElement[bool], refused: bool = False) -> list[UUID]:
-    """End all logins that meet these conditions; answers which were ended by this. `refused`: see LoginsEnded."""
+    """Ends all logins that meet these conditions and returns those it ended. `refused`: see `LoginsEnded`."""
     ended = await session.scalars(
         update(LoginSession)
         .where(LoginSession.revoked_at.is_(None), *which)
@@ -85,7 +85,7 @@ async def end(session: AsyncSession, *which: ColumnElement[bool], refused: bool 
 
 
 def end_of(begun: ColumnElement[datetime] | InstrumentedAttribute[datetime], tokens: Tokens) -> ColumnElement[datetime]:
-    """When a login that was `begun` then, and is used now, ends: unused, or too old."""
+    """Returns when a login that began at `begun` and is used now expires: after disuse, or at its maximum age."""
     return func.least(
         func.clock_timestamp() + timedelta(seconds=tokens.refresh_seconds),
         begun + literal(timedelta(seconds=tokens.login_seconds), Interval()),
@@ -103,9 +103,9 @@ def pair_of(family: AnyRow, tokens: Tokens) -> TokenPair:
 
 
 async def _locked(session: AsyncSession, login: UUID, user: UUID) -> AnyRow:
-    """The login's row, locked, as it stands once the lock is had. Raises Unauthenticated when it is over."""
+    """Returns the login's row, locked and read after the lock was acquired. Raises Unauthenticated if it has ended."""
     await session.execute(select(LoginSession.id).where(LoginSession.id == login).with_for_update(key_share=True))
-    # A second statement: the one that waited for the lock would judge the account on a snapshot from before.
+    # A second statement: the one that waited for the lock would check the account on an older snapshot.
     family = (await session.execute(_live_family(login, user))).one_or_none()
     if family is None:
         raise refused()

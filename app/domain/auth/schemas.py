@@ -1,4 +1,4 @@
-"""What clients see of logins and tickets."""
+"""Views of logins and tickets, as clients see them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.domain.schemas import View
 
 
 class Login(View, frozen=True, kw_only=True):
-    """One login session of the caller; `current` marks the one that asks."""
+    """One login session of the caller; `current` marks the session that made this request."""
 
     id: UUID
     created_at: datetime
@@ -26,7 +26,7 @@ class LoginPage(View, frozen=True, kw_only=True):
 
 
 class Ticket(View, frozen=True, kw_only=True):
-    """A single-use key to one socket; `expires_in` is in seconds."""
+    """A single-use ticket that opens one WebSocket; `expires_in` is in seconds."""
 
     ticket: str
     expires_in: int

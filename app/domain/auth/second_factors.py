@@ -1,7 +1,7 @@
-"""A second factor: codes of an authenticator (TOTP, RFC 6238), or one of ten recovery codes, each once.
+"""Second factors: codes of an authenticator (TOTP, RFC 6238) or one of ten recovery codes, each valid once.
 
-A code counts for its own half minute and the ones beside it, and never twice: the newest step used is remembered under
-the row's lock. Time is Postgres's, so that a node whose clock is wrong locks nobody out.
+A code is valid during its own half minute and the ones on either side, and never twice: the newest step used is stored
+under the row's lock. Time is Postgres's, so that a node with a wrong clock locks out no user.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _NOW = func.extract("epoch", func.clock_timestamp())
 
 
 class Enrolment(msgspec.Struct, frozen=True):
-    """What an authenticator is given: as an address for its camera, or typed in."""
+    """The secret for an authenticator app: `uri` for a QR code, `secret` for typing."""
 
     secret: Annotated[str, msgspec.Meta(examples=["JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"])]
     uri: Annotated[str, msgspec.Meta(examples=["otpauth://totp/chat:ada%40example.org?secret=JBSWY3DP&issuer=chat"])]
 
 
 class RecoveryCodes(msgspec.Struct, frozen=True):
-    """Shown once. Each logs in once, in place of a code."""
+    """Shown only once. Each code replaces the authenticator's code for one login."""
 
     recovery_codes: Annotated[list[str], msgspec.Meta(examples=[["k3mz-q5xw-7b2n-tfya"]])]
 
@@ -56,7 +56,7 @@ class State(msgspec.Struct, frozen=True):
 
 
 class SecondFactors:
-    """Seals secrets with a key made of `secret`; still opens those sealed with `previous`, and seals them anew."""
+    """Seals secrets with a key derived from `secret`; opens those sealed with `previous` and reseals them on use."""
 
     def __init__(self, secret: str, previous: str = "") -> None:
         self._seal = MultiFernet([Fernet(_key(one)) for one in (secret, previous) if one])
@@ -64,11 +64,11 @@ class SecondFactors:
     async def enrol(
         self, session: AsyncSession, caller: Caller, current_password: str, passwords: Passwords
     ) -> Enrolment:
-        """A new authenticator, which counts once `confirm` has seen a code of it.
+        """Enrols an authenticator, which takes effect once `confirm` has accepted one of its codes.
 
         Raises:
             Invalid: `wrong_password`.
-            Conflict: `second_factor_on`: one counts already.
+            Conflict: `second_factor_on`: a second factor is already active.
         """
         own = await require_password(session, caller, current_password, passwords)
         secret = pyotp.random_base32()
@@ -84,10 +84,10 @@ class SecondFactors:
         return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=own.email, issuer_name=ISSUER))
 
     async def confirm(self, session: AsyncSession, caller: Caller, code: str) -> RecoveryCodes:
-        """From now on a login needs a code; those that were made without one end, but for the caller's.
+        """Activates the second factor: logins need a code from now on, and all logins but the caller's end.
 
         Raises:
-            Conflict: `second_factor_off`: nothing was enrolled; `second_factor_on`: it counts already.
+            Conflict: `second_factor_off`: nothing was enrolled; `second_factor_on`: already active.
             Invalid: `wrong_code`.
         """
         row = await _locked(session, caller.user)
@@ -113,7 +113,7 @@ class SecondFactors:
     async def renew_recovery_codes(
         self, session: AsyncSession, caller: Caller, *, current_password: str, code: str, passwords: Passwords
     ) -> RecoveryCodes:
-        """Ten others; the ones of before log in no more.
+        """Replaces all recovery codes with ten new ones.
 
         Raises:
             Invalid: `wrong_password`, `wrong_code`.
@@ -132,11 +132,11 @@ class SecondFactors:
     async def disable(
         self, session: AsyncSession, caller: Caller, *, current_password: str, code: str, passwords: Passwords
     ) -> None:
-        """The password alone logs in again. An authenticator that was never confirmed goes without a code.
+        """Removes the second factor, so that the password alone is enough to log in.
 
         Raises:
             Invalid: `wrong_password`, `wrong_code`.
-            Conflict: `second_factor_off`.
+            Conflict: `second_factor_off`: none is active.
         """
         own = await require_password(session, caller, current_password, passwords)
         await self._prove(session, own.id, code)
@@ -147,7 +147,7 @@ class SecondFactors:
         security_log.done("second_factor_off", own.id)
 
     async def _prove(self, session: AsyncSession, user: UUID, code: str) -> None:
-        """A code of the authenticator or a recovery code, which is spent by this. Raises Conflict, Invalid."""
+        """Accepts a code of the authenticator or spends a recovery code. Raises Conflict, Invalid."""
         row = await _locked(session, user)
         if row is None or row.confirmed_at is None:
             raise Conflict("second_factor_off", "There is no second factor.")
@@ -156,7 +156,7 @@ class SecondFactors:
             raise _wrong_code()
 
     async def require(self, session: AsyncSession, user: UUID, code: str | None) -> None:
-        """At a login, after the password: nothing without a second factor.
+        """Checks the code at a login, after the password. Does nothing if the user has no second factor.
 
         Raises:
             Unauthenticated: `second_factor_required` without a code; `invalid_code` with a wrong or used one.
@@ -171,7 +171,7 @@ class SecondFactors:
             raise Unauthenticated("invalid_code", "This code is wrong, or was used before.")
 
     async def _accept(self, session: AsyncSession, user: UUID, row: Row[*tuple[object, ...]], code: str) -> bool:
-        """Whether the code is good, of the authenticator or a recovery code; never again after this."""
+        """Returns whether the code, of the authenticator or a recovery code, is valid, and uses it up."""
         step = self._step(row, code)
         if step is None:
             return await _spent(session, user, code)
@@ -195,7 +195,7 @@ class SecondFactors:
         return State(enabled=row is not None, recovery_codes_left=row[0] if row is not None else 0)
 
     async def reseal(self, session: AsyncSession) -> int:
-        """Seal all secrets with today's key, before the previous one is forgotten; how many."""
+        """Reseals all secrets with the current key, before the previous one is discarded. Returns how many."""
         rows = (await session.execute(select(SecondFactor.user_id, SecondFactor.sealed_secret).with_for_update())).all()
         for row in rows:
             await session.execute(
@@ -207,11 +207,11 @@ class SecondFactors:
         return len(rows)
 
     def _step(self, row: Row[*tuple[object, ...]], code: str) -> int | None:
-        """The step whose code this is, if it is of now and newer than the newest used."""
+        """Returns the step of this code if it is within one step of now and newer than the last one used."""
         try:
             totp = pyotp.TOTP(self._seal.decrypt(row.sealed_secret).decode())
         except InvalidToken:
-            return None  # sealed with a key nobody has any more: a recovery code still logs in
+            return None  # sealed with a key that is no longer configured: a recovery code still logs in
         now = int(row.now) // STEP
         said = code.strip().replace(" ", "")
         good = [
@@ -261,5 +261,5 @@ def _digest(code: str) -> bytes:
 
 
 def _key(secret: str) -> bytes:
-    # A key of its own for this purpose: the secret signs tokens, too.
+    # A separate key for this purpose: the secret signs tokens as well.
     return base64.urlsafe_b64encode(hmac.digest(secret.encode(), b"chat.second-factor.v1", "sha256"))

@@ -1,7 +1,7 @@
-"""Security events: one line of the log each, for whoever has to find out afterwards what happened to an account.
+"""Security events, one log line each, for investigating what happened to an account.
 
-A line names the event, the account where there is one, and the address the request came from; never a password, a code,
-a token or an e-mail address. Known and unknown accounts leave a line alike, so no answer takes longer for it.
+A line names the event, the account if there is one, and the address of the request; never a password, a code, a token
+or an e-mail address. Known and unknown accounts are logged alike, so that the response time does not distinguish them.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _ADDRESS: Final[ContextVar[Callable[[], str]]] = ContextVar("security_address", 
 
 
 def comes_from(address: Callable[[], str]) -> None:
-    """Say where the request of this task comes from; it is called when there is something to note."""
+    """Sets the function that returns the client's address for this task; called only when an event is logged."""
     _ADDRESS.set(address)
 
 
 def failed(event: Failure, account: UUID | None, **facts: bool) -> None:
-    """Someone did not prove to be who they say. `account` is None where there is none."""
+    """Logs a failed proof of identity. `account` is None if there is no such account."""
     log.warning(event, account=str(account) if account else None, address=_ADDRESS.get()(), **facts)
 
 
 def done(event: Act, account: UUID) -> None:
-    """What proves who an account's owner is was changed; committed a moment later."""
+    """Logs a change of an account's credentials, just before it is committed."""
     log.info(event, account=str(account), address=_ADDRESS.get()())

@@ -1,4 +1,4 @@
-"""Socket tickets: for browsers, which can give a WebSocket no header. Random, hashed at rest, thirty seconds, once."""
+"""Socket tickets, for browsers, which cannot set WebSocket headers. Random, hashed at rest, valid once, for 30 s."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_TICKET_LENGTH = 128
 
 
 async def issue(session: AsyncSession, caller: Caller) -> Ticket:
-    """A ticket for one socket of this login."""
+    """Issues a ticket for one socket of this login."""
     ticket = token_urlsafe(RANDOM_BYTES)
     await session.execute(
         insert(SocketTicket).values(
@@ -36,12 +36,12 @@ async def issue(session: AsyncSession, caller: Caller) -> Ticket:
 
 
 async def redeem(session: AsyncSession, ticket: str, *, lifetime: int = 900) -> Caller:
-    """Who the ticket was issued to; it is spent by this. The caller must renew within `lifetime` seconds.
+    """Spends the ticket and returns the caller it was issued to, who must renew within `lifetime` seconds.
 
     Raises:
-        Unauthenticated: unknown, spent, or expired, or its login has been ended.
+        Unauthenticated: the ticket is unknown, spent or expired, or its login has ended.
     """
-    # One statement: of two sockets with one ticket, the second waits for the row and finds it gone.
+    # One statement: of two sockets with one ticket, the second waits for the row and finds it deleted.
     spent = await session.execute(
         delete(SocketTicket)
         .where(
@@ -63,5 +63,5 @@ async def redeem(session: AsyncSession, ticket: str, *, lifetime: int = 900) -> 
 
 
 def _digest(ticket: str) -> bytes:
-    # A plain digest is enough: 256 random bits cannot be guessed, as a password can.
+    # A plain digest suffices: unlike a password, 256 random bits cannot be guessed.
     return hashlib.sha256(ticket[:MAX_TICKET_LENGTH].encode("utf-8", "surrogatepass")).digest()

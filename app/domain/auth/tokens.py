@@ -1,11 +1,11 @@
-"""Access and refresh tokens: what they say, how they are signed, and the only way they are believed.
+"""Access and refresh tokens: their claims, how they are signed, and the only code that verifies them.
 
-A pair of tokens is a function of its login session's row: the same generation, begun at the same moment, gives the
-same bytes. So a client whose refresh was answered but not heard gets the very same pair again, and no token is stored
-anywhere, not even hashed (docs/decisions/tokens-from-the-row.md).
+A pair of tokens is a function of its login session's row: the same generation, begun at the same moment, yields the
+same bytes. A client that lost the response to its refresh therefore gets the identical pair again, and no token is
+stored anywhere, not even hashed (docs/decisions/tokens-from-the-row.md).
 
-The algorithm is fixed and never read from the token. Issuer, audience, type and end are required and checked; a
-refresh token opens no route. What a valid token cannot say is whether its login still lives: `liveness` asks that.
+The algorithm is fixed and never read from the token. Issuer, audience, type and expiry are required and checked; a
+refresh token authorizes no route. A valid token does not prove that its login is still live: see `login_status`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from app.domain.users.caller import Caller
 ALGORITHM = "HS256"
 ISSUER = AUDIENCE = "chat"
 LEEWAY = 30.0
-"""Seconds a clock may be wrong."""
+"""Tolerated clock skew in seconds."""
 
 MAX_TOKEN_LENGTH = 2_048
 REMEMBERED = 4_096
@@ -55,7 +55,7 @@ class TokenPair(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Payload(msgspec.Struct, frozen=True):
-    """The wire form; strict: a number where text belongs is no token of ours."""
+    """The wire form, decoded strictly: a number where a string belongs makes the token invalid."""
 
     sub: UUID
     sid: UUID
@@ -67,9 +67,9 @@ class _Payload(msgspec.Struct, frozen=True):
 
 
 class Tokens:
-    """Signs with `secret`; believes `secret` and, after the secret was changed, `previous` for as long as it is set.
+    """Signs with `secret`; accepts `secret` and, after a key rotation, `previous` for as long as it is configured.
 
-    A login ends `refresh_days` after its last refresh, and `login_days` after it began, however it is used.
+    A login ends `refresh_days` after its last refresh, and at the latest `login_days` after it began.
     """
 
     def __init__(
@@ -90,9 +90,9 @@ class Tokens:
     def pair(
         self, *, user: UUID, session: UUID, generation: int, rotated_at: datetime, expires_at: datetime
     ) -> TokenPair:
-        """The pair of a login session's generation: always the same for the same row.
+        """Returns the pair of a login session's generation, always the same for the same row.
 
-        `expires_at` is the session's end, and the refresh token's; the access token ends first.
+        `expires_at` is the end of the session and of the refresh token; the access token expires no later.
         """
         begin, end = int(rotated_at.timestamp()), int(expires_at.timestamp())
         return TokenPair(
@@ -101,10 +101,10 @@ class Tokens:
         )
 
     def verify(self, token: str, type: TokenType | None = None) -> Claims:  # noqa: A002 - the claim's name
-        """What `token` says; of the `type` asked for, or of either with None.
+        """Returns the claims of `token`, which must be of `type`, or of either type with None.
 
         Raises:
-            Unauthenticated: it is not ours, not of that type, or over.
+            Unauthenticated: the signature or a claim is not valid, the type is wrong, or the token has expired.
         """
         claims = self._seen.get(token)
         if claims is None:
@@ -144,24 +144,24 @@ class Tokens:
         raise refused()
 
     def _remember(self, token: str, claims: Claims) -> None:
-        # A signature is checked once, not with every request of a client; the end is checked every time.
+        # The signature is checked once per token, not with every request; the expiry is checked every time.
         self._seen[token] = claims
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
 
 
 def refused() -> Unauthenticated:
-    """One answer for every way a token can be wrong: which one it was is nobody's business."""
+    """One error for every reason: the reason is not revealed."""
     return Unauthenticated("invalid_token", "This token is not valid, or not any more.")
 
 
 def _key(secret: str) -> bytes:
-    # A key of its own for this purpose: the secret may sign other things without one passing for the other.
+    # A separate key for this purpose: the secret may sign other things, which must not pass for tokens.
     return hmac.digest(secret.encode(), b"chat.tokens.v1", "sha256")
 
 
 def _decode(token: str, key: bytes) -> dict[str, Any]:
-    # `iat` is not held against the clock: only we issue, and a machine whose clock is slow must not refuse everybody.
+    # `iat` is not compared with the clock: only we issue tokens, and a machine with a slow clock must not refuse them.
     return jwt.decode(
         token,
         key,

@@ -1,6 +1,6 @@
 """Codes that people type: 80 random bits in lower-case letters and digits, in groups of four.
 
-A plain digest of one cannot be searched, so nothing but the digest is kept.
+That is too much to search for, so a plain digest suffices and nothing else is stored.
 """
 
 from __future__ import annotations
@@ -20,5 +20,5 @@ def new_code() -> str:
 
 
 def typed(code: str) -> str:
-    """One form for however it was typed: without case, blanks and hyphens."""
+    """Normalizes a typed code: lower case, without blanks and hyphens."""
     return "".join(code.lower().split()).replace("-", "")

@@ -1,1 +1,1 @@
-"""System broadcasts: what operators announce to everybody, to operators, or to the members of some conversations."""
+"""System broadcasts: operators' announcements to all users, to operators, or to members of given conversations."""

@@ -1,4 +1,4 @@
-"""Who is meant: accounts that were there when a broadcast was sent, and in its audience."""
+"""The audience of a broadcast: accounts that existed when it was sent and match its audience."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.domain.users.models import User
 
 
 def addressed() -> ColumnElement[bool]:
-    """Of `User` and a joined `BroadcastRow`: whether the broadcast is for this account."""
+    """SQL condition on `User` and a joined `BroadcastRow`: the broadcast is addressed to this account."""
     member = (
         select(Membership.user_id)
         .where(
@@ -35,7 +35,7 @@ def addressed() -> ColumnElement[bool]:
 
 
 async def mailboxes(session: AsyncSession, broadcast: AnyRow) -> int:
-    """How many accounts would be mailed now."""
+    """Returns the number of accounts that would receive a mail now."""
     query = (
         select(func.count())
         .select_from(User)

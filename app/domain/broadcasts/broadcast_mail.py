@@ -1,4 +1,4 @@
-"""What a broadcast's mail says, read when it leaves: one that was canceled meanwhile does not."""
+"""The content of a broadcast mail, read when it is sent: a broadcast canceled before that is not sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CANCELED: Final = "canceled"
 
 
 async def letter_of(session: AsyncSession, mail: Claimed) -> MailContent | str:
-    """The letter, or why there is none."""
+    """Returns the mail, or the outcome if there is nothing to send."""
     row = (
         await session.execute(
             select(BroadcastRow.title, BroadcastRow.text, BroadcastRow.canceled_at, User.first_name, User.email)

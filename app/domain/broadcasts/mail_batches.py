@@ -1,8 +1,8 @@
-"""The mails of a broadcast: posted in chunks, account after account, no faster than its rate.
+"""Queues the mails of a broadcast in chunks, in the order of account ids, no faster than its rate.
 
-A chunk is one transaction: the mails, a row for each that says so, and the cursor. Whoever dies in between has posted
-nothing of it, and the next one goes on where the cursor stands. Nobody is posted the same broadcast twice: the row is
-unique. What became of each is read off the outbox afterwards.
+A chunk is one transaction: the mails, a row for each, and the cursor. After a crash nothing of a chunk is queued, and
+the next run resumes at the cursor. No account is mailed the same broadcast twice, because the row is unique. The
+outcome of each mail is read from the outbox afterwards.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from app.domain.users.account_status import account_is_open
 from app.domain.users.models import User
 
 POST_INTERVAL: Final = timedelta(seconds=5)
-"""Between two rounds: a chunk is what may be posted in that time, and as much is made up for after a late one."""
+"""Time between chunks. A chunk holds the mails of this time at the set rate; a late run catches up at most as many."""
 
 MAX_CHUNK: Final = 500
 MAX_SETTLED: Final = 5_000
@@ -39,11 +39,11 @@ COUNTED: Final = {
     FAILED: "mails_refused",
     UNKNOWN: "mails_unknown",
 }
-"""The column an outcome counts in; all others are `mails_dropped`: there was nobody to send it to any more."""
+"""The counter for each outcome. All others count as `mails_dropped`: the account was gone or the mail canceled."""
 
 
 async def post_next(session: AsyncSession) -> int | None:
-    """Post the chunk that is due for longest, unless somebody is at it; how many mails, None when none is due."""
+    """Queues the chunk due longest, skipping locked ones. Returns the number of mails, None if no chunk is due."""
     now = func.clock_timestamp()
     broadcast = (
         await session.execute(
@@ -65,7 +65,7 @@ async def post_next(session: AsyncSession) -> int | None:
     further = {
         "mailed_through": people[-1].id if people else None,
         "mails_posted": BroadcastRow.mails_posted + posted,
-        # What a round that came late could have posted is made up for; what a stop of minutes could have is not.
+        # A slightly late run catches up; after a stop of minutes, the missed mails are not sent in one burst.
         "mails_due_at": func.greatest(BroadcastRow.mails_due_at, now - POST_INTERVAL)
         + timedelta(seconds=len(people) / broadcast.mails_per_second),
     }
@@ -77,7 +77,7 @@ async def post_next(session: AsyncSession) -> int | None:
 
 
 async def settle_next(session: AsyncSession) -> int:
-    """Take over what became of mails, at most 5,000 of one broadcast; how many. One the outbox forgot is unknown."""
+    """Copies outcomes of one broadcast, at most 5,000. Returns their number. Mails gone from the outbox are unknown."""
     broadcast = await session.scalar(
         select(BroadcastRow.id)
         .where(
@@ -127,7 +127,7 @@ async def settle_next(session: AsyncSession) -> int:
 
 
 async def sweep(session: AsyncSession) -> int:
-    """Forget to whom the oldest were posted, at most 10,000 rows; how many. The counters stay."""
+    """Deletes the mail rows of old broadcasts, at most 10,000. Returns their number. The counters remain."""
     old = (
         select(BroadcastMail.broadcast_id, BroadcastMail.user_id)
         .join(BroadcastRow, BroadcastRow.id == BroadcastMail.broadcast_id)
@@ -173,6 +173,6 @@ async def _post(session: AsyncSession, broadcast: AnyRow, people: list[AnyRow]) 
         {"broadcast_id": broadcast.id, "user_id": person.id, "mail_id": mail}
         for person, mail in zip(people, mails, strict=True)
     ]
-    # Unique: if ever somebody were posted twice, this would fail, and the whole chunk with it.
+    # Unique: a second mail to the same account would fail here, and roll back the whole chunk.
     await session.execute(insert(BroadcastMail).values(rows))
     return len(rows)

@@ -1,4 +1,4 @@
-"""Rows of broadcasts, of how far each person has been told of them, and of the mails they became."""
+"""Rows of broadcasts, of each user's delivery cursor, and of the mails of broadcasts."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from app.domain.orm import DateTimeUTC, DefaultBase, Entity
 
 
 class BroadcastRow(Entity):
-    """`number` is its place among all that were sent, in the order of their commits: cursors count in it.
+    """A broadcast. `number` is its position among all sent broadcasts, in commit order; cursors refer to it.
 
-    `mailed_through` is the last account whose mail was posted; `mails_due_at` is when the next chunk is, or null.
-    `created_by` is null for a command on the server's machine.
+    `mailed_through` is the last account whose mail was queued. `mails_due_at` is when the next chunk is due, or null.
+    `created_by` is null if it was created on the command line.
     """
 
     __tablename__ = "broadcasts"
@@ -68,7 +68,7 @@ class BroadcastRow(Entity):
 
 
 class BroadcastCursor(DefaultBase):
-    """Up to which broadcast somebody has been told on a socket: one row a person, however many broadcasts there are."""
+    """The number of the last broadcast delivered to a user on a socket: one row per user, for all broadcasts."""
 
     __tablename__ = "broadcast_cursors"
 
@@ -77,7 +77,7 @@ class BroadcastCursor(DefaultBase):
 
 
 class BroadcastMail(DefaultBase):
-    """That a broadcast was posted to somebody, once for ever, and what became of it. `mails` forgets that sooner."""
+    """A broadcast's mail to one account and its outcome. Ensures a single mail; outlives the row in `mails`."""
 
     __tablename__ = "broadcast_mails"
     __table_args__ = (Index("ix_broadcast_mails_open", "broadcast_id", postgresql_where=sql("outcome IS NULL")),)

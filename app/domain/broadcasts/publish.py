@@ -1,7 +1,7 @@
-"""Sending: from this transaction's commit on, a broadcast is told.
+"""Sends a broadcast: its delivery starts when this transaction commits.
 
-Its number is given under a lock that lasts until COMMIT, so that numbers become visible in their order: who has been
-told up to one has missed none before it.
+The number is assigned under a lock held until COMMIT, so that numbers become visible in order: a user with a cursor at
+one number has missed none before it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from app.domain.orm import UNSYNCHRONIZED, AnyRow
 
 
 async def send(session: AsyncSession, broadcast: AnyRow) -> None:
-    """Send it now. The row (`id, mail`) is the caller's, locked or just made."""
+    """Sends it now. The caller has locked or just inserted the row (`id, mail`)."""
     planned = await mailboxes(session, broadcast) if broadcast.mail else 0
     await locks.acquire(session, AdvisoryLock.BROADCAST_NUMBERS)
-    # A statement of its own, on a snapshot taken under the lock.
+    # A separate statement, so that its snapshot is taken under the lock.
     number = int(await session.scalar(select(func.coalesce(func.max(BroadcastRow.number), 0) + 1)) or 1)
     now = func.clock_timestamp()
     await session.execute(
@@ -36,7 +36,7 @@ async def send(session: AsyncSession, broadcast: AnyRow) -> None:
 
 
 async def send_next(session: AsyncSession) -> UUID | None:
-    """Send the one that is due for longest, unless somebody is at it; which it was."""
+    """Sends the broadcast due longest, skipping locked ones. Returns its id, None if none is due."""
     due = (
         await session.execute(
             select(BroadcastRow.id, BroadcastRow.mail)

@@ -1,4 +1,4 @@
-"""Broadcasts as operators read them, with the progress of their mails."""
+"""Lists broadcasts for operators, with the progress of their mails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _BroadcastPosition(msgspec.Struct, frozen=True, tag="broadcast"):
 
 
 async def show(session: AsyncSession, broadcast: UUID) -> Broadcast:
-    """One of them. Raises NotFound."""
+    """Returns one broadcast. Raises NotFound."""
     row = (await session.scalars(_all().where(BroadcastRow.id == broadcast))).one_or_none()
     if row is None:
         raise NotFound(detail="There is no such broadcast.")
@@ -28,7 +28,7 @@ async def show(session: AsyncSession, broadcast: UUID) -> Broadcast:
 
 
 async def listing(session: AsyncSession, *, limit: int, cursor: str | None) -> BroadcastPage:
-    """All, the last planned first. Raises Invalid for a foreign cursor."""
+    """Returns all broadcasts, last planned first. Raises Invalid if the cursor belongs to another list."""
     query = _all()
     if (after := from_cursor(cursor, _BroadcastPosition)) is not None:
         query = query.where(BroadcastRow.id < after.id)
@@ -38,7 +38,7 @@ async def listing(session: AsyncSession, *, limit: int, cursor: str | None) -> B
 
 
 def _all() -> Select[BroadcastRow]:
-    # Written by statements, so a row the session holds may be of before.
+    # Core statements update these rows, so rows in the session may be stale.
     return select(BroadcastRow).execution_options(populate_existing=True)
 
 

@@ -1,4 +1,4 @@
-"""Planning a broadcast, now or for later, and canceling it: acts of operators, in the audit."""
+"""Plans broadcasts, for now or later, and cancels them: operator actions, recorded in the audit log."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ MAX_TITLE_LENGTH: Final = 200
 MAX_TEXT_LENGTH: Final = 8_000
 MAX_CONVERSATIONS: Final = 50
 MAX_PLANNED: Final = 100
-"""Broadcasts that wait for their time."""
+"""Broadcasts waiting for their send time."""
 
 DELIVERY_PERIOD: Final = timedelta(days=30)
 MAX_AHEAD: Final = timedelta(days=365)
 SLOWEST, FASTEST, USUAL = 1, 1_000, 10
-"""Mails a second."""
+"""Mails per second."""
 
 
 async def plan(
@@ -44,13 +44,13 @@ async def plan(
     mail: bool = False,
     mails_per_second: int = USUAL,
 ) -> UUID:
-    """A new broadcast, sent at `send_at`, or in this transaction without it; its id.
+    """Creates a broadcast, sent at `send_at` or, without it, in this transaction. Returns its id.
 
-    Until `expires_at` (30 days after it is sent) it is told to those who connect later. `by` is None for a command.
+    Users who connect before `expires_at` (default: 30 days after sending) receive it too. `by` is None for a command.
 
     Raises:
-        Invalid: a field is not good; `unknown_conversation`.
-        Conflict: `too_many_broadcasts` wait for their time.
+        Invalid: a field is invalid, or `unknown_conversation`.
+        Conflict: `too_many_broadcasts` wait for their send time.
     """
     title = clean_name(title, "title", MAX_TITLE_LENGTH)
     text = clean(text, "text", MAX_TEXT_LENGTH)
@@ -86,10 +86,10 @@ async def plan(
 
 
 async def cancel(session: AsyncSession, broadcast: UUID, *, by: UUID | None) -> None:
-    """From now on nobody is told of it any more, and no mail of it is posted, nor leaves if it has not been claimed.
+    """Stops all delivery: no socket receives it, no more mails are queued, and unclaimed mails are dropped.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is no such broadcast.
         Conflict: `already_canceled`.
     """
     canceled = await session.scalar(
@@ -107,7 +107,7 @@ async def cancel(session: AsyncSession, broadcast: UUID, *, by: UUID | None) -> 
 
 
 async def _known(session: AsyncSession, to: Audience, conversations: Sequence[UUID]) -> list[UUID]:
-    """The conversations named, each once; none unless they are the audience."""
+    """Returns the given conversations, deduplicated. Only the audience `conversations` may name any."""
     named = sorted(set(conversations))
     if (to == "conversations") is not bool(named):
         raise wrong("conversations", "Name them when `to` is conversations, and only then.")

@@ -1,4 +1,4 @@
-"""Broadcasts as operators see them, and as everybody is told."""
+"""Broadcasts as operators see them, and as users receive them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ State = Literal["planned", "mailing", "sent", "canceled"]
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
-    """What is told."""
+    """A system broadcast as users receive it."""
 
     id: UUID
     title: str
@@ -22,8 +22,8 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MailProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """`planned` at the sending; `posted` so far. Of these `sent` were accepted by the mail server, `refused` surely
-    not, of `unknown` ones nobody knows, and `dropped` had nobody to go to any more, or were canceled in time."""
+    """Mail counts: `planned` when the broadcast was sent, `posted` (queued) so far. Of these, the mail server accepted
+    `sent` and not `refused`. The outcome of `unknown` is not known. `dropped` had no recipient or were canceled."""
 
     planned: int
     posted: int
@@ -34,7 +34,7 @@ class MailProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Broadcast(msgspec.Struct, frozen=True, kw_only=True):
-    """`mailing` while not all mails are posted. `created_by` is null for a command on the server's machine."""
+    """`state` is `mailing` until all mails are queued. `created_by` is null if created on the command line."""
 
     id: UUID
     state: State

@@ -1,8 +1,8 @@
-"""What is still to be told on sockets: to who is there, all since the last one; to who comes, all after their cursor.
+"""Finds the broadcasts to deliver: open sockets get all since the last poll, new sockets all after the user's cursor.
 
-The cursor is a number in one row a person, moved once something was told. So a broadcast is told once on each socket
-that is open when it is sent, and to who had none, on the next one they open. A socket that was opened just before may
-be looked at just after another one was told: what was sent since it was opened it is told, whatever the cursor says.
+The cursor is a number in one row per user and moves after delivery. So each socket open when a broadcast is sent
+receives it once, and a user without a socket receives it on the next one. A new socket may be read just after another
+socket of the user moved the cursor: it still receives all broadcasts sent since it was opened.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from app.domain.orm import AnyRow, Reader
 from app.domain.users.models import User
 
 MAX_PER_LISTENER: Final = 20
-"""To one person at once: the newest."""
+"""Broadcasts delivered to one listener at once: the newest."""
 
 MAX_EXAMINED: Final = 100
-"""Of each kind of audience, so that many to single conversations hide none to everybody."""
+"""Broadcasts read per audience type, so that many for single conversations cannot hide one for all users."""
 
 Listener = tuple[UUID, int | None]
-"""A person, and the number of the last broadcast when their socket was opened, if that is known."""
+"""(user, number of the newest broadcast when the socket was opened, None if unknown)"""
 
 UnseenBroadcast = dict[Listener, list[Announcement]]
-"""In the order they were sent; who is to be told nothing is not in it."""
+"""Announcements in the order sent. Listeners without any are left out."""
 
 _NEWEST = select(func.max(BroadcastRow.number))
 _PEOPLE = (
@@ -48,18 +48,18 @@ _MEMBERS = select(Membership.user_id, Membership.conversation_id, Membership.joi
 
 
 async def newest(reader: Reader) -> int:
-    """The number of the last broadcast that was sent; 0 when none was."""
+    """Returns the number of the last broadcast sent, 0 if there is none."""
     return (await reader.execute(_NEWEST)).scalar_one() or 0
 
 
 async def since(session: AsyncSession, listeners: Collection[Listener], after: int, through: int) -> UnseenBroadcast:
-    """What these are to be told of the broadcasts after number `after`, up to `through`, whatever their cursors say."""
+    """Returns the broadcasts for these listeners after number `after`, up to `through`, regardless of cursors."""
     people = await _people(session, listeners)
     return await _told(session, {one: (people[one[0]], after) for one in listeners if one[0] in people}, through)
 
 
 async def missed(session: AsyncSession, listeners: Collection[Listener], through: int) -> UnseenBroadcast:
-    """What these are to be told up to number `through`: all after their cursors, and all since they were opened."""
+    """Returns the broadcasts for these listeners up to `through`: after their cursors or since their sockets opened."""
     people = await _people(session, listeners)
     starts = {}
     for one in listeners:
@@ -69,8 +69,8 @@ async def missed(session: AsyncSession, listeners: Collection[Listener], through
 
 
 async def move(session: AsyncSession, users: Collection[UUID], through: int) -> None:
-    """These have been told all up to number `through`. Cursors only move ahead."""
-    # In order of their ids, so that two processes which tell the same people do not wait for each other.
+    """Moves the cursors of these users to `through`. Cursors never move back."""
+    # Sorted by id, so that two processes delivering to the same users cannot deadlock.
     rows: list[dict[str, Any]] = [{"user_id": user, "seen": through} for user in sorted(users)]
     moved = insert(BroadcastCursor).values(rows)
     await session.execute(
@@ -83,7 +83,7 @@ async def move(session: AsyncSession, users: Collection[UUID], through: int) -> 
 
 
 async def _sent(session: AsyncSession, after: int, through: int) -> Sequence[AnyRow]:
-    """The newest of them that still count, of each kind of audience, oldest first."""
+    """Returns the newest active broadcasts of each audience type, oldest first."""
     kept = (
         select(
             BroadcastRow.id,
@@ -115,7 +115,7 @@ async def _people(session: AsyncSession, listeners: Collection[Listener]) -> dic
 
 
 async def _told(session: AsyncSession, starts: dict[Listener, tuple[AnyRow, int]], through: int) -> UnseenBroadcast:
-    """`starts` are people, and the number after which they are to be told."""
+    """`starts` maps listeners to their user row and the number after which they receive broadcasts."""
     if not starts:
         return {}
     rows = await _sent(session, min(start for _, start in starts.values()), through)
@@ -137,7 +137,7 @@ async def _told(session: AsyncSession, starts: dict[Listener, tuple[AnyRow, int]
 async def _members(
     session: AsyncSession, rows: Sequence[AnyRow], users: Sequence[UUID]
 ) -> dict[tuple[UUID, UUID], datetime]:
-    """Since when somebody is in a conversation that some broadcast is for."""
+    """Returns when these users joined the conversations that the broadcasts address."""
     named = {conversation for row in rows for conversation in row.conversations}
     if not named:
         return {}
@@ -146,7 +146,7 @@ async def _members(
 
 
 def _is_for(row: AnyRow, person: AnyRow, members: dict[tuple[UUID, UUID], datetime]) -> bool:
-    """As `audiences.addressed`, for many people and broadcasts at once."""
+    """Same rule as `audience.addressed`, for many users and broadcasts at once."""
     if person.created_at > row.sent_at:
         return False
     if row.audience == "operators":

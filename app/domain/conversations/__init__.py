@@ -1,1 +1,1 @@
-"""Conversations: groups and direct ones, their members and read cursors. The door to one is the membership."""
+"""Conversations: groups and direct ones, their members and read cursors. The membership grants access."""

@@ -1,8 +1,8 @@
-"""One door to a conversation: the membership. The same for REST, sockets and tasks, and for one or many at once.
+"""Access to a conversation: the membership decides, with the same rules for REST, sockets and tasks.
 
-Who stands outside a private conversation gets the very error of a conversation that does not exist. A change goes
-through `lock_door`: it takes the conversation's row first and looks on a fresh snapshot afterwards, because a
-statement that locks and looks at once sees what was true before it waited (a member added just after her removal).
+An outsider receives the same error for a private conversation as for one that does not exist. Every change calls
+`lock_for_change`, which locks the conversation's row first and reads on a fresh snapshot afterwards. A statement that
+locks and reads at once sees the state before its wait (for example, a member added just after her removal).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from app.domain.users.models import LoginSession, User
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation as it stands, and the membership of who asks. `role` is None for who stands outside."""
+    """The current state of a conversation and the caller's membership. `role` is None for an outsider."""
 
     conversation: UUID
     kind: Kind
@@ -50,7 +50,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_hidden(self) -> bool:
-        """Whether the member has taken it out of their list, and nothing was said since."""
+        """Whether the member has hidden the conversation and no message has been sent since."""
         return self.is_member and self.hidden_seq >= self.last_seq
 
     @property
@@ -58,26 +58,26 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         return self.creator == self.user and self.is_member
 
     def require_member(self) -> Access:
-        """Raises Forbidden `not_a_member` for who stands outside (a public one: a private one was not found)."""
+        """Raises Forbidden `not_a_member` for an outsider (of a public conversation: a private one is NotFound)."""
         if not self.is_member:
             raise Forbidden("not_a_member", "Only members may do this.")
         return self
 
     def require_group(self) -> Access:
-        """Raises Conflict `direct` on a direct conversation, which is two people's, always."""
+        """Raises Conflict `direct` on a direct conversation, whose two members never change."""
         if self.kind == "direct":
             raise Conflict("direct", "A direct conversation is two people's, always.")
         return self
 
     def require_admin(self) -> Access:
-        """Raises Forbidden `admins_only` for members without the role."""
+        """Raises Forbidden `admins_only` for a member who is no admin, `not_a_member` for an outsider."""
         if not self.require_member().is_admin:
             raise Forbidden("admins_only", "Only admins of the conversation may do this.")
         return self
 
 
 class MembershipKey(msgspec.Struct, frozen=True):
-    """Who asks for which conversation, through which login session (None: not asked about)."""
+    """A conversation, a user, and the login session to check (None: the session is not checked)."""
 
     conversation: UUID
     user: UUID
@@ -85,12 +85,12 @@ class MembershipKey(msgspec.Struct, frozen=True):
 
 
 def no_conversation() -> NotFound:
-    """The one answer for what does not exist, is deleted, or must not be known to exist."""
+    """The same error for a conversation that does not exist, is deleted, or must not be revealed."""
     return NotFound("not_found", "There is no such conversation.")
 
 
 def live() -> ColumnElement[bool]:
-    """Whether a user row may act: activated, not suspended, not closed."""
+    """Whether the account is live: activated, not suspended, not closed."""
     return and_(User.is_active, User.suspended_at.is_(None), User.closed_at.is_(None))
 
 
@@ -154,7 +154,7 @@ _MANY = (
         ),
     )
     .outerjoin(Conversation, and_(Conversation.id == _ASKED.c.conversation_id, Conversation.deleted_at.is_(None)))
-    # Not by the conversation that was found: the key must follow from what is asked alone, or half of it may be used.
+    # Join on the request, not on `Conversation.id`: otherwise the planner may use only half of the primary key.
     .outerjoin(
         Membership,
         and_(
@@ -178,7 +178,7 @@ _IS_MEMBER = (
     )
     .exists()
 )
-# Outsiders neither wait for a private conversation nor keep others waiting: the time would tell that it exists.
+# An outsider neither waits for a private conversation's lock nor holds it: the timing would reveal that it exists.
 _LOCK_KNOWN = _LOCK.where(or_(~Conversation.is_private, _IS_MEMBER))
 
 
@@ -202,7 +202,7 @@ def _as_access(row: AnyRow, user: UUID) -> Access:
 
 
 def _judge(row: AnyRow | None, user: UUID, *, outsiders: bool) -> Access:
-    """One place decides who may know what, whatever the statement that asked."""
+    """Decides what the caller may learn, for every statement in this module."""
     if row is None or row.id is None or (row.is_private and row.role is None):
         raise no_conversation()
     door = _as_access(row, user)
@@ -212,10 +212,10 @@ def _judge(row: AnyRow | None, user: UUID, *, outsiders: bool) -> Access:
 async def check_access(
     session: AsyncSession, conversation: UUID, user: UUID, *, allow_outsiders: bool = False
 ) -> Access:
-    """The door for reading, in one statement.
+    """Checks read access in one statement.
 
     Raises:
-        NotFound: it does not exist, is deleted, or is private and `user` is not in it.
+        NotFound: the conversation does not exist, is deleted, or is private and `user` is not a member.
         Forbidden: `not_a_member` of a public one, unless outsiders are allowed (their `role` is None).
     """
     rows = await session.execute(_ONE, {"conversation": conversation, "user": user})
@@ -223,9 +223,9 @@ async def check_access(
 
 
 async def check_access_many(reader: Reader, pairs: Sequence[MembershipKey]) -> list[Access | ChatError]:
-    """Many doors for reading in one statement: for each pair, in order, the door or the error to raise for it.
+    """Checks read access for many keys in one statement. Returns the access or the error for each key, in order.
 
-    Errors: as `open_door`, and Unauthenticated when the account or the login session is over.
+    Errors: as `check_access`, and Unauthenticated when the account is not live or the login session has ended.
     """
     rows = await reader.execute(
         _MANY,
@@ -250,21 +250,21 @@ def _answer(row: AnyRow, pair: MembershipKey) -> Access | ChatError:
 async def lock_for_change(
     session: AsyncSession, conversation: UUID, user: UUID, *, allow_outsiders: bool = False
 ) -> Access:
-    """The door for changing: the conversation stays locked until the transaction ends, and what it says stays true.
+    """Locks the conversation until the transaction ends and checks access; the result stays true for that time.
 
-    Lock several in the order of their ids. Not `FOR UPDATE`: that would make every insert of a membership wait.
+    Lock several conversations in id order. The lock is not `FOR UPDATE`, which would block every membership insert.
 
-    Raises: as `open_door`, and Unauthenticated when the account is over.
+    Raises: as `check_access`, and Unauthenticated when the account is not live.
     """
     asked = {"conversation": conversation, "user": user}
     locked = await session.scalar(_LOCK_KNOWN, asked)
     row = (await session.execute(_ONE, asked)).one_or_none()
     if row is not None and not row.live:
         raise Unauthenticated
-    # What became visible since the first statement is not locked: for that statement it did not exist, nor for us.
+    # A conversation that became visible after the first statement is not locked, so treat it as not found.
     return _judge(row if locked else None, user, outsiders=allow_outsiders)
 
 
 async def lock(session: AsyncSession, conversation: UUID) -> None:
-    """Take the row of the conversation, if there is one; what was read before may be out of date now."""
+    """Locks the conversation's row, if it exists. Anything read earlier may be stale."""
     await session.execute(_LOCK, {"conversation": conversation})

@@ -1,7 +1,7 @@
-"""The log's other counter: every durable change moves `position` by one, under the conversation's row lock.
+"""The change counter of the log: every durable change moves `position` by one, under the conversation's row lock.
 
-The row that changed takes the new position in the same transaction, so no position is without a row that once held it,
-and whoever asks for what is newer than P misses nothing.
+The changed row takes the new position in the same transaction. Every position was therefore held by a row, and a
+reader that requests all rows above P misses no change.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from app.domain.orm import UNSYNCHRONIZED, bucket_now
 
 
 class LogStep(msgspec.Struct, frozen=True):
-    """A change's place in the log: it follows on `prev`. `edited` is the conversation's `edited_position` after it."""
+    """A change's place in the log, after `prev`. `edited` is the conversation's `edited_position` after the change."""
 
     position: int
     prev: int
@@ -36,10 +36,10 @@ async def move(
     edited: int | None = None,
     **values: Any,
 ) -> LogStep:
-    """Move on by one; the caller holds the lock. `values` are other columns of the conversation to set with it.
+    """Moves `position` by one. The caller holds the lock. `values` are further columns of the conversation to set.
 
     `edited` is the conversation's present `edited_position`, given when the change makes cached messages stale:
-    it moves too. None leaves it.
+    `edited_position` then moves too. None leaves it.
     """
     following = Conversation.position + 1
     if edited is not None:
@@ -63,7 +63,7 @@ async def move(
 
 
 async def move_meta(session: AsyncSession, conversation: UUID, *, by: UUID | None, **values: Any) -> LogStep:
-    """Move on by one for a change of the conversation itself, which counts as activity."""
+    """Moves `position` by one for a change of the conversation itself, which counts as activity."""
     return await move(
         session,
         conversation,
@@ -84,7 +84,7 @@ def view_change(
     edited: int,
     edited_before: int | None = None,
 ) -> LogChange:
-    """A change of a membership or of the conversation itself, which moved `position` by one to the value given."""
+    """The event for a change of a membership or of the conversation itself, which moved `position` to this value."""
     return LogChange(
         type=event,
         conversation=conversation,

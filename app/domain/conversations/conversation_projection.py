@@ -1,4 +1,4 @@
-"""From rows of conversations and memberships to views. Columns are labelled, so that they can stand beside others."""
+"""Turns rows of conversations and memberships into views. Labels keep the columns distinct in any statement."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ MEMBER_COLUMNS = (
 )
 IS_PERSON = PERSON.id == Membership.user_id
 IS_CHANGER = and_(CHANGER.id == Membership.changed_by, CHANGER.id != Membership.user_id)
-"""`by` is told only where somebody else did it."""
+"""`by` is set only when another person made the change."""
 
 
 def members() -> Select[*tuple[object, ...]]:
-    """All memberships there ever were, with their people; narrow it down."""
+    """All memberships, current and ended, with their users. Callers add conditions."""
     return select(*MEMBER_COLUMNS).select_from(Membership).join(PERSON, IS_PERSON).outerjoin(CHANGER, IS_CHANGER)
 
 
@@ -102,7 +102,7 @@ def as_member(row: AnyRow) -> Member:
 
 
 def member_type(row: AnyRow, after: int) -> ChangeType:
-    """What a membership row (`MEMBER_COLUMNS`) tells who last looked at the position `after`."""
+    """The event type of a membership row (`MEMBER_COLUMNS`) for a reader whose state is at position `after`."""
     if row.member_left_at is not None:
         return "member.removed" if row.member_ended == "removed" else "member.left"
     if row.member_created_position > after:
@@ -111,10 +111,10 @@ def member_type(row: AnyRow, after: int) -> ChangeType:
 
 
 async def facts_of(session: AsyncSession, conversation: UUID) -> ConversationFacts:
-    """The conversation as it stands, deleted or not; it must exist."""
+    """The current conversation, deleted or not. It must exist."""
     return as_facts((await session.execute(_FACTS, {"conversation": conversation})).one())
 
 
 async def member_of(session: AsyncSession, conversation: UUID, user: UUID) -> AnyRow | None:
-    """The membership row (`MEMBER_COLUMNS`), ended or not, or None when there never was one."""
+    """The membership row (`MEMBER_COLUMNS`), current or ended, or None if there is none."""
     return (await session.execute(_MEMBER, {"conversation": conversation, "user": user})).one_or_none()

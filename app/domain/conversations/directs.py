@@ -1,6 +1,6 @@
-"""Direct conversations: two people's, always; one for each pair, whoever asks first and however many ask at once.
+"""Direct conversations: always two members, and one conversation for each pair, also under concurrent requests.
 
-The pair's key is unique. Who loses the race for it gets what the winner made.
+The pair's key is unique. The request that loses the race returns the conversation that the winner created.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from app.domain.orm import uuid7
 
 
 def direct_key(one: UUID, other: UUID) -> str:
-    """The same for both orders of the two."""
+    """The same key for both orders of the pair."""
     return ":".join(sorted((str(one), str(other))))
 
 
 async def get_or_create(session: AsyncSession, user: UUID, other: UUID) -> tuple[UUID, bool]:
-    """The direct conversation of these two, and whether it was created now. It is in the list of `user` afterwards.
+    """Returns the direct conversation of the pair and whether this call created it. It is listed for `user` afterwards.
 
     Raises:
-        Invalid: `yourself`; `unknown_user`: there is no such account, or it is over.
-        Conflict: `too_many_conversations`, of either.
+        Invalid: `yourself`; `unknown_user`: the account does not exist or is not live.
+        Conflict: `too_many_conversations`, for either user.
     """
     if user == other:
         raise Invalid("yourself", "A direct conversation is with somebody else.", errors=(("user", "This is you."),))
@@ -56,7 +56,7 @@ async def get_or_create(session: AsyncSession, user: UUID, other: UUID) -> tuple
         .returning(Conversation.id)
     )
     if created is None:
-        # Somebody was faster while we waited for the accounts: this statement's snapshot sees what they committed.
+        # Another request committed first, while this one waited for the accounts. A new snapshot sees its row.
         existing = await find(session, key)
         assert existing is not None, "a conflict is with a committed row, and those are never deleted"
         return existing, False
@@ -67,5 +67,5 @@ async def get_or_create(session: AsyncSession, user: UUID, other: UUID) -> tuple
 
 
 async def find(session: AsyncSession, key: str) -> UUID | None:
-    """The conversation of this `direct_key`, if these two have one."""
+    """The conversation with this `direct_key`, if the pair has one."""
     return await session.scalar(select(Conversation.id).where(Conversation.direct_key == key))

@@ -1,4 +1,4 @@
-"""Groups: opened by their creator, named and shown or hidden by admins, closed by the creator for all."""
+"""Groups: created by their creator, renamed and made public or private by admins, deleted by the creator."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def checked_name(name: str) -> str:
 
 
 async def create(session: AsyncSession, user: UUID, name: str, *, is_private: bool = False) -> UUID:
-    """A new group, of which `user` is creator, admin and so far the only member; its id.
+    """Creates a group with `user` as creator, admin and only member. Returns its id.
 
     Raises:
-        Invalid: the name is not one.
+        Invalid: the name is not valid.
         Conflict: `too_many_conversations`.
     """
     name = checked_name(name)
@@ -43,7 +43,7 @@ async def create(session: AsyncSession, user: UUID, name: str, *, is_private: bo
 
 
 async def open_log(session: AsyncSession, conversation: UUID, user: UUID, **values: Any) -> None:
-    """Position 1 of every log: the conversation is created. The row is nobody else's until COMMIT."""
+    """Writes position 1 of a log, the creation of the conversation. No other transaction sees the row before COMMIT."""
     await session.execute(
         insert(Conversation).values(
             id=conversation, created_by=user, creator_id=user, changed_by=user, position=1, meta_position=1, **values
@@ -65,10 +65,10 @@ async def tell_created(session: AsyncSession, conversation: UUID) -> None:
 async def change(
     session: AsyncSession, conversation: UUID, user: UUID, *, name: str | None = None, is_private: bool | None = None
 ) -> None:
-    """Another name, or another privacy. What is so already is not a change, and moves nothing.
+    """Changes the name or the privacy. A value that is already set is not a change and moves no counter.
 
     Raises:
-        Invalid: neither is given, or the name is not one.
+        Invalid: neither is given, or the name is not valid.
         Conflict: `direct`.
         Forbidden: `admins_only`.
     """
@@ -85,7 +85,7 @@ async def change(
 
 
 async def delete(session: AsyncSession, conversation: UUID, user: UUID) -> None:
-    """Closed for all: from now on it is neither found nor joinable. The rows stay.
+    """Deletes the group for all members: it can be neither found nor joined. The rows stay.
 
     Raises:
         Conflict: `direct`.
@@ -99,5 +99,5 @@ async def delete(session: AsyncSession, conversation: UUID, user: UUID) -> None:
 
 
 async def close(session: AsyncSession, conversation: UUID, *, by: UUID) -> None:
-    """The last change of a log; the caller holds the lock."""
+    """Writes the last change of a log. The caller holds the lock."""
     await change_itself(session, conversation, "conversation.deleted", by=by, deleted_at=func.clock_timestamp())

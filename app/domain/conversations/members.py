@@ -1,7 +1,7 @@
-"""Coming and going: join, add, remove, leave, and who is creator after the creator has gone.
+"""Members: join, add, remove, leave, and the succession when the creator leaves.
 
-Each takes the conversation's lock first, so any two of them are one after the other, and there is always exactly one
-creator, who is an admin and a member, for as long as there is a member; with the last one the conversation closes.
+Each function takes the conversation's lock first, so they run one after another. While a conversation has a member it
+has exactly one creator, who is an admin and a member; when the last member leaves, the conversation closes.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from app.domain.users.models import User
 
 
 async def join(session: AsyncSession, conversation: UUID, user: UUID) -> None:
-    """`user` becomes a member of a public conversation, by themselves.
+    """`user` joins a public conversation.
 
     Raises:
-        NotFound: there is none, or it is private.
+        NotFound: the conversation does not exist, or is private and `user` is not a member.
         Conflict: `direct`, `already_member`, `conversation_full`, `too_many_conversations`.
     """
     door = (await lock_for_change(session, conversation, user, allow_outsiders=True)).require_group()
@@ -48,7 +48,7 @@ async def add(session: AsyncSession, conversation: UUID, user: UUID, other: UUID
 
     Raises:
         Forbidden: `admins_only`.
-        Invalid: `unknown_user`: there is no such account, or it is over.
+        Invalid: `unknown_user`: the account does not exist or is not live.
         Conflict: `direct`, `already_member`, `conversation_full`, `too_many_conversations`.
     """
     door = (await lock_for_change(session, conversation, user)).require_group().require_admin()
@@ -60,7 +60,7 @@ async def add(session: AsyncSession, conversation: UUID, user: UUID, other: UUID
 
 
 async def remove(session: AsyncSession, conversation: UUID, user: UUID, other: UUID) -> None:
-    """The admin `user` puts `other` out.
+    """The admin `user` removes `other`.
 
     Raises:
         Forbidden: `admins_only`; `creator`: the creator cannot be removed.
@@ -75,10 +75,10 @@ async def remove(session: AsyncSession, conversation: UUID, user: UUID, other: U
 
 
 async def leave(session: AsyncSession, conversation: UUID, user: UUID) -> None:
-    """`user` goes. After the creator the longest-serving admin (else member) is creator; the last one closes it.
+    """`user` leaves. The longest-serving admin (else member) succeeds the creator; the last member closes the group.
 
     Raises:
-        NotFound: there is none, or it is private and `user` is not in it.
+        NotFound: the conversation does not exist, or is private and `user` is not a member.
         Conflict: `direct`; `not_a_member` of a public one.
     """
     door = (await lock_for_change(session, conversation, user, allow_outsiders=True)).require_group()
@@ -88,7 +88,7 @@ async def leave(session: AsyncSession, conversation: UUID, user: UUID) -> None:
 
 
 async def take_out(session: AsyncSession, conversation: UUID, user: UUID) -> bool:
-    """Leaving for an account that is closed; whether there was anything to leave. Safe to run twice."""
+    """Takes a closed account out of a group. Returns whether it was a member. Safe to run twice."""
     await lock(session, conversation)
     creator = await session.scalar(
         select(Conversation.creator_id).where(
@@ -102,13 +102,13 @@ async def take_out(session: AsyncSession, conversation: UUID, user: UUID) -> boo
 
 
 async def role_of(session: AsyncSession, conversation: UUID, user: UUID) -> str | None:
-    """The role of a present member, else None."""
+    """The role of a current member, else None."""
     row = await member_of(session, conversation, user)
     return None if row is None or row.member_left_at is not None else row.member_role
 
 
 async def require_ordinary(session: AsyncSession, door: Access, other: UUID) -> str:
-    """The role of a member other than the creator, under the lock.
+    """Returns the role of a member other than the creator. The caller holds the lock.
 
     Raises:
         Forbidden: `creator`.
@@ -134,7 +134,7 @@ async def _go(session: AsyncSession, conversation: UUID, user: UUID, *, was_crea
 
 
 async def _succeed(session: AsyncSession, conversation: UUID, before: UUID) -> None:
-    """Longest-serving by the log, not by a clock; an account that is over inherits only where nobody else is left."""
+    """Picks the longest-serving member by log position, not by clock. A live account precedes one that is not."""
     heir = (
         await session.execute(
             select(Membership.user_id, Membership.role)

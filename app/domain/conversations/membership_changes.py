@@ -1,6 +1,6 @@
-"""The writing of a membership row: every change of it is a step in the log, told with the row as it stands then.
+"""Writes membership rows. Every change is a step in the log and is published with the row's state after it.
 
-Callers hold the conversation's lock and have judged; here nothing is decided but the order: move, write, record.
+Callers hold the conversation's lock and have checked the rules; this module only keeps the order: move, write, record.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from app.domain.users.models import User
 
 MAX_MEMBERS = 10_000
 MAX_CONVERSATIONS = 5_000
-"""Contract: at most so many members a conversation, so many conversations a user, hidden ones left out."""
+"""Contract: members per conversation, and conversations per user (hidden ones are not counted)."""
 
 
 async def hold_people(session: AsyncSession, *users: UUID) -> set[UUID]:
-    """Lock these accounts, in id order and after any conversation, and tell which of them may act.
+    """Locks these accounts, in id order and after any conversation. Returns those that are live.
 
-    Under their rows nobody passes the limit of conversations by joining two at once, and no account is closed while
-    it is being added: its closing finds the membership.
+    The row locks keep a user from exceeding the limit by joining two conversations at once. They also keep an account
+    from being closed while it is being added, so that its closure finds the membership.
     """
     held = await session.execute(
         select(User.id, live().label("live"))
@@ -44,11 +44,11 @@ async def hold_people(session: AsyncSession, *users: UUID) -> set[UUID]:
 
 
 async def hold_newcomers(session: AsyncSession, *users: UUID, caller: UUID) -> None:
-    """As hold_people, for those about to become members; `caller` is who asks, one of them or not.
+    """Locks the accounts of future members, as `hold_people` does. `caller` makes the request and may be one of them.
 
     Raises:
-        Unauthenticated: the caller is one of them, and the account is over.
-        Invalid: `unknown_user`: there is no such account, or it is over.
+        Unauthenticated: the caller is one of them, and the account is not live.
+        Invalid: `unknown_user`: the account does not exist or is not live.
         Conflict: `too_many_conversations`: one of them has reached the limit.
     """
     missing = set(users) - await hold_people(session, *users)
@@ -80,10 +80,10 @@ async def _below_the_limit(session: AsyncSession, *users: UUID) -> None:
 async def begin_membership(
     session: AsyncSession, conversation: UUID, user: UUID, *, by: UUID, role: Role = "member"
 ) -> None:
-    """`user` is a member from now on, added by somebody or joining by themselves (`by` is `user`).
+    """Makes `user` a member, added by another user or joining (`by` is `user`).
 
-    Coming back reuses the row. What was said meanwhile counts as read: `read_seq` starts at `last_seq`, which it can
-    only be behind.
+    Rejoining reuses the row. Messages sent in the meantime count as read: `read_seq` starts at `last_seq`, which it
+    never exceeds.
     """
     step = await move(session, conversation, member_count=Conversation.member_count + 1)
     now = {
@@ -108,7 +108,7 @@ async def begin_membership(
 
 
 async def end_membership(session: AsyncSession, conversation: UUID, user: UUID, *, by: UUID) -> None:
-    """`user` is no longer a member: removed by somebody, or gone by themselves (`by` is `user`)."""
+    """Ends the membership of `user`, removed by another user or leaving (`by` is `user`)."""
     removed = by != user
     step = await move(session, conversation, member_count=Conversation.member_count - 1)
     ended = "removed" if removed else "left"
@@ -117,16 +117,16 @@ async def end_membership(session: AsyncSession, conversation: UUID, user: UUID, 
 
 
 async def give_role(session: AsyncSession, conversation: UUID, user: UUID, role: Role, *, by: UUID) -> None:
-    """A member is an admin from now on, or no longer."""
+    """Gives a member the role `role`."""
     step = await move(session, conversation)
     await _write(session, conversation, user, step, role=role, changed_by=by)
     await _tell(session, conversation, user, "member.promoted" if role == "admin" else "member.demoted", step)
 
 
 async def change_name(session: AsyncSession, conversation: UUID, row: AnyRow, *, edited: int) -> None:
-    """The person behind a membership (`MEMBER_COLUMNS`, ended or not) is called otherwise: cached messages lie now.
+    """The user behind a membership (`MEMBER_COLUMNS`, ended or not) was renamed, so cached messages are stale.
 
-    A membership that is over stays over: it is told as ended once more, with the new name. `edited` is the
+    An ended membership stays ended: its end is published once more, with the new name. `edited` is the
     conversation's `edited_position` under the lock.
     """
     step = await move(session, conversation, edited=edited)
@@ -144,7 +144,7 @@ async def change_itself(
     by: UUID,
     **values: Any,
 ) -> None:
-    """The conversation's own columns change, which counts as activity."""
+    """Changes columns of the conversation itself, which counts as activity."""
     step = await move_meta(session, conversation, by=by, **values)
     facts = await facts_of(session, conversation)
     events.record(session, _change(event, facts, conversation, step))

@@ -1,7 +1,7 @@
-"""Rows of conversations and memberships: the two counters, and who may read and write.
+"""Rows of conversations, with their two counters, and of memberships, which grant access.
 
 `last_seq` and `position` move only under the conversation's row lock, in the transaction that makes the change.
-Membership rows are never deleted: leaving sets `left_at`, coming back reuses the row.
+Membership rows are never deleted: leaving sets `left_at`, rejoining reuses the row.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from app.domain.orm import DateTimeUTC, DefaultBase, Entity
 
 
 class Conversation(Entity):
-    """`position` counts every durable change, `last_seq` the messages; `meta_position` is the last change of the
+    """`position` counts all durable changes, `last_seq` the messages. `meta_position` is the last change of the
     conversation itself, `edited_position` the last edit, delete or rename that made a cached message stale."""
 
     __tablename__ = "conversations"
@@ -72,10 +72,10 @@ class Conversation(Entity):
 
 
 class Membership(DefaultBase):
-    """Who is, or was, in a conversation. `joined_seq` is the `last_seq` at joining, where `read_seq` starts.
+    """A current or former member of a conversation. `joined_seq` is the `last_seq` at joining, where `read_seq` starts.
 
-    A direct conversation is hidden from its member while `hidden_seq` is its `last_seq`: the next message shows it
-    again, and writes nothing for that. -1: never hidden.
+    A direct conversation is hidden from its member while `hidden_seq` equals its `last_seq`. The next message shows it
+    again without a write to this row. -1: not hidden.
     """
 
     __tablename__ = "memberships"
@@ -85,8 +85,8 @@ class Membership(DefaultBase):
         CheckConstraint("(left_at IS NULL) = (ended IS NULL)", name="ended_when_left"),
         Index("ix_memberships_hidden", "user_id", postgresql_where=text("hidden_seq >= 0")),
         Index("ix_memberships_user_id", "user_id", postgresql_where=text("left_at IS NULL")),
-        # For `changes` alone, which names its condition: who looks for one member of a thousand must not be led through
-        # all of them where the average conversation is of two.
+        # Only for `changes`, which repeats the condition. Without a condition, a query for one member of a large
+        # conversation could scan all its rows, because the planner expects two members in an average conversation.
         Index(
             "ix_memberships_changes",
             "conversation_id",
@@ -116,14 +116,14 @@ class Membership(DefaultBase):
 
 
 def is_listed() -> ColumnElement[bool]:
-    """Of a `Conversation` and its `Membership`: the member has not hidden it, or something was said since."""
+    """For `Conversation` joined with `Membership`: not hidden by the member, or a message was sent since."""
     return Membership.hidden_seq < Conversation.last_seq
 
 
 def still_in() -> ColumnElement[bool]:
-    """Whether the membership goes on, for who looks for one by its key.
+    """Whether the membership is current, for look-ups by primary key.
 
-    The same as `left_at IS NULL`, which however would offer the index of a person's own, and where the average person
-    has one that may be taken: through all of them.
+    Equivalent to `left_at IS NULL`, but does not match the partial index on `user_id`. Where the average user has one
+    membership, the planner may choose that index and scan all memberships of the user.
     """
     return Membership.ended.is_(None)

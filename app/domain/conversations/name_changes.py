@@ -1,7 +1,7 @@
-"""A person who is called otherwise, or whose account is closed, is a change in each conversation they were ever in.
+"""Propagates a rename, or the closure of an account, to every conversation the user is or was a member of.
 
-One transaction for each, in order of their ids; how far it got stands in the user's row, so that it goes on there
-whoever dies. Another change meanwhile begins anew.
+Each conversation is one transaction, in id order. The user's row stores the progress, so that another task continues
+there after a crash. A further change during the run starts it again from the first conversation.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from app.domain.users.models import User
 
 CONVERSATIONS_PER_TURN = 500
 LEASE = timedelta(seconds=3)
-"""How long after its last step a teller counts as dead. The sweep comes every 5 s: within 8 s another one goes on."""
+"""A task counts as dead this long after its last step. The sweep runs every 5 s, so another continues within 8 s."""
 
 
 async def conversations_ever(
     session: AsyncSession, user: UUID, *, after: UUID | None = None, limit: int = 500
 ) -> list[UUID]:
-    """Where `user` is or was a member, by id, from after `after` on; deleted ones left out."""
+    """Conversations that `user` is or was a member of, in id order after `after`, without deleted ones."""
     statement = (
         select(Membership.conversation_id)
         .join(Conversation, Conversation.id == Membership.conversation_id)
@@ -42,7 +42,7 @@ async def conversations_ever(
 
 
 async def propagate_name(session: AsyncSession, conversation: UUID, user: UUID) -> bool:
-    """Tell the members what `user` is called now, and unprove cached messages; whether there was anybody to tell."""
+    """Publishes the present name of `user` and makes cached messages stale. False: deleted, or never a member."""
     await lock(session, conversation)
     edited = await session.scalar(
         select(Conversation.edited_position).where(Conversation.id == conversation, Conversation.deleted_at.is_(None))
@@ -55,7 +55,7 @@ async def propagate_name(session: AsyncSession, conversation: UUID, user: UUID) 
 
 
 async def users_with_pending_names(session: AsyncSession) -> list[UUID]:
-    """People of whom some conversation does not know what they are called now, or that they are gone; at most 500."""
+    """Users with a rename or a closure that has not reached all their conversations; at most 500."""
     statement = (
         select(User.id)
         .where(User.version > User.told_version, ~_is_propagating())
@@ -66,9 +66,10 @@ async def users_with_pending_names(session: AsyncSession) -> list[UUID]:
 
 
 async def begin_propagation(session: AsyncSession, user: UUID, *, again: bool = False) -> bool:
-    """Whether there is something to tell, and no other teller is at it: that one sees another change by itself.
+    """Tries to become the one task that propagates this user's changes. False: nothing to propagate, or another task
+    holds the lease and will see the change.
 
-    `again`: a teller that failed comes back. The lease is its own, and waiting for its end would only lose time.
+    `again`: a retry after a failure. The lease is the task's own, so it does not wait for its end.
     """
     free = true() if again else ~_is_propagating()
     begun = await session.scalar(
@@ -82,7 +83,7 @@ async def begin_propagation(session: AsyncSession, user: UUID, *, again: bool = 
 
 
 async def release_propagation(session: AsyncSession, user: UUID) -> None:
-    """Whoever comes next goes on at once."""
+    """Ends the lease, so that the next task continues at once."""
     await session.execute(
         update(User).where(User.id == user).values(teller_until=None), execution_options=UNSYNCHRONIZED
     )
@@ -93,9 +94,9 @@ def _is_propagating() -> ColumnElement[bool]:
 
 
 async def propagate_next(session: AsyncSession, user: UUID) -> bool:
-    """Tell one more conversation, which who closed their account also leaves; whether there may be another.
+    """Propagates to one more conversation, which a closed account also leaves. Returns whether there may be more.
 
-    Told twice (by tasks side by side) is told once more, and harmless.
+    Two tasks at once may propagate to the same conversation twice, which is harmless.
     """
     statement = select(User.version, User.told_version, User.told_through, User.closed_at).where(User.id == user)
     person = (await session.execute(statement)).one_or_none()
@@ -106,7 +107,7 @@ async def propagate_next(session: AsyncSession, user: UUID) -> bool:
         if person.closed_at is not None:
             await take_out(session, following[0], user)
         await propagate_name(session, following[0], user)
-    # Of a version that is not the present one nothing is noted: its conversations have to be told again.
+    # Store progress only for the present version: after another change, all conversations need it again.
     await session.execute(
         update(User)
         .where(User.id == user, User.version == person.version)

@@ -1,4 +1,4 @@
-"""Conversations of up to 200 members: only in these is it told who is there, and who is typing."""
+"""Small conversations, of up to 200 members: only these publish presence and typing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.domain.events import SMALL_CONVERSATION
 from app.domain.users.models import User
 
 MAX_AUDIENCE = 200
-"""Conversations in which one person's coming and going is told: the latest joined."""
+"""Conversations that receive one user's presence: those joined most recently."""
 
 _MEMBERSHIPS = (
     select(Membership.conversation_id)
@@ -43,22 +43,22 @@ _SIZE = select(Conversation.member_count).where(Conversation.id == bindparam("co
 
 
 async def is_small(session: AsyncSession, conversation: UUID) -> bool:
-    """Whether typing is told in it. A conversation that does not exist is none."""
+    """Whether the conversation publishes typing. False if it does not exist."""
     count = await session.scalar(_SIZE, {"conversation": conversation})
     return count is not None and count <= SMALL_CONVERSATION
 
 
 async def small_conversations(session: AsyncSession, users: Collection[UUID]) -> list[tuple[UUID, UUID]]:
-    """(conversation, user) for all small conversations these users share with somebody, the latest 200 of each."""
+    """(conversation, user) for the small conversations that these users share with others, the latest 200 per user."""
     rows = await session.execute(_SHARED, {"users": list(users)})
     return [(conversation, user) for conversation, user in rows]
 
 
 async def presence_audience(session: AsyncSession, conversation: UUID, user: UUID) -> list[UUID]:
-    """The members of a small conversation, as one of them may know them; none of a larger one.
+    """The members of a small conversation, for its member `user`. Empty for a larger conversation.
 
     Raises:
-        NotFound, Forbidden: as the door says.
+        NotFound, Forbidden: as `check_access`.
     """
     door = await check_access(session, conversation, user)
     if door.member_count > SMALL_CONVERSATION:

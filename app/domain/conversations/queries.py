@@ -1,4 +1,4 @@
-"""Pages of members, in the order of their ids: an id never moves, so walking the pages skips and repeats nobody."""
+"""Pages of members, in id order: ids never change, so paging neither skips nor repeats a member."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.domain.cursors import from_cursor, to_cursor
 
 
 class MembersPosition(msgspec.Struct, frozen=True, tag="members"):
-    """Where a page of members ended."""
+    """The end of a page of members."""
 
     user: UUID
 
@@ -24,10 +24,10 @@ class MembersPosition(msgspec.Struct, frozen=True, tag="members"):
 async def members_page(
     session: AsyncSession, conversation: UUID, *, cursor: str | None = None, limit: int = 50
 ) -> MemberPage:
-    """Present members. Who asks passes the door first.
+    """A page of current members. The caller has checked access.
 
     Raises:
-        Invalid: the cursor is not of this list.
+        Invalid: the cursor belongs to another list.
     """
     statement = (
         members()
@@ -47,16 +47,16 @@ async def members_page(
 async def members_for(
     session: AsyncSession, conversation: UUID, user: UUID, *, cursor: str | None = None, limit: int = 50
 ) -> MemberPage:
-    """The same for somebody who asks; as `getConversation` shows the first of them, outsiders may see a public one's.
+    """As `members_page`, with an access check. Outsiders may list a public conversation, as in `getConversation`.
 
-    Raises: as members_page, and NotFound as the door says.
+    Raises: as `members_page` and `check_access`.
     """
     door = await check_access(session, conversation, user, allow_outsiders=True)
     return await members_page(session, door.conversation, cursor=cursor, limit=limit)
 
 
 async def groups_of(session: AsyncSession, user: UUID) -> list[UUID]:
-    """The groups `user` is in, by id: what a closed account is taken out of (at most 5,000)."""
+    """Ids of the groups `user` is a member of, in id order: a closed account leaves them (at most 5,000)."""
     return list(
         await session.scalars(
             select(Conversation.id)

@@ -1,6 +1,6 @@
-"""Read cursors. They never move back, need no lock of the conversation, and do not move its position.
+"""Read cursors. They never move back, need no lock on the conversation, and do not move its position.
 
-The membership's own row decides: a cursor that waited for a removal finds the membership ended and stores nothing.
+The membership's row decides: an update that waited for a removal finds the membership ended and stores nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ async def read(session: AsyncSession, conversation: UUID, user: UUID, seq: int) 
     """`user` has read everything up to `seq`.
 
     Raises:
-        NotFound, Forbidden: as the door says.
+        NotFound, Forbidden: as `check_access`.
         Invalid: `seq` is beyond the last message, or negative.
     """
     found = (await read_furthest(session, conversation, user, (seq,)))[seq]
@@ -35,12 +35,12 @@ async def read(session: AsyncSession, conversation: UUID, user: UUID, seq: int) 
 async def read_furthest(
     session: AsyncSession, conversation: UUID, user: UUID, seqs: Iterable[int]
 ) -> dict[int, ReadState | Invalid]:
-    """`user` has read up to each of `seqs`: the furthest that exists is stored, and answers for the others too.
+    """Stores the furthest valid one of `seqs` as read by `user`. Its state is the result for all valid ones.
 
-    Those beyond the last message, or negative, are Invalid each.
+    Each seq beyond the last message, or negative, maps to an Invalid.
 
     Raises:
-        NotFound, Forbidden: as the door says.
+        NotFound, Forbidden: as `check_access`.
     """
     door = await check_access(session, conversation, user)
     exist = {seq: 0 <= seq <= door.last_seq for seq in seqs}
@@ -51,7 +51,7 @@ async def read_furthest(
 
 
 async def move_cursor(session: AsyncSession, door: Access, seq: int) -> ReadState:
-    """Move on to `seq`, which exists; told to others only if it moved."""
+    """Moves the cursor to `seq`, which exists. Publishes the move only if the cursor moved."""
     if seq <= door.read_seq:
         return _state(door, door.read_seq)
     moved = await session.scalar(
@@ -67,7 +67,7 @@ async def move_cursor(session: AsyncSession, door: Access, seq: int) -> ReadStat
         execution_options=UNSYNCHRONIZED,
     )
     if moved is None:
-        # Another device was faster, or the membership has ended meanwhile: the door says which.
+        # Another device was faster, or the membership has ended. `check_access` raises in the second case.
         door = await check_access(session, door.conversation, door.user)
         return _state(door, door.read_seq)
     small = door.member_count <= events.SMALL_CONVERSATION

@@ -1,6 +1,6 @@
-"""What moved lately, found by range scans on ten-second buckets of Postgres's clock: how a process sees what it missed.
+"""Recent changes, found by range scans on ten-second buckets of Postgres's clock: a process reads what it missed.
 
-A bucket is written inside a transaction that may commit seconds later, so whoever asks looks back further than any
+A bucket is written inside a transaction that may commit seconds later, so a poll looks back further than any
 transaction may live (`LOOK_BACK`).
 """
 
@@ -17,11 +17,11 @@ from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.orm import BUCKET_SECONDS
 
 LOOK_BACK = 30.0
-"""Seconds behind the last successful look; no transaction lives longer than 20 (`app.db.database.transaction`)."""
+"""Seconds before the start of the last successful poll. No transaction exceeds 20 s (`app.db.connections`)."""
 
 
 class ConversationHead(msgspec.Struct, frozen=True):
-    """Where a conversation stands."""
+    """The counters of a conversation."""
 
     conversation: UUID
     position: int
@@ -30,7 +30,7 @@ class ConversationHead(msgspec.Struct, frozen=True):
 
 
 class MembershipState(msgspec.Struct, frozen=True):
-    """A membership that holds, and changed: its read cursor, that it began, or that it is hidden or shown again."""
+    """A current membership that changed: it began, its read cursor moved, or it was hidden or shown again."""
 
     conversation: UUID
     user: UUID
@@ -40,7 +40,7 @@ class MembershipState(msgspec.Struct, frozen=True):
 
 
 def bucket_of(seconds: float) -> int:
-    """The bucket to look back to, for a look whose predecessor began at `seconds` of Postgres's clock."""
+    """The first bucket to read, for a poll whose predecessor began at `seconds` of Postgres's clock."""
     return int((seconds - LOOK_BACK) // BUCKET_SECONDS)
 
 
@@ -50,17 +50,17 @@ async def clock(session: AsyncSession) -> float:
 
 
 async def moved_since(session: AsyncSession, bucket: int) -> list[ConversationHead]:
-    """Conversations that changed in `bucket` or later, deleted ones too."""
+    """Conversations that changed in `bucket` or later, including deleted ones."""
     return [ConversationHead(*row) for row in await session.execute(_MOVED, {"bucket": bucket})]
 
 
 async def busiest(session: AsyncSession, most: int) -> list[ConversationHead]:
-    """The conversations in which something happened last, newest first; deleted and empty ones left out."""
+    """The `most` conversations active last, latest first, without deleted and empty ones."""
     return [ConversationHead(*row) for row in await session.execute(_BUSIEST, {"most": most})]
 
 
 async def memberships_since(session: AsyncSession, bucket: int, users: Sequence[UUID]) -> list[MembershipState]:
-    """Memberships of `users` that hold and changed in `bucket` or later, in conversations that exist."""
+    """Current memberships of `users` that changed in `bucket` or later, without deleted conversations."""
     return [MembershipState(*row) for row in await session.execute(_BELONGS, {"bucket": bucket, "users": list(users)})]
 
 
@@ -92,7 +92,7 @@ _CHANGED = (
         Membership.user_id == func.any(_USERS),
     )
 )
-# A message shows what was hidden and does not touch the membership.
+# A message shows a hidden conversation without a write to the membership.
 _SHOWN = (
     select(*_FACTS)
     .join(Conversation, and_(Conversation.id == Membership.conversation_id, Conversation.deleted_at.is_(None)))

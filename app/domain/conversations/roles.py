@@ -1,4 +1,4 @@
-"""Who is admin. The creator always is, and nobody can change that."""
+"""Grants and withdraws the admin role. The creator is an admin, which cannot be changed."""
 
 from __future__ import annotations
 

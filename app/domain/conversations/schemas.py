@@ -1,4 +1,4 @@
-"""What clients see of a conversation and its members."""
+"""The views of conversations and members that clients receive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Role = Literal["admin", "member"]
 
 
 class Member(View, frozen=True, kw_only=True):
-    """A membership as it stands. `left_at` is set once it ended; `by` is who made the last change, if not `user`."""
+    """A membership. `left_at` is set once it has ended; `by` is who made the last change, unless that is `user`."""
 
     user: Person
     role: Role
@@ -27,7 +27,7 @@ class Member(View, frozen=True, kw_only=True):
 
 
 class ConversationFacts(View, frozen=True, kw_only=True):
-    """A conversation without its messages and members: what `conversation.updated` and `.deleted` carry."""
+    """A conversation without messages and members: the data of `conversation.updated` and `conversation.deleted`."""
 
     id: UUID
     kind: Kind

@@ -1,7 +1,7 @@
-"""Hiding a direct conversation from one's own list, until something is said in it.
+"""Hides a direct conversation from a member's own list until the next message.
 
-What is stored is the `last_seq` at that moment: the next message exceeds it, and so shows the conversation again in the
-very transaction that stores the message, for nothing. The other person does not learn of it.
+The row stores the `last_seq` at that moment. The next message exceeds it, and so shows the conversation again in the
+transaction that stores the message, without a further write. The other member is not notified.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ SHOWN = -1
 
 
 async def turn(session: AsyncSession, conversation: UUID, user: UUID, *, hidden: bool) -> None:
-    """Take a direct conversation out of the list of `user`, or put it back. Twice is once.
+    """Hides a direct conversation from the list of `user`, or shows it again. Idempotent.
 
-    Raises:
-        NotFound, Forbidden: as the door says.
+    Raises: as `lock_for_change`, and
         Conflict: `group`: a group is left, not hidden.
     """
     door = await lock_for_change(session, conversation, user)
@@ -35,7 +34,7 @@ async def turn(session: AsyncSession, conversation: UUID, user: UUID, *, hidden:
 
 
 async def show(session: AsyncSession, conversation: UUID, user: UUID) -> None:
-    """Put it back, if `user`, one of its two, has hidden it."""
+    """Shows the conversation again if its member `user` has hidden it."""
     await _write(session, conversation, user, SHOWN)
 
 

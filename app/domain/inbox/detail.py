@@ -1,4 +1,4 @@
-"""One conversation, opened. Outsiders see a public one: its name and people, but no message."""
+"""The detail of one conversation. Outsiders see the name and members of a public one, but no message."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ FIRST_MEMBERS = 50
 
 
 async def detail(session: AsyncSession, conversation: UUID, user: UUID) -> ConversationDetail:
-    """A line of the list and more. The members are read last, so they are never older than `position`.
+    """Returns the summary and the first members. The members are read last, so they are never older than `position`.
 
     Raises:
-        NotFound: there is no such conversation, or it is private and `user` is not in it.
+        NotFound: the conversation does not exist, or is private and `user` is not a member.
     """
     line, row = await opened(session, conversation, user)
     people = await members_page(session, conversation, limit=FIRST_MEMBERS)

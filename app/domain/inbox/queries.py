@@ -1,7 +1,7 @@
-"""The list of conversations: one statement, whatever the length of their histories.
+"""Pages of conversations, each read in one statement whose cost does not depend on the length of the histories.
 
-Which conversations are on the page is found first; only they are joined with their last message, by its `seq`, which
-is the conversation's `last_seq`. The statements are built once: to build one costs more than to run it.
+A statement first finds the conversations of the page, then joins only those with their last message by its `seq`,
+which is the conversation's `last_seq`. Statements are built once, because building one costs more than running it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ MAX_SEARCH_LENGTH = 200
 
 
 class InboxPosition(msgspec.Struct, frozen=True, tag="inbox"):
-    """Where a page of one's own list ended."""
+    """The end of a page of the user's own list."""
 
     updated_at: Annotated[datetime, msgspec.Meta(tz=True)]
     id: UUID
 
 
 class DiscoverPosition(msgspec.Struct, frozen=True, tag="discover"):
-    """Where a page of public conversations ended: newest first, and an id never moves."""
+    """The end of a page of public conversations: newest first, by id, which never changes."""
 
     id: UUID
 
@@ -51,7 +51,7 @@ Statement = Select[*tuple[Any, ...]]
 
 
 def _lines(which: Select[UUID], *more: Any) -> Statement:
-    """`more`, and then the lines of the conversations whose ids `which` selects."""
+    """Selects `more`, then the summaries of the conversations whose ids `which` selects."""
     keys = which.subquery("listed")
     found = (
         select(*more).select_from(keys).join(Conversation, Conversation.id == keys.c.id).outerjoin(Membership, _MINE)
@@ -83,14 +83,14 @@ def _public(searched: bool, continued: bool) -> Statement:
     if continued:
         keys = keys.where(Conversation.id < _AFTER_ID)
     if searched:
-        # Found first and put in order then: for the order's sake the planner would go through all of them.
+        # Find first, sort afterwards: otherwise the planner may scan all public conversations in id order.
         found = keys.where(like(Conversation.name, _PATTERN)).cte("found", nesting=True).prefix_with("MATERIALIZED")
         return _lines(select(found.c.id).order_by(found.c.id.desc()).limit(_MOST)).order_by(_NEWEST_FIRST)
     return _lines(keys.order_by(_NEWEST_FIRST).limit(_MOST)).order_by(_NEWEST_FIRST)
 
 
 def _variants(build: Callable[[bool, bool], Statement]) -> dict[tuple[bool, bool], Statement]:
-    """By whether something is searched, and whether it goes on from another page."""
+    """Builds one statement for each pair (has a search, continues from a cursor)."""
     either = (False, True)
     return {(searched, continued): build(searched, continued) for searched in either for continued in either}
 
@@ -107,17 +107,17 @@ _ONE = _lines(
 
 
 async def summary(reader: Reader, conversation: UUID, user: UUID) -> ConversationSummary:
-    """One line of the list, as `inbox` or `discover` would give it.
+    """The summary of one conversation, as in `inbox` or `discover`.
 
     Raises:
-        NotFound: there is no such conversation, or it is private and `user` is not in it.
+        NotFound: the conversation does not exist, or is private and `user` is not a member.
     """
     return (await opened(reader, conversation, user))[0]
 
 
 async def opened(reader: Reader, conversation: UUID, user: UUID) -> tuple[ConversationSummary, AnyRow]:
-    """The same, with a row that has the conversation's `created_by`, `created_at` and `member_count`, and the member's
-    `hidden_seq`."""
+    """As `summary`, with a row that holds the conversation's `created_by`, `created_at` and `member_count`, and the
+    member's `hidden_seq`."""
     row = (await reader.execute(_ONE, {"conversation": conversation, "user": user})).one_or_none()
     line = None if row is None else as_summary(row[len(_FACTS) :])
     if row is None or line is None or (line.is_private and line.role is None):
@@ -128,12 +128,12 @@ async def opened(reader: Reader, conversation: UUID, user: UUID) -> tuple[Conver
 async def inbox(
     reader: Reader, user: UUID, *, search: str | None = None, cursor: str | None = None, limit: int = 50
 ) -> ConversationPage:
-    """A page of one's own conversations, latest activity first.
+    """A page of the user's own conversations, latest activity first.
 
-    `search` is part of the name, or of the other person's in a direct one, without case.
+    `search` matches part of the name, or of the peer's name in a direct conversation, case-insensitively.
 
     Raises:
-        Invalid: the cursor is not of this list, or `search` is no text.
+        Invalid: the cursor belongs to another list, or `search` is not a valid text.
     """
     asked: dict[str, object] = {"user": user, "most": limit + 1}
     if search:
@@ -146,7 +146,7 @@ async def inbox(
 
 
 def page_of(lines: list[ConversationSummary], limit: int) -> ConversationPage:
-    """The first `limit` of one's own conversations, of which one more was read to see whether there are more."""
+    """A page of the first `limit` lines. Callers read one more line, which shows whether another page follows."""
     items = lines[:limit]
     following = to_cursor(InboxPosition(items[-1].updated_at, items[-1].id)) if len(lines) > limit else None
     return ConversationPage(items=items, next=following)
@@ -155,10 +155,10 @@ def page_of(lines: list[ConversationSummary], limit: int) -> ConversationPage:
 async def discover(
     reader: Reader, user: UUID, *, search: str | None = None, cursor: str | None = None, limit: int = 50
 ) -> ConversationPage:
-    """A page of public conversations `user` is not in, newest first; `search` is matched with the name (`matching`).
+    """A page of public conversations without `user`, newest first. `search` matches the name (`orm.matching`).
 
     Raises:
-        Invalid: the cursor is not of this list, or `search` is no text.
+        Invalid: the cursor belongs to another list, or `search` is not a valid text.
     """
     asked: dict[str, object] = {"user": user, "most": limit + 1}
     if search:

@@ -1,4 +1,4 @@
-"""What clients see of their list of conversations."""
+"""The views of the conversation list that clients receive."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from app.domain.users.schemas import Person
 
 
 class ConversationSummary(View, frozen=True, kw_only=True):
-    """One line of a person's list: depends on the reader (`role`, `unread`, `read_seq`, and `peer` of a direct one).
+    """A conversation as listed. `role`, `unread`, `read_seq` and `peer` (direct only) depend on the caller.
 
-    `unread = last_seq - read_seq`. `updated_at` is the latest activity: a message sent, or the conversation changed.
+    `unread = last_seq - read_seq`. `updated_at` is the latest activity: a message or a change of the conversation.
     """
 
     id: UUID
@@ -33,7 +33,7 @@ class ConversationSummary(View, frozen=True, kw_only=True):
 
 
 class ConversationDetail(ConversationSummary, frozen=True, kw_only=True):
-    """One conversation, opened: + the first 50 members. For outsiders of a public one: no role, no message."""
+    """A conversation with its first 50 members. An outsider of a public one receives no role and no message."""
 
     created_by: UUID
     created_at: datetime

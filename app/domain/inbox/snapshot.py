@@ -1,7 +1,7 @@
-"""The newest conversations of many people at once, for sockets that open and lists that are asked for together.
+"""The newest conversations of many users at once, for sockets that open and list requests in one batch.
 
-One statement, and so one moment for all of them. It says of each login whether it still lives, too: whose does not is
-given nothing.
+One statement reads them all, and so in one snapshot. It also checks each login: a request with an ended login
+receives no conversations.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from app.domain.orm import Reader
 from app.domain.users.account_status import account_is_open
 from app.domain.users.models import LoginSession, User
 
-CLOCK_TOLERANCE = 250
-"""So many rows at once: five thousand would keep this process's other sockets waiting for a tenth of a second."""
+ROWS_PER_STEP = 250
+"""Rows decoded before the event loop runs other work: 5,000 at once would delay this process's sockets by 0.1 s."""
 
 
 class SnapshotRequest(msgspec.Struct, frozen=True):
-    """Who asks, through which login, for how many at most; None: for all."""
+    """A user, the login of the request, and the maximum number of conversations (None: all)."""
 
     user: UUID
     login: UUID
@@ -35,7 +35,7 @@ class SnapshotRequest(msgspec.Struct, frozen=True):
 
 
 def _given(name: str, kind: Uuid[UUID] | Integer) -> ScalarSelect[Sequence[object]]:
-    """An array of `kind`. Selected, so that its length is no reason to plan anew each time."""
+    """An array parameter of `kind`. The subquery keeps its length from causing a new plan for each call."""
     return select(bindparam(name, type_=ARRAY(kind))).scalar_subquery()
 
 
@@ -90,9 +90,9 @@ _NEWEST = with_lines(
 async def newest(
     reader: Reader, askers: Sequence[SnapshotRequest], *, cut: int | None = None
 ) -> list[list[ConversationSummary] | None]:
-    """For each, in order, their conversations, latest activity first; None where the login does not live.
+    """Returns the conversations for each request, in order, latest activity first; None where the login has ended.
 
-    The texts of last messages are cut to `cut` characters.
+    The texts of last messages are cut to `cut` characters (None: not cut).
     """
     asked = {
         "users": [one.user for one in askers],
@@ -102,8 +102,8 @@ async def newest(
     }
     rows = (await reader.execute(_NEWEST, asked)).all()
     found: list[list[ConversationSummary] | None] = [None] * len(askers)
-    for start in range(0, len(rows), CLOCK_TOLERANCE):
-        for ordinal, living, *line in rows[start : start + CLOCK_TOLERANCE]:
+    for start in range(0, len(rows), ROWS_PER_STEP):
+        for ordinal, living, *line in rows[start : start + ROWS_PER_STEP]:
             if not living:
                 continue
             lines = found[ordinal - 1]

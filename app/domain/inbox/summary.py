@@ -1,6 +1,6 @@
-"""Lines of a list: what stands beside a conversation in one statement, and the one reading of it.
+"""Conversation summaries: the columns that a statement joins to a conversation, and their conversion to a view.
 
-The list, `hello` and a conversation opened share it. Unread is a subtraction. Who stands outside a public conversation
+The list, `hello` and the conversation detail share them. Unread is a subtraction. An outsider of a public conversation
 sees no message and no peer.
 """
 
@@ -22,9 +22,9 @@ from app.domain.users.schemas import Person
 
 LATEST_FIRST = (Conversation.updated_at.desc(), Conversation.id.desc())
 _ONE = literal_column("1", Integer())
-"""The limit of what stands beside a conversation: it keeps the planner from hashing whole tables, to one look by key.
+"""The limit of each lateral subquery: the planner then looks one row up by key instead of hashing whole tables.
 
-Written out, as all that never changes: a parameter that the planner must guess at makes it plan anew each time.
+A literal, like every constant here: a parameter whose value the planner must estimate causes a new plan each time.
 """
 
 PEERSHIP = aliased(Membership, name="peership")
@@ -39,7 +39,7 @@ def peer_of(user: SQLColumnExpression[UUID], role: SQLColumnExpression[str]) -> 
             Conversation.kind == literal_column("'direct'"),
             PEERSHIP.conversation_id == Conversation.id,
             PEERSHIP.user_id != user,
-            role.is_not(None),  # who is neither of the two has no peer
+            role.is_not(None),  # an outsider has no peer
         )
         .limit(_ONE)
         .correlate_except(User, PEERSHIP)
@@ -72,10 +72,10 @@ def with_lines(
     *,
     text: SQLColumnExpression[str] = MessageRow.text,
 ) -> Select[*tuple[Any, ...]]:
-    """`statement`, and after its own columns those of `as_summary`.
+    """Returns `statement` with the columns of `as_summary` after its own.
 
-    It joins `Conversation`, and the membership of `user` with its `role` and `read_seq`. `text` is what is shown of
-    the last message's.
+    `statement` joins `Conversation` and the membership of `user`, with its `role` and `read_seq`. `text` is the
+    expression for the last message's text.
     """
     last, peer = _last_message(role, text), peer_of(user, role)
     return (
@@ -99,7 +99,7 @@ def with_lines(
 
 
 def as_summary(values: Iterable[Any]) -> ConversationSummary:
-    """The view of what `with_lines` added, by the places of the values."""
+    """The view of the columns that `with_lines` adds, by index."""
     (
         id_, kind, name, is_private, creator, last_seq, position, updated_at,
         role, read_seq, peer, first, last, *message,

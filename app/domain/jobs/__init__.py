@@ -1,1 +1,1 @@
-"""What was given to workers, as operators see it: queues, and tasks that failed for good."""
+"""Background work as operators see it: queues, and tasks that failed for good."""

@@ -1,7 +1,7 @@
-"""Tasks that failed for good: noted by workers, listed and handed over again for operators. Kept thirty days.
+"""Tasks that failed for good: recorded by workers, listed and retried by operators. Kept for 30 days.
 
-What a task does is derived from rows and swept for, so a note that is lost loses no work. The list is bounded: one open
-row for a task and its arguments, and `MOST_OPEN` rows of each task.
+Tasks derive their work from rows, and sweeps find it again, so a lost record loses no work. The list is bounded: one
+open row per task and arguments, and `MAX_OPEN_PER_TASK` open rows per task.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from app.domain.orm import UNSYNCHRONIZED, uuid7
 
 RETENTION = timedelta(days=30)
 MAX_OPEN_PER_TASK = 1_000
-"""Of one task."""
+"""Open failures kept per task name."""
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """`arguments` is a JSON list; `error` the exception's name and place."""
+    """`arguments` is a JSON list. `error` is the exception's name and location."""
 
     task: str
     arguments: str
@@ -41,7 +41,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class RetryRequest(msgspec.Struct, frozen=True):
-    """A task that an operator wants handed over again."""
+    """A failed task that an operator marked for retry."""
 
     id: UUID
     task: str
@@ -53,7 +53,7 @@ class _FailedTaskPosition(msgspec.Struct, frozen=True, tag="failed"):
 
 
 async def note(session: AsyncSession, failure: Failure) -> bool:
-    """Remember it; whether there was room. Failing again counts in the row that is there, however many there are."""
+    """Records a failure. Returns False if this task's list is full. A repeated failure updates its open row."""
     counted = await session.scalars(
         update(FailedTaskRow)
         .where(_OPEN, FailedTaskRow.task == failure.task, FailedTaskRow.arguments == failure.arguments)
@@ -70,7 +70,7 @@ async def note(session: AsyncSession, failure: Failure) -> bool:
     )
     if counted.one_or_none() is not None:
         return True
-    # One kind of task may not crowd out the others.
+    # One task must not crowd out the others.
     if await number(session, failure.task) >= MAX_OPEN_PER_TASK:
         return False
     row = insert(FailedTaskRow).values(id=uuid7(), **msgspec.structs.asdict(failure))
@@ -86,7 +86,7 @@ async def note(session: AsyncSession, failure: Failure) -> bool:
 
 
 async def listing(session: AsyncSession, *, limit: int, cursor: str | None) -> schemas.FailedTaskPage:
-    """The open ones, newest first."""
+    """Returns the open failures, newest first."""
     after = from_cursor(cursor, _FailedTaskPosition)
     query = select(FailedTaskRow).where(_OPEN).order_by(FailedTaskRow.id.desc()).limit(limit + 1)
     if after is not None:
@@ -99,7 +99,7 @@ async def listing(session: AsyncSession, *, limit: int, cursor: str | None) -> s
 
 
 async def newest(session: AsyncSession, task: str) -> schemas.FailedTask | None:
-    """The open one of this name that failed last."""
+    """Returns the most recent open failure of this task."""
     row = await session.scalar(
         select(FailedTaskRow).where(_OPEN, FailedTaskRow.task == task).order_by(FailedTaskRow.failed_at.desc()).limit(1)
     )
@@ -107,11 +107,11 @@ async def newest(session: AsyncSession, task: str) -> schemas.FailedTask | None:
 
 
 async def ask_again(session: AsyncSession, failed: UUID, *, by: UUID | None) -> schemas.FailedTask:
-    """Have it handed over again: within ten seconds a worker does. `by` is None for a command on the machine.
+    """Marks a failed task for retry; a worker publishes it within ten seconds. `by` is None for the command line.
 
     Raises:
-        NotFound: there is none open of this id.
-        Conflict: `not_repeatable`, it was no task of ours.
+        NotFound: there is no open failure with this id.
+        Conflict: `not_repeatable`, it is not a registered task.
     """
     row = await session.scalar(select(FailedTaskRow).where(FailedTaskRow.id == failed, _OPEN).with_for_update())
     if row is None:
@@ -128,7 +128,7 @@ async def ask_again(session: AsyncSession, failed: UUID, *, by: UUID | None) -> 
 
 
 async def ask_all_again(session: AsyncSession, *, by: UUID | None) -> int:
-    """The same for all that can be; how many."""
+    """Marks all repeatable failures for retry. Returns their number."""
     asked = await session.scalars(
         update(FailedTaskRow)
         .where(_OPEN, FailedTaskRow.reason != "refused", FailedTaskRow.asked_at.is_(None))
@@ -143,7 +143,7 @@ async def ask_all_again(session: AsyncSession, *, by: UUID | None) -> int:
 
 
 async def asked(session: AsyncSession, most: int) -> list[RetryRequest]:
-    """Those to hand over now, locked until the end: nobody else does it meanwhile."""
+    """Returns tasks to publish now. Their rows stay locked until COMMIT, so no other worker publishes them."""
     rows = await session.execute(
         select(FailedTaskRow.id, FailedTaskRow.task, FailedTaskRow.arguments)
         .where(FailedTaskRow.asked_at.is_not(None), _OPEN)
@@ -155,7 +155,7 @@ async def asked(session: AsyncSession, most: int) -> list[RetryRequest]:
 
 
 async def handed_over(session: AsyncSession, those: Sequence[UUID]) -> None:
-    """They are out of the list; failing again they come back as new ones."""
+    """Removes these from the list. If they fail again, they are recorded as new failures."""
     await session.execute(
         update(FailedTaskRow).where(FailedTaskRow.id.in_(those)).values(retried_at=func.clock_timestamp()),
         execution_options=UNSYNCHRONIZED,
@@ -163,7 +163,7 @@ async def handed_over(session: AsyncSession, those: Sequence[UUID]) -> None:
 
 
 async def refuse(session: AsyncSession, those: Sequence[UUID]) -> None:
-    """No task of this program any more: nothing to hand over."""
+    """Marks these as refused, because their task is no longer registered."""
     if those:
         await session.execute(
             update(FailedTaskRow).where(FailedTaskRow.id.in_(those)).values(reason="refused", asked_at=None),
@@ -172,13 +172,13 @@ async def refuse(session: AsyncSession, those: Sequence[UUID]) -> None:
 
 
 async def number(session: AsyncSession, task: str | None = None) -> int:
-    """How many are open, of all tasks or of this one."""
+    """Returns the number of open failures, of all tasks or of this one."""
     query = select(func.count()).select_from(FailedTaskRow).where(_OPEN)
     return int(await session.scalar(query if task is None else query.where(FailedTaskRow.task == task)) or 0)
 
 
 async def sweep(session: AsyncSession) -> int:
-    """Forget what failed long ago, and what was handed over again a day ago; the number of rows."""
+    """Deletes failures older than 30 days, and those retried more than a day ago. Returns their number."""
     now = func.clock_timestamp()
     gone = await session.scalars(
         delete(FailedTaskRow)

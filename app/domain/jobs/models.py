@@ -11,9 +11,9 @@ from app.domain.orm import DateTimeUTC, Entity
 
 
 class FailedTaskRow(Entity):
-    """At most one row of a task and its arguments is open (not handed over again); failing once more counts in it.
+    """A failed task. At most one row per task and arguments is open (not retried); repeated failures update it.
 
-    `error` is the exception's name and where it arose, never its words: they may hold what people wrote.
+    `error` is the exception's name and location, never its message, which may contain user content.
     """
 
     __tablename__ = "failed_tasks"

@@ -1,4 +1,4 @@
-"""What operators see of the queues, and of tasks that failed for good."""
+"""Views of queues and failed tasks for operators."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from app.domain.schemas import View
 
 
 class QueueState(View, frozen=True, kw_only=True):
-    """One queue. `oldest` is the age in seconds of what waits longest; null when nothing does, or nobody noted when.
+    """One queue. `oldest` is the age in seconds of the longest-waiting task; null if none waits or its age is unknown.
 
-    `per_minute` is the rate of the last five minutes; `retried` and `failed` count the last hour: another try was
-    made, or none was left.
+    `per_minute` is the rate of the last five minutes. `retried` and `failed` count tasks of the last hour: retried, or
+    failed with no attempt left.
     """
 
     name: str
@@ -28,15 +28,15 @@ class QueueState(View, frozen=True, kw_only=True):
 
 
 class QueueReport(View, frozen=True, kw_only=True):
-    """`workers`: the names of those that have shown themselves within 15 s."""
+    """`workers`: the names of workers with a heartbeat in the last 15 s."""
 
     queues: list[QueueState]
     workers: list[str]
 
 
 class FailedTask(View, frozen=True, kw_only=True):
-    """A task of which no try is left. `reason`: it `failed`, ran into its time limit (`timeout`), `lost` its worker, or
-    was `refused` as none of ours. `error` names the exception and where it arose. `times`: since it is in this list.
+    """A task with no attempts left. `reason`: it `failed`, exceeded its time limit (`timeout`), `lost` its worker, or
+    was `refused` as not registered. `error`: the exception's name and location. `times`: failures since it was listed.
     """
 
     id: UUID
@@ -59,7 +59,7 @@ class FailedTaskPage(View, frozen=True, kw_only=True):
 
 
 class WorkFigures(msgspec.Struct, frozen=True):
-    """For Prometheus. `totals`: tasks by (queue, outcome); `upkeep`: caches made anew, by why."""
+    """For Prometheus. `totals`: tasks by (queue, outcome). `upkeep`: caches rebuilt, by reason."""
 
     report: QueueReport
     totals: dict[tuple[str, str], int]

@@ -1,1 +1,1 @@
-"""Mails to be sent: asked for in the transaction that is their reason, sent by a task, at most once."""
+"""Outgoing mails: enqueued in the transaction that causes them, sent by a task, at most once."""

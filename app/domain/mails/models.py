@@ -1,4 +1,4 @@
-"""Rows of mails. Whom and what for is known until it is settled; then only that it was, for a week."""
+"""Rows of mails. Recipient and facts are kept until the mail is settled; after that only its outcome, for a week."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from app.domain.orm import DateTimeUTC, Entity
 
 
 class Mail(Entity):
-    """One mail. `claimed_at` is committed before the hand-over: whoever dies in between sends nothing twice.
+    """One mail. `claimed_at` is committed before SMTP begins, so a process that dies in between sends nothing twice.
 
-    `registration_id` names a row that may be gone by then: no foreign key.
+    `registration_id` is no foreign key: the row may be deleted before the mail is sent.
     """
 
     __tablename__ = "mails"

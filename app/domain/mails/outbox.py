@@ -1,7 +1,7 @@
-"""The way of a mail: posted, claimed, settled. Each step is one statement, so that any number of tasks may try.
+"""The life cycle of a mail: enqueued, claimed, settled. Each step is one statement, so any number of tasks may compete.
 
-A mail is sent at most once. The claim is committed before anything is handed to a mail server; what surely was not
-accepted is postponed and tried again, what may have been is settled as `unknown` and never tried again (I9).
+A mail is sent at most once. The claim is committed before the mail server is contacted. A mail that certainly was not
+accepted is postponed and retried; one that may have been accepted is settled as `unknown` and never retried (I9).
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ Kind = Literal[
 ]
 
 SENT, WRITTEN, UNKNOWN, REFUSED, FAILED, CLOSED = "sent", "written", "unknown", "refused", "failed", "account closed"
-"""`written`: into a file of DATA_DIR, because SMTP_URL names no mail server."""
+"""`written`: to a file in DATA_DIR, because SMTP_URL names no mail server."""
 
 NOTHING: Final = "nothing"
 MAX_ATTEMPTS: Final = 6
 RETRY_DELAY: Final = timedelta(seconds=30)
-"""Four times as long after each attempt: 30 s, 2 min, 8 min, 32 min, 2 h."""
+"""Quadrupled after each attempt: 30 s, 2 min, 8 min, 32 min, 2 h."""
 
 CLAIM_TIMEOUT: Final = timedelta(minutes=5)
-"""Longer than a task may live: who claimed a mail that long ago is dead."""
+"""Longer than a task may run: the task behind an older claim is dead."""
 
 OVERLOOKED: Final = timedelta(seconds=5)
 RETENTION: Final = timedelta(days=7)
@@ -56,7 +56,7 @@ MAX_DELETED: Final = 10_000
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail of which this is the one attempt under way."""
+    """A claimed mail; the claim is its only attempt in progress."""
 
     id: UUID
     kind: Kind
@@ -76,7 +76,7 @@ async def post(
     registration: UUID | None = None,
     **facts: str,
 ) -> UUID:
-    """Have a mail sent once this transaction is committed. `facts` are what its text needs."""
+    """Enqueues a mail, sent once this transaction is committed. `facts` fill its template. Returns its id."""
     mail = uuid7()
     await session.execute(
         insert(Mail).values(
@@ -88,7 +88,7 @@ async def post(
 
 
 async def post_nothing(session: AsyncSession, kind: Kind) -> None:
-    """The work of `post`, and nothing is sent: whether a mail leaves must not show in the time an answer takes.
+    """Does the work of `post` without sending, so that response times do not reveal whether a mail is sent.
 
     The next sweep deletes the row.
     """
@@ -101,7 +101,7 @@ async def post_nothing(session: AsyncSession, kind: Kind) -> None:
 async def post_many(
     session: AsyncSession, kind: Kind, letters: Sequence[tuple[UUID, str, Mapping[str, str]]]
 ) -> list[UUID]:
-    """The same for many accounts at once, each with its address and facts; the mails' ids, in that order."""
+    """Enqueues mails for (user, address, facts) triples. Returns the mails' ids in the same order."""
     mails = [uuid7() for _ in letters]
     rows = [
         {"id": mail, "kind": kind, "address": address, "user_id": user, "facts": dict(facts)}
@@ -114,7 +114,7 @@ async def post_many(
 
 
 async def claim(session: AsyncSession, mail: UUID) -> Claimed | None:
-    """Take it, if it is due and nobody else has; commit before sending."""
+    """Claims the mail if it is due and unclaimed, else returns None. Commit before sending."""
     claimed = await session.execute(
         update(Mail)
         .where(
@@ -139,7 +139,7 @@ async def claim(session: AsyncSession, mail: UUID) -> Claimed | None:
 
 
 async def settle(session: AsyncSession, mail: UUID, outcome: str) -> None:
-    """It is over, and forgotten but for this: one of the outcomes above, or why there was nothing to send."""
+    """Records the final outcome, one of those above or why nothing was sent, and erases address and facts."""
     await session.execute(
         update(Mail)
         .where(Mail.id == mail, Mail.outcome.is_(None))
@@ -149,7 +149,7 @@ async def settle(session: AsyncSession, mail: UUID, outcome: str) -> None:
 
 
 async def withdraw(session: AsyncSession, user: UUID) -> None:
-    """What has not left yet for this account does not leave any more; what is leaving is not tried again."""
+    """Drops the account's mails that no task has claimed; those being sent are not retried."""
     mine = update(Mail).where(Mail.user_id == user, Mail.outcome.is_(None))
     await session.execute(
         mine.where(Mail.claimed_at.is_(None)).values(
@@ -161,7 +161,7 @@ async def withdraw(session: AsyncSession, user: UUID) -> None:
 
 
 async def lately(session: AsyncSession, kind: Kind, user: UUID, within: timedelta) -> bool:
-    """Whether a mail of this kind was posted for the account within that time."""
+    """Returns whether a mail of this kind was enqueued for the account within that time."""
     found = await session.scalar(
         select(Mail.id)
         .where(Mail.user_id == user, Mail.kind == kind, Mail.created_at > func.clock_timestamp() - within)
@@ -171,7 +171,8 @@ async def lately(session: AsyncSession, kind: Kind, user: UUID, within: timedelt
 
 
 async def postpone(session: AsyncSession, mail: Claimed) -> bool:
-    """It surely was not accepted: again later, or `failed` after the last attempt; whether there is another."""
+    """Schedules a retry of a mail that certainly was not accepted. Settles it as `failed` and returns False after
+    the last."""
     if mail.attempts >= MAX_ATTEMPTS:
         await settle(session, mail.id, FAILED)
         return False
@@ -184,14 +185,15 @@ async def postpone(session: AsyncSession, mail: Claimed) -> bool:
         execution_options=UNSYNCHRONIZED,
     )
     if again is None:
-        await settle(session, mail.id, CLOSED)  # called back while it was leaving
+        await settle(session, mail.id, CLOSED)  # withdrawn while it was being sent
     return True
 
 
 async def overlooked(session: AsyncSession) -> list[UUID]:
-    """Due for a while and claimed by nobody: their errand was lost, or they were postponed. At most 500, oldest first.
+    """Returns mails that are overdue and unclaimed, because they were postponed or their follow-up was lost. At most
+    500, oldest first.
 
-    Those claimed by somebody who died are settled as `unknown` by this.
+    Mails claimed by a task that died are settled as `unknown`.
     """
     now = func.clock_timestamp()
     await session.execute(
@@ -210,7 +212,7 @@ async def overlooked(session: AsyncSession) -> list[UUID]:
 
 
 async def sweep(session: AsyncSession) -> int:
-    """Forget the oldest settled ones, at most 10,000; how many."""
+    """Deletes at most 10,000 mails that were settled over a week ago and returns how many."""
     old = (
         select(Mail.id)
         .where(Mail.outcome.is_not(None), Mail.settled_at < func.clock_timestamp() - RETENTION)

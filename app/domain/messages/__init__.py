@@ -1,1 +1,1 @@
-"""Messages: the log itself. Sending, editing, deleting, paging, and what changed since."""
+"""Messages: sending, editing, deleting, pages of the log, and changes after a position."""

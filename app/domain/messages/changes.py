@@ -1,7 +1,7 @@
-"""Catching up: everything that changed after a position, as it stands now, in order of position.
+"""Catching up: all rows of a conversation that changed after a position, in their current state, by position.
 
-State, not history: a message edited five times comes once. Rows and counter are read in one statement, so what is
-returned is complete up to the position returned with it. Rows only move ahead of the reader: paging is safe.
+State, not history: a message edited five times appears once. One statement reads the rows and the counter, so the
+result is complete up to the position it returns. A row only moves to higher positions, so paging misses no change.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _MESSAGES = (
 _MEMBERS = (
     select(Membership.position.label("position"), _NO_SEQ.label("seq"), Membership.user_id.label("user_id"))
     .where(Membership.conversation_id == _CONVERSATION, Membership.position > _AFTER)
-    .where(Membership.position > literal_column("0"))  # true of all; the index is for who says so
+    .where(Membership.position > literal_column("0"))  # true of every row: it makes the partial index usable
     .order_by(Membership.position)
     .limit(_LIMIT)
 )
@@ -61,7 +61,7 @@ _CHANGED = (
     .limit(_LIMIT)
     .subquery("changed")
 )
-# The limits keep the planner from reading all members, or all messages, to hash them: one look by key for each row.
+# Without the limits the planner may hash all members or all messages. With them it looks each row up by key.
 _MESSAGE = (
     messages()
     .add_columns(MessageRow.created_position.label("message_created_position"))
@@ -77,7 +77,7 @@ _MEMBER = (
     .correlate(_CHANGED)
     .lateral("member")
 )
-# One row at least comes back for a conversation that exists, so that the counter is always told with the rows.
+# A conversation that exists returns at least one row, so the counter always comes with the result.
 _CHANGES = (
     select(*_MESSAGE.c, *CONVERSATION_COLUMNS, _CHANGED.c.position.label("changed_position"), *_MEMBER.c)
     .select_from(Conversation)
@@ -90,7 +90,7 @@ _CHANGES = (
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """What changed in one conversation after a position. `complete: false`: go on from `position`."""
+    """Changes of one conversation after a position. If `complete` is false, continue from `position`."""
 
     items: list[events.LogChange]
     views: list[Message | Member | ConversationFacts]
@@ -98,7 +98,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
 
     def page(self) -> ChangePage:
-        """The view for REST: the same bytes as the frames' `data`."""
+        """The REST view, with the same bytes as `data` in the frames."""
         return ChangePage(
             items=[Change(type=item.type, position=item.position, data=msgspec.Raw(item.data)) for item in self.items],
             position=self.position,
@@ -109,16 +109,16 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 async def changes_after(
     session: AsyncSession, conversation: UUID, after: int, limit: int = 50, *, most_bytes: int | None = None
 ) -> Changes:
-    """At most `limit` changes with a position above `after`, each following on the one before (`prev`).
+    """At most `limit` changes with a position above `after`. The `prev` of each is the position of the one before.
 
-    With `most_bytes`, no more than fit into it as JSON, but one at least.
+    With `most_bytes`, only as many as fit into that many bytes of JSON, but at least one.
 
-    Whoever asks for a person passes the door first; a deleted conversation still tells that it is deleted.
+    A caller that acts for a user has checked access. A deleted conversation still returns its deletion.
 
     Raises:
-        NotFound: there never was such a conversation.
+        NotFound: the conversation never existed.
         Invalid: `after` is negative.
-        Conflict: `reset`: `after` is from the future (a restored backup): load the conversation anew.
+        Conflict: `reset`: `after` is beyond the log (a restored backup). The client must reload the conversation.
     """
     if after < 0:
         raise Invalid("invalid", "A position is never negative.", errors=(("after", "Must be at least 0."),))
@@ -163,9 +163,9 @@ async def changes_after(
 async def changes_for(
     session: AsyncSession, conversation: UUID, user: UUID, *, after: int, limit: int = 50
 ) -> ChangePage:
-    """The same for a member who asks.
+    """A REST page of changes for the member `user`.
 
-    Raises: as changes_after, and Forbidden as the door says.
+    Raises: as `changes_after` and `check_access`.
     """
     await check_access(session, conversation, user)
     return (await changes_after(session, conversation, after, limit, most_bytes=PAGE_BYTES)).page()
@@ -174,9 +174,9 @@ async def changes_for(
 async def changes_of_many(
     session: AsyncSession, positions: dict[UUID, int], limit_each: int
 ) -> dict[UUID, Changes | Conflict]:
-    """The same for many conversations, asked for by processes and not by people.
+    """`changes_after` for many conversations, for internal use: without an access check.
 
-    Conversations that do not exist are left out; a position from the future gives its Conflict `reset`.
+    Omits conversations that do not exist. A position beyond the log maps to its Conflict `reset`.
     """
     found: dict[UUID, Changes | Conflict] = {}
     for conversation, after in positions.items():
@@ -190,7 +190,7 @@ async def changes_of_many(
 
 
 def _read(row: AnyRow, after: int) -> tuple[events.ChangeType, Message | Member | ConversationFacts, UUID | None]:
-    """One changed row: what happened to it since `after`, how it stands, and whom it is about."""
+    """The event type of a changed row since `after`, its view, and the user a member change is about."""
     if row.message_id is not None:
         return _message_type(row, after), as_message(row[: len(MESSAGE_COLUMNS)]), None
     if row.member_user is not None:

@@ -1,8 +1,8 @@
-"""Who may add whom: the door before adding a person to a group, and before beginning a direct conversation with them.
+"""Contacts: the check before a user adds another to a group or begins a direct conversation with them.
 
-Somebody *knows* the people with whom they share a direct conversation that they began or wrote in lately, and those
-they added to a conversation themselves. Everybody else is a stranger to them. Strangers are let in as `who_may_add`
-says, and only so often, or they fill a list with conversations faster than its owner leaves them.
+A user *knows* the other member of a direct conversation that the user began or recently wrote in, and those the user
+added to a conversation. All others are strangers. The user's `who_may_add` decides who may add the user. A quota
+limits strangers, because otherwise they could fill a list faster than its owner can leave conversations.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.domain.messages.models import MessageRow
 from app.domain.users.models import User
 
 LATELY: Final = 1_000
-"""Messages of a direct conversation among which an answer is looked for: no index leads to a sender's."""
+"""The newest messages of a direct conversation that are searched for an answer: no index covers the sender."""
 
 _KEY = bindparam("key", type_=String())
 _ADDER, _OTHER = bindparam("adder", type_=Uuid()), bindparam("other", type_=Uuid())
@@ -55,14 +55,14 @@ _STANDING = select(User.who_may_add, or_(_CONVERSE, _ADDED).label("is_known")).w
 
 
 async def add(session: AsyncSession, quotas: Quotas, conversation: UUID, user: UUID, other: UUID) -> None:
-    """The admin `user` makes `other` a member, if `other` lets them.
+    """The admin `user` makes `other` a member, if the settings of `other` allow it.
 
     Raises:
         Forbidden: `admins_only`; `not_addable`.
         Throttled: `user` has added too many strangers, or too many strangers have added `other`.
         Invalid, Conflict: as `members.add`.
     """
-    # Judged before anything is counted, and counted before the lock is taken: nobody waits for a count.
+    # Check before the quotas count, and count before the lock is taken: no request waits for a count.
     (await check_access(session, conversation, user)).require_group().require_admin()
     if await members.role_of(session, conversation, other) is not None:
         raise Conflict("already_member", "This person is a member already.")
@@ -71,10 +71,10 @@ async def add(session: AsyncSession, quotas: Quotas, conversation: UUID, user: U
 
 
 async def converse(session: AsyncSession, quotas: Quotas, user: UUID, other: UUID) -> tuple[UUID, bool]:
-    """The direct conversation of these two, and whether it was created now, if `other` lets `user` begin one.
+    """Returns the direct conversation of the pair and whether this call created it, if `other` allows that.
 
     Raises:
-        Forbidden: `not_addable`. One that exists is found all the same.
+        Forbidden: `not_addable`. An existing conversation is returned regardless.
         Throttled: as `add`.
         Invalid, Conflict: as `directs.get_or_create`.
     """
@@ -87,9 +87,9 @@ async def _require_addable(session: AsyncSession, quotas: Quotas, user: UUID, ot
     asked = {"key": directs.direct_key(user, other), "adder": user, "other": other}
     row = (await session.execute(_STANDING, asked)).one_or_none()
     if row is None or other == user:
-        return  # nobody to be added: the verb says so
+        return  # no user to add: the caller raises the error
     if row.who_may_add == "nobody" or (row.who_may_add == "contacts" and not row.is_known):
-        # Not which of the two: that is between `other` and the service.
+        # The error does not reveal which of the two: the setting of `other` is private.
         raise Forbidden("not_addable", "You cannot add this person or begin a conversation with them.")
     if not row.is_known:
         await quotas.require("additions", str(user))

@@ -1,7 +1,7 @@
-"""What may be said: a text, or the address of an image, audio or video. The server never fetches an address.
+"""Message content: a text, or the URL of an image, audio or video. The server never fetches a URL.
 
-Limits from the contract: text 1 … 8,000 characters, not only blanks; `https` addresses up to 2,048 characters, without
-credentials in them; `client_id` up to 64 characters. The same rules for REST, sockets and edits.
+Limits from the contract: text of 1 to 8,000 characters, not only whitespace; `https` URLs of up to 2,048 characters
+without credentials; `client_id` of up to 64 characters. REST, sockets and edits share these rules.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ MAX_SEQ = 2**63 - 1
 
 
 def checked_content(message_type: MessageType, text: str | None, media_url: str | None) -> tuple[str, str]:
-    """The pair (text, media_url) to store, the one that is not meant being empty.
+    """Returns the pair (text, media_url) to store. The field that the type does not use is empty.
 
     Raises:
-        Invalid: the one that is needed is missing or wrong, or the other one is given.
+        Invalid: the required field is missing or invalid, or the other field is given.
     """
     if message_type == "text":
         if media_url:
@@ -40,7 +40,7 @@ def checked_text(text: str | None) -> str:
 
 
 def checked_url(url: str | None) -> str:
-    """`url` if it is an https address with a host and without credentials: a password there would be shown to all."""
+    """Returns `url` if it is an https URL with a host and no credentials: all members would see a password in it."""
     if not url:
         raise _wrong("media_url", "This message needs a media_url.")
     clean(url, "media_url", most=MAX_URL_LENGTH)
@@ -59,7 +59,7 @@ def checked_url(url: str | None) -> str:
 
 
 def checked_client_id(client_id: str | None, header: str | None = None) -> str | None:
-    """The idempotency key, from the body or from the `Idempotency-Key` header, which mean the same."""
+    """Returns the idempotency key, from the body or the `Idempotency-Key` header. Both mean the same."""
     if client_id is not None and header is not None and client_id != header:
         raise _wrong("client_id", "client_id and Idempotency-Key are given and differ.")
     key = client_id if client_id is not None else header
@@ -67,7 +67,7 @@ def checked_client_id(client_id: str | None, header: str | None = None) -> str |
 
 
 def checked_reply(reply_to: int | None) -> int | None:
-    """A `seq`; whether the conversation has it is judged under its lock, when the message is stored."""
+    """Checks the range of a `seq`. Storing the message checks under the lock that the conversation has it."""
     if reply_to is not None and not 1 <= reply_to <= MAX_SEQ:
         raise _wrong("reply_to", "reply_to is the seq of a message of this conversation.")
     return reply_to

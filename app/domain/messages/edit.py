@@ -1,6 +1,6 @@
-"""Changing what was said: its sender may edit it, its sender or an admin may delete it. A deleted one keeps its place.
+"""The sender may edit a message; the sender or an admin may delete it. A deleted message keeps its seq.
 
-Both lock the conversation first, like a send, and move its `edited_position`, which unproves the cached page.
+Both lock the conversation first, like a send, and move its `edited_position`, which makes cached pages stale.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ async def edit(
     text: str | None = None,
     media_url: str | None = None,
 ) -> Message:
-    """Replace the text, or the address, of one's own message.
+    """Replaces the text, or the URL, of the caller's own message.
 
     Raises:
         NotFound: no such conversation, or no such message in it.
         Forbidden: not a member; `not_the_sender`.
         Conflict: `deleted`.
-        Invalid: what is given does not fit the message's type, or breaks its rules.
+        Invalid: the content does not fit the message's type, or is not valid.
     """
     door = await lock_for_change(session, conversation, by.user)
     row = await find(session, conversation, message)
@@ -53,7 +53,7 @@ async def edit(
 
 
 async def delete(session: AsyncSession, conversation: UUID, message: UUID, by: Caller) -> None:
-    """Empty a message for good. For its sender and for admins.
+    """Empties a message permanently. Only the sender and admins may do so.
 
     Raises:
         NotFound: no such conversation, or no such message in it.

@@ -1,4 +1,4 @@
-"""Pages of the log. `seq` has no gaps, so which seqs a page holds is arithmetic; reading them is one range scan."""
+"""Pages of the log. `seq` has no gaps, so arithmetic gives the seqs of a page, and one range scan reads them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from app.domain.orm import Reader
 MAX_PAGE_SIZE = 500
 DEFAULT_PAGE_SIZE = 50
 PAGE_BYTES = 1024 * 1024
-"""Of a page's messages as JSON. 500 of the longest would be 24 MB, held until their reader has taken them all. What
-the cache keeps of a conversation is half of it."""
+"""Limit of a page's messages as JSON. 500 of the longest would be 24 MB, held in memory until the client has read them.
+The cache keeps half of this limit for each conversation."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -29,7 +29,7 @@ EncodedMessage = tuple[int, int, bytes]
 
 
 class PageQuery(msgspec.Struct, frozen=True):
-    """Which page: the newest, or the one `before`, `after` or `around` a seq (one of them at most)."""
+    """The page to read: the newest, or the one `before`, `after` or `around` a seq (at most one of them)."""
 
     before: int | None = None
     after: int | None = None
@@ -40,7 +40,7 @@ class PageQuery(msgspec.Struct, frozen=True):
 class SeqRange(msgspec.Struct, frozen=True):
     """The seqs of a page, `low … high` inclusive (empty when high < low), and whether more follow in its direction.
 
-    `anchor` is the seq it begins from: one that stays when not all of them fit into `PAGE_BYTES`.
+    `anchor` is the seq the page starts from. It stays when not all messages fit into `PAGE_BYTES`.
     """
 
     low: int
@@ -50,10 +50,10 @@ class SeqRange(msgspec.Struct, frozen=True):
 
 
 def span_of(ask: PageQuery, last_seq: int) -> SeqRange:
-    """The seqs that `ask` means in a log of `last_seq` messages.
+    """Returns the seqs of the page `ask` in a log of `last_seq` messages.
 
     Raises:
-        Invalid: two directions at once, a seq that no message can have, or a limit outside 1 … 500.
+        Invalid: two directions at once, a seq below the minimum, or a limit outside 1 … 500.
     """
     if not 1 <= ask.limit <= MAX_PAGE_SIZE:
         raise Invalid("invalid_limit", f"limit is a number from 1 to {MAX_PAGE_SIZE}.", (("limit", "Out of range."),))
@@ -77,7 +77,7 @@ def span_of(ask: PageQuery, last_seq: int) -> SeqRange:
 
 
 async def read_span(reader: Reader, conversation: UUID, span: SeqRange) -> list[EncodedMessage]:
-    """The messages of `span`, ascending: all, or as many around its anchor as `PAGE_BYTES` hold, and that one."""
+    """The messages of `span`, ascending: all, or the anchor and as many around it as fit into `PAGE_BYTES`."""
     query = messages().where(MessageRow.conversation_id == conversation, MessageRow.seq.between(span.low, span.high))
     if span.high - span.low >= DEFAULT_PAGE_SIZE:
         query = query.where(MessageRow.seq.in_(_fitting(conversation, span)))
@@ -86,7 +86,7 @@ async def read_span(reader: Reader, conversation: UUID, span: SeqRange) -> list[
 
 
 def fitted(entries: list[EncodedMessage], anchor: int) -> list[EncodedMessage]:
-    """Those around the seq `anchor` whose JSON is no longer than `PAGE_BYTES`, that one whatever its length."""
+    """The entries around the seq `anchor` whose JSON fits into `PAGE_BYTES`. The anchor stays whatever its size."""
     sizes = [len(data) for _, _, data in entries]
     left = PAGE_BYTES - sum(sizes)
     if left >= 0 or not entries:
@@ -104,7 +104,7 @@ def fitted(entries: list[EncodedMessage], anchor: int) -> list[EncodedMessage]:
 
 
 def _fitting(conversation: UUID, span: SeqRange) -> Select[tuple[int]]:
-    """The seqs that could fit by the length of their texts alone, so that the others are not even read."""
+    """Selects the seqs that could fit by the length of their texts alone, so that the others are not read."""
     length = func.octet_length(func.coalesce(MessageRow.text, ""))
     sized = (
         select(
@@ -122,7 +122,7 @@ def _anchor(span: SeqRange) -> int:
 
 
 async def newest(session: AsyncSession, conversation: UUID, count: int) -> tuple[int, list[EncodedMessage]]:
-    """(`edited_position`, the newest `count` messages ascending), in one statement and so in one snapshot."""
+    """(`edited_position`, the newest `count` messages ascending), from one statement and so one snapshot."""
     rows = (
         await session.execute(
             messages()
@@ -136,7 +136,7 @@ async def newest(session: AsyncSession, conversation: UUID, count: int) -> tuple
 
 
 def assemble(messages: bytes, position: int, *, has_more: bool) -> bytes:
-    """A `MessagePage` from its messages' JSON, joined by commas: nothing is decoded on the way."""
+    """Builds a `MessagePage` from the JSON of its messages, joined by commas, without decoding."""
     tail = b"true" if has_more else b"false"
     return b'{"items":[%b],"position":%d,"has_more":%b}' % (messages, position, tail)
 

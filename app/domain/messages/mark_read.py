@@ -1,4 +1,4 @@
-"""Marking messages as read, by their ids: the cursor moves to the newest of them."""
+"""Marks messages as read by id: the cursor moves to the newest of them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from app.domain.messages.models import MessageRow
 
 
 async def mark_read(session: AsyncSession, conversation: UUID, user: UUID, messages: Collection[UUID]) -> ReadState:
-    """`user` has read these messages, and so all before the newest of them.
+    """Marks these messages, and so all before the newest of them, as read by `user`.
 
     Raises:
-        NotFound: as the door says, or one of them is not a message of this conversation.
-        Forbidden: as the door says.
+        NotFound: as `check_access`, or one of them is not a message of this conversation.
+        Forbidden: as `check_access`.
     """
     door = await check_access(session, conversation, user)
     wanted = set(messages)

@@ -1,4 +1,4 @@
-"""Who a text names: `@Ada` or `@Ada Lovelace`. Which members these are is decided as it is stored (`send_messages`)."""
+"""Finds the names that a text mentions: `@Ada` or `@Ada Lovelace`. `send_messages` resolves them to members."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from unicodedata import category, normalize
 from uuid import UUID
 
 SEPARATOR: Final = "|"
-"""Between the names of one message (see alembic/sql); no name that is looked up holds one."""
+"""Separates the names of one message (see alembic/sql). No name that is looked up contains it."""
 
 MAX_MENTIONS: Final = 20
-"""Names looked up for one sender in one batch of sends; more are not people but noise."""
+"""Names looked up for one sender in one batch of sends. Any more are noise rather than people."""
 
 _NAMED = re.compile(r"(?<![\w@.])@([^\s@,;:!?()\[\]{}<>|\"]{1,40})(?: ([^\s@,;:!?()\[\]{}<>|\"]{1,40}))?")
 
 _INSIDE: Final = frozenset("\u2019\u2010\u2011\u00b7\u30fb")
-"""Punctuation beyond ASCII that stands inside names: D’Arcy, Anne‐Marie, Gal·la, ジャン・ポール. All other ends one."""
+"""Non-ASCII punctuation inside names: D’Arcy, Anne‐Marie, Gal·la, ジャン・ポール. Any other ends a name."""
 
 _AROUND: Final = ".'\u2019"
-"""What may stand inside a name, but behind one belongs to the sentence."""
+"""Characters that may occur inside a name, but belong to the sentence at the end of one."""
 
 
 def names_in(text: str) -> list[str]:
-    """In lower case and Unicode's form C, each first name alone and with the word behind it."""
+    """Returns each first name alone and with the word after it, in lower case and Unicode form NFC."""
     found: dict[str, None] = {}
     for first, second in _NAMED.findall(normalize("NFC", text))[:MAX_MENTIONS]:
         name = _name(first)
         if not name:
             continue
         found[name] = None
-        # Punctuation behind the first name parts it from the next word.
+        # Punctuation after the first name separates it from the next word.
         if second and len(name) == len(first) and (further := _name(second)):
             found[f"{name} {further}"] = None
     return list(found)
@@ -42,13 +42,13 @@ def _name(word: str) -> str:
 
 
 class Names:
-    """The names in the texts of one batch; of one sender at most `MOST`: they are looked up while others wait."""
+    """The names in one batch, at most `MAX_MENTIONS` per sender: other sends wait while they are looked up."""
 
     def __init__(self) -> None:
         self._left: dict[UUID, int] = {}
 
     def of(self, sender: UUID, text: str) -> str | None:
-        """As `send_messages` wants them, or None."""
+        """Returns the names in the format of `send_messages`, or None if there are none."""
         if "@" not in text:
             return None
         left = self._left.get(sender, MAX_MENTIONS)

@@ -1,7 +1,7 @@
-"""From message rows to views: the one reading of a message, shared by pages, changes, lists and replays.
+"""Turns message rows into views, for pages, changes, lists and replays.
 
-The columns have an order, by which they are read, and labels (`message_…`, the sender's `sender_…`), so that a message
-can stand beside anything else in one statement.
+The columns are read by their order. Their labels (`message_…`, the sender's `sender_…`) keep them distinct beside
+other columns in one statement.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from app.domain.users.models import User
 from app.domain.users.schemas import Person
 
 SENDER = aliased(User, name="sender")
-"""Every message has one."""
+"""The sender of a message. Every message has one."""
 
 MESSAGE_COLUMNS = (
     MessageRow.id.label("message_id"),
@@ -46,12 +46,12 @@ MESSAGE_COLUMNS = (
 
 
 def messages() -> Select[*tuple[object, ...]]:
-    """All messages with their senders; narrow it down."""
+    """All messages with their senders. Callers add conditions."""
     return select(*MESSAGE_COLUMNS).select_from(MessageRow).join(SENDER, SENDER.id == MessageRow.sender_id)
 
 
 def as_message(values: Iterable[Any]) -> Message:
-    """The view of the values of `MESSAGE_COLUMNS`, by their places: to find them by label would be most of a page."""
+    """The view of the values of `MESSAGE_COLUMNS`, by index: reading by label would take most of a page's time."""
     (
         id_, conversation, seq, position, sender, first_name, last_name,
         message_type, text, media_url, client_id, reply_to, sent_at, updated_at, deleted_at,
@@ -77,7 +77,7 @@ async def find(session: AsyncSession, conversation: UUID, message: UUID) -> AnyR
     """The row of one message, with its sender.
 
     Raises:
-        NotFound: there is none with this id in this conversation (it may be one of another).
+        NotFound: this conversation has no message with this id (another one may have it).
     """
     rows = await session.execute(messages().where(MessageRow.conversation_id == conversation, MessageRow.id == message))
     row = rows.one_or_none()
@@ -96,7 +96,7 @@ def message_change(
     edited_before: int,
     shown: tuple[UUID, ...] = (),
 ) -> LogChange:
-    """A change of a message, which stands at `message.position` now."""
+    """The event for a change of a message, which is now at `message.position`."""
     return LogChange(
         type=event,
         conversation=message.conversation,

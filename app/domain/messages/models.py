@@ -1,7 +1,7 @@
-"""The message rows: hash-partitioned by conversation, every key beginning with it, so that they can be spread out.
+"""Message rows, hash-partitioned by conversation. Every key begins with the conversation, so rows can be distributed.
 
-No foreign keys: conversations and users are never deleted, and the send function reads both under the
-conversation's lock, so a key check per message would only ask again what was just read.
+No foreign keys: conversations and users are never deleted. The send function reads both under the conversation's
+lock, so a key check per message would only repeat that read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PARTITIONS = 16
 
 
 class MessageRow(DefaultBase):
-    """`digest` is of the body as first sent: what tells a retry from a reused key."""
+    """`digest` is the hash of the body as first sent. It distinguishes a retry from a reused key."""
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -55,7 +55,7 @@ class MessageRow(DefaultBase):
 
 
 class Mention(DefaultBase):
-    """Who a message names with an @, as it stood when it was sent. Members only."""
+    """A member whom a message mentions with an @, as resolved when it was sent."""
 
     __tablename__ = "mentions"
 

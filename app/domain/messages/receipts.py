@@ -1,4 +1,4 @@
-"""One message, opened: the message and who has read it, from the read cursors."""
+"""The detail of one message: the message and the members who have read it, by their read cursors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIRST_READERS = 50
 
 
 async def detail(session: AsyncSession, conversation: UUID, message: UUID, by: Caller) -> MessageDetail:
-    """The message with `seen_by`: its sender, and the members with `joined_seq < seq <= read_seq`.
+    """Returns the message with `seen_by`: its sender, and the members with `joined_seq < seq <= read_seq`.
 
     Raises:
         NotFound, Forbidden: the caller may not read here, or there is no such message in this conversation.

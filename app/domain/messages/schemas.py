@@ -1,4 +1,4 @@
-"""What clients see of messages, and of the changes of a conversation."""
+"""The views of messages and of conversation changes that clients receive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MessageType = Literal["text", "image", "audio", "video"]
 
 
 class Message(View, frozen=True, kw_only=True):
-    """A message as it stands at `position`. A deleted one keeps its place, with empty `text` and `media_url`."""
+    """A message in its state at `position`. A deleted message keeps its `seq`, with empty `text` and `media_url`."""
 
     id: UUID
     conversation: UUID
@@ -33,7 +33,7 @@ class Message(View, frozen=True, kw_only=True):
 
 
 class SeenBy(View, frozen=True, kw_only=True):
-    """Who has read a message: its sender, and members with `joined_seq < seq <= read_seq` (the first 50)."""
+    """The readers of a message: its sender, and members with `joined_seq < seq <= read_seq` (the first 50)."""
 
     count: int
     users: list[Person]
@@ -44,7 +44,7 @@ class MessageDetail(Message, frozen=True, kw_only=True):
 
 
 class MessagePage(View, frozen=True, kw_only=True):
-    """`items` in ascending `seq`; `position` of the conversation when read; `has_more` in the direction asked."""
+    """`items` by ascending `seq`; the conversation's `position` when read; `has_more` in the requested direction."""
 
     items: list[Message]
     position: int
@@ -52,7 +52,7 @@ class MessagePage(View, frozen=True, kw_only=True):
 
 
 class ChangePage(View, frozen=True, kw_only=True):
-    """Changes after a position, as the rows stand now. `complete: false`: go on from `position`."""
+    """Changes after a position, as current rows. If `complete` is false, continue from `position`."""
 
     items: list[Change]
     position: int
@@ -60,7 +60,7 @@ class ChangePage(View, frozen=True, kw_only=True):
 
 
 class Change(View, frozen=True, kw_only=True):
-    """One changed row. `data` is a `Message`, `Member` or `ConversationFacts`, to be upserted."""
+    """One changed row. `data` is a `Message`, `Member` or `ConversationFacts`, which the client upserts."""
 
     type: str
     position: int

@@ -1,7 +1,7 @@
-"""Sending: a batch of drafts becomes messages in one call of `send_messages` (see alembic/sql), each judged alone.
+"""Sending: one call of `send_messages` (see alembic/sql) stores a batch of drafts and checks each one independently.
 
-The function locks the conversations in id order, then judges and writes on a fresh snapshot. Here its answers become
-outcomes, and what was stored is recorded. Equal keys (conversation, sender, client_id) must be folded before.
+The function locks the conversations in id order, then checks and writes on a fresh snapshot. This module turns its rows
+into outcomes and records the stored messages. Callers fold equal keys (conversation, sender, client_id) beforehand.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from app.domain.users.schemas import Person
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A message wanted, its content already checked.
+    """A message to send, with checked content.
 
-    `id` is drawn once, with the draft, and is the server's own key: `uq_messages_conversation_id_id` refuses a second
-    row with it. So a draft without a `client_id` cannot be stored twice either, however often it is written; and since
-    no client names a message's id, none can forge it.
+    The server generates `id` once per draft, and `uq_messages_conversation_id_id` rejects a second row with it. So a
+    draft without a `client_id` cannot be stored twice either, however often the write is retried. Clients never supply
+    a message's id, so they cannot forge it.
     """
 
     conversation: UUID
@@ -45,28 +45,28 @@ class Draft(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> tuple[UUID, UUID, str] | None:
-        """What makes a retry the same message, or None where the client gave no `client_id`."""
+        """Identifies a retry of the same message. None if the client gave no `client_id`."""
         return None if self.client_id is None else (self.conversation, self.sender, self.client_id)
 
     def digest(self) -> bytes:
-        """16 bytes of BLAKE2b over the body as sent: the same key with another digest is another message."""
+        """16 bytes of BLAKE2b over the body as sent. The same key with another digest is a different message."""
         body = f"{self.message_type}\0{self.text}\0{self.media_url}\0{self.reply_to or ''}"
         return blake2b(body.encode(), digest_size=16).digest()
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """A message in the log, as JSON. `replayed`: it was there before; it is given as it stands now."""
+    """A message in the log, as JSON. `replayed`: it was stored before, and this is its current state."""
 
     message: bytes
     replayed: bool
 
 
 class SendThrottled(msgspec.Struct, frozen=True):
-    """Only looked up, because its sender has sent too much, and not found."""
+    """The sender exceeded the send limit, so the draft was only looked up, and no replay was found."""
 
 
 class AutocommitExecutor(events.PendingChanges, Protocol):
-    """What the one statement of a batch runs on: a transaction's session, or a transaction of its own."""
+    """Runs the single statement of a batch, in a session's transaction or in autocommit."""
 
     async def execute(self, statement: TextClause, parameters: Mapping[str, Any], /) -> Iterable[Any]: ...
 
@@ -76,7 +76,7 @@ Outcome = Sent | SendThrottled | ChatError
 
 @runtime_checkable
 class Sender(Protocol):
-    """What REST and sockets send through; `app.store.writer.Writer` is one."""
+    """Sends drafts for REST and sockets. Implemented by `app.store.writer.Writer`."""
 
     async def send(self, draft: Draft, admission: Awaitable[None] | None = None) -> Sent: ...
 
@@ -92,11 +92,11 @@ REFUSALS: dict[str, Callable[[], ChatError]] = {
         errors=(("reply_to", "There is no such message here."),),
     ),
 }
-"""Made anew each time: an exception raised twice keeps, and lengthens, its traceback."""
+"""Factories, because an exception raised twice keeps and extends its traceback."""
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A draft as `send_messages` reads it; `lookup`: it is only looked up."""
+    """A draft as `send_messages` reads it. `lookup`: only look for a replay, do not store."""
 
     id: UUID
     conversation: UUID
@@ -132,7 +132,7 @@ def draft(
     *,
     idempotency_key: str | None = None,
 ) -> Draft:
-    """A draft whose content obeys the rules. Raises Invalid, naming the field."""
+    """Checks the content and returns a draft. Raises Invalid, naming the field."""
     text, media_url = checked_content(message_type, text, media_url)
     return Draft(
         conversation=conversation,
@@ -149,7 +149,7 @@ def draft(
 async def send_batch(
     session: AutocommitExecutor, drafts: Sequence[Draft], lookups: Sequence[bool] | None = None
 ) -> list[Outcome]:
-    """Store `drafts`, in order; where `lookups` is true only look for a replay. One outcome for each."""
+    """Stores `drafts` in order, or only looks for a replay where `lookups` is true. Returns one outcome for each."""
     names = Names()
     entries = [
         Entry(
@@ -169,7 +169,7 @@ async def send_batch(
         for at, one in enumerate(drafts)
     ]
     conversations = ",".join([str(conversation) for conversation in {one.conversation for one in drafts}])
-    # Both as text: the driver would look at each value of an array.
+    # Pass both as text: the driver would inspect each value of an array.
     rows = await session.execute(SEND, {"conversations": f"{{{conversations}}}", "drafts": _encode(entries).decode()})
     return [_outcome(session, one, row) for one, row in zip(drafts, rows, strict=True)]
 

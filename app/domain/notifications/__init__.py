@@ -1,1 +1,1 @@
-"""Telling people of what they have not read: in the app, and the absent by mail. Derived from cursors, safe twice."""
+"""Notifies members of unread messages: in the app, and absent ones by mail. Derived from cursors, safe to run twice."""

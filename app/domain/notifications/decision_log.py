@@ -1,4 +1,4 @@
-"""Why somebody was told, or was not: notes for who asks, kept a week. The same reason again lengthens the note."""
+"""Why a member was notified or not, kept for a week. Repeating an outcome extends the existing record."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def trace(
     judged: list[tuple[UUID, int, str]],
     mails: dict[UUID, UUID] | None = None,
 ) -> None:
-    """Note why: (user, from, outcome) each. What only goes on as before lengthens the note there is."""
+    """Records (user, from_seq, outcome) for each member. An unchanged outcome extends the existing record."""
     mails = mails or {}
     lengthened: set[UUID] = set()
     for outcome in {outcome for _, _, outcome in judged} - {"sent", "due"}:
@@ -64,7 +64,11 @@ async def trace(
 
 
 async def decisions(session: AsyncSession, caller: Caller, conversation: UUID, message: UUID) -> NotificationDecisions:
-    """Why the caller was told of this message, or was not, newest first. Raises as the door does, NotFound."""
+    """Returns why the caller was notified of this message or not, newest first.
+
+    Raises:
+        NotFound, and the errors of `check_access`.
+    """
     await check_access(session, conversation, caller.user)
     found = await session.execute(
         select(MessageRow.seq, MessageRow.sender_id).where(
@@ -75,7 +79,7 @@ async def decisions(session: AsyncSession, caller: Caller, conversation: UUID, m
     if row is None:
         raise NotFound("not_found", "There is no such message.")
     if row.sender_id == caller.user:
-        return NotificationDecisions(items=[])  # nobody is told of what they said
+        return NotificationDecisions(items=[])  # senders are not notified of their own messages
     seq = row.seq
     rows = await session.execute(
         select(NotificationDecisionRow.channel, NotificationDecisionRow.outcome, NotificationDecisionRow.decided_at)

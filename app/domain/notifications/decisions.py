@@ -1,7 +1,7 @@
-"""Who is told in the app: one transaction a conversation, set by set, however many members it has.
+"""Decides which members are notified in the app: one transaction per conversation, with set-based statements.
 
-`decided_seq` of a subscription moves in the transaction that writes the notification, under the row's lock: whoever
-decides twice, beside each other or after a crash, finds nothing left to decide.
+`decided_seq` of a subscription advances in the transaction that writes the notification, under the row's lock. A second
+run, concurrent or after a crash, finds nothing left to decide.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.domain.notifications.notices import NewNotice, notify
 from app.domain.orm import BUCKET_SECONDS, UNSYNCHRONIZED, AnyRow, bucket_now
 
 MARGIN: Final = 4
-"""Buckets looked back at once more: longer than any transaction may live before its commit is seen."""
+"""Buckets that are read again: longer than any transaction may take until its commit is visible."""
 
 BATCH_SIZE: Final = 500
 SWEEP_INTERVAL: Final = "notifications"
@@ -34,10 +34,10 @@ _HERE = and_(Membership.conversation_id == Subscription.conversation_id, Members
 
 
 async def bounds(session: AsyncSession, after: timedelta) -> tuple[int, int, int]:
-    """From which bucket a sweep that begins now looks, from which the next one when it is through, and the present.
+    """Returns the first bucket of a sweep that starts now, the first of the sweep after it, and the current bucket.
 
-    That is `after` and a margin behind the present: what is not due yet is met again. With nothing remembered, a sweep
-    looks at the last minutes.
+    The next sweep starts `after` and a margin before now, so that messages not due yet are read again. Without stored
+    progress a sweep reads the last minutes.
     """
     behind = MARGIN + int(after.total_seconds() // BUCKET_SECONDS) + 1
     remembered = select(DecisionProgress.bucket).where(DecisionProgress.name == SWEEP_INTERVAL).scalar_subquery()
@@ -49,7 +49,7 @@ async def bounds(session: AsyncSession, after: timedelta) -> tuple[int, int, int
 async def moved(
     session: AsyncSession, since: int, until: int, beyond: ConversationPosition | None = None
 ) -> list[ConversationPosition]:
-    """Where something was said in these buckets, in order, from `beyond` on; at most 500."""
+    """Returns conversations last active in these buckets, in order and after `beyond`; at most 500."""
     place = tuple_(Conversation.active_bucket, Conversation.id)
     statement = (
         select(Conversation.active_bucket, Conversation.id)
@@ -67,7 +67,7 @@ async def moved(
 
 
 async def decided(session: AsyncSession, bucket: int) -> None:
-    """What lies before `bucket` need not be looked at again. Never moves back."""
+    """Stores `bucket` as the start of the next sweep. Never moves it back."""
     await session.execute(
         upsert(DecisionProgress)
         .values(name=SWEEP_INTERVAL, bucket=bucket)
@@ -76,9 +76,9 @@ async def decided(session: AsyncSession, bucket: int) -> None:
 
 
 async def decide(session: AsyncSession, conversation: UUID, after: timedelta, quiet: timedelta) -> list[NewNotice]:
-    """Tell, in the app, the members who have not read what was sent more than `after` ago; those to be told.
+    """Notifies, in the app, members who have not read messages older than `after`. Returns the notices to deliver.
 
-    A mail becomes due for them too, at once or `quiet` after the one before; `mailing` decides about it then.
+    A mail also becomes due for them: now, or `quiet` after the previous one. `digests` decides about it then.
     """
     due = await session.scalar(
         select(MessageRow.seq)
@@ -120,8 +120,8 @@ async def decide(session: AsyncSession, conversation: UUID, after: timedelta, qu
 
 
 async def _subscribe(session: AsyncSession, conversation: UUID, due: int) -> None:
-    """A row for each member who has none yet and somebody else's messages before them."""
-    # One look by key for each member: joined, a planner that knows of few of either compares each with each.
+    """Inserts the missing subscriptions of members with messages to decide (joined before `due`)."""
+    # One lookup by key for each member: with a join, a planner that expects few rows picks a nested loop.
     there = (
         select(true())
         .where(Subscription.conversation_id == Membership.conversation_id, Subscription.user_id == Membership.user_id)

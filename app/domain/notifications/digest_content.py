@@ -1,7 +1,7 @@
-"""What a digest says, read when it leaves: what was read, deleted or left behind meanwhile is not in it.
+"""The content of a digest, read when it is sent: messages that were read or deleted since it was queued are omitted.
 
-It quotes a conversation that its reader joined or has written in, and people whom its reader has answered. Otherwise it
-says only that there are unread messages: no name, no group's name, no text (see `acquaintances`).
+It quotes conversations that the recipient joined or has written in, and senders whom the recipient has answered.
+Otherwise it says only that there are unread messages: no sender, no group name, no text (see `known_senders`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SENDER = aliased(User, name="sender")
 
 
 async def letter_of(session: AsyncSession, mail: Claimed, unsubscribing: UnsubscribeTokens) -> MailContent | str:
-    """The digest, or why there is none."""
+    """Returns the digest, or the outcome if there is nothing to send."""
     assert mail.user is not None
     conversation, up_to = UUID(mail.facts["conversation"]), int(mail.facts["up_to"])
     standing = (
@@ -76,7 +76,7 @@ async def letter_of(session: AsyncSession, mail: Claimed, unsubscribing: Unsubsc
     ).all()
     if not rows:
         return "deleted"
-    # Who joined by themselves has chosen to hear of it; who was added has not.
+    # Members who joined by themselves chose this conversation; members who were added did not.
     takes_part_here = not standing.was_added or await takes_part(session, mail.user, conversation, standing.joined_seq)
     senders = {row.sender_id for row in rows}
     quoted = takes_part_here or await answered(session, mail.user, senders) == senders

@@ -1,7 +1,7 @@
-"""Who is told by mail: the absent, one digest for a conversation and quiet period, decided when it is due.
+"""Decides which absent members get a mail: one digest per conversation and quiet period, decided when it is due.
 
-Presence is asked before the rows are locked, so that no lock waits for Redis. The mail itself asks again when it leaves
-(`letters`): what was read meanwhile is not mailed.
+Presence is read before the rows are locked, so that no lock waits for Redis. Unread messages are read again when the
+mail is sent (`digest_content`), so it omits messages read in between.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from app.domain.users.models import User
 
 BATCH_SIZE: Final = 200
 MAX_PER_HOUR: Final = 20
-"""Digests to one person, over all conversations."""
+"""Digests to one user, over all conversations."""
 
 POSTPONED: Final = timedelta(seconds=15)
-"""While nobody knows who is here (for two minutes after Redis was away) nobody counts as absent. With it everybody is
-told within three minutes of its return."""
+"""Retry delay while presence is unknown (until two minutes after Redis is back): no user counts as absent then. With
+this value every due mail is decided within three minutes of its return."""
 
 DigestKey = tuple[UUID, UUID]
 """(conversation, user)"""
 
 
 async def due(session: AsyncSession) -> list[DigestKey]:
-    """Whose mail is due, longest due first; at most 200."""
+    """Returns the keys of due mails, longest due first; at most 200."""
     rows = await session.execute(
         select(Subscription.conversation_id, Subscription.user_id)
         .where(Subscription.mail_due_at <= func.clock_timestamp())
@@ -48,7 +48,7 @@ async def due(session: AsyncSession) -> list[DigestKey]:
 
 
 async def decide(session: AsyncSession, keys: Collection[DigestKey], here: Collection[UUID] | None) -> tuple[int, int]:
-    """Decide these, of whom `here` are present (None: nobody knows); how many were, and the mails posted."""
+    """Decides these; `here` are the users online (None: unknown). Returns the numbers decided and of mails queued."""
     rows = await _locked(session, keys)
     often = await _often(session, {row.user_id for row in rows})
     posted = 0
@@ -59,7 +59,7 @@ async def decide(session: AsyncSession, keys: Collection[DigestKey], here: Colle
 
 
 async def settled(session: AsyncSession, mail: UUID, outcome: str) -> None:
-    """What became of a posted digest; the note of its decision says so."""
+    """Stores the outcome of a queued digest in its decision record."""
     await session.execute(
         update(NotificationDecisionRow)
         .where(NotificationDecisionRow.mail_id == mail)
@@ -112,7 +112,7 @@ async def _locked(session: AsyncSession, keys: Collection[DigestKey]) -> list[An
 
 
 async def _often(session: AsyncSession, users: Collection[UUID]) -> set[UUID]:
-    """Who has had as many digests in the last hour as anybody should."""
+    """Returns the users who have reached `MAX_PER_HOUR` digests in the last hour."""
     rows = await session.scalars(
         select(Mail.user_id)
         .where(

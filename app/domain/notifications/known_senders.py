@@ -1,7 +1,7 @@
-"""Whom a person has answered: until then a mail carries no words of theirs.
+"""Which senders a user has answered. Until then no mail quotes them.
 
-Anybody may add anybody to a group or write to them, and the mail comes from our server: with the names and the text of
-strangers in it, it would be the strangers' mail, advertisement or bait, sent in our name.
+Any user can write to any other or add them to a group, and the mail comes from our server. With the names and text of
+strangers in it, they could send advertisements or phishing in our name.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from app.domain.conversations.models import Conversation
 from app.domain.messages.models import MessageRow
 
 MOST_READ: Final = 10_000
-"""Messages of a conversation that are searched for one's own, the newest: no index leads to those of a sender."""
+"""The newest messages of a conversation that are searched for the user's own: no index covers the sender."""
 
 
 async def takes_part(session: AsyncSession, user: UUID, conversation: UUID, joined_seq: int) -> bool:
-    """Whether `user` has written there since joining, or since being added: then its name and its people are known."""
+    """Returns True if `user` has written there since joining or being added: then its name and members are known."""
     has_written = _has_written(user, Conversation.id, Conversation.last_seq, joined_seq)
     return bool(await session.scalar(select(has_written).where(Conversation.id == conversation)))
 
 
 async def answered(session: AsyncSession, user: UUID, senders: Collection[UUID]) -> set[UUID]:
-    """Those of `senders` to whom `user` has written in the direct conversation of the two."""
+    """Returns the `senders` to whom `user` has written in their direct conversation."""
     by_key = {direct_key(user, sender): sender for sender in senders}
     keys = await session.scalars(
         select(Conversation.direct_key).where(

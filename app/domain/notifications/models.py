@@ -1,4 +1,4 @@
-"""Rows of notifications: how each member wants to be told, what they were told, and why or why not."""
+"""Rows of notifications: each member's preferences, the notifications, and the decisions behind them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from app.domain.orm import DateTimeUTC, DefaultBase, Entity
 
 
 class Subscription(DefaultBase):
-    """How one member wants to be told of a conversation, and up to where that has been decided.
+    """One member's notification preferences for a conversation, and the position up to which it has been decided.
 
-    Beside the membership and not in it: sends touch memberships all the time, and this only when somebody is behind.
-    Missing means the defaults, decided up to where they joined.
+    Separate from the membership, which every send updates: this row changes only when the member has unread messages.
+    A missing row means the defaults, decided up to the position where the member joined.
     """
 
     __tablename__ = "subscriptions"
@@ -38,7 +38,7 @@ class Subscription(DefaultBase):
 
 
 class NotificationRow(Entity):
-    """Unread messages of one conversation, up to `up_to_seq`. At most one of a conversation is open; it grows."""
+    """Unread messages up to `up_to_seq`. A user has at most one open row per conversation, which is extended."""
 
     __tablename__ = "notifications"
     __table_args__ = (
@@ -61,7 +61,7 @@ class NotificationRow(Entity):
 
 
 class NotificationDecisionRow(Entity):
-    """Why somebody was told of the messages after `from_seq` up to `up_to_seq`, or was not. Kept for a week."""
+    """Why a member was notified or not of the messages after `from_seq` up to `up_to_seq`. Kept for a week."""
 
     __tablename__ = "notification_decisions"
     __table_args__ = (
@@ -82,7 +82,7 @@ class NotificationDecisionRow(Entity):
 
 
 class DecisionProgress(DefaultBase):
-    """Up to which ten-second bucket a sweep has looked."""
+    """The ten-second bucket where the next sweep starts."""
 
     __tablename__ = "progress"
 

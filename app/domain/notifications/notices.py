@@ -1,4 +1,4 @@
-"""What is told in the app: one open notification of a conversation, which grows; and how it looks to its reader."""
+"""In-app notifications: one open notification per user and conversation, extended as messages arrive; and its view."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from app.domain.orm import UNSYNCHRONIZED, AnyRow, uuid7
 
 
 class NewNotice(msgspec.Struct, frozen=True):
-    """What one person's sockets are told once it is committed."""
+    """A notification for one user's sockets, delivered after COMMIT."""
 
     user: UUID
     notification: Notification
 
     def frame(self) -> bytes:
-        """As in the list, with its type in front."""
+        """Encodes the notification as in the REST list, preceded by its frame type."""
         return b'{"type":"notification",%b' % msgspec.json.encode(self.notification)[1:]
 
 
@@ -40,7 +40,7 @@ COLUMNS = (
 
 
 def as_notification(row: AnyRow, read_seq: int = 0) -> Notification:
-    """The view of `COLUMNS`; read once it is marked so, or its messages are."""
+    """Returns the view of a row of `COLUMNS`. It is read once it is marked as read or all its messages are read."""
     read_at: datetime | None = row.read_at
     return Notification(
         id=row.id,
@@ -55,7 +55,7 @@ def as_notification(row: AnyRow, read_seq: int = 0) -> Notification:
 
 
 _FRESH = upsert(NotificationRow)
-# A parameter list, not a list of values: that would be compiled anew for each number of members.
+# Executed with a list of parameters: VALUES with many rows would be recompiled for each number of members.
 _GROW = _FRESH.on_conflict_do_update(
     index_elements=["user_id", "conversation_id"],
     index_where=NotificationRow.read_at.is_(None),
@@ -68,11 +68,11 @@ _GROW = _FRESH.on_conflict_do_update(
 
 
 async def notify(session: AsyncSession, conversation: UUID, due: int, sent: list[AnyRow]) -> list[NewNotice]:
-    """Tell these members (`user_id, unread_from, mentioned`) of everything up to `due`."""
+    """Writes notifications of everything up to `due` for these members (`user_id, unread_from, mentioned`)."""
     if not sent:
         return []
     users = [row.user_id for row in sent]
-    # What was open and has been read meanwhile is closed; what is still open grows.
+    # Closes open notifications whose messages have been read; the others are extended below.
     await session.execute(
         update(NotificationRow)
         .where(

@@ -1,4 +1,4 @@
-"""What a member wants to be notified of in one conversation."""
+"""A member's notification preferences for one conversation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.domain.validation import moment
 
 
 async def preferences(session: AsyncSession, caller: Caller, conversation: UUID) -> Attention:
-    """How the caller wants to be told of a conversation. Raises as the door does."""
+    """Returns the caller's preferences for a conversation. Raises the errors of `check_access`."""
     await check_access(session, conversation, caller.user)
     row = (
         await session.execute(
@@ -42,10 +42,11 @@ async def set_preferences(
     muted_until: datetime | None,
     mails: bool,
 ) -> Attention:
-    """Set it. A time that is over mutes nothing.
+    """Sets the caller's preferences. A `muted_until` in the past mutes nothing.
 
     Raises:
-        Invalid: `muted_until` has no time zone. NotFound, Forbidden: as the door says.
+        Invalid: `muted_until` has no time zone.
+        NotFound, Forbidden: see `check_access`.
     """
     if muted_until is not None:
         muted_until = moment(muted_until, "muted_until")

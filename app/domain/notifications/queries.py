@@ -1,4 +1,4 @@
-"""What its reader asks: the list, marking it read, how one wants to be told, and why one was told or not."""
+"""The caller's notifications: listing them and marking them read; and the sweep of old rows."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class _NotificationPosition(msgspec.Struct, frozen=True, tag="notification"):
 
 
 async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: str | None) -> NotificationPage:
-    """The caller's notifications, newest first, of conversations that exist and are in their list.
+    """Returns the caller's notifications, newest first, of existing conversations that are in their list.
 
     Raises:
-        Invalid: the cursor is of another list.
+        Invalid: the cursor belongs to another list.
     """
     after = from_cursor(cursor, _NotificationPosition)
     query = (
@@ -63,7 +63,7 @@ async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: 
 
 
 async def mark_read(session: AsyncSession, caller: Caller, ids: Sequence[UUID] | None) -> None:
-    """These notifications of the caller's, or all with None, are read; others' are passed over."""
+    """Marks these notifications of the caller as read, or all if `ids` is None. Skips those of other users."""
     mine = [NotificationRow.user_id == caller.user, NotificationRow.read_at.is_(None)]
     if ids is not None:
         mine.append(NotificationRow.id.in_(ids))
@@ -73,7 +73,7 @@ async def mark_read(session: AsyncSession, caller: Caller, ids: Sequence[UUID] |
 
 
 async def sweep(session: AsyncSession) -> int:
-    """Forget traces after a week and notifications after three months, at most 10,000 of each; how many."""
+    """Deletes decisions after a week and notifications after 90 days, at most 10,000 each. Returns their number."""
     gone = 0
     for row, when, kept in (
         (NotificationDecisionRow, NotificationDecisionRow.decided_at, DECISION_RETENTION),

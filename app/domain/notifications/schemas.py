@@ -1,4 +1,4 @@
-"""What clients see of notifications and their preferences."""
+"""Views of notifications and notification preferences."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from app.domain.schemas import View
 
 
 class Notification(View, frozen=True, kw_only=True):
-    """Unread messages of one conversation, those after `from_seq` up to `up_to_seq`. `mention`: one of them names you.
+    """Unread messages of one conversation, after `from_seq` up to `up_to_seq`. `mention`: one of them mentions you.
 
-    At most one of a conversation is unread; it grows, and is told again as a `notification` frame when it does.
+    At most one notification per conversation is unread. When it grows, it is sent again as a `notification` frame.
     """
 
     id: UUID
@@ -31,7 +31,7 @@ class NotificationPage(View, frozen=True, kw_only=True):
 
 
 class Attention(View, frozen=True, kw_only=True):
-    """How one wants to be told of a conversation. `mails`: by mail too, when absent."""
+    """Your notification preferences for a conversation. `mails`: also notify by mail when you are absent."""
 
     level: Literal["all", "mentions", "none"]
     muted_until: datetime | None
@@ -39,7 +39,7 @@ class Attention(View, frozen=True, kw_only=True):
 
 
 class NotificationDecision(View, frozen=True, kw_only=True):
-    """Why one was told of a message by this channel, or was not. Kept a week."""
+    """Why you were notified of a message on this channel or not. Kept for a week."""
 
     channel: Literal["app", "mail"]
     outcome: str

@@ -1,4 +1,4 @@
-"""Unsubscribing without logging in: the token in a mail is signed, not stored, and does one thing only."""
+"""Unsubscribing without a login: the token in a mail is signed, not stored, and allows only this."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LENGTH: Final = 32 + SIGNATURE_BYTES
 
 
 class UnsubscribeTokens:
-    """Signs with a key made of `secret`; believes the previous one's, too."""
+    """Signs with a key derived from `secret`, and also accepts signatures of the previous secret."""
 
     def __init__(self, secret: str, previous: str = "") -> None:
         self._keys = [hmac.digest(one.encode(), b"chat.unsubscribe.v1", "sha256") for one in (secret, previous) if one]
@@ -29,7 +29,7 @@ class UnsubscribeTokens:
         return base64.urlsafe_b64encode(self._signed(self._keys[0], user.bytes + conversation.bytes)).decode()
 
     async def apply(self, session: AsyncSession, token: str) -> None:
-        """No more mails of that conversation to that person. Again is the same.
+        """Stops mails about that conversation to that user. Idempotent.
 
         Raises:
             Invalid: `invalid_mailed_token`.

@@ -1,1 +1,1 @@
-"""What operators look up. Never the text of a message, never an e-mail address."""
+"""Look-ups for operators. Results contain no text of messages and no e-mail addresses."""

@@ -1,4 +1,4 @@
-"""Finding accounts and conversations, whatever their state; the newest first."""
+"""Finds accounts and conversations in any state, newest first. Each search is recorded in the audit log."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class _AtConversation(msgspec.Struct, frozen=True, tag="conversation record"):
 async def accounts(
     session: AsyncSession, by: Caller, *, search: str | None, limit: int, cursor: str | None
 ) -> AccountPage:
-    """Accounts of this id, of exactly this e-mail, or with this in their name; all without `search`.
+    """Returns accounts with this id, exactly this e-mail, or this text in their name; all without `search`.
 
     Raises:
-        Invalid: `search` is shorter than 2 characters, or the cursor is of another list.
+        Invalid: `search` is shorter than 2 characters, or the cursor belongs to another list.
     """
     after = from_cursor(cursor, _AtAccount)
     query = select(
@@ -82,12 +82,12 @@ async def accounts(
 async def conversations(
     session: AsyncSession, by: Caller, *, search: str | None, limit: int, cursor: str | None
 ) -> ConversationRecordPage:
-    """Conversations of this id or with this in their name, private and deleted ones too; all without `search`.
+    """Returns conversations with this id or text in their name, also private and deleted; all without `search`.
 
-    A part of a name is looked for in all of them: no index holds those of private ones, for which sends would pay.
+    A search by name scans all rows: names of private conversations have no index, because it would slow down sends.
 
     Raises:
-        Invalid: as above.
+        Invalid: see `accounts`.
     """
     after = from_cursor(cursor, _AtConversation)
     query = select(
@@ -126,8 +126,8 @@ async def conversations(
 
 
 async def _note(session: AsyncSession, by: Caller, action: Action, search: str | None, found: list[UUID]) -> None:
-    """That an operator looked, and by what; not the words, which may be a name or an address. The subject is what was
-    found, when it is one."""
+    """Records a search and its kind, but not the search text, which may be a name or address. If there is one result,
+    it is the subject."""
     kind = "all" if search is None else "id" if _ID.fullmatch(search.strip()) else "email" if "@" in search else "name"
     subject = found[0] if len(found) == 1 else None
     await log.record_action(

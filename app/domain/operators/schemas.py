@@ -1,4 +1,4 @@
-"""Accounts and conversations as operators see them: facts and numbers, no text of a message, no e-mail address."""
+"""Accounts and conversations as operators see them: facts and counts, no message text, no e-mail address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.domain.conversations.schemas import Kind
 
 
 class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """`conversations` are those it is in now; `logins` those that live, `last_used_at` when the newest refreshed."""
+    """`conversations` counts current memberships, `logins` the active logins. `last_used_at`: their latest refresh."""
 
     id: UUID
     first_name: str
@@ -32,7 +32,7 @@ class AccountPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConversationRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """`messages` counts those that were deleted, too. A direct conversation has no name."""
+    """`messages` includes deleted messages. A direct conversation has no name."""
 
     id: UUID
     kind: Kind

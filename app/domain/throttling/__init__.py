@@ -1,1 +1,1 @@
-"""Throttles as operators see them: policies changed while the chat runs, what was counted, what a limit would do."""
+"""Throttles for operators: policy changes at run time, usage counts, and estimates of what a limit would refuse."""

@@ -1,4 +1,4 @@
-"""Rows of throttles: which policies are not as the settings say, and who attempted how often what they limit."""
+"""Rows of throttles: overrides of the policies in the settings, and the attempts counted per subject."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from app.domain.orm import DateTimeUTC, DefaultBase, Entity, bucket_now
 
 
 class ThrottlePolicy(Entity):
-    """The last change of a policy, for everybody (`user_id` is null) or for one user.
+    """The last change of a policy, for all users (`user_id` is null) or for one user.
 
-    `rate` null: the change took it back, and the rule above it holds again. `previous` is what held before.
-    `changed_by` null: the command line. `changed_bucket` lets every process find fresh changes by an index.
+    `rate` null: the override was removed, and the general rate or the setting applies again. `previous` is the rate
+    before the change. `changed_by` null: the command line. `changed_bucket` is indexed, so processes find new changes.
     """
 
     __tablename__ = "throttle_policies"
@@ -34,11 +34,11 @@ class ThrottlePolicy(Entity):
 
 
 class ThrottleAttempts(DefaultBase):
-    """What one subject attempted in one hour under one policy, `refused` of it in vain.
+    """One subject's attempts in one hour under one policy; `refused` of them were rejected.
 
-    `period` is the policy's window in seconds. `windows` are the attempts in each window of the hour, aligned with the
-    clock, the first ones first; empty when a window is an hour or longer: then hours add up to windows. `subject` is a
-    user's id, or a keyed digest; the id of zeros stands for all that were not told apart.
+    `period` is the policy's window in seconds. `windows` holds the attempts in each window of the hour, aligned with
+    the clock, in order. It is empty if a window is an hour or longer: then hours are summed into windows. `subject` is
+    a user's id or a keyed digest; the nil UUID stands for all subjects that were not counted separately.
     """
 
     __tablename__ = "throttle_attempts"
@@ -54,7 +54,7 @@ class ThrottleAttempts(DefaultBase):
 
 
 class ThrottleUsageBatch(DefaultBase):
-    """A minute's counts that have arrived from Redis: what comes a second time is known by its `id`."""
+    """A minute's counts that were added from Redis. Its `id` prevents adding the same batch twice."""
 
     __tablename__ = "throttle_flights"
     __table_args__ = (Index("ix_throttle_flights_minute", "minute"),)

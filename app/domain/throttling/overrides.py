@@ -1,4 +1,4 @@
-"""What is not as the settings say, for the processes that enforce it: all of it at start, then what changed lately."""
+"""Overrides of the settings, for the processes that enforce them: all at startup, then the recent changes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from app.domain.rates import Rate
 from app.domain.throttling.models import ThrottlePolicy
 
 MARKS_SECONDS = 86_400
-"""How long it is remembered that somebody's own rate was taken back. Who has not looked for that long reads all."""
+"""How long the removal of a user's rate stays readable. A process that has not polled for that long reads all."""
 
 
 class Override(msgspec.Struct, frozen=True):
-    """`rate` holds for `policy` and `user`, None: for everybody. `rate` None: taken back."""
+    """The `rate` of `policy` for `user` (None: for all users). `rate` None: the override was removed."""
 
     policy: str
     user: UUID | None
@@ -24,12 +24,12 @@ class Override(msgspec.Struct, frozen=True):
 
 
 async def all_overrides(session: AsyncSession) -> list[Override]:
-    """All that is not as the settings say; bounded by `policies.MOST_EXCEPTIONS`."""
+    """Returns all overrides in force; bounded by `policies.MAX_EXCEPTIONS`."""
     return [_standing(*row) for row in await session.execute(_ALL)]
 
 
 async def overrides_since(session: AsyncSession, bucket: int) -> list[Override]:
-    """What changed in `bucket` (see `app.domain.orm`) or later, what was taken back too."""
+    """Returns overrides changed in `bucket` (see `app.domain.orm`) or later, including removed ones."""
     return [_standing(*row) for row in await session.execute(_LATELY, {"bucket": bucket})]
 
 

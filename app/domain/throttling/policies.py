@@ -1,7 +1,7 @@
-"""Policies changed while the chat runs, for everybody or for one user. Every process obeys within two seconds.
+"""Changes policies at run time, for all users or for one. Every process applies a change within two seconds.
 
-Changes wait in line for each other, so that what a change says it replaced is what held, and exceptions stay few enough
-for every process to know them all.
+Changes are serialized by a lock, so that the recorded previous rate is correct and the number of exceptions stays small
+enough for every process to hold them all.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from app.domain.users.models import User
 from app.domain.users.schemas import Person
 
 BY_USER: Final = frozenset({"messages", "user", "requests", "renames", "additions", "added"})
-"""The policies that count by user: there may be exceptions for one."""
+"""Policies that count by user and so allow exceptions for single users."""
 
 MAX_EXCEPTIONS: Final = 10_000
 MAX_DELETED: Final = 10_000
@@ -47,19 +47,19 @@ class _ExceptionPosition(msgspec.Struct, frozen=True, tag="throttle exception"):
 
 
 class Policies:
-    """`defaults` are the rates of the settings, by the policy's name."""
+    """`defaults` are the rates in the settings, by policy name."""
 
     def __init__(self, defaults: Mapping[str, Rate]) -> None:
         self._defaults = dict(defaults)
 
     async def in_force(self, session: AsyncSession, policy: str) -> Rate:
-        """What holds for everybody who has no rate of their own. Raises NotFound `unknown_policy`."""
+        """Returns the rate for users without an exception. Raises NotFound `unknown_policy`."""
         self._known(policy)
         row = await self._row(session, policy, None)
         return self._defaults[policy] if row is None or row.rate is None else Rate.parse(row.rate)
 
     async def report(self, session: AsyncSession) -> ThrottlePolicies:
-        """All policies, in the order of the settings."""
+        """Returns all policies, in the order of the settings."""
         rows = await session.execute(_changes().where(ThrottlePolicy.user_id.is_(None)))
         changed = {row.policy: row for row in rows}
         own = await session.execute(
@@ -75,10 +75,10 @@ class Policies:
     async def exceptions(
         self, session: AsyncSession, policy: str, *, limit: int, cursor: str | None
     ) -> ThrottleExceptionPage:
-        """Who has a rate of their own.
+        """Returns the users with a rate of their own.
 
         Raises:
-            NotFound `unknown_policy`. Invalid: the cursor is of another list.
+            NotFound `unknown_policy`. Invalid: the cursor belongs to another list.
         """
         self._known(policy, by_user=True)
         query = _changes().where(_IS_EXCEPTION, ThrottlePolicy.policy == policy)
@@ -90,27 +90,27 @@ class Policies:
         return ThrottleExceptionPage(items=items, next=following)
 
     async def set(self, session: AsyncSession, by: UUID | None, policy: str, rate: str) -> ThrottlePolicyState:
-        """`rate`, as in `60/minute`, for everybody who has none of their own. `by` None: the command line.
+        """Sets the rate (such as `60/minute`) for all users without an exception. `by` None: the command line.
 
         Raises:
-            NotFound `unknown_policy`. Invalid: `rate` is none.
+            NotFound `unknown_policy`. Invalid: `rate` is not a rate.
         """
         self._known(policy)
         await self._change(session, by, policy, None, _parsed(rate))
         return await self._told(session, policy)
 
     async def unset(self, session: AsyncSession, by: UUID | None, policy: str) -> None:
-        """Back to the settings, for everybody who has no rate of their own. Raises NotFound `unknown_policy`."""
+        """Restores the rate of the settings for users without an exception. Raises NotFound `unknown_policy`."""
         self._known(policy)
         await self._change(session, by, policy, None, None)
 
     async def set_for(
         self, session: AsyncSession, by: UUID | None, policy: str, user: UUID, rate: str
     ) -> ThrottleException:
-        """`rate` for one user.
+        """Sets the rate of one user.
 
         Raises:
-            NotFound: `unknown_policy` (or one that does not count by user), `unknown_user`. Invalid: `rate` is none.
+            NotFound: `unknown_policy` (also if it does not count by user), `unknown_user`. Invalid: not a rate.
             Conflict `too_many_exceptions`.
         """
         self._known(policy, by_user=True)
@@ -122,7 +122,7 @@ class Policies:
         return _exception(found.one())
 
     async def unset_for(self, session: AsyncSession, by: UUID | None, policy: str, user: UUID) -> None:
-        """What holds for everybody holds for them again. Raises NotFound `unknown_policy`."""
+        """Removes the user's exception. Raises NotFound `unknown_policy`."""
         self._known(policy, by_user=True)
         await self._change(session, by, policy, user, None)
 
@@ -136,7 +136,7 @@ class Policies:
     async def _change(
         self, session: AsyncSession, by: UUID | None, policy: str, user: UUID | None, rate: Rate | None
     ) -> None:
-        """Nothing happens when it is so already: a retry does not forget what was replaced."""
+        """Does nothing if the rate is unchanged, so that a retry keeps the recorded previous rate."""
         await locks.acquire(session, AdvisoryLock.THROTTLE_POLICIES)
         row = await self._row(session, policy, user)
         wanted = None if rate is None else str(rate)
@@ -182,7 +182,7 @@ class Policies:
 
 
 async def sweep(session: AsyncSession) -> int:
-    """Forget whose own rate was taken back long ago, at most 10,000; how many. Every process has heard of it."""
+    """Deletes old removed exceptions, which every process knows by now; at most 10,000. Returns their number."""
     old = (
         select(ThrottlePolicy.id)
         .where(

@@ -1,6 +1,6 @@
-"""What was counted, for operators: hour by hour, and what another limit would have done.
+"""Throttle reports for operators: attempts by hour, and the effect another limit would have had.
 
-As far as it has arrived: counts come from Redis a few minutes late, and are kept for two weeks (`arrivals`).
+Counts arrive from Redis a few minutes late and are kept for two weeks (`usage`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from app.domain.users.schemas import Person
 from app.domain.validation import moment, wrong
 
 SHOWN: Final = timedelta(days=1)
-"""Unless asked for another time."""
+"""Default length of a report's period."""
 
 MAX_SUBJECTS: Final = 10
 
@@ -41,7 +41,7 @@ _SOMEBODY: Final[ColumnElement[bool]] = ThrottleAttempts.subject != NOBODY
 
 
 class ReportPeriod:
-    """From `since` to `until`, in whole steps of `step` seconds, and never longer than counts are kept."""
+    """From `since` to `until`, in whole steps of `step` seconds, limited to the retention of counts."""
 
     def __init__(self, now: datetime, since: datetime | None, until: datetime | None, step: int) -> None:
         end = now if until is None else moment(until, "to")
@@ -58,7 +58,7 @@ class ReportPeriod:
 
 
 class Reports:
-    """Every method raises NotFound `unknown_policy`, and Invalid when a time has no zone or `since` is not before
+    """Every method raises NotFound `unknown_policy`, and Invalid if a time has no zone or `since` is not before
     `until`."""
 
     def __init__(self, policies: Policies) -> None:
@@ -67,7 +67,7 @@ class Reports:
     async def analytics(
         self, session: AsyncSession, policy: str | None, since: datetime | None, until: datetime | None
     ) -> ThrottleAnalytics:
-        """Of one policy, or of all under which something was attempted; the last day unless told otherwise."""
+        """Returns the counts of one policy, or of all policies with attempts. The default period is the last day."""
         if policy is not None:
             await self._policies.in_force(session, policy)
         span = ReportPeriod(await _now(session), since, until, HOUR)
@@ -101,9 +101,9 @@ class Reports:
         since: datetime | None,
         until: datetime | None,
     ) -> ThrottleWhatIf:
-        """What `limit` (the one in force, if None) would have refused, in windows as long as the policy's.
+        """Returns what `limit` (default: the one in force) would have refused, in windows as long as the policy's.
 
-        The suggestion is the lowest limit that touches at most `share` (0 ... 1) of those who attempted something.
+        The suggestion is the lowest limit that affects at most `share` (0 ... 1) of the subjects with attempts.
         """
         rate = await self._policies.in_force(session, policy)
         span = ReportPeriod(await _now(session), since, until, max(rate.window, HOUR))
@@ -220,7 +220,7 @@ async def _distribution(session: AsyncSession, span: ReportPeriod, policy: str, 
 
 
 def _cells(span: ReportPeriod, policy: str, window: int) -> Subquery:
-    """(subject, n): the attempts in each window of each subject, as far as there were any."""
+    """Subquery (subject, n): the attempts of each subject in each window that has any."""
     counted = (span.holds(), ThrottleAttempts.policy == policy, ThrottleAttempts.period == window, _SOMEBODY)
     if window < HOUR:
         each = func.unnest(ThrottleAttempts.windows).table_valued("n", name="each").render_derived().lateral()

@@ -1,4 +1,4 @@
-"""What operators see of the throttles. Rates are written as people say them, `60/minute`."""
+"""Views of throttles for operators. Rates are written as in `60/minute`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from app.domain.users.schemas import Person
 
 
 class ThrottlePolicyState(View, frozen=True, kw_only=True):
-    """One policy. `rate` is in force, `default` what the settings say.
+    """One policy. `rate` is in force, `default` is the rate in the settings.
 
-    `changed_from`, `changed_by` and `changed_at` tell of the last change; null: there was none, or for `changed_by`
-    the command line. `exceptions` is how many users have a rate of their own; null: it does not count by user.
+    `changed_from`, `changed_by` and `changed_at` describe the last change and are null if there was none; `changed_by`
+    is also null for the command line. `exceptions` counts users with their own rate; null: not counted by user.
     """
 
     policy: str
@@ -30,7 +30,7 @@ class ThrottlePolicies(View, frozen=True, kw_only=True):
 
 
 class ThrottleException(View, frozen=True, kw_only=True):
-    """One user's own rate; the other fields as in the state of a policy."""
+    """One user's own rate. The other fields are those of a policy's state."""
 
     policy: str
     user: Person
@@ -46,7 +46,7 @@ class ThrottleExceptionPage(View, frozen=True, kw_only=True):
 
 
 class ThrottledHour(View, frozen=True, kw_only=True):
-    """One hour of a policy. `subjects` is how many people, or networks, attempted something."""
+    """One hour of a policy. `subjects` is the number of users, or networks, with attempts."""
 
     hour: datetime
     attempts: int
@@ -55,7 +55,7 @@ class ThrottledHour(View, frozen=True, kw_only=True):
 
 
 class RefusedSubject(View, frozen=True, kw_only=True):
-    """Who was refused the most. `subject` is a digest, and `person` null, under a policy that does not count people."""
+    """A subject refused most often. If the policy does not count users, `subject` is a digest and `person` null."""
 
     subject: UUID
     person: Person | None
@@ -64,7 +64,7 @@ class RefusedSubject(View, frozen=True, kw_only=True):
 
 
 class PolicyAnalytics(View, frozen=True, kw_only=True):
-    """One policy. `unattributed` are attempts of too many different people in one minute to tell them apart."""
+    """One policy. `unattributed` are attempts in minutes with too many subjects to count each separately."""
 
     policy: str
     attempts: int
@@ -76,8 +76,8 @@ class PolicyAnalytics(View, frozen=True, kw_only=True):
 
 
 class ThrottleAnalytics(View, frozen=True, kw_only=True):
-    """Whole hours, from `since` to `until`. `counted_until`: up to where counts have arrived, about three minutes ago;
-    null: none have."""
+    """Whole hours, from `since` to `until`. `counted_until`: end of the counts received, about three minutes ago;
+    null if none."""
 
     since: datetime
     until: datetime
@@ -86,7 +86,7 @@ class ThrottleAnalytics(View, frozen=True, kw_only=True):
 
 
 class ThrottlePoint(View, frozen=True, kw_only=True):
-    """What a limit would have refused, and to how many."""
+    """The attempts that a limit would have refused, and the number of subjects affected."""
 
     limit: int
     refused: int
@@ -94,15 +94,16 @@ class ThrottlePoint(View, frozen=True, kw_only=True):
 
 
 class ThrottleSuggestion(View, frozen=True, kw_only=True):
-    """A limit, and why; null when there is nothing to judge by."""
+    """A suggested limit and the reason. `limit` is null if nothing was counted."""
 
     limit: int | None
     reason: str
 
 
 class ThrottleWhatIf(View, frozen=True, kw_only=True):
-    """What `limit` would have done from `since` to `until`: `refused` of the `attempts`, something to `touched` of the
-    `subjects`. `rate` is in force, `window` its length in seconds, and `highest` the most anybody attempted in one."""
+    """The effect of `limit` from `since` to `until`: it would have refused `refused` of the `attempts` and affected
+    `touched` of the `subjects`. `rate` is in force, `window` its window in seconds. `highest`: most attempts of any
+    subject in one window."""
 
     policy: str
     rate: str

@@ -1,7 +1,7 @@
-"""Counts arriving from Redis: each flight is added once, in one transaction with its name, however often it comes.
+"""Adds usage counts from Redis: each batch once, in one transaction with its id, even if it arrives repeatedly.
 
-Old hours are taken away, the oldest first and so many rows at a time: what is older than `KEPT`, and while the table is
-larger than `MOST_ROWS` whatever is not of the last day.
+Old hours are deleted in limited steps, oldest first: those older than `RETENTION`, or than `MIN_RETENTION` while the
+table is larger than `MAX_ROWS`.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ MIN_RETENTION: Final = timedelta(days=1)
 MAX_ROWS: Final = 5_000_000
 ROWS_PER_STATEMENT: Final = 2_000
 MAX_DELETED: Final = 100_000
-"""Rows at a time: a fraction of what a statement has time for."""
+"""Rows per sweep: a fraction of what the statement timeout allows."""
 
 
 Key = tuple[str, int, int, UUID]
-"""Policy, period, hour (s since 1970), subject."""
+"""(policy, period in seconds, hour in seconds since 1970, subject)"""
 
 
 class Row:
-    """What one flight adds to one row."""
+    """The amounts that one batch adds to one row."""
 
     __slots__ = ("attempts", "refused", "windows")
 
@@ -63,13 +63,13 @@ class Row:
         self.windows: dict[int, int] = {}
 
     def array(self) -> str:
-        """The windows as Postgres writes an array: unnest would flatten an array of arrays."""
+        """Formats the windows as a Postgres array literal, because unnest would flatten an array of arrays."""
         last = max(self.windows, default=-1)
         return "{" + ",".join(str(self.windows.get(slot, 0)) for slot in range(last + 1)) + "}"
 
 
 async def add(session: AsyncSession, flight: UsageBatch, subjects: Subjects) -> bool:
-    """Add what a flight carries, unless it has been; whether it is safe now. False: another worker is adding."""
+    """Adds a batch, unless it was added before. Returns False if another worker is adding, else True."""
     if not await locks.try_acquire(session, AdvisoryLock.THROTTLE_ARRIVALS):
         return False
     minute = datetime.fromtimestamp(flight.minute * MINUTE, UTC)
@@ -88,7 +88,7 @@ async def add(session: AsyncSession, flight: UsageBatch, subjects: Subjects) -> 
 
 
 async def sweep(session: AsyncSession) -> int:
-    """Forget some of the oldest hour, if it is time, and names of flights that cannot come again; how many rows."""
+    """Deletes rows of the oldest hour, if due, and ids of batches that cannot recur. Returns their number."""
     now = func.clock_timestamp()
     large = await session.scalar(_ESTIMATE)
     kept = MIN_RETENTION if (large or 0) > MAX_ROWS else RETENTION
@@ -159,7 +159,7 @@ _WINDOW_BY_WINDOW: Final[ColumnElement[list[int]]] = literal_column(
     " FROM unnest(throttle_attempts.windows, excluded.windows) WITH ORDINALITY AS pairs (ours, theirs, at)"
     " ORDER BY at)"
 )
-"""The shorter array goes on as zeros."""
+"""The shorter array is padded with zeros."""
 
 _ESTIMATE = text("SELECT reltuples FROM pg_class WHERE oid = 'throttle_attempts'::regclass")
-"""As vacuum saw it last: counting millions of rows each minute would cost more than they are worth."""
+"""The estimate of the last vacuum: counting millions of rows every minute would be too expensive."""

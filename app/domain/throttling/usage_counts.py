@@ -1,4 +1,4 @@
-"""What the throttles counted in one minute, on its way from Redis to Postgres: a flight, with a name of its own."""
+"""A batch: the throttle counts of one minute, transferred from Redis to Postgres under a unique id."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import msgspec
 from app.domain.throttling.policies import BY_USER
 
 NOBODY: Final = UUID(int=0)
-"""Stands for all that were not told apart, because there were too many in one minute."""
+"""Stands for the subjects not counted separately, because there were too many in one minute."""
 
 
 class Count(NamedTuple):
-    """`attempts` of `subject` (empty: of many, not told apart) under `policy`; `refused` of them it refused.
+    """`attempts` of `subject` (empty: many, not counted separately) under `policy`, of which `refused` were rejected.
 
-    `window` is the policy's, `at` the begin of the minute or second counted in; both in seconds.
+    `window` is the policy's window, `at` the start of the counted minute or second; both in seconds.
     """
 
     policy: str
@@ -29,7 +29,7 @@ class Count(NamedTuple):
 
 
 class UsageBatch(msgspec.Struct, frozen=True):
-    """`id` is nobody else's; `minute` since 1970."""
+    """`id` is unique. `minute` is in minutes since 1970."""
 
     id: str
     minute: int
@@ -37,7 +37,7 @@ class UsageBatch(msgspec.Struct, frozen=True):
 
 
 class Subjects:
-    """Who was counted, as stored: a user's id; of anything else (a network, an address) a keyed digest and no more."""
+    """Maps counted subjects to stored ids: a user's id, or only a keyed digest of anything else (network, address)."""
 
     def __init__(self, secret: str) -> None:
         self._key = hmac.digest(secret.encode(), b"chat.throttle.subjects.v1", "sha256")
@@ -49,5 +49,5 @@ class Subjects:
             try:
                 return UUID(subject)
             except ValueError:
-                pass  # counted under another name by another version of the program
+                pass  # not a user's id: counted by another version of the program
         return UUID(bytes=hmac.digest(self._key, f"{policy}:{subject}".encode(), "sha256")[:16])

@@ -1,9 +1,9 @@
-"""How often people attempted something, and what a limit would have done to them.
+"""The distribution of attempts, and what a limit would have refused.
 
-`windows[n]` is how many windows, of all subjects, had n attempts; `highest[n]` how many subjects had n in their fullest
-one. A limit L would have refused the sum of max(0, n - L) over all windows, and something to whoever had more than L in
-one. Windows are aligned with the clock. A throttle's slide, so that it also refuses what lies across the edge of two:
-it refuses this much at least.
+`windows[n]` is the number of windows, over all subjects, with n attempts; `highest[n]` the number of subjects whose
+fullest window had n. A limit L would have refused the sum of max(0, n - L) over all windows, and affected the subjects
+with more than L in one window. These windows are aligned with the clock. A throttle's windows slide, so it also refuses
+attempts across the edge of two windows: these numbers are a lower bound.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from math import floor
 from typing import Final
 
 STEPS: Final = (1, 2, 3, 5, 7)
-"""Of each power of ten: the limits a curve is drawn through."""
+"""Multiples of each power of ten: the limits at which a curve is drawn."""
 
 
 class Distribution:
-    """Answers in O(log n) of the different numbers of attempts."""
+    """Queries take O(log n), where n is the number of distinct attempt counts."""
 
     def __init__(self, windows: Mapping[int, int], highest: Mapping[int, int]) -> None:
         self._numbers = sorted(windows)
@@ -35,7 +35,7 @@ class Distribution:
 
     @property
     def windows(self) -> int:
-        """Windows in which somebody attempted something."""
+        """Windows with attempts."""
         return self._windows_above[0]
 
     @property
@@ -44,30 +44,30 @@ class Distribution:
 
     @property
     def highest(self) -> int:
-        """The most attempts in a window; 0 when there were none."""
+        """The most attempts in one window, 0 if there were none."""
         return self._peaks[-1] if self._peaks else 0
 
     def refused(self, limit: int) -> int:
-        """Attempts that `limit` would have refused."""
+        """Returns the number of attempts that `limit` would have refused."""
         at = bisect_right(self._numbers, limit)
         return self._attempts_above[at] - limit * self._windows_above[at]
 
     def touched(self, limit: int) -> int:
-        """Subjects to whom `limit` would have refused something."""
+        """Returns the number of subjects with at least one attempt that `limit` would have refused."""
         return self._subjects_above[bisect_right(self._peaks, limit)]
 
     def lowest_limit(self, share: float) -> int:
-        """The lowest limit, 1 at least, that touches at most `share` (0 ... 1) of the subjects."""
+        """Returns the lowest limit (at least 1) that affects at most `share` (0 ... 1) of the subjects."""
         allowed = floor(share * self.subjects)
         return next((peak for peak in (1, *self._peaks) if self.touched(peak) <= allowed), 1)
 
     def steps(self, *others: int) -> list[int]:
-        """Limits to draw a curve through, rising: round numbers until nothing is refused, and `others`."""
+        """Returns ascending limits for a curve: round numbers until nothing is refused, and `others`."""
         rounds = (step * 10**power for power in count() for step in STEPS)
         below = takewhile(lambda limit: limit < self.highest, rounds)
         return sorted({*below, *others, max(1, self.highest)})
 
 
 def _sums_from_the_end(numbers: list[int]) -> list[int]:
-    """Of all, of all but the first, and so on; the last is 0."""
+    """Returns the sum of all numbers, of all but the first, and so on; the last sum is 0."""
     return [*accumulate(reversed(numbers), initial=0)][::-1]

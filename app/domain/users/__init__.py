@@ -1,1 +1,1 @@
-"""People: accounts, logins, tokens, passwords."""
+"""Users: rows, e-mail addresses, search."""

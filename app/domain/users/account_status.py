@@ -1,4 +1,4 @@
-"""Whether an account is open: neither closed nor suspended."""
+"""Whether an account is open: activated, and neither closed nor suspended."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from app.domain.users.models import User
 
 
 def account_is_open() -> ColumnElement[bool]:
-    """Of a joined `User`: may be logged in."""
+    """Condition on a joined `User`: the account may log in."""
     return and_(User.is_active, User.suspended_at.is_(None), User.closed_at.is_(None))

@@ -1,4 +1,4 @@
-"""Who is asking: a user through one login session. Proven by an access token, or by a socket ticket."""
+"""The caller: a user through one login session, authenticated by an access token or a socket ticket."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """`expires_at` is the access token's end, in seconds since 1970; a socket must renew before."""
+    """`expires_at` is the access token's expiry, in seconds since 1970; a socket must renew before then."""
 
     user: UUID
     session: UUID

@@ -1,10 +1,10 @@
-"""E-mail addresses: checked for sense, kept as written, compared without case (by Postgres's `lower`).
+"""E-mail addresses: validated, stored as written, compared without case (by Postgres's `lower`).
 
-A domain has two spellings, the one people read and the one servers know (`bücher.example`, `xn--bcher-kva.example`):
-an address is kept with the first, and is the same account with either.
+A domain has two spellings, one for people and one for servers (`bücher.example`, `xn--bcher-kva.example`): an address
+is stored with the first and names the same account with either.
 
-Letters that only look like others are refused: for Postgres `İ` is an i in capitals, and `K` (the Kelvin sign) a k, so
-that who owns `gİthub.example` would be mailed the tokens of accounts at `github.example` (CVE-2019-19844).
+Look-alike letters are refused: Postgres lowers `İ` to an i and `K` (the Kelvin sign) to a k, so the owner of
+`gİthub.example` would receive the tokens of accounts at `github.example` (CVE-2019-19844).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _TWIN = aliased(User, name="twin")
 
 
 def check_email(email: str, field: str = "email") -> str:
-    """`email` as it is kept, once it can be one: without blanks around it, its domain as people read it.
+    """Returns `email` in its stored form: without surrounding blanks, its domain as people read it.
 
-    Whether mail to it is read, only a mail can show.
+    Only a mail can show whether the mailbox is read.
 
     Raises:
         Invalid: naming `field`.
@@ -41,10 +41,10 @@ def check_email(email: str, field: str = "email") -> str:
     shape = _SHAPE.fullmatch(email)
     if shape is None or ".." in email or shape["local"][0] == "." == shape["local"][0]:
         raise wrong(field, "Is not an e-mail address.")
-    # RFC 2606: no mail is read there. Addresses of closed accounts end so, and an account cannot have one of those.
+    # RFC 2606: no such domain exists. Addresses of closed accounts end like this; a new account must not have one.
     if shape["domain"].lower().endswith(".invalid"):
         raise wrong(field, "Addresses that end with .invalid do not exist.")
-    # `=?` begins an encoded word in a header (RFC 2047): the address in it would be another one.
+    # `=?` begins an encoded word in a header (RFC 2047), which would decode to another address.
     if not _is_plain(email) or not email.isprintable() or "=?" in email:
         raise wrong(field, "Contains characters that pass for others.")
     try:
@@ -59,10 +59,10 @@ def check_email(email: str, field: str = "email") -> str:
 
 
 def owned_by(email: str) -> ColumnElement[bool]:
-    """Of `User`: has this address, whatever its case, and whichever spelling of the domain. Nobody has one that could
-    not be registered.
+    """Condition on `User`: has this address, in any case and either spelling of the domain. Addresses that cannot be
+    registered match no account.
 
-    Of two old accounts that differ in the spelling alone, it is the one whose address is written like `email`.
+    Of two old accounts that differ only in spelling, it matches the one written like `email`.
     """
     forms = spellings(email)
     found = [
@@ -73,23 +73,23 @@ def owned_by(email: str) -> ColumnElement[bool]:
 
 
 async def is_had_otherwise(session: AsyncSession, email: str) -> bool:
-    """Whether an account has this address in another spelling, which the unique index does not see.
+    """Returns whether an account has this address in another spelling, which the unique index does not cover.
 
-    Only addresses that were registered before spellings were one: none is made any more, so that nothing races.
+    Only old accounts have such addresses and none can be created, so this check cannot race.
     """
     _, *others = spellings(email)
     return bool(others) and bool(await session.scalar(select(or_(*(_is_had(other) for other in others)))))
 
 
 def key_of(email: str) -> str:
-    """What is looked up for an address that was typed; empty for what is none of anybody's."""
+    """Returns the lookup key of a typed address; empty for one that no account can have."""
     email = email.strip()
     return email if _is_plain(email) else ""
 
 
 def spellings(email: str) -> list[str]:
-    """What was typed first, then the other spellings of its domain: for nearly every address there is none. Empty text
-    for nobody's."""
+    """Returns the typed address, then the other spellings of its domain: nearly always none. For an address that no
+    account can have, an empty text."""
     typed = key_of(email)
     local, _, domain = typed.rpartition("@")
     try:
@@ -103,7 +103,7 @@ def spellings(email: str) -> list[str]:
 
 
 def canonical(email: str) -> str:
-    """The one form that stands for all spellings of an address, for counting: in lower case, as people read it."""
+    """Returns the one form for all spellings of an address, for counting: lower case, domain as people read it."""
     local, _, domain = key_of(email).lower().rpartition("@")
     try:
         return f"{local}@{to_unicode(domain)}"
@@ -112,16 +112,16 @@ def canonical(email: str) -> str:
 
 
 def mailbox_of(email: str) -> str:
-    """Where the mails to an address probably end: without what follows a +, without dots, in lower case.
+    """Guesses the mailbox of an address: without the part after a +, without dots, in lower case.
 
-    For limits alone. At some providers these are different people, who then share a limit.
+    For limits only. At some providers these are different people, who then share a limit.
     """
     local, _, domain = canonical(email).rpartition("@")
     return f"{local.partition('+')[0].replace('.', '') or local}@{domain}"
 
 
 def digest_of(account: str) -> str:
-    """What an account is counted under, by address or id, however it is spelled. No address stands in Redis."""
+    """Returns the counting key of an account, by address or id, in any spelling. It keeps addresses out of Redis."""
     return hashlib.sha256(canonical(account).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -130,7 +130,7 @@ def _is_had(email: str) -> ColumnElement[bool]:
 
 
 def _is_plain(email: str) -> bool:
-    """Whether no letter of it is a variant of another, nor becomes an ASCII one in the other case."""
+    """Returns whether no letter is a variant of another or becomes an ASCII one in the other case."""
     return normalize("NFKC", email) == email and all(
         letter.isascii() or not any(one.isascii() for one in letter.lower()) for letter in email
     )

@@ -1,8 +1,8 @@
-"""Where a request comes from, believing only the proxies that are ours.
+"""The client's address, trusting only our own proxies.
 
-Each proxy appends the address it heard from to `X-Forwarded-For`. With N proxies of ours in front, the N-th entry from
-the right is what our outermost proxy saw; everything left of it was written by the client, who may write anything.
-With 0 the header is not read at all.
+Each proxy appends the address of its peer to `X-Forwarded-For`. With N proxies of ours in front, the N-th entry from
+the right is what our outermost proxy saw; everything left of it comes from the client and may be forged. With 0 the
+header is ignored.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ WIDER = (56, 48)
 
 
 def client_address(peer: str | None, forwarded: Iterable[str], hops: int) -> str:
-    """The client's address, or "unknown".
+    """Returns the client's address, or "unknown".
 
     `peer` is the other end of the connection, `forwarded` the values of X-Forwarded-For in the order received, `hops`
-    how many proxies are ours. A header with fewer entries did not come through all of them: then the peer counts.
+    the number of our proxies. A header with fewer entries did not pass through all of them: then `peer` is used.
     """
     entries = ",".join(forwarded).split(",") if hops else []
     found = _parse(entries[-hops]) if 0 < hops <= len(entries) else None
@@ -28,7 +28,7 @@ def client_address(peer: str | None, forwarded: Iterable[str], hops: int) -> str
 
 
 def network(address: str) -> str:
-    """What throttles count by: an IPv4 address, or the /64 an IPv6 one is in, since one client owns all of that."""
+    """Returns the throttling key: an IPv4 address, or the /64 of an IPv6 one, because one client owns all of it."""
     parsed = _parse(address)
     if isinstance(parsed, IPv6Address):
         return str(ip_network((parsed, 64), strict=False))
@@ -36,8 +36,7 @@ def network(address: str) -> str:
 
 
 def wider(address: str) -> tuple[str, ...]:
-    """The /56 and the /48 that an IPv6 address (or its network) is in, which providers give to one customer; none of an
-    IPv4 address."""
+    """Returns the /56 and /48 of an IPv6 address or network, which providers assign to one customer. Empty for IPv4."""
     parsed = _parse(address.partition("/")[0])
     if not isinstance(parsed, IPv6Address):
         return ()
@@ -45,12 +44,12 @@ def wider(address: str) -> tuple[str, ...]:
 
 
 def site(address: str) -> str:
-    """The widest network that may be one owner's: an IPv4 address, or the /48 of an IPv6 one."""
+    """Returns the widest network that may have one owner: an IPv4 address, or the /48 of an IPv6 one."""
     return (wider(address) or (address,))[-1]
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    """Understands `1.2.3.4`, `1.2.3.4:5`, `::1`, `[::1]:5`; an IPv4 address in IPv6's clothes is IPv4."""
+    """Parses `1.2.3.4`, `1.2.3.4:5`, `::1`, `[::1]:5`; an IPv4-mapped IPv6 address becomes IPv4."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

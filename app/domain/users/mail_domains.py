@@ -1,9 +1,9 @@
-"""Domains of e-mail addresses, as people write them and as servers know them: IDNA 2008 (RFC 5891), UTS 46 without its
-transitional mappings.
+"""Domains of e-mail addresses, in the form for people and the form for servers: IDNA 2008 (RFC 5891), UTS 46 without
+its transitional mappings.
 
-Python's own codec is IDNA 2003: for it `faß.example` is `fass.example`, another domain with another owner, who would
-be mailed the tokens of accounts at the first. Here a conversion never leads to another name: a label that differs from
-its mapping by more than case is refused.
+Python's own codec is IDNA 2003: it turns `faß.example` into `fass.example`, another domain, whose owner would receive
+the tokens of accounts at the first. Here a conversion never changes the name: a label that differs from its mapping by
+more than case is refused.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Final
 import idna
 
 LONGEST: Final = 253
-"""Characters of a domain in ASCII, without the dot at its end (RFC 1035, 2.3.4)."""
+"""Characters of a domain in ASCII, without the trailing dot (RFC 1035, 2.3.4)."""
 
 _ASCII_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _ACE_PREFIX: Final = "xn--"
 
 
 def to_ascii(domain: str) -> str:
-    """`domain` as servers know it: `xn--fa-hia.example` for `faß.example`. ASCII labels stay as written.
+    """Converts `domain` to the form for servers: `xn--fa-hia.example` for `faß.example`. ASCII labels are unchanged.
 
     Raises:
-        UnicodeError: a label is not one of IDNA 2008, or would become another name.
+        UnicodeError: a label is not valid in IDNA 2008, or would become another name.
     """
     if len(domain) > LONGEST:
         raise UnicodeError("the domain is too long")
@@ -35,7 +35,7 @@ def to_ascii(domain: str) -> str:
 
 
 def to_unicode(domain: str) -> str:
-    """`domain` as people read it: `faß.example` for `xn--fa-hia.example`. Raises UnicodeError, as `to_ascii`."""
+    """Converts `domain` to the form for people: `faß.example` for `xn--fa-hia.example`. Raises as `to_ascii`."""
     return ".".join(
         idna.ulabel(label) if label.startswith(_ACE_PREFIX) else label for label in to_ascii(domain).split(".")
     )

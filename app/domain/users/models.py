@@ -1,4 +1,4 @@
-"""Rows of people, of those who want to be, of logins, tickets and mailed tokens. What proves is kept as hashes only."""
+"""Rows of users, pending registrations, logins, tickets and mailed tokens. Passwords, tokens and codes are hashed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from app.domain.orm import DateTimeUTC, DefaultBase, Entity
 
 
 class User(Entity):
-    """A person. Never deleted: a closed account keeps its row, without personal data, as "deleted user".
+    """A user. Never deleted: a closed account keeps its row, without personal data, as "deleted user".
 
-    `credentials` moves with password and address: mailed tokens of before are nobody's any more.
-    `version` moves when others must learn something of them: another name, or that the account is closed.
-    `told_version` is the one all conversations know; while it is behind, `told_through` is the last that does, and
-    until `teller_until` a task is at it.
+    `credentials` changes with password and address, which voids mailed tokens issued before. `version` changes when
+    others must learn of a rename or a closure. `told_version` is the version that all conversations show; while it lags
+    behind, `told_through` is the last conversation updated, and until `teller_until` one task holds the work.
     """
 
     __tablename__ = "users"
@@ -28,7 +27,7 @@ class User(Entity):
             text("lower(first_name || ' ' || last_name) gin_trgm_ops"),
             postgresql_using="gin",
         ),
-        # Of searches too short for three letters in a row: the beginning of the whole name, or of the last one.
+        # For searches without three letters or digits in a row: prefixes of the full name and of the last name.
         Index("ix_users_full_name_prefix", text("lower(first_name || ' ' || last_name) text_pattern_ops")),
         Index("ix_users_last_name_prefix", text("lower(last_name) text_pattern_ops")),
         CheckConstraint("who_may_add IN ('everybody', 'contacts', 'nobody')", name="who_may_add"),
@@ -53,10 +52,10 @@ class User(Entity):
 
 
 class LoginSession(Entity):
-    """One login. Its refresh tokens form a family: `generation` is the only one that still refreshes.
+    """One login. Its refresh tokens form a family: only those of the current `generation` refresh.
 
-    `rotated_at` is when that generation began; tokens are derived from it, so the newest predecessor can be given
-    the very same pair again for ten seconds. `revoked_bucket` lets every process find fresh revocations by an index.
+    `rotated_at` is when that generation began; tokens are derived from it, so the newest predecessor can be given the
+    identical pair again for ten seconds. `revoked_bucket` indexes recent revocations for every process.
     """
 
     __tablename__ = "login_sessions"
@@ -83,7 +82,7 @@ class LoginSession(Entity):
 
 
 class SocketTicket(DefaultBase):
-    """A single-use key to one socket, thirty seconds long. In Postgres, so that it works with Redis away."""
+    """A single-use ticket for one socket, valid for thirty seconds. In Postgres, so it works without Redis."""
 
     __tablename__ = "socket_tickets"
     __table_args__ = (Index("ix_socket_tickets_expires_at", "expires_at"),)
@@ -94,7 +93,7 @@ class SocketTicket(DefaultBase):
 
 
 class PendingRegistration(Entity):
-    """Somebody wants an account and has not shown yet that the address is theirs; others may want the same address."""
+    """A registration whose address is not confirmed yet; several may exist for one address."""
 
     __tablename__ = "registrations"
     __table_args__ = (
@@ -110,7 +109,7 @@ class PendingRegistration(Entity):
 
 
 class MailedTokenRow(DefaultBase):
-    """A single-use key that was mailed: whoever has it reads that mailbox. `email` is the address it makes theirs."""
+    """A single-use token, mailed to prove access to the mailbox. `email` is the new address that it confirms."""
 
     __tablename__ = "mailed_tokens"
     __table_args__ = (
@@ -130,7 +129,7 @@ class MailedTokenRow(DefaultBase):
 
 
 class SecondFactor(DefaultBase):
-    """A person's authenticator (RFC 6238); counts once confirmed. `last_step` is the newest whose code was used."""
+    """A user's authenticator (RFC 6238), active once confirmed. `last_step` is the newest step whose code was used."""
 
     __tablename__ = "second_factors"
 
@@ -141,7 +140,7 @@ class SecondFactor(DefaultBase):
 
 
 class RecoveryCode(DefaultBase):
-    """What logs in once when the authenticator is lost."""
+    """A code for one login when the authenticator is lost."""
 
     __tablename__ = "recovery_codes"
 

@@ -11,7 +11,7 @@ from app.domain.users.models import PendingRegistration
 
 
 def waiting(email: str) -> Select[*tuple[UUID, str, str]]:
-    """The registrations of this address that may still be activated, newest first: `id, email, first_name`."""
+    """Selects the unexpired registrations of this address, newest first: `id, email, first_name`."""
     return (
         select(PendingRegistration.id, PendingRegistration.email, PendingRegistration.first_name)
         .where(of_address(email), PendingRegistration.expires_at > func.clock_timestamp())
@@ -20,5 +20,5 @@ def waiting(email: str) -> Select[*tuple[UUID, str, str]]:
 
 
 def of_address(email: str) -> ColumnElement[bool]:
-    """Of `PendingRegistration`: wants this address, whatever its case and the spelling of its domain."""
+    """Condition on `PendingRegistration`: this address, in any case and either spelling of its domain."""
     return func.lower(PendingRegistration.email).in_([func.lower(form) for form in spellings(email)])

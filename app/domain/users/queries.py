@@ -1,4 +1,4 @@
-"""Finding people by name, or by their exact e-mail. Nobody learns an address here that they did not already have."""
+"""Finds users by name or exact e-mail. It reveals no address that the caller does not already have."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class _PersonPosition(msgspec.Struct, frozen=True, tag="person"):
 async def find(
     session: AsyncSession, caller: Caller, *, search: str | None, limit: int, cursor: str | None
 ) -> PersonPage:
-    """People whose name matches `search`, whatever its case, and the owner of exactly that e-mail; oldest accounts
-    first. Without `search` only the caller.
+    """Returns users whose name matches `search`, ignoring case, and the owner of exactly that e-mail; oldest accounts
+    first. Without `search`, only the caller.
 
     Raises:
-        Invalid: `search` is shorter than 2 characters, or the cursor is of another list.
+        Invalid: `search` is shorter than 2 characters, or the cursor belongs to another list.
     """
     wanted = User.id == caller.user if search is None else matches(search)
     people = select(User.id, User.first_name, User.last_name).where(wanted, account_is_open())
-    # Found first and put in order then: for the order's sake the planner would go through all people, oldest first.
+    # Find first, then sort: otherwise the planner would scan all users in id order, oldest first.
     found = people.cte("found").prefix_with("MATERIALIZED")
     query = select(found)
     if (after := from_cursor(cursor, _PersonPosition)) is not None:
@@ -49,7 +49,7 @@ async def find(
 
 
 async def owner_of(session: AsyncSession, email: str) -> UUID:
-    """Whose address this is, for operators. Raises NotFound `unknown_user`."""
+    """Returns the owner of this address, for operators. Raises NotFound `unknown_user`."""
     found: UUID | None = await session.scalar(select(User.id).where(owned_by(email)))
     if found is None:
         raise NotFound("unknown_user", "There is no such person.")
@@ -57,11 +57,11 @@ async def owner_of(session: AsyncSession, email: str) -> UUID:
 
 
 def matches(search: str) -> ColumnElement[bool]:
-    """Of `User`: has this in the name (see `matching`), or is the owner of exactly that e-mail. Raises Invalid."""
+    """Condition on `User`: the name matches (see `matching`), or the e-mail is exactly `search`. Raises Invalid."""
     search = clean_search(search.strip(), LONGEST, SHORTEST)
-    # Written as in the trigram index, first and last name in one, or the index would not be used.
+    # The same expression as in the trigram index, or the index would not be used.
     name = User.first_name + literal_column("' '") + User.last_name
     pattern = matching(search)
-    # Of last names only beginnings are indexed: one condition without an index, and every row is read for all of them.
+    # Last names have only a prefix index: one condition without an index makes Postgres read every row.
     by_last_name = [] if has_trigram(search) else [like(User.last_name, pattern)]
     return or_(like(name, pattern), *by_last_name, owned_by(search))

@@ -1,4 +1,4 @@
-"""What clients see of people."""
+"""Views of users, as clients see them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Adders = Literal["everybody", "contacts", "nobody"]
 
 
 class Person(View, frozen=True, kw_only=True):
-    """Somebody, as others see them. After closing an account: "deleted user"."""
+    """A user, as others see them. After an account is closed: "deleted user"."""
 
     id: UUID
     first_name: str
@@ -19,7 +19,7 @@ class Person(View, frozen=True, kw_only=True):
 
 
 class Profile(View, frozen=True, kw_only=True):
-    """Oneself. `who_may_add`: who may add one to groups and begin direct conversations with one."""
+    """The caller's own account. `who_may_add`: who may add the caller to groups and start direct conversations."""
 
     id: UUID
     email: str

@@ -1,9 +1,9 @@
-"""The bus between processes, over Litestar's channels: the only file that names channels.
+"""The bus between processes, over Litestar's channels. No other module uses channels.
 
-A process's own events reach its own hub at once, before and without Redis; its echo is dropped. All processes hear one
-channel: a batch stays together and in order, and costs one publish and one echo. One pipeline carries the
-cache's writes and the publish; it has the accelerator's deadline, and a sender never learns that it failed: who missed
-something finds it in Postgres.
+A process delivers its own events to its own hub at once, without Redis, and drops their echo. All processes subscribe
+to one channel: a batch stays together and in order, and costs one publish and one echo. One pipeline carries the cache
+writes and the publish, under the Redis client's deadline. Publishers never see its failures: processes that missed an
+event read it from Postgres.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ CHANNEL = "chat:bus"
 
 Hear = Callable[[Sequence[Event]], None]
 Rider = Callable[[Pipeline, Sequence[Outgoing]], Callable[[list[Any]], None] | None]
-"""Puts commands of its own into the pipeline that publishes; what it returns is given their answers, errors too."""
+"""Adds commands to the pipeline that publishes. The callback it returns receives their answers, errors included."""
 
 
 class ImmediateSubscriber(Subscriber):
-    """Hands each payload on where the plugin would queue it: nothing waits, so nothing can be dropped unseen."""
+    """Processes each payload at once instead of queueing it, so that none can be dropped silently."""
 
     def put_nowait(self, item: bytes | None) -> bool:
         if item is not None:
@@ -43,15 +43,15 @@ class ImmediateSubscriber(Subscriber):
 
 
 class BusBackend(RedisBackend):
-    """The backend, and where its payloads go."""
+    """The backend. `receive` gets each payload."""
 
     receive: Callable[[bytes], None]
 
 
 class Bus:
-    """`plugin` belongs into the application's plugins; `start()` once its loop runs.
+    """Register `plugin` with the application; call `start()` once the event loop runs.
 
-    A process that serves no sockets (a worker) makes one too, and only hands over.
+    A process without sockets (a worker) creates a bus only to publish.
     """
 
     def __init__(
@@ -70,23 +70,23 @@ class Bus:
 
     @property
     def hearing(self) -> bool:
-        """Whether other processes are heard at the moment."""
+        """Whether the subscription to other processes works."""
         return self.backend.hearing
 
     def listen(self, hear: Hear, reconnected: Callable[[], None]) -> None:
-        """`hear` is given all events in the order heard; `reconnected` is called when hearing began (again)."""
+        """`hear` receives all events in order of arrival; `reconnected` is called when the subscription (re)starts."""
         self._hear, self._reconnected = hear, reconnected
 
     async def start(self) -> None:
         await self.plugin.subscribe(CHANNEL)
 
     async def hand_over(self, events: list[Outgoing]) -> None:
-        """Tell what was committed: this process's sockets at once, then the cache and everybody else. Never raises."""
+        """Publish committed events: to this process at once, then to the cache and other processes. Never raises."""
         self._hear(events)
         await self._fly(events, self._riders)
 
     async def tell(self, *signals: Signal) -> None:
-        """Tell what may be lost, here and everywhere. Never raises."""
+        """Publish ephemeral events to this and all other processes. Never raises."""
         self._hear(signals)
         await self._fly(signals, ())
 
@@ -95,7 +95,7 @@ class Bus:
             async with redis.pipeline(transaction=False) as pipeline:
                 spans = [(*_ride(rider, pipeline, events),) for rider in riders]
                 pipeline.publish(CHANNEL, seal(self.origin, events))
-                # Errors stay answers: a Redis that is full refuses cache writes and still publishes.
+                # Do not raise on error: a full Redis refuses cache writes but still publishes.
                 answers = await pipeline.execute(raise_on_error=False)
             return [(take, answers[first:last]) for take, first, last in spans if take is not None]
 
@@ -126,15 +126,15 @@ def _ride(
 
 
 def _nobody(events: Sequence[Event]) -> None:
-    """Who hears nothing."""
+    """Default before `listen`: does nothing."""
 
 
 def _nothing() -> None:
-    """Who need not know."""
+    """Default before `listen`: does nothing."""
 
 
 def cache_rider(add_writes: Callable[[Pipeline, Sequence[LogChange]], Callable[[list[Any]], None]]) -> Rider:
-    """The rider of a cache, which is given the changes among the events."""
+    """Returns a rider that passes the log changes among the events to a cache."""
 
     def ride(pipeline: Pipeline, events: Sequence[Outgoing]) -> Callable[[list[Any]], None]:
         return add_writes(pipeline, [event for event in events if isinstance(event, LogChange)])

@@ -1,6 +1,6 @@
-"""How events travel between processes: eight bytes of origin, then a msgpack array of events, encoded once.
+"""The format of events between processes: eight bytes of origin, then a msgpack array of events, encoded once.
 
-The origin lets a process drop its own echo unread: it has delivered those events before they left.
+The origin lets a process drop its own echo without decoding it: it delivered those events before publishing.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ _decoder = msgspec.msgpack.Decoder(list[Event])
 
 
 def seal(origin: bytes, events: Sequence[Event]) -> bytes:
-    """The payload of one publish."""
+    """Returns the payload of one publish."""
     return origin + _encoder.encode(events)
 
 
 def open_foreign(origin: bytes, payload: bytes) -> list[Event]:
-    """The events of a payload, none if it came from `origin` itself.
+    """Returns the events of a payload, none if it came from `origin` itself.
 
     Raises:
-        msgspec.DecodeError: it is not ours, or of another version.
+        msgspec.DecodeError: the payload is foreign or of another version.
     """
     if payload[:ORIGIN_BYTES] == origin:
         return []

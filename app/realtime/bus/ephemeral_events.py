@@ -1,4 +1,4 @@
-"""What may be lost: typing, presence, and notices to people. Never stored, never repaired, told to who is there."""
+"""Events that may be lost: typing, presence and notices. Delivered to open sockets only; never stored or repaired."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import msgspec
 from app.domain.events import Announced, ListTurned, LogChange, LoginsEnded, PoliciesChanged, ReadMoved
 
 TYPING_SECONDS = 10
-"""A typing mark ends by itself after this long (contract)."""
+"""A typing mark expires after this long (contract)."""
 
 
 class Typing(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=11):
-    """Somebody types now; told to the others of the conversation."""
+    """A member is typing; delivered to the other members of the conversation."""
 
     conversation: UUID
     user: UUID
@@ -28,14 +28,14 @@ class Typing(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_fie
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=12):
-    """A ready frame (`notification`) for all sockets of `users`; empty means everybody."""
+    """An encoded frame (`notification`) for all sockets of `users`; empty means all users."""
 
     users: tuple[UUID, ...]
     frame: bytes
 
 
 class PresenceChanged(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=13):
-    """Somebody came online or went; told to the others of a small conversation."""
+    """A member went online or offline; delivered to the other members of a small conversation."""
 
     conversation: UUID
     user: UUID

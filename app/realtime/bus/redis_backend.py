@@ -1,8 +1,8 @@
-"""The channels plugin's way to Redis, supervised: it reconnects for ever, and notices when it has gone deaf.
+"""The channels plugin's Redis backend. It reconnects without limit and detects a silent subscription.
 
-A half-open connection looks healthy and hears nothing, whatever keep-alive says. So a canary is published every second
-on a channel of this process alone, and the subscription is built anew when none has come back for `DEAF_SECONDS`.
-Nothing is queued here: who listens takes the bytes at once, and what Redis loses is found again by reading Postgres.
+A half-open connection looks healthy but delivers nothing, even with keep-alive. So a canary is published every second
+on this process's own channel, and the subscription is rebuilt if none returns for `SILENCE_SECONDS`. Nothing is queued
+here: the subscriber takes the bytes at once, and events that Redis loses are read from Postgres.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ CLOSE_SECONDS = 1.0
 
 
 class SubscriptionSilent(Exception):
-    """The subscription stands, and its canary does not come back."""
+    """The subscription is open, but its canary does not return."""
 
 
 class RedisBackend(ChannelsBackend):
-    """`canary` is a channel of this process alone; `reconnected` is called whenever hearing begins (again)."""
+    """`canary` is this process's own channel; `reconnected` is called whenever the subscription starts to work."""
 
     def __init__(self, accelerator: RedisClient, url: str, canary: str, reconnected: Callable[[], None]) -> None:
         self._accelerator = accelerator
@@ -46,8 +46,8 @@ class RedisBackend(ChannelsBackend):
             url,
             max_connections=2,
             socket_connect_timeout=CONNECT_SECONDS,
-            # Our own deadlines are around every call. With one here redis-py writes through asyncio.wait_for, which in
-            # Python 3.11 swallows a cancellation that comes as it ends: then stopping would wait for ever.
+            # Every call has its own deadline. With a timeout here redis-py writes through asyncio.wait_for, which in
+            # Python 3.11 swallows a cancellation that arrives as it ends: stopping would then wait for ever.
             socket_timeout=None,
             retry=Retry(NoBackoff(), 0),
             protocol=3,
@@ -63,7 +63,7 @@ class RedisBackend(ChannelsBackend):
         self._singing = asyncio.create_task(self._sing())
 
     async def on_shutdown(self) -> None:
-        """Ends within a second, whatever state Redis is in."""
+        """Finishes within a second, whatever the state of Redis."""
         if self._singing is not None:
             self._singing.cancel()
             with suppress(asyncio.CancelledError):
@@ -73,24 +73,24 @@ class RedisBackend(ChannelsBackend):
                 await self._client.aclose()
 
     async def publish(self, data: bytes, channels: Iterable[str]) -> None:
-        """Publish, or not: whoever calls never waits longer than the accelerator's deadline and gets no error."""
+        """Publish if possible. Never waits longer than the Redis client's deadline; failures are ignored."""
         for channel in channels:
             with suppress(RedisUnavailable):
                 await self._accelerator.call(lambda redis, to=channel: redis.publish(to, data))  # type: ignore[misc]
 
     async def subscribe(self, channels: Iterable[str]) -> None:
-        """Heard from the next subscription on: all channels are named before the stream begins."""
+        """Takes effect with the next subscription: all channels are added before the stream starts."""
         self._channels.update(channels)
 
     async def unsubscribe(self, channels: Iterable[str]) -> None:
         self._channels.difference_update(channels)
 
     async def get_history(self, channel: str, limit: int | None = None) -> list[bytes]:  # noqa: ARG002
-        """There is none: Postgres has it."""
+        """Returns nothing: history is in Postgres."""
         return []
 
     async def stream_events(self) -> AsyncGenerator[tuple[str, bytes], None]:
-        """What the channels say, for ever: no failure of Redis ends it."""
+        """Yields the payloads of the channels without end. No failure of Redis stops it."""
         pause = MIN_BACKOFF_SECONDS
         while True:
             pubsub = self._client.pubsub(ignore_subscribe_messages=True)
@@ -130,7 +130,7 @@ class RedisBackend(ChannelsBackend):
         self._reconnected()
 
     def _check_hearing(self) -> None:
-        # Only when nothing is left to read: after the process was stopped a while, its canaries may wait in the line.
+        # Called only when nothing is left to read: after a pause of the process, canaries may still be in the buffer.
         if time.monotonic() - self._heard > SILENCE_SECONDS:
             raise SubscriptionSilent
 

@@ -1,4 +1,4 @@
-"""The codes with which the server closes a socket; docs/realtime.md says what each asks of the client."""
+"""The server's close codes. docs/realtime.md describes how a client reacts to each."""
 
 from __future__ import annotations
 

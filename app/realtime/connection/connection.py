@@ -1,8 +1,9 @@
-"""One socket's way out: what the transport does not take at once waits in a bounded queue. Nobody waits for a reader.
+"""The send side of one socket: frames that the transport does not accept at once wait in a bounded queue.
 
-At most `MOST_BYTES` and `MOST_FRAMES` wait. When they are too many, typing and presence go first, a newer `read` takes
-the place of an older one, and then the socket is closed with 4408: it catches up when it returns. So is a socket whose
-transport takes nothing for `STUCK_SECONDS`: pings do not find out a client that answers them and reads nothing.
+Senders never wait for a slow reader. The queue holds at most `MAX_QUEUED_BYTES` and `MAX_QUEUED_FRAMES`. A newer `read`
+replaces a queued one, and a full queue drops typing and presence; if that is not enough, the socket is closed with 4408
+and the client catches up when it reconnects. A socket whose transport accepts nothing for `STUCK_SECONDS` is closed
+too: pings do not detect a client that answers them but reads nothing.
 """
 
 from __future__ import annotations
@@ -24,22 +25,22 @@ if TYPE_CHECKING:
     from app.realtime.hub.room import Room
 
 MAX_QUEUED_BYTES = 1024 * 1024 - 128 * 1024
-"""Beside what the transport itself has taken (64 KiB and one frame): together less than 1 MB."""
+"""In addition to the transport's own buffer (64 KiB and one frame); together less than 1 MB."""
 MAX_QUEUED_FRAMES = 1_000
 MAX_REVOCATIONS = 5_000
-"""Conversations a socket was told to drop that are remembered for it: as many as a user may have. They only matter to
-a `resume` that was on its way when the socket was told, so the oldest are forgotten."""
+"""Revoked conversations remembered per socket: as many as a user may have. Only a `resume` that was in transit when
+access was revoked needs them, so the oldest are evicted."""
 STUCK_SECONDS = 10.0
 SOCKETS_PER_USER = 20
 """Per process."""
 
 
 class ConnectionGone(Exception):
-    """The socket is closed, or being closed; nothing can be sent any more."""
+    """The socket is closed or closing; nothing can be sent."""
 
 
 class QueuedFrame:
-    """A place in the queue, whose frame may be replaced by a newer one."""
+    """A place in the queue; a newer frame may replace its frame."""
 
     __slots__ = ("frame",)
 
@@ -48,13 +49,13 @@ class QueuedFrame:
 
 
 class Connection:
-    """`rooms` are what it hears, `catching` what it catches up on and therefore does not hear at the moment, each with
-    its own user's read cursor as last told.
+    """`rooms` are the subscribed conversations. `catching` are those the socket is catching up on without a
+    subscription, each with the user's read cursor last sent.
 
-    `given_up` are those it was told to drop and not given again since: whatever it resumes then, it needs them whole.
-    `announced` is the number of the last broadcast it has been told of, None until it has been looked at;
-    `opened_at` that of the last one when it was opened.
-    `ready` once `hello` is on its way, `settled` once the whole snapshot is.
+    `given_up` are revoked conversations not sent again since; a `resume` of one needs the whole conversation, not
+    changes. `announced` is the number of the last broadcast delivered, None until the first poll; `opened_at` is the
+    number of the last broadcast when the socket opened. `ready` is set once `hello` is sent or queued, `settled` once
+    the whole snapshot is.
     """
 
     __slots__ = (
@@ -97,11 +98,11 @@ class Connection:
         wire.on_writable = self._flush
 
     def lacks(self, conversation: UUID) -> bool:
-        """Whether it should hear the conversation and does not."""
+        """Whether the socket is open and neither subscribed to the conversation nor catching up on it."""
         return self.close_code is None and conversation not in self.rooms and conversation not in self.catching
 
     def revoke(self, conversation: UUID, reason: Reason = "not_a_member") -> None:
-        """Tell it that `conversation` is none of its any more: it comes back by being given it, not by changes."""
+        """Send `access.revoked`. Access returns only with the whole conversation (`give`), not with changes."""
         self.put(frame_of(AccessRevoked(conversation=conversation, reason=reason)))
         self.given_up = self.given_up or {}
         self.given_up[conversation] = None
@@ -109,7 +110,7 @@ class Connection:
             del self.given_up[next(iter(self.given_up))]
 
     def give(self, conversations: Collection[UUID], frame: Frame) -> None:
-        """Tell it of `conversations` as they stand."""
+        """Send `frame`, which holds the current state of `conversations`."""
         self.put(frame)
         if self.given_up is not None:
             for conversation in conversations:
@@ -121,11 +122,11 @@ class Connection:
 
     @property
     def queued(self) -> tuple[int, int]:
-        """(frames, bytes) that wait here."""
+        """Queued (frames, bytes)."""
         return len(self._queue or ()), self._bytes
 
     def put(self, frame: Frame) -> None:
-        """Write `frame`, or queue it, or close with 4408 when too much waits. Never waits, never raises."""
+        """Write or queue `frame`, or close with 4408 if the queue is full. Never waits, never raises."""
         if self.close_code is not None:
             return
         wire = self._wire
@@ -135,11 +136,11 @@ class Connection:
         try:
             wire.write(frame.wire)
         except (OSError, RuntimeError):
-            # A transport that ended this moment: the neighbours in the room must not miss their turn for it.
+            # The transport has just closed. That must not stop delivery to the other sockets of the room.
             self.close(TOO_SLOW)
 
     def close(self, code: int, *, flush: bool = False) -> None:
-        """End it with `code`. What waits is dropped, or sent first with `flush`."""
+        """Close with `code`. Queued frames are dropped, or sent first with `flush`."""
         if self.close_code is not None:
             return
         self.close_code = code
@@ -150,7 +151,7 @@ class Connection:
         self._wake()
 
     def check(self, now: float) -> None:
-        """Close it when its transport has taken nothing for too long; `now` is monotonic. Called now and then."""
+        """Close if the transport has accepted nothing for `STUCK_SECONDS`; `now` is monotonic. Called periodically."""
         if self._stuck_since is None or now - self._stuck_since < STUCK_SECONDS:
             return
         self._queue = self._merged = None
@@ -162,10 +163,10 @@ class Connection:
         self._stuck_since = None
 
     async def room_for_more(self) -> None:
-        """Wait until less than half of what may wait does: for those who have much to tell.
+        """Wait until the queue is at most half full. For senders of many frames.
 
         Raises:
-            Gone: the socket is over.
+            ConnectionGone: the socket is closed.
         """
         while self.close_code is None and self._is_filling:
             if self._waiting is None:
@@ -200,7 +201,7 @@ class Connection:
             self._merged[frame.key] = slot
 
     def _flush(self) -> None:
-        """Write what waits, as far as it is taken."""
+        """Write queued frames for as long as the transport accepts them."""
         while self._queue and self._wire.takes_more:
             slot = self._queue.popleft()
             self._bytes -= slot.frame.size
@@ -223,7 +224,7 @@ class Connection:
             waiting.set_result(None)
 
     def _lost(self, frame: Frame) -> bool:
-        """Whether `frame` need not be queued: it replaced an older one, or may be dropped and much waits."""
+        """Whether `frame` need not be queued: it replaced an older one, or may be dropped and the queue is filling."""
         if frame.loss == "dropped":
             return self._is_filling
         older = (self._merged or {}).get(frame.key) if frame.key is not None else None
@@ -234,6 +235,6 @@ class Connection:
         return True
 
     def _shed(self) -> None:
-        """Leave out what may be dropped."""
+        """Drop queued frames that may be lost."""
         self._queue = deque(slot for slot in self._queue or () if slot.frame.loss != "dropped")
         self._bytes = sum(slot.frame.size for slot in self._queue)

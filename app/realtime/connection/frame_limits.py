@@ -1,4 +1,4 @@
-"""What a client may do in a while, by this process's own clock: frames and bytes a second, and malformed frames."""
+"""Rate limits of a client within this process: frames and bytes per second, and malformed frames."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from uuid import UUID
 
 FRAMES_PER_SECOND = 50
 BURST_SECONDS = 2.0
-"""An allowance that was not used grows up to this many seconds' worth."""
+"""An unused allowance accumulates for up to this many seconds."""
 
 BYTES_PER_FRAME = 8 * 1024
-"""What a frame may weigh on average: text in any script fits, and the largest `resume` fits the burst."""
+"""Average size of a frame: text in any script fits, and the largest `resume` fits into the burst."""
 
 LONGEST_PAUSE = 30.0
 MAX_MALFORMED = 10
 MALFORMED_SECONDS = 10.0
 
 TYPING_PER_SECOND = 5
-"""`typing` frames of one user, over all sockets of a process; more are dropped."""
+"""`typing` frames of one user, over all their sockets in a process; more are dropped."""
 READS_PER_SECOND = 10
-"""Transactions for `read` frames of one user, over all sockets of a process; more frames are merged meanwhile."""
+"""Transactions for `read` frames of one user, over all their sockets in a process; frames in excess are merged."""
 USER_BURST = 20
 MOST_USERS = 10_000
 
 
 class Bucket:
-    """Fills with `rate` a second, up to `most`."""
+    """A token bucket: fills at `rate` a second, up to `most`."""
 
     __slots__ = ("_at", "_left", "most", "rate")
 
@@ -37,7 +37,7 @@ class Bucket:
         self._at = time.monotonic()
 
     def take(self, cost: float = 1) -> bool:
-        """Take `cost`, if it is there."""
+        """Take `cost` if available. Returns whether it was."""
         self.fill()
         if self._left < cost:
             return False
@@ -45,31 +45,31 @@ class Bucket:
         return True
 
     def fill(self) -> None:
-        """Add what has come since the last time."""
+        """Add the tokens due since the last call, up to `most`."""
         now = time.monotonic()
         if self._left < self.most:
             self._left = min(self.most, self._left + (now - self._at) * self.rate)
         self._at = now
 
     def credit(self) -> None:
-        """Add what has come since the last time, even beyond `most`: for a while in which the client was not read."""
+        """Add the tokens due since the last call, even beyond `most`: the server was not reading in that time."""
         now = time.monotonic()
         self._left = min(LONGEST_PAUSE * self.rate + self.most, self._left + (now - self._at) * self.rate)
         self._at = now
 
     @property
     def seconds(self) -> float:
-        """Until one more is there."""
+        """Seconds until one token is available."""
         self.fill()
         return max(0.0, 1 - self._left) / self.rate
 
 
 class FrameLimiter:
-    """Of one socket: `frames` a second, of `BYTES_PER_FRAME` each, and the last malformed ones.
+    """The limits of one socket: `frames` a second of `BYTES_PER_FRAME` each, and the recent malformed frames.
 
-    Frames are counted where they arrive. While the server itself does not read, because the application is busy with an
-    earlier frame, they wait in the kernel and arrive at once afterwards: `pause` and `resume` enclose that time, which
-    counts in full. So a client that keeps to its rate is never ended because the server was slow.
+    Frames are counted on arrival. While the application is busy with an earlier frame, the server does not read; later
+    frames wait in the kernel and then arrive together. `pause` and `resume` enclose that time, which is credited in
+    full (up to `LONGEST_PAUSE`), so a client that keeps to its rate is never closed because the server was slow.
     """
 
     __slots__ = ("_bytes", "_frames", "_malformed")
@@ -98,7 +98,7 @@ class FrameLimiter:
         self._bytes.credit()
 
     def stumble(self) -> bool:
-        """Note a malformed frame; whether it may be forgiven."""
+        """Record a malformed frame. Returns whether the socket may stay open."""
         now = time.monotonic()
         if self._malformed is None:
             self._malformed = deque(maxlen=MAX_MALFORMED)
@@ -107,7 +107,7 @@ class FrameLimiter:
 
 
 class UserAllowances:
-    """A bucket for each user, over all their sockets in this process. The users seen longest ago are forgotten."""
+    """One bucket per user, over all their sockets in this process. Evicts the least recently seen users."""
 
     def __init__(self, rate: float, most: float = USER_BURST) -> None:
         self._rate = rate
@@ -125,5 +125,5 @@ class UserAllowances:
 
 
 def bytes_per_second(frames: int) -> int:
-    """What a socket may send that may send `frames` a second; never less than the largest frame in a burst."""
+    """The byte rate of a socket with `frames` a second. The burst always fits the largest frame."""
     return max(frames, 16) * BYTES_PER_FRAME

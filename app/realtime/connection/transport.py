@@ -1,7 +1,7 @@
-"""How a socket's bytes leave. Ours is the server's own transport (`protocol`), which ASGI has no words for: whether it
-takes more, a frame ready-made for a thousand sockets, and an end that does not wait for a reader who never reads.
+"""Writes a socket's bytes. The server's own transport (`app.server.websocket_protocol`) offers what ASGI lacks:
+back-pressure, one encoded frame shared by a thousand sockets, and a close that does not wait for a slow reader.
 
-`AsgiTransport` does the same over plain ASGI, slower, where another server runs the application.
+`AsgiTransport` is a slower fallback over plain ASGI, for use with another server.
 """
 
 from __future__ import annotations
@@ -18,15 +18,14 @@ from app.realtime.connection.frame_limits import FrameLimiter
 from app.realtime.frames.encoding import payloads_of
 
 EXTENSION = "chat.wire"
-"""Under this name of the ASGI scope's extensions stands the server's wire, where it has one."""
+"""Key of the server's own transport in the ASGI scope's `extensions`."""
 
 Socket = WebSocket[Any, Any, Any]
 
 
 class Transport(Protocol):
-    """`write` takes whole frames' bytes and may be called while `takes_more`; `on_writable`: it takes more again.
-
-    `counts_frames`: it ends a socket that sends more than its allowance by itself, with 4429.
+    """`write` takes the bytes of whole frames; call it only while `takes_more`. The transport calls `on_writable` when
+    it accepts more again. With `counts_frames` it closes a socket that exceeds its allowance itself, with 4429.
     """
 
     counts_frames: bool
@@ -35,26 +34,26 @@ class Transport(Protocol):
     on_writable: Callable[[], None]
 
     def accepted(self, allowance: FrameLimiter, /) -> None:
-        """The socket is a user's: `allowance` holds from here on, and the handshake, with its token, is forgotten."""
+        """The socket is authenticated: enforce `allowance`, and discard the handshake headers with their token."""
 
     def end(self, code: int) -> None:
-        """Say good-bye with `code`, behind what was written; end it without, if that is not taken in time."""
+        """Send a close frame with `code` after the bytes written. Abort if the peer does not accept it in time."""
 
     def cut(self, code: int) -> None:
-        """Say good-bye with `code`, and wait for no answer."""
+        """Send a close frame with `code` without waiting for an answer."""
 
     async def gone(self) -> None:
-        """Wait until the connection that was ended is no more. Bounded by the deadline of `end`."""
+        """Wait until the closed connection is gone. Bounded by the deadline of `end`."""
 
 
 def transport_of(socket: Socket) -> Transport:
-    """The wire of an open socket."""
+    """Returns the transport of an open socket."""
     own: Transport | None = (socket.scope.get("extensions") or {}).get(EXTENSION)  # type: ignore[assignment]
     return own or AsgiTransport(socket)
 
 
 class AsgiTransport:
-    """One frame at a time, written by a task."""
+    """Writes one batch of frames at a time, in a task."""
 
     counts_frames = False
 

@@ -1,6 +1,6 @@
-"""What a client may say on its socket: one closed union, told apart by `type`; unknown fields are refused.
+"""The frames a client sends: one closed union, discriminated by `type`. Unknown fields are rejected.
 
-Whatever arrives, reading it ends in a frame or in `Malformed`, never in anything else.
+Parsing any input either returns a frame or raises `Malformed`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from app.domain.messages.schemas import MessageType
 
 MAX_FRAME_BYTES = 128 * 1024
 MAX_RESUMED_CONVERSATIONS = 3_000
-"""Conversations one `resume` may name. An entry takes 41 bytes at least, so the frame's own limit is never far."""
+"""Conversations per `resume`. An entry takes at least 41 bytes, so `MAX_FRAME_BYTES` allows few more."""
 
 MOST_RESUMES = 16
-"""`resume` frames of one socket that may wait for their turn."""
+"""Pending `resume` frames per socket."""
 
 MOST_RESUMING = 2 * MAX_RESUMED_CONVERSATIONS
-"""Conversations that the `resume` frames of one socket may name together while they wait: all that a user may have."""
+"""Conversations in all pending `resume` frames of one socket: enough for every conversation a user may have."""
 
 Text = Annotated[str, Meta(max_length=64)]
 Ref: TypeAlias = Text | int | None
@@ -29,13 +29,13 @@ Counter = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class ClientFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
-    """`ref` comes back with the answer."""
+    """The answer repeats `ref`."""
 
     ref: Ref = None
 
 
 class Send(ClientFrame, frozen=True, kw_only=True, tag="send"):
-    """A message, by the rules of POST …/messages/."""
+    """Send a message. The rules of `POST …/messages/` apply."""
 
     conversation: UUID
     message_type: MessageType
@@ -46,38 +46,38 @@ class Send(ClientFrame, frozen=True, kw_only=True, tag="send"):
 
 
 class Read(ClientFrame, frozen=True, kw_only=True, tag="read"):
-    """One has read up to `seq`."""
+    """Mark the conversation as read up to `seq`."""
 
     conversation: UUID
     seq: Counter
 
 
 class Type(ClientFrame, frozen=True, kw_only=True, tag="typing"):
-    """One types; said again every few seconds while it lasts."""
+    """The user is typing. Repeat it every few seconds while that continues."""
 
     conversation: UUID
 
 
 class WhoIsHere(ClientFrame, frozen=True, kw_only=True, tag="presence"):
-    """Who is online in a conversation of up to 200 members?"""
+    """Request which members of a conversation of up to 200 members are online."""
 
     conversation: UUID
 
 
 class Resume(ClientFrame, frozen=True, kw_only=True, tag="resume"):
-    """Conversations and the position the client has of each."""
+    """Request the changes missed: each conversation with the client's last position in it."""
 
     conversations: Annotated[dict[UUID, Counter], Meta(max_length=MAX_RESUMED_CONVERSATIONS)]
 
 
 class Auth(ClientFrame, frozen=True, kw_only=True, tag="auth"):
-    """A fresh access token of the same login, before the old one ends."""
+    """Renew the socket with a new access token of the same login, before the old one expires."""
 
     token: str
 
 
 class Ping(ClientFrame, frozen=True, kw_only=True, tag="ping"):
-    """Is anybody there?"""
+    """Check that the connection is alive. The server answers with `pong`."""
 
 
 Said: TypeAlias = Send | Read | Type | WhoIsHere | Resume | Auth | Ping
@@ -88,7 +88,7 @@ class _Referring(msgspec.Struct):
 
 
 class Malformed(Exception):
-    """Not a frame. `ref` is the client's, where it could be read."""
+    """The input is not a valid frame. `ref` is the client's, if it could be read."""
 
     def __init__(self, detail: str, ref: Ref = None) -> None:
         super().__init__(detail)
@@ -101,7 +101,11 @@ _decode_ref = msgspec.json.Decoder(_Referring).decode
 
 
 def parse_frame(text: str) -> Said:
-    """Raises Malformed."""
+    """Parse one frame.
+
+    Raises:
+        Malformed: `text` is not a valid frame.
+    """
     try:
         return _decoder.decode(text)
     except msgspec.ValidationError as error:

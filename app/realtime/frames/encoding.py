@@ -1,4 +1,4 @@
-"""A frame on its way out, built once: the same bytes are written to every socket that gets it."""
+"""Encodes outgoing frames. A frame is built once, and every recipient's socket gets the same bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 Loss = Literal["never", "merged", "dropped"]
-"""What a full queue may do to it: nothing, replace it by a newer one of its key, or leave it out."""
+"""What a filling queue does with a frame: keep it, replace it by a newer one with the same key, or drop it."""
 
 FINAL_TEXT = 0x81
 SHORT, MEDIUM = 125, 65_535
@@ -18,9 +18,9 @@ encode_json = msgspec.json.Encoder().encode
 
 
 class Frame:
-    """`wire` are whole WebSocket frames (RFC 6455, section 5.2): what a server sends is not masked, so all share it.
+    """`wire` holds whole WebSocket frames (RFC 6455, section 5.2). Server frames are unmasked, so all sockets share it.
 
-    Several payloads are several frames that leave together. `key` says which frames replace each other.
+    Several payloads become several frames, written together. Frames with the same `key` replace each other.
     """
 
     __slots__ = ("key", "loss", "size", "wire")
@@ -33,12 +33,12 @@ class Frame:
 
 
 def frame_of(told: msgspec.Struct) -> Frame:
-    """A frame of the vocabulary, its type first and then its fields in the order declared."""
+    """Encodes a server frame: `type` first, then the fields in the order declared."""
     return Frame(encode_json(told))
 
 
 def payloads_of(wire: bytes) -> list[bytes]:
-    """What frames of ours carry, for servers that frame it themselves."""
+    """Returns the payloads of `Frame.wire`, for servers that do the framing themselves."""
     found, at = [], 0
     while at < len(wire):
         length, at = wire[at + 1], at + 2
@@ -70,5 +70,5 @@ _decode_sent = msgspec.json.Decoder(_Sent).decode
 
 
 def sender_of(message: bytes) -> UUID:
-    """Who sent the message of this JSON."""
+    """Returns the sender of a message given as JSON."""
     return _decode_sent(message).sent_by.id

@@ -1,7 +1,7 @@
-"""What a server says on a socket: every frame there is, declared once. The AsyncAPI document is made of these.
+"""The frames a server sends, each declared once. The AsyncAPI document is generated from them.
 
-Frames that a thousand sockets get are put together from ready bytes where they are made (`Change.frame`, `Typing.frame`
-…), because encoding a struct for each would cost; tests hold those bytes against what is declared here.
+Frames for many sockets are assembled from ready bytes elsewhere (`LogChange.frame`, `Typing.frame` …), because encoding
+a struct each time would be too slow. Tests compare those bytes with the declarations here.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ Reason = Literal["left", "removed", "deleted", "not_a_member", "hidden"]
 
 
 class ServerFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """`type` says which it is."""
+    """`type` names the frame."""
 
 
 class Answer(ServerFrame, frozen=True, kw_only=True):
-    """`ref` is that of the frame it answers, null where that had none."""
+    """`ref` is the `ref` of the client frame it answers, or null if that had none."""
 
     ref: Ref
 
 
 class SocketLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be done on this socket. docs/limits.md says what happens beyond each.
+    """The limits of this socket. docs/limits.md describes what happens beyond each.
 
-    A client may send `frames_per_second` and `bytes_per_second`, pings and pongs included, and up to `burst_seconds`'
-    worth of both at once; a frame holds up to `frame_bytes`. A `resume` names up to `resume_conversations`, of which
-    each may have missed `resume_changes`; `resumes`
-    may be under way, of `resuming_conversations` together. A user may have `sockets`, send
-    `typing_per_second`, and have `reads_per_second` stored. Typing, presence and others' read marks are told in
-    conversations of up to `small_members`. Behind a slow reader up to `unread_bytes` and `unread_frames` wait. Of
-    frames that make no sense, `malformed_frames` within `malformed_seconds` end the socket.
+    A client may send `frames_per_second` and `bytes_per_second`, pings and pongs included, and both for
+    `burst_seconds` at once. A frame has at most `frame_bytes`, a message `text_characters`. A `resume` names up to
+    `resume_conversations`; a conversation with more than `resume_changes` missed is answered with `reset`. Up to
+    `resumes` may be pending, with `resuming_conversations` in total. A user may have `sockets` per server process, send
+    `typing_per_second`, and have `reads_per_second` stored. Typing, presence and other members' read marks are
+    delivered in conversations of up to `small_members`. For a slow reader, up to `unread_bytes` and `unread_frames`
+    are queued. `malformed_frames` within `malformed_seconds` close the socket.
     """
 
     frame_bytes: int
@@ -64,9 +64,10 @@ class SocketLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hello(ServerFrame, frozen=True, kw_only=True, tag="hello"):
-    """The first frame: the newest 50 conversations, as in the list, the text of `last_message` cut to 200 characters.
+    """The first frame: the 50 most recently active conversations, as in the list, with the text of `last_message` cut
+    to 200 characters.
 
-    `heartbeat` is in seconds. With `next` the rest of the same snapshot follows in `conversations` frames.
+    `heartbeat` is in seconds. If `next` is true, the rest of the snapshot follows in `conversations` frames.
     """
 
     session: UUID
@@ -78,14 +79,14 @@ class Hello(ServerFrame, frozen=True, kw_only=True, tag="hello"):
 
 
 class Conversations(ServerFrame, frozen=True, kw_only=True, tag="conversations"):
-    """More of the snapshot of `hello`; with `next` not the last."""
+    """The next part of the snapshot of `hello`. If `next` is true, more follow."""
 
     conversations: list[ConversationSummary]
     next: bool
 
 
 class Durable(ServerFrame, frozen=True, kw_only=True):
-    """A change of a conversation's log, to be upserted. `prev` is the position it follows on."""
+    """A change of a conversation's log, to be upserted. `prev` is the position that it follows."""
 
     conversation: UUID
     position: int
@@ -99,80 +100,80 @@ class MessageCreated(Durable, frozen=True, kw_only=True, tag="message.created"):
 
 
 class MessageUpdated(Durable, frozen=True, kw_only=True, tag="message.updated"):
-    """A message was edited. It may be the first one hears of it."""
+    """A message was edited. The client may not have received the message before."""
 
     data: Message
 
 
 class MessageDeleted(Durable, frozen=True, kw_only=True, tag="message.deleted"):
-    """A message was deleted: it keeps its place, with empty `text` and `media_url`."""
+    """A message was deleted. It keeps its `seq`, with empty `text` and `media_url`."""
 
     data: Message
 
 
 class ConversationCreated(Durable, frozen=True, kw_only=True, tag="conversation.created"):
-    """To you alone, when you create, join or are added, or when a conversation you have hidden is in your list again:
-    the line of the list. `prev` is 0."""
+    """Sent only to you, when you create, join or are added to a conversation, or when one you have hidden returns to
+    your list. `data` is its entry in the list; `prev` is 0."""
 
     data: ConversationSummary
 
 
 class ConversationUpdated(Durable, frozen=True, kw_only=True, tag="conversation.updated"):
-    """Name, privacy or creator changed."""
+    """The name, privacy or creator changed."""
 
     data: ConversationFacts
 
 
 class ConversationDeleted(Durable, frozen=True, kw_only=True, tag="conversation.deleted"):
-    """The conversation is closed for all."""
+    """The conversation was deleted for all members."""
 
     data: ConversationFacts
 
 
 class MemberJoined(Durable, frozen=True, kw_only=True, tag="member.joined"):
-    """Somebody joined by themselves."""
+    """A user joined."""
 
     data: Member
 
 
 class MemberAdded(Durable, frozen=True, kw_only=True, tag="member.added"):
-    """Somebody was added, by `data.by`."""
+    """A member was added by `data.by`."""
 
     data: Member
 
 
 class MemberLeft(Durable, frozen=True, kw_only=True, tag="member.left"):
-    """Somebody left, at `data.left_at`."""
+    """A member left at `data.left_at`."""
 
     data: Member
 
 
 class MemberRemoved(Durable, frozen=True, kw_only=True, tag="member.removed"):
-    """Somebody was removed, by `data.by`."""
+    """A member was removed by `data.by`."""
 
     data: Member
 
 
 class MemberPromoted(Durable, frozen=True, kw_only=True, tag="member.promoted"):
-    """Somebody is an admin now."""
+    """A member became an admin."""
 
     data: Member
 
 
 class MemberDemoted(Durable, frozen=True, kw_only=True, tag="member.demoted"):
-    """Somebody is no admin any more."""
+    """A member is no longer an admin."""
 
     data: Member
 
 
 class MemberUpdated(Durable, frozen=True, kw_only=True, tag="member.updated"):
-    """Somebody goes by another name."""
+    """A member changed their name."""
 
     data: Member
 
 
 class MemberRead(ServerFrame, frozen=True, kw_only=True, tag="read"):
-    """Somebody has read so far. Fleeting; newest wins. Above 200 members only one's own, from other devices."""
+    """A member has read up to `seq`. May be lost; newest wins. Above 200 members only your own, from other devices."""
 
     conversation: UUID
     user: UUID
@@ -180,7 +181,7 @@ class MemberRead(ServerFrame, frozen=True, kw_only=True, tag="read"):
 
 
 class MemberTyping(ServerFrame, frozen=True, kw_only=True, tag="typing"):
-    """Somebody types, for `expires_in` seconds unless it is said again, in a conversation of up to 200 members."""
+    """A member is typing, in a conversation of up to 200 members. Ends after `expires_in` seconds unless repeated."""
 
     conversation: UUID
     user: UUID
@@ -188,7 +189,7 @@ class MemberTyping(ServerFrame, frozen=True, kw_only=True, tag="typing"):
 
 
 class MemberPresence(ServerFrame, frozen=True, kw_only=True, tag="presence"):
-    """Somebody came online or went, in a conversation of up to 200 members. Fleeting."""
+    """A member went online or offline, in a conversation of up to 200 members. May be lost."""
 
     conversation: UUID
     user: UUID
@@ -196,22 +197,22 @@ class MemberPresence(ServerFrame, frozen=True, kw_only=True, tag="presence"):
 
 
 class NotificationFrame(Notification, frozen=True, kw_only=True, tag_field="type", tag="notification"):
-    """As in the list: unread messages of one conversation. The same `id` again means that it grew."""
+    """Unread messages of one conversation, as in the list. A repeated `id` means that more were added."""
 
 
 class BroadcastFrame(Announcement, frozen=True, kw_only=True, tag_field="type", tag="broadcast"):
-    """Operators announce something. After a crash it may be told again with the same `id`."""
+    """An announcement by the operators. After a crash it may be delivered again with the same `id`."""
 
 
 class AccessRevoked(ServerFrame, frozen=True, kw_only=True, tag="access.revoked"):
-    """Nothing of this conversation follows: drop it. `hidden`: by oneself, until something is said in it."""
+    """No more events of this conversation follow: drop it. `hidden`: you hid it, until it has a new message."""
 
     conversation: UUID
     reason: Reason
 
 
 class SendAck(Answer, frozen=True, kw_only=True, tag="ack"):
-    """The answer to `send`: the message as it is stored."""
+    """The answer to `send`: the message as stored."""
 
     data: Message
 
@@ -223,7 +224,7 @@ class ReadAck(Answer, frozen=True, kw_only=True, tag="ack"):
 
 
 class PresenceAck(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is online; null when nobody knows."""
+    """The members who are online, or null if that is unknown."""
 
     online: list[UUID] | None
 
@@ -244,7 +245,7 @@ class FrameFieldError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorFrame(Answer, frozen=True, kw_only=True, tag="error"):
-    """Refused, with a code of the REST API or `malformed`. `errors` names fields, where some are at fault."""
+    """The frame was refused. `code` is one of the REST API or `malformed`; `errors` lists invalid fields, if any."""
 
     code: str
     detail: str
@@ -252,20 +253,20 @@ class ErrorFrame(Answer, frozen=True, kw_only=True, tag="error"):
 
 
 class ThrottledFrame(Answer, frozen=True, kw_only=True, tag="throttled"):
-    """Too many for `policy`: nothing was done. Wait `retry_after` seconds."""
+    """The limit of `policy` is exceeded and the frame had no effect. Wait `retry_after` seconds."""
 
     policy: str
     retry_after: int
 
 
 class CaughtUp(Answer, frozen=True, kw_only=True, tag="caught_up"):
-    """The end of a `resume`: where one stands in each conversation that is still one's own."""
+    """Completes a `resume`: your position in each conversation that you still have access to."""
 
     positions: dict[UUID, int]
 
 
 class Reset(Answer, frozen=True, kw_only=True, tag="reset"):
-    """Too much was missed, or the position is from the future: load this conversation anew."""
+    """Too many changes were missed, or the position does not exist yet: reload this conversation."""
 
     conversation: UUID
 
@@ -294,4 +295,4 @@ REPLIES: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "auth": (AuthAck, ErrorFrame),
     "ping": (Pong,),
 }
-"""What may answer a frame of the client, by its type. The events that a `resume` brings come between."""
+"""The possible answers to each type of client frame. The events of a `resume` precede its answer."""

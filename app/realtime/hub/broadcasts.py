@@ -1,8 +1,8 @@
-"""Broadcasts on this process's sockets: every second, and whenever one is announced on the bus, Postgres is asked.
+"""Delivers broadcasts to this process's sockets: polls Postgres every second, and when the bus announces one.
 
-So each is told within two seconds with Redis away, too. Each socket knows up to which number it has been told, and so
-is told each once. A cursor is moved after the telling: who dies in between has it told again, and the frame's `id` says
-that it is the same.
+So each arrives within two seconds even without Redis. Each connection records the number of the last broadcast it
+received, so it receives each once. User cursors move after delivery: a crash in between repeats the broadcast, with
+the same `id` in its frame.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ POLL_SECONDS = 1.0
 POLL_TIMEOUT_SECONDS = 5.0
 MAX_NEW_LISTENERS = 500
 MAX_LISTENERS_PER_POLL = 5_000
-"""People whose cursors are moved in one statement."""
+"""Users whose cursors move in one statement."""
 
 
 class BroadcastPoller:
-    """`run()` is a task of the process; `soon()` asks for a round at once."""
+    """Run `run()` as a task of the process; `soon()` requests a poll at once."""
 
     def __init__(self, hub: Hub, database: Database) -> None:
         self._hub = hub
@@ -52,7 +52,7 @@ class BroadcastPoller:
         self._wanted.set()
 
     async def run(self) -> None:
-        """Rounds for ever. No failure ends it."""
+        """Poll without end. No failure stops it."""
         while True:
             started = time.monotonic()
             self._wanted.clear()
@@ -71,10 +71,10 @@ class BroadcastPoller:
                 continue
 
     async def once(self) -> None:
-        """Tell what is to be told now.
+        """Deliver the broadcasts that are due.
 
         Raises:
-            Unavailable: the database is away.
+            Unavailable: the database is unavailable.
         """
         await self._save()
         async with self._database.look() as reader:
@@ -97,7 +97,7 @@ class BroadcastPoller:
             self.soon()
 
     def _ready(self) -> Iterable[Connection]:
-        """The sockets that have been said hello to."""
+        """The sockets that have received `hello`."""
         return (one for sockets in list(self._hub.people.values()) for one in list(sockets) if one.ready)
 
     def _tell(self, sockets: list[Connection], told: UnseenBroadcast, through: int, frames: dict[UUID, Frame]) -> None:
@@ -110,7 +110,7 @@ class BroadcastPoller:
                 self._unsaved[connection.user] = through
 
     async def _save(self) -> None:
-        """Move the cursors of those who were told; what fails is tried again with the next round."""
+        """Move the cursors of users who received broadcasts. A failed update is retried with the next poll."""
         while self._unsaved:
             through = next(iter(self._unsaved.values()))
             users = list(

@@ -1,6 +1,6 @@
-"""One socket catches up on one conversation: the changes after its position, while live ones wait, then it hears them.
+"""One socket catches up on one conversation: it receives the changes after its position, and is then subscribed.
 
-While it reads, the socket is in no room of that conversation, so nothing can overtake the changes it is told.
+During the catch-up the socket is not subscribed to the conversation, so no live event can overtake the changes.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from app.realtime.hub.hub import Hub
 
 MAX_CHANGES = 1_000
-"""More than so many changes in a conversation: `reset` (contract)."""
+"""A conversation with more missed changes is answered with `reset` (contract)."""
 
 CHANGES_PER_PAGE = 50
-"""Few, because a page waits in memory for a slow reader."""
+"""Small, because a page waits in memory for a slow reader."""
 
 RETRY_SECONDS = 0.5
 
@@ -38,14 +38,14 @@ Outcome = Literal["caught_up", "reset", "revoked"]
 async def catch_up(
     hub: Hub, connection: Connection, conversation: UUID, position: int, ref: str | int | None = None
 ) -> tuple[Outcome, int]:
-    """Tell `connection` what it missed since `position`, and let it hear what follows. Answers where it stands.
+    """Send `connection` the changes after `position` and subscribe it. Returns the outcome and the position reached.
 
-    Told are `reset` when that is too much or `position` is from the future, and `access.revoked` to who is no member
-    (any more). After a `reset` what follows the present position is heard. What the socket was told to give up since it
-    asked, it is given again as a beginning, if its user has come back: changes alone mean nothing to it any more.
+    Sends `reset` if too many changes were missed or `position` is from the future, and subscribes from the current
+    position. Sends `access.revoked` if the user is not a member. A conversation whose access was revoked on this socket
+    is not caught up on; if the user is a member again, a join sends it whole.
 
     Raises:
-        Gone: the socket is over.
+        ConnectionGone: the socket is closed.
     """
     hub.pause(connection, conversation)
     given_up = connection.gave_up(conversation)
@@ -74,7 +74,7 @@ async def _read(
         except Conflict:
             return await _reset(hub, connection, conversation, ref)
         if found is None or found[0].is_hidden:
-            # A `resume` may name thousands of foreign ones: their answers wait for the reader, like everything else.
+            # A `resume` may name thousands of foreign conversations: their answers are subject to back-pressure, too.
             await connection.room_for_more()
             connection.revoke(conversation, "not_a_member" if found is None else "hidden")
             return "revoked", told
@@ -85,7 +85,7 @@ async def _read(
             await connection.room_for_more()
             connection.put(Frame(change.frame()))
             if change.subject == connection.user and change.type in ENDINGS:
-                # Removed after the membership was looked at and before the changes were: nothing later is theirs.
+                # Removed between reading the membership and reading the changes: no later change may be sent.
                 connection.revoke(conversation, reason_of(change))
                 return "revoked", change.position
         told, count = changes.position, count + len(changes.items)
@@ -100,11 +100,11 @@ async def _read(
 
 
 async def _is_member(hub: Hub, connection: Connection, conversation: UUID) -> bool:
-    return await patiently(connection, hub.journal.summary, conversation) is not None
+    return not isinstance(await patiently(connection, hub.journal.summary, conversation), str)
 
 
 def _tell_read(connection: Connection, conversation: UUID, read_seq: int) -> None:
-    """On another device its user has read further while this one heard nothing."""
+    """Send `read` if the user has read further on another device during the catch-up."""
     if read_seq > connection.catching.get(conversation, 0):
         moved = ReadMoved(conversation=conversation, user=connection.user, seq=read_seq, small=False)
         connection.put(read_frame(moved))
@@ -114,7 +114,11 @@ def _tell_read(connection: Connection, conversation: UUID, read_seq: int) -> Non
 async def patiently(
     connection: Connection, ask: Callable[Concatenate[UUID, P], Awaitable[Answer]], *args: P.args, **kwargs: P.kwargs
 ) -> Answer:
-    """Ask for the connection's user, again and again while the database is away: live ones wait as long."""
+    """Call `ask` for the connection's user, and retry while the database is unavailable.
+
+    Raises:
+        ConnectionGone: the socket is closed.
+    """
     while connection.close_code is None:
         try:
             return await ask(connection.user, *args, **kwargs)
@@ -124,7 +128,7 @@ async def patiently(
 
 
 async def _too_many(hub: Hub, connection: Connection, conversation: UUID, told: int, count: int, position: int) -> bool:
-    """Whether more than the most follow. Positions bound the rows from above: usually nothing needs counting."""
+    """Whether more than `MAX_CHANGES` follow. Positions are an upper bound, so counting is rarely necessary."""
     if count + position - told <= MAX_CHANGES:
         return False
     if count:

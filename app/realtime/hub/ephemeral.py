@@ -1,4 +1,4 @@
-"""What is told to who is there and may be lost: read marks, typing, presence, notices. No position moves."""
+"""Delivers events that may be lost: read marks, typing, presence, notices. They have no position in the log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def deliver_read(hub: Hub, event: ReadMoved) -> None:
-    """To one's own devices what they have not been told yet; to the others in a small conversation."""
+    """Deliver a newer read cursor to the user's own devices and, in a small conversation, to the other members."""
     room = hub.rooms.get(event.conversation)
     hub.passing.note(event)
     if room is None or not hub.trusted:
@@ -30,7 +30,7 @@ def deliver_read(hub: Hub, event: ReadMoved) -> None:
 
 
 def deliver_read_to(room: Room, connection: Connection, event: ReadMoved) -> None:
-    """The same to one socket of `room`."""
+    """Deliver a read cursor to one socket of `room`."""
     if event.user == connection.user:
         if event.seq <= room.connections[connection]:
             return
@@ -41,7 +41,7 @@ def deliver_read_to(room: Room, connection: Connection, event: ReadMoved) -> Non
 
 
 def deliver_to_others(hub: Hub, event: Typing | PresenceChanged) -> None:
-    """To the others of the conversation."""
+    """Deliver to the other members of the conversation."""
     room = hub.rooms.get(event.conversation)
     if room is None or not hub.trusted:
         return
@@ -52,7 +52,7 @@ def deliver_to_others(hub: Hub, event: Typing | PresenceChanged) -> None:
 
 
 def deliver_notice(hub: Hub, event: Notice) -> None:
-    """To all sockets of the people named, or of everybody."""
+    """Deliver to all sockets of the users named, or of all users if none is."""
     frame = Frame(event.frame)
     for user in event.users or list(hub.people):
         for connection in hub.people.get(user, ()):
@@ -61,5 +61,5 @@ def deliver_notice(hub: Hub, event: Notice) -> None:
 
 
 def read_frame(event: ReadMoved) -> Frame:
-    """Newest wins: an older one that still waits is replaced."""
+    """Returns a frame that replaces an older one in the queue."""
     return Frame(event.frame(), loss="merged", key=(event.conversation, event.user))

@@ -1,7 +1,7 @@
-"""Telling changes: a run of them to a whole room in one write a socket, or to one socket what its room has heard.
+"""Delivers a run of consecutive changes to a room, with one write per socket.
 
-A busy room's changes come in batches, as they were committed. Joined once, they cost each of a thousand sockets one
-write instead of one a message.
+The changes of a busy room arrive in batches, as they were committed. Joined once, a batch costs each of a thousand
+sockets one write instead of one per message.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from app.realtime.frames.server_frames import Reason
 from app.realtime.hub.room import Room
 
 MAX_RUN = 64 * 1024
-"""Bytes told in one write: about what a transport takes at once."""
+"""Bytes per write: about what a transport accepts at once."""
 
 _REASONS: dict[str, Reason] = {
     "member.left": "left",
@@ -26,9 +26,9 @@ _REASONS: dict[str, Reason] = {
 
 
 def group_by_conversation(changes: Sequence[LogChange]) -> Iterator[list[LogChange]]:
-    """Changes of one conversation in runs, each change of a run following on the one before.
+    """Splits the changes of one conversation into runs, in which each change follows the one before.
 
-    Changes of messages only: whatever ends or begins a membership changes who is told, and stands alone.
+    Only message changes are grouped. A change of membership changes the recipients and is a run of its own.
     """
     run: list[LogChange] = []
     size = 0
@@ -44,7 +44,7 @@ def group_by_conversation(changes: Sequence[LogChange]) -> Iterator[list[LogChan
 
 
 def deliver_to_room(room: Room, run: Sequence[LogChange]) -> None:
-    """Tell all who listen, in one step without waiting; `run` follows on what has been delivered."""
+    """Send `run` to all subscribers without awaiting. It must follow the delivered position."""
     if room.ahead:
         for change in run:
             _deliver_individually(room, change)
@@ -55,7 +55,7 @@ def deliver_to_room(room: Room, run: Sequence[LogChange]) -> None:
 
 
 def _deliver_individually(room: Room, change: LogChange) -> None:
-    """Tell it where some sockets' snapshots are newer than what the others have been told."""
+    """Send a change to each socket separately, because some have newer snapshots than the delivered position."""
     frame, ahead = Frame(change.frame()), room.ahead or {}
     for connection in room.connections:
         known = ahead.get(connection)
@@ -70,10 +70,10 @@ def _deliver_individually(room: Room, change: LogChange) -> None:
 
 
 def following(change: LogChange, position: int) -> LogChange:
-    """The same change for who stands at `position`, when it covers more than what follows on it."""
+    """Returns the change with `prev` set to `position`, for a socket that already has part of the gap it covers."""
     return change if change.prev == position else msgspec.structs.replace(change, prev=position)
 
 
 def reason_of(change: LogChange) -> Reason:
-    """Why the change that ends somebody's access does, for them."""
+    """Returns the reason for `access.revoked` after a change that ends access."""
     return _REASONS[change.type]

@@ -1,4 +1,4 @@
-"""Reading from Postgres what a room has missed, and going on: the same order, with `prev` telling how far it jumps."""
+"""Reads the changes a room has missed from Postgres and delivers them in log order. `prev` shows skipped positions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHANGES_PER_PAGE = 200
 
 
 class GapRepair:
-    """At most one repair a room."""
+    """Runs at most one repair per room."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -44,11 +44,11 @@ class GapRepair:
         try:
             await self._read(room)
         except Unavailable as error:
-            # The next successful look starts it again.
+            # The next successful poll starts it again.
             self._hub.behind.add(room)
             log.warning("repair_postponed", conversation=str(room.conversation), code=error.code)
         except (Conflict, NotFound):
-            # The log is not the one that was told (a restored backup): those who listen begin anew.
+            # The log differs from what was delivered (a restored backup): all subscribers must reconnect.
             log.error("repair_impossible", conversation=str(room.conversation), delivered=room.delivered)
             for connection in room.connections:
                 connection.close(RESTARTING, flush=True)
@@ -71,7 +71,7 @@ class GapRepair:
                 if run[0].prev == room.delivered:
                     self._hub.deliver(room, run)
             complete = changes.complete
-        # What was announced before the read and is not in the log does not exist: nothing waits for it any longer.
+        # A change held since before the read that is not in the log does not exist: stop waiting for it.
         held = {prev: change for prev, change in (room.held or {}).items() if prev not in expected}
         room.held = held or None
         room.target = max((change.position for change in held.values()), default=room.delivered)

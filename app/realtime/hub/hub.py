@@ -35,13 +35,13 @@ log = structlog.get_logger(__name__)
 
 HOLD_SECONDS = 0.05
 TRUSTED_SECONDS = 2.0
-"""How long after the start of the last successful look what this process knows of memberships counts."""
+"""How long after the start of the last successful poll this process trusts what it knows of memberships."""
 
 
 class Hub:
     """`fresh`: when the last successful poll began, on the monotonic clock. `last_broadcast`: the number up to which
     sockets have received broadcasts, None at first. `arrived` and `left` are called for a user's first and last socket,
-    `announced` after a broadcast was sent, `news` when a poll is due at once."""
+    `announced` when the bus announces a broadcast, `news` when throttle policies change."""
 
     def __init__(self, journal: HubReads) -> None:
         self.journal = journal
@@ -60,21 +60,21 @@ class Hub:
         self.beginnings = Joins(self)
 
     async def stop(self) -> None:
-        """End what is under way."""
+        """Cancel running repairs and joins."""
         await self.repairs.stop()
         await self.beginnings.stop()
 
-    # Coming and going
+    # Connections and subscriptions
 
     def enter(self, connection: Connection) -> None:
-        """From now on this socket hears of its user and login; of conversations once it subscribes."""
+        """Register a socket under its user and login. Conversations are delivered once it subscribes."""
         connection.opened_at = self.last_broadcast
         self.people.setdefault(connection.user, set()).add(connection)
         self.arrived(connection.user)
         self.logins.setdefault(connection.caller.session, set()).add(connection)
 
     def leave(self, connection: Connection) -> None:
-        """Forget it."""
+        """Unregister the socket and end its subscriptions."""
         for conversation in list(connection.rooms):
             self.unsubscribe(connection, conversation)
         for index, key in ((self.people, connection.user), (self.logins, connection.caller.session)):
@@ -93,10 +93,10 @@ class Hub:
         read_seq: int,
         passed: Sequence[Replayable] | None,
     ) -> int | None:
-        """Let `connection`, which knows the conversation up to `position`, hear what follows.
+        """Subscribe `connection`, which has received the conversation up to `position`, to later events.
 
-        `passed` is what went by since before `position` was read; None: not known. Answers None, or, when something
-        between is missing, the position the socket has been told: it is not subscribed then and must catch up.
+        `passed` holds the events since before `position` was read, or None if they were evicted. Returns None. If
+        changes are missing, returns the position sent last instead: the socket is not subscribed and must catch up.
         """
         if connection.close_code is not None:
             return None
@@ -124,9 +124,9 @@ class Hub:
     def _tell_missed(
         self, connection: Connection, room: Room, position: int, passed: Sequence[Replayable]
     ) -> int | None:
-        """Tell one socket what its room was told since `position`, as far as it passed by without a gap.
+        """Send one socket the changes its room received after `position`, up to the first gap.
 
-        Answers the position told; None when the socket's user went meanwhile, and is begun anew if they came back.
+        Returns the position sent last, or None if its user left (access is revoked) or joined (a join is started).
         """
         changes = [
             event for event in passed if isinstance(event, LogChange) and position < event.position <= room.delivered
@@ -145,7 +145,7 @@ class Hub:
         return position
 
     def pause(self, connection: Connection, conversation: UUID) -> None:
-        """It catches up and hears nothing meanwhile; what it knows of its user's own reading is kept until then."""
+        """Unsubscribe the socket while it catches up. The read cursor it has received is kept for that time."""
         room = connection.rooms.get(conversation)
         read_seq = connection.catching.get(conversation, 0) if room is None else room.connections[connection]
         self.unsubscribe(connection, conversation)
@@ -161,14 +161,14 @@ class Hub:
             self.behind.discard(room)
             self.rooms.pop(conversation, None)
 
-    # Hearing
+    # Events
 
     @property
     def trusted(self) -> bool:
         return time.monotonic() - self.fresh <= TRUSTED_SECONDS
 
     def hear(self, events: Sequence[Event]) -> None:
-        """Deliver what happened, here or elsewhere. Never raises: one bad event must not end delivery."""
+        """Deliver events of this and other processes. Never raises: one bad event must not end delivery."""
         changes: dict[UUID, list[LogChange]] = {}
         for event in events:
             if isinstance(event, LogChange):
@@ -182,7 +182,7 @@ class Hub:
         self._hear_all(changes)
 
     def _hear_all(self, changes: dict[UUID, list[LogChange]]) -> None:
-        """Take in what was committed together, conversation by conversation."""
+        """Deliver changes that were committed together, one conversation after another."""
         for conversation, committed in changes.items():
             try:
                 for run in group_by_conversation(committed):
@@ -235,10 +235,10 @@ class Hub:
             self.drain(room)
 
     def deliver(self, room: Room, run: Sequence[LogChange]) -> None:
-        """Tell all who listen, in one step without waiting. `run` is one of `telling.runs`."""
+        """Send `run`, one run of `group_by_conversation`, to all subscribers without awaiting."""
         first = run[0]
         if first.type in BEGINNINGS:
-            # Who comes (back) is given the conversation instead.
+            # A member who joins receives the whole conversation instead (`join`).
             for connection in self.mine(room, first.subject):
                 self.unsubscribe(connection, room.conversation)
         deliver_to_room(room, run)
@@ -247,7 +247,7 @@ class Hub:
             self.passing.note(change)
             self.beginnings.hear(change)
             if change.type == "message.created":
-                # Who sends has read so far, and knows it.
+                # Sending a message also moves the sender's read cursor; their devices see that from the message.
                 for connection in self.mine(room, sender_of(change.data)):
                     room.connections[connection] = max(room.connections[connection], change.seq)
         if first.type in ENDINGS:
@@ -256,14 +256,14 @@ class Hub:
             self._revoke(room, list(room.connections), first)
 
     def drain(self, room: Room) -> None:
-        """Deliver what was held and follows now."""
+        """Deliver held changes that now follow the delivered position."""
         while (change := room.following()) is not None:
             self.deliver(room, [change])
         if not room.behind:
             room.stop_waiting()
 
     def wait(self, room: Room) -> None:
-        """Give what is missing a moment to come by itself, then repair."""
+        """Wait `HOLD_SECONDS` for the missing changes to arrive, then start a repair."""
         if room.timer is None and not room.repairing:
             room.timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._overdue, room)
 
@@ -282,7 +282,7 @@ class Hub:
                 connection.close(REFUSED if refused else NOT_AUTHENTICATED)
 
     def mine(self, room: Room, user: UUID | None) -> list[Connection]:
-        """The sockets of `user` that listen in `room`."""
+        """Returns the sockets of `user` that are subscribed to `room`."""
         mine = self.people.get(user, ()) if user is not None else ()
         return [connection for connection in mine if connection in room.connections]
 

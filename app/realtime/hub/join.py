@@ -1,6 +1,6 @@
-"""Somebody became a member: their sockets are given the conversation as it stands, and hear it from then on.
+"""Sends a new member's sockets the current state of the conversation and subscribes them.
 
-Read when sent: however many beginnings and endings crossed on the way, what is told is true at its `position`.
+The state is read just before it is sent: however joins and leaves interleave, it is correct at its `position`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 class Joins:
-    """At most one at a time for a user and conversation; a second one starts after it, if it still tells anything."""
+    """Runs one join at a time per user and conversation. A second one follows if a socket still lacks it."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -32,14 +32,14 @@ class Joins:
         self._again: set[tuple[UUID, UUID]] = set()
 
     def hear(self, change: LogChange) -> None:
-        """Start what a change begins: a membership, or its conversation in the lists of those who had hidden it."""
+        """Start joins for a new member, or for members whose hidden conversation the change shows again."""
         begun = (change.subject,) if change.type in BEGINNINGS and change.subject is not None else change.shown
         for user in begun:
             if user in self._hub.people:
                 self.start(user, change.conversation)
 
     def again(self, user: UUID, conversation: UUID) -> None:
-        """Let the sockets of `user` learn what holds now: that it is in their list, or hidden, or theirs no more."""
+        """Resend the current state to sockets of `user`: the conversation, or `access.revoked` if hidden or left."""
         room = self._hub.rooms.get(conversation)
         for connection in self._hub.mine(room, user) if room is not None else ():
             self._hub.unsubscribe(connection, conversation)
@@ -89,7 +89,7 @@ class Joins:
         mark = passing.mark()
         summary = await self._hub.journal.summary(user, conversation)
         if isinstance(summary, str):
-            # Gone again, or hidden. A socket that was taken out of the room to be begun anew has not heard of that.
+            # Left again, or hidden. A socket unsubscribed for this join has not received that change.
             for connection in self._lacking(user, conversation):
                 connection.revoke(conversation, summary)
             return

@@ -1,6 +1,6 @@
-"""The look: every second, and whenever the bus is heard again, a few range scans ask Postgres what moved lately.
+"""Polls Postgres for recent changes with a few range scans: every second, and whenever the bus reconnects.
 
-So delivery heals itself: whatever Redis lost, whoever was killed between COMMIT and publish, a second later it is told.
+So delivery recovers within a second from events that Redis lost and from processes killed between COMMIT and publish.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ POLL_TIMEOUT_SECONDS = 5.0
 
 
 class Limits(Protocol):
-    """Enforces the policies of throttles."""
+    """Enforces throttle policies."""
 
     def learn(self, standing: Sequence[Override], *, everything: bool) -> None:
-        """These changed; or `everything` that is not as the settings say is these."""
+        """Apply changed overrides. With `everything`, `standing` is the full set and replaces all others."""
 
 
 class Poller:
-    """`run()` is a task of the process; `soon()` asks for a look at once."""
+    """Run `run()` as a task of the process; `soon()` requests a poll at once."""
 
     def __init__(self, hub: Hub, access: ReadAccess, limits: Limits | None = None) -> None:
         self._hub = hub
@@ -48,7 +48,7 @@ class Poller:
         self._wanted.set()
 
     async def run(self) -> None:
-        """Look for ever. No failure ends it."""
+        """Poll without end. No failure stops it."""
         while True:
             started = time.monotonic()
             self._wanted.clear()
@@ -60,7 +60,7 @@ class Poller:
                 continue
 
     async def once(self) -> bool:
-        """One look; whether it succeeded."""
+        """Poll once. Returns whether it succeeded."""
         started = time.monotonic()
         try:
             async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
@@ -82,7 +82,7 @@ class Poller:
         return True
 
     def _take_in(self, glance: RecentChanges, started: float) -> None:
-        """Repair what is behind, begin and end what was missed. `started` is on the monotonic clock."""
+        """Repair rooms that are behind; apply missed joins and ended logins. `started` is on the monotonic clock."""
         hub = self._hub
         self._access.saw(glance.moved, glance.ended_logins)
         hub.fresh = started
@@ -106,7 +106,7 @@ class Poller:
                 continue
             if any(one.settled and one.lacks(belongs.conversation) for one in sockets):
                 hub.beginnings.start(belongs.user, belongs.conversation)
-            # Only to one's own devices: others' read marks may be lost.
+            # Only to the user's own devices: read marks of other members may be lost.
             deliver_read(
                 hub,
                 ReadMoved(conversation=belongs.conversation, user=belongs.user, seq=belongs.read_seq, small=False),

@@ -1,4 +1,4 @@
-"""What the hub reads from Postgres, in short transactions; nothing is held in between."""
+"""The hub's reads from Postgres, in short transactions. No connection is held in between."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from app.domain.throttling.overrides import MARKS_SECONDS, Override, all_overrid
 from app.realtime.frames.server_frames import Reason
 
 LAST_MESSAGE_CUT = 200
-"""Characters of the last message in `hello` (contract)."""
+"""Length to which `hello` cuts the last message, in characters (contract)."""
 
 SNAPSHOT_BATCH = 32
 MAX_WAITING = 20_000
 READS_AT_ONCE = 3
-"""Connections that repairs, beginnings and catch-ups may take together; others wait, however many sockets come back."""
+"""Connections shared by repairs, joins and catch-ups. Further reads wait, however many sockets reconnect."""
 
 CONNECTIONS = READS_AT_ONCE + 3
-"""One more for greetings, one for the look, which waits for nobody, and one for broadcasts."""
+"""One more each for snapshots, for the poller, which never waits for other reads, and for broadcasts."""
 
 
 class RecentChanges(msgspec.Struct, frozen=True):
-    """What one look found. `began` is Postgres's clock before it read, in seconds since 1970.
+    """The result of one poll. `began` is Postgres's clock before the reads, in seconds since 1970.
 
-    `ended_logins` are told apart by whether the account is suspended.
-    `policies` are changes of throttles; with `all_policies`, everything that is not as the settings say.
+    `ended_logins` maps each login to whether its account is suspended.
+    `policies` are the changed throttle overrides, or all overrides with `all_policies`.
     """
 
     began: float
@@ -56,7 +56,7 @@ class RecentChanges(msgspec.Struct, frozen=True):
 
 
 class HubReads:
-    """Every method raises Unavailable when the database is away. `database` has `CONNECTIONS` or more."""
+    """Every method raises Unavailable if the database is unavailable. `database` has at least `CONNECTIONS`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -66,19 +66,19 @@ class HubReads:
         )
 
     async def snapshot(self, user: UUID, login: UUID) -> list[ConversationSummary] | None:
-        """All conversations of `user`, latest activity first; None when this login does not live any more.
+        """Returns all conversations of `user`, latest activity first, or None if the login has ended.
 
-        A thousand sockets that come back at once take one connection, and share its statements.
+        A thousand sockets that reconnect at once share one connection and its statements.
         """
         return await self._snapshots.call(SnapshotRequest(user, login))
 
     async def is_refused(self, user: UUID) -> bool:
-        """Whether the account is suspended: logging in anew does not help then."""
+        """Whether the account is suspended, so that a new login would not help."""
         async with self._slots, self._database.transaction() as session:
             return await is_suspended(session, user)
 
     async def summary(self, user: UUID, conversation: UUID) -> ConversationSummary | Reason:
-        """The conversation as it stands in the list of `user` now, or why it does not."""
+        """Returns the conversation as in the list of `user`, or the reason why it is not there."""
         try:
             async with self._slots, self._database.transaction() as session:
                 found, row = await opened(session, conversation, user)
@@ -89,10 +89,11 @@ class HubReads:
         return "hidden" if row.hidden_seq >= found.last_seq else found
 
     async def changes(self, conversation: UUID, after: int, limit: int) -> Changes:
-        """What changed since, for everybody: whoever asks for a person sees to the membership.
+        """Returns up to `limit` changes after position `after`. Does not check membership.
 
         Raises:
-            NotFound: there is no such conversation. Conflict `reset`: `after` is from the future.
+            NotFound: the conversation does not exist.
+            Conflict: code `reset`: `after` is from the future.
         """
         async with self._slots, self._database.transaction() as session:
             return await changes_after(session, conversation, after, limit)
@@ -100,7 +101,7 @@ class HubReads:
     async def changes_for(
         self, user: UUID, conversation: UUID, after: int, limit: int
     ) -> tuple[Access, Changes] | None:
-        """The same for a member, with the membership; None for anybody else. Raises Conflict `reset` as above."""
+        """Returns the access of `user` and the changes, or None if not a member. Raises Conflict like `changes`."""
         async with self._slots, self._database.transaction() as session:
             try:
                 door = await check_access(session, conversation, user)
@@ -112,7 +113,7 @@ class HubReads:
         return await self._database.read(newest, newcomers, cut=LAST_MESSAGE_CUT)
 
     async def glance(self, since: float | None, users: Sequence[UUID]) -> RecentChanges:
-        """What moved lately. `since` is when the last successful look began; None: there was none yet."""
+        """Reads recent changes. `since` is when the last successful poll began, or None before the first."""
         async with self._database.transaction() as session:
             began = await clock(session)
             bucket = bucket_of(began if since is None else since)

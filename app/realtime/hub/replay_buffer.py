@@ -1,6 +1,7 @@
-"""What goes by while somebody reads a snapshot: so that nothing falls between the snapshot and the first live event.
+"""Buffers live events while a snapshot is being read, so that none falls between the snapshot and the first live event.
 
-Nothing is kept while nobody reads one. What is kept is bounded; who comes back too late is told so, and reads anew.
+The buffer keeps events only while at least one reader is open. It is bounded: a reader whose mark has been evicted
+receives None and must read again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Replayable: TypeAlias = LogChange | ReadMoved | ListTurned
 
 
 class ReplayBuffer:
-    """`with reading():` around whatever reads; `mark()` before each read, `since(mark, …)` after it."""
+    """Open `reading()` around the reads; call `mark()` before each read and `since(mark, …)` after it."""
 
     def __init__(self) -> None:
         self._kept: list[Replayable] = []
@@ -29,7 +30,7 @@ class ReplayBuffer:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """While it is open, what goes by is kept."""
+        """Keeps events for as long as the context is open."""
         self._readers += 1
         try:
             yield
@@ -50,7 +51,7 @@ class ReplayBuffer:
         return self._first + len(self._kept)
 
     def since(self, mark: int, conversations: Collection[UUID]) -> dict[UUID, list[Replayable]] | None:
-        """What went by since `mark` in these conversations, or None when that is not known any more."""
+        """Returns the events of `conversations` since `mark`, or None if some have been evicted."""
         if mark < self._first:
             return None
         found: dict[UUID, list[Replayable]] = {}
@@ -60,7 +61,7 @@ class ReplayBuffer:
         return found
 
     def beginnings(self, mark: int, user: UUID) -> set[UUID]:
-        """Conversations that came into the list of `user` since `mark`, as far as known."""
+        """Returns the conversations that entered the list of `user` since `mark`, as far as still buffered."""
         kept = self._kept[max(mark - self._first, 0) :]
         return {event.conversation for event in kept if _begins(event, user)}
 

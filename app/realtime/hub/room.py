@@ -1,7 +1,7 @@
-"""A conversation with listeners in this process: the position they all have been told, and what came out of order.
+"""A conversation with subscribers in this process: the position delivered to all of them, and changes held back.
 
-`delivered` only moves ahead. A change is delivered when it follows on it (`prev == delivered`), dropped when it is not
-newer, and otherwise held until what is missing has come or been read from Postgres.
+`delivered` only increases. A change is delivered if it follows (`prev == delivered`), dropped if it is not newer, and
+otherwise held until the missing changes have arrived or been read from Postgres.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from app.domain.events import LogChange
 from app.realtime.connection.connection import Connection
 
 MAX_HELD_CHANGES = 256
-"""Held changes of one room; more are let go, since the repair reads them anyway."""
+"""Held changes per room. Further ones are dropped, since the repair reads them anyway."""
 
 
 class Room:
-    """`connections` are who listens, each with its own user's read cursor as last told.
+    """`connections` are the subscribers, each with its user's read cursor last sent.
 
-    `ahead` are those whose snapshot is newer than `delivered`: to which position they know it all. `target` is a
+    `ahead` holds those whose snapshot is newer than `delivered`, with the snapshot's position. `target` is the highest
     position known to exist.
     """
 
@@ -37,11 +37,11 @@ class Room:
 
     @property
     def behind(self) -> bool:
-        """Whether something is known to exist that has not been delivered."""
+        """Whether a change is known to exist that has not been delivered."""
         return self.target > self.delivered
 
     def hold(self, change: LogChange) -> None:
-        """Keep what cannot be delivered yet."""
+        """Keep a change that cannot be delivered yet."""
         self.target = max(self.target, change.position)
         if self.held is None:
             self.held = {}
@@ -49,7 +49,7 @@ class Room:
             self.held[change.prev] = change
 
     def following(self) -> LogChange | None:
-        """The held change that follows on what has been delivered, if it has come; older ones are let go."""
+        """Removes and returns the held change that follows `delivered`, or None. Drops older ones."""
         if not self.held:
             return None
         following = self.held.pop(self.delivered, None)
@@ -57,7 +57,7 @@ class Room:
             self.held = {prev: change for prev, change in self.held.items() if change.position > self.delivered}
             overlapping = min(self.held.values(), key=lambda change: change.prev, default=None)
             if overlapping is not None and overlapping.prev < self.delivered:
-                # It jumps over what was delivered (a repair told more at once): it still follows.
+                # It covers positions already delivered (a repair delivered past its `prev`), so it still follows.
                 following = self.held.pop(overlapping.prev)
         if not self.held:
             self.held = None

@@ -1,4 +1,4 @@
-"""Celery's way to Redis: one reading of its address, a transport that outlives an outage, and one log line for each.
+"""Celery's connection to Redis: one URL parser, a transport that survives outages, and one log line per outage.
 
-Celery reads `REDIS_URL` through this package only. It must never understand that address differently from the API.
+Celery reads `REDIS_URL` only through this package. It must never interpret that URL differently from the API.
 """

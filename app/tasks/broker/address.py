@@ -1,7 +1,7 @@
-"""What `REDIS_URL` and `CACHE_REDIS_URL` may say: the same for the API, the workers, beat, Flower and `chat queues`.
+"""Validates `REDIS_URL` and `CACHE_REDIS_URL` for the API, the workers, beat, Flower and `chat queues` alike.
 
-redis-py's own parser reads the address everywhere. An address that passes here connects in the same way in all of them;
-every other address is refused at start.
+redis-py's parser reads the URL everywhere. A URL that passes here connects in the same way in all of them; every other
+URL is rejected at startup.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SCHEMES: Final = ("redis", "rediss", "unix")
 TLS_FILES: Final = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
 TLS_OPTIONS: Final = (*TLS_FILES, "ssl_cert_reqs", "ssl_check_hostname", "ssl_password")
 OPTIONS: Final = ("db", "username", "password", "client_name", "socket_keepalive")
-"""Without time limits and sizes of pools: the chat sets its own, and what stands in an address would override them."""
+"""Excludes timeouts and pool sizes: the chat sets its own, and options in a URL would override them."""
 
 CERTIFICATE: Final = ("none", "optional", "required")
 UNREADABLE: Final = (
@@ -33,7 +33,7 @@ CLUSTER: Final = (
 
 
 def problem(url: str) -> str | None:
-    """Why this address is refused, as the end of a sentence; None when it is not. Repeats no secret."""
+    """Returns why this URL is rejected, as the end of a sentence, or None. Contains no secret."""
     try:
         parts = urlsplit(url)
         if parts.scheme not in SCHEMES:
@@ -46,13 +46,13 @@ def problem(url: str) -> str | None:
             for client in (Redis, redis.asyncio.Redis):
                 client.from_url(url).connection_pool.make_connection()
     except (TypeError, ValueError, RedisError):
-        # The library's own words may repeat a part of the address, and so the password.
+        # The library's message may contain a part of the URL, and so the password.
         return UNREADABLE
     return found
 
 
 def cluster_problem(url: str) -> str | None:
-    """CLUSTER when the server answers that it is a node of one. A server that is away or says nothing may be used."""
+    """Returns CLUSTER if the server reports that it is a cluster node. A server that does not answer is accepted."""
     try:
         with Redis.from_url(
             url, socket_timeout=CLUSTER_SECONDS, socket_connect_timeout=CLUSTER_SECONDS, retry=Retry(NoBackoff(), 0)
@@ -64,14 +64,14 @@ def cluster_problem(url: str) -> str | None:
 
 
 def _unknown(scheme: str, read: dict[str, Any]) -> str | None:
-    """redis-py raises a TypeError for the one, and lets the other override what the chat has set."""
+    """Rejects unknown options (TypeError in redis-py) and known ones that would override the chat's settings."""
     known = (*OPTIONS, *TLS_OPTIONS) if scheme == "rediss" else OPTIONS
     own = ("connection_class", "host", "port", "path")
     for name in read:
         if name not in known and name not in own:
             if name in TLS_OPTIONS:
                 return f"the option {name} needs rediss://"
-            # A name of other characters may be the rest of a password that holds a question mark.
+            # A name with other characters may be the rest of a password that contains a question mark.
             shown = f"the option {name[:40]}" if name.isidentifier() else "an option"
             return f"{shown} is not one of {', '.join(known)}"
     return None

@@ -1,4 +1,4 @@
-"""The worker's consumer: it goes on after every failure of the broker, and says so once."""
+"""The worker's consumer: it survives every broker failure and logs each outage once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from celery.worker.consumer import Consumer as CeleryConsumer
 from app.tasks.broker.outage import outage
 
 PAUSE_SECONDS: Final = 0.5
-"""Before the next attempt: without it, a Redis that refuses (read-only) is tried a thousand times a second."""
+"""Pause before a retry. Without it, a Redis that rejects writes (read-only) is retried a thousand times a second."""
 
 
 class Consumer(CeleryConsumer):
@@ -22,7 +22,7 @@ class Consumer(CeleryConsumer):
     def on_connection_error_after_connected(self, exc: BaseException) -> None:
         outage.failed(exc)
         with warnings.catch_warnings():
-            # It advises to kill tasks that run: here they end, and their effects are safe to have twice.
+            # The warning advises cancelling running tasks. Ours finish, and are safe to run twice.
             warnings.simplefilter("ignore", PendingDeprecationWarning)
             super().on_connection_error_after_connected(exc)
         time.sleep(PAUSE_SECONDS)

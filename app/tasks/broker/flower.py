@@ -1,6 +1,6 @@
-"""Flower's page of the broker: the lengths of the queues, from the same address as everything else.
+"""Reads queue lengths for Flower's broker page, from the same URL as all other components.
 
-Its own classes know neither sockets with a database nor the TLS options of an address.
+Flower's own classes support neither Unix sockets with a database nor TLS options in a URL.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 
 
 class Queues(RedisBase):
-    """In the place of Flower's `BrokerStats`."""
+    """Replaces Flower's `Broker`."""
 
     def __init__(self, broker_url: str, **options: Any) -> None:
         super().__init__(broker_url, **options)

@@ -1,7 +1,7 @@
-"""One line in the log when the broker goes away, and one when it is back, however often it is tried in between.
+"""Logs one line when the broker goes away and one when it is back, regardless of the attempts in between.
 
-Away also means that it refuses: a read-only replica, full memory. Such a broker still answers pings and empty polls, so
-an outage is over only when nothing has failed for `QUIET_SECONDS`.
+A broker that rejects writes (a read-only replica, full memory) also counts as away. It still answers pings and empty
+polls, so an outage ends only after `QUIET_SECONDS` without a failure.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ QUIET_SECONDS: Final = 5.0
 
 
 class Outage:
-    """That of one process. Called from any of its threads: the worst that a race does is a second line."""
+    """The outage state of one process. Any thread may call it: at worst, a race logs a second line."""
 
     def __init__(self) -> None:
         self._since: float | None = None
         self._failed = 0.0
 
     def failed(self, error: BaseException) -> None:
-        """Note a failure; the first of an outage is logged."""
+        """Records a failure. Logs the first one of an outage."""
         self._failed = time.monotonic()
         if self._since is None:
             self._since = self._failed
             log.warning("broker_away", error=type(error).__name__, why=str(error)[:200])
 
     def worked(self) -> None:
-        """Note a success; the first after the outage is logged."""
+        """Records a success. Logs the first one after an outage."""
         if self._since is not None and (now := time.monotonic()) - self._failed >= QUIET_SECONDS:
             log.info("broker_back", seconds=round(now - self._since))
             self._since = None

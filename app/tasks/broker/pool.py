@@ -1,7 +1,7 @@
-"""The worker's processes. A result that is half read when the broker goes away is read to its end afterwards.
+"""The worker's process pool. A result that was partly read when the broker went away is read to its end afterwards.
 
-Celery gives each process's pipe a new reader after every reconnect. Its own reader takes the rest of such a result for
-the head of another one, and the worker ends with an UnpicklingError.
+Celery creates a new reader for each process's pipe after a reconnect. That reader would parse the rest of the result as
+the header of another one, and the worker would exit with an UnpicklingError.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class ResultHandler(asynpool.ResultHandler):
     def _recv_message(
         self, add_reader: Callable[..., object], fd: int, callback: Callable[[Any], object]
     ) -> Generator[None]:
-        """The reader of this pipe that has not come to its end, if its process still lives; or a new one."""
+        """Returns the unfinished reader of this pipe if it belongs to the same process, else a new one."""
         process = self.fileno_to_outq.get(fd)
         of, reader = self._unfinished.get(fd, (None, None))
         if reader is None or of is not process:

@@ -1,4 +1,4 @@
-"""Beat's scheduler: a periodic task that the broker does not take is a failure of the broker, said once."""
+"""Beat's scheduler: a periodic task that the broker does not accept counts as a broker outage, logged once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.tasks.broker.outage import outage
 
 class Scheduler(CeleryScheduler):
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
-        """Hand the task over, or leave it to its next time: its period from now."""
+        """Publishes the task. After a failure it is due again one interval from now."""
         try:
             self.apply_async(entry, producer=producer, advance=False)
         except SchedulingError as error:

@@ -1,4 +1,4 @@
-"""kombu's transport for Redis, with the API's reading of the address, and channels that can always be closed.
+"""kombu's Redis transport, with the API's parsing of the URL and channels that can always be closed.
 
 Celery finds `ReconnectingConnection` through `AMQP`, and `BrokerTransport` through `broker_transport`.
 """
@@ -20,16 +20,16 @@ from app.tasks.broker.outage import outage
 ERRORS: Final = kombu_redis.Transport.connection_errors + kombu_redis.Transport.channel_errors
 CLOSINGS: Final = 3
 PAUSES: Final = {"interval_start": 0.2, "interval_step": 0.2, "interval_max": 1.0}
-"""Seconds between two attempts to connect. Celery's own grow to 30, which a periodic task would come late by."""
+"""Seconds between connection attempts. Celery's defaults grow to 30, which would delay periodic tasks as much."""
 
 
 class Channel(kombu_redis.Channel):
     def close(self) -> None:
-        """Give back what was not done, if Redis takes it, and close. Never raises because Redis is away.
+        """Restores unacknowledged messages if Redis accepts them, and closes. Redis errors are never raised.
 
-        kombu's own gives up where the connection fails first (the answer to a BRPOP, then each message that is given
-        back) and leaves the channel open. It is closed again when its transport is gone already, fails with an
-        AttributeError, and the worker ends: seconds until another is ready, and all periodic tasks wait for it.
+        kombu's method stops at the first connection error (the reply to a BRPOP, then each restored message) and leaves
+        the channel open. The second close, after the transport is gone, fails with an AttributeError and ends the
+        worker, and all periodic tasks wait for seconds until another one is ready.
         """
         for _ in range(CLOSINGS):
             try:
@@ -40,7 +40,7 @@ class Channel(kombu_redis.Channel):
                 return
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
-        """Take the message off the broker's list of what runs; one that stays on it is delivered again."""
+        """Removes the message from the broker's unacknowledged list. A message that stays there is redelivered."""
         try:
             super().basic_ack(delivery_tag, multiple)  # type: ignore[no-untyped-call]
         except ERRORS as error:
@@ -73,7 +73,7 @@ class Channel(kombu_redis.Channel):
 
 class BrokerTransport(kombu_redis.Transport):
     Channel = Channel
-    # kombu would take the address apart its own way: no sockets, TLS without verification, unknown options dropped.
+    # kombu's own parser supports no Unix sockets, skips TLS verification and drops unknown options.
     can_parse_url = True
 
     def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
@@ -82,7 +82,7 @@ class BrokerTransport(kombu_redis.Transport):
 
 class ReconnectingConnection(KombuConnection):
     def ensure_connection(self, errback: Any = None, max_retries: Any = None, **options: Any) -> Any:  # noqa: ARG002
-        """Connect, however long it takes; one line in the log instead of one for each attempt."""
+        """Connects, retrying without a limit by default. Logs one line per outage, not one per attempt."""
         return super().ensure_connection(_note, max_retries, **{**options, **PAUSES})  # type: ignore[no-untyped-call]
 
 

@@ -1,4 +1,4 @@
-"""Letters: each written once (`*.jinja`), rendered as text and as HTML, with links that begin with PUBLIC_URL."""
+"""Mail templates: one source each (`*.jinja`), rendered as text and as HTML. Links begin with PUBLIC_URL."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from app.tasks.letters import headers
 from app.tasks.smtp import MailObject
 
 BODY: Final = SMTP.clone(cte_type="7bit")
-"""For servers of any age."""
+"""7-bit encoding, which every mail server accepts."""
 
 ONE_CLICK: Final = "/api/v1/unsubscribe/one-click"
-"""Where a mail program posts for who presses its own button (RFC 8058): `app.api.notifications`."""
+"""The path a mail client posts to when the user presses its unsubscribe button (RFC 8058)."""
 
 TEMPLATES: Final = Path(__file__).parent
 PAGES: Final = {
@@ -32,17 +32,17 @@ PAGES: Final = {
     "confirm_email": "email",
     "unread": "unsubscribe",
 }
-"""What the link of a letter opens on the account page."""
+"""The section of the account page that a mail's link opens, by template."""
 
 A_NAME: Final = re.compile(r"(?=.{1,40}\Z)[^\W\d_]+(?:[ '’-]{1,2}[^\W\d_]+){0,3}")
-"""Up to four words of letters alone."""
+"""One to four words of letters, up to 40 characters in total."""
 
 
 class MailRenderer:
-    """Whom letters come from (`chat@example.org` or `Chat <chat@example.org>`), and where their links lead.
+    """Renders mails from `sender` (`chat@example.org` or `Chat <chat@example.org>`), with links to `public_url`.
 
     Raises:
-        Refused: the sender's address cannot stand in a header.
+        PermanentFailure: the sender's address is not allowed in a header.
     """
 
     def __init__(self, public_url: str, sender: str) -> None:
@@ -57,10 +57,10 @@ class MailRenderer:
         )
 
     def write(self, letter: MailContent, mail: UUID) -> MailObject:
-        """The mail, with both forms of its body. The same mail always has the same Message-ID.
+        """Returns the mail with its text and HTML body. The same mail always has the same Message-ID.
 
         Raises:
-            Refused: the address of the letter cannot stand in a header.
+            PermanentFailure: the recipient's address is not allowed in a header.
         """
         recipient = headers.address(letter.address)
         subject = self._subject(letter)
@@ -81,12 +81,12 @@ class MailRenderer:
         body = EmailMessage(policy=BODY)
         body.set_content(self._body(letter, "txt", subject))
         body.add_alternative(self._body(letter, "html", subject), subtype="html")
-        # The package that writes the body is given nothing of ours for a header.
+        # The `email` package writes only the body: none of our values reaches its headers.
         content = headers.head(fields) + body.as_bytes()
         return MailObject(id=mail, sender=self._sender, recipient=recipient, content=content)
 
     def _link(self, letter: MailContent) -> str:
-        """After the #: no server on the way, and no log, is told the token."""
+        """The token follows the #, so that no proxy and no log receives it."""
         page = PAGES.get(letter.template)
         return f"{self._public_url}/account#{page}={letter.token}" if page else self._public_url
 
@@ -112,7 +112,7 @@ class MailRenderer:
 
 
 def _in_ascii(url: str) -> str:
-    """`url` with its host as servers know it; as it is where that cannot be said."""
+    """Returns `url` with its host in ASCII, or unchanged if the host cannot be encoded."""
     host = urlsplit(url).hostname or ""
     if host.isascii():
         return url
@@ -123,11 +123,11 @@ def _in_ascii(url: str) -> str:
 
 
 def _hello(first_name: str) -> str:
-    # A stranger chose the name and whom this is mailed to: it must not advertise a site or a telephone of theirs.
+    # A stranger may choose both name and recipient: the name must not advertise a website or phone number.
     return f"Hello {first_name}," if A_NAME.fullmatch(first_name) else "Hello,"
 
 
 def _source(name: str) -> str | None:
-    """The source of `welcome.txt` and of `welcome.html` is one and the same; the forms they take differ."""
+    """Returns the source of a template: `welcome.txt` and `welcome.html` share `welcome.jinja`, the forms differ."""
     own, shared = TEMPLATES / f"{name}.jinja", TEMPLATES / f"{name.rpartition('.')[0]}.jinja"
     return next((file.read_text(encoding="utf-8") for file in (own, shared) if file.is_file()), None)

@@ -1,9 +1,9 @@
-"""Header fields of mails, written here and not by the `email` package.
+"""Writes the header fields of mails, instead of the `email` package.
 
-That package decodes the encoded words (RFC 2047) of a value that it is given, and several releases of Python write a
-line break that was in one into the header: a group's name became fields of an attacker's choice (CVE-2024-6923). Here
-a value is either plain or encoded as a whole, so that one decoding gives back the text and nothing else, and what
-carries a line break or another control character does not leave.
+That package decodes the encoded words (RFC 2047) in a value, and several Python releases then write a decoded line
+break into the header: a group's name could add header fields of an attacker's choice (CVE-2024-6923). Here a value is
+either plain or encoded as a whole, so that decoding it once returns exactly the text. A value with a line break or
+another control character is not sent.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from app.domain.users.mail_domains import to_ascii
 from app.tasks.smtp import PermanentFailure
 
 LINE: Final = 76
-"""Characters of a line with encoded words (RFC 2047, 2); the other lines keep to it, too."""
+"""Maximum length of a line with encoded words (RFC 2047, 2), applied to all other lines too."""
 
 _WORD_BYTES: Final = 39
-"""Of an encoded word before base64, so that the first one fits its line with the field's name."""
+"""Bytes per encoded word before base64, so that the first one fits into its line with the field's name."""
 
 _PLAIN: Final = re.compile(r"[!-~]{1,60}(?: [!-~]{1,60})*")
 _ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,60}(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,60})*")
 _LOCAL: Final = re.compile(r"""[^\s@<>()\[\],;:\\"]{1,64}""")
 _MAILBOX: Final = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
-_URL: Final = re.compile(r"https?://[!-;=?-~]+")  # no angle bracket ends it early
-# Controls, separators of lines and paragraphs, halves of surrogate pairs; and what turns the direction of what follows.
+_URL: Final = re.compile(r"https?://[!-;=?-~]+")  # an angle bracket would end it early
+# Control characters, line and paragraph separators, lone surrogates and bidirectional controls.
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
@@ -35,7 +35,7 @@ _QUOTED: Final = re.compile(r"\\(.)")
 
 
 def text(value: str) -> str:
-    """`value` for an unstructured field such as Subject, folded; what cannot be printed in it is a space."""
+    """Returns `value` folded for an unstructured field such as Subject. Unprintable characters become spaces."""
     value = " ".join(_UNPRINTABLE.sub(" ", value).split())
     if not value or (_PLAIN.fullmatch(value) and "=?" not in value):
         return _folded(value)
@@ -43,10 +43,10 @@ def text(value: str) -> str:
 
 
 def mailbox(value: str) -> str:
-    """`Chat <chat@example.org>` or `chat@example.org`, for From and To: the name encoded, the domain in ASCII.
+    """Formats `Chat <chat@example.org>` or `chat@example.org` for From and To: encoded name, ASCII domain.
 
     Raises:
-        Refused: the address cannot stand in a header.
+        PermanentFailure: the address is not allowed in a header.
     """
     shape = _MAILBOX.fullmatch(value.strip())
     if shape is None:
@@ -61,13 +61,13 @@ def mailbox(value: str) -> str:
 
 
 def address(value: str) -> str:
-    """An address as servers know it; not ASCII only where the part before the @ is not (that needs SMTPUTF8).
+    """Returns an address with its domain in ASCII. A local part that is not ASCII stays as it is (needs SMTPUTF8).
 
     Raises:
-        Refused: it cannot stand in a header.
+        PermanentFailure: it is not allowed in a header, or its domain has no ASCII form.
     """
     local, _, domain = value.rpartition("@")
-    # An encoded word in it would be another address to whoever decodes it, and no encoding is allowed here.
+    # A client that decodes an encoded word here would see another address, and none is allowed here.
     if not _LOCAL.fullmatch(local) or not local.isprintable() or "=?" in value:
         raise PermanentFailure("this is not an address that can be written to")
     try:
@@ -77,17 +77,17 @@ def address(value: str) -> str:
 
 
 def url(value: str) -> str:
-    """An address on the web for a List field: in one line, without encoded words (RFC 2369). Raises Refused."""
+    """Formats a URL for a List field: one line, no encoded words (RFC 2369). Raises PermanentFailure."""
     if not _URL.fullmatch(value):
         raise PermanentFailure("this link cannot stand in a header")
     return f"<{value}>"
 
 
 def head(fields: list[tuple[str, str]]) -> bytes:
-    """These fields as lines, each name once.
+    """Returns these fields as header lines.
 
     Raises:
-        Refused: a value that no function of this module made, with lines of its own or control characters.
+        PermanentFailure: a name occurs twice, or a value has unfolded line breaks or control characters.
     """
     if len({name.lower() for name, _ in fields}) < len(fields):
         raise PermanentFailure("a header field twice")
@@ -99,7 +99,7 @@ def head(fields: list[tuple[str, str]]) -> bytes:
 
 
 def _encoded_words(value: str) -> Iterator[str]:
-    """`value` in base64, cut between characters: what a client decodes word by word stays text."""
+    """Encodes `value` in base64, split between characters so that each word decodes to valid text."""
     piece = b""
     for one in value:
         encoded = one.encode()

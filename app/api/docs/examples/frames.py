@@ -1,6 +1,6 @@
-"""An example of every frame, by the name of its message: the story of `examples`, on the socket.
+"""An example of every frame, by message name; it continues the story of `rest` on the socket.
 
-`tests/documents` holds each against its schema.
+`tests/documents` validates each against its schema.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Examples of what operators ask and are told."""
+"""Examples of operator requests and responses."""
 
 from __future__ import annotations
 

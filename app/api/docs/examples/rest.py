@@ -1,6 +1,6 @@
-"""Examples for the document: one small story of Ada, Grace and Linus. Answers are made of the views themselves.
+"""Examples for the OpenAPI document: a short story of Ada, Grace and Linus. Responses are built from the views.
 
-`tests/documents` holds each against its schema, and sends the bodies to a running chat.
+`tests/documents` validates each against its schema and sends the bodies to a running chat.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ ANSWERS: Final[Mapping[str, msgspec.Struct]] = {
         *throttling.ANSWERS,
     )
 }
-"""An answer by the name of its schema."""
+"""Example responses by schema name."""
 
 SPECIAL: Final[Mapping[tuple[str, str], Any]] = {
     ("register", "201"): _profile,
@@ -184,7 +184,7 @@ SPECIAL: Final[Mapping[tuple[str, str], Any]] = {
     ("livez", "200"): {"status": "alive"},
     ("readyz", "503"): Readiness(ready=False, reason="postgres"),
 }
-"""Where the route's answer is another one, by operation and status."""
+"""Exceptions to `ANSWERS`, by operation and status."""
 
 BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "register": {"ada": {"email": _profile.email, "password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace"}},
@@ -239,7 +239,7 @@ BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
     **operators.BODIES,
     **throttling.BODIES,
 }
-"""Bodies by operation and a name for each."""
+"""Example bodies by operation and example name."""
 
 PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {
     "conversation_id": ("The conversation's `id`.", str(CONVERSATION)),
@@ -256,4 +256,4 @@ PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {
     **operators.PARAMETERS,
     **throttling.PARAMETERS,
 }
-"""(description, example) by name, where the route gives none itself."""
+"""(description, example) by parameter name, for routes that declare none."""

@@ -1,4 +1,4 @@
-"""Examples of what operators ask and are told of the throttles."""
+"""Examples of operator requests and responses about throttles."""
 
 from __future__ import annotations
 
