@@ -29,6 +29,12 @@ async def told(api: Client) -> str:
     return (await api.get("/metrics")).text
 
 
+def watchers() -> int:
+    """Applications that watch this loop; a fixture of another module may keep one running. Each counts the delay."""
+    coroutines = [task.get_coro() for task in asyncio.all_tasks()]
+    return sum(getattr(one, "cr_code", None) is event_loop.watch.__code__ for one in coroutines)
+
+
 async def test_a_loop_that_is_kept_busy_is_late(settings: Settings) -> None:
     async with running(settings) as api:
         await asyncio.sleep(3 * event_loop.SAMPLE_SECONDS)
@@ -36,4 +42,5 @@ async def test_a_loop_that_is_kept_busy_is_late(settings: Settings) -> None:
         # Longer than any neighbour on this machine keeps it waiting.
         _keep_busy(1.5)
         await asyncio.sleep(3 * event_loop.SAMPLE_SECONDS)
-        assert longer_than(await told(api), 1.0) == before + 1
+        assert watchers() >= 1
+        assert longer_than(await told(api), 1.0) == before + watchers()
