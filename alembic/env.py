@@ -22,7 +22,7 @@ from app.domain.locks import AdvisoryLock
 PARTITION_OF = "messages_p"
 TCP: dict[str, Any] = {"connect_timeout": 10, "application_name": "chat migrate"}
 BOUNDS = {"lock_timeout": "10s", "statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
-"""A migration may take as long as it takes, but waits for nobody: whatever it locks, others wait for."""
+"""A migration may run long, but it does not wait long for a lock: requests queue behind every lock that it holds."""
 NAMES = ("name", "value")
 
 

@@ -1,4 +1,4 @@
-"""Who may add somebody, direct conversations that are hidden, and indexes for every search."""
+"""Adds `who_may_add` to accounts, hidden direct conversations, and an index for every search."""
 
 from __future__ import annotations
 
