@@ -1,9 +1,9 @@
 """Reports errors to Sentry if SENTRY_DSN is set: what failed and at which line, never what users wrote.
 
-The SDK's Litestar integration sends bodies whatever `send_default_pii` says, so events are not trusted: each is rebuilt
-from the fields listed here. A field that a new SDK version adds is not sent until it is listed. Libraries quote invalid
-input ("invalid input syntax for integer: …"), so only the chat's own exceptions keep their messages, and a log line
-keeps only the text that stands in the source.
+The SDK sends more than its options say, so its events are not trusted: each is rebuilt from the fields listed here. A
+field that a new SDK version adds is not sent until it is listed. Libraries quote invalid input ("invalid input syntax
+for integer: …"), so only the chat's own exceptions keep their messages, and a log line keeps only the text that stands
+in the source.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import sentry_sdk
 from sentry_sdk.integrations import Integration
-from sentry_sdk.integrations.logging import LoggingIntegration
+from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
 from sentry_sdk.transport import Transport
 
 from app.settings import Settings
@@ -90,15 +90,21 @@ def _rate(context: Mapping[str, Any]) -> float:
 
 
 def _requests() -> Integration:
-    """Returns the SDK's Litestar integration without expected errors; it would build an event with a stack trace for
-    every 401."""
+    """Returns the SDK's Litestar integration without expected errors, for each of which it would build an event with a
+    stack trace, and without its wrapper around routes, which parses every body before the handler does and turns one
+    that is not JSON into a 500."""
     # Not at the top: it imports Litestar, which a worker without Sentry does not need.
     from sentry_sdk.integrations import litestar
+
+    class Middleware(litestar.SentryLitestarASGIMiddleware):
+        async def _run_asgi3(self, scope: Any, receive: Any, send: Any) -> Any:
+            # The SDK names a transaction by its endpoint, and by the path, with its ids, if there is none.
+            scope["endpoint"] = scope["route_handler"].fn
+            return await super()._run_asgi3(scope, receive, send)
 
     class Requests(litestar.LitestarIntegration):
         @staticmethod
         def setup_once() -> None:
-            litestar.LitestarIntegration.setup_once()
             report = litestar.exception_handler
 
             def unless_refused(exc: Exception, scope: Any) -> None:
@@ -106,6 +112,10 @@ def _requests() -> Integration:
                     report(exc, scope)
 
             litestar.exception_handler = unless_refused
+            litestar.SentryLitestarASGIMiddleware = Middleware  # type: ignore[misc]
+            litestar.patch_app_init()
+            # Litestar logs what `exception_handler` has reported already.
+            ignore_logger("litestar")
 
     return Requests()
 

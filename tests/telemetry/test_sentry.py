@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import msgspec
 import pytest
 import sentry_sdk
 import structlog
-from litestar import Litestar, get, post
+from celery import Celery
+from litestar import Litestar, Request, get, post
 from litestar.exceptions import WebSocketDisconnect
 from litestar.params import JSONBody
 from litestar.testing import TestClient
+from sentry_sdk import integrations
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.integrations import litestar as litestar_integration
 from sentry_sdk.transport import Transport
@@ -22,9 +25,11 @@ from sqlalchemy import create_engine, text
 
 from app.domain.errors import NotFound, Unauthenticated, Unavailable
 from app.domain.rates import Rate
+from app.server.limits import BODY_BYTES
 from app.settings import Settings
 from app.telemetry import logging as log_configuration
 from app.telemetry import sentry
+from tests.support import patches
 from tests.support.web import API, running
 
 # Made up anew in each run: the lines of source that Sentry shows around an error must not contain them.
@@ -50,6 +55,18 @@ class Captured(Transport):
         sentry_sdk.flush(2)
         items = [item for envelope in self.envelopes for item in envelope.items if item.type == "event"]
         return [item.get_event() for item in items]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patches_undone() -> Iterator[None]:
+    """The SDK patches Litestar, Celery, httpx, Redis and more for the whole process; other tests run without that."""
+    processed, ours = set(integrations._processed_integrations), dict(vars(litestar_integration))
+    with patches.undone("sentry_sdk"):
+        yield
+    vars(litestar_integration).update(ours)
+    integrations._processed_integrations.intersection_update(processed)
+    for owner, name in ((Litestar, "__init__"), (httpx.AsyncClient, "send"), (Celery, "send_task")):
+        assert (owner, name) not in patches.patched("sentry_sdk")
 
 
 @pytest.fixture
@@ -102,8 +119,25 @@ def test_an_error_in_a_request_carries_nothing_of_the_request(captured: Captured
     assert answer.status_code == 500
     sent = captured.everything()
     assert "DataError" in sent
-    assert '"transaction"' in sent
+    assert captured.events()[-1]["transaction"].endswith("send")
     assert [name for name, word in WORD.items() if word in sent] == []
+
+
+def test_the_sdk_does_not_read_bodies(captured: Captured) -> None:
+    bodies: list[bytes] = []
+
+    class Counted(Request[Any, Any, Any]):
+        async def body(self) -> bytes:
+            bodies.append(await super().body())
+            return bodies[-1]
+
+    @post("/", sync_to_thread=False)
+    def ignore() -> None: ...
+
+    application = Litestar([ignore], logging_config=None, request_class=Counted)
+    with TestClient(application, raise_server_exceptions=False) as client:
+        assert client.post("/", content=b"{", headers={"Content-Type": "application/json"}).status_code == 201
+    assert bodies == []
 
 
 def test_an_error_line_is_an_event_without_what_was_filled_in(captured: Captured) -> None:
@@ -117,8 +151,6 @@ def test_an_error_line_is_an_event_without_what_was_filled_in(captured: Captured
 
 
 def test_a_failed_task_carries_no_arguments(captured: Captured) -> None:
-    from celery import Celery
-
     application = Celery("test", broker="memory://", set_as_current=False)
     application.conf.task_always_eager = True
 
@@ -136,19 +168,22 @@ async def test_what_strangers_are_refused_is_no_event(
     captured: Captured, settings: Settings, empty_redis_url: str
 ) -> None:
     """Else anyone spends the quota, and hides what is broken."""
-    async with running(settings, throttle_address=Rate(6, 60)) as api:
+    async with running(settings, throttle_address=Rate(8, 60)) as api:
         headers = {"Authorization": "Bearer no.such.token", "Content-Type": "application/json"}
         answers = [
             await api.get(f"{API}/me/", headers=headers),
             await api.get(f"{API}/nowhere/"),
             await api.put("/livez"),
             await api.post(f"{API}/login/", content=b'{"email": "\xff"}', headers=headers),
+            await api.post(f"{API}/login/", content=b"{", headers=headers),
+            await api.post(f"{API}/login/", content=b"[" + b" " * BODY_BYTES, headers=headers),
             await api.post(f"{API}/login/", content=b"[" * 5_000, headers=headers),
             await api.post(f"{API}/login/", content=b"{}", headers=headers),
             await api.post(f"{API}/login/", json={"email": "no@example.org", "password": "wrong password"}),
             *[await api.post(f"{API}/verify/", json={"token": "x"}) for _ in range(4)],
         ]
-    assert {answer.status_code for answer in answers} == {400, 401, 404, 405, 429}
+    assert [answer.status_code for answer in answers[:9]] == [401, 404, 405, 400, 400, 413, 400, 400, 401]
+    assert {answer.status_code for answer in answers[9:]} == {401, 429}
     assert captured.events() == []
 
 
@@ -191,8 +226,6 @@ def test_a_refusal_that_is_logged_is_a_line_and_no_event(
 def test_a_task_that_meets_an_outage_is_no_event_and_no_traceback(
     captured: Captured, capsys: pytest.CaptureFixture[str], own_log: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from celery import Celery
-
     from app.tasks import failures, task_stats
     from app.tasks.base import PeriodicTask
 
@@ -215,6 +248,14 @@ def test_a_task_that_meets_an_outage_is_no_event_and_no_traceback(
     assert [line[:300] for line in said if "Traceback" in line] == []
     raised = [event["exception"]["values"][-1]["type"] for event in captured.events() if "exception" in event]
     assert "Unavailable" not in raised
+
+
+def test_a_patch_of_a_library_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(msgspec.json, "format", original := msgspec.json.format)
+    with patches.undone("sentry_sdk"):
+        msgspec.json.format = sentry_sdk.capture_message  # type: ignore[assignment]
+        assert (msgspec.json, "format") in patches.patched("sentry_sdk")
+    assert msgspec.json.format is original
 
 
 def test_sockets_are_never_sampled() -> None:
