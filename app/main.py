@@ -34,7 +34,7 @@ from app.api.middleware.preflight import Preflights
 from app.api.middleware.security_headers import SecurityHeaders
 from app.api.notifications import NotificationController
 from app.api.read_cursors import ReadingController
-from app.api.request import StrictRequest
+from app.api.request import ChatRequest
 from app.db import Session
 from app.realtime import endpoint
 from app.realtime.frames import client_frames, server_frames
@@ -101,7 +101,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         lifespan=[runtime.running],
         openapi_config=docs.openapi_config(),
         cors_config=cors,
-        request_class=StrictRequest,
+        request_class=ChatRequest,
         request_max_body_size=BODY_BYTES,
         debug=runtime.settings.debug,
         state=State({"retiring": runtime}),

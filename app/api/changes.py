@@ -11,10 +11,10 @@ from litestar.params import FromPath, QueryParameter
 
 from app.api.errors.problems import documented
 from app.api.pagination import Limit
+from app.api.request import ChatRequest
 from app.db import Session
 from app.domain.messages.changes import changes_for
 from app.domain.messages.schemas import ChangePage
-from app.domain.users.caller import Caller
 
 
 class ChangeController(Controller):
@@ -36,9 +36,9 @@ class ChangeController(Controller):
     async def page(
         self,
         conversation_id: FromPath[UUID],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
         after: Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="The position one has already.")] = 0,
         limit: Limit = 50,
     ) -> ChangePage:
-        return await changes_for(tx, conversation_id, caller.user, after=after, limit=limit)
+        return await changes_for(tx, conversation_id, request.caller.user, after=after, limit=limit)

@@ -15,7 +15,8 @@ from litestar.params import FromPath, FromQuery, JSONBody, SkipValidation
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import ADMITTED_LATER
 from app.api.pagination import Cursor, Limit
-from app.api.responses import CallersRequest, as_json
+from app.api.request import ChatRequest
+from app.api.responses import as_json
 from app.db import Database, Session
 from app.domain.accounts.quotas import Quotas
 from app.domain.conversations import groups, visibility
@@ -88,13 +89,13 @@ class ConversationController(Controller):
     )
     async def mine(
         self,
-        request: CallersRequest,
+        request: ChatRequest,
         lists: NamedDependency[SkipValidation[ListSource]],
         search: FromQuery[str | None] = None,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> Response[bytes]:
-        return as_json(await lists.page(request.user, request.auth, search=search, cursor=cursor, limit=limit))
+        return as_json(await lists.page(request.caller, request.admission, search=search, cursor=cursor, limit=limit))
 
     @post(
         "/",
@@ -114,11 +115,11 @@ class ConversationController(Controller):
     async def create(
         self,
         data: JSONBody[NewConversation],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
         quotas: NamedDependency[Quotas],
     ) -> Response[ConversationDetail]:
-        return await _opened(tx, caller, *await data.create(tx, caller, quotas))
+        return await _opened(tx, request.caller, *await data.create(tx, request.caller, quotas))
 
     @get(
         "/discover",
@@ -128,13 +129,13 @@ class ConversationController(Controller):
     )
     async def discover(
         self,
-        request: CallersRequest,
+        request: ChatRequest,
         database: NamedDependency[SkipValidation[Database]],
         search: FromQuery[str | None] = None,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> Response[bytes]:
-        return as_json(await database.search(discover, request.user.user, search=search, cursor=cursor, limit=limit))
+        return as_json(await database.search(discover, request.caller.user, search=search, cursor=cursor, limit=limit))
 
     @get(
         "/{conversation_id:uuid}",
@@ -144,9 +145,9 @@ class ConversationController(Controller):
         description="Outsiders see public ones, with `role` null and without messages.",
     )
     async def open(
-        self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+        self, conversation_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]
     ) -> ConversationDetail:
-        return await detail(tx, conversation_id, caller.user)
+        return await detail(tx, conversation_id, request.caller.user)
 
     @patch(
         "/{conversation_id:uuid}",
@@ -158,11 +159,11 @@ class ConversationController(Controller):
         self,
         conversation_id: FromPath[UUID],
         data: JSONBody[ConversationChange],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
     ) -> ConversationDetail:
-        await groups.change(tx, conversation_id, caller.user, name=data.name, is_private=data.is_private)
-        return await detail(tx, conversation_id, caller.user)
+        await groups.change(tx, conversation_id, request.caller.user, name=data.name, is_private=data.is_private)
+        return await detail(tx, conversation_id, request.caller.user)
 
     @delete(
         "/{conversation_id:uuid}",
@@ -170,10 +171,8 @@ class ConversationController(Controller):
         responses=documented("403 not_a_member", "403 creator_only", "404 not_found", "409 direct"),
         summary="Close a group for all: its creator",
     )
-    async def close(
-        self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
-    ) -> None:
-        await groups.delete(tx, conversation_id, caller.user)
+    async def close(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]) -> None:
+        await groups.delete(tx, conversation_id, request.caller.user)
 
     @put(
         "/{conversation_id:uuid}/hidden",
@@ -191,10 +190,10 @@ class ConversationController(Controller):
         self,
         conversation_id: FromPath[UUID],
         data: JSONBody[Visibility],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
     ) -> None:
-        await visibility.turn(tx, conversation_id, caller.user, hidden=data.hidden)
+        await visibility.turn(tx, conversation_id, request.caller.user, hidden=data.hidden)
 
 
 async def _opened(tx: Session, caller: Caller, conversation: UUID, new: bool) -> Response[ConversationDetail]:

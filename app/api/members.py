@@ -11,12 +11,12 @@ from litestar.params import FromPath, JSONBody
 
 from app.api.errors.problems import documented
 from app.api.pagination import Cursor, Limit
+from app.api.request import ChatRequest
 from app.db import Session
 from app.domain.accounts.quotas import Quotas
 from app.domain.conversations import members, queries, roles
 from app.domain.conversations.schemas import MemberPage
 from app.domain.messages import contacts
-from app.domain.users.caller import Caller
 
 NO_CONTENT = 204
 OF_ADMINS = ("403 not_a_member", "403 admins_only", "404 not_found", "409 direct")
@@ -42,12 +42,12 @@ class MemberController(Controller):
     async def page(
         self,
         conversation_id: FromPath[UUID],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> MemberPage:
-        return await queries.members_for(tx, conversation_id, caller.user, cursor=cursor, limit=limit)
+        return await queries.members_for(tx, conversation_id, request.caller.user, cursor=cursor, limit=limit)
 
     @post(
         "/join",
@@ -59,10 +59,8 @@ class MemberController(Controller):
         summary="Join a public group",
         description="A private one is not found.",
     )
-    async def join(
-        self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
-    ) -> None:
-        await members.join(tx, conversation_id, caller.user)
+    async def join(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]) -> None:
+        await members.join(tx, conversation_id, request.caller.user)
 
     @post(
         "/add_member",
@@ -86,11 +84,11 @@ class MemberController(Controller):
         self,
         conversation_id: FromPath[UUID],
         data: JSONBody[MemberUser],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
         quotas: NamedDependency[Quotas],
     ) -> None:
-        await contacts.add(tx, quotas, conversation_id, caller.user, data.user)
+        await contacts.add(tx, quotas, conversation_id, request.caller.user, data.user)
 
     @post(
         "/remove_member",
@@ -104,10 +102,10 @@ class MemberController(Controller):
         self,
         conversation_id: FromPath[UUID],
         data: JSONBody[MemberUser],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
     ) -> None:
-        await members.remove(tx, conversation_id, caller.user, data.user)
+        await members.remove(tx, conversation_id, request.caller.user, data.user)
 
     @post(
         "/leave_conversation",
@@ -117,10 +115,8 @@ class MemberController(Controller):
         summary="Leave a group",
         description="After the creator the longest-serving admin, else member, is creator; the last one closes it.",
     )
-    async def leave(
-        self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
-    ) -> None:
-        await members.leave(tx, conversation_id, caller.user)
+    async def leave(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]) -> None:
+        await members.leave(tx, conversation_id, request.caller.user)
 
     @post(
         "/make_admin",
@@ -133,10 +129,10 @@ class MemberController(Controller):
         self,
         conversation_id: FromPath[UUID],
         data: JSONBody[MemberUser],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
     ) -> None:
-        await roles.make_admin(tx, conversation_id, caller.user, data.user)
+        await roles.make_admin(tx, conversation_id, request.caller.user, data.user)
 
     @post(
         "/remove_admin",
@@ -149,7 +145,7 @@ class MemberController(Controller):
         self,
         conversation_id: FromPath[UUID],
         data: JSONBody[MemberUser],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
     ) -> None:
-        await roles.remove_admin(tx, conversation_id, caller.user, data.user)
+        await roles.remove_admin(tx, conversation_id, request.caller.user, data.user)

@@ -14,7 +14,8 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter,
 
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import ADMITTED_LATER
-from app.api.responses import CallersRequest, passed_on
+from app.api.request import ChatRequest
+from app.api.responses import passed_on
 from app.db import Session
 from app.domain.messages import edit as editing
 from app.domain.messages import receipts
@@ -109,11 +110,11 @@ class MessageController(Controller):
         self,
         conversation_id: FromPath[UUID],
         data: JSONBody[MessageToSend],
-        request: CallersRequest,
+        request: ChatRequest,
         sender: NamedDependency[SkipValidation[sending.Sender]],
         idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
     ) -> Response[bytes]:
-        return _sent(await sender.send(data.draft(conversation_id, request.user, idempotency_key), request.auth))
+        return _sent(await sender.send(data.draft(conversation_id, request.caller, idempotency_key), request.admission))
 
     @get(
         "/",
@@ -132,7 +133,7 @@ class MessageController(Controller):
     async def page(
         self,
         conversation_id: FromPath[UUID],
-        request: CallersRequest,
+        request: ChatRequest,
         pages: NamedDependency[SkipValidation[PageSource]],
         before: Annotated[int | None, FROM_ONE] = None,
         after: Annotated[int | None, QueryParameter(schema_extra={"minimum": 0})] = None,
@@ -140,7 +141,7 @@ class MessageController(Controller):
         limit: MessageLimit = 50,
     ) -> Response[bytes]:
         ask = PageQuery(before, after, around, limit)
-        return passed_on(await pages.page(conversation_id, request.user, ask, request.auth))
+        return passed_on(await pages.page(conversation_id, request.caller, ask, request.admission))
 
     @get(
         "/{message_id:uuid}",
@@ -152,10 +153,10 @@ class MessageController(Controller):
         self,
         conversation_id: FromPath[UUID],
         message_id: FromPath[UUID],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
     ) -> MessageDetail:
-        return await receipts.detail(tx, conversation_id, message_id, caller)
+        return await receipts.detail(tx, conversation_id, message_id, request.caller)
 
     @patch(
         "/{message_id:uuid}",
@@ -169,10 +170,12 @@ class MessageController(Controller):
         conversation_id: FromPath[UUID],
         message_id: FromPath[UUID],
         data: JSONBody[MessageEdit],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
     ) -> Message:
-        return await editing.edit(tx, conversation_id, message_id, caller, text=data.text, media_url=data.media_url)
+        return await editing.edit(
+            tx, conversation_id, message_id, request.caller, text=data.text, media_url=data.media_url
+        )
 
     @put(
         "/{message_id:uuid}",
@@ -185,10 +188,12 @@ class MessageController(Controller):
         conversation_id: FromPath[UUID],
         message_id: FromPath[UUID],
         data: JSONBody[MessageEdit],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
     ) -> Message:
-        return await editing.edit(tx, conversation_id, message_id, caller, text=data.text, media_url=data.media_url)
+        return await editing.edit(
+            tx, conversation_id, message_id, request.caller, text=data.text, media_url=data.media_url
+        )
 
     @delete(
         "/{message_id:uuid}",
@@ -201,10 +206,10 @@ class MessageController(Controller):
         self,
         conversation_id: FromPath[UUID],
         message_id: FromPath[UUID],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
     ) -> None:
-        await editing.delete(tx, conversation_id, message_id, caller)
+        await editing.delete(tx, conversation_id, message_id, request.caller)
 
 
 def _sent(sent: sending.Sent) -> Response[bytes]:

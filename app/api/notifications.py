@@ -17,12 +17,12 @@ from app.api.accounts.email_links import TokenBody
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import ANY_BODY, PUBLIC
 from app.api.pagination import Cursor, Limit
+from app.api.request import ChatRequest
 from app.db import Session
 from app.domain.errors import Invalid
 from app.domain.notifications import decision_log, preferences, queries
 from app.domain.notifications.schemas import Attention, NotificationDecisions, NotificationPage
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
-from app.domain.users.caller import Caller
 
 MAX_IDS = 100
 
@@ -59,12 +59,12 @@ class NotificationController(Controller):
     )
     async def listing(
         self,
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> NotificationPage:
-        return await queries.listing(tx, caller, limit=limit, cursor=cursor)
+        return await queries.listing(tx, request.caller, limit=limit, cursor=cursor)
 
     @post(
         "/notifications/read",
@@ -74,10 +74,8 @@ class NotificationController(Controller):
         description="Reading the messages marks them, too. Others' ids are passed over.",
         responses=documented(),
     )
-    async def mark_read(
-        self, data: JSONBody[MarkedCount], caller: NamedDependency[Caller], tx: NamedDependency[Session]
-    ) -> None:
-        await queries.mark_read(tx, caller, _ids(data))
+    async def mark_read(self, data: JSONBody[MarkedCount], request: ChatRequest, tx: NamedDependency[Session]) -> None:
+        await queries.mark_read(tx, request.caller, _ids(data))
 
     @get(
         "/conversations/{conversation_id:uuid}/notifications",
@@ -86,9 +84,9 @@ class NotificationController(Controller):
         responses=documented("403 not_a_member", "404 not_found"),
     )
     async def attention(
-        self, conversation_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
+        self, conversation_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]
     ) -> Attention:
-        return await preferences.preferences(tx, caller, conversation_id)
+        return await preferences.preferences(tx, request.caller, conversation_id)
 
     @put(
         "/conversations/{conversation_id:uuid}/notifications",
@@ -104,10 +102,10 @@ class NotificationController(Controller):
         self,
         conversation_id: FromPath[UUID],
         data: JSONBody[PreferencesChange],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
     ) -> Attention:
-        return await preferences.set_preferences(tx, caller, conversation_id, **msgspec.structs.asdict(data))
+        return await preferences.set_preferences(tx, request.caller, conversation_id, **msgspec.structs.asdict(data))
 
     @get(
         "/conversations/{conversation_id:uuid}/messages/{message_id:uuid}/notifications",
@@ -125,10 +123,10 @@ class NotificationController(Controller):
         self,
         conversation_id: FromPath[UUID],
         message_id: FromPath[UUID],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
     ) -> NotificationDecisions:
-        return await decision_log.decisions(tx, caller, conversation_id, message_id)
+        return await decision_log.decisions(tx, request.caller, conversation_id, message_id)
 
     @post(
         "/unsubscribe",

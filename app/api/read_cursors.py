@@ -12,11 +12,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from app.api.errors.problems import documented
+from app.api.request import ChatRequest
 from app.db import Session
 from app.domain.conversations import read_cursors
 from app.domain.conversations.schemas import ReadState
 from app.domain.messages import mark_read
-from app.domain.users.caller import Caller
 
 MAX_MARKS = 500
 
@@ -53,10 +53,10 @@ class ReadingController(Controller):
         self,
         conversation_id: FromPath[UUID],
         data: JSONBody[ReadUpTo],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
     ) -> ReadState:
-        return await read_cursors.read(tx, conversation_id, caller.user, data.seq)
+        return await read_cursors.read(tx, conversation_id, request.caller.user, data.seq)
 
     @post(
         "/mark_message_read",
@@ -70,7 +70,7 @@ class ReadingController(Controller):
         self,
         conversation_id: FromPath[UUID],
         data: JSONBody[Marks],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
     ) -> None:
-        await mark_read.mark_read(tx, conversation_id, caller.user, [mark.message for mark in data.data])
+        await mark_read.mark_read(tx, conversation_id, request.caller.user, [mark.message for mark in data.data])

@@ -1,10 +1,14 @@
-"""Decodes bodies strictly into the handler's type: strings are not coerced to numbers or booleans, nor the reverse.
+"""The request of every route: its caller, its pending rate limit, and a body decoded strictly into the handler's type.
 
-Litestar decodes a body into plain objects first and coerces those loosely ("5" to 5, "true" to true).
+Strings are not coerced to numbers or booleans, nor the reverse. Litestar decodes a body into plain objects first and
+coerces those loosely ("5" to 5, "true" to true).
+
+Handlers read the caller from the request: a dependency for it would cost a task group per request.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Final
 
 import msgspec
@@ -13,11 +17,36 @@ from litestar.exceptions import ClientException, InternalServerException, Serial
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Empty
 
+from app.domain.users.caller import Caller
+
+_ADMISSION: Final = "admission"
 _PLACE: Final = " - at `$"
 
 
-class StrictRequest(Request[Any, Any, Any]):
-    """The request that supplies the handlers' `data`."""
+class ChatRequest(Request[Any, Any, Any]):
+    """`app.api.middleware.authentication` sets `caller` and `admission`; reading one that it did not set is a
+    KeyError."""
+
+    @property
+    def caller(self) -> Caller:
+        """The authenticated caller; public routes have none."""
+        caller: Caller = self.scope["user"]
+        return caller
+
+    @caller.setter
+    def caller(self, caller: Caller) -> None:
+        self.scope["user"] = caller  # the request log and the limits of anonymous callers read the same key
+
+    @property
+    def admission(self) -> Awaitable[None]:
+        """The request's pending rate-limit decision, on routes that await it themselves; awaiting it raises
+        Throttled."""
+        admission: Awaitable[None] = self.scope["state"][_ADMISSION]
+        return admission
+
+    @admission.setter
+    def admission(self, admission: Awaitable[None]) -> None:
+        self.scope["state"][_ADMISSION] = admission
 
     async def body(self) -> bytes:
         """Raises ClientException if the client disconnects before the body ends; no client reads the response."""

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
-from litestar import Request, Response
-
-from app.domain.users.caller import Caller
+from litestar import Response
 
 JSON: Final = "application/json"
-
-CallersRequest = Request[Caller, Awaitable[None], Any]
-"""The busiest handlers take the caller from the request: a second dependency would cost a task group per request."""
 
 _encode = msgspec.json.Encoder().encode
 

@@ -13,7 +13,7 @@ from litestar.params import JSONBody
 from structlog.testing import capture_logs
 
 from app.api.errors.problems import answer
-from app.api.request import StrictRequest
+from app.api.request import ChatRequest
 from tests.support.web import API, Client, join, problem, serving
 
 
@@ -21,7 +21,7 @@ def strict(route: HTTPRouteHandler) -> Litestar:
     """An application of this route alone, which reads bodies as ours does."""
     return Litestar(
         [route],
-        request_class=StrictRequest,
+        request_class=ChatRequest,
         exception_handlers={Exception: answer},
         openapi_config=None,
         logging_config=None,

@@ -17,6 +17,7 @@ from app.api.accounts.profile import Email, Password
 from app.api.errors.problems import documented, settled
 from app.api.middleware.authentication import PUBLIC
 from app.api.pagination import Cursor, Limit
+from app.api.request import ChatRequest
 from app.db import Session
 from app.domain.accounts.quotas import Quotas
 from app.domain.auth import logins, socket_tickets
@@ -27,7 +28,6 @@ from app.domain.auth.passwords import Passwords
 from app.domain.auth.schemas import LoginPage, Ticket
 from app.domain.auth.second_factors import SecondFactors
 from app.domain.auth.tokens import TokenPair, Tokens
-from app.domain.users.caller import Caller
 
 Token = Annotated[str, msgspec.Meta(max_length=2_048, examples=["eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoi4oCmIn0.c2lnbmVk"])]
 
@@ -154,8 +154,8 @@ class LoginController(Controller):
         summary="End this login: its tokens and its sockets",
         responses=documented(),
     )
-    async def log_out(self, caller: NamedDependency[Caller], tx: NamedDependency[Session]) -> None:
-        await logins.log_out(tx, caller)
+    async def log_out(self, request: ChatRequest, tx: NamedDependency[Session]) -> None:
+        await logins.log_out(tx, request.caller)
 
     @get(
         "/sessions",
@@ -165,12 +165,12 @@ class LoginController(Controller):
     )
     async def list_logins(
         self,
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> LoginPage:
-        return await logins.listing(tx, caller, limit=limit, cursor=cursor)
+        return await logins.listing(tx, request.caller, limit=limit, cursor=cursor)
 
     @delete(
         "/sessions/{login_id:uuid}",
@@ -178,10 +178,8 @@ class LoginController(Controller):
         summary="End one of my logins",
         responses=documented("404 not_found"),
     )
-    async def end_login(
-        self, login_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
-    ) -> None:
-        await logins.end_one(tx, caller, login_id)
+    async def end_login(self, login_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]) -> None:
+        await logins.end_one(tx, request.caller, login_id)
 
     @post(
         "/ws-ticket",
@@ -191,5 +189,5 @@ class LoginController(Controller):
         description="Single use, 30 seconds: for browsers, which can give a WebSocket no header.",
         responses=documented(),
     )
-    async def create_ticket(self, caller: NamedDependency[Caller], tx: NamedDependency[Session]) -> Ticket:
-        return await socket_tickets.issue(tx, caller)
+    async def create_ticket(self, request: ChatRequest, tx: NamedDependency[Session]) -> Ticket:
+        return await socket_tickets.issue(tx, request.caller)

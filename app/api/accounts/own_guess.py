@@ -9,9 +9,9 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from litestar.di import NamedDependency
 
+from app.api.request import ChatRequest
 from app.domain.auth.devices import Device
 from app.domain.auth.login_codes import Slowed
-from app.domain.users.caller import Caller
 
 T = TypeVar("T")
 
@@ -41,8 +41,6 @@ class OwnGuess:
         return await self._counted.__aexit__(kind, error, traceback)
 
 
-def own_guess(
-    caller: NamedDependency[Caller], device: NamedDependency[Device], guesses: NamedDependency[Guesses]
-) -> OwnGuess:
+def own_guess(request: ChatRequest, device: NamedDependency[Device], guesses: NamedDependency[Guesses]) -> OwnGuess:
     """Provides the dependency `own_guess`."""
-    return OwnGuess(guesses.counted(str(caller.user), device.address))
+    return OwnGuess(guesses.counted(str(request.caller.user), device.address))

@@ -13,12 +13,12 @@ from litestar.params import JSONBody
 from app.api.accounts.own_guess import OwnGuess
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import PUBLIC
+from app.api.request import ChatRequest
 from app.db import Session
 from app.domain.accounts import closure, email_change, profile
 from app.domain.accounts.quotas import Quotas
 from app.domain.accounts.registration import MAX_NAME_LENGTH, Registrar, RegistrationResult
 from app.domain.auth.passwords import Passwords
-from app.domain.users.caller import Caller
 from app.domain.users.schemas import Adders, Profile
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_LENGTH, examples=["Ada"])]
@@ -119,18 +119,18 @@ class AccountController(Controller):
     tags = ("Accounts",)
 
     @get("/me", operation_id="getMe", summary="My profile", responses=documented())
-    async def read(self, caller: NamedDependency[Caller], tx: NamedDependency[Session]) -> Profile:
-        return await profile.profile(tx, caller)
+    async def read(self, request: ChatRequest, tx: NamedDependency[Session]) -> Profile:
+        return await profile.profile(tx, request.caller)
 
     @patch("/me", operation_id="changeMyNames", summary="Change my names, or who may add me", responses=documented())
     async def change(
         self,
         data: JSONBody[ProfileChange],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
         quotas: NamedDependency[Quotas],
     ) -> Profile:
-        return await profile.change(tx, caller, quotas, **_given(data))
+        return await profile.change(tx, request.caller, quotas, **_given(data))
 
     @put(
         "/me",
@@ -141,11 +141,11 @@ class AccountController(Controller):
     async def replace(
         self,
         data: JSONBody[WholeProfile],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
         quotas: NamedDependency[Quotas],
     ) -> Profile:
-        return await profile.change(tx, caller, quotas, **_given(data))
+        return await profile.change(tx, request.caller, quotas, **_given(data))
 
     @post(
         "/reset-password",
@@ -158,13 +158,13 @@ class AccountController(Controller):
     async def change_password(
         self,
         data: JSONBody[PasswordChange],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         own_guess: NamedDependency[OwnGuess],
         tx: NamedDependency[Session],
         passwords: NamedDependency[Passwords],
     ) -> None:
         async with own_guess:
-            await profile.change_password(tx, caller, **msgspec.structs.asdict(data), passwords=passwords)
+            await profile.change_password(tx, request.caller, **msgspec.structs.asdict(data), passwords=passwords)
 
     @post(
         "/me/email",
@@ -177,14 +177,16 @@ class AccountController(Controller):
     async def change_email(
         self,
         data: JSONBody[EmailChange],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         own_guess: NamedDependency[OwnGuess],
         tx: NamedDependency[Session],
         passwords: NamedDependency[Passwords],
         quotas: NamedDependency[Quotas],
     ) -> None:
         async with own_guess:
-            await email_change.ask(tx, caller, **msgspec.structs.asdict(data), passwords=passwords, quotas=quotas)
+            await email_change.ask(
+                tx, request.caller, **msgspec.structs.asdict(data), passwords=passwords, quotas=quotas
+            )
 
     @delete(
         "/me",
@@ -199,13 +201,13 @@ class AccountController(Controller):
     async def close(
         self,
         data: JSONBody[CurrentPassword],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         own_guess: NamedDependency[OwnGuess],
         tx: NamedDependency[Session],
         passwords: NamedDependency[Passwords],
     ) -> None:
         async with own_guess:
-            await closure.close(tx, caller, current_password=data.current_password, passwords=passwords)
+            await closure.close(tx, request.caller, current_password=data.current_password, passwords=passwords)
 
 
 def _given(data: msgspec.Struct) -> dict[str, Any]:

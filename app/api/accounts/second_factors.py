@@ -15,10 +15,10 @@ from litestar.params import JSONBody
 from app.api.accounts.own_guess import OwnGuess
 from app.api.accounts.profile import CurrentPassword, Password
 from app.api.errors.problems import documented
+from app.api.request import ChatRequest
 from app.db import Session
 from app.domain.auth.passwords import Passwords
 from app.domain.auth.second_factors import Enrolment, RecoveryCodes, SecondFactors, State
-from app.domain.users.caller import Caller
 
 
 class Code(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,11 +40,11 @@ class SecondFactorController(Controller):
     @get("/", operation_id="getMySecondFactor", summary="Whether I have a second factor", responses=documented())
     async def read(
         self,
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
         second_factors: NamedDependency[SecondFactors],
     ) -> State:
-        return await second_factors.state(tx, caller)
+        return await second_factors.state(tx, request.caller)
 
     @post(
         "/",
@@ -56,14 +56,14 @@ class SecondFactorController(Controller):
     async def enrol(
         self,
         data: JSONBody[CurrentPassword],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         own_guess: NamedDependency[OwnGuess],
         tx: NamedDependency[Session],
         passwords: NamedDependency[Passwords],
         second_factors: NamedDependency[SecondFactors],
     ) -> Enrolment:
         async with own_guess:
-            return await second_factors.enrol(tx, caller, data.current_password, passwords)
+            return await second_factors.enrol(tx, request.caller, data.current_password, passwords)
 
     @post(
         "/confirm",
@@ -76,13 +76,13 @@ class SecondFactorController(Controller):
     async def confirm(
         self,
         data: JSONBody[Code],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         own_guess: NamedDependency[OwnGuess],
         tx: NamedDependency[Session],
         second_factors: NamedDependency[SecondFactors],
     ) -> RecoveryCodes:
         async with own_guess:
-            return await second_factors.confirm(tx, caller, data.code)
+            return await second_factors.confirm(tx, request.caller, data.code)
 
     @delete(
         "/",
@@ -93,14 +93,14 @@ class SecondFactorController(Controller):
     async def disable(
         self,
         data: JSONBody[PasswordAndCode],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         own_guess: NamedDependency[OwnGuess],
         tx: NamedDependency[Session],
         passwords: NamedDependency[Passwords],
         second_factors: NamedDependency[SecondFactors],
     ) -> None:
         async with own_guess:
-            await second_factors.disable(tx, caller, **msgspec.structs.asdict(data), passwords=passwords)
+            await second_factors.disable(tx, request.caller, **msgspec.structs.asdict(data), passwords=passwords)
 
     @post(
         "/recovery-codes",
@@ -112,7 +112,7 @@ class SecondFactorController(Controller):
     async def renew_recovery_codes(
         self,
         data: JSONBody[PasswordAndCode],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         own_guess: NamedDependency[OwnGuess],
         tx: NamedDependency[Session],
         passwords: NamedDependency[Passwords],
@@ -120,5 +120,5 @@ class SecondFactorController(Controller):
     ) -> RecoveryCodes:
         async with own_guess:
             return await second_factors.renew_recovery_codes(
-                tx, caller, **msgspec.structs.asdict(data), passwords=passwords
+                tx, request.caller, **msgspec.structs.asdict(data), passwords=passwords
             )

@@ -10,9 +10,9 @@ from litestar.params import QueryParameter, SkipValidation
 
 from app.api.errors.problems import documented
 from app.api.pagination import Cursor, Limit
+from app.api.request import ChatRequest
 from app.db import Database
 from app.domain.users import queries
-from app.domain.users.caller import Caller
 from app.domain.users.schemas import PersonPage
 
 Search = Annotated[
@@ -36,10 +36,10 @@ class PeopleController(Controller):
     )
     async def find(
         self,
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         database: NamedDependency[SkipValidation[Database]],
         search: Search = None,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> PersonPage:
-        return await database.search(queries.find, caller, search=search, limit=limit, cursor=cursor)
+        return await database.search(queries.find, request.caller, search=search, limit=limit, cursor=cursor)

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
-from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Headers
 from litestar.di import Provide
@@ -19,6 +18,7 @@ from litestar.exceptions import HTTPException
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.request import ChatRequest
 from app.domain.auth import security_log
 from app.domain.auth.devices import Device
 from app.domain.auth.tokens import Tokens
@@ -37,7 +37,7 @@ OPERATORS: Final = {"operators": True}
 """`opt` of an operator route: other callers receive 404."""
 
 ADMITTED_LATER: Final = {**JUDGED_LATER, "admitted_later": True}
-"""`opt` of a route that awaits the throttle itself (`request.auth`), concurrently with its own queries."""
+"""`opt` of a route that awaits the throttle itself (`request.admission`), concurrently with its own queries."""
 
 
 ANY_BODY: Final = {**PUBLIC, "any_body": True}
@@ -75,7 +75,7 @@ class Client(msgspec.Struct, frozen=True):
 
 
 class Authentication(ASGIMiddleware):
-    """Puts the `Caller` into the scope, where the dependency `caller` finds it.
+    """Gives the request its `caller` and, on routes that await it themselves, its `admission`.
 
     This is not a guard, because Litestar copies the handler for every guard call.
     """
@@ -94,8 +94,7 @@ class Authentication(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Raises Unauthenticated, Throttled, NotFound on operators' paths, or 415 for a body that is not JSON."""
         security_log.comes_from(lambda: client_of(ASGIConnection(scope), self._hops).address)
-        await self._admit(ASGIConnection(scope), scope["route_handler"].opt)
-        admission: Awaitable[None] | None = scope.get("auth")
+        admission = await self._admit(ChatRequest(scope), scope["route_handler"].opt)
         if admission is None:
             await next_app(scope, receive, send)
             return
@@ -108,49 +107,48 @@ class Authentication(ASGIMiddleware):
 
         await next_app(scope, receive, once_admitted)
 
-    async def _admit(self, connection: ASGIConnection[Any, Any, Any, Any], opt: Mapping[str, Any]) -> None:
-        if opt.get("operators") and connection.scope.get("method") == "OPTIONS":
-            await self._hide(connection)
-        elif opt.get("public") or connection.scope.get("method") == "OPTIONS":
-            await self._requests.of_network(client_of(connection, self._hops).network)
+    async def _admit(self, request: ChatRequest, opt: Mapping[str, Any]) -> Awaitable[None] | None:
+        """Returns the pending rate-limit decision on routes that await it themselves."""
+        admission = None
+        if opt.get("operators") and request.method == "OPTIONS":
+            await self._hide(request)
+        elif opt.get("public") or request.method == "OPTIONS":
+            await self._requests.of_network(client_of(request, self._hops).network)
         else:
-            claims = self._tokens.verify(bearer(connection.headers), "access")
-            caller = claims.caller()
+            caller = self._tokens.verify(bearer(request.headers), "access").caller()
             if opt.get("admitted_later"):
-                connection.scope["auth"] = self._requests.admission(str(caller.user))
+                admission = request.admission = self._requests.admission(str(caller.user))
             else:
                 await self._requests.of_user(str(caller.user))
             if not opt.get("judged_later"):
                 await self._liveness.ensure(caller)
             if opt.get("operators"):
                 await self._liveness.ensure_operator(caller)
-            connection.scope["user"] = caller
+            request.caller = caller
         if not opt.get("any_body"):
-            require_json(connection.headers)
+            require_json(request.headers)
+        return admission
 
-    async def _hide(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    async def _hide(self, request: ChatRequest) -> None:
         """Raises NotFound unless the caller is an operator."""
         try:
-            caller = self._tokens.verify(bearer(connection.headers), "access").caller()
+            caller = self._tokens.verify(bearer(request.headers), "access").caller()
             await self._liveness.ensure(caller)
         except Unauthenticated:
-            await self._requests.of_network(client_of(connection, self._hops).network)
+            await self._requests.of_network(client_of(request, self._hops).network)
             raise NotFound(detail=NOWHERE) from None
         await self._requests.of_user(str(caller.user))
         await self._liveness.ensure_operator(caller)
 
     def dependencies(self) -> dict[str, Provide]:
-        """Returns the dependencies `caller`, and `device` for logins."""
+        """Returns the dependency `device`, for logins and checks of passwords."""
         hops = self._hops
 
-        def device(request: Request[Any, Any, Any]) -> Device:
+        def device(request: ChatRequest) -> Device:
             address = client_of(request, hops).address
             return Device(address=address, user_agent=request.headers.get("user-agent", ""))
 
-        return {
-            "caller": Provide(_caller, sync_to_thread=False),
-            "device": Provide(device, sync_to_thread=False),
-        }
+        return {"device": Provide(device, sync_to_thread=False)}
 
 
 def bearer(headers: Headers) -> str:
@@ -183,8 +181,3 @@ def require_json(headers: Headers) -> None:
     if kind is None or kind.partition(";")[0].strip().lower() == "application/json":
         return
     raise HTTPException(status_code=415, detail="Send JSON, and say so: Content-Type: application/json.")
-
-
-def _caller(request: Request[Any, Any, Any]) -> Caller:
-    caller: Caller = request.scope["user"]
-    return caller

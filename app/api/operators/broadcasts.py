@@ -13,11 +13,11 @@ from litestar.params import FromPath, JSONBody
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import OPERATORS
 from app.api.pagination import Cursor, Limit
+from app.api.request import ChatRequest
 from app.db import Session
 from app.domain.broadcasts import queries, schedule
 from app.domain.broadcasts.schedule import USUAL
 from app.domain.broadcasts.schemas import Audience, Broadcast, BroadcastPage
-from app.domain.users.caller import Caller
 
 NO_CONTENT = 204
 
@@ -47,10 +47,8 @@ class BroadcastController(Controller):
         description="All who are connected are told within two seconds of its time, others when they next connect.",
         responses=documented("400 unknown_conversation", "404 not_found", "409 too_many_broadcasts"),
     )
-    async def plan(
-        self, data: JSONBody[Plan], caller: NamedDependency[Caller], tx: NamedDependency[Session]
-    ) -> Broadcast:
-        return await queries.show(tx, await schedule.plan(tx, by=caller.user, **msgspec.structs.asdict(data)))
+    async def plan(self, data: JSONBody[Plan], request: ChatRequest, tx: NamedDependency[Session]) -> Broadcast:
+        return await queries.show(tx, await schedule.plan(tx, by=request.caller.user, **msgspec.structs.asdict(data)))
 
     @get(
         "/",
@@ -77,7 +75,5 @@ class BroadcastController(Controller):
         summary="Tell nobody of it any more, and post no more mails",
         responses=documented("404 not_found", "409 already_canceled"),
     )
-    async def cancel(
-        self, broadcast_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
-    ) -> None:
-        await schedule.cancel(tx, broadcast_id, by=caller.user)
+    async def cancel(self, broadcast_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]) -> None:
+        await schedule.cancel(tx, broadcast_id, by=request.caller.user)

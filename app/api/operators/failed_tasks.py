@@ -11,10 +11,10 @@ from litestar.params import FromPath
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import OPERATORS
 from app.api.pagination import Cursor, Limit
+from app.api.request import ChatRequest
 from app.db import Session
 from app.domain.jobs import failed_tasks
 from app.domain.jobs.schemas import FailedTask, FailedTaskPage
-from app.domain.users.caller import Caller
 
 
 class FailedTaskController(Controller):
@@ -39,7 +39,5 @@ class FailedTaskController(Controller):
         description="A worker does within ten seconds. Tasks are safe to run twice.",
         responses=documented("404 not_found", "409 not_repeatable"),
     )
-    async def retry(
-        self, failed_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
-    ) -> FailedTask:
-        return await failed_tasks.ask_again(tx, failed_id, by=caller.user)
+    async def retry(self, failed_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]) -> FailedTask:
+        return await failed_tasks.ask_again(tx, failed_id, by=request.caller.user)

@@ -13,11 +13,11 @@ from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import OPERATORS
 from app.api.pagination import Cursor, Limit
+from app.api.request import ChatRequest
 from app.db import Database, Session
 from app.domain.accounts import suspension
 from app.domain.operators import queries
 from app.domain.operators.schemas import AccountPage, ConversationRecordPage
-from app.domain.users.caller import Caller
 
 NO_CONTENT = 204
 
@@ -40,7 +40,7 @@ class LookupController(Controller):
     )
     async def accounts(
         self,
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         database: NamedDependency[SkipValidation[Database]],
         search: Annotated[
             str | None, QueryParameter(description="An `id`, a whole e-mail address, or part of a name.")
@@ -48,7 +48,7 @@ class LookupController(Controller):
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> AccountPage:
-        return await database.search(queries.accounts, caller, search=search, limit=limit, cursor=cursor)
+        return await database.search(queries.accounts, request.caller, search=search, limit=limit, cursor=cursor)
 
     @post(
         "/users/{user_id:uuid}/suspend",
@@ -62,10 +62,10 @@ class LookupController(Controller):
         self,
         user_id: FromPath[UUID],
         data: JSONBody[Suspension],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
     ) -> None:
-        await suspension.suspend(tx, caller, user_id, reason=data.reason)
+        await suspension.suspend(tx, request.caller, user_id, reason=data.reason)
 
     @post(
         "/users/{user_id:uuid}/restore",
@@ -74,10 +74,8 @@ class LookupController(Controller):
         summary="Let a suspended account log in again",
         responses=documented("404 not_found", "409 account_closed", "409 not_suspended"),
     )
-    async def restore(
-        self, user_id: FromPath[UUID], caller: NamedDependency[Caller], tx: NamedDependency[Session]
-    ) -> None:
-        await suspension.restore(tx, caller, user_id)
+    async def restore(self, user_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]) -> None:
+        await suspension.restore(tx, request.caller, user_id)
 
     @get(
         "/conversations",
@@ -88,10 +86,10 @@ class LookupController(Controller):
     )
     async def conversations(
         self,
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         tx: NamedDependency[Session],
         search: Annotated[str | None, QueryParameter(description="An `id`, or part of the name.")] = None,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> ConversationRecordPage:
-        return await queries.conversations(tx, caller, search=search, limit=limit, cursor=cursor)
+        return await queries.conversations(tx, request.caller, search=search, limit=limit, cursor=cursor)

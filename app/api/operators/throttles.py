@@ -14,6 +14,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import OPERATORS
 from app.api.pagination import Cursor, Limit
+from app.api.request import ChatRequest
 from app.db import Session
 from app.domain.rates import MAX_COUNT
 from app.domain.throttling.policies import Policies
@@ -26,7 +27,6 @@ from app.domain.throttling.schemas import (
     ThrottlePolicyState,
     ThrottleWhatIf,
 )
-from app.domain.users.caller import Caller
 
 
 class WantedRate(msgspec.Struct, forbid_unknown_fields=True):
@@ -66,11 +66,11 @@ class ThrottleController(Controller):
         self,
         policy: FromPath[str],
         data: JSONBody[WantedRate],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         policies: NamedDependency[SkipValidation[Policies]],
         tx: NamedDependency[Session],
     ) -> ThrottlePolicyState:
-        return await policies.set(tx, caller.user, policy, data.rate)
+        return await policies.set(tx, request.caller.user, policy, data.rate)
 
     @delete(
         "/{policy:str}",
@@ -81,11 +81,11 @@ class ThrottleController(Controller):
     async def reset(
         self,
         policy: FromPath[str],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         policies: NamedDependency[SkipValidation[Policies]],
         tx: NamedDependency[Session],
     ) -> None:
-        await policies.unset(tx, caller.user, policy)
+        await policies.unset(tx, request.caller.user, policy)
 
     @get(
         "/{policy:str}/users",
@@ -114,11 +114,11 @@ class ThrottleController(Controller):
         policy: FromPath[str],
         user_id: FromPath[UUID],
         data: JSONBody[WantedRate],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         policies: NamedDependency[SkipValidation[Policies]],
         tx: NamedDependency[Session],
     ) -> ThrottleException:
-        return await policies.set_for(tx, caller.user, policy, user_id, data.rate)
+        return await policies.set_for(tx, request.caller.user, policy, user_id, data.rate)
 
     @delete(
         "/{policy:str}/users/{user_id:uuid}",
@@ -130,11 +130,11 @@ class ThrottleController(Controller):
         self,
         policy: FromPath[str],
         user_id: FromPath[UUID],
-        caller: NamedDependency[Caller],
+        request: ChatRequest,
         policies: NamedDependency[SkipValidation[Policies]],
         tx: NamedDependency[Session],
     ) -> None:
-        await policies.unset_for(tx, caller.user, policy, user_id)
+        await policies.unset_for(tx, request.caller.user, policy, user_id)
 
 
 class ThrottleReportController(Controller):
