@@ -55,6 +55,11 @@ class LogChange(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_
     subject: UUID | None = None
     shown: tuple[UUID, ...] = ()
 
+    @property
+    def joining(self) -> tuple[UUID, ...]:
+        """The users whose list of conversations gains this one with the change."""
+        return (self.subject,) if self.type in BEGINNINGS and self.subject is not None else self.shown
+
     def frame(self) -> bytes:
         """The frame as sent: JSON with `type, conversation, position, prev, data`, in that order."""
         return b'{"type":"%b","conversation":"%b","position":%d,"prev":%d,"data":%b}' % (

@@ -76,9 +76,9 @@ class SocketEndpoint:
         with suppress(OSError, WebSocketDisconnect, RuntimeError):
             if not self._strangers.enter(address):
                 await socket.accept(subprotocols=answer_protocol(socket))
-                wire = transport_of(socket)
-                wire.cut(TOO_MANY)
-                await wire.gone()
+                transport = transport_of(socket)
+                transport.cut(TOO_MANY)
+                await transport.gone()
                 return
             try:
                 caller = await self._greet(socket)
@@ -96,12 +96,12 @@ class SocketEndpoint:
         except Unavailable:
             caller, code = None, RESTARTING
         await socket.accept(subprotocols=answer_protocol(socket))
-        if caller is not None and len(self._hub.people.get(caller.user, ())) >= SOCKETS_PER_USER:
+        if caller is not None and len(self._hub.registry.people.get(caller.user, ())) >= SOCKETS_PER_USER:
             caller, code = None, TOO_MANY
         if caller is None:
-            wire = transport_of(socket)
-            wire.end(code)
-            await wire.gone()
+            transport = transport_of(socket)
+            transport.end(code)
+            await transport.gone()
         return caller
 
     async def watch(self) -> None:
@@ -126,15 +126,15 @@ class SocketEndpoint:
         return await self._gate.admit(socket)
 
     async def _converse(self, socket: Socket, caller: Caller) -> None:
-        wire, allowance = transport_of(socket), FrameLimiter(self._frames)
-        wire.accepted(allowance)
-        connection = Connection(caller, wire)
+        transport, allowance = transport_of(socket), FrameLimiter(self._frames)
+        connection = Connection(caller, transport)
+        transport.accepted(allowance, connection.flush)
         task = asyncio.current_task()
         assert task is not None
         self._open[connection] = task
         expiry = Expiry(connection)
         commands = Commands(connection, self._means, expiry.renew)
-        self._hub.enter(connection)
+        self._hub.register(connection)
         try:
             expiry.renew()
             await greet(self._hub, connection, self._heartbeat, self._limits)
@@ -149,7 +149,7 @@ class SocketEndpoint:
             await _disconnected(socket)
         finally:
             expiry.cancel()
-            self._hub.leave(connection)
+            self._hub.unregister(connection)
             self._open.pop(connection, None)
             connection.close(NOT_AUTHENTICATED)
             await commands.stop()

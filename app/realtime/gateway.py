@@ -18,7 +18,10 @@ from app.realtime.connection.frame_limits import FRAMES_PER_SECOND
 from app.realtime.endpoint import SocketEndpoint
 from app.realtime.handshake import Authenticator, HandshakeLimiter
 from app.realtime.hub.broadcasts import BroadcastPoller
-from app.realtime.hub.hub import Hub
+from app.realtime.hub.gap_repair import GapRepair
+from app.realtime.hub.hub import Hub, HubHooks
+from app.realtime.hub.join import Joins
+from app.realtime.hub.poll_timer import PollTimer
 from app.realtime.hub.poller import Limits, Poller
 from app.realtime.hub.reads import HubReads
 from app.realtime.presence import Presence, online
@@ -47,16 +50,24 @@ class Gateway:
         limits: Limits | None = None,
     ) -> None:
         self.bus = bus
-        self.hub = Hub(HubReads(readers or database))
-        self.access = ReadAccess(database)
-        # Without the bus, cached access would be as old as the last poll.
-        self.access.trusted = lambda: self.hub.trusted and bus.hearing
-        self.look = Poller(self.hub, self.access, limits)
-        self.announcements = BroadcastPoller(self.hub, readers or database)
-        self.hub.announced = self.announcements.soon
         self.presence = Presence(bus.accelerator, database, bus.tell, bus.origin.hex())
-        self.hub.arrived, self.hub.left = self.presence.arrived, self.presence.left
-        self.hub.news = self.look.soon
+        self.repairs, self.joins = GapRepair(), Joins()
+        poll_timer, broadcast_timer = PollTimer(), PollTimer()
+        self.hub = Hub(
+            HubReads(readers or database),
+            HubHooks(
+                on_arrival=self.presence.arrived,
+                on_departure=self.presence.left,
+                on_broadcast=broadcast_timer.wake,
+                on_policies_changed=poll_timer.wake,
+                on_gap=self.repairs.start,
+                on_join=self.joins.start,
+            ),
+        )
+        # Without the bus, cached access would be as old as the last poll.
+        self.access = ReadAccess(database, trusted=lambda: self.hub.trusted and bus.hearing)
+        self.poller = Poller(self.hub, self.access, poll_timer, limits)
+        self.broadcasts = BroadcastPoller(self.hub, readers or database, broadcast_timer)
         gate = Authenticator(
             database, tokens, requests, origins=origins, query_tokens=query_tokens, proxy_hops=proxy_hops
         )
@@ -74,13 +85,13 @@ class Gateway:
         )
         self.sockets = SocketEndpoint(gate, means, frames=frames)
         self._tasks: list[asyncio.Task[None]] = []
-        bus.listen(self.hear, self.look.soon)
+        bus.listen(self.receive, poll_timer.wake)
 
-    def hear(self, events: Sequence[Event]) -> None:
+    def receive(self, events: Sequence[Event]) -> None:
         """Process events of this and other processes. Never raises."""
         # Access first: a client may send a request as soon as the hub has delivered an event.
         self.access.hear(events)
-        self.hub.hear(events)
+        self.hub.receive(events)
 
     def route(self) -> WebsocketRouteHandler:
         """Returns the WebSocket handler. Register it with the application, together with `bus.plugin`."""
@@ -89,8 +100,8 @@ class Gateway:
     async def start(self) -> None:
         """Start on the process's event loop. While the database is unavailable, the poll is retried every second."""
         await self.bus.start()
-        await self.look.once()  # the first request already meets the current throttles
-        runs = (self.look.run(), self.sockets.watch(), self.presence.run(), self.announcements.run())
+        await self.poller.once()  # the first request already meets the current throttles
+        runs = (self.poller.run(), self.sockets.watch(), self.presence.run(), self.broadcasts.run())
         self._tasks = [asyncio.create_task(run) for run in runs]
 
     async def drain(self) -> None:
@@ -102,4 +113,5 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.hub.stop()
+        await self.repairs.stop()
+        await self.joins.stop()

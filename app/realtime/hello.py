@@ -7,7 +7,7 @@ snapshot follow the frame that lists their conversation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from uuid import UUID
 
 from app.domain.events import SMALL_CONVERSATION
 from app.domain.inbox.schemas import ConversationSummary
@@ -25,9 +25,7 @@ from app.realtime.frames.client_frames import MAX_FRAME_BYTES, MAX_RESUMED_CONVE
 from app.realtime.frames.encoding import frame_of
 from app.realtime.frames.server_frames import Conversations, Hello, SocketLimits
 from app.realtime.hub.catch_up import MAX_CHANGES, catch_up, patiently
-
-if TYPE_CHECKING:
-    from app.realtime.hub.hub import Hub
+from app.realtime.hub.hub import Hub
 
 LINES = 50
 """Conversations per frame."""
@@ -62,11 +60,11 @@ async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: Socket
     Raises:
         ConnectionGone: the login has ended, or the socket is closed.
     """
-    with hub.passing.reading():
-        mark = hub.passing.mark()
-        snapshot = await patiently(connection, hub.journal.snapshot, connection.caller.session)
+    with hub.replay_buffer.recording():
+        cursor = hub.replay_buffer.cursor()
+        snapshot = await patiently(connection, hub.reads.snapshot, connection.caller.session)
         if snapshot is None:
-            refused = await patiently(connection, hub.journal.is_refused)
+            refused = await patiently(connection, hub.reads.is_refused)
             connection.close(REFUSED if refused else NOT_AUTHENTICATED)
             raise ConnectionGone
         connection.put(
@@ -82,31 +80,29 @@ async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: Socket
             )
         )
         connection.ready = True
-        await _subscribe(hub, connection, snapshot[:LINES], mark)
+        await _subscribe(hub, connection, snapshot[:LINES], cursor)
         for first in range(LINES, len(snapshot), LINES):
             await connection.room_for_more()
             lines = [line for line in snapshot[first : first + LINES] if line.id not in connection.rooms]
             more = first + LINES < len(snapshot)
             frame = frame_of(Conversations(conversations=lines, next=more))
             connection.give({line.id for line in lines}, frame)
-            await _subscribe(hub, connection, lines, mark)
+            await _subscribe(hub, connection, lines, cursor)
         connection.settled = True
-        for conversation in hub.passing.beginnings(mark, connection.user):
+        for conversation in hub.replay_buffer.joined_after(cursor, connection.user):
             if connection.lacks(conversation):
-                hub.beginnings.start(connection.user, conversation)
+                hub.join(connection.user, conversation)
     if connection.close_code is not None:
         raise ConnectionGone
 
 
-async def _subscribe(hub: Hub, connection: Connection, lines: Sequence[ConversationSummary], mark: int) -> None:
-    passed = hub.passing.since(mark, {line.id for line in lines})
-    behind = []
+async def _subscribe(hub: Hub, connection: Connection, lines: Sequence[ConversationSummary], cursor: int) -> None:
+    behind: dict[UUID, int] = {}
     for line in lines:
         if line.id in connection.catching:
             continue  # a `resume` is already catching up on it and subscribes afterwards
-        since = None if passed is None else passed.get(line.id, [])
-        told = hub.subscribe(connection, line.id, line.position, line.read_seq, since)
-        if told is not None:
-            behind.append((line.id, told))
-    for conversation, told in behind:
-        await catch_up(hub, connection, conversation, told)
+        sent = hub.subscribe(connection, line.id, line.position, line.read_seq, cursor)
+        if sent is not None:
+            behind[line.id] = sent
+    for conversation, sent in behind.items():
+        await catch_up(hub, connection, conversation, sent)

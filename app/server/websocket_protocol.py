@@ -48,14 +48,6 @@ KERNEL_BYTES = 128 * 1024
 """Kernel send buffer per socket (doubled by the kernel). The default grows to megabytes if a client never reads."""
 
 
-def _nothing() -> None:
-    """Default `on_writable`: does nothing."""
-
-
-def _refuse(wire: bytes) -> None:
-    """Discards `wire`: there is no transport."""
-
-
 class SocketProtocol(WebSocketsSansIOProtocol):
     """Is also the `Transport` of its socket, passed in the scope's extensions."""
 
@@ -68,8 +60,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.conn = FrameParser(self.config.ws_max_size)
         self.logger = self.conn.logger  # type: ignore[assignment]
         self.takes_more = True
-        self.write: Callable[[bytes], None] = _refuse
-        self.on_writable: Callable[[], None] = _nothing
+        self._on_writable: Callable[[], None] | None = None
         self.queue: Line = Line()  # type: ignore[assignment]
         self._admitted = False
         self._owed_pong: bytes | None = None
@@ -77,8 +68,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     # `Transport` of a connection
 
-    def accepted(self, allowance: FrameLimiter, /) -> None:
+    def accepted(self, allowance: FrameLimiter, on_writable: Callable[[], None], /) -> None:
         self._admitted = True
+        self._on_writable = on_writable
         self.conn.allowance = allowance
         self._abort_after(None)
         # A handshake's data takes as much memory as its socket.
@@ -86,6 +78,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.scope["query_string"] = b""
         self.scope["subprotocols"] = []
         del self.request, self.response
+
+    def write(self, wire: bytes, /) -> None:
+        self.transport.write(wire)
 
     def end(self, code: int) -> None:
         self.takes_more = False
@@ -118,7 +113,6 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().connection_made(transport)
         # It was counted before the upgrade, so it is within the limits.
         self.config.peers.enter(self.client[0] if self.client else None)
-        self.write = self.transport.write
         peer = transport.get_extra_info("socket")
         if peer is not None:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
@@ -226,14 +220,15 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self._owed_pong is not None and self.takes_more:
             self.transport.write(self._owed_pong)
         self._owed_pong = None
-        self.on_writable()
+        if self._on_writable is not None:
+            self._on_writable()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.takes_more = False
         self._abort_after(None)
         self.config.peers.leave(self.client[0] if self.client else None)
         super().connection_lost(exc)
-        self.write, self.on_writable = _refuse, _nothing
+        self._on_writable = None
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

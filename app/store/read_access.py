@@ -53,8 +53,8 @@ class KnownConversation:
 class ReadAccess:
     """The cache is used only while `trusted()` is true. `hear` takes bus events, `saw` takes poll results."""
 
-    def __init__(self, database: Database, *, most: int = MAX_READERS) -> None:
-        self.trusted: Callable[[], bool] = _never
+    def __init__(self, database: Database, *, trusted: Callable[[], bool], most: int = MAX_READERS) -> None:
+        self._trusted = trusted
         self._database = database
         self._most = most
         self._places: OrderedDict[UUID, KnownConversation] = OrderedDict()
@@ -74,7 +74,7 @@ class ReadAccess:
             or caller.user not in place.readers
             or self._logins.get(caller.session) != caller.user
             or caller.expires_at <= time.time()
-            or not self.trusted()
+            or not self._trusted()
         ):
             return None
         self._places.move_to_end(conversation)
@@ -164,8 +164,3 @@ class ReadAccess:
     def _forget(self, place: KnownConversation) -> None:
         del self._places[place.head.conversation]
         self._readers -= len(place.readers)
-
-
-def _never() -> bool:
-    """Default: nothing is trusted before the first poll."""
-    return False

@@ -152,7 +152,7 @@ class Node:
         self._listeners: list[Listener] = []
 
     async def mute(self, events: list[Outgoing]) -> None:
-        self.live.hear(events)
+        self.live.receive(events)
 
     async def killed(self, events: list[Outgoing]) -> None:
         """Tells nobody."""
@@ -248,7 +248,7 @@ class Node:
         return listener
 
     def sockets(self, caller: Caller) -> list[Connection]:
-        return list(self.live.hub.people.get(caller.user, ()))
+        return list(self.live.hub.registry.people.get(caller.user, ()))
 
     async def do(
         self, verb: Callable[Concatenate[AsyncSession, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs

@@ -90,7 +90,7 @@ async def test_a_removal_that_was_not_heard_is_found_by_the_look(nodes: Nodes, s
     await learn(there, scene, scene.linus)
     here.hand_over = here.killed
     await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
-    await there.live.look.once()
+    await there.live.poller.once()
     assert there.live.access.known(scene.conversation, scene.linus) is None
 
 
@@ -99,7 +99,7 @@ async def test_a_message_after_a_removal_that_was_not_heard_is_a_gap(
 ) -> None:
     here, there = nodes
     await learn(there, scene, scene.linus, scene.ada)
-    monkeypatch.setattr(there.live.hub, "journal", _blind(there.live.hub.journal))
+    monkeypatch.setattr(there.live.hub, "reads", _blind(there.live.hub.reads))
     here.hand_over = here.killed
     await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
     here.hand_over = here.bus.hand_over
@@ -108,14 +108,14 @@ async def test_a_message_after_a_removal_that_was_not_heard_is_a_gap(
 
 
 def _blind(true: Any) -> Any:
-    """A journal in which nothing has moved."""
+    """Reads in which nothing has moved."""
 
     class Blind:
         def __getattr__(self, name: str) -> Any:
             return getattr(true, name)
 
-        async def glance(self, *arguments: Any) -> Any:
-            return msgspec.structs.replace(await true.glance(*arguments), moved=[])
+        async def recent_changes(self, *arguments: Any) -> Any:
+            return msgspec.structs.replace(await true.recent_changes(*arguments), moved=[])
 
     return Blind()
 
@@ -127,7 +127,7 @@ async def test_a_login_that_ended_is_known_no_more(nodes: Nodes, scene: Scene, h
     here.hand_over = here.bus.hand_over if heard else here.killed
     await here.do(refresh.end, LoginSession.user_id == scene.grace.user)
     if not heard:
-        await there.live.look.once()
+        await there.live.poller.once()
     await eventually(lambda: there.live.access.known(scene.conversation, scene.grace) is None)
     with pytest.raises(Unauthenticated):
         await there.live.access.ask(scene.conversation, scene.grace)
@@ -136,9 +136,9 @@ async def test_a_login_that_ended_is_known_no_more(nodes: Nodes, scene: Scene, h
 async def test_what_is_known_counts_only_while_the_look_and_the_bus_are_trusted(nodes: Nodes, scene: Scene) -> None:
     here, _ = nodes
     await learn(here, scene, scene.ada)
-    here.live.hub.fresh = time.monotonic() - 2.1
+    here.live.hub.polled_at = time.monotonic() - 2.1
     assert here.live.access.known(scene.conversation, scene.ada) is None
-    await here.live.look.once()
+    await here.live.poller.once()
     assert here.live.access.known(scene.conversation, scene.ada) is not None
     here.bus.backend.hearing = False
     assert here.live.access.known(scene.conversation, scene.ada) is None
@@ -172,8 +172,7 @@ async def test_an_answer_older_than_what_happened_meanwhile_is_not_remembered(
 
 async def test_a_question_that_finds_more_than_was_heard_begins_anew(nodes: Nodes, scene: Scene) -> None:
     here, there = nodes
-    deaf = ReadAccess(here.database)
-    deaf.trusted = _always
+    deaf = ReadAccess(here.database, trusted=_always)
     await deaf.ask(scene.conversation, scene.linus)
     await there.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
     assert deaf.known(scene.conversation, scene.linus) is not None
@@ -184,8 +183,7 @@ async def test_a_question_that_finds_more_than_was_heard_begins_anew(nodes: Node
 
 async def test_so_many_readers_are_known_and_no_more(nodes: Nodes) -> None:
     here, _ = nodes
-    small = ReadAccess(here.database, most=3)
-    small.trusted = _always
+    small = ReadAccess(here.database, trusted=_always, most=3)
     scenes = [await set_up(here.database) for _ in range(3)]
     callers = [_until(caller, time.time() + 900) for scene in scenes for caller in (scene.ada, scene.linus)]
     rooms = [scene.conversation for scene in scenes for _ in range(2)]

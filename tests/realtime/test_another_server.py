@@ -25,7 +25,7 @@ async def plain(database_url: str, redis_url: str) -> AsyncIterator[Node]:
 async def test_messages_are_told_in_order_and_sends_acknowledged(plain: Node) -> None:
     scene = await set_up(plain.database)
     ada, linus = await plain.join(scene.ada), await plain.join(scene.linus)
-    assert isinstance(plain.sockets(scene.ada)[0]._wire, AsgiTransport)
+    assert isinstance(plain.sockets(scene.ada)[0]._transport, AsgiTransport)
     for number in range(5):
         await ada.say("send", conversation=str(scene.conversation), message_type="text", text=f"é{number}", ref=number)
     await ada.next("ack", ref=4)

@@ -176,7 +176,7 @@ async def test_while_the_database_is_away_a_resume_waits(node: Node, monkeypatch
     ada = await node.join(scene.ada)
     await node.send(scene.conversation, scene.ada)
 
-    read, away = node.live.hub.journal.changes_for, True
+    read, away = node.live.hub.reads.changes_for, True
     await eventually(lambda: node.live.hub.trusted)
 
     async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Access, Changes] | None:
@@ -184,12 +184,12 @@ async def test_while_the_database_is_away_a_resume_waits(node: Node, monkeypatch
             raise Unavailable
         return await read(user, conversation, after, limit)
 
-    monkeypatch.setattr(node.live.hub.journal, "changes_for", changes_for)
+    monkeypatch.setattr(node.live.hub.reads, "changes_for", changes_for)
     await ada.say("resume", conversations={str(scene.conversation): 4}, ref="patience")
     # What a look finds lacking is lacking for a reason.
-    assert await node.live.look.once()
+    assert await node.live.poller.once()
     await ada.quiet("caught_up", "error", "conversation.created")
-    await eventually(lambda: not node.live.hub.beginnings._running)
+    await eventually(lambda: not node.live.joins)
     await ada.quiet("caught_up", "error", "conversation.created")
     away = False
     await ada.next("caught_up", ref="patience")

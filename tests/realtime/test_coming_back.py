@@ -30,13 +30,13 @@ async def test_what_was_given_up_comes_back_as_a_beginning_whatever_is_resumed(
     await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
     await linus.next("access.revoked", reason="removed")
 
-    read, released = there.live.hub.journal.changes_for, asyncio.Event()
+    read, released = there.live.hub.reads.changes_for, asyncio.Event()
 
     async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Access, Changes] | None:
         await released.wait()
         return await read(user, conversation, after, limit)
 
-    monkeypatch.setattr(there.live.hub.journal, "changes_for", changes_for)
+    monkeypatch.setattr(there.live.hub.reads, "changes_for", changes_for)
     await linus.say("resume", conversations={str(other): 1}, ref="first")
     # Sent before the client knew, and waiting for its turn while its user is added again.
     await linus.say("resume", conversations={str(scene.conversation): 4}, ref="late")
@@ -63,9 +63,7 @@ async def test_a_conversation_that_stays_foreign_is_not_read_again_as_a_join(
     scene = await set_up(here.database)
     eve = await there.join(scene.eve)
     joins: list[tuple[UUID, UUID]] = []
-    monkeypatch.setattr(
-        there.live.hub.beginnings, "start", lambda user, conversation: joins.append((user, conversation))
-    )
+    monkeypatch.setattr(there.live.hub, "join", lambda user, conversation: joins.append((user, conversation)))
     for ref in ("first", "second"):
         assert (await resume(eve, ref, **{str(scene.conversation): 1}))["positions"] == {}
     assert joins == []
@@ -78,13 +76,13 @@ async def test_what_was_read_elsewhere_while_catching_up_is_told(nodes: Nodes, m
     linus = await there.join(scene.linus)
     await here.send(scene.conversation, scene.ada)
     await linus.next("message.created")
-    read, released = there.live.hub.journal.changes_for, asyncio.Event()
+    read, released = there.live.hub.reads.changes_for, asyncio.Event()
 
     async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Access, Changes] | None:
         await released.wait()
         return await read(user, conversation, after, limit)
 
-    monkeypatch.setattr(there.live.hub.journal, "changes_for", changes_for)
+    monkeypatch.setattr(there.live.hub.reads, "changes_for", changes_for)
     await linus.say("resume", conversations={str(scene.conversation): 4}, ref="late")
     await eventually(lambda: scene.conversation in there.sockets(scene.linus)[0].catching)
     await here.do(read_cursors.read, scene.conversation, scene.linus.user, 1)
@@ -103,20 +101,20 @@ async def test_who_comes_back_while_being_refused_has_the_conversation_before_an
     scene = await set_up(here.database)
     await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
     linus = await there.join(scene.linus)
-    read, hub = there.live.hub.journal.changes_for, there.live.hub
+    read, hub = there.live.hub.reads.changes_for, there.live.hub
 
     async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Access, Changes] | None:
         found = await read(user, conversation, after, limit)
         await here.do(members.add, scene.conversation, scene.ada.user, scene.linus.user)
-        await eventually(lambda: scene.conversation in hub.passing.beginnings(0, scene.linus.user))
-        await eventually(lambda: not hub.beginnings._running)
+        await eventually(lambda: scene.conversation in hub.replay_buffer.joined_after(0, scene.linus.user))
+        await eventually(lambda: not there.live.joins)
         return found
 
     async def no_look() -> bool:
         return True
 
-    monkeypatch.setattr(hub.journal, "changes_for", changes_for)
-    monkeypatch.setattr(there.live.look, "once", no_look)
+    monkeypatch.setattr(hub.reads, "changes_for", changes_for)
+    monkeypatch.setattr(there.live.poller, "once", no_look)
     await linus.say("resume", conversations={str(scene.conversation): 4}, ref="late")
     await linus.next("access.revoked")
     await linus.next("conversation.created", conversation=str(scene.conversation))
@@ -151,7 +149,7 @@ async def test_a_slow_reader_gets_every_answer_of_a_resume_of_foreign_conversati
     scene = await set_up(node.database)
     idle = await node.open_idle(scene.linus)
     (connection,) = await eventually(lambda: [one for one in node.sockets(scene.linus) if one.settled])
-    while connection._wire.takes_more:
+    while connection._transport.takes_more:
         await node.send(scene.conversation, scene.ada, "x" * 8_000)
     foreign = [str(uuid4()) for _ in range(200)]
     await idle.send(msgspec.json.encode({"type": "resume", "conversations": dict.fromkeys(foreign, 1)}).decode())
@@ -198,13 +196,13 @@ async def test_five_thousand_foreign_conversations_are_resumed_in_two_parts_and_
 async def test_what_waits_to_be_resumed_is_bounded(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = await set_up(node.database)
     linus = await node.join(scene.linus)
-    read, released = node.live.hub.journal.changes_for, asyncio.Event()
+    read, released = node.live.hub.reads.changes_for, asyncio.Event()
 
     async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Access, Changes] | None:
         await released.wait()
         return await read(user, conversation, after, limit)
 
-    monkeypatch.setattr(node.live.hub.journal, "changes_for", changes_for)
+    monkeypatch.setattr(node.live.hub.reads, "changes_for", changes_for)
     for ref in range(MOST_RESUMING // MAX_RESUMED_CONVERSATIONS + 1):
         many = {str(uuid4()): 1 for _ in range(MAX_RESUMED_CONVERSATIONS)}
         await linus.say("resume", conversations=many, ref=ref)

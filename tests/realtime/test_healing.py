@@ -184,7 +184,7 @@ async def test_a_process_that_cannot_look_tells_nothing_until_it_can(
         raise Unavailable
 
     with monkeypatch.context() as patch:
-        patch.setattr(there.live.hub.journal, "glance", away)
+        patch.setattr(there.live.hub.reads, "recent_changes", away)
         await eventually(lambda: not there.live.hub.trusted)
         await here.do(members.remove, scene.conversation, scene.ada.user, scene.grace.user)
         await here.send(scene.conversation, scene.ada, "held")
@@ -275,4 +275,4 @@ async def _stop_looking(node: Node) -> None:
     """Nothing is found by looking any more; what is known counts for a while yet."""
     for task in node.live._tasks:
         task.cancel()
-    node.live.hub.fresh = time.monotonic() + 60
+    node.live.hub.polled_at = time.monotonic() + 60

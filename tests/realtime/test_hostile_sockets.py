@@ -75,15 +75,15 @@ async def test_a_client_within_its_rate_may_ping(node: Node) -> None:
 async def test_of_the_pings_of_a_client_that_reads_nothing_the_last_alone_is_answered(node: Node) -> None:
     async with raw_socket(node.port, room=4_096) as idle:
         connection = await admitted(node, idle)
-        transport = connection._wire.transport
+        transport = connection._transport.transport
         padding = b"\x81\x7e\xff\xff" + b"x" * 65_535
-        while connection._wire.takes_more:
+        while connection._transport.takes_more:
             transport.write(padding)
         before = transport.get_write_buffer_size()
         pings = FRAMES_PER_SECOND
         await idle.send(b"".join(frame(PING, b"%0125d" % number) for number in range(pings)))
-        await eventually(lambda: connection._wire._owed_pong)
-        await eventually(lambda: connection._wire._owed_pong.endswith(b"%03d" % (pings - 1)))
+        await eventually(lambda: connection._transport._owed_pong)
+        await eventually(lambda: connection._transport._owed_pong.endswith(b"%03d" % (pings - 1)))
         assert transport.get_write_buffer_size() <= before
         assert await idle.read(PONG) == b"%0125d" % (pings - 1)
         assert idle.opcodes.count(PONG) == 1
@@ -98,7 +98,7 @@ async def test_a_message_in_one_byte_pieces_is_put_together(node: Node) -> None:
         while (told := await slow.read(TEXT)) is not None and b"pong" not in told:
             continue
         assert told == '{"type":"pong","ref":"é"}'.encode()
-        assert connection._wire.frames == []
+        assert connection._transport.frames == []
 
 
 async def test_a_refused_socket_that_goes_on_sending_is_cut(node: Node) -> None:
@@ -146,7 +146,7 @@ async def test_a_socket_that_was_closed_and_reads_nothing_is_gone_after_a_moment
     monkeypatch.setattr(websocket_protocol, "SHUTDOWN_SECONDS", 0.3)
     async with raw_socket(node.port, room=4_096) as idle:
         connection = await admitted(node, idle)
-        wire = connection._wire
+        wire = connection._transport
         while wire.takes_more:
             wire.transport.write(b"\x81\x7e\xff\xff" + b"x" * 65_535)
         await idle.send(frame(CLOSE, b"\x03\xe8"))

@@ -163,8 +163,8 @@ async def test_a_deleted_conversation_is_over_for_all(nodes: tuple[Node, Node]) 
     for listener in listeners:
         await listener.next("conversation.deleted")
         assert (await listener.next("access.revoked"))["reason"] == "deleted"
-    assert scene.conversation not in here.live.hub.rooms
-    assert scene.conversation not in there.live.hub.rooms
+    assert scene.conversation not in here.live.hub.registry.rooms
+    assert scene.conversation not in there.live.hub.registry.rooms
 
 
 async def test_a_read_mark_is_told_to_all_in_a_small_conversation(nodes: tuple[Node, Node]) -> None:
@@ -222,8 +222,8 @@ async def test_a_room_without_listeners_is_forgotten(fresh_node: Node) -> None:
     ada, linus = await node.join(scene.ada), await node.join(scene.linus)
     await ada.close()
     await linus.close()
-    hub = node.live.hub
+    registry = node.live.hub.registry
     await eventually(lambda: not node.live.sockets)
-    assert not hub.rooms
-    assert not hub.people
-    assert not hub.logins
+    assert not registry.rooms
+    assert not registry.people
+    assert not registry.logins

@@ -82,20 +82,20 @@ async def test_with_redis_away_each_process_enforces_its_share_of_what_it_learnt
 async def test_a_look_finds_what_changed_lately_and_one_after_a_long_sleep_everything(
     database: Database, fresh_database_url: str
 ) -> None:
-    journal = HubReads(database)
-    first = await journal.glance(None, [])
+    reads = HubReads(database)
+    first = await reads.recent_changes(None, [])
     assert (first.policies, first.all_policies) == ([], True)
     async with database.transaction() as session:
         await POLICIES.set(session, None, "messages", "5/minute")
         await POLICIES.set(session, None, "address", "6/minute")
         await POLICIES.unset(session, None, "address")
-    lately = await journal.glance(first.began, [])
+    lately = await reads.recent_changes(first.began, [])
     assert not lately.all_policies
     assert {one.policy: one.rate for one in lately.policies} == {"messages": Rate(5, 60), "address": None}
     with psycopg.connect(fresh_database_url, connect_timeout=3) as connection:
         connection.execute("UPDATE throttle_policies SET changed_bucket = changed_bucket - 100")
-    assert (await journal.glance(lately.began, [])).policies == []
-    asleep = await journal.glance(lately.began - MARKS_SECONDS - 60, [])
+    assert (await reads.recent_changes(lately.began, [])).policies == []
+    asleep = await reads.recent_changes(lately.began - MARKS_SECONDS - 60, [])
     assert (asleep.policies, asleep.all_policies) == ([Override("messages", None, Rate(5, 60))], True)
 
 

@@ -42,12 +42,6 @@ class ImmediateSubscriber(Subscriber):
         return True
 
 
-class BusBackend(RedisBackend):
-    """The backend. `receive` gets each payload."""
-
-    receive: Callable[[bytes], None]
-
-
 class Bus:
     """Register `plugin` with the application; call `start()` once the event loop runs.
 
@@ -62,8 +56,8 @@ class Bus:
         self.origin = origin or secrets.token_bytes(ORIGIN_BYTES)
         self._hear: Hear = _nobody
         self._reconnected: Callable[[], None] = _nothing
-        self.backend = BusBackend(accelerator, url, f"chat:bus:canary:{self.origin.hex()}", lambda: self._reconnected())
-        self.backend.receive = self._receive
+        canary = f"chat:bus:canary:{self.origin.hex()}"
+        self.backend = RedisBackend(accelerator, url, canary, self._receive, lambda: self._reconnected())
         self.plugin = ChannelsPlugin(
             self.backend, channels=(CHANNEL,), subscriber_class=ImmediateSubscriber, subscriber_max_backlog=1
         )

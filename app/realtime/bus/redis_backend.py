@@ -38,10 +38,19 @@ class SubscriptionSilent(Exception):
 
 
 class RedisBackend(ChannelsBackend):
-    """`canary` is this process's own channel; `reconnected` is called whenever the subscription starts to work."""
+    """`canary` is this process's own channel. `receive` takes each payload; `reconnected` is called whenever the
+    subscription starts to work."""
 
-    def __init__(self, accelerator: RedisClient, url: str, canary: str, reconnected: Callable[[], None]) -> None:
-        self._accelerator = accelerator
+    def __init__(
+        self,
+        redis: RedisClient,
+        url: str,
+        canary: str,
+        receive: Callable[[bytes], None],
+        reconnected: Callable[[], None],
+    ) -> None:
+        self.receive = receive
+        self._redis = redis
         self._client = Redis.from_url(
             url,
             max_connections=2,
@@ -55,19 +64,19 @@ class RedisBackend(ChannelsBackend):
         self._canary = canary
         self._reconnected = reconnected
         self._channels: set[str] = set()
-        self._singing: asyncio.Task[None] | None = None
-        self._heard = 0.0
+        self._canary_task: asyncio.Task[None] | None = None
+        self._canary_seen = 0.0
         self.hearing = False
 
     async def on_startup(self) -> None:
-        self._singing = asyncio.create_task(self._sing())
+        self._canary_task = asyncio.create_task(self._send_canaries())
 
     async def on_shutdown(self) -> None:
         """Finishes within a second, whatever the state of Redis."""
-        if self._singing is not None:
-            self._singing.cancel()
+        if self._canary_task is not None:
+            self._canary_task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._singing
+                await self._canary_task
         with suppress(RedisError, OSError, TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._client.aclose()
@@ -76,7 +85,7 @@ class RedisBackend(ChannelsBackend):
         """Publish if possible. Never waits longer than the Redis client's deadline; failures are ignored."""
         for channel in channels:
             with suppress(RedisUnavailable):
-                await self._accelerator.call(lambda redis, to=channel: redis.publish(to, data))  # type: ignore[misc]
+                await self._redis.call(lambda redis, to=channel: redis.publish(to, data))  # type: ignore[misc]
 
     async def subscribe(self, channels: Iterable[str]) -> None:
         """Takes effect with the next subscription: all channels are added before the stream starts."""
@@ -105,7 +114,7 @@ class RedisBackend(ChannelsBackend):
                     if channel != self._canary:
                         yield channel, message["data"]
                         continue
-                    self._heard = time.monotonic()
+                    self._canary_seen = time.monotonic()
                     if not self.hearing:
                         pause = MIN_BACKOFF_SECONDS
                         self._begin_hearing()
@@ -121,8 +130,8 @@ class RedisBackend(ChannelsBackend):
     async def _connect(self, pubsub: PubSub) -> None:
         async with asyncio.timeout(CONNECT_SECONDS):
             await pubsub.subscribe(*self._channels, self._canary)
-        self._heard = time.monotonic()
-        await self._chirp()
+        self._canary_seen = time.monotonic()
+        await self._send_canary()
 
     def _begin_hearing(self) -> None:
         self.hearing = True
@@ -131,7 +140,7 @@ class RedisBackend(ChannelsBackend):
 
     def _check_hearing(self) -> None:
         # Called only when nothing is left to read: after a pause of the process, canaries may still be in the buffer.
-        if time.monotonic() - self._heard > SILENCE_SECONDS:
+        if time.monotonic() - self._canary_seen > SILENCE_SECONDS:
             raise SubscriptionSilent
 
     async def _drop(self, pubsub: PubSub) -> None:
@@ -139,10 +148,10 @@ class RedisBackend(ChannelsBackend):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
 
-    async def _sing(self) -> None:
+    async def _send_canaries(self) -> None:
         while True:
             await asyncio.sleep(CANARY_SECONDS)
-            await self._chirp()
+            await self._send_canary()
 
-    async def _chirp(self) -> None:
+    async def _send_canary(self) -> None:
         await self.publish(b"1", [self._canary])

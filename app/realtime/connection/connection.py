@@ -12,7 +12,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.domain.users.caller import Caller
@@ -20,9 +19,6 @@ from app.realtime.connection.close_codes import TOO_SLOW
 from app.realtime.connection.transport import Transport
 from app.realtime.frames.encoding import Frame, frame_of
 from app.realtime.frames.server_frames import AccessRevoked, Reason
-
-if TYPE_CHECKING:
-    from app.realtime.hub.room import Room
 
 MAX_QUEUED_BYTES = 1024 * 1024 - 128 * 1024
 """In addition to the transport's own buffer (64 KiB and one frame); together less than 1 MB."""
@@ -53,8 +49,8 @@ class Connection:
     subscription, each with the user's read cursor last sent.
 
     `given_up` are revoked conversations not sent again since; a `resume` of one needs the whole conversation, not
-    changes. `announced` is the number of the last broadcast delivered, None until the first poll; `opened_at` is the
-    number of the last broadcast when the socket opened. `ready` is set once `hello` is sent or queued, `settled` once
+    changes. `last_broadcast` is the number of the last broadcast delivered, None until the first poll; `opened_at` is
+    that of the last broadcast before the socket opened. `ready` is set once `hello` is sent or queued, `settled` once
     the whole snapshot is.
     """
 
@@ -64,13 +60,13 @@ class Connection:
         "_merged",
         "_queue",
         "_stuck_since",
+        "_transport",
         "_waiting",
-        "_wire",
-        "announced",
         "caller",
         "catching",
         "close_code",
         "given_up",
+        "last_broadcast",
         "opened_at",
         "ready",
         "rooms",
@@ -78,24 +74,23 @@ class Connection:
         "user",
     )
 
-    def __init__(self, caller: Caller, wire: Transport) -> None:
+    def __init__(self, caller: Caller, transport: Transport) -> None:
         self.caller = caller
         self.user = caller.user
-        self.rooms: dict[UUID, Room] = {}
+        self.rooms: set[UUID] = set()
         self.catching: dict[UUID, int] = {}
         self.given_up: dict[UUID, None] | None = None
-        self.announced: int | None = None
+        self.last_broadcast: int | None = None
         self.opened_at: int | None = None
         self.ready = False
         self.settled = False
         self.close_code: int | None = None
-        self._wire = wire
+        self._transport = transport
         self._queue: deque[QueuedFrame] | None = None
         self._bytes = 0
         self._merged: dict[tuple[UUID, UUID], QueuedFrame] | None = None
         self._stuck_since: float | None = None
         self._waiting: asyncio.Future[None] | None = None
-        wire.on_writable = self._flush
 
     def lacks(self, conversation: UUID) -> bool:
         """Whether the socket is open and neither subscribed to the conversation nor catching up on it."""
@@ -129,12 +124,12 @@ class Connection:
         """Write or queue `frame`, or close with 4408 if the queue is full. Never waits, never raises."""
         if self.close_code is not None:
             return
-        wire = self._wire
-        if self._queue is not None or not wire.takes_more:
+        transport = self._transport
+        if self._queue is not None or not transport.takes_more:
             self._enqueue(frame)
             return
         try:
-            wire.write(frame.wire)
+            transport.write(frame.wire)
         except (OSError, RuntimeError):
             # The transport has just closed. That must not stop delivery to the other sockets of the room.
             self.close(TOO_SLOW)
@@ -147,7 +142,7 @@ class Connection:
         if not (flush and self._queue):
             self._queue = self._merged = None
             self._bytes = 0
-            self._wire.end(code)
+            self._transport.end(code)
         self._wake()
 
     def check(self, now: float) -> None:
@@ -159,7 +154,7 @@ class Connection:
         if self.close_code is None:
             self.close(TOO_SLOW)
         else:
-            self._wire.end(self.close_code)
+            self._transport.end(self.close_code)
         self._stuck_since = None
 
     async def room_for_more(self) -> None:
@@ -200,19 +195,19 @@ class Connection:
             self._merged = self._merged or {}
             self._merged[frame.key] = slot
 
-    def _flush(self) -> None:
-        """Write queued frames for as long as the transport accepts them."""
-        while self._queue and self._wire.takes_more:
+    def flush(self) -> None:
+        """Write queued frames for as long as the transport accepts them. It calls this when it accepts more again."""
+        while self._queue and self._transport.takes_more:
             slot = self._queue.popleft()
             self._bytes -= slot.frame.size
             if slot.frame.key is not None and self._merged is not None and self._merged.get(slot.frame.key) is slot:
                 del self._merged[slot.frame.key]
-            self._wire.write(slot.frame.wire)
+            self._transport.write(slot.frame.wire)
         if self._queue:
             self._stuck_since = time.monotonic()
         else:
             if self.close_code is not None and self._queue is not None:
-                self._wire.end(self.close_code)
+                self._transport.end(self.close_code)
             self._queue = self._merged = None
             self._stuck_since = None
         if not self._is_filling:

@@ -24,17 +24,19 @@ Socket = WebSocket[Any, Any, Any]
 
 
 class Transport(Protocol):
-    """`write` takes the bytes of whole frames; call it only while `takes_more`. The transport calls `on_writable` when
-    it accepts more again. With `counts_frames` it closes a socket that exceeds its allowance itself, with 4429.
-    """
+    """With `counts_frames` the transport itself closes a socket that exceeds its allowance, with 4429."""
 
     counts_frames: bool
     takes_more: bool
-    write: Callable[[bytes], None]
-    on_writable: Callable[[], None]
 
-    def accepted(self, allowance: FrameLimiter, /) -> None:
-        """The socket is authenticated: enforce `allowance`, and discard the handshake headers with their token."""
+    def accepted(self, allowance: FrameLimiter, on_writable: Callable[[], None], /) -> None:
+        """The socket is authenticated: enforce `allowance`, and discard the handshake headers with their token.
+
+        `on_writable` is called whenever the transport accepts more after it did not.
+        """
+
+    def write(self, wire: bytes, /) -> None:
+        """Write whole frames. Call it only while `takes_more`."""
 
     def end(self, code: int) -> None:
         """Send a close frame with `code` after the bytes written. Abort if the peer does not accept it in time."""
@@ -59,14 +61,18 @@ class AsgiTransport:
 
     def __init__(self, socket: Socket) -> None:
         self.takes_more = True
-        self.write: Callable[[bytes], None] = self._begin
-        self.on_writable: Callable[[], None] = lambda: None
         self._socket = socket
+        self._on_writable: Callable[[], None] | None = None
         self._writing: asyncio.Task[None] | None = None
         self._code: int | None = None
 
-    def accepted(self, _: FrameLimiter, /) -> None:
+    def accepted(self, _: FrameLimiter, on_writable: Callable[[], None], /) -> None:
+        self._on_writable = on_writable
         self._socket.scope["headers"] = []
+
+    def write(self, wire: bytes, /) -> None:
+        self.takes_more = False
+        self._writing = asyncio.create_task(self._write(payloads_of(wire)))
 
     def cut(self, code: int) -> None:
         self.end(code)
@@ -81,10 +87,6 @@ class AsgiTransport:
             self.takes_more = False
             self._writing = asyncio.create_task(self._end())
 
-    def _begin(self, wire: bytes) -> None:
-        self.takes_more = False
-        self._writing = asyncio.create_task(self._write(payloads_of(wire)))
-
     async def _write(self, payloads: list[bytes]) -> None:
         with suppress(OSError, WebSocketDisconnect, RuntimeError):
             for payload in payloads:
@@ -93,7 +95,8 @@ class AsgiTransport:
             await self._end()
             return
         self.takes_more = True
-        self.on_writable()
+        if self._on_writable is not None:
+            self._on_writable()
 
     async def _end(self) -> None:
         with suppress(OSError, WebSocketDisconnect, RuntimeError):

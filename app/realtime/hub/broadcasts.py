@@ -8,10 +8,8 @@ the same `id` in its frame.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable
 from itertools import islice
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
@@ -25,13 +23,11 @@ from app.domain.errors import ChatError
 from app.realtime.connection.connection import Connection
 from app.realtime.frames.encoding import Frame, frame_of
 from app.realtime.frames.server_frames import BroadcastFrame
-
-if TYPE_CHECKING:
-    from app.realtime.hub.hub import Hub
+from app.realtime.hub.hub import Hub
+from app.realtime.hub.poll_timer import PollTimer
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS = 1.0
 POLL_TIMEOUT_SECONDS = 5.0
 MAX_NEW_LISTENERS = 500
 MAX_LISTENERS_PER_POLL = 5_000
@@ -39,23 +35,19 @@ MAX_LISTENERS_PER_POLL = 5_000
 
 
 class BroadcastPoller:
-    """Run `run()` as a task of the process; `soon()` requests a poll at once."""
+    """Run `run()` as a task of the process. `timer` says when to poll."""
 
-    def __init__(self, hub: Hub, database: Database) -> None:
+    def __init__(self, hub: Hub, database: Database, timer: PollTimer) -> None:
         self._hub = hub
         self._database = database
+        self._timer = timer
         self._unsaved: dict[UUID, int] = {}
-        self._wanted = asyncio.Event()
         self._failing = False
-
-    def soon(self) -> None:
-        self._wanted.set()
 
     async def run(self) -> None:
         """Poll without end. No failure stops it."""
         while True:
-            started = time.monotonic()
-            self._wanted.clear()
+            await self._timer.wait()
             try:
                 async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
                     await self.once()
@@ -64,11 +56,6 @@ class BroadcastPoller:
                 self._note_failure(type(error).__name__)
             except Exception:
                 log.exception("announcing_failed")
-            try:
-                async with asyncio.timeout(max(0.0, started + POLL_SECONDS - time.monotonic())):
-                    await self._wanted.wait()
-            except TimeoutError:
-                continue
 
     async def once(self) -> None:
         """Deliver the broadcasts that are due.
@@ -79,31 +66,36 @@ class BroadcastPoller:
         await self._save()
         async with self._database.look() as reader:
             through = await unseen.newest(reader)
-        newcomers = list(islice((one for one in self._ready() if one.announced is None), MAX_NEW_LISTENERS))
+        newcomers = list(islice((one for one in self._ready() if one.last_broadcast is None), MAX_NEW_LISTENERS))
         before = self._hub.last_broadcast
-        present = [one for one in self._ready() if one.announced is not None] if before not in (None, through) else []
+        present = []
+        if before not in (None, through):
+            present = [one for one in self._ready() if one.last_broadcast is not None]
         if through and (newcomers or present):
             async with self._database.transaction() as session:
                 missed = await unseen.missed(session, {_listener(one) for one in newcomers}, through)
-                news = await unseen.since(session, {_listener(one) for one in present}, before or 0, through)
+                recent = await unseen.since(session, {_listener(one) for one in present}, before or 0, through)
             frames: dict[UUID, Frame] = {}
-            self._tell(newcomers, missed, through, frames)
-            self._tell(present, news, through, frames)
-        for one in newcomers:
-            one.announced = through
+            self._deliver(newcomers, missed, through, frames)
+            self._deliver(present, recent, through, frames)
+        for connection in newcomers:
+            connection.last_broadcast = through
         self._hub.last_broadcast = through
         await self._save()
         if len(newcomers) == MAX_NEW_LISTENERS:
-            self.soon()
+            self._timer.wake()
 
     def _ready(self) -> Iterable[Connection]:
         """The sockets that have received `hello`."""
-        return (one for sockets in list(self._hub.people.values()) for one in list(sockets) if one.ready)
+        people = list(self._hub.registry.people.values())
+        return (connection for sockets in people for connection in list(sockets) if connection.ready)
 
-    def _tell(self, sockets: list[Connection], told: UnseenBroadcast, through: int, frames: dict[UUID, Frame]) -> None:
+    def _deliver(
+        self, sockets: list[Connection], broadcasts: UnseenBroadcast, through: int, frames: dict[UUID, Frame]
+    ) -> None:
         for connection in sockets:
-            connection.announced = through
-            for announcement in told.get(_listener(connection), ()):
+            connection.last_broadcast = through
+            for announcement in broadcasts.get(_listener(connection), ()):
                 if announcement.id not in frames:
                     frames[announcement.id] = frame(announcement)
                 connection.put(frames[announcement.id])

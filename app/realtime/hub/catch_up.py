@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Concatenate, Literal, ParamSpec, TypeVar
 from uuid import UUID
 
 from app.domain.errors import Conflict, Unavailable
@@ -17,10 +17,7 @@ from app.realtime.frames.encoding import Frame, frame_of
 from app.realtime.frames.server_frames import Reset
 from app.realtime.hub.ephemeral import read_frame
 from app.realtime.hub.fan_out import reason_of
-from app.realtime.hub.replay_buffer import Replayable
-
-if TYPE_CHECKING:
-    from app.realtime.hub.hub import Hub
+from app.realtime.hub.hub import Hub
 
 MAX_CHANGES = 1_000
 """A conversation with more missed changes is answered with `reset` (contract)."""
@@ -31,7 +28,7 @@ CHANGES_PER_PAGE = 50
 RETRY_SECONDS = 0.5
 
 P = ParamSpec("P")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 Outcome = Literal["caught_up", "reset", "revoked"]
 
 
@@ -50,36 +47,36 @@ async def catch_up(
     hub.pause(connection, conversation)
     given_up = connection.gave_up(conversation)
     try:
-        with hub.passing.reading():
-            mark = hub.passing.mark()
+        with hub.replay_buffer.recording():
+            cursor = hub.replay_buffer.cursor()
             outcome: Outcome = "revoked"
             if not given_up:
                 outcome, position = await _read(hub, connection, conversation, position, ref)
-            returned = conversation in hub.passing.beginnings(mark, connection.user)
+            rejoined = conversation in hub.replay_buffer.joined_after(cursor, connection.user)
     finally:
         connection.catching.pop(conversation, None)
-    if outcome == "revoked" and (returned or (given_up and await _is_member(hub, connection, conversation))):
-        hub.beginnings.start(connection.user, conversation)
+    if outcome == "revoked" and (rejoined or (given_up and await _is_member(hub, connection, conversation))):
+        hub.join(connection.user, conversation)
     return outcome, position
 
 
 async def _read(
     hub: Hub, connection: Connection, conversation: UUID, position: int, ref: str | int | None
 ) -> tuple[Outcome, int]:
-    told, count = position, 0
+    sent, count = position, 0
     while True:
-        mark = hub.passing.mark()
+        cursor = hub.replay_buffer.cursor()
         try:
-            found = await patiently(connection, hub.journal.changes_for, conversation, told, CHANGES_PER_PAGE)
+            found = await patiently(connection, hub.reads.changes_for, conversation, sent, CHANGES_PER_PAGE)
         except Conflict:
             return await _reset(hub, connection, conversation, ref)
         if found is None or found[0].is_hidden:
             # A `resume` may name thousands of foreign conversations: their answers are subject to back-pressure, too.
             await connection.room_for_more()
             connection.revoke(conversation, "not_a_member" if found is None else "hidden")
-            return "revoked", told
-        door, changes = found
-        if await _too_many(hub, connection, conversation, told, count, door.position):
+            return "revoked", sent
+        access, changes = found
+        if await _too_many(hub, connection, conversation, sent, count, access.position):
             return await _reset(hub, connection, conversation, ref)
         for change in changes.items:
             await connection.room_for_more()
@@ -88,22 +85,22 @@ async def _read(
                 # Removed between reading the membership and reading the changes: no later change may be sent.
                 connection.revoke(conversation, reason_of(change))
                 return "revoked", change.position
-        told, count = changes.position, count + len(changes.items)
+        sent, count = changes.position, count + len(changes.items)
         if changes.complete:
-            _tell_read(connection, conversation, door.read_seq)
-            further = hub.subscribe(connection, conversation, told, door.read_seq, _since(hub, mark, conversation))
+            _send_read(connection, conversation, access.read_seq)
+            further = hub.subscribe(connection, conversation, sent, access.read_seq, cursor)
             if connection.close_code is not None:
                 raise ConnectionGone
             if further is None:
-                return "caught_up", told
-            told = further
+                return "caught_up", sent
+            sent = further
 
 
 async def _is_member(hub: Hub, connection: Connection, conversation: UUID) -> bool:
-    return not isinstance(await patiently(connection, hub.journal.summary, conversation), str)
+    return not isinstance(await patiently(connection, hub.reads.summary, conversation), str)
 
 
-def _tell_read(connection: Connection, conversation: UUID, read_seq: int) -> None:
+def _send_read(connection: Connection, conversation: UUID, read_seq: int) -> None:
     """Send `read` if the user has read further on another device during the catch-up."""
     if read_seq > connection.catching.get(conversation, 0):
         moved = ReadMoved(conversation=conversation, user=connection.user, seq=read_seq, small=False)
@@ -112,46 +109,38 @@ def _tell_read(connection: Connection, conversation: UUID, read_seq: int) -> Non
 
 
 async def patiently(
-    connection: Connection, ask: Callable[Concatenate[UUID, P], Awaitable[Answer]], *args: P.args, **kwargs: P.kwargs
-) -> Answer:
-    """Call `ask` for the connection's user, and retry while the database is unavailable.
+    connection: Connection, read: Callable[Concatenate[UUID, P], Awaitable[Result]], *args: P.args, **kwargs: P.kwargs
+) -> Result:
+    """Call `read` for the connection's user, and retry while the database is unavailable.
 
     Raises:
         ConnectionGone: the socket is closed.
     """
     while connection.close_code is None:
         try:
-            return await ask(connection.user, *args, **kwargs)
+            return await read(connection.user, *args, **kwargs)
         except Unavailable:
             await asyncio.sleep(RETRY_SECONDS)
     raise ConnectionGone
 
 
-async def _too_many(hub: Hub, connection: Connection, conversation: UUID, told: int, count: int, position: int) -> bool:
+async def _too_many(hub: Hub, connection: Connection, conversation: UUID, sent: int, count: int, position: int) -> bool:
     """Whether more than `MAX_CHANGES` follow. Positions are an upper bound, so counting is rarely necessary."""
-    if count + position - told <= MAX_CHANGES:
+    if count + position - sent <= MAX_CHANGES:
         return False
     if count:
         return count > MAX_CHANGES
-    found = await patiently(connection, hub.journal.changes_for, conversation, told, MAX_CHANGES)
+    found = await patiently(connection, hub.reads.changes_for, conversation, sent, MAX_CHANGES)
     return found is not None and not found[1].complete
 
 
 async def _reset(hub: Hub, connection: Connection, conversation: UUID, ref: str | int | None) -> tuple[Outcome, int]:
     connection.put(frame_of(Reset(ref=ref, conversation=conversation)))
     while True:
-        mark = hub.passing.mark()
-        summary = await patiently(connection, hub.journal.summary, conversation)
+        cursor = hub.replay_buffer.cursor()
+        summary = await patiently(connection, hub.reads.summary, conversation)
         if isinstance(summary, str):
             connection.revoke(conversation, summary)
             return "revoked", 0
-        if (
-            hub.subscribe(connection, conversation, summary.position, summary.read_seq, _since(hub, mark, conversation))
-            is None
-        ):
+        if hub.subscribe(connection, conversation, summary.position, summary.read_seq, cursor) is None:
             return "reset", summary.position
-
-
-def _since(hub: Hub, mark: int, conversation: UUID) -> list[Replayable] | None:
-    passed = hub.passing.since(mark, {conversation})
-    return None if passed is None else passed.get(conversation, [])

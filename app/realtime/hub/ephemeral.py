@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from app.domain.events import ReadMoved
 from app.realtime.bus.ephemeral_events import Notice, PresenceChanged, Typing
 from app.realtime.connection.connection import Connection
 from app.realtime.frames.encoding import Frame
+from app.realtime.hub.registry import Registry
 from app.realtime.hub.room import Room
 
-if TYPE_CHECKING:
-    from app.realtime.hub.hub import Hub
 
-
-def deliver_read(hub: Hub, event: ReadMoved) -> None:
+def deliver_read(registry: Registry, room: Room, event: ReadMoved) -> None:
     """Deliver a newer read cursor to the user's own devices and, in a small conversation, to the other members."""
-    room = hub.rooms.get(event.conversation)
-    hub.passing.note(event)
-    if room is None or not hub.trusted:
-        return
-    for connection in hub.mine(room, event.user):
+    for connection in registry.of_user(room.conversation, event.user):
         deliver_read_to(room, connection, event)
     if event.small:
         frame = read_frame(event)
@@ -40,22 +32,19 @@ def deliver_read_to(room: Room, connection: Connection, event: ReadMoved) -> Non
     connection.put(read_frame(event))
 
 
-def deliver_to_others(hub: Hub, event: Typing | PresenceChanged) -> None:
+def deliver_to_others(room: Room, event: Typing | PresenceChanged) -> None:
     """Deliver to the other members of the conversation."""
-    room = hub.rooms.get(event.conversation)
-    if room is None or not hub.trusted:
-        return
     frame = Frame(event.frame(), loss="dropped")
     for connection in room.connections:
         if connection.user != event.user:
             connection.put(frame)
 
 
-def deliver_notice(hub: Hub, event: Notice) -> None:
+def deliver_notice(registry: Registry, event: Notice) -> None:
     """Deliver to all sockets of the users named, or of all users if none is."""
     frame = Frame(event.frame)
-    for user in event.users or list(hub.people):
-        for connection in hub.people.get(user, ()):
+    for user in event.users or list(registry.people):
+        for connection in registry.people.get(user, ()):
             if connection.ready:
                 connection.put(frame)
 

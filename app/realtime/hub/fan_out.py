@@ -7,12 +7,15 @@ sockets one write instead of one per message.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 import msgspec
 
-from app.domain.events import LogChange
+from app.domain.events import BEGINNINGS, ENDINGS, LogChange
+from app.realtime.connection.connection import Connection
 from app.realtime.frames.encoding import Frame
 from app.realtime.frames.server_frames import Reason
+from app.realtime.hub.replay_buffer import Replayable
 from app.realtime.hub.room import Room
 
 MAX_RUN = 64 * 1024
@@ -67,6 +70,29 @@ def _deliver_individually(room: Room, change: LogChange) -> None:
         if change.position >= known:
             del ahead[connection]
     room.ahead = ahead or None
+
+
+def deliver_missed(
+    connection: Connection, room: Room, position: int, recorded: Sequence[Replayable]
+) -> tuple[int, LogChange | None]:
+    """Send one socket the recorded changes that `room` received after `position`, up to the first gap.
+
+    Returns the position sent last, and the change at which its own user joined (not sent) or left, if there is one.
+    """
+    changes = [
+        event for event in recorded if isinstance(event, LogChange) and position < event.position <= room.delivered
+    ]
+    for change in sorted(changes, key=attrgetter("position")):
+        if not change.prev <= position < change.position:
+            continue
+        is_own = change.subject == connection.user
+        if is_own and change.type in BEGINNINGS:
+            return position, change
+        connection.put(Frame(following(change, position).frame()))
+        position = change.position
+        if is_own and change.type in ENDINGS:
+            return position, change
+    return position, None
 
 
 def following(change: LogChange, position: int) -> LogChange:

@@ -12,23 +12,29 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from operator import attrgetter
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
 
-from app.domain import events
-from app.domain.events import BEGINNINGS, ENDINGS, Announced, ListTurned, LogChange, LoginsEnded, ReadMoved
+from app.domain.events import (
+    BEGINNINGS,
+    ENDINGS,
+    Announced,
+    ListTurned,
+    LogChange,
+    LoginsEnded,
+    PoliciesChanged,
+    ReadMoved,
+)
 from app.realtime.bus.ephemeral_events import Event, Notice, PresenceChanged, Typing
-from app.realtime.connection.close_codes import NOT_AUTHENTICATED, REFUSED
 from app.realtime.connection.connection import Connection
-from app.realtime.frames.encoding import Frame, sender_of
-from app.realtime.hub.ephemeral import deliver_notice, deliver_read, deliver_read_to, deliver_to_others
-from app.realtime.hub.fan_out import deliver_to_room, following, group_by_conversation, reason_of
-from app.realtime.hub.gap_repair import GapRepair
-from app.realtime.hub.join import Joins
+from app.realtime.frames.encoding import sender_of
+from app.realtime.hub import ephemeral
+from app.realtime.hub.fan_out import deliver_missed, deliver_to_room, group_by_conversation, reason_of
 from app.realtime.hub.reads import HubReads
-from app.realtime.hub.replay_buffer import Replayable, ReplayBuffer
+from app.realtime.hub.registry import Registry
+from app.realtime.hub.replay_buffer import ReplayBuffer
 from app.realtime.hub.room import Room
 
 log = structlog.get_logger(__name__)
@@ -38,263 +44,250 @@ TRUSTED_SECONDS = 2.0
 """How long after the start of the last successful poll this process trusts what it knows of memberships."""
 
 
+class HubHooks(NamedTuple):
+    """What the hub calls: `on_arrival` for each new socket of a user, `on_departure` after the last one, `on_gap` to
+    repair a room, `on_join` to send a user's sockets a conversation that they lack."""
+
+    on_arrival: Callable[[UUID], None]
+    on_departure: Callable[[UUID], None]
+    on_broadcast: Callable[[], None]
+    on_policies_changed: Callable[[], None]
+    on_gap: Callable[[Hub, Room], None]
+    on_join: Callable[[Hub, UUID, UUID], None]
+
+
 class Hub:
-    """`fresh`: when the last successful poll began, on the monotonic clock. `last_broadcast`: the number up to which
-    sockets have received broadcasts, None at first. `arrived` and `left` are called for a user's first and last socket,
-    `announced` when the bus announces a broadcast, `news` when throttle policies change."""
+    """`polled_at`: when the last successful poll began, on the monotonic clock. `last_broadcast`: the number up to
+    which sockets have received broadcasts, None at first."""
 
-    def __init__(self, journal: HubReads) -> None:
-        self.journal = journal
-        self.rooms: dict[UUID, Room] = {}
-        self.people: dict[UUID, set[Connection]] = {}
-        self.logins: dict[UUID, set[Connection]] = {}
-        self.behind: set[Room] = set()
-        self.passing = ReplayBuffer()
-        self.fresh = float("-inf")
-        self.arrived: Callable[[UUID], None] = _nobody
-        self.left: Callable[[UUID], None] = _nobody
-        self.announced: Callable[[], None] = _nothing
-        self.news: Callable[[], None] = _nothing
+    def __init__(self, reads: HubReads, hooks: HubHooks) -> None:
+        self.reads = reads
+        self.registry = Registry()
+        self.replay_buffer = ReplayBuffer()
+        self.polled_at = float("-inf")
         self.last_broadcast: int | None = None
-        self.repairs = GapRepair(self)
-        self.beginnings = Joins(self)
-
-    async def stop(self) -> None:
-        """Cancel running repairs and joins."""
-        await self.repairs.stop()
-        await self.beginnings.stop()
+        self._hooks = hooks
+        self._postponed: set[Room] = set()
 
     # Connections and subscriptions
 
-    def enter(self, connection: Connection) -> None:
+    def register(self, connection: Connection) -> None:
         """Register a socket under its user and login. Conversations are delivered once it subscribes."""
         connection.opened_at = self.last_broadcast
-        self.people.setdefault(connection.user, set()).add(connection)
-        self.arrived(connection.user)
-        self.logins.setdefault(connection.caller.session, set()).add(connection)
+        self.registry.add(connection)
+        self._hooks.on_arrival(connection.user)
 
-    def leave(self, connection: Connection) -> None:
+    def unregister(self, connection: Connection) -> None:
         """Unregister the socket and end its subscriptions."""
         for conversation in list(connection.rooms):
             self.unsubscribe(connection, conversation)
-        for index, key in ((self.people, connection.user), (self.logins, connection.caller.session)):
-            others = index.get(key, set())
-            others.discard(connection)
-            if not others:
-                index.pop(key, None)
-        if connection.user not in self.people:
-            self.left(connection.user)
+        self.registry.discard(connection)
+        if connection.user not in self.registry.people:
+            self._hooks.on_departure(connection.user)
 
     def subscribe(
-        self,
-        connection: Connection,
-        conversation: UUID,
-        position: int,
-        read_seq: int,
-        passed: Sequence[Replayable] | None,
+        self, connection: Connection, conversation: UUID, position: int, read_seq: int, cursor: int
     ) -> int | None:
         """Subscribe `connection`, which has received the conversation up to `position`, to later events.
 
-        `passed` holds the events since before `position` was read, or None if they were evicted. Returns None. If
-        changes are missing, returns the position sent last instead: the socket is not subscribed and must catch up.
+        `cursor` is the replay buffer's before `position` was read: later events are sent now. Returns None. If changes
+        are missing, returns the position sent last instead: the socket is not subscribed and must catch up.
         """
         if connection.close_code is not None:
             return None
-        room = self.rooms.get(conversation) or Room(conversation, position)
-        told = self._tell_missed(connection, room, position, passed or ())
-        if told is None or told < room.delivered:
-            return told
-        self.rooms[conversation] = room
-        room.connections[connection] = read_seq
-        connection.rooms[conversation] = room
-        if told > room.delivered:
+        recorded = self.replay_buffer.events_after(cursor, conversation) or ()
+        room = self.registry.rooms.get(conversation) or Room(conversation, position)
+        sent, own_change = deliver_missed(connection, room, position, recorded)
+        if own_change is not None:
+            if own_change.type in BEGINNINGS:
+                self.join(connection.user, conversation)
+            else:
+                connection.revoke(conversation, reason_of(own_change))
+            return None
+        if sent < room.delivered:
+            return sent
+        self.registry.subscribe(connection, room, read_seq)
+        if sent > room.delivered:
             room.ahead = room.ahead or {}
-            room.ahead[connection] = told
-            room.target = max(room.target, told)
-            self.wait(room)
-        for event in passed or ():
+            room.ahead[connection] = sent
+            room.target = max(room.target, sent)
+            self.schedule_repair(room)
+        for event in recorded:
             if isinstance(event, ListTurned):
-                self.beginnings.again(event.user, conversation)
+                self.rejoin(event.user, conversation)
             elif isinstance(event, ReadMoved):
-                deliver_read_to(room, connection, event)
+                ephemeral.deliver_read_to(room, connection, event)
             elif event.position > room.delivered:
-                self._change(event)
+                self._receive_change(event)
         return None
-
-    def _tell_missed(
-        self, connection: Connection, room: Room, position: int, passed: Sequence[Replayable]
-    ) -> int | None:
-        """Send one socket the changes its room received after `position`, up to the first gap.
-
-        Returns the position sent last, or None if its user left (access is revoked) or joined (a join is started).
-        """
-        changes = [
-            event for event in passed if isinstance(event, LogChange) and position < event.position <= room.delivered
-        ]
-        for change in sorted(changes, key=attrgetter("position")):
-            if not change.prev <= position < change.position:
-                continue
-            if change.subject == connection.user and change.type in BEGINNINGS:
-                self.beginnings.start(connection.user, room.conversation)
-                return None
-            connection.put(Frame(following(change, position).frame()))
-            position = change.position
-            if change.subject == connection.user and change.type in ENDINGS:
-                connection.revoke(room.conversation, reason_of(change))
-                return None
-        return position
 
     def pause(self, connection: Connection, conversation: UUID) -> None:
         """Unsubscribe the socket while it catches up. The read cursor it has received is kept for that time."""
-        room = connection.rooms.get(conversation)
-        read_seq = connection.catching.get(conversation, 0) if room is None else room.connections[connection]
+        if conversation in connection.rooms:
+            read_seq = self.registry.rooms[conversation].connections[connection]
+        else:
+            read_seq = connection.catching.get(conversation, 0)
         self.unsubscribe(connection, conversation)
         connection.catching[conversation] = read_seq
 
     def unsubscribe(self, connection: Connection, conversation: UUID) -> None:
-        room = connection.rooms.pop(conversation, None)
-        if room is None:
-            return
-        room.remove(connection)
-        if not room.connections:
-            room.stop_waiting()
-            self.behind.discard(room)
-            self.rooms.pop(conversation, None)
+        emptied = self.registry.unsubscribe(connection, conversation)
+        if emptied is not None:
+            self._postponed.discard(emptied)
+
+    def join(self, user: UUID, conversation: UUID) -> None:
+        """Send the conversation's current state to the sockets of `user` that lack it, and subscribe them."""
+        self._hooks.on_join(self, user, conversation)
+
+    def rejoin(self, user: UUID, conversation: UUID) -> None:
+        """Send all sockets of `user` the current state again, or `access.revoked` if hidden or left."""
+        for connection in self.registry.of_user(conversation, user):
+            self.unsubscribe(connection, conversation)
+        if user in self.registry.people:
+            self.join(user, conversation)
 
     # Events
 
     @property
     def trusted(self) -> bool:
-        return time.monotonic() - self.fresh <= TRUSTED_SECONDS
+        return time.monotonic() - self.polled_at <= TRUSTED_SECONDS
 
-    def hear(self, events: Sequence[Event]) -> None:
+    def receive(self, events: Sequence[Event]) -> None:
         """Deliver events of this and other processes. Never raises: one bad event must not end delivery."""
         changes: dict[UUID, list[LogChange]] = {}
         for event in events:
             if isinstance(event, LogChange):
                 changes.setdefault(event.conversation, []).append(event)
                 continue
-            self._hear_all(changes)
+            self._receive_changes(changes)
             try:
-                self._hear(event)
+                self._receive_other(event)
             except Exception:
                 log.exception("event_not_delivered", kind=type(event).__name__)
-        self._hear_all(changes)
+        self._receive_changes(changes)
 
-    def _hear_all(self, changes: dict[UUID, list[LogChange]]) -> None:
+    def _receive_changes(self, changes: dict[UUID, list[LogChange]]) -> None:
         """Deliver changes that were committed together, one conversation after another."""
         for conversation, committed in changes.items():
             try:
                 for run in group_by_conversation(committed):
-                    self._run(self.rooms.get(conversation), run)
+                    self._receive_run(self.registry.rooms.get(conversation), run)
             except Exception:
                 log.exception("changes_not_delivered", conversation=str(conversation))
         changes.clear()
 
-    def _run(self, room: Room | None, run: list[LogChange]) -> None:
+    def _receive_run(self, room: Room | None, run: list[LogChange]) -> None:
         if room is None or run[0].prev != room.delivered or room.repairing or not self.trusted:
             for change in run:
-                self._change(change)
+                self._receive_change(change)
             return
         self.deliver(room, run)
         self.drain(room)
 
-    def _hear(self, event: Event) -> None:
-        match event:
-            case ReadMoved():
-                deliver_read(self, event)
-            case LoginsEnded():
-                self.end_logins(event.sessions, refused=event.refused)
-            case ListTurned():
-                self.passing.note(event)
-                self.beginnings.again(event.user, event.conversation)
-            case Announced():
-                self.announced()
-            case events.PoliciesChanged():
-                self.news()
-            case Typing() | PresenceChanged():
-                deliver_to_others(self, event)
-            case Notice():
-                deliver_notice(self, event)
-
-    def _change(self, change: LogChange) -> None:
-        room = self.rooms.get(change.conversation)
+    def _receive_change(self, change: LogChange) -> None:
+        room = self.registry.rooms.get(change.conversation)
         if room is None:
-            self.passing.note(change)
-            self.beginnings.hear(change)
+            self.replay_buffer.append(change)
+            self._start_joins(change)
         elif change.position <= room.delivered:
             return
         elif not self.trusted:
             room.hold(change)
-            self.behind.add(room)
+            self.postpone_repair(room)
         elif room.repairing or change.prev > room.delivered:
             room.hold(change)
-            self.wait(room)
+            self.schedule_repair(room)
         else:
             self.deliver(room, [change])
             self.drain(room)
+
+    def _receive_other(self, event: Event) -> None:
+        match event:
+            case ReadMoved():
+                self.deliver_read(event)
+            case LoginsEnded():
+                self.registry.end_logins(event.sessions, refused=event.refused)
+            case ListTurned():
+                self.replay_buffer.append(event)
+                self.rejoin(event.user, event.conversation)
+            case Announced():
+                self._hooks.on_broadcast()
+            case PoliciesChanged():
+                self._hooks.on_policies_changed()
+            case Typing() | PresenceChanged():
+                room = self.registry.rooms.get(event.conversation)
+                if room is not None and self.trusted:
+                    ephemeral.deliver_to_others(room, event)
+            case Notice():
+                ephemeral.deliver_notice(self.registry, event)
+
+    def _start_joins(self, change: LogChange) -> None:
+        for user in change.joining:
+            if user in self.registry.people:
+                self.join(user, change.conversation)
+
+    def deliver_read(self, event: ReadMoved) -> None:
+        self.replay_buffer.append(event)
+        room = self.registry.rooms.get(event.conversation)
+        if room is not None and self.trusted:
+            ephemeral.deliver_read(self.registry, room, event)
 
     def deliver(self, room: Room, run: Sequence[LogChange]) -> None:
         """Send `run`, one run of `group_by_conversation`, to all subscribers without awaiting."""
         first = run[0]
         if first.type in BEGINNINGS:
             # A member who joins receives the whole conversation instead (`join`).
-            for connection in self.mine(room, first.subject):
+            for connection in self.registry.of_user(room.conversation, first.subject):
                 self.unsubscribe(connection, room.conversation)
         deliver_to_room(room, run)
         room.delivered = run[-1].position
         for change in run:
-            self.passing.note(change)
-            self.beginnings.hear(change)
+            self.replay_buffer.append(change)
+            self._start_joins(change)
             if change.type == "message.created":
                 # Sending a message also moves the sender's read cursor; their devices see that from the message.
-                for connection in self.mine(room, sender_of(change.data)):
+                for connection in self.registry.of_user(room.conversation, sender_of(change.data)):
                     room.connections[connection] = max(room.connections[connection], change.seq)
         if first.type in ENDINGS:
-            self._revoke(room, self.mine(room, first.subject), first)
+            self._revoke(room, self.registry.of_user(room.conversation, first.subject), first)
         elif first.type == "conversation.deleted":
             self._revoke(room, list(room.connections), first)
-
-    def drain(self, room: Room) -> None:
-        """Deliver held changes that now follow the delivered position."""
-        while (change := room.following()) is not None:
-            self.deliver(room, [change])
-        if not room.behind:
-            room.stop_waiting()
-
-    def wait(self, room: Room) -> None:
-        """Wait `HOLD_SECONDS` for the missing changes to arrive, then start a repair."""
-        if room.timer is None and not room.repairing:
-            room.timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._overdue, room)
-
-    def _overdue(self, room: Room) -> None:
-        room.timer = None
-        if not self.trusted:
-            self.behind.add(room)
-            return
-        self.drain(room)
-        if room.behind and room.connections:
-            self.repairs.start(room)
-
-    def end_logins(self, sessions: Sequence[UUID], *, refused: bool) -> None:
-        for session in sessions:
-            for connection in list(self.logins.get(session, ())):
-                connection.close(REFUSED if refused else NOT_AUTHENTICATED)
-
-    def mine(self, room: Room, user: UUID | None) -> list[Connection]:
-        """Returns the sockets of `user` that are subscribed to `room`."""
-        mine = self.people.get(user, ()) if user is not None else ()
-        return [connection for connection in mine if connection in room.connections]
 
     def _revoke(self, room: Room, connections: Sequence[Connection], change: LogChange) -> None:
         for connection in connections:
             connection.revoke(room.conversation, reason_of(change))
             self.unsubscribe(connection, room.conversation)
 
+    # Gaps
 
-def _nobody(user: UUID) -> None:
-    """Default hook: does nothing."""
+    def drain(self, room: Room) -> None:
+        """Deliver held changes that now follow the delivered position."""
+        while (change := room.following()) is not None:
+            self.deliver(room, [change])
+        if not room.has_gap:
+            room.stop_waiting()
 
+    def schedule_repair(self, room: Room) -> None:
+        """Wait `HOLD_SECONDS` for the missing changes to arrive, then start a repair."""
+        if room.timer is None and not room.repairing:
+            room.timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._repair, room)
 
-def _nothing() -> None:
-    """Default hook: does nothing."""
+    def postpone_repair(self, room: Room) -> None:
+        """Schedule the repair after the next successful poll."""
+        self._postponed.add(room)
+
+    def note_poll(self, began: float) -> None:
+        """A poll that began at `began` (monotonic) succeeded: delivery resumes, postponed repairs are scheduled."""
+        self.polled_at = began
+        postponed, self._postponed = self._postponed, set()
+        for room in postponed:
+            self.schedule_repair(room)
+
+    def _repair(self, room: Room) -> None:
+        room.timer = None
+        if not self.trusted:
+            self.postpone_repair(room)
+            return
+        self.drain(room)
+        if room.has_gap and room.connections:
+            self._hooks.on_gap(self, room)

@@ -12,17 +12,17 @@ from typing import Protocol
 
 import structlog
 
+from app.domain.conversations.recent_activity import MembershipState
 from app.domain.errors import ChatError
 from app.domain.events import ReadMoved
 from app.domain.throttling.overrides import Override
-from app.realtime.hub.ephemeral import deliver_read
 from app.realtime.hub.hub import Hub
+from app.realtime.hub.poll_timer import PollTimer
 from app.realtime.hub.reads import RecentChanges
 from app.store.read_access import ReadAccess
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS = 1.0
 POLL_TIMEOUT_SECONDS = 5.0
 
 
@@ -34,38 +34,29 @@ class Limits(Protocol):
 
 
 class Poller:
-    """Run `run()` as a task of the process; `soon()` requests a poll at once."""
+    """Run `run()` as a task of the process. `timer` says when to poll."""
 
-    def __init__(self, hub: Hub, access: ReadAccess, limits: Limits | None = None) -> None:
+    def __init__(self, hub: Hub, access: ReadAccess, timer: PollTimer, limits: Limits | None = None) -> None:
         self._hub = hub
         self._access = access
+        self._timer = timer
         self._limits = limits
         self._since: float | None = None
-        self._wanted = asyncio.Event()
         self._failing = False
-
-    def soon(self) -> None:
-        self._wanted.set()
 
     async def run(self) -> None:
         """Poll without end. No failure stops it."""
         while True:
-            started = time.monotonic()
-            self._wanted.clear()
+            await self._timer.wait()
             await self.once()
-            try:
-                async with asyncio.timeout(max(0.0, started + POLL_SECONDS - time.monotonic())):
-                    await self._wanted.wait()
-            except TimeoutError:
-                continue
 
     async def once(self) -> bool:
         """Poll once. Returns whether it succeeded."""
         started = time.monotonic()
         try:
             async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
-                glance = await self._hub.journal.glance(self._since, list(self._hub.people))
-            self._take_in(glance, started)
+                recent = await self._hub.reads.recent_changes(self._since, list(self._hub.registry.people))
+            self._apply(recent, started)
         except (ChatError, TimeoutError, OSError) as error:
             if not self._failing:
                 log.warning("look_failed", error=type(error).__name__)
@@ -78,36 +69,36 @@ class Poller:
         if self._failing:
             log.info("look_succeeds_again")
         self._failing = False
-        self._since = glance.began
+        self._since = recent.began
         return True
 
-    def _take_in(self, glance: RecentChanges, started: float) -> None:
-        """Repair rooms that are behind; apply missed joins and ended logins. `started` is on the monotonic clock."""
-        hub = self._hub
-        self._access.saw(glance.moved, glance.ended_logins)
-        hub.fresh = started
-        for login in glance.ended_logins.keys() & hub.logins.keys():
-            hub.end_logins((login,), refused=glance.ended_logins[login])
-        if self._limits is not None and (glance.policies or glance.all_policies):
-            self._limits.learn(glance.policies, everything=glance.all_policies)
-        for moved in glance.moved:
-            room = hub.rooms.get(moved.conversation)
-            if room is not None and moved.position > room.delivered:
-                room.target = max(room.target, moved.position)
-                hub.wait(room)
-        behind, hub.behind = hub.behind, set()
-        for room in behind:
-            hub.wait(room)
-        for belongs in glance.memberships:
-            sockets = hub.people.get(belongs.user, ())
-            if belongs.is_hidden:
-                if any(belongs.conversation in one.rooms for one in sockets):
-                    hub.beginnings.again(belongs.user, belongs.conversation)
-                continue
-            if any(one.settled and one.lacks(belongs.conversation) for one in sockets):
-                hub.beginnings.start(belongs.user, belongs.conversation)
-            # Only to the user's own devices: read marks of other members may be lost.
-            deliver_read(
-                hub,
-                ReadMoved(conversation=belongs.conversation, user=belongs.user, seq=belongs.read_seq, small=False),
-            )
+    def _apply(self, recent: RecentChanges, started: float) -> None:
+        """Repair rooms that have a gap; apply missed joins and ended logins. `started` is on the monotonic clock."""
+        hub, registry = self._hub, self._hub.registry
+        self._access.saw(recent.moved, recent.ended_logins)
+        hub.note_poll(started)
+        for login in recent.ended_logins.keys() & registry.logins.keys():
+            registry.end_logins((login,), refused=recent.ended_logins[login])
+        if self._limits is not None and (recent.policies or recent.all_policies):
+            self._limits.learn(recent.policies, everything=recent.all_policies)
+        for head in recent.moved:
+            room = registry.rooms.get(head.conversation)
+            if room is not None and head.position > room.delivered:
+                room.target = max(room.target, head.position)
+                hub.schedule_repair(room)
+        for membership in recent.memberships:
+            self._apply_membership(membership)
+
+    def _apply_membership(self, membership: MembershipState) -> None:
+        user, conversation = membership.user, membership.conversation
+        sockets = self._hub.registry.people.get(user, ())
+        if membership.is_hidden:
+            if any(conversation in connection.rooms for connection in sockets):
+                self._hub.rejoin(user, conversation)
+            return
+        if any(connection.settled and connection.lacks(conversation) for connection in sockets):
+            self._hub.join(user, conversation)
+        # Only to the user's own devices: read marks of other members may be lost.
+        self._hub.deliver_read(
+            ReadMoved(conversation=conversation, user=user, seq=membership.read_seq, small=False),
+        )

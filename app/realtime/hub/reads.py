@@ -62,7 +62,7 @@ class HubReads:
         self._database = database
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
         self._snapshots: Batcher[SnapshotRequest, list[ConversationSummary] | None] = Batcher(
-            self._greet, largest=SNAPSHOT_BATCH, waiting=MAX_WAITING
+            self._read_snapshots, largest=SNAPSHOT_BATCH, waiting=MAX_WAITING
         )
 
     async def snapshot(self, user: UUID, login: UUID) -> list[ConversationSummary] | None:
@@ -104,25 +104,25 @@ class HubReads:
         """Returns the access of `user` and the changes, or None if not a member. Raises Conflict like `changes`."""
         async with self._slots, self._database.transaction() as session:
             try:
-                door = await check_access(session, conversation, user)
+                access = await check_access(session, conversation, user)
             except (NotFound, Forbidden):
                 return None
-            return door, await changes_after(session, conversation, after, limit)
+            return access, await changes_after(session, conversation, after, limit)
 
-    async def _greet(self, newcomers: Sequence[SnapshotRequest]) -> Sequence[list[ConversationSummary] | None]:
-        return await self._database.read(newest, newcomers, cut=LAST_MESSAGE_CUT)
+    async def _read_snapshots(self, requests: Sequence[SnapshotRequest]) -> Sequence[list[ConversationSummary] | None]:
+        return await self._database.read(newest, requests, cut=LAST_MESSAGE_CUT)
 
-    async def glance(self, since: float | None, users: Sequence[UUID]) -> RecentChanges:
+    async def recent_changes(self, since: float | None, users: Sequence[UUID]) -> RecentChanges:
         """Reads recent changes. `since` is when the last successful poll began, or None before the first."""
         async with self._database.transaction() as session:
             began = await clock(session)
             bucket = bucket_of(began if since is None else since)
-            afresh = since is None or began - since > MARKS_SECONDS
+            everything = since is None or began - since > MARKS_SECONDS
             return RecentChanges(
                 began,
                 await moved_since(session, bucket),
                 await memberships_since(session, bucket, users) if users else [],
                 await logins_ended_since(session, bucket),
-                await (all_overrides(session) if afresh else overrides_since(session, bucket)),
-                afresh,
+                await (all_overrides(session) if everything else overrides_since(session, bucket)),
+                everything,
             )

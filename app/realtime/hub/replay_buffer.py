@@ -1,17 +1,18 @@
 """Buffers live events while a snapshot is being read, so that none falls between the snapshot and the first live event.
 
-The buffer keeps events only while at least one reader is open. It is bounded: a reader whose mark has been evicted
+The buffer keeps events only while at least one recording is open. It is bounded: a reader whose cursor has been evicted
 receives None and must read again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 from uuid import UUID
 
-from app.domain.events import BEGINNINGS, ListTurned, LogChange, ReadMoved
+from app.domain.events import ListTurned, LogChange, ReadMoved
 
 MAX_EVENTS = 4_096
 MAX_BYTES = 8 * 1024 * 1024
@@ -20,60 +21,63 @@ Replayable: TypeAlias = LogChange | ReadMoved | ListTurned
 
 
 class ReplayBuffer:
-    """Open `reading()` around the reads; call `mark()` before each read and `since(mark, …)` after it."""
+    """Open `recording()` around the reads; take `cursor()` before each read and `events_after(cursor, …)` after it."""
 
     def __init__(self) -> None:
-        self._kept: list[Replayable] = []
-        self._bytes = 0
-        self._first = 0
-        self._readers = 0
+        self._events: list[Replayable] = []
+        self._cursors: dict[UUID, list[int]] = {}
+        self._size_bytes = 0
+        self._first_cursor = 0
+        self._open_recordings = 0
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
+    def recording(self) -> Iterator[None]:
         """Keeps events for as long as the context is open."""
-        self._readers += 1
+        self._open_recordings += 1
         try:
             yield
         finally:
-            self._readers -= 1
-            if not self._readers:
-                self._forget(len(self._kept))
+            self._open_recordings -= 1
+            if not self._open_recordings:
+                self._evict(len(self._events))
 
-    def note(self, event: Replayable) -> None:
-        if not self._readers:
+    def append(self, event: Replayable) -> None:
+        """Records `event` if a recording is open. Evicts the older half when a bound is exceeded."""
+        if not self._open_recordings:
             return
-        self._kept.append(event)
-        self._bytes += _payload_bytes(event)
-        if len(self._kept) > MAX_EVENTS or self._bytes > MAX_BYTES:
-            self._forget(len(self._kept) // 2 + 1)
+        self._cursors.setdefault(event.conversation, []).append(self.cursor())
+        self._events.append(event)
+        self._size_bytes += _payload_bytes(event)
+        if len(self._events) > MAX_EVENTS or self._size_bytes > MAX_BYTES:
+            self._evict(len(self._events) // 2 + 1)
 
-    def mark(self) -> int:
-        return self._first + len(self._kept)
+    def cursor(self) -> int:
+        return self._first_cursor + len(self._events)
 
-    def since(self, mark: int, conversations: Collection[UUID]) -> dict[UUID, list[Replayable]] | None:
-        """Returns the events of `conversations` since `mark`, or None if some have been evicted."""
-        if mark < self._first:
+    def events_after(self, cursor: int, conversation: UUID) -> Sequence[Replayable] | None:
+        """Returns the events of `conversation` recorded after `cursor`, or None if some have been evicted."""
+        if cursor < self._first_cursor:
             return None
-        found: dict[UUID, list[Replayable]] = {}
-        for event in self._kept[mark - self._first :]:
-            if event.conversation in conversations:
-                found.setdefault(event.conversation, []).append(event)
-        return found
+        cursors = self._cursors.get(conversation, [])
+        return [self._events[found - self._first_cursor] for found in cursors[bisect_left(cursors, cursor) :]]
 
-    def beginnings(self, mark: int, user: UUID) -> set[UUID]:
-        """Returns the conversations that entered the list of `user` since `mark`, as far as still buffered."""
-        kept = self._kept[max(mark - self._first, 0) :]
-        return {event.conversation for event in kept if _begins(event, user)}
+    def joined_after(self, cursor: int, user: UUID) -> set[UUID]:
+        """Returns the conversations that entered the list of `user` after `cursor`, as far as still buffered."""
+        recent = self._events[max(cursor - self._first_cursor, 0) :]
+        return {event.conversation for event in recent if _adds_to_list(event, user)}
 
-    def _forget(self, count: int) -> None:
-        self._bytes -= sum(_payload_bytes(event) for event in self._kept[:count])
-        del self._kept[:count]
-        self._first += count
+    def _evict(self, count: int) -> None:
+        self._size_bytes -= sum(_payload_bytes(event) for event in self._events[:count])
+        del self._events[:count]
+        self._first_cursor += count
+        self._cursors = {}
+        for cursor, event in enumerate(self._events, self._first_cursor):
+            self._cursors.setdefault(event.conversation, []).append(cursor)
 
 
-def _begins(event: Replayable, user: UUID) -> bool:
+def _adds_to_list(event: Replayable, user: UUID) -> bool:
     if isinstance(event, LogChange):
-        return user in event.shown or (event.subject == user and event.type in BEGINNINGS)
+        return user in event.joining
     return isinstance(event, ListTurned) and event.user == user
 
 

@@ -36,7 +36,7 @@ class Room:
         self.timer: asyncio.TimerHandle | None = None
 
     @property
-    def behind(self) -> bool:
+    def has_gap(self) -> bool:
         """Whether a change is known to exist that has not been delivered."""
         return self.target > self.delivered
 

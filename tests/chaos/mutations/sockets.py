@@ -18,6 +18,7 @@ from app.realtime.connection.connection import Connection
 from app.realtime.frames.encoding import Frame
 from app.realtime.hub import hub
 from app.realtime.hub.gap_repair import CHANGES_PER_PAGE, GapRepair
+from app.realtime.hub.hub import Hub
 from app.realtime.hub.reads import HubReads
 from app.realtime.hub.room import Room
 from app.server.frame_parser import FrameParser
@@ -62,7 +63,7 @@ def event_dropped() -> None:
 
         return tell_room
 
-    replace(hub, "tell_room", losing)
+    replace(hub, "deliver_to_room", losing)
 
 
 @mutation("I3", views.frames_follow_on_each_other)
@@ -79,7 +80,7 @@ def event_told_twice() -> None:
 
         return tell_room
 
-    replace(hub, "tell_room", twice)
+    replace(hub, "deliver_to_room", twice)
 
 
 @mutation("I3", sending.there_is_one_order, rate=130)
@@ -96,7 +97,7 @@ def neighbours_exchanged() -> None:
 
         return tell_room
 
-    replace(hub, "tell_room", exchanging)
+    replace(hub, "deliver_to_room", exchanging)
 
 
 @mutation("I10", views.views_equal_a_fresh_read, faults=("Redis down 1 s",))
@@ -104,13 +105,13 @@ def repair_skipped() -> None:
     """A room that has missed something is said to be whole, and what it is told next pretends to follow."""
     concealed = Concealed()
 
-    async def skip(self: Any, room: Room) -> None:
-        changes = await self._hub.journal.changes(room.conversation, room.delivered, CHANGES_PER_PAGE)
+    async def skip(self: GapRepair, on: Hub, room: Room) -> None:
+        changes = await on.reads.changes(room.conversation, room.delivered, CHANGES_PER_PAGE)
         if changes.items:
             concealed.note(room.conversation, room.delivered)
         room.held, room.delivered, room.target = None, changes.position, changes.position
 
-    replace(hub, "tell_room", concealed.telling)
+    replace(hub, "deliver_to_room", concealed.telling)
     replace(GapRepair, "_read", lambda _: skip)
 
 
