@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import event, orm, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.db.autocommit import AutocommitPool, AutocommitStatement
@@ -51,6 +51,18 @@ def _to_nobody(_: list[FollowUp]) -> None:
     """Drops follow-ups in processes without a queue; the sweeps find them in the rows."""
 
 
+class _OrmSession(orm.Session):
+    """The synchronous session beneath each `Session`, with listeners of its own."""
+
+
+@event.listens_for(_OrmSession, "do_orm_execute")
+def _leave_objects_unchanged(execution: orm.ORMExecuteState) -> None:
+    """An UPDATE or DELETE changes rows only. Finding the session's objects of these rows would cost a pass over all of
+    them, and nothing reads a row through an object that was loaded before it changed."""
+    if execution.is_update or execution.is_delete:
+        execution.update_execution_options(synchronize_session=False)
+
+
 class Database:
     """The only way to use an engine. `single` keeps at most `keep` connections between uses."""
 
@@ -60,7 +72,9 @@ class Database:
         self.engine = engine
         self.hand_over = hand_over
         self.entrust = entrust
-        self._sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
+        self._sessions = async_sessionmaker(
+            engine, sync_session_class=_OrmSession, expire_on_commit=False, autoflush=False
+        )
         self._looks = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._singles = AutocommitPool(self._looks, keep=keep)
         self._searches = asyncio.Semaphore(SEARCHES_AT_ONCE)

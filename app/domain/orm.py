@@ -20,7 +20,6 @@ from uuid_utils.compat import uuid7
 
 __all__ = [
     "BUCKET_SECONDS",
-    "UNSYNCHRONIZED",
     "AnyRow",
     "DateTimeUTC",
     "DefaultBase",
@@ -70,9 +69,6 @@ metadata = orm_registry.metadata
 
 BUCKET_SECONDS = 10
 _TRIGRAM = re.compile(r"[^\W_]{3}")
-
-UNSYNCHRONIZED = {"synchronize_session": False}
-"""For UPDATE and DELETE: does not search the session for objects of the changed rows."""
 
 
 def contains(text: Any, part: str) -> ColumnElement[bool]:

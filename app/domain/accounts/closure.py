@@ -18,7 +18,6 @@ from app.domain.auth.reauthentication import require_password, wrong_password
 from app.domain.auth.refresh import end
 from app.domain.events import FollowUp, enqueue_after_commit
 from app.domain.mails import outbox
-from app.domain.orm import UNSYNCHRONIZED
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, SecondFactor, User
 
@@ -48,18 +47,14 @@ async def close(session: AsyncSession, caller: Caller, *, current_password: str,
             version=User.version + 1,
             told_through=None,
         )
-        .returning(User.id),
-        execution_options=UNSYNCHRONIZED,
+        .returning(User.id)
     )
     if closed is None:
         raise wrong_password()
     await end(session, LoginSession.user_id == own.id)
-    await session.execute(
-        update(LoginSession).where(LoginSession.user_id == own.id).values(address="", user_agent=""),
-        execution_options=UNSYNCHRONIZED,
-    )
+    await session.execute(update(LoginSession).where(LoginSession.user_id == own.id).values(address="", user_agent=""))
     await mailed_tokens.forget(session, own.id)
-    await session.execute(delete(SecondFactor).where(SecondFactor.user_id == own.id), execution_options=UNSYNCHRONIZED)
+    await session.execute(delete(SecondFactor).where(SecondFactor.user_id == own.id))
     await outbox.withdraw(session, own.id)
     await outbox.post(session, "account_closed", own.email, user=own.id, first_name=own.first_name)
     await log.record_action(session, by=own.id, action="account.closed", subject=own.id)

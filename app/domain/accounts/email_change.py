@@ -12,7 +12,6 @@ from app.domain.auth import mailed_tokens, security_log
 from app.domain.auth.passwords import Passwords
 from app.domain.auth.reauthentication import require_password
 from app.domain.mails import outbox
-from app.domain.orm import UNSYNCHRONIZED
 from app.domain.users.account_status import account_is_open
 from app.domain.users.caller import Caller
 from app.domain.users.email_addresses import check_email, is_had_otherwise
@@ -68,8 +67,7 @@ async def confirm(session: AsyncSession, token: str) -> None:
     try:
         async with session.begin_nested():
             await session.execute(
-                update(User).where(User.id == own.id).values(email=held.email, credentials=User.credentials + 1),
-                execution_options=UNSYNCHRONIZED,
+                update(User).where(User.id == own.id).values(email=held.email, credentials=User.credentials + 1)
             )
     except IntegrityError as error:
         raise taken() from error

@@ -10,7 +10,6 @@ from app.domain.auth import mailed_tokens, security_log
 from app.domain.auth.passwords import Passwords, check_new, released_connection
 from app.domain.auth.refresh import end
 from app.domain.mails import outbox
-from app.domain.orm import UNSYNCHRONIZED
 from app.domain.users.account_status import account_is_open
 from app.domain.users.email_addresses import check_email
 from app.domain.users.models import LoginSession, User
@@ -48,8 +47,7 @@ async def confirm(session: AsyncSession, *, token: str, new_password: str, passw
         update(User)
         .where(User.id == held.user, User.credentials == held.credentials, account_is_open())
         .values(password_hash=password_hash, credentials=User.credentials + 1)
-        .returning(User.id, User.email, User.first_name),
-        execution_options=UNSYNCHRONIZED,
+        .returning(User.id, User.email, User.first_name)
     )
     row = changed.one_or_none()
     if row is None:

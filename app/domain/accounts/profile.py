@@ -15,7 +15,7 @@ from app.domain.auth.refresh import end
 from app.domain.errors import Unauthenticated
 from app.domain.events import FollowUp, enqueue_after_commit
 from app.domain.mails import outbox
-from app.domain.orm import UNSYNCHRONIZED, AnyRow
+from app.domain.orm import AnyRow
 from app.domain.users.caller import Caller
 from app.domain.users.email_addresses import check_email, owned_by
 from app.domain.users.models import LoginSession, User
@@ -47,8 +47,7 @@ async def create_operator(
         update(User)
         .where(User.id == found)
         .values(is_operator=True, is_active=True, password_hash=password_hash, credentials=User.credentials + 1)
-        .returning(*PROFILE),
-        execution_options=UNSYNCHRONIZED,
+        .returning(*PROFILE)
     )
     await log.record_action(session, by=None, action="operator.created", subject=found, details={"account": "existing"})
     await mailed_tokens.forget(session, found)
@@ -82,10 +81,7 @@ async def change(
         if name is not None
     }
     if who_may_add is not None:
-        await session.execute(
-            update(User).where(User.id == caller.user).values(who_may_add=who_may_add),
-            execution_options=UNSYNCHRONIZED,
-        )
+        await session.execute(update(User).where(User.id == caller.user).values(who_may_add=who_may_add))
     now = await profile(session, caller)
     if all(getattr(now, field) == name for field, name in names.items()):
         return now
@@ -94,8 +90,7 @@ async def change(
         update(User)
         .where(User.id == caller.user)
         .values(names | {"version": User.version + 1, "told_through": None})
-        .returning(*PROFILE),
-        execution_options=UNSYNCHRONIZED,
+        .returning(*PROFILE)
     )
     row = _known(renamed.one_or_none())
     # The name is part of the views of every conversation the user has ever been in: all are updated within 10 s.
@@ -121,8 +116,7 @@ async def change_password(
         update(User)
         .where(User.id == caller.user, User.password_hash == own.password_hash)
         .values(password_hash=password_hash, credentials=User.credentials + 1)
-        .returning(User.id),
-        execution_options=UNSYNCHRONIZED,
+        .returning(User.id)
     )
     if changed is None:
         raise wrong_password()

@@ -20,7 +20,7 @@ from app.domain.auth import mailed_tokens
 from app.domain.auth.passwords import Passwords, check_new, released_connection
 from app.domain.errors import Conflict
 from app.domain.mails import outbox
-from app.domain.orm import UNSYNCHRONIZED, AnyRow, uuid7
+from app.domain.orm import AnyRow, uuid7
 from app.domain.users.email_addresses import check_email, is_had_otherwise
 from app.domain.users.models import PendingRegistration, User
 from app.domain.users.pending_registrations import of_address
@@ -133,8 +133,7 @@ async def activate(session: AsyncSession, token: str) -> None:
         await session.execute(
             update(User)
             .where(User.id == held.user, User.closed_at.is_(None), User.credentials == held.credentials)
-            .values(is_active=True),
-            execution_options=UNSYNCHRONIZED,
+            .values(is_active=True)
         )
         return
     found = await session.execute(
@@ -145,8 +144,7 @@ async def activate(session: AsyncSession, token: str) -> None:
             PendingRegistration.first_name,
             PendingRegistration.last_name,
             PendingRegistration.password_hash,
-        ),
-        execution_options=UNSYNCHRONIZED,
+        )
     )
     row = found.one_or_none()
     if row is None:
@@ -155,10 +153,7 @@ async def activate(session: AsyncSession, token: str) -> None:
         email=row.email, first_name=row.first_name, last_name=row.last_name, password_hash=row.password_hash
     )
     await begin(session, wanted)
-    await session.execute(
-        delete(PendingRegistration).where(of_address(row.email)),
-        execution_options=UNSYNCHRONIZED,
-    )
+    await session.execute(delete(PendingRegistration).where(of_address(row.email)))
 
 
 async def mail_again(session: AsyncSession, email: str, quotas: Quotas) -> None:

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.audit import log
 from app.domain.auth.refresh import end
 from app.domain.errors import Conflict, NotFound
-from app.domain.orm import UNSYNCHRONIZED
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, User
 from app.domain.validation import clean
@@ -59,8 +58,7 @@ async def _change(
         update(User)
         .where(User.id == user, User.closed_at.is_(None), state)
         .values(suspended_at=suspended_at)
-        .returning(User.id),
-        execution_options=UNSYNCHRONIZED,
+        .returning(User.id)
     )
     if changed is None:
         account = (await session.execute(select(User.closed_at).where(User.id == user))).one_or_none()

@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit.models import AuditEntry
-from app.domain.orm import UNSYNCHRONIZED, uuid7
+from app.domain.orm import uuid7
 
 Action: TypeAlias = Literal[
     "account.closed",
@@ -69,7 +69,5 @@ async def sweep(session: AsyncSession, keeping: timedelta) -> int:
         .order_by(AuditEntry.at)
         .limit(MAX_DELETED)
     )
-    gone = await session.execute(
-        delete(AuditEntry).where(AuditEntry.id.in_(old)).returning(AuditEntry.id), execution_options=UNSYNCHRONIZED
-    )
+    gone = await session.execute(delete(AuditEntry).where(AuditEntry.id.in_(old)).returning(AuditEntry.id))
     return len(gone.all())

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.domain.orm import UNSYNCHRONIZED, DefaultBase
+from app.domain.orm import DefaultBase
 from app.domain.users.models import LoginSession, MailedTokenRow, PendingRegistration, SocketTicket
 
 TICKETS = timedelta(minutes=1)
@@ -36,5 +36,5 @@ async def _sweep(
     session: AsyncSession, row: type[DefaultBase], key: InstrumentedAttribute[Any], over: ColumnElement[bool]
 ) -> int:
     some = select(key).where(over).limit(BATCH_SIZE).with_for_update(skip_locked=True)
-    gone = await session.execute(delete(row).where(key.in_(some)).returning(key), execution_options=UNSYNCHRONIZED)
+    gone = await session.execute(delete(row).where(key.in_(some)).returning(key))
     return len(gone.all())

@@ -24,7 +24,7 @@ from app.domain.auth.tokens import TokenPair, Tokens
 from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Forbidden, NotFound, Throttled, Unauthenticated
 from app.domain.mails import outbox
-from app.domain.orm import UNSYNCHRONIZED, AnyRow, uuid7
+from app.domain.orm import AnyRow, uuid7
 from app.domain.users.caller import Caller
 from app.domain.users.email_addresses import owned_by
 from app.domain.users.models import LoginSession, PendingRegistration, User
@@ -213,9 +213,7 @@ async def _proven(session: AsyncSession, email: str, password: str, passwords: P
         ).one_or_none()
         if user is not None:
             if fresh is not None:
-                await session.execute(
-                    update(User).where(User.id == user.id).values(password_hash=fresh), execution_options=UNSYNCHRONIZED
-                )
+                await session.execute(update(User).where(User.id == user.id).values(password_hash=fresh))
             return user
     security_log.failed("login_failed", account)
     raise Unauthenticated("invalid_credentials", "E-mail or password is wrong.")

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, s
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import Invalid
-from app.domain.orm import UNSYNCHRONIZED, AnyRow
+from app.domain.orm import AnyRow
 from app.domain.users.models import MailedTokenRow, User
 
 Purpose = Literal["activation", "password", "email", "login"]
@@ -79,9 +79,7 @@ async def look(session: AsyncSession, token: str, purpose: Purpose) -> ActiveTok
 async def spend(session: AsyncSession, token: str, purpose: Purpose) -> ActiveToken:
     """Spends the token and returns what it is for. Raises Invalid `invalid_mailed_token`."""
     # One statement: of two concurrent uses, the second waits for the row and finds it deleted.
-    spent = await session.execute(
-        delete(MailedTokenRow).where(_good(token, purpose)).returning(*_HELD), execution_options=UNSYNCHRONIZED
-    )
+    spent = await session.execute(delete(MailedTokenRow).where(_good(token, purpose)).returning(*_HELD))
     return _held(spent.one_or_none())
 
 
@@ -96,17 +94,14 @@ async def spend_of(session: AsyncSession, token: str, purpose: Purpose, user: UU
     spent = await session.scalar(
         delete(MailedTokenRow)
         .where(_good(token, purpose), MailedTokenRow.user_id == user)
-        .returning(MailedTokenRow.user_id),
-        execution_options=UNSYNCHRONIZED,
+        .returning(MailedTokenRow.user_id)
     )
     return spent is not None
 
 
 async def forget(session: AsyncSession, user: UUID) -> None:
     """Voids all tokens of an account, including those requested with an old password."""
-    await session.execute(
-        delete(MailedTokenRow).where(MailedTokenRow.user_id == user), execution_options=UNSYNCHRONIZED
-    )
+    await session.execute(delete(MailedTokenRow).where(MailedTokenRow.user_id == user))
 
 
 def refused() -> Invalid:

@@ -19,7 +19,7 @@ from app.domain.auth.login_status import login_is_live
 from app.domain.auth.tokens import TokenPair, Tokens, refused
 from app.domain.errors import Unauthenticated
 from app.domain.events import LoginsEnded, record
-from app.domain.orm import UNSYNCHRONIZED, AnyRow, bucket_now
+from app.domain.orm import AnyRow, bucket_now
 from app.domain.users.account_status import account_is_open
 from app.domain.users.models import LoginSession, User
 
@@ -76,8 +76,7 @@ async def end(session: AsyncSession, *which: ColumnElement[bool], refused: bool 
         update(LoginSession)
         .where(LoginSession.revoked_at.is_(None), *which)
         .values(revoked_at=func.clock_timestamp(), revoked_bucket=bucket_now())
-        .returning(LoginSession.id),
-        execution_options=UNSYNCHRONIZED,
+        .returning(LoginSession.id)
     )
     if sessions := list(ended):
         record(session, LoginsEnded(sessions=tuple(sessions), refused=refused))
@@ -131,7 +130,6 @@ async def _rotate(session: AsyncSession, login: UUID, tokens: Tokens) -> AnyRow:
             last_used_at=now,
             expires_at=end_of(LoginSession.created_at, tokens),
         )
-        .returning(*FAMILY),
-        execution_options=UNSYNCHRONIZED,
+        .returning(*FAMILY)
     )
     return rotated.one()

@@ -26,7 +26,6 @@ from app.domain.auth.refresh import end
 from app.domain.auth.typed_codes import new_code, typed
 from app.domain.errors import Conflict, Invalid, Unauthenticated
 from app.domain.mails import outbox
-from app.domain.orm import UNSYNCHRONIZED
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, RecoveryCode, SecondFactor, User
 
@@ -101,8 +100,7 @@ class SecondFactors:
         await session.execute(
             update(SecondFactor)
             .where(SecondFactor.user_id == caller.user)
-            .values(confirmed_at=func.clock_timestamp(), last_step=step),
-            execution_options=UNSYNCHRONIZED,
+            .values(confirmed_at=func.clock_timestamp(), last_step=step)
         )
         codes = await _new_recovery_codes(session, caller.user)
         await end(session, LoginSession.user_id == caller.user, LoginSession.id != caller.session)
@@ -121,9 +119,7 @@ class SecondFactors:
         """
         own = await require_password(session, caller, current_password, passwords)
         await self._prove(session, own.id, code)
-        await session.execute(
-            delete(RecoveryCode).where(RecoveryCode.user_id == own.id), execution_options=UNSYNCHRONIZED
-        )
+        await session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == own.id))
         codes = await _new_recovery_codes(session, own.id)
         await _tell(session, "recovery_codes_new", own.id)
         security_log.done("recovery_codes_renewed", own.id)
@@ -140,9 +136,7 @@ class SecondFactors:
         """
         own = await require_password(session, caller, current_password, passwords)
         await self._prove(session, own.id, code)
-        await session.execute(
-            delete(SecondFactor).where(SecondFactor.user_id == own.id), execution_options=UNSYNCHRONIZED
-        )
+        await session.execute(delete(SecondFactor).where(SecondFactor.user_id == own.id))
         await _tell(session, "second_factor_off", own.id)
         security_log.done("second_factor_off", own.id)
 
@@ -178,8 +172,7 @@ class SecondFactors:
         await session.execute(
             update(SecondFactor)
             .where(SecondFactor.user_id == user)
-            .values(last_step=step, sealed_secret=self._seal.rotate(row.sealed_secret)),
-            execution_options=UNSYNCHRONIZED,
+            .values(last_step=step, sealed_secret=self._seal.rotate(row.sealed_secret))
         )
         return True
 
@@ -201,8 +194,7 @@ class SecondFactors:
             await session.execute(
                 update(SecondFactor)
                 .where(SecondFactor.user_id == row.user_id)
-                .values(sealed_secret=self._seal.rotate(row.sealed_secret)),
-                execution_options=UNSYNCHRONIZED,
+                .values(sealed_secret=self._seal.rotate(row.sealed_secret))
             )
         return len(rows)
 
@@ -235,8 +227,7 @@ async def _spent(session: AsyncSession, user: UUID, code: str) -> bool:
     spent = await session.scalar(
         delete(RecoveryCode)
         .where(RecoveryCode.user_id == user, RecoveryCode.digest == _digest(code))
-        .returning(RecoveryCode.user_id),
-        execution_options=UNSYNCHRONIZED,
+        .returning(RecoveryCode.user_id)
     )
     return spent is not None
 

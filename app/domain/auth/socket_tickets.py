@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.auth.login_status import login_is_live
 from app.domain.auth.schemas import Ticket
 from app.domain.errors import Unauthenticated
-from app.domain.orm import UNSYNCHRONIZED
 from app.domain.users.account_status import account_is_open
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, SocketTicket, User
@@ -52,8 +51,7 @@ async def redeem(session: AsyncSession, ticket: str, *, lifetime: int = 900) -> 
             login_is_live(),
             account_is_open(),
         )
-        .returning(LoginSession.id, LoginSession.user_id, LoginSession.expires_at),
-        execution_options=UNSYNCHRONIZED,
+        .returning(LoginSession.id, LoginSession.user_id, LoginSession.expires_at)
     )
     row = spent.one_or_none()
     if row is None:

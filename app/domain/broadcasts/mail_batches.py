@@ -20,7 +20,7 @@ from app.domain.broadcasts.models import BroadcastMail, BroadcastRow
 from app.domain.mails import outbox
 from app.domain.mails.models import Mail
 from app.domain.mails.outbox import FAILED, REFUSED, SENT, UNKNOWN, WRITTEN
-from app.domain.orm import UNSYNCHRONIZED, AnyRow
+from app.domain.orm import AnyRow
 from app.domain.users.account_status import account_is_open
 from app.domain.users.models import User
 
@@ -70,8 +70,7 @@ async def post_next(session: AsyncSession) -> int | None:
         + timedelta(seconds=len(people) / broadcast.mails_per_second),
     }
     await session.execute(
-        update(BroadcastRow).where(BroadcastRow.id == broadcast.id).values(further if people else done),
-        execution_options=UNSYNCHRONIZED,
+        update(BroadcastRow).where(BroadcastRow.id == broadcast.id).values(further if people else done)
     )
     return posted
 
@@ -112,16 +111,14 @@ async def settle_next(session: AsyncSession) -> int:
         update(BroadcastMail)
         .where(BroadcastMail.broadcast_id == broadcast, BroadcastMail.user_id == settled.c.user_id)
         .values(outcome=settled.c.outcome)
-        .returning(BroadcastMail.outcome),
-        execution_options=UNSYNCHRONIZED,
+        .returning(BroadcastMail.outcome)
     )
     counts = Counter(COUNTED.get(outcome or "", "mails_dropped") for outcome in outcomes)
     if counts:
         await session.execute(
             update(BroadcastRow)
             .where(BroadcastRow.id == broadcast)
-            .values({column: getattr(BroadcastRow, column) + count for column, count in counts.items()}),
-            execution_options=UNSYNCHRONIZED,
+            .values({column: getattr(BroadcastRow, column) + count for column, count in counts.items()})
         )
     return counts.total()
 
@@ -142,8 +139,7 @@ async def sweep(session: AsyncSession) -> int:
     gone = await session.execute(
         delete(BroadcastMail)
         .where(tuple_(BroadcastMail.broadcast_id, BroadcastMail.user_id).in_(old))
-        .returning(BroadcastMail.user_id),
-        execution_options=UNSYNCHRONIZED,
+        .returning(BroadcastMail.user_id)
     )
     return len(gone.all())
 

@@ -16,7 +16,7 @@ from app.domain.broadcasts.audience import mailboxes
 from app.domain.broadcasts.models import BroadcastRow
 from app.domain.events import Announced, record
 from app.domain.locks import AdvisoryLock
-from app.domain.orm import UNSYNCHRONIZED, AnyRow
+from app.domain.orm import AnyRow
 
 
 async def send(session: AsyncSession, broadcast: AnyRow) -> None:
@@ -29,8 +29,7 @@ async def send(session: AsyncSession, broadcast: AnyRow) -> None:
     await session.execute(
         update(BroadcastRow)
         .where(BroadcastRow.id == broadcast.id)
-        .values(number=number, sent_at=now, mails_planned=planned, mails_due_at=now if broadcast.mail else None),
-        execution_options=UNSYNCHRONIZED,
+        .values(number=number, sent_at=now, mails_planned=planned, mails_due_at=now if broadcast.mail else None)
     )
     record(session, Announced(number=number))
 

@@ -16,7 +16,7 @@ from app.domain.broadcasts.publish import send
 from app.domain.broadcasts.schemas import Audience
 from app.domain.conversations.models import Conversation
 from app.domain.errors import Conflict, Invalid, NotFound
-from app.domain.orm import UNSYNCHRONIZED, uuid7
+from app.domain.orm import uuid7
 from app.domain.validation import clean, clean_name, moment, wrong
 
 MAX_TITLE_LENGTH: Final = 200
@@ -96,8 +96,7 @@ async def cancel(session: AsyncSession, broadcast: UUID, *, by: UUID | None) -> 
         update(BroadcastRow)
         .where(BroadcastRow.id == broadcast, BroadcastRow.canceled_at.is_(None))
         .values(canceled_at=func.clock_timestamp(), mails_due_at=None)
-        .returning(BroadcastRow.id),
-        execution_options=UNSYNCHRONIZED,
+        .returning(BroadcastRow.id)
     )
     if canceled is None:
         if await session.scalar(select(BroadcastRow.id).where(BroadcastRow.id == broadcast)) is None:

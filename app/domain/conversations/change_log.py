@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.conversations.models import Conversation
 from app.domain.conversations.schemas import ConversationFacts, Member
 from app.domain.events import ChangeType, LogChange, encode_data
-from app.domain.orm import UNSYNCHRONIZED, bucket_now
+from app.domain.orm import bucket_now
 
 
 class LogStep(msgspec.Struct, frozen=True):
@@ -49,8 +49,7 @@ async def move(
             update(Conversation)
             .where(Conversation.id == conversation)
             .values(position=following, active_bucket=bucket_now(), **values)
-            .returning(Conversation.position, Conversation.last_seq, Conversation.edited_position),
-            execution_options=UNSYNCHRONIZED,
+            .returning(Conversation.position, Conversation.last_seq, Conversation.edited_position)
         )
     ).one()
     return LogStep(

@@ -20,7 +20,7 @@ from app.domain.conversations.conversation_projection import as_member, facts_of
 from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.conversations.schemas import ConversationFacts, Member, Role
 from app.domain.errors import Conflict, Invalid, Unauthenticated
-from app.domain.orm import UNSYNCHRONIZED, AnyRow, bucket_now
+from app.domain.orm import AnyRow, bucket_now
 from app.domain.users.models import User
 
 MAX_MEMBERS = 10_000
@@ -154,8 +154,7 @@ async def _write(session: AsyncSession, conversation: UUID, user: UUID, step: Lo
     await session.execute(
         update(Membership)
         .where(Membership.conversation_id == conversation, Membership.user_id == user)
-        .values(position=step.position, changed_bucket=bucket_now(), **values),
-        execution_options=UNSYNCHRONIZED,
+        .values(position=step.position, changed_bucket=bucket_now(), **values)
     )
 
 

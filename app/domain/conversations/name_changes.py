@@ -17,7 +17,6 @@ from app.domain.conversations.conversation_projection import member_of
 from app.domain.conversations.members import take_out
 from app.domain.conversations.membership_changes import change_name
 from app.domain.conversations.models import Conversation, Membership
-from app.domain.orm import UNSYNCHRONIZED
 from app.domain.users.models import User
 
 CONVERSATIONS_PER_TURN = 500
@@ -76,17 +75,14 @@ async def begin_propagation(session: AsyncSession, user: UUID, *, again: bool = 
         update(User)
         .where(User.id == user, User.version > User.told_version, free)
         .values(teller_until=func.clock_timestamp() + LEASE)
-        .returning(User.id),
-        execution_options=UNSYNCHRONIZED,
+        .returning(User.id)
     )
     return begun is not None
 
 
 async def release_propagation(session: AsyncSession, user: UUID) -> None:
     """Ends the lease, so that the next task continues at once."""
-    await session.execute(
-        update(User).where(User.id == user).values(teller_until=None), execution_options=UNSYNCHRONIZED
-    )
+    await session.execute(update(User).where(User.id == user).values(teller_until=None))
 
 
 def _is_propagating() -> ColumnElement[bool]:
@@ -115,7 +111,6 @@ async def propagate_next(session: AsyncSession, user: UUID) -> bool:
             {"told_through": following[0], "teller_until": func.clock_timestamp() + LEASE}
             if following
             else {"told_through": None, "told_version": person.version, "teller_until": None}
-        ),
-        execution_options=UNSYNCHRONIZED,
+        )
     )
     return True

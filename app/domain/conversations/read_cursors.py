@@ -16,7 +16,7 @@ from app.domain.conversations.access import Access, check_access
 from app.domain.conversations.models import Membership, still_in
 from app.domain.conversations.schemas import ReadState
 from app.domain.errors import Invalid
-from app.domain.orm import UNSYNCHRONIZED, bucket_now
+from app.domain.orm import bucket_now
 
 
 async def read(session: AsyncSession, conversation: UUID, user: UUID, seq: int) -> ReadState:
@@ -63,8 +63,7 @@ async def move_cursor(session: AsyncSession, door: Access, seq: int) -> ReadStat
             Membership.read_seq < seq,
         )
         .values(read_seq=seq, changed_bucket=bucket_now())
-        .returning(Membership.read_seq),
-        execution_options=UNSYNCHRONIZED,
+        .returning(Membership.read_seq)
     )
     if moved is None:
         # Another device was faster, or the membership has ended. `check_access` raises in the second case.

@@ -15,7 +15,7 @@ from app.domain import events
 from app.domain.conversations.access import lock_for_change
 from app.domain.conversations.models import Membership
 from app.domain.errors import Conflict
-from app.domain.orm import UNSYNCHRONIZED, bucket_now
+from app.domain.orm import bucket_now
 
 SHOWN = -1
 
@@ -47,8 +47,7 @@ async def _write(session: AsyncSession, conversation: UUID, user: UUID, hidden_s
             Membership.hidden_seq != hidden_seq,
         )
         .values(hidden_seq=hidden_seq, changed_bucket=bucket_now())
-        .returning(Membership.user_id),
-        execution_options=UNSYNCHRONIZED,
+        .returning(Membership.user_id)
     )
     if turned is not None:
         events.record(session, events.ListTurned(conversation=conversation, user=user))

@@ -21,7 +21,7 @@ from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Conflict, NotFound
 from app.domain.jobs import schemas
 from app.domain.jobs.models import FailedTaskRow
-from app.domain.orm import UNSYNCHRONIZED, uuid7
+from app.domain.orm import uuid7
 
 RETENTION = timedelta(days=30)
 MAX_OPEN_PER_TASK = 1_000
@@ -65,8 +65,7 @@ async def note(session: AsyncSession, failure: Failure) -> bool:
             times=FailedTaskRow.times + 1,
             failed_at=func.clock_timestamp(),
         )
-        .returning(FailedTaskRow.id),
-        execution_options=UNSYNCHRONIZED,
+        .returning(FailedTaskRow.id)
     )
     if counted.one_or_none() is not None:
         return True
@@ -119,8 +118,7 @@ async def ask_again(session: AsyncSession, failed: UUID, *, by: UUID | None) -> 
     if row.reason == "refused":
         raise Conflict("not_repeatable", "This was no task of ours: there is nothing to hand over again.")
     await session.execute(
-        update(FailedTaskRow).where(FailedTaskRow.id == failed).values(asked_at=func.clock_timestamp()),
-        execution_options=UNSYNCHRONIZED,
+        update(FailedTaskRow).where(FailedTaskRow.id == failed).values(asked_at=func.clock_timestamp())
     )
     await log.record_action(session, by=by, action="task.retried", subject=failed, details={"task": row.task})
     await session.refresh(row)
@@ -133,8 +131,7 @@ async def ask_all_again(session: AsyncSession, *, by: UUID | None) -> int:
         update(FailedTaskRow)
         .where(_OPEN, FailedTaskRow.reason != "refused", FailedTaskRow.asked_at.is_(None))
         .values(asked_at=func.clock_timestamp())
-        .returning(FailedTaskRow.id),
-        execution_options=UNSYNCHRONIZED,
+        .returning(FailedTaskRow.id)
     )
     number = len(asked.all())
     if number:
@@ -157,8 +154,7 @@ async def asked(session: AsyncSession, most: int) -> list[RetryRequest]:
 async def handed_over(session: AsyncSession, those: Sequence[UUID]) -> None:
     """Removes these from the list. If they fail again, they are recorded as new failures."""
     await session.execute(
-        update(FailedTaskRow).where(FailedTaskRow.id.in_(those)).values(retried_at=func.clock_timestamp()),
-        execution_options=UNSYNCHRONIZED,
+        update(FailedTaskRow).where(FailedTaskRow.id.in_(those)).values(retried_at=func.clock_timestamp())
     )
 
 
@@ -166,8 +162,7 @@ async def refuse(session: AsyncSession, those: Sequence[UUID]) -> None:
     """Marks these as refused, because their task is no longer registered."""
     if those:
         await session.execute(
-            update(FailedTaskRow).where(FailedTaskRow.id.in_(those)).values(reason="refused", asked_at=None),
-            execution_options=UNSYNCHRONIZED,
+            update(FailedTaskRow).where(FailedTaskRow.id.in_(those)).values(reason="refused", asked_at=None)
         )
 
 
@@ -188,8 +183,7 @@ async def sweep(session: AsyncSession) -> int:
                 FailedTaskRow.retried_at < now - literal(timedelta(days=1), Interval),
             )
         )
-        .returning(FailedTaskRow.id),
-        execution_options=UNSYNCHRONIZED,
+        .returning(FailedTaskRow.id)
     )
     return len(gone.all())
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.events import FollowUp, enqueue_after_commit
 from app.domain.mails.models import Mail
-from app.domain.orm import UNSYNCHRONIZED, uuid7
+from app.domain.orm import uuid7
 
 Kind = Literal[
     "welcome",
@@ -121,8 +121,7 @@ async def claim(session: AsyncSession, mail: UUID) -> Claimed | None:
             Mail.id == mail, Mail.outcome.is_(None), Mail.claimed_at.is_(None), Mail.due_at <= func.clock_timestamp()
         )
         .values(claimed_at=func.clock_timestamp(), attempts=Mail.attempts + 1)
-        .returning(Mail.id, Mail.kind, Mail.address, Mail.user_id, Mail.registration_id, Mail.facts, Mail.attempts),
-        execution_options=UNSYNCHRONIZED,
+        .returning(Mail.id, Mail.kind, Mail.address, Mail.user_id, Mail.registration_id, Mail.facts, Mail.attempts)
     )
     row = claimed.one_or_none()
     if row is None:
@@ -143,8 +142,7 @@ async def settle(session: AsyncSession, mail: UUID, outcome: str) -> None:
     await session.execute(
         update(Mail)
         .where(Mail.id == mail, Mail.outcome.is_(None))
-        .values(outcome=outcome, settled_at=func.clock_timestamp(), address="", facts={}),
-        execution_options=UNSYNCHRONIZED,
+        .values(outcome=outcome, settled_at=func.clock_timestamp(), address="", facts={})
     )
 
 
@@ -154,10 +152,9 @@ async def withdraw(session: AsyncSession, user: UUID) -> None:
     await session.execute(
         mine.where(Mail.claimed_at.is_(None)).values(
             outcome=CLOSED, settled_at=func.clock_timestamp(), address="", facts={}
-        ),
-        execution_options=UNSYNCHRONIZED,
+        )
     )
-    await session.execute(mine.values(address="", facts={}), execution_options=UNSYNCHRONIZED)
+    await session.execute(mine.values(address="", facts={}))
 
 
 async def lately(session: AsyncSession, kind: Kind, user: UUID, within: timedelta) -> bool:
@@ -181,8 +178,7 @@ async def postpone(session: AsyncSession, mail: Claimed) -> bool:
         update(Mail)
         .where(Mail.id == mail.id, Mail.outcome.is_(None), Mail.address != "")
         .values(claimed_at=None, due_at=func.clock_timestamp() + pause)
-        .returning(Mail.id),
-        execution_options=UNSYNCHRONIZED,
+        .returning(Mail.id)
     )
     if again is None:
         await settle(session, mail.id, CLOSED)  # withdrawn while it was being sent
@@ -199,8 +195,7 @@ async def overlooked(session: AsyncSession) -> list[UUID]:
     await session.execute(
         update(Mail)
         .where(Mail.outcome.is_(None), Mail.claimed_at < now - CLAIM_TIMEOUT)
-        .values(outcome=UNKNOWN, settled_at=now, address="", facts={}),
-        execution_options=UNSYNCHRONIZED,
+        .values(outcome=UNKNOWN, settled_at=now, address="", facts={})
     )
     waiting = (
         select(Mail.id)
@@ -219,7 +214,5 @@ async def sweep(session: AsyncSession) -> int:
         .limit(MAX_DELETED)
         .with_for_update(skip_locked=True)
     )
-    gone = await session.execute(
-        delete(Mail).where(Mail.id.in_(old)).returning(Mail.id), execution_options=UNSYNCHRONIZED
-    )
+    gone = await session.execute(delete(Mail).where(Mail.id.in_(old)).returning(Mail.id))
     return len(gone.all())

@@ -21,7 +21,7 @@ from app.domain.messages.content import checked_text, checked_url
 from app.domain.messages.message_projection import as_message, find
 from app.domain.messages.models import MessageRow
 from app.domain.messages.schemas import Message
-from app.domain.orm import UNSYNCHRONIZED, AnyRow
+from app.domain.orm import AnyRow
 from app.domain.users.caller import Caller
 
 
@@ -98,8 +98,7 @@ async def _change(
     await session.execute(
         update(MessageRow)
         .where(MessageRow.conversation_id == door.conversation, MessageRow.seq == row.message_seq)
-        .values(position=step.position, changed_by=by.user, updated_at=func.clock_timestamp(), **values),
-        execution_options=UNSYNCHRONIZED,
+        .values(position=step.position, changed_by=by.user, updated_at=func.clock_timestamp(), **values)
     )
     message = as_message(await find(session, door.conversation, row.message_id))
     change = message_projection.message_change(

@@ -13,7 +13,7 @@ from app.domain.errors import NotFound
 from app.domain.messages.models import MessageRow
 from app.domain.notifications.models import NotificationDecisionRow
 from app.domain.notifications.schemas import NotificationDecision, NotificationDecisions
-from app.domain.orm import UNSYNCHRONIZED, uuid7
+from app.domain.orm import uuid7
 from app.domain.users.caller import Caller
 
 
@@ -41,8 +41,7 @@ async def trace(
                 or_(NotificationDecisionRow.up_to_seq == start, NotificationDecisionRow.from_seq == start),
             )
             .values(up_to_seq=up_to, decided_at=func.clock_timestamp())
-            .returning(NotificationDecisionRow.user_id),
-            execution_options=UNSYNCHRONIZED,
+            .returning(NotificationDecisionRow.user_id)
         )
         lengthened |= set(longer)
     new: list[dict[str, Any]] = [

@@ -19,7 +19,7 @@ from app.domain.messages.models import Mention, MessageRow
 from app.domain.notifications.decision_log import trace
 from app.domain.notifications.models import DecisionProgress, Subscription
 from app.domain.notifications.notices import NewNotice, notify
-from app.domain.orm import BUCKET_SECONDS, UNSYNCHRONIZED, AnyRow, bucket_now
+from app.domain.orm import BUCKET_SECONDS, AnyRow, bucket_now
 
 MARGIN: Final = 4
 """Buckets that are read again: longer than any transaction may take until its commit is visible."""
@@ -110,8 +110,7 @@ async def decide(session: AsyncSession, conversation: UUID, after: timedelta, qu
                 ),
                 else_=Subscription.mail_due_at,
             ),
-        ),
-        execution_options=UNSYNCHRONIZED,
+        )
     )
     await trace(
         session, conversation, "app", due, [(row.user_id, row.decided_from, outcomes[row.user_id]) for row in behind]

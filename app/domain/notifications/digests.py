@@ -20,7 +20,7 @@ from app.domain.mails.models import Mail
 from app.domain.messages.models import Mention
 from app.domain.notifications.decision_log import trace
 from app.domain.notifications.models import NotificationDecisionRow, Subscription
-from app.domain.orm import UNSYNCHRONIZED, AnyRow
+from app.domain.orm import AnyRow
 from app.domain.users.account_status import account_is_open
 from app.domain.users.models import User
 
@@ -63,8 +63,7 @@ async def settled(session: AsyncSession, mail: UUID, outcome: str) -> None:
     await session.execute(
         update(NotificationDecisionRow)
         .where(NotificationDecisionRow.mail_id == mail)
-        .values(outcome=outcome, decided_at=func.clock_timestamp()),
-        execution_options=UNSYNCHRONIZED,
+        .values(outcome=outcome, decided_at=func.clock_timestamp())
     )
 
 
@@ -167,8 +166,7 @@ async def _carry_out(session: AsyncSession, row: AnyRow, outcome: str) -> int:
     await session.execute(
         update(Subscription)
         .where(Subscription.conversation_id == row.conversation_id, Subscription.user_id == row.user_id)
-        .values(values),
-        execution_options=UNSYNCHRONIZED,
+        .values(values)
     )
     judged = [(row.user_id, row.mailed_from, outcome)]
     await trace(session, row.conversation_id, "mail", row.decided_seq, judged, mails)

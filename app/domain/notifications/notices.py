@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.conversations.models import Membership
 from app.domain.notifications.models import NotificationRow
 from app.domain.notifications.schemas import Notification
-from app.domain.orm import UNSYNCHRONIZED, AnyRow, uuid7
+from app.domain.orm import AnyRow, uuid7
 
 
 class NewNotice(msgspec.Struct, frozen=True):
@@ -83,8 +83,7 @@ async def notify(session: AsyncSession, conversation: UUID, due: int, sent: list
             Membership.user_id == NotificationRow.user_id,
             NotificationRow.up_to_seq <= Membership.read_seq,
         )
-        .values(read_at=func.clock_timestamp()),
-        execution_options=UNSYNCHRONIZED,
+        .values(read_at=func.clock_timestamp())
     )
     rows = [
         {

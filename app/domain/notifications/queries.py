@@ -16,7 +16,6 @@ from app.domain.cursors import from_cursor, to_cursor
 from app.domain.notifications.models import NotificationDecisionRow, NotificationRow
 from app.domain.notifications.notices import COLUMNS, as_notification
 from app.domain.notifications.schemas import NotificationPage
-from app.domain.orm import UNSYNCHRONIZED
 from app.domain.users.caller import Caller
 
 RETENTION: Final = timedelta(days=90)
@@ -67,9 +66,7 @@ async def mark_read(session: AsyncSession, caller: Caller, ids: Sequence[UUID] |
     mine = [NotificationRow.user_id == caller.user, NotificationRow.read_at.is_(None)]
     if ids is not None:
         mine.append(NotificationRow.id.in_(ids))
-    await session.execute(
-        update(NotificationRow).where(*mine).values(read_at=func.clock_timestamp()), execution_options=UNSYNCHRONIZED
-    )
+    await session.execute(update(NotificationRow).where(*mine).values(read_at=func.clock_timestamp()))
 
 
 async def sweep(session: AsyncSession) -> int:
@@ -81,8 +78,7 @@ async def sweep(session: AsyncSession) -> int:
     ):
         old = select(row.id).where(when < func.clock_timestamp() - kept).limit(MAX_DELETED)
         deleted = await session.execute(
-            delete(row).where(row.id.in_(old.with_for_update(skip_locked=True))).returning(row.id),
-            execution_options=UNSYNCHRONIZED,
+            delete(row).where(row.id.in_(old.with_for_update(skip_locked=True))).returning(row.id)
         )
         gone += len(deleted.all())
     return gone

@@ -22,7 +22,7 @@ from app.domain.cursors import from_cursor, to_cursor
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.events import PoliciesChanged, record
 from app.domain.locks import AdvisoryLock
-from app.domain.orm import UNSYNCHRONIZED, AnyRow, bucket_now
+from app.domain.orm import AnyRow, bucket_now
 from app.domain.rates import Rate
 from app.domain.throttling.models import ThrottlePolicy
 from app.domain.throttling.overrides import MARKS_SECONDS
@@ -193,10 +193,7 @@ async def sweep(session: AsyncSession) -> int:
         .limit(MAX_DELETED)
         .with_for_update(skip_locked=True)
     )
-    gone = await session.execute(
-        delete(ThrottlePolicy).where(ThrottlePolicy.id.in_(old)).returning(ThrottlePolicy.id),
-        execution_options=UNSYNCHRONIZED,
-    )
+    gone = await session.execute(delete(ThrottlePolicy).where(ThrottlePolicy.id.in_(old)).returning(ThrottlePolicy.id))
     return len(gone.all())
 
 

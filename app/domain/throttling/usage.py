@@ -34,7 +34,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import locks
 from app.domain.locks import AdvisoryLock
-from app.domain.orm import UNSYNCHRONIZED
 from app.domain.throttling.models import ThrottleAttempts, ThrottleUsageBatch
 from app.domain.throttling.usage_counts import Subjects, UsageBatch
 
@@ -100,13 +99,9 @@ async def sweep(session: AsyncSession) -> int:
         .where(ThrottleAttempts.hour == oldest, ThrottleAttempts.hour < now - kept)
         .limit(MAX_DELETED)
     )
-    hours = await session.execute(
-        delete(ThrottleAttempts).where(row.in_(old)).returning(ThrottleAttempts.hour),
-        execution_options=UNSYNCHRONIZED,
-    )
+    hours = await session.execute(delete(ThrottleAttempts).where(row.in_(old)).returning(ThrottleAttempts.hour))
     flights = await session.execute(
-        delete(ThrottleUsageBatch).where(ThrottleUsageBatch.minute < now - RETENTION).returning(ThrottleUsageBatch.id),
-        execution_options=UNSYNCHRONIZED,
+        delete(ThrottleUsageBatch).where(ThrottleUsageBatch.minute < now - RETENTION).returning(ThrottleUsageBatch.id)
     )
     return len(hours.all()) + len(flights.all())
 
