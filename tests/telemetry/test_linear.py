@@ -23,7 +23,7 @@ import app
 from app.api.errors.fields import field_errors
 from app.api.request import _placed
 from app.domain.auth.devices import _kind
-from app.domain.cursors import from_cursor
+from app.domain.cursors import Keyset
 from app.domain.errors import Invalid
 from app.domain.messages.mentions import names_in
 from app.domain.users.email_addresses import canonical, check_email, key_of, mailbox_of
@@ -44,7 +44,7 @@ NOT_OF_STRANGERS = ("app.worker", "app.local", "app.api.docs.postman")
 """The front door of Celery, which imports no pattern of its own; embedded servers; a converter of our own document."""
 
 
-class Position(msgspec.Struct, tag="linear"):
+class At(msgspec.Struct, frozen=True):
     at: int
 
 
@@ -136,7 +136,7 @@ PARSERS: dict[str, tuple[Callable[[str], Any], Callable[[int], str]]] = {
     "a subject": (headers.text, repeated("=?utf-8?q?=0a")),
     "a subject of accents": (headers.text, repeated("é")),
     "a device": (_kind, repeated("1.a")),
-    "a cursor": (_refused(lambda text: from_cursor(text, Position)), repeated("a")),
+    "a cursor": (_refused(Keyset("linear", At).key), repeated("a")),
     "forwarded addresses": (lambda text: client_address("192.0.2.1", [text], 1), repeated("1,")),
     "a forwarded address of digits": (lambda text: client_address("192.0.2.1", [text], 1), repeated("1")),
     "a forwarded address of colons": (lambda text: client_address("192.0.2.1", [text], 1), repeated(":")),

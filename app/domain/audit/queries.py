@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.audit.log import Action
 from app.domain.audit.models import AuditEntry
 from app.domain.audit.schemas import AuditPage, AuditRecord
-from app.domain.cursors import from_cursor, to_cursor
+from app.domain.cursors import Keyset
 from app.domain.validation import moment
 
 
@@ -27,9 +27,14 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
-class _AuditPosition(msgspec.Struct, frozen=True, tag="audit"):
+class _MomentKey(msgspec.Struct, frozen=True):
+    """The key of the entries, newest first."""
+
     at: Annotated[datetime, msgspec.Meta(tz=True)]
     id: UUID
+
+
+_KEYSET = Keyset("audit", _MomentKey)
 
 
 async def page(session: AsyncSession, filters: Filters, *, limit: int, cursor: str | None) -> AuditPage:
@@ -41,16 +46,16 @@ async def page(session: AsyncSession, filters: Filters, *, limit: int, cursor: s
     query = select(
         AuditEntry.id, AuditEntry.at, AuditEntry.by, AuditEntry.action, AuditEntry.subject, AuditEntry.details
     ).where(*_conditions(filters))
-    if (after := from_cursor(cursor, _AuditPosition)) is not None:
+    if (after := _KEYSET.key(cursor)) is not None:
         query = query.where(tuple_(AuditEntry.at, AuditEntry.id) < tuple_(moment(after.at, "cursor"), after.id))
     query = query.order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(limit + 1)
     rows = (await session.execute(query)).all()
+    shown, following = _KEYSET.page(rows, limit, lambda row: _MomentKey(row.at, row.id))
     items = [
         AuditRecord(id=row.id, at=row.at, by=row.by, action=row.action, subject=row.subject, details=row.details)
-        for row in rows[:limit]
+        for row in shown
     ]
-    last = _AuditPosition(items[-1].at, items[-1].id) if len(rows) > limit else None
-    return AuditPage(items=items, next=to_cursor(last) if last else None)
+    return AuditPage(items=items, next=following)
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,7 +20,7 @@ from app.domain.auth.refresh import FAMILY, end, end_of, pair_of
 from app.domain.auth.schemas import Login, LoginPage
 from app.domain.auth.second_factors import SecondFactors
 from app.domain.auth.tokens import TokenPair, Tokens
-from app.domain.cursors import from_cursor, to_cursor
+from app.domain.cursors import IdKey, Keyset
 from app.domain.errors import Forbidden, NotFound, Throttled, Unauthenticated
 from app.domain.mails import outbox
 from app.domain.orm import AnyRow, uuid7
@@ -38,6 +37,7 @@ NEW_DEVICE_QUIET = timedelta(hours=1)
 MAX_LOGINS = 100
 """Live logins per user; beyond this, those unused for longest are ended."""
 
+_KEYSET = Keyset("login", IdKey)
 
 _ACCOUNT = (
     User.id,
@@ -53,10 +53,6 @@ _ACCOUNT = (
 
 class LoggedIn(TokenPair, frozen=True, kw_only=True):
     user: Profile
-
-
-class _LoginPosition(msgspec.Struct, frozen=True, tag="login"):
-    id: UUID
 
 
 async def log_in(
@@ -150,7 +146,7 @@ async def end_one(session: AsyncSession, caller: Caller, login: UUID) -> None:
 
 async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: str | None) -> LoginPage:
     """Returns the caller's live logins, newest first."""
-    after = from_cursor(cursor, _LoginPosition)
+    after = _KEYSET.key(cursor)
     query = (
         select(
             LoginSession.id,
@@ -167,6 +163,7 @@ async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: 
     if after is not None:
         query = query.where(LoginSession.id < after.id)
     rows = (await session.execute(query)).all()
+    shown, following = _KEYSET.page(rows, limit, lambda row: IdKey(row.id))
     items = [
         Login(
             id=row.id,
@@ -177,9 +174,9 @@ async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: 
             user_agent=row.user_agent,
             current=row.id == caller.session,
         )
-        for row in rows[:limit]
+        for row in shown
     ]
-    return LoginPage(items=items, next=to_cursor(_LoginPosition(items[-1].id)) if len(rows) > limit else None)
+    return LoginPage(items=items, next=following)
 
 
 async def _proven(session: AsyncSession, email: str, password: str, passwords: Passwords) -> AnyRow:

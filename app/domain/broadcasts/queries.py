@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.broadcasts.models import BroadcastRow
 from app.domain.broadcasts.schemas import Broadcast, BroadcastPage, MailProgress, State
-from app.domain.cursors import from_cursor, to_cursor
+from app.domain.cursors import IdKey, Keyset
 from app.domain.errors import NotFound
 
-
-class _BroadcastPosition(msgspec.Struct, frozen=True, tag="broadcast"):
-    id: UUID
+_KEYSET = Keyset("broadcast", IdKey)
 
 
 async def show(session: AsyncSession, broadcast: UUID) -> Broadcast:
@@ -30,11 +27,11 @@ async def show(session: AsyncSession, broadcast: UUID) -> Broadcast:
 async def listing(session: AsyncSession, *, limit: int, cursor: str | None) -> BroadcastPage:
     """Returns all broadcasts, last planned first. Raises Invalid if the cursor belongs to another list."""
     query = _all()
-    if (after := from_cursor(cursor, _BroadcastPosition)) is not None:
+    if (after := _KEYSET.key(cursor)) is not None:
         query = query.where(BroadcastRow.id < after.id)
     rows = (await session.scalars(query.order_by(BroadcastRow.id.desc()).limit(limit + 1))).all()
-    items = [_as_view(row) for row in rows[:limit]]
-    return BroadcastPage(items=items, next=to_cursor(_BroadcastPosition(items[-1].id)) if len(rows) > limit else None)
+    shown, following = _KEYSET.page(rows, limit, lambda row: IdKey(row.id))
+    return BroadcastPage(items=[_as_view(row) for row in shown], next=following)
 
 
 def _all() -> Select[BroadcastRow]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,13 +11,9 @@ from app.domain.conversations.access import check_access
 from app.domain.conversations.conversation_projection import as_member, members
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.conversations.schemas import MemberPage
-from app.domain.cursors import from_cursor, to_cursor
+from app.domain.cursors import Keyset, UserKey
 
-
-class MembersPosition(msgspec.Struct, frozen=True, tag="members"):
-    """The end of a page of members."""
-
-    user: UUID
+_KEYSET = Keyset("members", UserKey)
 
 
 async def members_page(
@@ -35,13 +30,12 @@ async def members_page(
         .order_by(Membership.user_id)
         .limit(limit + 1)
     )
-    after = from_cursor(cursor, MembersPosition)
+    after = _KEYSET.key(cursor)
     if after is not None:
         statement = statement.where(Membership.user_id > after.user)
     found = (await session.execute(statement)).all()
-    items = [as_member(row) for row in found[:limit]]
-    following = to_cursor(MembersPosition(items[-1].user.id)) if len(found) > limit else None
-    return MemberPage(items=items, next=following)
+    shown, following = _KEYSET.page(found, limit, lambda row: UserKey(row.member_user))
+    return MemberPage(items=[as_member(row) for row in shown], next=following)
 
 
 async def members_for(

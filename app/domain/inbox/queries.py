@@ -16,7 +16,7 @@ from sqlalchemy import DateTime, Integer, Select, String, Uuid, and_, bindparam,
 
 from app.domain.conversations.access import no_conversation
 from app.domain.conversations.models import Conversation, Membership, is_listed
-from app.domain.cursors import from_cursor, to_cursor
+from app.domain.cursors import IdKey, Keyset
 from app.domain.inbox.schemas import ConversationPage, ConversationSummary
 from app.domain.inbox.summary import LATEST_FIRST, as_summary, peer_of, with_lines
 from app.domain.orm import AnyRow, Reader, containing, like, matching
@@ -25,18 +25,16 @@ from app.domain.validation import clean_search
 MAX_SEARCH_LENGTH = 200
 
 
-class InboxPosition(msgspec.Struct, frozen=True, tag="inbox"):
-    """The end of a page of the user's own list."""
+class _ActivityKey(msgspec.Struct, frozen=True):
+    """The key of a user's own list."""
 
     updated_at: Annotated[datetime, msgspec.Meta(tz=True)]
     id: UUID
 
 
-class DiscoverPosition(msgspec.Struct, frozen=True, tag="discover"):
-    """The end of a page of public conversations: newest first, by id, which never changes."""
-
-    id: UUID
-
+_OWN = Keyset("inbox", _ActivityKey)
+_OTHERS = Keyset("discover", IdKey)
+"""Public conversations, newest first by id, which never changes."""
 
 _USER = bindparam("user", type_=Uuid())
 _PATTERN = bindparam("pattern", type_=String())
@@ -138,7 +136,7 @@ async def inbox(
     asked: dict[str, object] = {"user": user, "most": limit + 1}
     if search:
         asked["pattern"] = containing(_sought(search))
-    after = from_cursor(cursor, InboxPosition)
+    after = _OWN.key(cursor)
     if after is not None:
         asked |= {"after_time": after.updated_at, "after_id": after.id}
     found = await reader.execute(_INBOX[bool(search), after is not None], asked)
@@ -147,9 +145,8 @@ async def inbox(
 
 def page_of(lines: list[ConversationSummary], limit: int) -> ConversationPage:
     """A page of the first `limit` lines. Callers read one more line, which shows whether another page follows."""
-    items = lines[:limit]
-    following = to_cursor(InboxPosition(items[-1].updated_at, items[-1].id)) if len(lines) > limit else None
-    return ConversationPage(items=items, next=following)
+    shown, following = _OWN.page(lines, limit, lambda line: _ActivityKey(line.updated_at, line.id))
+    return ConversationPage(items=list(shown), next=following)
 
 
 async def discover(
@@ -163,13 +160,12 @@ async def discover(
     asked: dict[str, object] = {"user": user, "most": limit + 1}
     if search:
         asked["pattern"] = matching(_sought(search))
-    after = from_cursor(cursor, DiscoverPosition)
+    after = _OTHERS.key(cursor)
     if after is not None:
         asked["after_id"] = after.id
-    found = (await reader.execute(_DISCOVER[bool(search), after is not None], asked)).all()
-    items = [as_summary(row) for row in found[:limit]]
-    following = to_cursor(DiscoverPosition(items[-1].id)) if len(found) > limit else None
-    return ConversationPage(items=items, next=following)
+    found = await reader.execute(_DISCOVER[bool(search), after is not None], asked)
+    shown, following = _OTHERS.page([as_summary(row) for row in found], limit, lambda line: IdKey(line.id))
+    return ConversationPage(items=list(shown), next=following)
 
 
 def _sought(search: str) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit import log
-from app.domain.cursors import from_cursor, to_cursor
+from app.domain.cursors import IdKey, Keyset
 from app.domain.errors import Conflict, NotFound
 from app.domain.jobs import schemas
 from app.domain.jobs.models import FailedTaskRow
@@ -26,6 +26,8 @@ from app.domain.orm import uuid7
 RETENTION = timedelta(days=30)
 MAX_OPEN_PER_TASK = 1_000
 """Open failures kept per task name."""
+
+_KEYSET = Keyset("failed", IdKey)
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -46,10 +48,6 @@ class RetryRequest(msgspec.Struct, frozen=True):
     id: UUID
     task: str
     arguments: list[Any]
-
-
-class _FailedTaskPosition(msgspec.Struct, frozen=True, tag="failed"):
-    id: UUID
 
 
 async def note(session: AsyncSession, failure: Failure) -> bool:
@@ -86,15 +84,13 @@ async def note(session: AsyncSession, failure: Failure) -> bool:
 
 async def listing(session: AsyncSession, *, limit: int, cursor: str | None) -> schemas.FailedTaskPage:
     """Returns the open failures, newest first."""
-    after = from_cursor(cursor, _FailedTaskPosition)
+    after = _KEYSET.key(cursor)
     query = select(FailedTaskRow).where(_OPEN).order_by(FailedTaskRow.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(FailedTaskRow.id < after.id)
     rows = (await session.scalars(query)).all()
-    items = [_view(row) for row in rows[:limit]]
-    return schemas.FailedTaskPage(
-        items=items, next=to_cursor(_FailedTaskPosition(items[-1].id)) if len(rows) > limit else None
-    )
+    shown, following = _KEYSET.page(rows, limit, lambda row: IdKey(row.id))
+    return schemas.FailedTaskPage(items=[_view(row) for row in shown], next=following)
 
 
 async def newest(session: AsyncSession, task: str) -> schemas.FailedTask | None:

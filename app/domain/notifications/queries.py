@@ -7,12 +7,11 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.models import Conversation, Membership, is_listed
-from app.domain.cursors import from_cursor, to_cursor
+from app.domain.cursors import IdKey, Keyset
 from app.domain.notifications.models import NotificationDecisionRow, NotificationRow
 from app.domain.notifications.notices import COLUMNS, as_notification
 from app.domain.notifications.schemas import NotificationPage
@@ -23,8 +22,7 @@ DECISION_RETENTION: Final = timedelta(days=7)
 MAX_DELETED: Final = 10_000
 
 
-class _NotificationPosition(msgspec.Struct, frozen=True, tag="notification"):
-    id: UUID
+_KEYSET = Keyset("notification", IdKey)
 
 
 async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: str | None) -> NotificationPage:
@@ -33,7 +31,7 @@ async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: 
     Raises:
         Invalid: the cursor belongs to another list.
     """
-    after = from_cursor(cursor, _NotificationPosition)
+    after = _KEYSET.key(cursor)
     query = (
         select(*COLUMNS, Membership.read_seq)
         .join(
@@ -55,10 +53,8 @@ async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: 
     if after is not None:
         query = query.where(NotificationRow.id < after.id)
     rows = (await session.execute(query)).all()
-    items = [as_notification(row, row.read_seq) for row in rows[:limit]]
-    return NotificationPage(
-        items=items, next=to_cursor(_NotificationPosition(items[-1].id)) if len(rows) > limit else None
-    )
+    shown, following = _KEYSET.page(rows, limit, lambda row: IdKey(row.id))
+    return NotificationPage(items=[as_notification(row, row.read_seq) for row in shown], next=following)
 
 
 async def mark_read(session: AsyncSession, caller: Caller, ids: Sequence[UUID] | None) -> None:

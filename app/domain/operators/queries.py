@@ -6,7 +6,6 @@ import re
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import ColumnElement, ScalarSelect, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +13,7 @@ from app.domain.audit import log
 from app.domain.audit.log import Action
 from app.domain.auth.login_status import login_is_live
 from app.domain.conversations.models import Conversation, Membership
-from app.domain.cursors import from_cursor, to_cursor
+from app.domain.cursors import IdKey, Keyset
 from app.domain.operators.schemas import AccountPage, AccountRecord, ConversationRecord, ConversationRecordPage
 from app.domain.orm import contains
 from app.domain.users.caller import Caller
@@ -26,12 +25,8 @@ MAX_SEARCH_LENGTH = 254
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-class _AtAccount(msgspec.Struct, frozen=True, tag="account"):
-    id: UUID
-
-
-class _AtConversation(msgspec.Struct, frozen=True, tag="conversation record"):
-    id: UUID
+_ACCOUNTS = Keyset("account", IdKey)
+_CONVERSATIONS = Keyset("conversation record", IdKey)
 
 
 async def accounts(
@@ -42,7 +37,7 @@ async def accounts(
     Raises:
         Invalid: `search` is shorter than 2 characters, or the cursor belongs to another list.
     """
-    after = from_cursor(cursor, _AtAccount)
+    after = _ACCOUNTS.key(cursor)
     query = select(
         User.id,
         User.first_name,
@@ -59,6 +54,7 @@ async def accounts(
     if after is not None:
         query = query.where(User.id < after.id)
     rows = (await session.execute(query.order_by(User.id.desc()).limit(limit + 1))).all()
+    shown, following = _ACCOUNTS.page(rows, limit, lambda row: IdKey(row.id))
     items = [
         AccountRecord(
             id=row.id,
@@ -73,10 +69,10 @@ async def accounts(
             logins=row.logins,
             last_used_at=row.last_used_at,
         )
-        for row in rows[:limit]
+        for row in shown
     ]
     await _note(session, by, "accounts.looked_up", search, [one.id for one in items])
-    return AccountPage(items=items, next=to_cursor(_AtAccount(items[-1].id)) if len(rows) > limit else None)
+    return AccountPage(items=items, next=following)
 
 
 async def conversations(
@@ -89,7 +85,7 @@ async def conversations(
     Raises:
         Invalid: see `accounts`.
     """
-    after = from_cursor(cursor, _AtConversation)
+    after = _CONVERSATIONS.key(cursor)
     query = select(
         Conversation.id,
         Conversation.kind,
@@ -105,6 +101,7 @@ async def conversations(
     if after is not None:
         query = query.where(Conversation.id < after.id)
     rows = (await session.execute(query.order_by(Conversation.id.desc()).limit(limit + 1))).all()
+    shown, following = _CONVERSATIONS.page(rows, limit, lambda row: IdKey(row.id))
     items = [
         ConversationRecord(
             id=row.id,
@@ -118,11 +115,10 @@ async def conversations(
             members=row.member_count,
             messages=row.last_seq,
         )
-        for row in rows[:limit]
+        for row in shown
     ]
     await _note(session, by, "conversations.looked_up", search, [one.id for one in items])
-    last = _AtConversation(items[-1].id) if len(rows) > limit else None
-    return ConversationRecordPage(items=items, next=to_cursor(last) if last else None)
+    return ConversationRecordPage(items=items, next=following)
 
 
 async def _note(session: AsyncSession, by: Caller, action: Action, search: str | None, found: list[UUID]) -> None:

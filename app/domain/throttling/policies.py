@@ -11,14 +11,13 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import ColumnElement, Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app.domain import locks
 from app.domain.audit import log
-from app.domain.cursors import from_cursor, to_cursor
+from app.domain.cursors import Keyset, UserKey
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.events import PoliciesChanged, record
 from app.domain.locks import AdvisoryLock
@@ -42,8 +41,7 @@ MAX_EXCEPTIONS: Final = 10_000
 MAX_DELETED: Final = 10_000
 
 
-class _ExceptionPosition(msgspec.Struct, frozen=True, tag="throttle exception"):
-    user: UUID
+_EXCEPTIONS = Keyset("throttle exception", UserKey)
 
 
 class Policies:
@@ -82,12 +80,11 @@ class Policies:
         """
         self._known(policy, by_user=True)
         query = _changes().where(_IS_EXCEPTION, ThrottlePolicy.policy == policy)
-        if (after := from_cursor(cursor, _ExceptionPosition)) is not None:
+        if (after := _EXCEPTIONS.key(cursor)) is not None:
             query = query.where(ThrottlePolicy.user_id > after.user)
         rows = (await session.execute(query.order_by(ThrottlePolicy.user_id).limit(limit + 1))).all()
-        items = [_exception(row) for row in rows[:limit]]
-        following = to_cursor(_ExceptionPosition(items[-1].user.id)) if len(rows) > limit else None
-        return ThrottleExceptionPage(items=items, next=following)
+        shown, following = _EXCEPTIONS.page(rows, limit, lambda row: UserKey(row.user_id))
+        return ThrottleExceptionPage(items=[_exception(row) for row in shown], next=following)
 
     async def set(self, session: AsyncSession, by: UUID | None, policy: str, rate: str) -> ThrottlePolicyState:
         """Sets the rate (such as `60/minute`) for all users without an exception. `by` None: the command line.

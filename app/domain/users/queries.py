@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import ColumnElement, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.cursors import from_cursor, to_cursor
+from app.domain.cursors import IdKey, Keyset
 from app.domain.errors import NotFound, Unauthenticated
 from app.domain.orm import has_trigram, like, matching
 from app.domain.users.account_status import account_is_open
@@ -20,9 +19,7 @@ from app.domain.validation import clean_search
 
 SHORTEST, LONGEST = 2, 254
 
-
-class _PersonPosition(msgspec.Struct, frozen=True, tag="person"):
-    id: UUID
+_KEYSET = Keyset("person", IdKey)
 
 
 async def find(
@@ -39,13 +36,14 @@ async def find(
     # Find first, then sort: otherwise the planner would scan all users in id order, oldest first.
     found = people.cte("found").prefix_with("MATERIALIZED")
     query = select(found)
-    if (after := from_cursor(cursor, _PersonPosition)) is not None:
+    if (after := _KEYSET.key(cursor)) is not None:
         query = query.where(found.c.id > after.id)
     rows = (await session.execute(query.order_by(found.c.id).limit(limit + 1))).all()
     if search is None and not rows and after is None:
         raise Unauthenticated
-    items = [Person(id=row.id, first_name=row.first_name, last_name=row.last_name) for row in rows[:limit]]
-    return PersonPage(items=items, next=to_cursor(_PersonPosition(items[-1].id)) if len(rows) > limit else None)
+    shown, following = _KEYSET.page(rows, limit, lambda row: IdKey(row.id))
+    items = [Person(id=row.id, first_name=row.first_name, last_name=row.last_name) for row in shown]
+    return PersonPage(items=items, next=following)
 
 
 async def owner_of(session: AsyncSession, email: str) -> UUID:
