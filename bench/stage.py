@@ -26,7 +26,7 @@ from app.cli.database import migrate
 from app.domain.auth.tokens import Tokens
 from app.local import data_dir_lock
 from app.local import embedded as servers
-from app.local.conversion import character_type
+from app.local.character_type import character_type
 from app.local.ownership import ADMINISTRATOR
 from app.local.processes import free_port
 from app.settings import Settings, load

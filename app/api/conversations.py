@@ -18,7 +18,6 @@ from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
 from app.api.responses import as_json
 from app.db import Database, Session
-from app.domain.accounts.quotas import Quotas
 from app.domain.conversations import groups, visibility
 from app.domain.conversations.schemas import Kind
 from app.domain.errors import Invalid
@@ -27,6 +26,7 @@ from app.domain.inbox.queries import discover
 from app.domain.inbox.schemas import ConversationDetail, ConversationPage
 from app.domain.messages import contacts
 from app.domain.users.caller import Caller
+from app.domain.users.quotas import Quotas
 
 A_PAGE = {200: ResponseSpec(ConversationPage, description="A page, and the cursor of the next.")} | documented(
     "400 invalid_cursor", "503 search_busy"

@@ -13,10 +13,10 @@ from app.api.errors.problems import documented
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
 from app.db import Session
-from app.domain.accounts.quotas import Quotas
 from app.domain.conversations import members, queries, roles
 from app.domain.conversations.schemas import MemberPage
 from app.domain.messages import contacts
+from app.domain.users.quotas import Quotas
 
 NO_CONTENT = 204
 OF_ADMINS = ("403 not_a_member", "403 admins_only", "404 not_found", "409 direct")

@@ -1,50 +1,23 @@
-"""Chooses a Unicode character type for the embedded database, and converts a database that lacks one.
+"""Converts an embedded database that has no Unicode character type (`character_type`).
 
-Postgres's builtin provider lowercases Greek and Russian, but `pg_trgm` takes its letters from the C library's
-`LC_CTYPE`; with `C` its index holds ASCII only. A database's character type cannot be changed, so `chat
-convert-database` copies a database of an earlier version into a new one.
+A database's character type cannot be changed, so `chat convert-database` copies a database of an earlier version into a
+new one.
 """
 
 from __future__ import annotations
 
-import locale
 import subprocess
 from contextlib import ExitStack
-from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from psycopg import sql
 
 from app.local import ownership
+from app.local.postgres import EmbeddedPostgres
 from app.local.processes import StartRefused
-
-if TYPE_CHECKING:
-    from app.local.postgres import EmbeddedPostgres
-
-CANDIDATES: Final = ("C.UTF-8", "en_US.UTF-8", "UTF-8")
-"""Unicode character types in order of preference: glibc and musl, older glibc, macOS."""
 
 CONVERTED: Final = "chat_converted"
 BEFORE: Final = "chat_before_conversion"
-
-
-@cache
-def character_type() -> str:
-    """Returns this machine's name for a Unicode character type. Raises StartRefused if it has none."""
-    before = locale.setlocale(locale.LC_CTYPE)
-    try:
-        for name in CANDIDATES:
-            try:
-                locale.setlocale(locale.LC_CTYPE, name)
-            except locale.Error:
-                continue
-            return name
-    finally:
-        locale.setlocale(locale.LC_CTYPE, before)
-    raise StartRefused(
-        f"This machine has no UTF-8 locale ({' or '.join(CANDIDATES[:2])}), and without one names outside ASCII "
-        "cannot be searched well: install one, or set DATABASE_URL to a database of your own."
-    )
 
 
 def convert(postgres: EmbeddedPostgres) -> str:

@@ -7,15 +7,13 @@ application used `chat` too, so its tables belonged to `chat`: a start transfers
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
-from psycopg import sql
+from psycopg import Connection, sql
 
 from app.db.privileges import hashed
-
-if TYPE_CHECKING:
-    from app.local.postgres import EmbeddedPostgres
 
 ADMINISTRATOR: Final = "chat"
 OWNER: Final = "chat_owner"
@@ -36,26 +34,20 @@ SELECT format('ALTER ROUTINE %s OWNER TO {owner}', p.oid::regprocedure) FROM pg_
 """Generates the statements that transfer objects of other roles to the owner. Extensions keep their own objects."""
 
 
-def create(postgres: EmbeddedPostgres) -> None:
-    """Creates the two roles, or sets their passwords to those kept in `postgres.directory`."""
-    with postgres.connect() as connection:
-        for role in (OWNER, APPLICATION):
-            there = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
-            statement = sql.SQL("ALTER ROLE {} PASSWORD {}" if there else "CREATE ROLE {} LOGIN PASSWORD {}")
-            connection.execute(
-                statement.format(sql.Identifier(role), hashed(connection, role, postgres.password_of(role)))
-            )
+def create_roles(connection: Connection[Any], password_of: Callable[[str], str]) -> None:
+    """Creates the two roles, or sets their passwords to `password_of(role)`."""
+    for role in (OWNER, APPLICATION):
+        there = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+        statement = sql.SQL("ALTER ROLE {} PASSWORD {}" if there else "CREATE ROLE {} LOGIN PASSWORD {}")
+        connection.execute(statement.format(sql.Identifier(role), hashed(connection, role, password_of(role))))
 
 
-def give(postgres: EmbeddedPostgres, database: str) -> None:
-    """Transfers this database and the chat's objects in it to the owner role."""
-    with postgres.connect(database) as connection:
-        connection.execute(
-            sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(database), sql.Identifier(OWNER))
-        )
-        with connection.transaction():
-            for (statement,) in connection.execute(_FOREIGN.encode()).fetchall():
-                connection.execute(str(statement).encode())
+def transfer(connection: Connection[Any], database: str) -> None:
+    """Transfers the connected database and the chat's objects in it to the owner role."""
+    connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(database), sql.Identifier(OWNER)))
+    with connection.transaction():
+        for (statement,) in connection.execute(_FOREIGN.encode()).fetchall():
+            connection.execute(str(statement).encode())
 
 
 def kept_password(directory: Path, role: str) -> str:

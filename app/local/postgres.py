@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from app.local import ownership
-from app.local.conversion import character_type
+from app.local.character_type import character_type
 from app.local.os_account import OsAccount
 from app.local.processes import (
     StartRefused,
@@ -94,9 +94,11 @@ class EmbeddedPostgres:
                 self.port = free_port()
         if self.is_standby():  # roles and databases are replicated from its primary
             return
-        ownership.create(self)
+        with self.connect() as connection:
+            ownership.create_roles(connection, self.password_of)
         self.create_database("chat")
-        ownership.give(self, "chat")
+        with self.connect("chat") as connection:
+            ownership.transfer(connection, "chat")
 
     def create_database(self, name: str, template: str = "") -> None:
         """Creates the database unless it exists: as a copy of `template`, or empty and with a Unicode character type,

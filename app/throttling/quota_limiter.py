@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.domain.accounts.quotas import Quota
 from app.domain.rates import Rate
+from app.domain.users.quotas import Quota
 from app.throttling.limiter import RateDecision, RateLimiter, RateRequest
 
 RATES: Final[dict[Quota, Rate]] = {
@@ -16,7 +16,7 @@ RATES: Final[dict[Quota, Rate]] = {
 
 
 class RedisQuotas:
-    """Implements the protocol of `app.domain.accounts.quotas`."""
+    """Implements the protocol of `app.domain.users.quotas`."""
 
     def __init__(self, throttles: RateLimiter) -> None:
         self._throttles = throttles

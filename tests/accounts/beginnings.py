@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from app.db import Database
-from app.domain.accounts.quotas import Quota
 from app.domain.auth import logins
 from app.domain.auth.devices import Device
 from app.domain.auth.logins import LoggedIn
@@ -11,6 +10,7 @@ from app.domain.auth.passwords import Passwords
 from app.domain.auth.second_factors import SecondFactors
 from app.domain.auth.tokens import Tokens
 from app.domain.users.caller import Caller
+from app.domain.users.quotas import Quota
 from tests.support.web import API, PASSWORD, Client, Someone
 
 SECOND_FACTORS = SecondFactors("for-tests-only")

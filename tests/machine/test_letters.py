@@ -15,7 +15,7 @@ from psycopg import sql
 
 from app.cli.database import ROOT, migrate
 from app.db.charset import CharsetRefused
-from app.local import conversion
+from app.local import character_type, conversion
 from app.local.ownership import ADMINISTRATOR, APPLICATION, OWNER
 from app.local.postgres import EmbeddedPostgres
 from app.local.processes import StartRefused
@@ -155,9 +155,9 @@ def test_the_documented_commands_move_a_chat_into_a_database_that_knows_letters(
 
 
 def test_a_machine_without_letters_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversion, "CANDIDATES", ("xx_XX.UTF-8", "yy_YY.UTF-8"))
+    monkeypatch.setattr(character_type, "CANDIDATES", ("xx_XX.UTF-8", "yy_YY.UTF-8"))
     with pytest.raises(StartRefused, match=r"no UTF-8 locale \(xx_XX.UTF-8 or yy_YY.UTF-8\)"):
-        conversion.character_type.__wrapped__()
+        character_type.character_type.__wrapped__()
 
 
 class Earlier:

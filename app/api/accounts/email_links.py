@@ -14,8 +14,8 @@ from app.api.errors.problems import documented
 from app.api.middleware.authentication import PUBLIC
 from app.db import Session
 from app.domain.accounts import email_change, password_reset, registration
-from app.domain.accounts.quotas import Quotas
 from app.domain.auth.passwords import Passwords
+from app.domain.users.quotas import Quotas
 
 Token = Annotated[
     str, msgspec.Meta(max_length=200, description="From the mail.", examples=["pmvOaZ0cH7pQbDCg6sTtbBkX8n1Zq5yR"])

@@ -19,7 +19,6 @@ from app.api.middleware.authentication import PUBLIC
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
 from app.db import Session
-from app.domain.accounts.quotas import Quotas
 from app.domain.auth import logins, socket_tickets
 from app.domain.auth import refresh as families
 from app.domain.auth.devices import Device
@@ -28,6 +27,7 @@ from app.domain.auth.passwords import Passwords
 from app.domain.auth.schemas import LoginPage, Ticket
 from app.domain.auth.second_factors import SecondFactors
 from app.domain.auth.tokens import TokenPair, Tokens
+from app.domain.users.quotas import Quotas
 
 Token = Annotated[str, msgspec.Meta(max_length=2_048, examples=["eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoi4oCmIn0.c2lnbmVk"])]
 

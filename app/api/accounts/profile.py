@@ -16,9 +16,9 @@ from app.api.middleware.authentication import PUBLIC
 from app.api.request import ChatRequest
 from app.db import Session
 from app.domain.accounts import closure, email_change, profile
-from app.domain.accounts.quotas import Quotas
 from app.domain.accounts.registration import MAX_NAME_LENGTH, Registrar, RegistrationResult
 from app.domain.auth.passwords import Passwords
+from app.domain.users.quotas import Quotas
 from app.domain.users.schemas import Adders, Profile
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_LENGTH, examples=["Ada"])]

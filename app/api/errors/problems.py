@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +17,6 @@ from litestar.openapi.spec import Example
 
 from app.api.errors.codes import CODES as SENTENCES
 from app.api.errors.fields import FieldError, field_errors
-from app.api.middleware.head import allow
 from app.domain import errors
 from app.domain.errors import ChatError, Invalid, Throttled
 
@@ -123,6 +122,12 @@ def problem_of(status: int, code: str, detail: str, faults: list[FieldError] | N
         code=code,
         errors=faults or [],
     )
+
+
+def allow(methods: Iterable[str]) -> str:
+    """Returns the `Allow` header of a path whose routes declare `methods`."""
+    known = set(methods)
+    return ", ".join(sorted(known | {"HEAD"} if "GET" in known else known))
 
 
 def _http(error: HTTPException) -> Response[bytes]:

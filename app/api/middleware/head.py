@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from app.api.middleware.security_headers import Application, Message, Receive, Send
@@ -26,9 +26,3 @@ class HeadRequests:
 
         scope["method"] = "GET"
         await self._app(scope, receive, send_head)
-
-
-def allow(methods: Iterable[str]) -> str:
-    """Returns the `Allow` header of a path whose routes declare `methods`."""
-    known = set(methods)
-    return ", ".join(sorted(known | {"HEAD"} if "GET" in known else known))

@@ -8,7 +8,7 @@ from litestar.response.base import ASGIResponse
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from app.api.middleware.head import allow
+from app.api.errors.problems import allow
 
 
 class OptionsRequests(ASGIMiddleware):

@@ -6,7 +6,6 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.accounts.quotas import Quotas, require_mail
 from app.domain.accounts.registration import taken
 from app.domain.auth import mailed_tokens, security_log
 from app.domain.auth.passwords import Passwords
@@ -16,6 +15,7 @@ from app.domain.users.account_status import account_is_open
 from app.domain.users.caller import Caller
 from app.domain.users.email_addresses import check_email, is_had_otherwise
 from app.domain.users.models import User
+from app.domain.users.quotas import Quotas, require_mail
 
 
 async def ask(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.accounts.quotas import Quotas, allows_mail
 from app.domain.auth import mailed_tokens, security_log
 from app.domain.auth.passwords import Passwords, check_new, released_connection
 from app.domain.auth.refresh import end
@@ -13,6 +12,7 @@ from app.domain.mails import outbox
 from app.domain.users.account_status import account_is_open
 from app.domain.users.email_addresses import check_email
 from app.domain.users.models import LoginSession, User
+from app.domain.users.quotas import Quotas, allows_mail
 
 
 async def ask(session: AsyncSession, email: str, quotas: Quotas) -> None:

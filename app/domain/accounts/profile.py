@@ -5,8 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.accounts.quotas import Quotas
-from app.domain.accounts.registration import PROFILE, begin, check, check_name, profile_of
+from app.domain.accounts.registration import begin, check, check_name
 from app.domain.audit import log
 from app.domain.auth import mailed_tokens, security_log
 from app.domain.auth.passwords import Passwords, check_new, released_connection
@@ -19,6 +18,8 @@ from app.domain.orm import AnyRow
 from app.domain.users.caller import Caller
 from app.domain.users.email_addresses import check_email, owned_by
 from app.domain.users.models import LoginSession, User
+from app.domain.users.queries import PROFILE, profile_of
+from app.domain.users.quotas import Quotas
 from app.domain.users.schemas import Adders, Profile
 
 

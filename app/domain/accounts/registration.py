@@ -15,23 +15,22 @@ from sqlalchemy import delete, func, insert, update
 from sqlalchemy.dialects.postgresql import insert as insert_if_free
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.accounts.quotas import Quotas, allows_mail
 from app.domain.auth import mailed_tokens
 from app.domain.auth.passwords import Passwords, check_new, released_connection
 from app.domain.errors import Conflict
 from app.domain.mails import outbox
-from app.domain.orm import AnyRow, uuid7
+from app.domain.orm import uuid7
 from app.domain.users.email_addresses import check_email, is_had_otherwise
 from app.domain.users.models import PendingRegistration, User
 from app.domain.users.pending_registrations import of_address
+from app.domain.users.queries import PROFILE, profile_of
+from app.domain.users.quotas import Quotas, allows_mail
 from app.domain.users.schemas import Profile
 from app.domain.validation import clean_name
 
 MAX_NAME_LENGTH = 100
 LIFETIME: Final = timedelta(days=7)
 """Of a pending registration. Each mailed link expires earlier; until then another can be requested."""
-
-PROFILE = (User.id, User.email, User.first_name, User.last_name, User.is_active, User.who_may_add)
 
 
 class RegistrationResult(msgspec.Struct, frozen=True):
@@ -170,18 +169,6 @@ def taken() -> Conflict:
 def check_name(name: str, field: str) -> str:
     """Returns a valid first or last name: 1 to 100 characters on one line, at least one visible. Raises Invalid."""
     return clean_name(name, field, MAX_NAME_LENGTH)
-
-
-def profile_of(row: AnyRow) -> Profile:
-    """Builds the view from a row of `PROFILE`."""
-    return Profile(
-        id=row.id,
-        email=row.email,
-        first_name=row.first_name,
-        last_name=row.last_name,
-        is_active=row.is_active,
-        who_may_add=row.who_may_add,
-    )
 
 
 async def _welcome(session: AsyncSession, made: Profile) -> None:

@@ -15,7 +15,6 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.accounts.quotas import Quotas, allows_mail
 from app.domain.auth import mailed_tokens, security_log
 from app.domain.auth.devices import Device, has_logged_in_from, program_of
 from app.domain.auth.passwords import Passwords, released_connection
@@ -24,6 +23,7 @@ from app.domain.errors import Throttled
 from app.domain.mails import outbox
 from app.domain.users.email_addresses import owned_by
 from app.domain.users.models import User
+from app.domain.users.quotas import Quotas, allows_mail
 
 NOBODY: Final = UUID(int=0)
 

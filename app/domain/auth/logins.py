@@ -8,8 +8,6 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.accounts.quotas import Quotas
-from app.domain.accounts.registration import profile_of
 from app.domain.audit import log
 from app.domain.auth import login_codes, security_log
 from app.domain.auth.devices import Device, is_new_device, printable, program_of
@@ -28,6 +26,8 @@ from app.domain.users.caller import Caller
 from app.domain.users.email_addresses import owned_by
 from app.domain.users.models import LoginSession, PendingRegistration, User
 from app.domain.users.pending_registrations import waiting
+from app.domain.users.queries import profile_of
+from app.domain.users.quotas import Quotas
 from app.domain.users.schemas import Profile
 from app.domain.validation import clean
 

@@ -13,13 +13,13 @@ from uuid import UUID
 from sqlalchemy import String, Uuid, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.accounts.quotas import Quotas
 from app.domain.conversations import directs, members
 from app.domain.conversations.access import check_access, live
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.errors import Conflict, Forbidden
 from app.domain.messages.models import MessageRow
 from app.domain.users.models import User
+from app.domain.users.quotas import Quotas
 
 LATELY: Final = 1_000
 """The newest messages of a direct conversation that are searched for an answer: no index covers the sender."""

@@ -9,15 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.cursors import IdKey, Keyset
 from app.domain.errors import NotFound, Unauthenticated
-from app.domain.orm import has_trigram, like, matching
+from app.domain.orm import AnyRow, has_trigram, like, matching
 from app.domain.users.account_status import account_is_open
 from app.domain.users.caller import Caller
 from app.domain.users.email_addresses import owned_by
 from app.domain.users.models import User
-from app.domain.users.schemas import Person, PersonPage
+from app.domain.users.schemas import Person, PersonPage, Profile
 from app.domain.validation import clean_search
 
 SHORTEST, LONGEST = 2, 254
+
+PROFILE = (User.id, User.email, User.first_name, User.last_name, User.is_active, User.who_may_add)
 
 _KEYSET = Keyset("person", IdKey)
 
@@ -63,3 +65,15 @@ def matches(search: str) -> ColumnElement[bool]:
     # Last names have only a prefix index: one condition without an index makes Postgres read every row.
     by_last_name = [] if has_trigram(search) else [like(User.last_name, pattern)]
     return or_(like(name, pattern), *by_last_name, owned_by(search))
+
+
+def profile_of(row: AnyRow) -> Profile:
+    """Builds the view from a row of `PROFILE`."""
+    return Profile(
+        id=row.id,
+        email=row.email,
+        first_name=row.first_name,
+        last_name=row.last_name,
+        is_active=row.is_active,
+        who_may_add=row.who_may_add,
+    )
