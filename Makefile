@@ -62,22 +62,22 @@ lock: venv ## make the locks anew from pyproject.toml
 	@bash requirements/lock
 
 chaos: venv ## the fault driver: make chaos SEED=7 MINUTES=30 PICTURE=run.svg
-	@exec $(PY) -m tests.chaos --seed $(SEED) --minutes $(MINUTES) $(addprefix --picture=,$(PICTURE))
+	@exec $(PY) -m tests.system.chaos --seed $(SEED) --minutes $(MINUTES) $(addprefix --picture=,$(PICTURE))
 
 chaos-mutations: venv ## defects made on purpose, each of which the driver must see; ONLY=event-dropped for one
-	@exec $(PY) -m tests.chaos.mutations $(ONLY)
+	@exec $(PY) -m tests.system.chaos.mutations $(ONLY)
 
 trials: venv ## long trials: kills, Redis or the broker away, a full disk, a storm of sockets, a reader that never reads
-	@exec $(PY) -m tests.chaos.trials $(ONLY)
+	@exec $(PY) -m tests.system.chaos.trials $(ONLY)
 
 bench: venv ## the benchmark: a table, and bench/results.json; make bench ONLY=send_64 for one row
 	@exec $(PY) -m bench $(addprefix --only=,$(ONLY))
 
 documents: venv ## write the generated parts of the documents anew
-	$(PY) -m tests.documents.generate
+	$(PY) -m tests.docs.generate
 
 golden: venv ## write the frozen frames and views anew, on purpose: the wire changes
-	WRITE_GOLDEN=yes $(PYTEST) tests/documents/test_golden.py
+	WRITE_GOLDEN=yes $(PYTEST) tests/system/test_golden.py
 
 openapi: venv ## write docs/openapi.json from the routes
 	@exec .venv/bin/chat openapi docs/openapi.json

@@ -34,6 +34,12 @@ FLOORS = {
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "services", "service", "repositories", "repository"}
 LONGEST_FILE = 300
 MAX_MODULES = 16
+TEST_ROOTS = {"client": ("client/chat_client", "examples"), "bench": ("bench",), "docs": ("docs", ".")}
+"""Where the files stand that these tests prove. All others prove a module below `app`, at the same path."""
+
+ACROSS = {"system", "support"}
+"""`system` spans modules or processes; `support` has no tests."""
+
 SHARED_NAMES = {"__init__", "models", "schemas", "queries"}
 GERUNDS = {"batching", "encoding", "logging", "throttling", "wiring"}
 RULES = [
@@ -201,6 +207,44 @@ def _imported(path: Path) -> Iterator[str]:
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield str(node.module).partition(".")[0]
+
+
+def proved(folder: Path) -> set[str]:
+    """The names of modules, packages and documents in `folder`, and its own."""
+    suffixes = {".py", ".md", ".json"}
+    inside = {path.stem for path in folder.iterdir() if path.suffix in suffixes or any(path.glob("*.py"))}
+    return {name.replace("-", "_").lower() for name in {*inside, folder.name} - {"__init__"}}
+
+
+def unplaced(test: str, modules: set[str]) -> bool:
+    """Whether no module has the name of the file `test`: `test_<module>.py` or `test_<module>_<aspect>.py`."""
+    subject = test.removeprefix("test_").removesuffix(".py")
+    return not any(subject == module or subject.startswith(f"{module}_") for module in modules)
+
+
+def test_each_test_file_is_named_after_the_module_it_proves() -> None:
+    """A reader of `app/store/writer.py` finds its tests in `tests/store/test_writer.py`."""
+    tests = ROOT / "tests"
+    files = [path for path in sorted(tests.rglob("test_*.py")) if path != Path(__file__).resolve()]
+    lost = []
+    for path in files:
+        *folders, name = path.relative_to(tests).parts
+        top = folders[0] if folders else ""
+        if top in ACROSS:
+            continue
+        roots = [ROOT / root for root in TEST_ROOTS[top]] if top in TEST_ROOTS else [APP / "/".join(folders)]
+        if unplaced(name, {module for root in roots if root.is_dir() for module in proved(root)}):
+            lost.append(path.relative_to(ROOT).as_posix())
+    assert len(files) > 150
+    assert lost == []
+
+
+def test_the_rule_of_test_files_finds_what_it_looks_for() -> None:
+    modules = proved(APP / "store")
+    assert not unplaced("test_writer.py", modules)
+    assert not unplaced("test_writer_replays.py", modules)
+    assert unplaced("test_writers.py", modules)
+    assert unplaced("test_sending.py", modules)
 
 
 def test_alembics_folder_does_not_hide_the_library() -> None:

@@ -3,8 +3,8 @@
 It is applied to whole log and Sentry events as they leave the process, so no caller has to remember it. It guards
 against accidents. A field with a secret name is hidden whatever its value.
 
-Clients control much of the text in a log, so every rule runs in linear time; `tests/telemetry/test_linear.py` runs each
-on its worst case.
+Clients control much of the text in a log, so every rule runs in linear time; `tests/system/test_linear_time.py` runs
+each on its worst case.
 """
 
 from __future__ import annotations

@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.settings import Settings
+from tests.support.conversations import cast, chat
 from tests.support.web import Client, running
+
+__all__ = ["cast", "chat"]
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.client.conftest import Stage
 from tests.client.losses import Leaky, Left
-from tests.documents.markers import ROOT
+from tests.docs.markers import ROOT
 from tests.support.client import PASSWORD, Person, eventually
 from tests.support.proxy import Proxy
 

@@ -15,7 +15,7 @@ from chat_client.rows import Conversation, Message, row
 from chat_client.view import View
 
 from app.realtime.frames.client_frames import MAX_FRAME_BYTES
-from tests.documents.markers import ROOT
+from tests.docs.markers import ROOT
 
 Json = dict[str, Any]
 GOLDEN = ROOT / "tests" / "documents" / "golden"

@@ -15,7 +15,7 @@ from app.domain.rates import Rate
 from app.domain.users.models import LoginSession, User
 from app.realtime.connection import connection
 from app.server import limits
-from tests.realtime.conftest import ORIGIN, SECRET, Node, eventually
+from tests.support.nodes import ORIGIN, SECRET, Node, eventually
 from tests.support.scene import person
 
 

@@ -13,7 +13,7 @@ from app.domain.conversations.models import Conversation
 from app.realtime import presence
 from app.realtime.presence import Presence, online
 from app.redis.client import RedisClient
-from tests.realtime.conftest import PATIENCE, Node, eventually
+from tests.support.nodes import PATIENCE, Node, eventually
 from tests.support.scene import set_up
 
 Nodes = tuple[Node, Node]

@@ -13,7 +13,9 @@ import pytest
 
 from app.server.graceful import Config
 from app.server.http_protocol import RequestProtocol
-from tests.realtime.conftest import Quiet, eventually
+from tests.support.nodes import Quiet, eventually, node, nodes, running_nodes
+
+__all__ = ["node", "nodes", "running_nodes"]
 
 LARGE = 8 * 1024 * 1024
 

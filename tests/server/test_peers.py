@@ -9,8 +9,8 @@ import pytest
 
 from app.server import limits, peers
 from app.server.peers import Peers
-from tests.realtime.conftest import eventually
 from tests.server.conftest import Server, listening, refused
+from tests.support.nodes import eventually
 
 LARGE = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
 

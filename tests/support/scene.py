@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import msgspec
+import pytest
 
-from app.db import Database
+from app.db import Database, open_engine
 from app.domain.conversations.models import Conversation, Membership
+from app.domain.events import Outgoing
 from app.domain.users.caller import Caller
 from tests.support.factories import ConversationFactory, LoginSessionFactory, MembershipFactory, UserFactory
 
@@ -64,3 +67,24 @@ async def set_up(database: Database, *, is_private: bool = True) -> Scene:
         membership = await session.get_one(Membership, (conversation, grace.user))
         membership.role = "admin"
     return Scene(conversation=conversation, ada=ada, grace=grace, linus=linus, eve=eve)
+
+
+@pytest.fixture
+def told() -> list[Outgoing]:
+    """What left after COMMIT, in order."""
+    return []
+
+
+@pytest.fixture
+async def database(database_url: str, told: list[Outgoing]) -> AsyncIterator[Database]:
+    async def hand_over(events: list[Outgoing]) -> None:
+        told.extend(events)
+
+    opened = Database(open_engine(database_url.replace("postgresql:", "postgresql+psycopg:"), pool_size=5), hand_over)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def scene(database: Database) -> Scene:
+    return await set_up(database)

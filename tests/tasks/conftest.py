@@ -17,7 +17,7 @@ from tests.support.operators import root
 from tests.support.places import Place, placed
 from tests.support.servers import TestPostgres
 
-MISBEHAVING = ("tests.tasks.misbehaving",)
+MISBEHAVING = ("tests.support.misbehaving_tasks",)
 
 
 class Channel:

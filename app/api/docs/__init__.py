@@ -17,10 +17,10 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.static_files import create_static_files_router
 
-from app.api.middleware.authentication import PUBLIC
 from app.api.docs.asyncapi import Vocabulary
 from app.api.docs.openapi import described
 from app.api.docs.socket_page import socket_pages
+from app.api.middleware.authentication import PUBLIC
 from app.api.middleware.invalid_paths import DOCUMENTS
 
 __all__ = ["Vocabulary", "assets", "described", "openapi_config", "socket_pages"]

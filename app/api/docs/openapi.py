@@ -15,14 +15,13 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from app.api.errors import codes
 from app.api.docs.examples.rest import ANSWERS, BODIES, PARAMETERS, SPECIAL
 from app.api.docs.json_schemas import PREFIX, schemas_of
+from app.api.errors import codes
 from app.api.errors.fields import FieldError
 from app.api.errors.problems import MEDIA_TYPE, Problem, problem_of
-from app.domain import schemas as views
-from app.domain.messages import schemas as messages_schemas
 from app.domain.conversations import schemas as conversations_schemas
+from app.domain.messages import schemas as messages_schemas
 
 Json = dict[str, Any]
 

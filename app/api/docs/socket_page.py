@@ -11,9 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.api.middleware.authentication import PUBLIC
 from app.api.docs.asyncapi import MEDIA_TYPE, OF_CLIENTS, Vocabulary, socket_document
 from app.api.docs.json_schemas import PREFIX, Json
+from app.api.middleware.authentication import PUBLIC
 
 HERE = Path(__file__).parent
 POLICY = (

@@ -1,6 +1,6 @@
 """Every `code` a problem may carry, with its status and a sentence; the OpenAPI document lists them for each route.
 
-A code means the same on every route. `tests/documents/test_codes.py` compares this table with all codes raised.
+A code means the same on every route. `tests/api/errors/test_codes.py` compares this table with all codes raised.
 """
 
 from __future__ import annotations

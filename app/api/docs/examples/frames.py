@@ -1,6 +1,6 @@
 """An example of every frame, by message name; it continues the story of `rest` on the socket.
 
-`tests/documents` validates each against its schema.
+`tests/api/docs/test_asyncapi.py` validates each against its schema.
 """
 
 from __future__ import annotations

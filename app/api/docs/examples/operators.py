@@ -11,8 +11,8 @@ import msgspec
 
 from app.domain.audit.schemas import AuditPage, AuditRecord
 from app.domain.broadcasts.schemas import Broadcast, BroadcastPage, MailProgress
-from app.domain.operators.schemas import AccountRecord, AccountPage, ConversationRecord, ConversationRecordPage
 from app.domain.jobs.schemas import FailedTask, FailedTaskPage, QueueReport, QueueState
+from app.domain.operators.schemas import AccountPage, AccountRecord, ConversationRecord, ConversationRecordPage
 
 _NINE: Final = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 _FAILED: Final = UUID("0199a7b0-7000-7000-8000-000000000030")

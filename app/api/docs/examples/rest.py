@@ -1,6 +1,7 @@
 """Examples for the OpenAPI document: a short story of Ada, Grace and Linus. Responses are built from the views.
 
-`tests/documents` validates each against its schema and sends the bodies to a running chat.
+`tests/api/docs/test_openapi.py` validates each against its schema, and `test_openapi_answers.py` beside it sends the
+bodies to a running chat.
 """
 
 from __future__ import annotations
@@ -12,20 +13,26 @@ from uuid import UUID
 
 import msgspec
 
+from app.api.about import LINKS, FrontPage
+from app.api.accounts.logins import Valid
 from app.api.docs.examples import operators, throttling
 from app.api.health import Readiness
-from app.api.accounts.logins import Valid
 from app.api.notifications import Unsubscribed
-from app.api.about import LINKS, FrontPage
-from app.domain.auth.logins import LoggedIn
 from app.domain.accounts.registration import RegistrationResult
+from app.domain.auth.logins import LoggedIn
+from app.domain.auth.schemas import Login, LoginPage, Ticket
 from app.domain.auth.second_factors import Enrolment, RecoveryCodes, State
 from app.domain.auth.tokens import TokenPair
-from app.domain.notifications.schemas import Attention, Notification, NotificationDecision, NotificationDecisions, NotificationPage
-from app.domain.messages.schemas import Change, ChangePage, Message, MessageDetail, MessagePage, SeenBy
-from app.domain.inbox.schemas import ConversationDetail, ConversationPage, ConversationSummary
-from app.domain.auth.schemas import Login, LoginPage, Ticket
 from app.domain.conversations.schemas import Member, MemberPage, ReadState
+from app.domain.inbox.schemas import ConversationDetail, ConversationPage, ConversationSummary
+from app.domain.messages.schemas import Change, ChangePage, Message, MessageDetail, MessagePage, SeenBy
+from app.domain.notifications.schemas import (
+    Attention,
+    Notification,
+    NotificationDecision,
+    NotificationDecisions,
+    NotificationPage,
+)
 from app.domain.users.schemas import Person, PersonPage, Profile
 
 NINE: Final = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)

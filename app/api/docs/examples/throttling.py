@@ -9,7 +9,19 @@ from uuid import UUID
 
 import msgspec
 
-from app.domain.throttling.schemas import PolicyAnalytics, RefusedSubject, ThrottleAnalytics, ThrottledHour, ThrottleException, ThrottleExceptionPage, ThrottlePoint, ThrottlePolicies, ThrottlePolicyState, ThrottleSuggestion, ThrottleWhatIf
+from app.domain.throttling.schemas import (
+    PolicyAnalytics,
+    RefusedSubject,
+    ThrottleAnalytics,
+    ThrottledHour,
+    ThrottleException,
+    ThrottleExceptionPage,
+    ThrottlePoint,
+    ThrottlePolicies,
+    ThrottlePolicyState,
+    ThrottleSuggestion,
+    ThrottleWhatIf,
+)
 from app.domain.users.schemas import Person
 
 TEN: Final = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)

@@ -1,0 +1,209 @@
+"""The document at /asyncapi.json is AsyncAPI 3.0, and what a socket says and hears is what it describes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+
+from app.api.docs.asyncapi import socket_document
+from app.api.docs.examples.frames import EXAMPLES
+from app.main import SOCKET
+from app.realtime.frames import server_frames
+from app.realtime.frames.client_frames import Malformed, parse_frame
+from tests.api.docs.test_openapi import references
+from tests.support.client import Node, Socket, eventually
+from tests.support.processes import Api
+from tests.support.published import Json
+from tests.system.test_golden import GOLDEN
+
+FIELDS = {
+    "": ({"asyncapi", "info"}, {"servers", "channels", "operations", "components", "defaultContentType", "id"}),
+    "info": ({"title", "version"}, {"description", "termsOfService", "contact", "license", "tags"}),
+    "server": ({"host", "protocol"}, {"security", "description", "pathname", "title", "bindings"}),
+    "channel": (set(), {"address", "messages", "title", "summary", "description", "servers", "bindings"}),
+    "operation": ({"action", "channel"}, {"messages", "reply", "title", "summary", "description"}),
+    "reply": (set(), {"address", "channel", "messages"}),
+    "message": (
+        set(),
+        {"name", "title", "summary", "contentType", "payload", "examples", "correlationId", "description"},
+    ),
+    "components": (set(), {"schemas", "messages", "securitySchemes"}),
+}
+"""Of the objects of AsyncAPI 3.0 that we use: (the fields there must be, those there may be beside)."""
+
+
+@pytest.fixture(scope="module")
+def asyncapi() -> Json:
+    document: Json = msgspec.json.decode(msgspec.json.encode(socket_document(SOCKET, "https://chat.example.org")))
+    return document
+
+
+def check(kind: str, told: Json) -> None:
+    needed, allowed = FIELDS[kind]
+    assert needed <= set(told) <= needed | allowed, (kind, set(told))
+
+
+def find(document: Json, reference: str) -> Any:
+    found: Any = document
+    for step in reference.removeprefix("#/").split("/"):
+        found = found[step]
+    return found
+
+
+def validator(document: Json, name: str) -> Draft202012Validator:
+    """Of a message, strictly: a field that is not described is wrong."""
+    schemas = {
+        kind: {"additionalProperties": False, **schema} if "properties" in schema else schema
+        for kind, schema in document["components"]["schemas"].items()
+    }
+    payload = document["components"]["messages"][name]["payload"]
+    return Draft202012Validator({"components": {"schemas": schemas}, **payload}, format_checker=FormatChecker())
+
+
+def validate(document: Json, frame: Json, *, said: bool = False) -> str:
+    """The name of the message this frame is. Fails when it is none, or two."""
+    kinds = document["components"]["messages"]
+    names = [f"client.{frame['type']}"] if said else [name for name in kinds if name.split(".")[0] != "client"]
+    fitting = [name for name in names if name in kinds and validator(document, name).is_valid(frame)]
+    assert len(fitting) == 1, (fitting, frame)
+    return fitting[0]
+
+
+def golden() -> Iterator[tuple[str, Json]]:
+    for file in sorted(GOLDEN.glob("frame.*.json")):
+        text = re.sub(r'"<(?!access|ticket)[^"]*>', f'"{uuid4()}', file.read_text(encoding="utf-8"))
+        yield file.name.removeprefix("frame.").removesuffix(".json"), msgspec.json.decode(text)
+
+
+def test_it_has_the_form_of_asyncapi_3(asyncapi: Json) -> None:
+    assert asyncapi["asyncapi"] == "3.0.0"
+    for kind in ("", "info", "components"):
+        check(kind, asyncapi[kind] if kind else asyncapi)
+    for plural in ("server", "channel", "operation"):
+        for name, told in asyncapi[f"{plural}s"].items():
+            assert re.fullmatch(r"[\w.-]+", name)
+            check(plural, told)
+    channel = asyncapi["channels"]["conversations"]
+    mine = {f"#/channels/conversations/messages/{name}" for name in channel["messages"]}
+    for operation in asyncapi["operations"].values():
+        assert operation["action"] in ("send", "receive")
+        check("reply", operation.get("reply", {}))
+        told = [*operation["messages"], *operation.get("reply", {}).get("messages", ())]
+        assert {one["$ref"] for one in told} <= mine, "an operation's messages are those of its channel"
+    for message in asyncapi["components"]["messages"].values():
+        check("message", message)
+        assert set(message["examples"][0]) <= {"payload", "headers", "name", "summary"}
+    for scheme in asyncapi["components"]["securitySchemes"].values():
+        assert scheme["type"] != "httpApiKey" or {"name", "in"} <= set(scheme)
+
+
+def test_what_it_refers_to_is_there_and_nothing_is_there_for_nobody(asyncapi: Json) -> None:
+    told = set(references(asyncapi))
+    for reference in told:
+        find(asyncapi, reference)
+    for section in ("messages", "schemas", "securitySchemes"):
+        for name in asyncapi["components"][section]:
+            assert f"#/components/{section}/{name}" in told
+    for schema in asyncapi["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+    heard = {one["$ref"].rpartition("/")[2] for one in asyncapi["operations"]["tell"]["messages"]}
+    assert heard == {name for name in asyncapi["channels"]["conversations"]["messages"] if "client." not in name}
+
+
+def test_every_frame_there_is_is_in_it_with_an_example_that_fits(asyncapi: Json) -> None:
+    messages = asyncapi["components"]["messages"]
+    assert set(messages) == set(EXAMPLES)
+    assert len(messages) == len(SOCKET.said) + len(server_frames.PUSHED)
+    for name, message in messages.items():
+        frame = message["examples"][0]["payload"]
+        assert validate(asyncapi, frame, said=name.startswith("client.")) == name
+        assert message["summary"].endswith((".", "?")), name
+
+
+def test_what_is_frozen_is_described_and_what_is_described_is_frozen(asyncapi: Json) -> None:
+    found = {name: validate(asyncapi, frame) for name, frame in golden()}
+    assert {name: kind for name, kind in found.items() if name != kind} == {"ack": "ack.send"}
+    assert set(found.values()) == {name for name in asyncapi["components"]["messages"] if "client." not in name}
+
+
+async def test_what_a_socket_says_and_hears_is_what_is_described(api: Api, asyncapi: Json) -> None:
+    node = Node(api.url)
+    ada, grace = [await node.register(name) for name in ("Ada", "Grace")]
+    room = await ada.converse(grace)
+    said: list[Json] = [
+        {"type": "send", "conversation": room, "message_type": "text", "text": "one", "client_id": "first"},
+        {"type": "send", "conversation": room, "message_type": "image", "media_url": "https://example.org/moth.jpg"},
+        {"type": "read", "conversation": room, "seq": 1},
+        {"type": "read", "conversation": room, "seq": 99},
+        {"type": "typing", "conversation": room},
+        {"type": "presence", "conversation": room},
+        {"type": "resume", "conversations": {room: 1}},
+        {"type": "resume", "conversations": {room: 999, str(uuid4()): 0}},
+        {"type": "auth", "token": ada.access},
+        {"type": "auth", "token": "none"},
+        {"type": "ping"},
+    ]
+    async with Socket.opened(node, ada.access) as hers, grace.listening() as his:
+        for ref, frame in enumerate(said, start=1):
+            assert validate(asyncapi, {**frame, "ref": ref}, said=True) == f"client.{frame['type']}"
+            await hers.say(**{**frame, "ref": ref})
+        answered = {ref for ref, frame in enumerate(said, start=1) if frame["type"] != "typing"}
+        await eventually(lambda: answered <= {one.get("ref") for one in hers.frames})
+        await hers.expect("caught_up", ref=8)
+        (await grace.call("PUT", f"/conversations/{room}/read/", {"seq": 2})).good(200)
+        await hers.expect("read", user=grace.id)
+        await ada.post(f"/conversations/{room}/remove_member/", user=grace.id)
+        await his.expect("access.revoked")
+        await hers.expect("member.removed")
+        for ref, frame in enumerate(said, start=1):
+            replies = [validate(asyncapi, one) for one in hers.frames if one.get("ref") == ref]
+            told = asyncapi["operations"][frame["type"]]["reply"]["messages"]
+            assert set(replies) <= {one["$ref"].rpartition("/")[2] for one in told}
+        kinds = {validate(asyncapi, frame) for frame in [*hers.frames, *his.frames]}
+    await node.close()
+    assert {"hello", "message.created", "read", "typing", "reset", "caught_up", "pong", "error", "ack.auth"} <= kinds
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "ping", "extra": 1},
+        {"type": "ping", "ref": "x" * 65},
+        {"type": "read", "conversation": "0199a7b0-7000-7000-8000-000000000001", "seq": -1},
+        {"type": "send", "conversation": "0199a7b0-7000-7000-8000-000000000001", "message_type": "smoke"},
+        {"type": "auth"},
+    ],
+)
+def test_what_the_server_does_not_read_the_document_does_not_allow(asyncapi: Json, frame: Json) -> None:
+    with pytest.raises(ValidationError):
+        validator(asyncapi, f"client.{frame['type']}").validate(frame)
+    with pytest.raises(Malformed):
+        parse_frame(msgspec.json.encode(frame).decode())
+
+
+def test_the_document_is_served_as_it_is_made_and_linked(api: Api) -> None:
+    served = httpx.get(f"{api.url}/asyncapi.json", timeout=10, trust_env=False)
+    assert served.headers["content-type"] == "application/vnd.aai.asyncapi+json;version=3.0.0"
+    made = socket_document(SOCKET, api.url)
+    assert served.json() == msgspec.json.decode(msgspec.json.encode(made))
+    assert served.json()["servers"]["here"]["host"] == f"127.0.0.1:{api.port}"
+    links = httpx.get(f"{api.url}/api/v1/", timeout=10, trust_env=False).json()["links"]
+    for path in (links["asyncapi"], links["socket_documents"]):
+        assert httpx.get(f"{api.url}{path}", timeout=10, trust_env=False).status_code == 200
+
+
+def test_the_page_shows_every_frame_and_every_row(api: Api, asyncapi: Json) -> None:
+    page = httpx.get(f"{api.url}/docs/socket", timeout=10, trust_env=False)
+    assert "script" not in page.text
+    assert "unsafe" not in page.headers["content-security-policy"]
+    frames = {kind["payload"]["$ref"].rpartition("/")[2] for kind in asyncapi["components"]["messages"].values()}
+    rows = set(asyncapi["components"]["schemas"]) - frames
+    shown = set(re.findall(r'<details id="([^"]+)">', page.text))
+    assert shown == set(asyncapi["components"]["messages"]) | rows

@@ -1,0 +1,34 @@
+"""Writes the generated parts of the documents anew: `make documents`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.docs import schema_tables, settings_table
+from tests.docs.markers import ROOT, filled, names
+
+README = ROOT / "README.md"
+SCHEMA = ROOT / "docs" / "schema.md"
+
+
+def part(name: str) -> str:
+    """The content of a generated part."""
+    made: dict[str, Callable[[], str]] = {"settings": settings_table.table, "diagram": schema_tables.diagram}
+    return made[name]() if name in made else schema_tables.listing(name)
+
+
+def regenerated(document: Path) -> str:
+    text = document.read_text(encoding="utf-8")
+    for name in names(text):
+        text = filled(text, name, part(name))
+    return text
+
+
+def main() -> None:
+    for document in (README, SCHEMA):
+        document.write_text(regenerated(document), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

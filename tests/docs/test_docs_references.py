@@ -1,0 +1,112 @@
+"""What the pages refer to is there: files, sections, commands, queues, settings. And nothing private is in them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.cli import parser
+from app.cli.serve import GRACE_SECONDS
+from app.realtime.hub.reads import CONNECTIONS
+from app.settings import Settings
+from app.store.writer import CONCURRENT_BATCHES as WRITES
+from app.tasks.celery_app import KINDS, VISIBILITY
+from app.telemetry.logging import FILE_BYTES, FILES_KEPT
+from app.wiring import POOL_SIZE
+from tests.docs.markers import ROOT
+
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+PRIVATE = re.compile(r"/root\b|/tmp/|/home/|:5599|:6599")
+
+
+def slug(heading: str) -> str:
+    """A section's anchor, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def sections(page: Path) -> set[str]:
+    prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return {slug(heading) for heading in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if link.startswith(("http://", "https://")):
+            continue
+        target, _, anchor = link.partition("#")
+        file = (page.parent / target).resolve() if target else page
+        assert file.exists(), link
+        assert not anchor or anchor in sections(file), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_says_nothing_of_this_machine_and_names_no_registry(page: Path) -> None:
+    assert PRIVATE.findall(page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_is_whole(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert text.endswith("\n")
+    assert len(re.findall(r"^```", text, re.MULTILINE)) % 2 == 0
+    for row in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        widths = {len(re.split(r"(?<!\\)\|", line)) for line in row.splitlines()}
+        assert len(widths) == 1, row[:200]
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "README.md" or f"({page.name})" in index
+
+
+def test_every_command_named_is_there_and_every_one_there_is_named() -> None:
+    verbs: Any = next(action for action in parser()._actions if action.choices)
+    told = set(re.findall(r"`chat ([a-z-]+)", OPERATIONS))
+    assert told <= set(verbs.choices)
+    assert set(verbs.choices) - told == {"demo", "openapi"}
+
+
+def test_every_queue_is_told_of_and_no_other() -> None:
+    table = OPERATIONS.split("## Queues")[1].split("\n\n")[1]
+    assert set(re.findall(r"`(\w+)`", table)) == set(KINDS)
+
+
+def test_the_settings_named_are_there() -> None:
+    known = {field.upper() for field in Settings.__struct_fields__} | {
+        "LC_CTYPE",
+        "POSTGRES_APP_PASSWORD",
+        "POSTGRES_PASSWORD",
+        "VALKEY_PASSWORD",
+    }
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", page.read_text(encoding="utf-8")))
+        assert named - known == set(), page.name
+
+
+def test_the_numbers_are_those_of_the_program() -> None:
+    assert f"up to {POOL_SIZE + WRITES + CONNECTIONS} connections" in OPERATIONS
+    assert (FILE_BYTES, FILES_KEPT) == (10_000_000, 5)
+    assert "10 MB, five older ones" in OPERATIONS
+    assert VISIBILITY == 300
+    assert "after five minutes" in OPERATIONS
+    assert GRACE_SECONDS < 20
+
+
+def test_what_it_says_of_the_deployment_files_is_so() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    postgres, valkey = compose["services"]["postgres"], compose["services"]["valkey"]
+    assert postgres["image"].startswith("postgres:18")
+    assert "max_connections=200" in postgres["command"]
+    assert "volatile-lru" in valkey["command"]
+    assert set(compose["volumes"]) == {"postgres", "valkey"}
+    assert compose["services"]["web"]["ports"] == ["127.0.0.1:8000:8000"]
+    render = yaml.safe_load((ROOT / "render.yaml").read_text(encoding="utf-8"))
+    assert render["databases"][0]["postgresMajorVersion"] == "17"

@@ -1,0 +1,139 @@
+"""docs/realtime.md names every frame and close code there is, and no other; its little program does what it says."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from app.api.middleware import allowed_hosts
+from app.domain.events import ChangeType
+from app.realtime import hello
+from app.realtime.bus import ephemeral_events
+from app.realtime.connection import close_codes as codes
+from app.realtime.connection import connection, frame_limits
+from app.realtime.frames import client_frames, server_frames
+from app.realtime.hub.catch_up import MAX_CHANGES
+from tests.docs.markers import ROOT
+
+TEXT = (ROOT / "docs" / "realtime.md").read_text(encoding="utf-8")
+SERVER, CLIENT = TEXT.split("## What the server says")[1].split("## What the client says")
+CLIENT = CLIENT.split("## Positions")[0]
+APP = Path(client_frames.__file__).parents[2]
+IN_WORDS = {"hello", "conversations"}
+"""Told of in sentences, not in the tables."""
+
+
+def named(part: str) -> set[str]:
+    """What stands in the first column of the tables."""
+    cells = [line.split("|")[1] for line in part.splitlines() if line.startswith("| `")]
+    return {name for cell in cells for name in re.findall(r"`([\w.]+)`", cell)}
+
+
+def sent() -> Iterator[str]:
+    """The types of all frames the program makes."""
+    yield from (str(kind.__struct_config__.tag) for kind in server_frames.PUSHED)
+
+
+def made() -> Iterator[str]:
+    """The types of frames as the sources make them."""
+    yield from get_args(ChangeType)
+    tags = {kind.__name__: str(kind.__struct_config__.tag) for kind in server_frames.PUSHED} | {"TooMany": "throttled"}
+    for file in APP.rglob("*.py"):
+        source = file.read_text(encoding="utf-8")
+        yield from re.findall(r"b'\{\"type\":\"([a-z_.]+)\"", source)
+        for node in ast.walk(ast.parse(source)):
+            match node:
+                case ast.Call(func=ast.Name(id="frame_of"), args=[ast.Call(func=ast.Name(id=name)), *_]):
+                    yield tags[name]
+
+
+def close_codes() -> set[int]:
+    found = {value for name, value in vars(codes).items() if name.isupper() and isinstance(value, int)}
+    written = {int(code) for file in APP.rglob("*.py") for code in re.findall(r"\b(44\d\d)\b", file.read_text())}
+    return {code for code in found if 1_000 < code < 5_000} | written
+
+
+def test_every_frame_the_server_sends_is_told_of_and_no_other() -> None:
+    found = set(sent())
+    assert len(found) > 20
+    assert named(SERVER) == found - IN_WORDS
+    assert {kind for kind in IN_WORDS if f"`{kind}`" in TEXT} == IN_WORDS <= found
+
+
+def test_every_frame_the_server_sends_is_declared_and_every_one_declared_is_sent() -> None:
+    assert set(made()) == set(sent())
+
+
+def test_every_frame_the_client_may_send_is_told_of_with_its_fields() -> None:
+    kinds: dict[str, Any] = {kind.__struct_config__.tag: kind for kind in get_args(client_frames.Said)}
+    assert named(CLIENT) == set(kinds)
+    for tag, kind in kinds.items():
+        (row,) = [line for line in CLIENT.splitlines() if line.startswith(f"| `{tag}` |")]
+        for field in set(kind.__struct_fields__) - {"ref"}:
+            assert re.search(rf"\b{field}\b", row), (tag, field)
+
+
+def test_every_close_code_is_told_of_with_what_to_do() -> None:
+    told = {int(code): row for row in TEXT.splitlines() for code in re.findall(r"^\| (\d{4}) \|", row)}
+    assert set(told) == close_codes()
+    assert allowed_hosts.__doc__
+    for row in told.values():
+        assert len(row.split("|")[3].split()) >= 2
+
+
+def test_the_numbers_are_those_of_the_program() -> None:
+    assert f"{MAX_CHANGES:,} changes" in TEXT
+    assert f"{client_frames.MAX_RESUMED_CONVERSATIONS:,} conversations" in TEXT
+    assert f"{client_frames.MAX_FRAME_BYTES // 1024} KiB" in TEXT
+    assert f"newest {hello.LINES} conversations" in TEXT
+    assert f"{frame_limits.FRAMES_PER_SECOND} frames a second" in TEXT
+    assert f"{connection.MAX_QUEUED_FRAMES:,} frames wait" in TEXT
+    assert connection.SOCKETS_PER_USER == 20
+    assert "Twenty sockets" in TEXT
+    assert (frame_limits.MAX_MALFORMED, frame_limits.MALFORMED_SECONDS, connection.STUCK_SECONDS) == (10, 10.0, 10.0)
+    assert ephemeral_events.TYPING_SECONDS == 10
+
+
+def test_every_field_a_signal_carries_is_told_of() -> None:
+    for kind, fields in {
+        "typing": ("user", "expires_in"),
+        "read": ("user", "seq"),
+        "access.revoked": ("reason",),
+    }.items():
+        (row,) = [line for line in SERVER.splitlines() if line.startswith(f"| `{kind}` |")]
+        assert all(field in row for field in fields), kind
+
+
+def follow() -> Any:
+    (program,) = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+    space: dict[str, Any] = {}
+    exec(program, space)
+    return space["follow"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "position", "prev", "mine", "answer", "after"),
+    [
+        ("message.created", 11, 10, 10, True, 11),
+        ("message.updated", 14, 10, 10, True, 14),
+        ("message.created", 10, 9, 10, False, 10),
+        ("message.created", 9, 8, 10, False, 10),
+        ("message.created", 12, 11, 10, None, 10),
+        ("message.created", 12, 11, None, False, None),
+        ("conversation.created", 12, 0, None, True, 12),
+        ("conversation.created", 12, 0, 10, None, 10),
+        ("conversation.created", 12, 0, 12, True, 12),
+    ],
+)
+def test_the_little_program_applies_drops_or_asks(
+    kind: str, position: int, prev: int, mine: int | None, answer: bool | None, after: int | None
+) -> None:
+    positions = {} if mine is None else {"c": mine}
+    frame = {"type": kind, "conversation": "c", "position": position, "prev": prev}
+    assert follow()(positions, frame) is answer
+    assert positions.get("c") == after

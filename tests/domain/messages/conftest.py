@@ -1,0 +1,7 @@
+"""A database with the cast in it, and the events of each commit."""
+
+from __future__ import annotations
+
+from tests.support.scene import database, scene, told
+
+__all__ = ["database", "scene", "told"]

@@ -1,0 +1,39 @@
+"""The largest conversation there may be: ten thousand members, decided about in one transaction."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from app.domain.conversations.membership_changes import MAX_MEMBERS
+from tests.domain.notifications.conftest import Room
+
+
+async def test_ten_thousand_members_are_told_and_traced_again_and_again(room: Room) -> None:
+    async with room.database.transaction() as session:
+        await session.execute(
+            text(
+                "WITH people AS (INSERT INTO users (id, email, first_name, last_name, password_hash)"
+                " SELECT gen_random_uuid(), gen_random_uuid() || '@example.org', 'Many', n::text, ''"
+                " FROM generate_series(1, :many) n RETURNING id)"
+                " INSERT INTO memberships (conversation_id, user_id, created_position, position)"
+                " SELECT CAST(:conversation AS uuid), id, 4, 4 FROM people"
+            ),
+            {"many": MAX_MEMBERS - 3, "conversation": str(room.conversation)},
+        )
+        await session.execute(
+            text(
+                "INSERT INTO subscriptions (conversation_id, user_id, level)"
+                " SELECT conversation_id, user_id, 'none' FROM memberships WHERE conversation_id = :it LIMIT 5000"
+            ),
+            {"it": room.conversation},
+        )
+    for _ in range(2):
+        await room.say(room.scene.ada)
+        told = await room.decide()
+        assert MAX_MEMBERS - 5_001 <= len(told) <= MAX_MEMBERS - 5_000
+        assert await room.decide() == []
+    async with room.database.transaction() as session:
+        # Thousands of due mails would stand before those of the tests that follow.
+        await session.execute(
+            text("UPDATE subscriptions SET mail_due_at = NULL WHERE conversation_id = :it"), {"it": room.conversation}
+        )

@@ -1,0 +1,202 @@
+"""What a process knows of who may read what: believed for a moment, and not once something else was heard or seen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.domain.auth import refresh
+from app.domain.conversations import access, members
+from app.domain.conversations.access import Access, MembershipKey
+from app.domain.errors import ChatError, NotFound, Unauthenticated
+from app.domain.users.caller import Caller
+from app.domain.users.models import LoginSession
+from app.store.read_access import ReadAccess
+from tests.support.nodes import Node, eventually
+from tests.support.scene import Scene, set_up
+from tests.support.statements import asked
+
+Nodes = tuple[Node, Node]
+
+
+@pytest.fixture
+async def scene(nodes: Nodes) -> Scene:
+    """With access tokens that hold."""
+    found = await set_up(nodes[0].database)
+    end = time.time() + 900
+    people = {name: _until(getattr(found, name), end) for name in ("ada", "grace", "linus", "eve")}
+    return msgspec.structs.replace(found, **people)
+
+
+def _until(caller: Caller, end: float) -> Caller:
+    return msgspec.structs.replace(caller, expires_at=end)
+
+
+async def learn(node: Node, scene: Scene, *callers: Caller) -> None:
+    for caller in callers:
+        await node.live.access.ask(scene.conversation, caller)
+        assert node.live.access.known(scene.conversation, caller) is not None
+
+
+async def test_who_was_let_in_is_known_and_a_message_moves_what_is_known(nodes: Nodes, scene: Scene) -> None:
+    here, there = nodes
+    await learn(here, scene, scene.ada, scene.linus)
+    with asked(here.database) as statements:
+        first = here.live.access.known(scene.conversation, scene.linus)
+    assert (statements, first) == ([], await there.live.access.ask(scene.conversation, scene.linus))
+    own = await here.send(scene.conversation, scene.ada)
+    mine = here.live.access.known(scene.conversation, scene.ada)
+    assert mine is not None
+    assert (mine.last_seq, mine.position) == (own.seq, own.position)
+    other = await there.send(scene.conversation, scene.grace)
+    await eventually(lambda: _last_seq(here, scene, scene.ada) == other.seq)
+    assert here.live.access.known(scene.conversation, scene.linus) is not None
+
+
+async def test_nothing_is_known_of_others(nodes: Nodes, scene: Scene) -> None:
+    here, _ = nodes
+    await learn(here, scene, scene.ada)
+    access_ = here.live.access
+    assert access_.known(scene.conversation, scene.linus) is None
+    with pytest.raises(NotFound):
+        await access_.ask(scene.conversation, scene.eve)
+    assert access_.known(scene.conversation, scene.eve) is None
+    # A login of somebody else, one that nobody asked about, and a token that is over.
+    await learn(here, scene, scene.linus)
+    for session in (scene.linus.session, scene.eve.session):
+        borrowed = msgspec.structs.replace(scene.ada, session=session)
+        assert access_.known(scene.conversation, borrowed) is None
+    assert access_.known(scene.conversation, _until(scene.ada, time.time())) is None
+
+
+async def test_a_removal_is_known_at_once_here_and_a_moment_later_elsewhere(nodes: Nodes, scene: Scene) -> None:
+    here, there = nodes
+    await learn(here, scene, scene.linus)
+    await learn(there, scene, scene.linus)
+    await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
+    assert here.live.access.known(scene.conversation, scene.linus) is None
+    await eventually(lambda: there.live.access.known(scene.conversation, scene.linus) is None)
+    with pytest.raises(NotFound):
+        await there.live.access.ask(scene.conversation, scene.linus)
+
+
+async def test_a_removal_that_was_not_heard_is_found_by_the_look(nodes: Nodes, scene: Scene) -> None:
+    here, there = nodes
+    await learn(there, scene, scene.linus)
+    here.hand_over = here.killed
+    await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
+    await there.live.poller.once()
+    assert there.live.access.known(scene.conversation, scene.linus) is None
+
+
+async def test_a_message_after_a_removal_that_was_not_heard_is_a_gap(
+    nodes: Nodes, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = nodes
+    await learn(there, scene, scene.linus, scene.ada)
+    monkeypatch.setattr(there.live.hub, "reads", _blind(there.live.hub.reads))
+    here.hand_over = here.killed
+    await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
+    here.hand_over = here.bus.hand_over
+    await here.send(scene.conversation, scene.ada)
+    await eventually(lambda: there.live.access.known(scene.conversation, scene.linus) is None)
+
+
+def _blind(true: Any) -> Any:
+    """Reads in which nothing has moved."""
+
+    class Blind:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(true, name)
+
+        async def recent_changes(self, *arguments: Any) -> Any:
+            return msgspec.structs.replace(await true.recent_changes(*arguments), moved=[])
+
+    return Blind()
+
+
+@pytest.mark.parametrize("heard", [True, False])
+async def test_a_login_that_ended_is_known_no_more(nodes: Nodes, scene: Scene, heard: bool) -> None:
+    here, there = nodes
+    await learn(there, scene, scene.grace)
+    here.hand_over = here.bus.hand_over if heard else here.killed
+    await here.do(refresh.end, LoginSession.user_id == scene.grace.user)
+    if not heard:
+        await there.live.poller.once()
+    await eventually(lambda: there.live.access.known(scene.conversation, scene.grace) is None)
+    with pytest.raises(Unauthenticated):
+        await there.live.access.ask(scene.conversation, scene.grace)
+
+
+async def test_what_is_known_counts_only_while_the_look_and_the_bus_are_trusted(nodes: Nodes, scene: Scene) -> None:
+    here, _ = nodes
+    await learn(here, scene, scene.ada)
+    here.live.hub.polled_at = time.monotonic() - 2.1
+    assert here.live.access.known(scene.conversation, scene.ada) is None
+    await here.live.poller.once()
+    assert here.live.access.known(scene.conversation, scene.ada) is not None
+    here.bus.backend.hearing = False
+    assert here.live.access.known(scene.conversation, scene.ada) is None
+    here.bus.backend.hearing = True
+
+
+@pytest.mark.parametrize("what", ["removed", "logged out"])
+async def test_an_answer_older_than_what_happened_meanwhile_is_not_remembered(
+    nodes: Nodes, scene: Scene, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    here, _ = nodes
+    read, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(reader: Any, pairs: Sequence[MembershipKey]) -> list[Access | ChatError]:
+        found = await access.check_access_many(reader, pairs)
+        read.set()
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr("app.store.read_access.check_access_many", slowly)
+    question = here.live.access.ask(scene.conversation, scene.linus)
+    await read.wait()
+    if what == "removed":
+        await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
+    else:
+        await here.do(refresh.end, LoginSession.user_id == scene.linus.user)
+    go_on.set()
+    await question
+    assert here.live.access.known(scene.conversation, scene.linus) is None
+
+
+async def test_a_question_that_finds_more_than_was_heard_begins_anew(nodes: Nodes, scene: Scene) -> None:
+    here, there = nodes
+    deaf = ReadAccess(here.database, trusted=_always)
+    await deaf.ask(scene.conversation, scene.linus)
+    await there.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
+    assert deaf.known(scene.conversation, scene.linus) is not None
+    await deaf.ask(scene.conversation, scene.ada)
+    assert deaf.known(scene.conversation, scene.linus) is None
+    assert deaf.known(scene.conversation, scene.ada) is not None
+
+
+async def test_so_many_readers_are_known_and_no_more(nodes: Nodes) -> None:
+    here, _ = nodes
+    small = ReadAccess(here.database, trusted=_always, most=3)
+    scenes = [await set_up(here.database) for _ in range(3)]
+    callers = [_until(caller, time.time() + 900) for scene in scenes for caller in (scene.ada, scene.linus)]
+    rooms = [scene.conversation for scene in scenes for _ in range(2)]
+    for room, caller in zip(rooms, callers, strict=True):
+        await small.ask(room, caller)
+    known = [small.known(room, caller) is not None for room, caller in zip(rooms, callers, strict=True)]
+    assert known == [False, False, False, False, True, True]
+
+
+def _always() -> bool:
+    return True
+
+
+def _last_seq(node: Node, scene: Scene, caller: Caller) -> int | None:
+    known = node.live.access.known(scene.conversation, caller)
+    return None if known is None else known.last_seq

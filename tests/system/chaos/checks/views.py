@@ -1,0 +1,109 @@
+"""What sockets made of what they were told: in order, without a hole, and in the end the same as a fresh read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tests.system.chaos.record import Json, Record, Timeline
+from tests.system.chaos.replica import Held, replay
+from tests.system.chaos.truth import Conversation, Truth
+
+SILENCE_SECONDS = 10.0
+
+
+def frames_follow_on_each_other(record: Record, truth: Truth) -> list[str]:
+    """I3, I7: no socket is told twice, backwards, of what it was not given, or after its access was revoked."""
+    return [f"I3: {timeline.name} was {wrong}" for timeline in record.timelines for wrong in replay(timeline).wrong]
+
+
+def a_gap_is_repaired(record: Record, truth: Truth) -> list[str]:
+    """I5: whoever sees a gap asks, and each `resume` is answered to its end or ends with the socket: never silence."""
+    found = []
+    for timeline in record.timelines:
+        replica = replay(timeline)
+        found += [f"I5: {timeline.name} missed something in {one}, unrepaired" for one in replica.gaps]
+        asked: dict[object, float] = {}
+        for entry in timeline.entries:
+            if entry.kind == "resume":
+                asked[entry.data[0]] = entry.at
+            elif entry.kind == "told" and entry.data.startswith(b'{"type":"caught_up"'):
+                asked.pop(msgspec.json.decode(entry.data)["ref"], None)
+            elif entry.kind in ("opened", "closed"):
+                asked.clear()
+        last = timeline.entries[-1].at if timeline.entries else 0.0
+        found += [
+            f"I5: {timeline.name} asked to resume and heard nothing for {last - at:.0f} s"
+            for at in asked.values()
+            if last - at > SILENCE_SECONDS * record.patience
+        ]
+    return found
+
+
+def views_equal_a_fresh_read(record: Record, truth: Truth) -> list[str]:
+    """I6, I10: the list at `hello`, and everything told since, equals a new fetch, others' read marks excepted."""
+    return [wrong for timeline in record.timelines for wrong in _differences(timeline, truth)]
+
+
+def _differences(timeline: Timeline, truth: Truth) -> list[str]:
+    replica = replay(timeline)
+    found = []
+    for conversation, line in truth.lines[timeline.user].items():
+        held = replica.held.get(conversation)
+        if held is None:
+            found.append(f"I6: {timeline.name} does not have {conversation}")
+            continue
+        one = truth.conversations[conversation]
+        if held.position != one.position:
+            found.append(f"I6: {timeline.name} stands at {held.position} of {one.position} in {conversation}")
+            continue
+        found += [f"I10: {timeline.name} {wrong}" for wrong in _unlike(held, line, one)]
+    found += [
+        f"I6: {timeline.name} still holds {one}"
+        for one in replica.held
+        if one in truth.conversations and one not in truth.lines[timeline.user]
+    ]
+    return found
+
+
+def _unlike(held: Held, line: Json, one: Conversation) -> list[str]:
+    messages = {seq: msgspec.json.decode(row) for seq, row in held.messages.items()}
+    fresh = {message["seq"]: message for message in one.fetched}
+    members = {user: _unread(msgspec.json.decode(row)) for user, row in held.members.items()}
+    found = []
+    if messages.keys() != fresh.keys():
+        found.append(f"has {len(messages)} messages of {len(fresh)}")
+    found += [
+        f"has message {seq} as {message}, which is {fresh[seq]}"
+        for seq, message in messages.items()
+        if seq in fresh and _unnamed(message) != _unnamed(fresh[seq])
+    ][:3]
+    if members != (expected := {user: _unread(member) for user, member in one.members.items()}):
+        unlike = sorted(user for user in members.keys() | expected.keys() if members.get(user) != expected.get(user))
+        found.append(f"has other members: {[(members.get(user), expected.get(user)) for user in unlike][:2]}")
+    facts = msgspec.json.decode(held.facts) if held.facts is not None else held.line
+    for field in ("name", "is_private", "creator"):
+        if facts[field] != line[field]:
+            found.append(f"has {field} {facts[field]!r} for {line[field]!r}")
+    latest = max([facts["updated_at"], *(message["sent_at"] for message in messages.values())], key=_moment)
+    if _moment(latest) != _moment(line["updated_at"]):
+        found.append(f"has updated_at {latest} for {line['updated_at']}")
+    for field in ("last_seq", "read_seq"):
+        if held.line[field] != line[field]:
+            found.append(f"has {field} {held.line[field]} for {line[field]}")
+    return found
+
+
+def _unnamed(message: Json) -> Json:
+    """Who is called something else now is told of as a member: messages that were told before name them as before."""
+    return {**message, "sent_by": message["sent_by"]["id"]}
+
+
+def _unread(member: Json) -> Json:
+    return {field: value for field, value in member.items() if field != "read_seq"}
+
+
+def _moment(text: Any) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,113 @@
+"""Defects that show when something else is broken: stopping, waiting, and coming back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from app.db import database, engine
+from app.db.autocommit import AutocommitPool
+from app.db.outages import AWAY
+from app.domain.errors import Unavailable
+from app.realtime import endpoint
+from app.realtime.endpoint import SocketEndpoint
+from app.redis.client import RedisClient
+from app.server import graceful
+from tests.system.chaos.checks import faults
+from tests.system.chaos.mutations.declared import fire, mutation, replace
+
+WAITED_SECONDS = 2.5
+"""The promise is two."""
+GOING_AWAY = 1001
+LATE_SECONDS = 9.0
+"""The promise is five."""
+
+
+@mutation("I13", faults.stops_are_clean, faults=("SIGTERM under load",))
+def stop_with_another_code() -> None:
+    """A process that stops closes its sockets with 1001."""
+
+    def rude(drain: Any) -> Any:
+        async def leave(self: SocketEndpoint) -> None:
+            fire(len(self))
+            replace(endpoint, "RESTARTING", lambda _: GOING_AWAY)
+            await drain(self)
+
+        return leave
+
+    replace(SocketEndpoint, "drain", rude)
+
+
+@mutation("I13", faults.stops_are_clean, faults=("SIGTERM under load",))
+def stop_that_fails() -> None:
+    """A process that was told to stop ends as if it had failed."""
+
+    def failing(run: Any) -> Any:
+        def serve(config: graceful.Config) -> int:
+            run(config)
+            fire()
+            return 1
+
+        return serve
+
+    replace(graceful, "run", failing)
+
+
+@mutation("I12", faults.nothing_waits_for_redis, faults=("Redis silent (proxy swallows)",))
+def redis_waited_for() -> None:
+    """Redis is waited for ten times as long as it may be."""
+
+    def patient(call: Any) -> Any:
+        async def wait(self: RedisClient, operation: Any, *, deadline: float = 0.0) -> Any:
+            began = time.monotonic()
+            try:
+                return await call(self, operation, deadline=WAITED_SECONDS)
+            finally:
+                fire(time.monotonic() - began >= WAITED_SECONDS)
+
+        return wait
+
+    replace(RedisClient, "call", patient)
+
+
+@mutation("I16", faults.every_fault_was_survived, faults=("Postgres restarts",))
+def postgres_not_asked_again() -> None:
+    """Once Postgres was lost, a process takes no connection for nine seconds."""
+    lost: list[float] = []
+
+    def noticing(translate: Any) -> Any:
+        def note(context: Any) -> Any:
+            error = translate(context)
+            if type(error) is Unavailable and error.code != "busy" and not lost:
+                lost.append(time.monotonic())
+            return error
+
+        return note
+
+    def sulk() -> None:
+        if lost and time.monotonic() - lost[0] < LATE_SECONDS:
+            fire()
+            raise Unavailable(*AWAY)
+
+    def sulking(connect: Any) -> Any:
+        async def refuse(session: Any) -> None:
+            sulk()
+            await connect(session)
+
+        return refuse
+
+    def sulking_alone(taken: Any) -> Any:
+        @asynccontextmanager
+        async def refuse(self: Any) -> AsyncIterator[Any]:
+            sulk()
+            async with taken(self) as connection:
+                yield connection
+
+        return refuse
+
+    replace(engine, "translate", noticing)
+    replace(database, "_connect", sulking)
+    replace(database.Database, "_taken", sulking_alone)
+    replace(AutocommitPool, "open", sulking_alone)

@@ -1,0 +1,61 @@
+"""Defects of removal: whoever was let in once still hears, or still reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from app.domain.conversations.access import MembershipKey
+from app.domain.conversations.recent_activity import ConversationHead
+from app.domain.errors import ChatError
+from app.domain.events import LogChange
+from app.realtime.connection.connection import Connection
+from app.realtime.hub.hub import Hub
+from app.realtime.hub.room import Room
+from app.store.read_access import KnownConversation, ReadAccess
+from tests.system.chaos.checks import reading
+from tests.system.chaos.mutations.declared import fire, mutation, replace
+
+
+@mutation("I7", reading.removal_cuts_off, seconds=14.0)
+def removed_still_hear() -> None:
+    """The sockets of who was removed go on hearing."""
+
+    def ignore(self: Hub, room: Room, connections: Sequence[Connection], change: LogChange) -> None:
+        fire(len(connections))
+
+    replace(Hub, "_revoke", lambda _: ignore)
+
+
+@mutation("I7", reading.removal_cuts_off, seconds=14.0)
+def removed_still_read() -> None:
+    """What a member has read, whoever asks may read."""
+    seen: dict[UUID, ConversationHead] = {}
+
+    def remembering(asking: Any) -> Any:
+        async def answer(self: ReadAccess, pairs: Sequence[MembershipKey]) -> Sequence[ConversationHead | ChatError]:
+            heads = list(await asking(self, pairs))
+            for at, (pair, head) in enumerate(zip(pairs, heads, strict=True)):
+                if isinstance(head, ConversationHead):
+                    seen[pair.conversation] = head
+                elif pair.conversation in seen:
+                    fire()
+                    heads[at] = seen[pair.conversation]
+            return heads
+
+        return answer
+
+    replace(ReadAccess, "_ask", remembering)
+
+
+@mutation("I7", reading.removal_cuts_off, seconds=14.0)
+def removed_are_known() -> None:
+    """What a process knows of a conversation follows a removal as if it were a message."""
+
+    def follow(self: KnownConversation, change: LogChange) -> bool:
+        fire(change.type.startswith("member."))
+        self.head = ConversationHead(change.conversation, change.position, change.last_seq, change.edited)
+        return True
+
+    replace(KnownConversation, "follow", lambda _: follow)

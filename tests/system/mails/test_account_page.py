@@ -1,0 +1,131 @@
+"""The links in mails, followed by a person with a browser."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser
+
+from tests.support.browser import chromium, watched_page
+from tests.support.mailbox import Mailboxes, link_of, text_of, token_of
+from tests.support.web import API, PASSWORD
+from tests.system.mails.conftest import PUBLIC_URL, Place
+from tests.system.mails.test_flows import address
+
+pytestmark = pytest.mark.browser
+
+NEW = "another one, and better"
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def url(place: Place, mailboxes: Mailboxes) -> str:
+    [api] = place.processes.apis({"REQUIRE_ACTIVATION": "true"})
+    return api.url
+
+
+@pytest.fixture
+async def http(url: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=20) as client:
+        yield client
+
+
+def here(link: str, url: str) -> str:
+    """The link, as if PUBLIC_URL were this machine."""
+    assert link.startswith(f"{PUBLIC_URL}/account#")
+    return link.replace(PUBLIC_URL, url)
+
+
+async def test_a_person_activates_and_later_forgets_the_password(
+    browser: Browser, url: str, http: httpx.AsyncClient, mailboxes: Mailboxes, place: Place
+) -> None:
+    email = address()
+    person = {"email": email, "password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace"}
+    assert (await http.post(f"{API}/users/", json=person)).status_code == 202
+    link = here(link_of(await mailboxes.wait_for(email, "Activate")), url)
+    async with watched_page(browser) as watched:
+        page = watched.page
+        await page.goto(link)
+        assert page.url == f"{url}/account"
+        # Looking is not activating: programs follow links, too.
+        credentials = {"email": email, "password": PASSWORD}
+        assert (await http.post(f"{API}/login/", json=credentials)).json()["code"] == "not_activated"
+        found = await Axe().run(page)
+        assert found.response["violations"] == []
+        await page.get_by_role("button", name="Activate the account").click()
+        await page.get_by_text("Your account is active.").wait_for()
+        assert (await http.post(f"{API}/login/", json=credentials)).status_code == 200
+        await page.goto("about:blank")
+        await page.goto(link)
+        await page.get_by_role("button", name="Activate the account").click()
+        await page.get_by_text("not valid, or not any more").wait_for()
+        watched.complaints.clear()  # that the server said 400
+
+        assert (await http.post(f"{API}/forgot-password/", json={"email": email})).status_code == 204
+        await page.goto("about:blank")
+        await page.goto(here(link_of(await mailboxes.wait_for(email, "Choose a new password")), url))
+        await page.get_by_label("New password").fill("password1")
+        await page.get_by_role("button", name="Choose this password").click()
+        await page.get_by_text("everybody tries first").wait_for()
+        watched.complaints.clear()
+        await page.get_by_label("New password").fill(NEW)
+        assert (await Axe().run(page)).response["violations"] == []
+        await page.get_by_role("button", name="Choose this password").click()
+        await page.get_by_text("Your password is changed.").wait_for()
+        answer = await http.post(f"{API}/login/", json={"email": email, "password": NEW})
+        assert answer.status_code == 200
+
+        new = address()
+        headers = {"Authorization": f"Bearer {answer.json()['access']}"}
+        asked = {"new_email": new, "current_password": NEW}
+        assert (await http.post(f"{API}/me/email/", json=asked, headers=headers)).status_code == 204
+        await page.goto("about:blank")
+        await page.goto(here(link_of(await mailboxes.wait_for(new, "Confirm")), url))
+        await page.get_by_role("button", name="Confirm the address").click()
+        await page.get_by_text("The address is confirmed.").wait_for()
+        assert (await http.get(f"{API}/me/", headers=headers)).json()["email"] == new
+    assert watched.complaints == []
+    # No server was told a token with the address of a page, and no log has one, nor the links they are in.
+    told = "".join(log.read_text(errors="replace") for log in place.processes.directory.glob("*.log"))
+    assert "/api/v1/forgot-password-confirm" in told
+    for letter in (*mailboxes.to(email), *mailboxes.to(new)):
+        if "#" in text_of(letter):
+            assert token_of(letter) not in told
+    for secret in (email, new, PASSWORD, NEW):
+        assert secret not in told
+    assert {one.partition("?")[0] for one in watched.requests if "/account" in one} >= {f"{url}/account"}
+    assert not [one for one in watched.requests if "token" in one or "?" in one]
+
+
+@pytest.mark.parametrize(
+    "fragment", ["", "#", "#activate", "#activate=", "#nonsense=abc", "#outcome=abc", "#__proto__=x"]
+)
+async def test_any_other_address_says_what_to_do(browser: Browser, url: str, fragment: str) -> None:
+    async with watched_page(browser) as watched:
+        await watched.page.goto(f"{url}/account{fragment}")
+        await watched.page.get_by_text("Open this page by the link in a mail.").wait_for()
+        assert await watched.page.get_by_role("button").count() == 0
+    assert watched.complaints == []
+
+
+def test_the_bare_address_leads_to_the_documents(url: str) -> None:
+    answer = httpx.get(url, timeout=10, trust_env=False)
+    assert (answer.status_code, answer.headers["location"]) == (302, "/docs")
+
+
+def test_the_page_comes_with_strict_headers(url: str) -> None:
+    for path in ("/account", "/account/assets/account.js", "/account/assets/account.css"):
+        answer = httpx.get(f"{url}{path}", timeout=10, trust_env=False)
+        assert answer.status_code == 200, path
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "unsafe" not in answer.headers["content-security-policy"]

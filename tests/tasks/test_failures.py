@@ -1,0 +1,190 @@
+"""Tasks that fail, hang, kill their worker or are none: each ends where it should, and the queue goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from app.domain.orm import uuid7
+from app.tasks.base import RETRIES
+from tests.cli.test_queues import chat
+from tests.support import misbehaving_tasks
+from tests.support.client import Json, Person, eventually
+from tests.support.places import Place
+from tests.support.processes import last_words
+from tests.tasks.conftest import Channel
+
+WITHIN = 60.0
+
+
+def times(ran: Path) -> int:
+    return len(ran.read_text().splitlines()) if ran.exists() else 0
+
+
+def workers(ran: Path) -> set[str]:
+    return set(ran.read_text().splitlines())
+
+
+async def failed(operator: Person, ran: Path) -> list[Json]:
+    """This test's, by the file that its tasks write to."""
+    found = (await operator.get("/ops/tasks/failed/", limit=100))["items"]
+    return [one for one in found if str(ran) in one["arguments"]]
+
+
+async def the_one(operator: Person, ran: Path) -> Json:
+    rows: list[Json] = []
+
+    async def there() -> bool:
+        rows[:] = await failed(operator, ran)
+        return bool(rows)
+
+    try:
+        await eventually(there, WITHIN)
+    except AssertionError:
+        raise AssertionError(str(last_words())) from None
+    assert len(rows) == 1
+    return rows[0]
+
+
+async def goes_on(ran: Path) -> None:
+    """The worker takes the next task as if nothing had been."""
+    next_one = ran.with_name("next")
+    misbehaving_tasks.behaves.apply_async((str(next_one),))
+    await eventually(lambda: times(next_one) == 1, WITHIN)
+
+
+async def state(operator: Person, queue: str) -> Json:
+    found = (await operator.get("/ops/queues/"))["queues"]
+    return next(one for one in found if one["name"] == queue)
+
+
+async def test_a_task_that_always_fails_is_tried_six_times_then_seen_and_retried(
+    operator: Person, place: Place, ran: Path
+) -> None:
+    mended = ran.with_name("mended")
+    before = await state(operator, "upkeep")
+    misbehaving_tasks.always_fails.apply_async((str(ran), str(mended)))
+    one = await the_one(operator, ran)
+    assert (one["task"], one["reason"], one["error"]) == ("chat.upkeep.always_fails", "failed", "ValueError")
+    assert (one["attempts"], times(ran), one["times"], one["queue"]) == (RETRIES + 1, RETRIES + 1, 1, "upkeep")
+    assert misbehaving_tasks.WORDS not in str(one)
+    after = await state(operator, "upkeep")
+    assert after["failed"] == before["failed"] + 1
+    assert after["retried"] == before["retried"] + RETRIES
+    # Once more: the same row counts.
+    misbehaving_tasks.always_fails.apply_async((str(ran), str(mended)))
+    await eventually(lambda: times(ran) == 2 * (RETRIES + 1), WITHIN)
+
+    async def counted() -> bool:
+        return bool([row for row in await failed(operator, ran) if row["times"] == 2])
+
+    await eventually(counted, WITHIN)
+    told = chat(place.settings, "tasks", "failed")
+    assert one["id"] in told.stdout
+    assert "2 times since" in told.stdout
+    mended.touch()
+    again = (await operator.call("POST", f"/ops/tasks/failed/{one['id']}/retry/")).good(202)
+    assert again["asked_at"] is not None
+    (entry,) = (await operator.get("/ops/audit/", action="task.retried", subject=one["id"]))["items"]
+    assert (entry["by"], entry["details"]) == (operator.id, {"task": "chat.upkeep.always_fails"})
+    handed_over()
+    await eventually(lambda: times(ran) == 2 * (RETRIES + 1) + 1, WITHIN)
+    assert await failed(operator, ran) == []
+    gone = await operator.call("POST", f"/ops/tasks/failed/{one['id']}/retry/")
+    assert gone.problem.status == 404
+
+
+async def test_all_are_retried_by_the_command(operator: Person, place: Place, ran: Path) -> None:
+    misbehaving_tasks.always_fails.apply_async((str(ran), str(ran.with_name("mended"))))
+    await the_one(operator, ran)
+    ran.with_name("mended").touch()
+    told = chat(place.settings, "tasks", "retry")
+    assert told.returncode == 0, told.stderr
+    handed_over()
+
+    async def through() -> bool:
+        return times(ran) == RETRIES + 2 and not await failed(operator, ran)
+
+    await eventually(through, WITHIN)
+    for wrong in (str(uuid7()), "nonsense"):
+        refused = chat(place.settings, "tasks", "retry", wrong)
+        assert refused.returncode == 1
+        assert refused.stderr.startswith("chat: ")
+
+
+@pytest.mark.parametrize("how", ["hangs", "hangs_for_good"])
+async def test_a_task_that_hangs_is_ended_once_and_not_tried_again(operator: Person, ran: Path, how: str) -> None:
+    task: Any = getattr(misbehaving_tasks, how)
+    task.apply_async((str(ran),))
+    one = await the_one(operator, ran)
+    assert (one["reason"], one["attempts"], times(ran)) == ("timeout", 1, 1)
+    await goes_on(ran)
+    if how == "hangs":
+        assert times(ran.with_name("ran.interrupted")) == 1
+        assert times(ran.with_name("ran.went on")) == 0, "an interrupted task may not go on beside the next one"
+
+
+async def test_a_task_that_kills_its_worker_comes_to_an_end(operator: Person, ran: Path) -> None:
+    misbehaving_tasks.kills.apply_async((str(ran),))
+    one = await the_one(operator, ran)
+    assert (one["reason"], one["error"], one["attempts"]) == ("lost", "WorkerLostError", misbehaving_tasks.LIVES)
+    assert times(ran) == len(workers(ran)) == misbehaving_tasks.LIVES, "each time another process"
+    await goes_on(ran)
+
+
+async def test_what_is_no_task_is_refused_and_seen(operator: Person, place: Place, ran: Path) -> None:
+    """Pickle could carry code."""
+    with redis.Redis.from_url(place.settings.redis_url, socket_timeout=5) as client:
+        misbehaving_tasks.behaves.apply_async((str(ran),), countdown=0)
+        await eventually(lambda: times(ran) == 1, WITHIN)
+        unique = f"chat.upkeep.x{uuid7().hex}"
+        headers = {"task": unique, "id": str(uuid7()), "lang": "py", "root_id": None, "parent_id": None}
+        properties = {
+            "delivery_info": {"exchange": "", "routing_key": "upkeep"},
+            "delivery_tag": str(uuid7()),
+            "body_encoding": "base64",
+        }
+        message = {
+            "body": "gASVCAAAAAAAAACMBGV4aXSULg==",
+            "content-type": "application/x-python-serialize",
+            "content-encoding": "binary",
+            "headers": headers,
+            "properties": properties,
+        }
+        client.lpush("upkeep", json.dumps(message))
+    rows: list[Json] = []
+
+    async def seen() -> bool:
+        found = (await operator.get("/ops/tasks/failed/", limit=100))["items"]
+        rows[:] = [one for one in found if one["task"] == unique]
+        return bool(rows)
+
+    await eventually(seen, WITHIN)
+    assert rows[0]["reason"] == "refused"
+    again = await operator.call("POST", f"/ops/tasks/failed/{rows[0]['id']}/retry/")
+    assert (again.problem.status, again.problem.code) == (409, "not_repeatable")
+    assert (await state(operator, "upkeep"))["failed"] > 0
+    await goes_on(ran)
+
+
+async def test_slack_is_told_once_a_minute_and_task(operator: Person, ran: Path, channel: Channel) -> None:
+    for number in range(3):
+        misbehaving_tasks.fails_too.apply_async((f"{ran}{number}",))
+    for number in range(3):
+        await the_one(operator, ran.with_name(f"ran{number}"))
+    await goes_on(ran)
+    told = [text for text in channel.told if "chat.upkeep.fails_too" in text]
+    assert len(told) == 1
+    assert "LookupError" in told[0]
+    assert misbehaving_tasks.WORDS not in told[0]
+
+
+def handed_over() -> None:
+    """What beat does every ten seconds."""
+    from app.tasks import maintenance
+
+    maintenance.run_again.apply_async()
