@@ -14,9 +14,9 @@ from litestar import Litestar
 from litestar.di import Provide
 from redis.asyncio import Redis
 
-from app.api.accounts.own_guess import own_guess
 from app.api.health import Readiness
 from app.api.middleware.authentication import Authentication
+from app.api.own_guess import own_guess
 from app.db import Database, open_engine
 from app.domain.accounts.registration import Registrar
 from app.domain.auth.passwords import Passwords
@@ -96,7 +96,7 @@ class Runtime:
         )
         self.passwords = Passwords()
         self.guesses = PasswordGuesses(self.throttles, self.database)
-        self.unsubscribing = UnsubscribeTokens(settings.secret_key, settings.secret_key_previous)
+        self.unsubscribe_tokens = UnsubscribeTokens(settings.secret_key, settings.secret_key_previous)
         self.second_factors = SecondFactors(settings.secret_key, settings.secret_key_previous)
         self.quotas = RedisQuotas(self.throttles)
         self.policies = Policies(throttle_rates(settings))
@@ -118,38 +118,40 @@ class Runtime:
             limits=self.throttles,
         )
         self.celery = make_celery(settings)
-        liveness = LoginChecks(self.database, operators_need_second_factor=settings.operators_need_second_factor)
-        self.lists = ConversationLists(self.database, liveness)
-        self.pages = PageReader(self.database, self.accelerator, self.cache, self.live.access, self._ask_for_rebuild)
+        login_checks = LoginChecks(self.database, operators_need_second_factor=settings.operators_need_second_factor)
+        self.conversation_lists = ConversationLists(self.database, login_checks)
+        self.page_reader = PageReader(
+            self.database, self.accelerator, self.cache, self.live.access, self._ask_for_rebuild
+        )
         self.authentication = Authentication(
-            self.tokens, liveness, self.throttles, proxy_hops=settings.trusted_proxy_hops
+            self.tokens, login_checks, self.throttles, proxy_hops=settings.trusted_proxy_hops
         )
         self.broker = BrokerStats(settings.redis_url)
-        self.figures = QueueFigures(self.broker.figures)
+        self.queue_metrics = QueueFigures(self.broker.figures)
         self.draining = False
 
     def dependencies(self) -> dict[str, Provide]:
         """Returns the dependencies that handlers can request by name."""
-        offered = {
+        shared = {
             "tokens": self.tokens,
             "passwords": self.passwords,
             "guesses": self.guesses,
             "quotas": self.quotas,
             "registrar": self.registrar,
             "second_factors": self.second_factors,
-            "unsubscribing": self.unsubscribing,
-            "sender": self.writer,
-            "pages": self.pages,
-            "lists": self.lists,
+            "unsubscribe_tokens": self.unsubscribe_tokens,
+            "writer": self.writer,
+            "page_reader": self.page_reader,
+            "conversation_lists": self.conversation_lists,
             "database": self.database,
-            "work": self.broker,
-            "figures": self.figures,
             "policies": self.policies,
             "reports": Reports(self.policies),
-            "health": self,
+            "queue_report": self.broker.report,
+            "queue_metrics": self.queue_metrics.text,
+            "readiness": self.readiness,
         }
-        asked = {"own_guess": Provide(own_guess, sync_to_thread=False), **self.authentication.dependencies()}
-        return {name: _offer(thing) for name, thing in offered.items()} | asked
+        per_request = {"own_guess": Provide(own_guess, sync_to_thread=False), **self.authentication.dependencies()}
+        return {name: _provide(value) for name, value in shared.items()} | per_request
 
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncIterator[None]:
@@ -166,7 +168,7 @@ class Runtime:
             with suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_SECONDS):
                     await self.writer.drain()
-                    await self.lists.drain()
+                    await self.conversation_lists.drain()
                     await self.live.access.drain()
             await self.live.stop()
             await asyncio.to_thread(self.dispatch.stop, HAND_OVER_SECONDS)
@@ -260,8 +262,8 @@ def open_tools(settings: Settings) -> TaskContext:
     )
 
 
-def _offer(thing: object) -> Provide:
-    return Provide(lambda: thing, sync_to_thread=False)
+def _provide(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
 
 
 async def _ping(redis: Redis) -> None:

@@ -6,13 +6,12 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, get
-from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from app.api.dependencies import Tx
 from app.api.errors.problems import documented
 from app.api.pagination import Limit
 from app.api.request import ChatRequest
-from app.db import Session
 from app.domain.messages.changes import changes_for
 from app.domain.messages.schemas import ChangePage
 
@@ -37,7 +36,7 @@ class ChangeController(Controller):
         self,
         conversation_id: FromPath[UUID],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
         after: Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="The position one has already.")] = 0,
         limit: Limit = 50,
     ) -> ChangePage:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from litestar import Controller, Response, delete, get, patch, post, put
-from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, FromQuery, JSONBody, SkipValidation
+from litestar.params import FromPath, FromQuery, JSONBody
 
+from app.api.dependencies import ConversationLists, Database, Quotas, Tx
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import ADMITTED_LATER
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
 from app.api.responses import as_json
-from app.db import Database, Session
 from app.domain.conversations import groups, visibility
 from app.domain.conversations.schemas import Kind
 from app.domain.errors import Invalid
@@ -26,7 +24,6 @@ from app.domain.inbox.queries import discover
 from app.domain.inbox.schemas import ConversationDetail, ConversationPage
 from app.domain.messages import contacts
 from app.domain.users.caller import Caller
-from app.domain.users.quotas import Quotas
 
 A_PAGE = {200: ResponseSpec(ConversationPage, description="A page, and the cursor of the next.")} | documented(
     "400 invalid_cursor", "503 search_busy"
@@ -43,7 +40,7 @@ class NewConversation(msgspec.Struct, forbid_unknown_fields=True):
     is_private: bool | None = None
     user: UUID | None = None
 
-    async def create(self, tx: Session, by: Caller, quotas: Quotas) -> tuple[UUID, bool]:
+    async def create(self, tx: Tx, by: Caller, quotas: Quotas) -> tuple[UUID, bool]:
         """Returns the conversation's id and whether it is new."""
         if self.kind == "direct":
             if self.user is None or self.name is not None or self.is_private is not None:
@@ -65,15 +62,6 @@ class Visibility(msgspec.Struct, forbid_unknown_fields=True):
     hidden: bool
 
 
-@runtime_checkable
-class ListSource(Protocol):
-    """Source of a caller's conversation list, such as `app.store.conversation_lists.ConversationLists`."""
-
-    async def page(
-        self, caller: Caller, admission: Awaitable[None], *, search: str | None, cursor: str | None, limit: int
-    ) -> ConversationPage: ...
-
-
 class ConversationController(Controller):
     """The caller's list, discovery, and single conversations."""
 
@@ -90,12 +78,14 @@ class ConversationController(Controller):
     async def mine(
         self,
         request: ChatRequest,
-        lists: NamedDependency[SkipValidation[ListSource]],
+        conversation_lists: ConversationLists,
         search: FromQuery[str | None] = None,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> Response[bytes]:
-        return as_json(await lists.page(request.caller, request.admission, search=search, cursor=cursor, limit=limit))
+        return as_json(
+            await conversation_lists.page(request.caller, request.admission, search=search, cursor=cursor, limit=limit)
+        )
 
     @post(
         "/",
@@ -116,8 +106,8 @@ class ConversationController(Controller):
         self,
         data: JSONBody[NewConversation],
         request: ChatRequest,
-        tx: NamedDependency[Session],
-        quotas: NamedDependency[Quotas],
+        tx: Tx,
+        quotas: Quotas,
     ) -> Response[ConversationDetail]:
         return await _opened(tx, request.caller, *await data.create(tx, request.caller, quotas))
 
@@ -130,7 +120,7 @@ class ConversationController(Controller):
     async def discover(
         self,
         request: ChatRequest,
-        database: NamedDependency[SkipValidation[Database]],
+        database: Database,
         search: FromQuery[str | None] = None,
         cursor: Cursor = None,
         limit: Limit = 50,
@@ -144,9 +134,7 @@ class ConversationController(Controller):
         summary="One conversation, with its first 50 members",
         description="Outsiders see public ones, with `role` null and without messages.",
     )
-    async def open(
-        self, conversation_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]
-    ) -> ConversationDetail:
+    async def open(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> ConversationDetail:
         return await detail(tx, conversation_id, request.caller.user)
 
     @patch(
@@ -160,7 +148,7 @@ class ConversationController(Controller):
         conversation_id: FromPath[UUID],
         data: JSONBody[ConversationChange],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
     ) -> ConversationDetail:
         await groups.change(tx, conversation_id, request.caller.user, name=data.name, is_private=data.is_private)
         return await detail(tx, conversation_id, request.caller.user)
@@ -171,7 +159,7 @@ class ConversationController(Controller):
         responses=documented("403 not_a_member", "403 creator_only", "404 not_found", "409 direct"),
         summary="Close a group for all: its creator",
     )
-    async def close(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]) -> None:
+    async def close(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
         await groups.delete(tx, conversation_id, request.caller.user)
 
     @put(
@@ -191,10 +179,10 @@ class ConversationController(Controller):
         conversation_id: FromPath[UUID],
         data: JSONBody[Visibility],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
     ) -> None:
         await visibility.turn(tx, conversation_id, request.caller.user, hidden=data.hidden)
 
 
-async def _opened(tx: Session, caller: Caller, conversation: UUID, new: bool) -> Response[ConversationDetail]:
+async def _opened(tx: Tx, caller: Caller, conversation: UUID, new: bool) -> Response[ConversationDetail]:
     return Response(await detail(tx, conversation, caller.user), status_code=201 if new else 200)

@@ -6,17 +6,15 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, get, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from app.api.dependencies import Quotas, Tx
 from app.api.errors.problems import documented
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
-from app.db import Session
 from app.domain.conversations import members, queries, roles
 from app.domain.conversations.schemas import MemberPage
 from app.domain.messages import contacts
-from app.domain.users.quotas import Quotas
 
 NO_CONTENT = 204
 OF_ADMINS = ("403 not_a_member", "403 admins_only", "404 not_found", "409 direct")
@@ -43,7 +41,7 @@ class MemberController(Controller):
         self,
         conversation_id: FromPath[UUID],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> MemberPage:
@@ -59,7 +57,7 @@ class MemberController(Controller):
         summary="Join a public group",
         description="A private one is not found.",
     )
-    async def join(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]) -> None:
+    async def join(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
         await members.join(tx, conversation_id, request.caller.user)
 
     @post(
@@ -85,8 +83,8 @@ class MemberController(Controller):
         conversation_id: FromPath[UUID],
         data: JSONBody[MemberUser],
         request: ChatRequest,
-        tx: NamedDependency[Session],
-        quotas: NamedDependency[Quotas],
+        tx: Tx,
+        quotas: Quotas,
     ) -> None:
         await contacts.add(tx, quotas, conversation_id, request.caller.user, data.user)
 
@@ -103,7 +101,7 @@ class MemberController(Controller):
         conversation_id: FromPath[UUID],
         data: JSONBody[MemberUser],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
     ) -> None:
         await members.remove(tx, conversation_id, request.caller.user, data.user)
 
@@ -115,7 +113,7 @@ class MemberController(Controller):
         summary="Leave a group",
         description="After the creator the longest-serving admin, else member, is creator; the last one closes it.",
     )
-    async def leave(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]) -> None:
+    async def leave(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
         await members.leave(tx, conversation_id, request.caller.user)
 
     @post(
@@ -130,7 +128,7 @@ class MemberController(Controller):
         conversation_id: FromPath[UUID],
         data: JSONBody[MemberUser],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
     ) -> None:
         await roles.make_admin(tx, conversation_id, request.caller.user, data.user)
 
@@ -146,6 +144,6 @@ class MemberController(Controller):
         conversation_id: FromPath[UUID],
         data: JSONBody[MemberUser],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
     ) -> None:
         await roles.remove_admin(tx, conversation_id, request.caller.user, data.user)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Annotated, Any, Protocol, runtime_checkable
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from litestar import Controller, Response, delete, get, patch, post, put
-from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter, SkipValidation
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
+from app.api.dependencies import PageReader, Tx, Writer
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import ADMITTED_LATER
 from app.api.request import ChatRequest
 from app.api.responses import passed_on
-from app.db import Session
 from app.domain.messages import edit as editing
 from app.domain.messages import receipts
 from app.domain.messages import send as sending
@@ -81,13 +79,6 @@ class MessageEdit(msgspec.Struct, forbid_unknown_fields=True):
     media_url: MediaUrl = None
 
 
-@runtime_checkable
-class PageSource(Protocol):
-    """Source of message pages as JSON, such as `app.store.page_reader.PageReader`."""
-
-    async def page(self, conversation: UUID, caller: Caller, ask: PageQuery, admission: Awaitable[None]) -> bytes: ...
-
-
 class MessageController(Controller):
     """The messages of one conversation."""
 
@@ -111,10 +102,10 @@ class MessageController(Controller):
         conversation_id: FromPath[UUID],
         data: JSONBody[MessageToSend],
         request: ChatRequest,
-        sender: NamedDependency[SkipValidation[sending.Sender]],
+        writer: Writer,
         idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
     ) -> Response[bytes]:
-        return _sent(await sender.send(data.draft(conversation_id, request.caller, idempotency_key), request.admission))
+        return _sent(await writer.send(data.draft(conversation_id, request.caller, idempotency_key), request.admission))
 
     @get(
         "/",
@@ -134,14 +125,14 @@ class MessageController(Controller):
         self,
         conversation_id: FromPath[UUID],
         request: ChatRequest,
-        pages: NamedDependency[SkipValidation[PageSource]],
+        page_reader: PageReader,
         before: Annotated[int | None, FROM_ONE] = None,
         after: Annotated[int | None, QueryParameter(schema_extra={"minimum": 0})] = None,
         around: Annotated[int | None, FROM_ONE] = None,
         limit: MessageLimit = 50,
     ) -> Response[bytes]:
         ask = PageQuery(before, after, around, limit)
-        return passed_on(await pages.page(conversation_id, request.caller, ask, request.admission))
+        return passed_on(await page_reader.page(conversation_id, request.caller, ask, request.admission))
 
     @get(
         "/{message_id:uuid}",
@@ -154,7 +145,7 @@ class MessageController(Controller):
         conversation_id: FromPath[UUID],
         message_id: FromPath[UUID],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
     ) -> MessageDetail:
         return await receipts.detail(tx, conversation_id, message_id, request.caller)
 
@@ -171,7 +162,7 @@ class MessageController(Controller):
         message_id: FromPath[UUID],
         data: JSONBody[MessageEdit],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
     ) -> Message:
         return await editing.edit(
             tx, conversation_id, message_id, request.caller, text=data.text, media_url=data.media_url
@@ -189,7 +180,7 @@ class MessageController(Controller):
         message_id: FromPath[UUID],
         data: JSONBody[MessageEdit],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
     ) -> Message:
         return await editing.edit(
             tx, conversation_id, message_id, request.caller, text=data.text, media_url=data.media_url
@@ -207,7 +198,7 @@ class MessageController(Controller):
         conversation_id: FromPath[UUID],
         message_id: FromPath[UUID],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
     ) -> None:
         await editing.delete(tx, conversation_id, message_id, request.caller)
 

@@ -9,20 +9,18 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, get, post, put
-from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Redirect
 
 from app.api.accounts.email_links import TokenBody
+from app.api.dependencies import Tx, UnsubscribeTokens
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import ANY_BODY, PUBLIC
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
-from app.db import Session
 from app.domain.errors import Invalid
 from app.domain.notifications import decision_log, preferences, queries
 from app.domain.notifications.schemas import Attention, NotificationDecisions, NotificationPage
-from app.domain.notifications.unsubscribe import UnsubscribeTokens
 
 MAX_IDS = 100
 
@@ -60,7 +58,7 @@ class NotificationController(Controller):
     async def listing(
         self,
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> NotificationPage:
@@ -74,7 +72,7 @@ class NotificationController(Controller):
         description="Reading the messages marks them, too. Others' ids are passed over.",
         responses=documented(),
     )
-    async def mark_read(self, data: JSONBody[MarkedCount], request: ChatRequest, tx: NamedDependency[Session]) -> None:
+    async def mark_read(self, data: JSONBody[MarkedCount], request: ChatRequest, tx: Tx) -> None:
         await queries.mark_read(tx, request.caller, _ids(data))
 
     @get(
@@ -83,9 +81,7 @@ class NotificationController(Controller):
         summary="How I want to be told of a conversation",
         responses=documented("403 not_a_member", "404 not_found"),
     )
-    async def attention(
-        self, conversation_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]
-    ) -> Attention:
+    async def attention(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> Attention:
         return await preferences.preferences(tx, request.caller, conversation_id)
 
     @put(
@@ -103,9 +99,11 @@ class NotificationController(Controller):
         conversation_id: FromPath[UUID],
         data: JSONBody[PreferencesChange],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
     ) -> Attention:
-        return await preferences.set_preferences(tx, request.caller, conversation_id, **msgspec.structs.asdict(data))
+        return await preferences.set_preferences(
+            tx, request.caller, conversation_id, level=data.level, muted_until=data.muted_until, mails=data.mails
+        )
 
     @get(
         "/conversations/{conversation_id:uuid}/messages/{message_id:uuid}/notifications",
@@ -124,7 +122,7 @@ class NotificationController(Controller):
         conversation_id: FromPath[UUID],
         message_id: FromPath[UUID],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
     ) -> NotificationDecisions:
         return await decision_log.decisions(tx, request.caller, conversation_id, message_id)
 
@@ -140,10 +138,10 @@ class NotificationController(Controller):
     async def unsubscribe(
         self,
         data: JSONBody[TokenBody],
-        tx: NamedDependency[Session],
-        unsubscribing: NamedDependency[UnsubscribeTokens],
+        tx: Tx,
+        unsubscribe_tokens: UnsubscribeTokens,
     ) -> None:
-        await unsubscribing.apply(tx, data.token)
+        await unsubscribe_tokens.apply(tx, data.token)
 
     @post(
         "/unsubscribe/one-click",
@@ -160,10 +158,10 @@ class NotificationController(Controller):
     async def unsubscribe_by_one_click(
         self,
         token: Token,
-        tx: NamedDependency[Session],
-        unsubscribing: NamedDependency[UnsubscribeTokens],
+        tx: Tx,
+        unsubscribe_tokens: UnsubscribeTokens,
     ) -> Unsubscribed:
-        await unsubscribing.apply(tx, token)
+        await unsubscribe_tokens.apply(tx, token)
         return Unsubscribed()
 
     @get("/unsubscribe/one-click", opt=ANY_BODY, include_in_schema=False)

@@ -8,12 +8,11 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, post, put
-from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from app.api.dependencies import Tx
 from app.api.errors.problems import documented
 from app.api.request import ChatRequest
-from app.db import Session
 from app.domain.conversations import read_cursors
 from app.domain.conversations.schemas import ReadState
 from app.domain.messages import mark_read
@@ -54,7 +53,7 @@ class ReadingController(Controller):
         conversation_id: FromPath[UUID],
         data: JSONBody[ReadUpTo],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
     ) -> ReadState:
         return await read_cursors.read(tx, conversation_id, request.caller.user, data.seq)
 
@@ -71,6 +70,6 @@ class ReadingController(Controller):
         conversation_id: FromPath[UUID],
         data: JSONBody[Marks],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
     ) -> None:
         await mark_read.mark_read(tx, conversation_id, request.caller.user, [mark.message for mark in data.data])

@@ -24,9 +24,9 @@ MAX_WAITING = 2_000
 class ConversationLists:
     """Always reads from Postgres; caches nothing."""
 
-    def __init__(self, database: Database, liveness: LoginChecks) -> None:
+    def __init__(self, database: Database, login_checks: LoginChecks) -> None:
         self._database = database
-        self._liveness = liveness
+        self._login_checks = login_checks
         self._first: Batcher[SnapshotRequest, list[ConversationSummary] | None] = Batcher(
             self._read, largest=MAX_BATCH, waiting=MAX_WAITING, flights=CONCURRENT_BATCHES
         )
@@ -45,7 +45,7 @@ class ConversationLists:
         """
         if search or cursor is not None:
             await admission
-            await self._liveness.ensure(caller)
+            await self._login_checks.ensure(caller)
             return await self._database.search(inbox, caller.user, search=search, cursor=cursor, limit=limit)
         lines = await run_beside(admission, self._first.ask(SnapshotRequest(caller.user, caller.session, limit + 1)))
         if lines is None:

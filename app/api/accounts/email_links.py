@@ -6,16 +6,13 @@ from typing import Annotated
 
 import msgspec
 from litestar import Controller, post
-from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.api.accounts.profile import Email, NewPassword
+from app.api.dependencies import Passwords, Quotas, Tx
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import PUBLIC
-from app.db import Session
 from app.domain.accounts import email_change, password_reset, registration
-from app.domain.auth.passwords import Passwords
-from app.domain.users.quotas import Quotas
 
 Token = Annotated[
     str, msgspec.Meta(max_length=200, description="From the mail.", examples=["pmvOaZ0cH7pQbDCg6sTtbBkX8n1Zq5yR"])
@@ -53,7 +50,7 @@ class MailedController(Controller):
         description="Name and password are those of the registration the mail was sent for. Once, within 3 days.",
         responses=documented("400 invalid_mailed_token", "409 email_taken"),
     )
-    async def activate(self, data: JSONBody[TokenBody], tx: NamedDependency[Session]) -> None:
+    async def activate(self, data: JSONBody[TokenBody], tx: Tx) -> None:
         await registration.activate(tx, data.token)
 
     @post(
@@ -64,9 +61,7 @@ class MailedController(Controller):
         summary="Mail the activation again",
         responses=documented(),
     )
-    async def resend_activation(
-        self, data: JSONBody[Address], tx: NamedDependency[Session], quotas: NamedDependency[Quotas]
-    ) -> None:
+    async def resend_activation(self, data: JSONBody[Address], tx: Tx, quotas: Quotas) -> None:
         await registration.mail_again(tx, data.email, quotas)
 
     @post(
@@ -77,9 +72,7 @@ class MailedController(Controller):
         summary="Ask for a new password",
         responses=documented(),
     )
-    async def forgot_password(
-        self, data: JSONBody[Address], tx: NamedDependency[Session], quotas: NamedDependency[Quotas]
-    ) -> None:
+    async def forgot_password(self, data: JSONBody[Address], tx: Tx, quotas: Quotas) -> None:
         await password_reset.ask(tx, data.email, quotas)
 
     @post(
@@ -94,8 +87,8 @@ class MailedController(Controller):
     async def choose_new_password(
         self,
         data: JSONBody[ForgottenPassword],
-        tx: NamedDependency[Session],
-        passwords: NamedDependency[Passwords],
+        tx: Tx,
+        passwords: Passwords,
     ) -> None:
         await password_reset.confirm(tx, token=data.token, new_password=data.new_password, passwords=passwords)
 
@@ -108,5 +101,5 @@ class MailedController(Controller):
         description="Once, within a day.",
         responses=documented("400 invalid_mailed_token", "409 email_taken"),
     )
-    async def confirm_email(self, data: JSONBody[TokenBody], tx: NamedDependency[Session]) -> None:
+    async def confirm_email(self, data: JSONBody[TokenBody], tx: Tx) -> None:
         await email_change.confirm(tx, data.token)

@@ -8,26 +8,20 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, Response, delete, get, post
-from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
-from app.api.accounts.own_guess import Guesses
 from app.api.accounts.profile import Email, Password
+from app.api.dependencies import Device, PasswordGuesses, Passwords, Quotas, SecondFactors, Tokens, Tx
 from app.api.errors.problems import documented, settled
 from app.api.middleware.authentication import PUBLIC
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
-from app.db import Session
 from app.domain.auth import logins, socket_tickets
 from app.domain.auth import refresh as families
-from app.domain.auth.devices import Device
 from app.domain.auth.logins import LoggedIn
-from app.domain.auth.passwords import Passwords
 from app.domain.auth.schemas import LoginPage, Ticket
-from app.domain.auth.second_factors import SecondFactors
-from app.domain.auth.tokens import TokenPair, Tokens
-from app.domain.users.quotas import Quotas
+from app.domain.auth.tokens import TokenPair
 
 Token = Annotated[str, msgspec.Meta(max_length=2_048, examples=["eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoi4oCmIn0.c2lnbmVk"])]
 
@@ -92,18 +86,21 @@ class LoginController(Controller):
     async def log_in(
         self,
         data: JSONBody[Credentials],
-        device: NamedDependency[Device],
-        guesses: NamedDependency[Guesses],
-        tx: NamedDependency[Session],
-        passwords: NamedDependency[Passwords],
-        second_factors: NamedDependency[SecondFactors],
-        tokens: NamedDependency[Tokens],
-        quotas: NamedDependency[Quotas],
+        device: Device,
+        guesses: PasswordGuesses,
+        tx: Tx,
+        passwords: Passwords,
+        second_factors: SecondFactors,
+        tokens: Tokens,
+        quotas: Quotas,
     ) -> Response[bytes]:
         log_in = partial(
             logins.log_in,
             tx,
-            **msgspec.structs.asdict(data),
+            email=data.email,
+            password=data.password,
+            code=data.code,
+            mailed_code=data.mailed_code,
             device=device,
             passwords=passwords,
             second_factors=second_factors,
@@ -127,9 +124,7 @@ class LoginController(Controller):
             **documented("401 invalid_token", "401 token_reused"),
         },
     )
-    async def refresh(
-        self, data: JSONBody[RefreshToken], tx: NamedDependency[Session], tokens: NamedDependency[Tokens]
-    ) -> Response[bytes]:
+    async def refresh(self, data: JSONBody[RefreshToken], tx: Tx, tokens: Tokens) -> Response[bytes]:
         return settled(await families.refresh(tx, data.refresh, tokens))
 
     @post(
@@ -141,9 +136,7 @@ class LoginController(Controller):
         description="Either of the two: an access or a refresh token.",
         responses=documented("401 invalid_token"),
     )
-    async def verify(
-        self, data: JSONBody[AnyToken], tx: NamedDependency[Session], tokens: NamedDependency[Tokens]
-    ) -> Valid:
+    async def verify(self, data: JSONBody[AnyToken], tx: Tx, tokens: Tokens) -> Valid:
         await families.verify(tx, data.token, tokens)
         return Valid()
 
@@ -154,7 +147,7 @@ class LoginController(Controller):
         summary="End this login: its tokens and its sockets",
         responses=documented(),
     )
-    async def log_out(self, request: ChatRequest, tx: NamedDependency[Session]) -> None:
+    async def log_out(self, request: ChatRequest, tx: Tx) -> None:
         await logins.log_out(tx, request.caller)
 
     @get(
@@ -166,7 +159,7 @@ class LoginController(Controller):
     async def list_logins(
         self,
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> LoginPage:
@@ -178,7 +171,7 @@ class LoginController(Controller):
         summary="End one of my logins",
         responses=documented("404 not_found"),
     )
-    async def end_login(self, login_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]) -> None:
+    async def end_login(self, login_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
         await logins.end_one(tx, request.caller, login_id)
 
     @post(
@@ -189,5 +182,5 @@ class LoginController(Controller):
         description="Single use, 30 seconds: for browsers, which can give a WebSocket no header.",
         responses=documented(),
     )
-    async def create_ticket(self, request: ChatRequest, tx: NamedDependency[Session]) -> Ticket:
+    async def create_ticket(self, request: ChatRequest, tx: Tx) -> Ticket:
         return await socket_tickets.issue(tx, request.caller)

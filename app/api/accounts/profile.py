@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 import msgspec
 from litestar import Controller, Response, delete, get, patch, post, put
-from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
-from app.api.accounts.own_guess import OwnGuess
+from app.api.dependencies import OwnGuess, Passwords, Quotas, Registrar, Tx
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import PUBLIC
 from app.api.request import ChatRequest
-from app.db import Session
 from app.domain.accounts import closure, email_change, profile
-from app.domain.accounts.registration import MAX_NAME_LENGTH, Registrar, RegistrationResult
-from app.domain.auth.passwords import Passwords
-from app.domain.users.quotas import Quotas
+from app.domain.accounts.registration import MAX_NAME_LENGTH, RegistrationResult
 from app.domain.users.schemas import Adders, Profile
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_LENGTH, examples=["Ada"])]
@@ -47,6 +43,8 @@ NewPassword = Annotated[
     ),
 ]
 Password = Annotated[str, msgspec.Meta(max_length=1_000, examples=["correct horse battery staple"])]
+
+T = TypeVar("T")
 
 
 class NewAccount(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,9 +105,11 @@ class RegistrationController(Controller):
         },
     )
     async def register(
-        self, data: JSONBody[NewAccount], tx: NamedDependency[Session], registrar: NamedDependency[Registrar]
+        self, data: JSONBody[NewAccount], tx: Tx, registrar: Registrar
     ) -> Response[Profile | RegistrationResult]:
-        outcome = await registrar.register(tx, **msgspec.structs.asdict(data))
+        outcome = await registrar.register(
+            tx, email=data.email, password=data.password, first_name=data.first_name, last_name=data.last_name
+        )
         return Response(outcome, status_code=201 if isinstance(outcome, Profile) else 202)
 
 
@@ -119,7 +119,7 @@ class AccountController(Controller):
     tags = ("Accounts",)
 
     @get("/me", operation_id="getMe", summary="My profile", responses=documented())
-    async def read(self, request: ChatRequest, tx: NamedDependency[Session]) -> Profile:
+    async def read(self, request: ChatRequest, tx: Tx) -> Profile:
         return await profile.profile(tx, request.caller)
 
     @patch("/me", operation_id="changeMyNames", summary="Change my names, or who may add me", responses=documented())
@@ -127,10 +127,17 @@ class AccountController(Controller):
         self,
         data: JSONBody[ProfileChange],
         request: ChatRequest,
-        tx: NamedDependency[Session],
-        quotas: NamedDependency[Quotas],
+        tx: Tx,
+        quotas: Quotas,
     ) -> Profile:
-        return await profile.change(tx, request.caller, quotas, **_given(data))
+        return await profile.change(
+            tx,
+            request.caller,
+            quotas,
+            first_name=_given(data.first_name),
+            last_name=_given(data.last_name),
+            who_may_add=_given(data.who_may_add),
+        )
 
     @put(
         "/me",
@@ -142,10 +149,17 @@ class AccountController(Controller):
         self,
         data: JSONBody[WholeProfile],
         request: ChatRequest,
-        tx: NamedDependency[Session],
-        quotas: NamedDependency[Quotas],
+        tx: Tx,
+        quotas: Quotas,
     ) -> Profile:
-        return await profile.change(tx, request.caller, quotas, **_given(data))
+        return await profile.change(
+            tx,
+            request.caller,
+            quotas,
+            first_name=data.first_name,
+            last_name=data.last_name,
+            who_may_add=_given(data.who_may_add),
+        )
 
     @post(
         "/reset-password",
@@ -159,12 +173,18 @@ class AccountController(Controller):
         self,
         data: JSONBody[PasswordChange],
         request: ChatRequest,
-        own_guess: NamedDependency[OwnGuess],
-        tx: NamedDependency[Session],
-        passwords: NamedDependency[Passwords],
+        own_guess: OwnGuess,
+        tx: Tx,
+        passwords: Passwords,
     ) -> None:
         async with own_guess:
-            await profile.change_password(tx, request.caller, **msgspec.structs.asdict(data), passwords=passwords)
+            await profile.change_password(
+                tx,
+                request.caller,
+                current_password=data.current_password,
+                new_password=data.new_password,
+                passwords=passwords,
+            )
 
     @post(
         "/me/email",
@@ -178,14 +198,19 @@ class AccountController(Controller):
         self,
         data: JSONBody[EmailChange],
         request: ChatRequest,
-        own_guess: NamedDependency[OwnGuess],
-        tx: NamedDependency[Session],
-        passwords: NamedDependency[Passwords],
-        quotas: NamedDependency[Quotas],
+        own_guess: OwnGuess,
+        tx: Tx,
+        passwords: Passwords,
+        quotas: Quotas,
     ) -> None:
         async with own_guess:
             await email_change.ask(
-                tx, request.caller, **msgspec.structs.asdict(data), passwords=passwords, quotas=quotas
+                tx,
+                request.caller,
+                new_email=data.new_email,
+                current_password=data.current_password,
+                passwords=passwords,
+                quotas=quotas,
             )
 
     @delete(
@@ -202,13 +227,13 @@ class AccountController(Controller):
         self,
         data: JSONBody[CurrentPassword],
         request: ChatRequest,
-        own_guess: NamedDependency[OwnGuess],
-        tx: NamedDependency[Session],
-        passwords: NamedDependency[Passwords],
+        own_guess: OwnGuess,
+        tx: Tx,
+        passwords: Passwords,
     ) -> None:
         async with own_guess:
             await closure.close(tx, request.caller, current_password=data.current_password, passwords=passwords)
 
 
-def _given(data: msgspec.Struct) -> dict[str, Any]:
-    return {field: value for field, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
+def _given(value: T | msgspec.UnsetType) -> T | None:
+    return None if isinstance(value, msgspec.UnsetType) else value

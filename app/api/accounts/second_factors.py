@@ -9,16 +9,13 @@ from typing import Annotated
 
 import msgspec
 from litestar import Controller, delete, get, post
-from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from app.api.accounts.own_guess import OwnGuess
 from app.api.accounts.profile import CurrentPassword, Password
+from app.api.dependencies import OwnGuess, Passwords, SecondFactors, Tx
 from app.api.errors.problems import documented
 from app.api.request import ChatRequest
-from app.db import Session
-from app.domain.auth.passwords import Passwords
-from app.domain.auth.second_factors import Enrolment, RecoveryCodes, SecondFactors, State
+from app.domain.auth.second_factors import Enrolment, RecoveryCodes, State
 
 
 class Code(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,8 +38,8 @@ class SecondFactorController(Controller):
     async def read(
         self,
         request: ChatRequest,
-        tx: NamedDependency[Session],
-        second_factors: NamedDependency[SecondFactors],
+        tx: Tx,
+        second_factors: SecondFactors,
     ) -> State:
         return await second_factors.state(tx, request.caller)
 
@@ -57,10 +54,10 @@ class SecondFactorController(Controller):
         self,
         data: JSONBody[CurrentPassword],
         request: ChatRequest,
-        own_guess: NamedDependency[OwnGuess],
-        tx: NamedDependency[Session],
-        passwords: NamedDependency[Passwords],
-        second_factors: NamedDependency[SecondFactors],
+        own_guess: OwnGuess,
+        tx: Tx,
+        passwords: Passwords,
+        second_factors: SecondFactors,
     ) -> Enrolment:
         async with own_guess:
             return await second_factors.enrol(tx, request.caller, data.current_password, passwords)
@@ -77,9 +74,9 @@ class SecondFactorController(Controller):
         self,
         data: JSONBody[Code],
         request: ChatRequest,
-        own_guess: NamedDependency[OwnGuess],
-        tx: NamedDependency[Session],
-        second_factors: NamedDependency[SecondFactors],
+        own_guess: OwnGuess,
+        tx: Tx,
+        second_factors: SecondFactors,
     ) -> RecoveryCodes:
         async with own_guess:
             return await second_factors.confirm(tx, request.caller, data.code)
@@ -94,13 +91,15 @@ class SecondFactorController(Controller):
         self,
         data: JSONBody[PasswordAndCode],
         request: ChatRequest,
-        own_guess: NamedDependency[OwnGuess],
-        tx: NamedDependency[Session],
-        passwords: NamedDependency[Passwords],
-        second_factors: NamedDependency[SecondFactors],
+        own_guess: OwnGuess,
+        tx: Tx,
+        passwords: Passwords,
+        second_factors: SecondFactors,
     ) -> None:
         async with own_guess:
-            await second_factors.disable(tx, request.caller, **msgspec.structs.asdict(data), passwords=passwords)
+            await second_factors.disable(
+                tx, request.caller, current_password=data.current_password, code=data.code, passwords=passwords
+            )
 
     @post(
         "/recovery-codes",
@@ -113,12 +112,12 @@ class SecondFactorController(Controller):
         self,
         data: JSONBody[PasswordAndCode],
         request: ChatRequest,
-        own_guess: NamedDependency[OwnGuess],
-        tx: NamedDependency[Session],
-        passwords: NamedDependency[Passwords],
-        second_factors: NamedDependency[SecondFactors],
+        own_guess: OwnGuess,
+        tx: Tx,
+        passwords: Passwords,
+        second_factors: SecondFactors,
     ) -> RecoveryCodes:
         async with own_guess:
             return await second_factors.renew_recovery_codes(
-                tx, request.caller, **msgspec.structs.asdict(data), passwords=passwords
+                tx, request.caller, current_password=data.current_password, code=data.code, passwords=passwords
             )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import Controller, get
-from litestar.di import NamedDependency
-from litestar.params import QueryParameter, SkipValidation
+from litestar.params import QueryParameter
 
+from app.api.dependencies import Database
 from app.api.errors.problems import documented
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
-from app.db import Database
 from app.domain.users import queries
 from app.domain.users.schemas import PersonPage
 
@@ -37,7 +36,7 @@ class PeopleController(Controller):
     async def find(
         self,
         request: ChatRequest,
-        database: NamedDependency[SkipValidation[Database]],
+        database: Database,
         search: Search = None,
         cursor: Cursor = None,
         limit: Limit = 50,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 from ipaddress import ip_address
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from litestar.connection import ASGIConnection
 
@@ -18,6 +18,7 @@ from app.api.middleware.authentication import client_of
 from app.api.middleware.security_headers import Application, Message, Receive, Send
 from app.domain.errors import ChatError, Throttled
 from app.domain.users.ip_addresses import UNKNOWN
+from app.throttling.limiter import RateLimiter
 
 API: Final = "/api/"
 FREE: Final = frozenset({"/livez"})
@@ -28,19 +29,12 @@ KEPT: Final = (b"access-control-", b"vary")
 """Headers that a refusal copies from the response it replaces: pages of other origins cannot read it without them."""
 
 
-class NetworkLimiter(Protocol):
-    """Counts requests; implemented in `app.throttling.limiter`."""
-
-    async def of_stranger(self, address: str) -> None:
-        """Raises Throttled."""
-
-
 class AnonymousLimits:
     """Wraps the whole application."""
 
-    def __init__(self, app: Application, requests: NetworkLimiter, *, proxy_hops: int = 0) -> None:
+    def __init__(self, app: Application, limiter: RateLimiter, *, proxy_hops: int = 0) -> None:
         self._app = app
-        self._requests = requests
+        self._limiter = limiter
         self._hops = proxy_hops
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -74,7 +68,7 @@ class AnonymousLimits:
         if address == UNKNOWN or ip_address(address).is_loopback:
             return None
         try:
-            await self._requests.of_stranger(address)
+            await self._limiter.of_stranger(address)
         except Throttled as refused:
             return refused
         except ChatError:

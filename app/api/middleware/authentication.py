@@ -7,7 +7,7 @@ an access token whose login is still active. The domain decides what the caller 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 from litestar.connection import ASGIConnection
@@ -23,8 +23,9 @@ from app.domain.auth import security_log
 from app.domain.auth.devices import Device
 from app.domain.auth.tokens import Tokens
 from app.domain.errors import NOWHERE, NotFound, Unauthenticated
-from app.domain.users.caller import Caller
 from app.domain.users.ip_addresses import client_address, network
+from app.store.login_checks import LoginChecks
+from app.throttling.limiter import RateLimiter
 
 SCHEMES: Final = frozenset({"bearer", "jwt"})
 PUBLIC: Final = {"public": True}
@@ -44,29 +45,6 @@ ANY_BODY: Final = {**PUBLIC, "any_body": True}
 """`opt` of a public route that accepts any body and does not read it."""
 
 
-class Liveness(Protocol):
-    """Checks logins and operator rights."""
-
-    async def ensure(self, caller: Caller) -> None:
-        """Raises Unauthenticated if the caller's login has ended, Unavailable if that cannot be checked."""
-
-    async def ensure_operator(self, caller: Caller) -> None:
-        """Raises NotFound if the caller is not an operator, Forbidden if a required second factor is missing."""
-
-
-class RequestLimiter(Protocol):
-    """Counts requests; implemented in `app.throttling.limiter`."""
-
-    async def of_user(self, user: str) -> None:
-        """Raises Throttled."""
-
-    def admission(self, user: str) -> Awaitable[None]:
-        """Counts the request now; awaiting the result raises Throttled."""
-
-    async def of_network(self, network: str) -> None:
-        """Raises Throttled."""
-
-
 class Client(msgspec.Struct, frozen=True):
     """Origin of a request; throttles count by `network`."""
 
@@ -82,10 +60,10 @@ class Authentication(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, tokens: Tokens, liveness: Liveness, requests: RequestLimiter, *, proxy_hops: int = 0) -> None:
+    def __init__(self, tokens: Tokens, login_checks: LoginChecks, limiter: RateLimiter, *, proxy_hops: int = 0) -> None:
         self._tokens = tokens
-        self._liveness = liveness
-        self._requests = requests
+        self._login_checks = login_checks
+        self._limiter = limiter
         self._hops = proxy_hops
 
     def __deepcopy__(self, memo: object) -> Authentication:
@@ -113,17 +91,17 @@ class Authentication(ASGIMiddleware):
         if opt.get("operators") and request.method == "OPTIONS":
             await self._hide(request)
         elif opt.get("public") or request.method == "OPTIONS":
-            await self._requests.of_network(client_of(request, self._hops).network)
+            await self._limiter.of_network(client_of(request, self._hops).network)
         else:
             caller = self._tokens.verify(bearer(request.headers), "access").caller()
             if opt.get("admitted_later"):
-                admission = request.admission = self._requests.admission(str(caller.user))
+                admission = request.admission = self._limiter.admission(str(caller.user))
             else:
-                await self._requests.of_user(str(caller.user))
+                await self._limiter.of_user(str(caller.user))
             if not opt.get("judged_later"):
-                await self._liveness.ensure(caller)
+                await self._login_checks.ensure(caller)
             if opt.get("operators"):
-                await self._liveness.ensure_operator(caller)
+                await self._login_checks.ensure_operator(caller)
             request.caller = caller
         if not opt.get("any_body"):
             require_json(request.headers)
@@ -133,12 +111,12 @@ class Authentication(ASGIMiddleware):
         """Raises NotFound unless the caller is an operator."""
         try:
             caller = self._tokens.verify(bearer(request.headers), "access").caller()
-            await self._liveness.ensure(caller)
+            await self._login_checks.ensure(caller)
         except Unauthenticated:
-            await self._requests.of_network(client_of(request, self._hops).network)
+            await self._limiter.of_network(client_of(request, self._hops).network)
             raise NotFound(detail=NOWHERE) from None
-        await self._requests.of_user(str(caller.user))
-        await self._liveness.ensure_operator(caller)
+        await self._limiter.of_user(str(caller.user))
+        await self._login_checks.ensure_operator(caller)
 
     def dependencies(self) -> dict[str, Provide]:
         """Returns the dependency `device`, for logins and checks of passwords."""

@@ -7,13 +7,12 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, get
-from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
+from app.api.dependencies import Tx
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import OPERATORS
 from app.api.pagination import Cursor, Limit
-from app.db import Session
 from app.domain.audit import queries
 from app.domain.audit.log import Action
 from app.domain.audit.queries import Filters
@@ -34,7 +33,7 @@ class AuditController(Controller):
     )
     async def page(
         self,
-        tx: NamedDependency[Session],
+        tx: Tx,
         action: Annotated[Action | None, QueryParameter(description="What was done.")] = None,
         by: Annotated[UUID | None, QueryParameter(description="The `id` of who did it.")] = None,
         subject: Annotated[UUID | None, QueryParameter(description="The `id` of whom or what it was done to.")] = None,

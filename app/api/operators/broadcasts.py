@@ -7,14 +7,13 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, get, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from app.api.dependencies import Tx
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import OPERATORS
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
-from app.db import Session
 from app.domain.broadcasts import queries, schedule
 from app.domain.broadcasts.schedule import USUAL
 from app.domain.broadcasts.schemas import Audience, Broadcast, BroadcastPage
@@ -47,8 +46,20 @@ class BroadcastController(Controller):
         description="All who are connected are told within two seconds of its time, others when they next connect.",
         responses=documented("400 unknown_conversation", "404 not_found", "409 too_many_broadcasts"),
     )
-    async def plan(self, data: JSONBody[Plan], request: ChatRequest, tx: NamedDependency[Session]) -> Broadcast:
-        return await queries.show(tx, await schedule.plan(tx, by=request.caller.user, **msgspec.structs.asdict(data)))
+    async def plan(self, data: JSONBody[Plan], request: ChatRequest, tx: Tx) -> Broadcast:
+        broadcast = await schedule.plan(
+            tx,
+            by=request.caller.user,
+            title=data.title,
+            text=data.text,
+            to=data.to,
+            conversations=data.conversations,
+            send_at=data.send_at,
+            expires_at=data.expires_at,
+            mail=data.mail,
+            mails_per_second=data.mails_per_second,
+        )
+        return await queries.show(tx, broadcast)
 
     @get(
         "/",
@@ -56,7 +67,7 @@ class BroadcastController(Controller):
         summary="All broadcasts with the progress of their mails, the last planned first",
         responses=documented("400 invalid_cursor", "404 not_found"),
     )
-    async def page(self, tx: NamedDependency[Session], cursor: Cursor = None, limit: Limit = 50) -> BroadcastPage:
+    async def page(self, tx: Tx, cursor: Cursor = None, limit: Limit = 50) -> BroadcastPage:
         return await queries.listing(tx, limit=limit, cursor=cursor)
 
     @get(
@@ -65,7 +76,7 @@ class BroadcastController(Controller):
         summary="One broadcast with the progress of its mails",
         responses=documented("404 not_found"),
     )
-    async def show(self, broadcast_id: FromPath[UUID], tx: NamedDependency[Session]) -> Broadcast:
+    async def show(self, broadcast_id: FromPath[UUID], tx: Tx) -> Broadcast:
         return await queries.show(tx, broadcast_id)
 
     @post(
@@ -75,5 +86,5 @@ class BroadcastController(Controller):
         summary="Tell nobody of it any more, and post no more mails",
         responses=documented("404 not_found", "409 already_canceled"),
     )
-    async def cancel(self, broadcast_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]) -> None:
+    async def cancel(self, broadcast_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
         await schedule.cancel(tx, broadcast_id, by=request.caller.user)

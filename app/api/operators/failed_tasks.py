@@ -5,14 +5,13 @@ from __future__ import annotations
 from uuid import UUID
 
 from litestar import Controller, get, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from app.api.dependencies import Tx
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import OPERATORS
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
-from app.db import Session
 from app.domain.jobs import failed_tasks
 from app.domain.jobs.schemas import FailedTask, FailedTaskPage
 
@@ -28,7 +27,7 @@ class FailedTaskController(Controller):
         summary="Tasks that failed for good, newest first",
         responses=documented("400 invalid_cursor", "404 not_found"),
     )
-    async def listing(self, tx: NamedDependency[Session], cursor: Cursor = None, limit: Limit = 50) -> FailedTaskPage:
+    async def listing(self, tx: Tx, cursor: Cursor = None, limit: Limit = 50) -> FailedTaskPage:
         return await failed_tasks.listing(tx, limit=limit, cursor=cursor)
 
     @post(
@@ -39,5 +38,5 @@ class FailedTaskController(Controller):
         description="A worker does within ten seconds. Tasks are safe to run twice.",
         responses=documented("404 not_found", "409 not_repeatable"),
     )
-    async def retry(self, failed_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]) -> FailedTask:
+    async def retry(self, failed_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> FailedTask:
         return await failed_tasks.ask_again(tx, failed_id, by=request.caller.user)

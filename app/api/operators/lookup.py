@@ -7,14 +7,13 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
+from litestar.params import FromPath, JSONBody, QueryParameter
 
+from app.api.dependencies import Database, Tx
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import OPERATORS
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
-from app.db import Database, Session
 from app.domain.accounts import suspension
 from app.domain.operators import queries
 from app.domain.operators.schemas import AccountPage, ConversationRecordPage
@@ -41,7 +40,7 @@ class LookupController(Controller):
     async def accounts(
         self,
         request: ChatRequest,
-        database: NamedDependency[SkipValidation[Database]],
+        database: Database,
         search: Annotated[
             str | None, QueryParameter(description="An `id`, a whole e-mail address, or part of a name.")
         ] = None,
@@ -63,7 +62,7 @@ class LookupController(Controller):
         user_id: FromPath[UUID],
         data: JSONBody[Suspension],
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
     ) -> None:
         await suspension.suspend(tx, request.caller, user_id, reason=data.reason)
 
@@ -74,7 +73,7 @@ class LookupController(Controller):
         summary="Let a suspended account log in again",
         responses=documented("404 not_found", "409 account_closed", "409 not_suspended"),
     )
-    async def restore(self, user_id: FromPath[UUID], request: ChatRequest, tx: NamedDependency[Session]) -> None:
+    async def restore(self, user_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
         await suspension.restore(tx, request.caller, user_id)
 
     @get(
@@ -87,7 +86,7 @@ class LookupController(Controller):
     async def conversations(
         self,
         request: ChatRequest,
-        tx: NamedDependency[Session],
+        tx: Tx,
         search: Annotated[str | None, QueryParameter(description="An `id`, or part of the name.")] = None,
         cursor: Cursor = None,
         limit: Limit = 50,

@@ -8,17 +8,14 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, delete, get, put
-from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
+from litestar.params import FromPath, JSONBody, QueryParameter
 
+from app.api.dependencies import Policies, Reports, Tx
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import OPERATORS
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
-from app.db import Session
 from app.domain.rates import MAX_COUNT
-from app.domain.throttling.policies import Policies
-from app.domain.throttling.reports import Reports
 from app.domain.throttling.schemas import (
     ThrottleAnalytics,
     ThrottleException,
@@ -50,9 +47,7 @@ class ThrottleController(Controller):
         summary="The throttles' policies: what holds, what the settings say, who changed it",
         responses=documented("404 not_found"),
     )
-    async def listing(
-        self, policies: NamedDependency[SkipValidation[Policies]], tx: NamedDependency[Session]
-    ) -> ThrottlePolicies:
+    async def listing(self, policies: Policies, tx: Tx) -> ThrottlePolicies:
         return await policies.report(tx)
 
     @put(
@@ -67,8 +62,8 @@ class ThrottleController(Controller):
         policy: FromPath[str],
         data: JSONBody[WantedRate],
         request: ChatRequest,
-        policies: NamedDependency[SkipValidation[Policies]],
-        tx: NamedDependency[Session],
+        policies: Policies,
+        tx: Tx,
     ) -> ThrottlePolicyState:
         return await policies.set(tx, request.caller.user, policy, data.rate)
 
@@ -82,8 +77,8 @@ class ThrottleController(Controller):
         self,
         policy: FromPath[str],
         request: ChatRequest,
-        policies: NamedDependency[SkipValidation[Policies]],
-        tx: NamedDependency[Session],
+        policies: Policies,
+        tx: Tx,
     ) -> None:
         await policies.unset(tx, request.caller.user, policy)
 
@@ -96,8 +91,8 @@ class ThrottleController(Controller):
     async def exceptions(
         self,
         policy: FromPath[str],
-        policies: NamedDependency[SkipValidation[Policies]],
-        tx: NamedDependency[Session],
+        policies: Policies,
+        tx: Tx,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> ThrottleExceptionPage:
@@ -115,8 +110,8 @@ class ThrottleController(Controller):
         user_id: FromPath[UUID],
         data: JSONBody[WantedRate],
         request: ChatRequest,
-        policies: NamedDependency[SkipValidation[Policies]],
-        tx: NamedDependency[Session],
+        policies: Policies,
+        tx: Tx,
     ) -> ThrottleException:
         return await policies.set_for(tx, request.caller.user, policy, user_id, data.rate)
 
@@ -131,8 +126,8 @@ class ThrottleController(Controller):
         policy: FromPath[str],
         user_id: FromPath[UUID],
         request: ChatRequest,
-        policies: NamedDependency[SkipValidation[Policies]],
-        tx: NamedDependency[Session],
+        policies: Policies,
+        tx: Tx,
     ) -> None:
         await policies.unset_for(tx, request.caller.user, policy, user_id)
 
@@ -151,8 +146,8 @@ class ThrottleReportController(Controller):
     )
     async def analytics(
         self,
-        reports: NamedDependency[SkipValidation[Reports]],
-        tx: NamedDependency[Session],
+        reports: Reports,
+        tx: Tx,
         policy: Annotated[str | None, QueryParameter(max_length=32, description="One policy; all.")] = None,
         from_: Since = None,
         to: Until = None,
@@ -172,8 +167,8 @@ class ThrottleReportController(Controller):
     )
     async def what_if(
         self,
-        reports: NamedDependency[SkipValidation[Reports]],
-        tx: NamedDependency[Session],
+        reports: Reports,
+        tx: Tx,
         policy: Annotated[str, QueryParameter(max_length=32, description="The policy's name.")],
         limit: Annotated[
             int | None, QueryParameter(ge=1, le=MAX_COUNT, description="At most so many in a window; as in force.")

@@ -3,7 +3,7 @@ to a conversation, counted for the user who adds (`additions`) and for the user 
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol
 
 from app.domain.users.email_addresses import digest_of, mailbox_of
 
@@ -11,7 +11,6 @@ Quota = Literal["mails", "mailboxes", "renames", "additions", "added"]
 Purpose = Literal["welcome", "registration", "activation", "password", "email", "login", "login_refused"]
 
 
-@runtime_checkable
 class Quotas(Protocol):
     """Counts uses; implemented by `app.throttling.quota_limiter`. Existing and unknown subjects are counted alike."""
 

@@ -1,0 +1,33 @@
+"""The dependencies of handlers. The name of the parameter selects the value that `app.wiring` provides."""
+
+from __future__ import annotations
+
+from litestar.di import NamedDependency
+
+from app import db
+from app.api import own_guess
+from app.domain.accounts import registration
+from app.domain.auth import devices, passwords, second_factors, tokens
+from app.domain.notifications import unsubscribe
+from app.domain.throttling import policies, reports
+from app.store import conversation_lists, page_reader, writer
+from app.throttling import password_guesses, quota_limiter
+
+Tx = NamedDependency[db.Session]
+"""The request's transaction: committed after the handler returns, rolled back if it raises."""
+
+ConversationLists = NamedDependency[conversation_lists.ConversationLists]
+Database = NamedDependency[db.Database]
+Device = NamedDependency[devices.Device]
+OwnGuess = NamedDependency[own_guess.OwnGuess]
+PageReader = NamedDependency[page_reader.PageReader]
+PasswordGuesses = NamedDependency[password_guesses.PasswordGuesses]
+Passwords = NamedDependency[passwords.Passwords]
+Policies = NamedDependency[policies.Policies]
+Quotas = NamedDependency[quota_limiter.RedisQuotas]
+Registrar = NamedDependency[registration.Registrar]
+Reports = NamedDependency[reports.Reports]
+SecondFactors = NamedDependency[second_factors.SecondFactors]
+Tokens = NamedDependency[tokens.Tokens]
+UnsubscribeTokens = NamedDependency[unsubscribe.UnsubscribeTokens]
+Writer = NamedDependency[writer.Writer]
