@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from math import inf
 from typing import Generic, TypeVar, cast
 
-from app.domain.errors import Unavailable
+from app.domain.error_catalogue import overloaded
 
 SMALL_BATCH = 24
 """Batches up to this size are not split: the fixed cost of a batch would be paid twice."""
@@ -71,7 +71,7 @@ class Batcher(Generic[Item, Answer]):
     def check(self) -> None:
         """Raises Unavailable if the queue is full."""
         if len(self._queue) >= self._most:
-            raise _overloaded()
+            raise overloaded()
 
     def _launch(self) -> None:
         task = asyncio.create_task(self._run())
@@ -102,7 +102,7 @@ class Batcher(Generic[Item, Answer]):
         while self._queue and self._queue[0][2] < earliest:
             _, waiting, _ = self._queue.popleft()
             if not waiting.done():
-                waiting.set_exception(_overloaded())
+                waiting.set_exception(overloaded())
 
     def _share(self) -> int:
         """Returns the size of the next batch. Concurrent batches split a long queue, so that one can prepare while
@@ -114,10 +114,6 @@ class Batcher(Generic[Item, Answer]):
         """Waits until nothing is queued or running."""
         while self._in_air:
             await asyncio.wait(set(self._in_air))
-
-
-def _overloaded() -> Unavailable:
-    return Unavailable("overloaded", "Too much is waiting to be done: try again.")
 
 
 async def run_beside(admission: Awaitable[None], asked: asyncio.Future[Answer]) -> Answer:

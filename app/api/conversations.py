@@ -18,7 +18,7 @@ from app.api.request import ChatRequest
 from app.api.responses import as_json
 from app.domain.conversations import groups, visibility
 from app.domain.conversations.schemas import Kind
-from app.domain.errors import Invalid
+from app.domain.error_catalogue import invalid
 from app.domain.inbox.detail import detail
 from app.domain.inbox.queries import discover
 from app.domain.inbox.schemas import ConversationDetail, ConversationPage
@@ -44,10 +44,10 @@ class NewConversation(msgspec.Struct, forbid_unknown_fields=True):
         """Returns the conversation's id and whether it is new."""
         if self.kind == "direct":
             if self.user is None or self.name is not None or self.is_private is not None:
-                raise Invalid(errors=(("user", "A direct conversation takes the other user, and only that."),))
+                raise invalid(("user", "A direct conversation takes the other user and nothing else."))
             return await contacts.converse(tx, quotas, by.user, self.user)
         if self.name is None or self.user is not None:
-            raise Invalid(errors=(("name", "A group takes a name, and no user."),))
+            raise invalid(("name", "A group takes a name and no user."))
         return await groups.create(tx, by.user, self.name, is_private=bool(self.is_private)), True
 
 

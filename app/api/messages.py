@@ -19,8 +19,9 @@ from app.domain.messages import edit as editing
 from app.domain.messages import receipts
 from app.domain.messages import send as sending
 from app.domain.messages.content import MAX_CLIENT_ID_LENGTH, MAX_TEXT_LENGTH, MAX_URL_LENGTH
-from app.domain.messages.history import MAX_PAGE_SIZE, PageQuery
+from app.domain.messages.history import PageQuery
 from app.domain.messages.schemas import Message, MessageDetail, MessagePage, MessageType
+from app.domain.size_limits import MAX_PAGE_SIZE
 from app.domain.users.caller import Caller
 
 OF_MEMBERS = ("403 not_a_member", "404 not_found")

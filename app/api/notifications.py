@@ -18,7 +18,7 @@ from app.api.errors.problems import documented
 from app.api.middleware.authentication import ANY_BODY, PUBLIC
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
-from app.domain.errors import Invalid
+from app.domain.error_catalogue import invalid
 from app.domain.notifications import decision_log, preferences, queries
 from app.domain.notifications.schemas import Attention, NotificationDecisions, NotificationPage
 
@@ -173,5 +173,5 @@ class NotificationController(Controller):
 def _ids(data: MarkedCount) -> list[UUID] | None:
     """Returns None for all. Raises Invalid if neither or both are given."""
     if data.all is (data.ids is not msgspec.UNSET):
-        raise Invalid(errors=(("ids", "Give ids, or all: true."),))
+        raise invalid(("ids", "Give ids, or all: true."))
     return None if data.ids is msgspec.UNSET else data.ids

@@ -53,7 +53,7 @@ class ChatRequest(Request[Any, Any, Any]):
         try:
             return await super().body()
         except InternalServerException as error:
-            raise ClientException("The body did not come to its end.") from error
+            raise ClientException("The request body ended early.") from error
 
     async def json(self) -> Any:
         """Returns the body as the type of the handler's `data`.

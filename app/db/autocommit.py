@@ -19,7 +19,7 @@ from sqlalchemy import Dialect, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.db.outages import meaning, report_outages, takes_no_writes
-from app.domain.errors import OutcomeUnknown
+from app.domain.error_catalogue import outcome_unknown
 
 MAX_CONCURRENT_CLOSES = 16
 """More than a pool holds. Bounds the retries if the server writes to, or closes, every new connection."""
@@ -53,7 +53,7 @@ class AutocommitStatement:
             rows = await cursor.fetchall()
         except psycopg.Error as error:
             if self._connection.closed:
-                raise OutcomeUnknown from error
+                raise outcome_unknown() from error
             self.may_be_stored = False
             if takes_no_writes(error):
                 await self._connection.close()
@@ -62,7 +62,7 @@ class AutocommitStatement:
                 raise
             raise meant from error
         if not _is_idle(self._connection):
-            raise OutcomeUnknown  # a transaction is still open: nothing is committed, whatever the answer was
+            raise outcome_unknown()  # a transaction is still open: nothing is committed, whatever the answer was
         return rows
 
 

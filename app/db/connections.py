@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from app.db.address import Parameters, hosts, parameters
-from app.db.outages import AWAY
+from app.domain.error_catalogue import database_unavailable
 from app.domain.errors import Unavailable
 
 CONNECT_SECONDS: Final = 3
@@ -64,7 +64,7 @@ class PoolerRefused(Unavailable):
     """A pooler in front of Postgres gives each transaction a different session."""
 
     def __init__(self) -> None:
-        super().__init__(*AWAY)
+        super().__init__(database_unavailable.code, database_unavailable.detail)
 
     sentence = (
         "DATABASE_URL: the pooler there (such as pgbouncer) gives each transaction another session of Postgres, and the"

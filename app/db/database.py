@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 
 from app.db.autocommit import AutocommitPool, AutocommitStatement
 from app.db.engine import TRANSACTION_SECONDS
-from app.db.outages import AWAY, busy, report_outages, search_busy
-from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
+from app.db.outages import report_outages
+from app.domain.error_catalogue import busy, database_unavailable, outcome_unknown, search_busy
+from app.domain.errors import ChatError, Unavailable
 from app.domain.events import FollowUp, Outgoing, follow_ups, recorded
 
 P = ParamSpec("P")
@@ -114,7 +115,7 @@ class Database:
                     raise
                 except Exception as error:
                     if single.may_be_stored:
-                        raise OutcomeUnknown from error
+                        raise outcome_unknown() from error
                     raise
         await self._committed(single)
 
@@ -141,7 +142,7 @@ class Database:
         async with self.look() as look:
             if (await look.execute(READ_ONLY)).scalar_one() == "on":
                 await look.invalidate()
-                raise Unavailable(*AWAY)
+                raise database_unavailable()
 
     @asynccontextmanager
     async def _taken(self) -> AsyncIterator[AsyncConnection]:
@@ -205,7 +206,7 @@ def _deadline(may_be_stored: Callable[[], bool]) -> Iterator[asyncio.Timeout]:
     except TimeoutError as error:
         if not deadline.expired():
             raise
-        raise (OutcomeUnknown() if may_be_stored() else busy()) from error
+        raise (outcome_unknown() if may_be_stored() else busy()) from error
 
 
 async def _connect(session: AsyncSession) -> None:
@@ -218,4 +219,4 @@ async def _commit(session: AsyncSession) -> None:
     try:
         await session.commit()
     except Unavailable as error:
-        raise OutcomeUnknown from error
+        raise outcome_unknown() from error

@@ -9,9 +9,9 @@ import psycopg
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.domain.errors import ChatError, Unavailable
+from app.domain.error_catalogue import busy, database_unavailable
+from app.domain.errors import ChatError
 
-AWAY = ("database_unavailable", "The database is away: try again.")
 BUSY_STATES = frozenset({"55P03", "40P01", "40001", "57014"})
 """SQLSTATEs after which a retry may succeed: lock timeout, deadlock, serialization failure, statement timeout."""
 
@@ -20,21 +20,12 @@ NO_PRIMARY_STATES = frozenset({"25006"})
 an unusable server (shutdown, recovery, startup) are OperationalErrors of the driver."""
 
 
-def search_busy() -> Unavailable:
-    return Unavailable("search_busy", "Too many searches are running. Try again, or search for more of the name.")
-
-
-def busy() -> Unavailable:
-    """The request timed out behind others; nothing is stored."""
-    return Unavailable("busy", "This is busy for the moment: try again.")
-
-
 def meaning(error: Exception) -> ChatError | None:
     """Returns the error the caller receives for a driver error, or None if the fault is ours."""
     if getattr(error, "sqlstate", None) in BUSY_STATES:
         return busy()
     if isinstance(error, psycopg.OperationalError) or takes_no_writes(error):
-        return Unavailable(*AWAY)
+        return database_unavailable()
     return None
 
 
@@ -53,7 +44,7 @@ def translate(context: ExceptionContext) -> ChatError | None:
         return None  # a cancellation also loses the connection; it must stay one, or the canceller waits forever
     if takes_no_writes(context.original_exception):
         context.is_disconnect = True  # drops the whole pool: new connections find the new primary
-    return meaning(context.original_exception) or (Unavailable(*AWAY) if context.is_disconnect else None)
+    return meaning(context.original_exception) or (database_unavailable() if context.is_disconnect else None)
 
 
 @contextmanager
@@ -62,4 +53,4 @@ def report_outages() -> Iterator[None]:
     try:
         yield
     except (PoolTimeout, TimeoutError) as error:
-        raise Unavailable(*AWAY) from error
+        raise database_unavailable() from error

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.domain.errors import Invalid
+from app.domain.error_catalogue import invalid_cursor
 
 MAX_CURSOR_LENGTH = 512
 
@@ -57,11 +57,7 @@ class Keyset(Generic[Key]):
             padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
             return self._decode(base64.b64decode(padded, altchars=b"-_", validate=True))
         except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
-            raise Invalid(
-                "invalid_cursor",
-                "This cursor does not belong to this list.",
-                errors=(("cursor", "Use the value of `next` as it was given."),),
-            ) from error
+            raise invalid_cursor() from error
 
     def page(self, rows: Sequence[Row], limit: int, key: Callable[[Row], Key]) -> tuple[Sequence[Row], str | None]:
         """Returns the first `limit` rows, and the cursor of the page after them, or None if there is none. Callers

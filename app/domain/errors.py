@@ -1,9 +1,9 @@
-"""All errors, as one small tree with stable codes.
+"""The kinds of errors, as one small tree. `app.domain.error_catalogue` declares each error of a kind.
 
     ChatError
     ├── Invalid            the request is not valid                        (may name fields)
     ├── Unauthenticated    the caller is not known
-    ├── Forbidden          known, but not allowed
+    ├── Forbidden          the caller is known, but not allowed
     ├── NotFound           does not exist, or its existence must not be revealed
     ├── Conflict           the current state does not allow it
     ├── Unprocessable      an idempotency key was used again with another body
@@ -21,7 +21,7 @@ class ChatError(Exception):
     """The root. `code` is stable and for programs; `detail` is a sentence for people."""
 
     code = "error"
-    detail = "Something is wrong."
+    detail = "Something went wrong."
 
     def __init__(self, code: str | None = None, detail: str | None = None) -> None:
         self.code = code or type(self).code
@@ -52,7 +52,7 @@ class Unauthenticated(ChatError):
 
 class Forbidden(ChatError):
     code = "forbidden"
-    detail = "You may not do this."
+    detail = "You are not allowed to do this."
 
 
 class NotFound(ChatError):
@@ -60,18 +60,14 @@ class NotFound(ChatError):
     detail = "There is no such thing."
 
 
-NOWHERE = "There is nothing at this path."
-"""The sentence for a path that does not exist, or must not exist for this caller."""
-
-
 class Conflict(ChatError):
     code = "conflict"
-    detail = "The present state does not allow this."
+    detail = "The current state does not allow this."
 
 
 class Unprocessable(ChatError):
     code = "idempotency_mismatch"
-    detail = "This client_id was first used with another body."
+    detail = "This client_id was already used with a different body."
 
 
 class Throttled(ChatError):
@@ -81,10 +77,9 @@ class Throttled(ChatError):
     """
 
     code = "throttled"
-    detail = "Too many requests: wait a little."
 
     def __init__(self, policy: str, retry_after: int, *, limit: int = 0, window: int = 0, hint: str = "") -> None:
-        super().__init__(detail=f"Too many requests for the policy '{policy}': wait {retry_after} s.{hint}")
+        super().__init__(detail=f"Too many requests under the policy '{policy}'. Try again in {retry_after} s.{hint}")
         self.policy = policy
         self.retry_after = retry_after
         self.limit = limit
@@ -93,11 +88,12 @@ class Throttled(ChatError):
 
 class Unavailable(ChatError):
     code = "unavailable"
-    detail = "Something this needs is away for the moment: try again."
+    detail = "A service this request depends on is unavailable. Try again."
 
 
 class OutcomeUnknown(Unavailable):
     code = "outcome_unknown"
     detail = (
-        "The database did not confirm this: it may be stored or not. Try again with the same client_id to learn which."
+        "The database did not confirm the change, so it may or may not be stored."
+        " Try again with the same client_id to find out."
     )

@@ -10,6 +10,7 @@ import re
 from datetime import UTC, datetime
 from unicodedata import category, normalize
 
+from app.domain.error_catalogue import invalid
 from app.domain.errors import Invalid
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -76,4 +77,4 @@ def moment(time: datetime, field: str) -> datetime:
 
 def wrong(field: str, message: str) -> Invalid:
     """Returns the error of a single field."""
-    return Invalid(errors=((field, message),))
+    return invalid((field, message))

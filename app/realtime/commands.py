@@ -15,7 +15,8 @@ from app.db import Database
 from app.domain.auth.tokens import Tokens
 from app.domain.conversations.presence_audience import presence_audience
 from app.domain.conversations.schemas import ReadState
-from app.domain.errors import ChatError, Invalid, NotFound, Throttled, Unauthenticated
+from app.domain.error_catalogue import another_login, conversation_not_found, too_many_resumes
+from app.domain.errors import ChatError, Invalid, Throttled, Unauthenticated
 from app.domain.messages.send import Sender, draft
 from app.realtime.bus.ephemeral_events import Signal, Typing
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED, RESTARTING
@@ -138,7 +139,7 @@ class Commands:
 
     async def _type(self, said: client_frames.Type) -> None:
         if said.conversation not in self._connection.rooms:
-            raise NotFound("not_found", "There is no such conversation.")
+            raise conversation_not_found()
         if await self._means.typing.counts(self._connection.user, said.conversation):
             await self._means.tell(Typing(conversation=said.conversation, user=self._connection.user))
 
@@ -154,7 +155,7 @@ class Commands:
     def _authenticate(self, said: client_frames.Auth) -> None:
         caller = self._means.tokens.verify(said.token, "access").caller()
         if (caller.user, caller.session) != (self._connection.user, self._connection.caller.session):
-            raise Invalid("another_login", "This token belongs to another login: open a socket of its own.")
+            raise another_login()
         self._connection.caller = caller
         self._renewed()
         self._connection.put(frame_of(AuthAck(ref=said.ref)))
@@ -162,7 +163,7 @@ class Commands:
     def _resume(self, said: client_frames.Resume) -> None:
         waiting = self._resuming + len(said.conversations)
         if len(self._resumes) >= client_frames.MOST_RESUMES or waiting > client_frames.MOST_RESUMING:
-            raise Invalid("too_many_resumes", "Wait for the catch-ups that are under way.")
+            raise too_many_resumes()
         for conversation in said.conversations:
             # Live events stop now, although the catch-up may have to wait for its turn.
             self._means.hub.pause(self._connection, conversation)

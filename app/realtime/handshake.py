@@ -15,6 +15,7 @@ from litestar.connection import WebSocket
 from app.db import Database
 from app.domain.auth.socket_tickets import redeem
 from app.domain.auth.tokens import Tokens
+from app.domain.error_catalogue import not_authenticated
 from app.domain.errors import Forbidden, Throttled, Unauthenticated
 from app.domain.origins import Origins
 from app.domain.users.caller import Caller
@@ -102,7 +103,7 @@ class Authenticator:
             raise
         await self._requests.of_network(self._network(socket))
         if "ticket" not in query:
-            raise Unauthenticated
+            raise not_authenticated()
         async with self._database.transaction() as session:
             return await redeem(session, query["ticket"], lifetime=self.tokens.access_seconds)
 

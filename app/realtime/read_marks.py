@@ -16,6 +16,7 @@ import structlog
 from app.db import Database
 from app.domain.conversations import read_cursors
 from app.domain.conversations.schemas import ReadState
+from app.domain.error_catalogue import internal
 from app.domain.errors import ChatError, Throttled
 from app.realtime.connection.frame_limits import READS_PER_SECOND, UserAllowances
 
@@ -108,7 +109,7 @@ class ReadMarks:
             outcomes = dict.fromkeys(marks, error)
         except Exception:
             log.exception("read_marks_failed")
-            outcomes = dict.fromkeys(marks, ChatError("internal", "Something went wrong here."))
+            outcomes = dict.fromkeys(marks, internal())
         for seq, answers in marks.items():
             for answer in answers:
                 answer(outcomes[seq])

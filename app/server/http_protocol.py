@@ -15,6 +15,7 @@ import httptools
 from prometheus_client import Counter
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.api.errors import codes
 from app.server import limits
 from app.server.graceful import Config
 from app.server.refusals import ANSWERS, Refused
@@ -59,7 +60,7 @@ class RequestProtocol(HttpToolsProtocol):
         if self._peers.enter(self._address):
             self._watch()
         else:
-            self._refuse("503 too_many_connections")
+            self._refuse(codes.TOO_MANY_CONNECTIONS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._over = True
@@ -102,19 +103,19 @@ class RequestProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(piece)
             if self._idle_bytes > limits.HEAD_BYTES + PIECE_BYTES:
-                raise Refused("431 head_too_large")
+                raise Refused(codes.HEAD_TOO_LARGE)
         except httptools.HttpParserUpgrade:
             if self._should_upgrade():
                 self.handle_websocket_upgrade()
         except httptools.HttpParserError as error:
             cause = error.__context__ or error.__cause__
-            self._refuse(cause.name if isinstance(cause, Refused) else "400 malformed")
+            self._refuse(cause.error if isinstance(cause, Refused) else codes.NOT_HTTP)
         except Refused as refused:
-            self._refuse(refused.name)
+            self._refuse(refused.error)
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= limits.PIPELINED:
-            raise Refused("400 malformed")
+            raise Refused(codes.NOT_HTTP)
         self._unset_keepalive_if_required()
         self._reading = "head"
         self._number += 1
@@ -124,13 +125,13 @@ class RequestProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
         if len(self.url) > limits.URL_BYTES:
-            raise Refused("414 url_too_long")
+            raise Refused(codes.URL_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1
         self._head_bytes += len(name) + len(value) + 4
         if self._fields > limits.HEAD_FIELDS or self._head_bytes + len(self.url) > limits.HEAD_BYTES:
-            raise Refused("431 head_too_large")
+            raise Refused(codes.HEAD_TOO_LARGE)
         # Fields after a body are trailers, which the chat does not use.
         if self._reading == "head":
             super().on_header(name, value)
@@ -138,7 +139,7 @@ class RequestProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
         if codings and codings != [b"chunked"]:
-            raise Refused("501 unknown_transfer_coding")
+            raise Refused(codes.UNKNOWN_TRANSFER_CODING)
         self._reading = "body"
         super().on_headers_complete()
 
@@ -147,7 +148,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._body_bytes += len(body)
         # Up to the limit the application decides what to refuse; beyond it nothing more is read.
         if self._body_bytes > limits.BODY_BYTES and self.cycle.response_complete:
-            raise Refused("413 too_large")
+            raise Refused(codes.TOO_LARGE)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -195,9 +196,9 @@ class RequestProtocol(HttpToolsProtocol):
 
     # Refusing requests
 
-    def _refuse(self, name: str) -> None:
+    def _refuse(self, error: codes.HttpError) -> None:
         """Stops reading. Earlier requests are still answered; then the refusal is sent and the connection closes."""
-        REFUSED.labels(name[4:]).inc()
+        REFUSED.labels(error.code).inc()
         self._over = True
         self._unwatch()
         self._unset_keepalive_if_required()
@@ -211,7 +212,7 @@ class RequestProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             # A request that was answered before its body arrived gets no second response.
-            self._part(b"" if self._reading == "body" and self.cycle.response_complete else ANSWERS[name])
+            self._part(b"" if self._reading == "body" and self.cycle.response_complete else ANSWERS[error])
 
     def _drop_what_is_read(self) -> None:
         """Drops the request whose body is incomplete, whether it is queued or already running."""
@@ -252,7 +253,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _too_late(self) -> None:
         if self._number or self._idle_bytes:
-            self._refuse("408 request_timeout")
+            self._refuse(codes.REQUEST_TIMEOUT)
         else:
             REFUSED.labels("silent").inc()
             self.transport.abort()

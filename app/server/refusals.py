@@ -7,35 +7,35 @@ from typing import Final
 
 import msgspec
 
-from app.api.errors.codes import CODES
+from app.api.errors import codes
+from app.api.errors.codes import HttpError
 from app.api.errors.problems import MEDIA_TYPE, problem_of
 from app.api.middleware.security_headers import ALWAYS, UNLESS_SET
 
-NAMES: Final = (
-    "400 malformed",
-    "408 request_timeout",
-    "413 too_large",
-    "414 url_too_long",
-    "431 head_too_large",
-    "501 unknown_transfer_coding",
-    "503 too_many_connections",
+REFUSALS: Final = (
+    codes.NOT_HTTP,
+    codes.REQUEST_TIMEOUT,
+    codes.TOO_LARGE,
+    codes.URL_TOO_LONG,
+    codes.HEAD_TOO_LARGE,
+    codes.UNKNOWN_TRANSFER_CODING,
+    codes.TOO_MANY_CONNECTIONS,
 )
-NOT_HTTP: Final = "This is not HTTP."
 RETRY_SECONDS: Final = 10
 
 
 class Refused(Exception):
-    """Raised in parser callbacks. `name` is one of NAMES."""
+    """Raised in parser callbacks with one of REFUSALS."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+    def __init__(self, error: HttpError) -> None:
+        super().__init__(error.code)
+        self.error = error
 
 
-def _wire(name: str) -> bytes:
+def _wire(error: HttpError) -> bytes:
     """Returns the complete response, after which the connection closes."""
-    status, code = int(name[:3]), name[4:]
-    body = msgspec.json.encode(problem_of(status, code, NOT_HTTP if status == 400 else CODES[name]))
+    status = error.status
+    body = msgspec.json.encode(problem_of(*error))
     headers = [
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", b"%d" % len(body)),
@@ -48,4 +48,4 @@ def _wire(name: str) -> bytes:
     return b"\r\n".join([*lines, b"", body])
 
 
-ANSWERS: Final = {name: _wire(name) for name in NAMES}
+ANSWERS: Final = {error: _wire(error) for error in REFUSALS}

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Sequence
 
 from app.batching import Batcher, run_beside
 from app.db import Database
-from app.domain.auth.login_status import login_ended
+from app.domain.error_catalogue import login_ended
 from app.domain.inbox.queries import inbox, page_of
 from app.domain.inbox.schemas import ConversationPage, ConversationSummary
 from app.domain.inbox.snapshot import SnapshotRequest, newest

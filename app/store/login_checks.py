@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from app.batching import Batcher
 from app.db import Database
-from app.domain.auth.login_status import dead, login_ended
+from app.domain.auth.login_status import dead
 from app.domain.auth.operators import is_operator
-from app.domain.errors import NOWHERE, NotFound
+from app.domain.error_catalogue import login_ended, path_not_found
 from app.domain.users.caller import Caller
 
 MAX_BATCH = 256
@@ -33,7 +33,7 @@ class LoginChecks:
         `second_factor_needed` if an operator lacks a required second factor."""
         async with self._database.look() as reader:
             if not await is_operator(reader, caller, need_second_factor=self._need_second_factor):
-                raise NotFound(detail=NOWHERE)
+                raise path_not_found()
 
     async def _ask(self, callers: Sequence[Caller]) -> Sequence[bool]:
         async with self._database.look() as reader:

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 from app.batching import Batcher
 from app.db import Database
-from app.db.outages import busy
-from app.domain.errors import ChatError, OutcomeUnknown, Unavailable, Unprocessable
+from app.domain.error_catalogue import busy, idempotency_mismatch, outcome_unknown, unavailable
+from app.domain.errors import ChatError, OutcomeUnknown
 from app.domain.errors import Throttled as Refused
 from app.domain.messages.send import Draft, Outcome, SendThrottled, Sent, send_batch
 from app.throttling.limiter import RateDecision, RateLimiter, RateRequest
@@ -126,7 +126,7 @@ class Writer:
             if at in admitted and (v.allowed or one.client_id is not None)
         ]
         written = await self._write([drafts[at] for at in going], [not verdicts[at].allowed for at in going])
-        answers: list[Sent | Exception] = [Unavailable() if v.allowed else v.error() for v in verdicts]
+        answers: list[Sent | Exception] = [unavailable() if v.allowed else v.error() for v in verdicts]
         for at, outcome in zip(going, written, strict=True):
             if not isinstance(outcome, SendThrottled):
                 answers[at] = outcome
@@ -161,7 +161,7 @@ class Writer:
         at fault."""
         try:
             async with self._database.single() as single:
-                _put(answers, places, [OutcomeUnknown() for _ in places])
+                _put(answers, places, [outcome_unknown() for _ in places])
                 outcomes = await send_batch(single, [drafts[at] for at in places], [lookups[at] for at in places])
                 _put(answers, places, outcomes)
             return []
@@ -175,7 +175,7 @@ class Writer:
                 return _split(drafts, places)
             # The draft's own key exists already. Should be unreachable; the draft is not stored twice in any case.
             is_there = getattr(broken, "sqlstate", None) == UNIQUE_VIOLATION
-            _put(answers, places, [OutcomeUnknown() if is_there else broken])
+            _put(answers, places, [outcome_unknown() if is_there else broken])
             return []
 
 
@@ -237,7 +237,7 @@ def _answer(draft: Draft, first: Draft, outcome: Sent | Exception, is_twin: bool
     if not is_twin:
         return outcome
     if isinstance(outcome, Sent):
-        return Sent(outcome.message, replayed=True) if draft.digest() == first.digest() else Unprocessable()
+        return Sent(outcome.message, replayed=True) if draft.digest() == first.digest() else idempotency_mismatch()
     return outcome
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from redis import Redis, RedisError
 
-from app.domain.errors import Unavailable
+from app.domain.error_catalogue import broker_unavailable
 from app.domain.jobs.schemas import QueueReport, QueueState, WorkFigures
 from app.tasks import task_stats
 from app.tasks.celery_app import KINDS, SENT_AT
@@ -36,7 +36,7 @@ class BrokerStats:
         try:
             return await asyncio.to_thread(figures, self._url)
         except RedisError as error:
-            raise Unavailable("broker_unavailable", "The broker of the queues is away: try again.") from error
+            raise broker_unavailable() from error
 
 
 def figures(redis_url: str) -> WorkFigures:

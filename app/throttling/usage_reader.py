@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from app.domain.errors import Unavailable
+from app.domain.error_catalogue import unavailable
 from app.domain.orm import uuid7
 from app.domain.throttling.usage_counts import Count, UsageBatch
 from app.redis.client import RedisClient, RedisUnavailable
@@ -71,7 +71,7 @@ class UsageReader:
         try:
             return await self._accelerator.call(operation, deadline=SECONDS)
         except RedisUnavailable as error:
-            raise Unavailable from error
+            raise unavailable() from error
 
 
 def _key(minute: int) -> str:

@@ -1,93 +1,93 @@
 """Every `code` a problem may carry, with its status and a sentence; the OpenAPI document lists them for each route.
 
-A code means the same on every route. `tests/api/errors/test_codes.py` compares this table with all codes raised.
+The domain's catalogue declares its errors and this module gives each its HTTP status; errors of HTTP itself are
+declared here. A code means the same on every route.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
-CODES: Final[Mapping[str, str]] = {
-    "400 common_password": "This password is one of those everybody tries first.",
-    "400 foreign_origin": "Pages of this origin may not call the API (see ALLOWED_ORIGINS).",
-    "400 invalid": "The request is not valid.",
-    "400 invalid_cursor": "This cursor does not belong to this list.",
-    "400 invalid_limit": "limit is a number from 1 to 500.",
-    "400 invalid_mailed_token": "This token is not valid, or not any more: ask for another mail.",
-    "400 invalid_message": "A text message needs text, and not only blanks.",
-    "400 invalid_page": "Give one of before, after and around.",
-    "400 invalid_seq": "There is no such message yet.",
-    "400 malformed": "The JSON is nested too deeply.",
-    "400 personal_password": "This password is your e-mail address or your name, which others try first.",
-    "400 unknown_conversation": "There is no such conversation.",
-    "400 unknown_host": "This server does not go by that name (see ALLOWED_HOSTS).",
-    "400 unknown_user": "There is no such person.",
-    "400 wrong_code": "This is not the code of now.",
-    "400 wrong_password": "The current password is wrong.",
-    "400 yourself": "A direct conversation is with somebody else.",
-    "401 invalid_code": "This code is wrong, or was used before.",
-    "401 invalid_credentials": "E-mail or password is wrong.",
-    "401 invalid_token": "This token is not valid, or not any more.",
-    "401 login_ended": "This login has been ended. Log in again.",
-    "401 not_authenticated": "Log in first.",
-    "401 second_factor_required": "Send the code of the authenticator, or a recovery code.",
-    "401 token_reused": "This refresh token was used before: the login is ended. Log in again.",
-    "403 admins_only": "Only admins of the conversation may do this.",
-    "403 creator": "Not on the creator of the conversation.",
-    "403 creator_only": "Only the creator of a conversation may delete it.",
-    "403 forbidden": "You may not do this.",
-    "403 not_a_member": "Only members may do this.",
-    "403 not_activated": "This account is not activated yet: follow the link in the mail.",
-    "403 not_addable": "You cannot add this person or begin a conversation with them.",
-    "403 not_the_sender": "Only its sender may edit a message.",
-    "403 second_factor_needed": "Operators need a second factor: enrol one under /me/second-factor/.",
-    "403 suspended": "This account is suspended.",
-    "404 not_found": "There is no such conversation.",
-    "404 unknown_policy": "There is no such policy; there are messages, user, requests, address.",
-    "404 unknown_user": "There is no such person.",
-    "405 method_not_allowed": "This path does not know that method; `Allow` lists what it knows.",
-    "408 request_timeout": "The request did not come to its end in time.",
-    "409 account_closed": "This account is closed.",
-    "409 already_admin": "This person is an admin already.",
-    "409 already_canceled": "This broadcast is canceled already.",
-    "409 already_member": "This person is a member already.",
-    "409 already_suspended": "This account is suspended already.",
-    "409 conversation_full": "A conversation has at most 10,000 members.",
-    "409 deleted": "The message is deleted.",
-    "409 direct": "A direct conversation is two people's, always.",
-    "409 email_taken": "There is an account with this e-mail address.",
-    "409 group": "Only a direct conversation can be hidden. Leave the group instead.",
-    "409 not_a_member": "This person is not a member.",
-    "409 not_an_admin": "This person is not an admin.",
-    "409 not_repeatable": "This was no task of ours: there is nothing to hand over again.",
-    "409 not_suspended": "This account is not suspended.",
-    "409 own_account": "Nobody suspends their own account.",
-    "409 reset": "This position is from the future: load the conversation anew.",
-    "409 second_factor_off": "There is no second factor.",
-    "409 second_factor_on": "There is a second factor already: turn it off first.",
-    "409 too_many_broadcasts": "At most 100 broadcasts wait for their time.",
-    "409 too_many_conversations": "Nobody is in more than 5,000 conversations.",
-    "409 too_many_exceptions": "At most 10,000 exceptions: change the policy itself, or take some back.",
-    "413 too_large": "The body is larger than this accepts.",
-    "414 url_too_long": "The address is longer than 8,192 bytes.",
-    "415 unsupported_media_type": "Send JSON, and say so: Content-Type: application/json.",
-    "422 idempotency_mismatch": "This client_id was first used with another body.",
-    "429 throttled": "Too many requests for the policy 'requests': wait 12 s.",
-    "431 head_too_large": "The headers are more than 100, or larger than 32,768 bytes.",
-    "500 internal": "Something went wrong here. It is logged; trying again may or may not help.",
-    "501 unknown_transfer_coding": "The only Transfer-Encoding this server knows is chunked.",
-    "503 broker_unavailable": "The broker of the queues is away: try again.",
-    "503 busy": "This is busy for the moment: try again.",
-    "503 database_unavailable": "The database is away: try again.",
-    "503 outcome_unknown": (
-        "The database did not confirm this: it may be stored or not. Try again with the same client_id to learn which."
-    ),
-    "503 overloaded": "Too much is waiting to be done: try again.",
-    "503 search_busy": "Too many searches are running. Try again, or search for more of the name.",
-    "503 too_many_connections": "There are too many connections: close some, and try again.",
-    "503 unavailable": "Something this needs is away for the moment: try again.",
+from app.domain import error_catalogue, errors
+from app.domain.error_catalogue import CATALOGUE
+from app.domain.errors import ChatError, Throttled
+
+STATUSES: Final[Mapping[type[ChatError], int]] = {
+    errors.Invalid: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Unprocessable: 422,
+    errors.Throttled: 429,
+    errors.Unavailable: 503,
+    errors.ChatError: 500,
 }
+
+
+class HttpError(NamedTuple):
+    """An error of HTTP, which no operation of the domain raises."""
+
+    status: int
+    code: str
+    detail: str
+
+
+MALFORMED: Final = HttpError(400, "malformed", "The request is malformed.")
+NOT_HTTP: Final = HttpError(400, "malformed", "This is not HTTP.")
+NOT_UTF8: Final = HttpError(400, "malformed", "The request is not valid UTF-8.")
+NESTED_TOO_DEEPLY: Final = HttpError(400, "malformed", "The JSON is nested too deeply.")
+FOREIGN_ORIGIN: Final = HttpError(
+    400, "foreign_origin", "Pages from this origin may not call the API (see ALLOWED_ORIGINS)."
+)
+UNKNOWN_HOST: Final = HttpError(400, "unknown_host", "This server does not serve this host name (see ALLOWED_HOSTS).")
+FORBIDDEN: Final = HttpError(403, errors.Forbidden.code, errors.Forbidden.detail)
+METHOD_NOT_ALLOWED: Final = HttpError(
+    405, "method_not_allowed", "This path does not support the method. The Allow header lists the methods it supports."
+)
+REQUEST_TIMEOUT: Final = HttpError(408, "request_timeout", "The request did not arrive completely in time.")
+TOO_LARGE: Final = HttpError(413, "too_large", "The request body is too large.")
+URL_TOO_LONG: Final = HttpError(414, "url_too_long", "The URL is longer than 8,192 bytes.")
+UNSUPPORTED_MEDIA_TYPE: Final = HttpError(
+    415, "unsupported_media_type", "Send JSON with the header Content-Type: application/json."
+)
+UNSUPPORTED_ENCODING: Final = HttpError(
+    415, "unsupported_media_type", "Send the body uncompressed, without Content-Encoding."
+)
+THROTTLED: Final = HttpError(429, Throttled.code, Throttled("requests", 12).detail)
+HEAD_TOO_LARGE: Final = HttpError(
+    431, "head_too_large", "The request has more than 100 headers, or they are larger than 32,768 bytes."
+)
+UNKNOWN_TRANSFER_CODING: Final = HttpError(
+    501, "unknown_transfer_coding", "The only supported Transfer-Encoding is chunked."
+)
+TOO_MANY_CONNECTIONS: Final = HttpError(
+    503, "too_many_connections", "There are too many open connections. Close some and try again."
+)
+
+ON_SOCKETS: Final = frozenset(
+    {error_catalogue.another_login.code, error_catalogue.invalid_ticket.code, error_catalogue.too_many_resumes.code}
+)
+"""Codes that no response carries: frames carry them, and an invalid ticket closes its socket with 4401."""
+
+
+def status_of(kind: type[ChatError]) -> int:
+    """Returns the HTTP status of errors of this kind."""
+    return next(STATUSES[base] for base in kind.__mro__ if base in STATUSES)
+
+
+def _sentences() -> Iterator[tuple[str, str]]:
+    for error in globals().copy().values():
+        if isinstance(error, HttpError):
+            yield f"{error.status} {error.code}", error.detail
+    for entry in CATALOGUE.values():
+        if entry.code not in ON_SOCKETS:
+            yield f"{status_of(entry.kind)} {entry.code}", entry.detail
+
+
+# Reversed, because of the errors that share a code the first declared one describes it.
+CODES: Final[Mapping[str, str]] = dict(sorted(dict(reversed(list(_sentences()))).items()))
 
 OF_ALL: Final = ("429 throttled", "503 database_unavailable", "503 busy", "503 overloaded", "503 unavailable")
 """Errors that every route of the API may return, public or not."""

@@ -15,40 +15,38 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
-from app.api.errors.codes import CODES as SENTENCES
+from app.api.errors.codes import (
+    CODES,
+    FORBIDDEN,
+    MALFORMED,
+    METHOD_NOT_ALLOWED,
+    NESTED_TOO_DEEPLY,
+    NOT_UTF8,
+    TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    HttpError,
+    status_of,
+)
 from app.api.errors.fields import FieldError, field_errors
-from app.domain import errors
+from app.domain.error_catalogue import ErrorEntry, internal, invalid, not_authenticated, path_not_found, unavailable
 from app.domain.errors import ChatError, Invalid, Throttled
 
 MEDIA_TYPE: Final = "application/problem+json"
 CHALLENGE: Final = 'Bearer realm="chat"'
 
-STATUSES: Final[Mapping[type[ChatError], int]] = {
-    errors.Invalid: 400,
-    errors.Unauthenticated: 401,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.Unprocessable: 422,
-    errors.Throttled: 429,
-    errors.Unavailable: 503,
+OF_HTTP: Final[Mapping[int, HttpError | ErrorEntry[ChatError]]] = {
+    400: MALFORMED,
+    401: not_authenticated,
+    403: FORBIDDEN,
+    404: path_not_found,
+    405: METHOD_NOT_ALLOWED,
+    413: TOO_LARGE,
+    415: UNSUPPORTED_MEDIA_TYPE,
 }
-CODES: Final = {
-    400: "malformed",
-    401: "not_authenticated",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "too_large",
-    415: "unsupported_media_type",
-    503: "unavailable",
-}
-DETAILS: Final = {
-    404: errors.NOWHERE,
-    405: "This path does not know that method; `Allow` lists what it knows.",
-    413: "The body is larger than this accepts.",
-}
-INTERNAL: Final = "Something went wrong here. It is logged; trying again may or may not help."
+"""What a status means when the framework raises it."""
+
+SPECIFIC: Final = frozenset({400, 415})
+"""Statuses for which the exception's own sentence is more specific."""
 
 log = structlog.get_logger(__name__)
 
@@ -72,19 +70,19 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     if isinstance(error, HTTPException) and error.status_code < 500:
         return _http(error)
     if isinstance(error, UnicodeDecodeError):
-        return _problem(400, "malformed", "This is not UTF-8.")
+        return _problem(*NOT_UTF8)
     if isinstance(error, RecursionError) and "deserializing" in str(error):
-        return _problem(400, "malformed", "The JSON is nested too deeply.")
+        return _problem(*NESTED_TOO_DEEPLY)
     if isinstance(error, TimeoutError):
         log.warning("deadline passed", method=request.method, route=request.scope.get("path_template"))
-        return refusal(errors.Unavailable())
+        return refusal(unavailable())
     log.error("unhandled", exc_info=error, method=request.method, route=request.scope.get("path_template"))
-    return _problem(500, "internal", INTERNAL)
+    return refusal(internal())
 
 
 def refusal(error: ChatError) -> Response[bytes]:
     """Returns the response to a domain error."""
-    status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    status = status_of(type(error))
     faults = [FieldError(field, message) for field, message in error.errors] if isinstance(error, Invalid) else []
     return _problem(status, error.code, error.detail, faults, _headers(status, error))
 
@@ -104,7 +102,7 @@ def documented(*refusals: str) -> dict[int, ResponseSpec]:
     examples: dict[int, list[Example]] = {}
     for refusal in refusals:
         status, code = int(refusal[:3]), refusal[4:]
-        value = msgspec.to_builtins(problem_of(status, code, SENTENCES[refusal]))
+        value = msgspec.to_builtins(problem_of(status, code, CODES[refusal]))
         examples.setdefault(status, []).append(Example(id=code, value=value))
     return {
         status: ResponseSpec(Problem, generate_examples=False, media_type=MEDIA_TYPE, examples=of_status)
@@ -137,9 +135,12 @@ def _http(error: HTTPException) -> Response[bytes]:
     if status == 405:
         headers = {"Allow": allow(headers.get("allow", "").split(", "))}
     if isinstance(error, ValidationException):
-        return _problem(400, "invalid", Invalid.detail, field_errors(error.extra), headers)
+        return _problem(400, invalid.code, invalid.detail, field_errors(error.extra), headers)
     headers |= {"WWW-Authenticate": CHALLENGE} if status == 401 else {}
-    return _problem(status, CODES.get(status, "error"), DETAILS.get(status) or error.detail, [], headers)
+    meant = OF_HTTP.get(status)
+    code = ChatError.code if meant is None else meant.code
+    detail = error.detail if meant is None or status in SPECIFIC else meant.detail
+    return _problem(status, code, detail, [], headers)
 
 
 def _headers(status: int, error: ChatError) -> dict[str, str]:

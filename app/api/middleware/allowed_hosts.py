@@ -7,25 +7,18 @@ the port, and its response is not a problem document.
 from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from app.api.errors.problems import MEDIA_TYPE, Problem
+from app.api.errors.codes import UNKNOWN_HOST
+from app.api.errors.problems import MEDIA_TYPE, problem_of
 from app.api.middleware.security_headers import Application, Receive, Send
 from app.domain.origins import Hosts
 
 FOR_MACHINES = frozenset({"/livez", "/readyz", "/metrics"})
 
-REFUSAL = msgspec.json.encode(
-    Problem(
-        type="urn:problem-type:unknown_host",
-        title="Unknown host",
-        status=400,
-        detail="This server does not go by that name (see ALLOWED_HOSTS).",
-        code="unknown_host",
-    )
-)
+REFUSAL: Final = msgspec.json.encode(problem_of(*UNKNOWN_HOST))
 
 
 class AllowedHosts:

@@ -18,11 +18,13 @@ from litestar.exceptions import HTTPException
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.errors.codes import UNSUPPORTED_ENCODING, UNSUPPORTED_MEDIA_TYPE
 from app.api.request import ChatRequest
 from app.domain.auth import security_log
 from app.domain.auth.devices import Device
 from app.domain.auth.tokens import Tokens
-from app.domain.errors import NOWHERE, NotFound, Unauthenticated
+from app.domain.error_catalogue import not_authenticated, path_not_found
+from app.domain.errors import Unauthenticated
 from app.domain.users.ip_addresses import client_address, network
 from app.store.login_checks import LoginChecks
 from app.throttling.limiter import RateLimiter
@@ -114,7 +116,7 @@ class Authentication(ASGIMiddleware):
             await self._login_checks.ensure(caller)
         except Unauthenticated:
             await self._limiter.of_network(client_of(request, self._hops).network)
-            raise NotFound(detail=NOWHERE) from None
+            raise path_not_found() from None
         await self._limiter.of_user(str(caller.user))
         await self._login_checks.ensure_operator(caller)
 
@@ -133,7 +135,7 @@ def bearer(headers: Headers) -> str:
     """Returns the token of `Authorization: Bearer …` (or `JWT …`). Raises Unauthenticated."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() not in SCHEMES or not token.strip():
-        raise Unauthenticated
+        raise not_authenticated()
     return token.strip()
 
 
@@ -152,10 +154,10 @@ def require_json(headers: Headers) -> None:
     if coding not in ("", "identity"):
         raise HTTPException(
             status_code=415,
-            detail="Send the body as it is, without Content-Encoding.",
+            detail=UNSUPPORTED_ENCODING.detail,
             headers={"Accept-Encoding": "identity"},
         )
     kind = headers.get("content-type")
     if kind is None or kind.partition(";")[0].strip().lower() == "application/json":
         return
-    raise HTTPException(status_code=415, detail="Send JSON, and say so: Content-Type: application/json.")
+    raise HTTPException(status_code=415, detail=UNSUPPORTED_MEDIA_TYPE.detail)

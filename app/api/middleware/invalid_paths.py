@@ -10,12 +10,12 @@ import msgspec
 
 from app.api.errors.problems import MEDIA_TYPE, problem_of
 from app.api.middleware.security_headers import Application, Receive, Send
-from app.domain.errors import NOWHERE
+from app.domain.error_catalogue import path_not_found
 
 DOCUMENTS: Final = "/docs/raw"
 """Path of Litestar's own document pages."""
 
-ANSWER: Final = msgspec.json.encode(problem_of(404, "not_found", NOWHERE))
+ANSWER: Final = msgspec.json.encode(problem_of(404, path_not_found.code, path_not_found.detail))
 
 
 class Paths:

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
-from app.api.errors.codes import CODES
+from app.api.errors.codes import FOREIGN_ORIGIN
 from app.api.errors.problems import MEDIA_TYPE, problem_of
 from app.api.middleware.security_headers import Application, Receive, Send
 
-REFUSAL: Final = msgspec.json.encode(problem_of(400, "foreign_origin", CODES["400 foreign_origin"]))
+REFUSAL: Final = msgspec.json.encode(problem_of(*FOREIGN_ORIGIN))
 
 
 class Preflights:

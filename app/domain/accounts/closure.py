@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.audit import log
 from app.domain.auth import mailed_tokens
 from app.domain.auth.passwords import Passwords
-from app.domain.auth.reauthentication import require_password, wrong_password
+from app.domain.auth.reauthentication import require_password
 from app.domain.auth.refresh import end
+from app.domain.error_catalogue import wrong_password
 from app.domain.events import FollowUp, enqueue_after_commit
 from app.domain.mails import outbox
 from app.domain.users.caller import Caller

@@ -6,10 +6,10 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.accounts.registration import taken
 from app.domain.auth import mailed_tokens, security_log
 from app.domain.auth.passwords import Passwords
 from app.domain.auth.reauthentication import require_password
+from app.domain.error_catalogue import email_taken, invalid_mailed_token
 from app.domain.mails import outbox
 from app.domain.users.account_status import account_is_open
 from app.domain.users.caller import Caller
@@ -61,16 +61,16 @@ async def confirm(session: AsyncSession, token: str) -> None:
         )
     ).one_or_none()
     if own is None:
-        raise mailed_tokens.refused()
+        raise invalid_mailed_token()
     if await is_had_otherwise(session, held.email):
-        raise taken()
+        raise email_taken()
     try:
         async with session.begin_nested():
             await session.execute(
                 update(User).where(User.id == own.id).values(email=held.email, credentials=User.credentials + 1)
             )
     except IntegrityError as error:
-        raise taken() from error
+        raise email_taken() from error
     await mailed_tokens.forget(session, own.id)
     security_log.done("email_changed", own.id)
     for address in (own.email, held.email):

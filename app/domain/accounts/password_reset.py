@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.auth import mailed_tokens, security_log
 from app.domain.auth.passwords import Passwords, check_new, released_connection
 from app.domain.auth.refresh import end
+from app.domain.error_catalogue import invalid_mailed_token
 from app.domain.mails import outbox
 from app.domain.users.account_status import account_is_open
 from app.domain.users.email_addresses import check_email
@@ -51,7 +52,7 @@ async def confirm(session: AsyncSession, *, token: str, new_password: str, passw
     )
     row = changed.one_or_none()
     if row is None:
-        raise mailed_tokens.refused()
+        raise invalid_mailed_token()
     await mailed_tokens.forget(session, row.id)
     await end(session, LoginSession.user_id == row.id)
     security_log.done("password_reset", row.id)

@@ -9,9 +9,9 @@ from app.domain.accounts.registration import begin, check, check_name
 from app.domain.audit import log
 from app.domain.auth import mailed_tokens, security_log
 from app.domain.auth.passwords import Passwords, check_new, released_connection
-from app.domain.auth.reauthentication import require_password, wrong_password
+from app.domain.auth.reauthentication import require_password
 from app.domain.auth.refresh import end
-from app.domain.errors import Unauthenticated
+from app.domain.error_catalogue import not_authenticated, wrong_password
 from app.domain.events import FollowUp, enqueue_after_commit
 from app.domain.mails import outbox
 from app.domain.orm import AnyRow
@@ -129,5 +129,5 @@ async def change_password(
 
 def _known(row: AnyRow | None) -> AnyRow:
     if row is None:
-        raise Unauthenticated
+        raise not_authenticated()
     return row

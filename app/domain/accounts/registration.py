@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.auth import mailed_tokens
 from app.domain.auth.passwords import Passwords, check_new, released_connection
-from app.domain.errors import Conflict
+from app.domain.error_catalogue import email_taken, invalid_mailed_token
 from app.domain.mails import outbox
 from app.domain.orm import uuid7
 from app.domain.users.email_addresses import check_email, is_had_otherwise
@@ -102,7 +102,7 @@ async def begin(
 ) -> Profile:
     """Creates the account, active, and with `welcome` mails its owner. Raises Conflict `email_taken`."""
     if await is_had_otherwise(session, wanted.email):
-        raise taken()
+        raise email_taken()
     # If two requests register one address at once, only the unique index on lower(email) can reject one; a look-up
     # cannot.
     created = await session.execute(
@@ -113,7 +113,7 @@ async def begin(
     )
     row = created.one_or_none()
     if row is None:
-        raise taken()
+        raise email_taken()
     made = profile_of(row)
     if welcome:
         await _welcome(session, made)
@@ -147,7 +147,7 @@ async def activate(session: AsyncSession, token: str) -> None:
     )
     row = found.one_or_none()
     if row is None:
-        raise mailed_tokens.refused()  # already activated through another mail of the same registration
+        raise invalid_mailed_token()  # already activated through another mail of the same registration
     wanted = RegistrationRequest(
         email=row.email, first_name=row.first_name, last_name=row.last_name, password_hash=row.password_hash
     )
@@ -160,10 +160,6 @@ async def mail_again(session: AsyncSession, email: str, quotas: Quotas) -> None:
     email = check_email(email)
     if await allows_mail(quotas, email, "activation"):
         await outbox.post(session, "activation_again", email)
-
-
-def taken() -> Conflict:
-    return Conflict("email_taken", "There is an account with this e-mail address.")
 
 
 def check_name(name: str, field: str) -> str:

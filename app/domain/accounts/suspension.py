@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit import log
 from app.domain.auth.refresh import end
-from app.domain.errors import Conflict, NotFound
+from app.domain.error_catalogue import account_closed, account_not_found, already_suspended, not_suspended, own_account
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, User
 from app.domain.validation import clean
@@ -30,10 +30,10 @@ async def suspend(session: AsyncSession, by: Caller, user: UUID, *, reason: str)
     """
     reason = clean(reason, "reason", MAX_REASON_LENGTH, one_line=True)
     if user == by.user:
-        raise Conflict("own_account", "Nobody suspends their own account.")
+        raise own_account()
     # A concurrent login holds this row: the update waits for it, and `end` then ends that login as well.
     if not await _change(session, user, User.suspended_at.is_(None), func.clock_timestamp()):
-        raise Conflict("already_suspended", "This account is suspended already.")
+        raise already_suspended()
     await end(session, LoginSession.user_id == user, refused=True)
     await log.record_action(session, by=by.user, action="account.suspended", subject=user, details={"reason": reason})
 
@@ -46,7 +46,7 @@ async def restore(session: AsyncSession, by: Caller, user: UUID) -> None:
         Conflict: `account_closed`, `not_suspended`.
     """
     if not await _change(session, user, User.suspended_at.is_not(None), None):
-        raise Conflict("not_suspended", "This account is not suspended.")
+        raise not_suspended()
     await log.record_action(session, by=by.user, action="account.restored", subject=user)
 
 
@@ -63,7 +63,7 @@ async def _change(
     if changed is None:
         account = (await session.execute(select(User.closed_at).where(User.id == user))).one_or_none()
         if account is None:
-            raise NotFound(detail="There is no such account.")
+            raise account_not_found()
         if account.closed_at is not None:
-            raise Conflict("account_closed", "This account is closed.")
+            raise account_closed()
     return changed is not None

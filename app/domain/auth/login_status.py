@@ -11,15 +11,9 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.errors import Unauthenticated
 from app.domain.orm import Reader
 from app.domain.users.account_status import account_is_open
 from app.domain.users.models import LoginSession, User
-
-
-def login_ended() -> Unauthenticated:
-    """The error for requests through a login that is not live."""
-    return Unauthenticated("login_ended", "This login has been ended. Log in again.")
 
 
 def login_is_live() -> ColumnElement[bool]:

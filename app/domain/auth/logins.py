@@ -19,7 +19,8 @@ from app.domain.auth.schemas import Login, LoginPage
 from app.domain.auth.second_factors import SecondFactors
 from app.domain.auth.tokens import TokenPair, Tokens
 from app.domain.cursors import IdKey, Keyset
-from app.domain.errors import Forbidden, NotFound, Throttled, Unauthenticated
+from app.domain.error_catalogue import invalid_credentials, login_not_found, not_activated, suspended
+from app.domain.errors import Throttled, Unauthenticated
 from app.domain.mails import outbox
 from app.domain.orm import AnyRow, uuid7
 from app.domain.users.caller import Caller
@@ -100,7 +101,7 @@ async def log_in(
     if not user.is_active:
         raise not_activated()
     if user.suspended_at is not None:
-        raise Forbidden("suspended", "This account is suspended.")
+        raise suspended()
     try:
         await second_factors.require(session, user.id, code)
     except Unauthenticated as error:
@@ -141,7 +142,7 @@ async def log_out(session: AsyncSession, caller: Caller) -> None:
 async def end_one(session: AsyncSession, caller: Caller, login: UUID) -> None:
     """Ends one of the caller's logins. Raises NotFound if it is another user's or has already ended."""
     if not await end(session, LoginSession.id == login, LoginSession.user_id == caller.user, login_is_live()):
-        raise NotFound(detail="There is no such login.")
+        raise login_not_found()
 
 
 async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: str | None) -> LoginPage:
@@ -213,7 +214,7 @@ async def _proven(session: AsyncSession, email: str, password: str, passwords: P
                 await session.execute(update(User).where(User.id == user.id).values(password_hash=fresh))
             return user
     security_log.failed("login_failed", account)
-    raise Unauthenticated("invalid_credentials", "E-mail or password is wrong.")
+    raise invalid_credentials()
 
 
 async def _candidate(session: AsyncSession, email: str) -> AnyRow:
@@ -244,7 +245,3 @@ async def _end_beyond(session: AsyncSession, user: UUID, most: int) -> None:
         .offset(most)
     )
     await end(session, LoginSession.id.in_(newest))
-
-
-def not_activated() -> Forbidden:
-    return Forbidden("not_activated", "This account is not activated yet: follow the link in the mail.")

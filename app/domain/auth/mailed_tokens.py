@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.errors import Invalid
+from app.domain.error_catalogue import invalid_mailed_token
 from app.domain.orm import AnyRow
 from app.domain.users.models import MailedTokenRow, User
 
@@ -104,15 +104,6 @@ async def forget(session: AsyncSession, user: UUID) -> None:
     await session.execute(delete(MailedTokenRow).where(MailedTokenRow.user_id == user))
 
 
-def refused() -> Invalid:
-    """One error for unknown, spent, expired and superseded tokens."""
-    return Invalid(
-        "invalid_mailed_token",
-        "This token is not valid, or not any more: ask for another mail.",
-        errors=(("token", "Is not valid, or not any more."),),
-    )
-
-
 def _good(token: str, purpose: Purpose) -> ColumnElement[bool]:
     return and_(
         MailedTokenRow.digest == _digest(token),
@@ -127,7 +118,7 @@ def _good(token: str, purpose: Purpose) -> ColumnElement[bool]:
 
 def _held(row: AnyRow | None) -> ActiveToken:
     if row is None:
-        raise refused()
+        raise invalid_mailed_token()
     return ActiveToken(row.user_id, row.registration_id, row.email, row.credentials)
 
 

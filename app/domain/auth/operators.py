@@ -6,7 +6,7 @@ from __future__ import annotations
 from sqlalchemy import exists, select
 
 from app.domain.auth.login_status import login_is_live
-from app.domain.errors import Forbidden
+from app.domain.error_catalogue import second_factor_needed
 from app.domain.orm import Reader
 from app.domain.users.account_status import account_is_open
 from app.domain.users.caller import Caller
@@ -33,5 +33,5 @@ async def is_operator(reader: Reader, caller: Caller, *, need_second_factor: boo
     )
     row = found.one_or_none()
     if row is not None and need_second_factor and not row.has_factor:
-        raise Forbidden("second_factor_needed", "Operators need a second factor: enrol one under /me/second-factor/.")
+        raise second_factor_needed()
     return row is not None

@@ -22,7 +22,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.errors import Invalid, Unavailable
+from app.domain.error_catalogue import common_password, database_unavailable, overloaded, personal_password
 from app.domain.events import recorded
 from app.domain.validation import wrong
 
@@ -87,7 +87,7 @@ class Passwords:
 
     async def _off_loop(self, job: Callable[[], Answer]) -> Answer:
         if self._jobs >= self._most:
-            raise Unavailable("overloaded", "Too many logins at once: try again.")
+            raise overloaded()
         self._jobs += 1
         future = self._threads.submit(job)
         # Counted until the thread finishes, not until the caller gives up: a disconnect frees no thread.
@@ -133,17 +133,9 @@ def check_new(password: str, field: str = "password", *, about: Iterable[str] = 
     except UnicodeEncodeError:
         raise wrong(field, "Contains half of a surrogate pair.") from None
     if _letters(chosen) in _known(about):
-        raise Invalid(
-            "personal_password",
-            "This password is your e-mail address or your name, which others try first.",
-            errors=((field, "Is your e-mail address or name: choose another."),),
-        )
+        raise personal_password((field, "Is your e-mail address or name. Choose another."))
     if chosen.lower() in common_passwords():
-        raise Invalid(
-            "common_password",
-            "This password is one of those everybody tries first.",
-            errors=((field, "Is among the most common passwords: choose another."),),
-        )
+        raise common_password((field, "Is among the most common passwords. Choose another."))
     return password
 
 
@@ -184,4 +176,4 @@ async def released_connection(session: AsyncSession) -> AsyncIterator[None]:
     try:
         await session.connection()
     except PoolTimeout as error:
-        raise Unavailable("database_unavailable", "The database is away: try again.") from error
+        raise database_unavailable() from error

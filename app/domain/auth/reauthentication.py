@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.auth import security_log
 from app.domain.auth.passwords import Passwords, released_connection
-from app.domain.errors import Invalid, Unauthenticated
+from app.domain.error_catalogue import not_authenticated, wrong_password
 from app.domain.orm import AnyRow
 from app.domain.users.caller import Caller
 from app.domain.users.models import User
@@ -29,7 +29,7 @@ async def require_password(
     found = await session.execute(select(User.password_hash).where(User.id == caller.user, User.closed_at.is_(None)))
     seen = found.scalar_one_or_none()
     if seen is None:
-        raise Unauthenticated
+        raise not_authenticated()
     async with released_connection(session):
         if not await passwords.verify(seen, current_password):
             security_log.failed("password_wrong", caller.user)
@@ -44,9 +44,3 @@ async def require_password(
     if row is None:
         raise wrong_password()
     return row
-
-
-def wrong_password() -> Invalid:
-    return Invalid(
-        "wrong_password", "The current password is wrong.", errors=(("current_password", "Is not your password."),)
-    )

@@ -16,7 +16,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.domain.auth import security_log
 from app.domain.auth.login_status import login_is_live
-from app.domain.auth.tokens import TokenPair, Tokens, refused
+from app.domain.auth.tokens import TokenPair, Tokens
+from app.domain.error_catalogue import invalid_token, token_reused
 from app.domain.errors import Unauthenticated
 from app.domain.events import LoginsEnded, record
 from app.domain.orm import AnyRow, bucket_now
@@ -47,16 +48,16 @@ async def refresh(session: AsyncSession, token: str, tokens: Tokens) -> TokenPai
     claims = tokens.verify(token, "refresh")
     family = await _locked(session, claims.session, claims.user)
     if family.oldness >= timedelta(seconds=tokens.login_seconds):
-        raise refused()  # begun under a longer lifetime than the current one
+        raise invalid_token()  # begun under a longer lifetime than the current one
     if claims.generation == family.generation:
         return pair_of(await _rotate(session, family.id, tokens), tokens)
     if claims.generation == family.generation - 1 and family.age <= REPLAY_GRACE:
         return pair_of(family, tokens)
     if claims.generation > family.generation:
-        raise refused()  # newer than the row, as after restoring a backup: not theft
+        raise invalid_token()  # newer than the row, as after restoring a backup: not theft
     await end(session, LoginSession.id == family.id)
     security_log.failed("refresh_reused", family.user_id)
-    return Unauthenticated("token_reused", "This refresh token was used before: the login is ended. Log in again.")
+    return token_reused()
 
 
 async def verify(session: AsyncSession, token: str, tokens: Tokens) -> None:
@@ -64,10 +65,10 @@ async def verify(session: AsyncSession, token: str, tokens: Tokens) -> None:
     claims = tokens.verify(token)
     family = (await session.execute(_live_family(claims.session, claims.user))).one_or_none()
     if family is None:
-        raise refused()
+        raise invalid_token()
     good = {family.generation, family.generation - 1} if family.age <= REPLAY_GRACE else {family.generation}
     if claims.type == "refresh" and claims.generation not in good:
-        raise refused()
+        raise invalid_token()
 
 
 async def end(session: AsyncSession, *which: ColumnElement[bool], refused: bool = False) -> list[UUID]:
@@ -107,7 +108,7 @@ async def _locked(session: AsyncSession, login: UUID, user: UUID) -> AnyRow:
     # A second statement: the one that waited for the lock would check the account on an older snapshot.
     family = (await session.execute(_live_family(login, user))).one_or_none()
     if family is None:
-        raise refused()
+        raise invalid_token()
     return family
 
 

@@ -24,7 +24,14 @@ from app.domain.auth.passwords import Passwords
 from app.domain.auth.reauthentication import require_password
 from app.domain.auth.refresh import end
 from app.domain.auth.typed_codes import new_code, typed
-from app.domain.errors import Conflict, Invalid, Unauthenticated
+from app.domain.error_catalogue import (
+    invalid_code,
+    second_factor_not_begun,
+    second_factor_off,
+    second_factor_on,
+    second_factor_required,
+    wrong_code,
+)
 from app.domain.mails import outbox
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, RecoveryCode, SecondFactor, User
@@ -79,7 +86,7 @@ class SecondFactors:
             .returning(SecondFactor.user_id)
         )
         if enrolled is None:
-            raise Conflict("second_factor_on", "There is a second factor already: turn it off first.")
+            raise second_factor_on()
         return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=own.email, issuer_name=ISSUER))
 
     async def confirm(self, session: AsyncSession, caller: Caller, code: str) -> RecoveryCodes:
@@ -91,12 +98,12 @@ class SecondFactors:
         """
         row = await _locked(session, caller.user)
         if row is None:
-            raise Conflict("second_factor_off", "There is no second factor to confirm.")
+            raise second_factor_not_begun()
         if row.confirmed_at is not None:
-            raise Conflict("second_factor_on", "There is a second factor already: turn it off first.")
+            raise second_factor_on()
         step = self._step(row, code)
         if step is None:
-            raise _wrong_code()
+            raise wrong_code()
         await session.execute(
             update(SecondFactor)
             .where(SecondFactor.user_id == caller.user)
@@ -144,10 +151,10 @@ class SecondFactors:
         """Accepts a code of the authenticator or spends a recovery code. Raises Conflict, Invalid."""
         row = await _locked(session, user)
         if row is None or row.confirmed_at is None:
-            raise Conflict("second_factor_off", "There is no second factor.")
+            raise second_factor_off()
         if not await self._accept(session, user, row, code):
             security_log.failed("second_factor_failed", user)
-            raise _wrong_code()
+            raise wrong_code()
 
     async def require(self, session: AsyncSession, user: UUID, code: str | None) -> None:
         """Checks the code at a login, after the password. Does nothing if the user has no second factor.
@@ -159,10 +166,10 @@ class SecondFactors:
         if row is None or row.confirmed_at is None:
             return
         if not code:
-            raise Unauthenticated("second_factor_required", "Send the code of the authenticator, or a recovery code.")
+            raise second_factor_required()
         if not await self._accept(session, user, row, code):
             security_log.failed("second_factor_failed", user)
-            raise Unauthenticated("invalid_code", "This code is wrong, or was used before.")
+            raise invalid_code()
 
     async def _accept(self, session: AsyncSession, user: UUID, row: Row[*tuple[object, ...]], code: str) -> bool:
         """Returns whether the code, of the authenticator or a recovery code, is valid, and uses it up."""
@@ -236,10 +243,6 @@ async def _new_recovery_codes(session: AsyncSession, user: UUID) -> RecoveryCode
     codes = [new_code() for _ in range(RECOVERY_CODES)]
     await session.execute(insert(RecoveryCode), [{"user_id": user, "digest": _digest(code)} for code in codes])
     return RecoveryCodes(codes)
-
-
-def _wrong_code() -> Invalid:
-    return Invalid("wrong_code", "This is not the code of now.", errors=(("code", "Is not the code of now."),))
 
 
 async def _tell(session: AsyncSession, kind: outbox.Kind, user: UUID) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.auth.login_status import login_is_live
 from app.domain.auth.schemas import Ticket
-from app.domain.errors import Unauthenticated
+from app.domain.error_catalogue import invalid_ticket
 from app.domain.users.account_status import account_is_open
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, SocketTicket, User
@@ -55,7 +55,7 @@ async def redeem(session: AsyncSession, ticket: str, *, lifetime: int = 900) -> 
     )
     row = spent.one_or_none()
     if row is None:
-        raise Unauthenticated("invalid_ticket", "This ticket is not valid, or not any more.")
+        raise invalid_ticket()
     renew = datetime.now(UTC) + timedelta(seconds=lifetime)
     return Caller(user=row.user_id, session=row.id, expires_at=min(renew, row.expires_at).timestamp())
 

@@ -21,7 +21,7 @@ from uuid import UUID
 import jwt
 import msgspec
 
-from app.domain.errors import Unauthenticated
+from app.domain.error_catalogue import invalid_token
 from app.domain.users.caller import Caller
 
 ALGORITHM = "HS256"
@@ -112,9 +112,9 @@ class Tokens:
             self._remember(token, claims)
         elif claims.expires_at <= time() - LEEWAY:
             del self._seen[token]
-            raise refused()
+            raise invalid_token()
         if type is not None and claims.type != type:
-            raise refused()
+            raise invalid_token()
         return claims
 
     def _sign(self, user: UUID, session: UUID, kind: TokenType, generation: int, begin: int, end: int) -> str:
@@ -133,26 +133,21 @@ class Tokens:
 
     def _read(self, token: str) -> Claims:
         if len(token) > MAX_TOKEN_LENGTH:
-            raise refused()
+            raise invalid_token()
         for key in self._keys:
             try:
                 return _claims(_decode(token, key))
             except jwt.InvalidSignatureError:
                 continue
             except (jwt.PyJWTError, msgspec.MsgspecError, ValueError, RecursionError) as error:
-                raise refused() from error
-        raise refused()
+                raise invalid_token() from error
+        raise invalid_token()
 
     def _remember(self, token: str, claims: Claims) -> None:
         # The signature is checked once per token, not with every request; the expiry is checked every time.
         self._seen[token] = claims
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
-
-
-def refused() -> Unauthenticated:
-    """One error for every reason: the reason is not revealed."""
-    return Unauthenticated("invalid_token", "This token is not valid, or not any more.")
 
 
 def _key(secret: str) -> bytes:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.broadcasts.models import BroadcastRow
 from app.domain.broadcasts.schemas import Broadcast, BroadcastPage, MailProgress, State
 from app.domain.cursors import IdKey, Keyset
-from app.domain.errors import NotFound
+from app.domain.error_catalogue import broadcast_not_found
 
 _KEYSET = Keyset("broadcast", IdKey)
 
@@ -20,7 +20,7 @@ async def show(session: AsyncSession, broadcast: UUID) -> Broadcast:
     """Returns one broadcast. Raises NotFound."""
     row = (await session.scalars(_all().where(BroadcastRow.id == broadcast))).one_or_none()
     if row is None:
-        raise NotFound(detail="There is no such broadcast.")
+        raise broadcast_not_found()
     return _as_view(row)
 
 

@@ -15,14 +15,14 @@ from app.domain.broadcasts.models import BroadcastRow
 from app.domain.broadcasts.publish import send
 from app.domain.broadcasts.schemas import Audience
 from app.domain.conversations.models import Conversation
-from app.domain.errors import Conflict, Invalid, NotFound
+from app.domain.error_catalogue import already_canceled, broadcast_not_found, too_many_broadcasts, unknown_conversation
 from app.domain.orm import uuid7
+from app.domain.size_limits import MAX_SCHEDULED_BROADCASTS
 from app.domain.validation import clean, clean_name, moment, wrong
 
 MAX_TITLE_LENGTH: Final = 200
 MAX_TEXT_LENGTH: Final = 8_000
 MAX_CONVERSATIONS: Final = 50
-MAX_PLANNED: Final = 100
 """Broadcasts waiting for their send time."""
 
 DELIVERY_PERIOD: Final = timedelta(days=30)
@@ -100,8 +100,8 @@ async def cancel(session: AsyncSession, broadcast: UUID, *, by: UUID | None) -> 
     )
     if canceled is None:
         if await session.scalar(select(BroadcastRow.id).where(BroadcastRow.id == broadcast)) is None:
-            raise NotFound(detail="There is no such broadcast.")
-        raise Conflict("already_canceled", "This broadcast is canceled already.")
+            raise broadcast_not_found()
+        raise already_canceled()
     await log.record_action(session, by=by, action="broadcast.canceled", subject=broadcast)
 
 
@@ -118,7 +118,7 @@ async def _known(session: AsyncSession, to: Audience, conversations: Sequence[UU
         )
         if missing := set(named) - set(there):
             field = ("conversations", f"There is no conversation {min(missing)}.")
-            raise Invalid("unknown_conversation", "There is no such conversation.", errors=(field,))
+            raise unknown_conversation(field)
     return named
 
 
@@ -147,5 +147,5 @@ async def _room_for_one_more(session: AsyncSession) -> None:
         .select_from(BroadcastRow)
         .where(BroadcastRow.number.is_(None), BroadcastRow.canceled_at.is_(None))
     )
-    if (waiting or 0) >= MAX_PLANNED:
-        raise Conflict("too_many_broadcasts", f"At most {MAX_PLANNED} broadcasts wait for their time.")
+    if (waiting or 0) >= MAX_SCHEDULED_BROADCASTS:
+        raise too_many_broadcasts()

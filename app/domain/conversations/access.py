@@ -17,7 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.models import Conversation, Membership, still_in
 from app.domain.conversations.schemas import Kind, Role
-from app.domain.errors import ChatError, Conflict, Forbidden, NotFound, Unauthenticated
+from app.domain.error_catalogue import (
+    admins_only,
+    conversation_not_found,
+    members_only,
+    not_authenticated,
+    not_in_directs,
+)
+from app.domain.errors import ChatError
 from app.domain.orm import AnyRow, Reader
 from app.domain.users.models import LoginSession, User
 
@@ -60,19 +67,19 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     def require_member(self) -> Access:
         """Raises Forbidden `not_a_member` for an outsider (of a public conversation: a private one is NotFound)."""
         if not self.is_member:
-            raise Forbidden("not_a_member", "Only members may do this.")
+            raise members_only()
         return self
 
     def require_group(self) -> Access:
         """Raises Conflict `direct` on a direct conversation, whose two members never change."""
         if self.kind == "direct":
-            raise Conflict("direct", "A direct conversation is two people's, always.")
+            raise not_in_directs()
         return self
 
     def require_admin(self) -> Access:
         """Raises Forbidden `admins_only` for a member who is no admin, `not_a_member` for an outsider."""
         if not self.require_member().is_admin:
-            raise Forbidden("admins_only", "Only admins of the conversation may do this.")
+            raise admins_only()
         return self
 
 
@@ -82,11 +89,6 @@ class MembershipKey(msgspec.Struct, frozen=True):
     conversation: UUID
     user: UUID
     session: UUID | None = None
-
-
-def no_conversation() -> NotFound:
-    """The same error for a conversation that does not exist, is deleted, or must not be revealed."""
-    return NotFound("not_found", "There is no such conversation.")
 
 
 def live() -> ColumnElement[bool]:
@@ -204,7 +206,7 @@ def _as_access(row: AnyRow, user: UUID) -> Access:
 def _judge(row: AnyRow | None, user: UUID, *, outsiders: bool) -> Access:
     """Decides what the caller may learn, for every statement in this module."""
     if row is None or row.id is None or (row.is_private and row.role is None):
-        raise no_conversation()
+        raise conversation_not_found()
     door = _as_access(row, user)
     return door if outsiders else door.require_member()
 
@@ -240,7 +242,7 @@ async def check_access_many(reader: Reader, pairs: Sequence[MembershipKey]) -> l
 
 def _answer(row: AnyRow, pair: MembershipKey) -> Access | ChatError:
     if not row.live:
-        return Unauthenticated()
+        return not_authenticated()
     try:
         return _judge(row, pair.user, outsiders=False)
     except ChatError as error:
@@ -260,7 +262,7 @@ async def lock_for_change(
     locked = await session.scalar(_LOCK_KNOWN, asked)
     row = (await session.execute(_ONE, asked)).one_or_none()
     if row is not None and not row.live:
-        raise Unauthenticated
+        raise not_authenticated()
     # A conversation that became visible after the first statement is not locked, so treat it as not found.
     return _judge(row if locked else None, user, outsiders=allow_outsiders)
 

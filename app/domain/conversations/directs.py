@@ -15,7 +15,7 @@ from app.domain.conversations.groups import tell_created
 from app.domain.conversations.membership_changes import begin_membership, hold_newcomers
 from app.domain.conversations.models import Conversation
 from app.domain.conversations.visibility import show
-from app.domain.errors import Invalid
+from app.domain.error_catalogue import yourself
 from app.domain.orm import uuid7
 
 
@@ -32,7 +32,7 @@ async def get_or_create(session: AsyncSession, user: UUID, other: UUID) -> tuple
         Conflict: `too_many_conversations`, for either user.
     """
     if user == other:
-        raise Invalid("yourself", "A direct conversation is with somebody else.", errors=(("user", "This is you."),))
+        raise yourself()
     key = direct_key(user, other)
     found = await find(session, key)
     if found is not None:

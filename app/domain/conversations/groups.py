@@ -15,7 +15,7 @@ from app.domain.conversations.access import lock_for_change
 from app.domain.conversations.conversation_projection import facts_of
 from app.domain.conversations.membership_changes import begin_membership, change_itself, hold_newcomers
 from app.domain.conversations.models import Conversation
-from app.domain.errors import Forbidden, Invalid
+from app.domain.error_catalogue import creator_only, empty_change
 from app.domain.orm import uuid7
 from app.domain.validation import clean_name
 
@@ -73,7 +73,7 @@ async def change(
         Forbidden: `admins_only`.
     """
     if name is None and is_private is None:
-        raise Invalid("invalid", "Give a name, or is_private.", errors=(("name", "Give at least one field."),))
+        raise empty_change()
     if name is not None:
         name = checked_name(name)
     door = (await lock_for_change(session, conversation, user)).require_group().require_admin()
@@ -93,7 +93,7 @@ async def delete(session: AsyncSession, conversation: UUID, user: UUID) -> None:
     """
     door = (await lock_for_change(session, conversation, user)).require_group()
     if not door.is_creator:
-        raise Forbidden("creator_only", "Only the creator of a conversation may delete it.")
+        raise creator_only()
     await close(session, conversation, by=user)
     await log.record_action(session, by=user, action="conversation.deleted", subject=conversation)
 

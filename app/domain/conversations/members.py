@@ -16,7 +16,6 @@ from app.domain.conversations.access import Access, live, lock, lock_for_change
 from app.domain.conversations.conversation_projection import member_of
 from app.domain.conversations.groups import close
 from app.domain.conversations.membership_changes import (
-    MAX_MEMBERS,
     begin_membership,
     change_itself,
     end_membership,
@@ -24,7 +23,15 @@ from app.domain.conversations.membership_changes import (
     hold_newcomers,
 )
 from app.domain.conversations.models import Conversation, Membership
-from app.domain.errors import Conflict, Forbidden
+from app.domain.error_catalogue import (
+    already_joined,
+    already_member,
+    conversation_full,
+    creator_fixed,
+    not_a_member,
+    not_joined,
+)
+from app.domain.size_limits import MAX_MEMBERS
 from app.domain.users.models import User
 
 
@@ -37,7 +44,7 @@ async def join(session: AsyncSession, conversation: UUID, user: UUID) -> None:
     """
     door = (await lock_for_change(session, conversation, user, allow_outsiders=True)).require_group()
     if door.is_member:
-        raise Conflict("already_member", "You are a member already.")
+        raise already_joined()
     _require_room(door)
     await hold_newcomers(session, user, caller=user)
     await begin_membership(session, conversation, user, by=user)
@@ -53,7 +60,7 @@ async def add(session: AsyncSession, conversation: UUID, user: UUID, other: UUID
     """
     door = (await lock_for_change(session, conversation, user)).require_group().require_admin()
     if await role_of(session, conversation, other) is not None:
-        raise Conflict("already_member", "This person is a member already.")
+        raise already_member()
     _require_room(door)
     await hold_newcomers(session, other, caller=user)
     await begin_membership(session, conversation, other, by=user)
@@ -83,7 +90,7 @@ async def leave(session: AsyncSession, conversation: UUID, user: UUID) -> None:
     """
     door = (await lock_for_change(session, conversation, user, allow_outsiders=True)).require_group()
     if not door.is_member:
-        raise Conflict("not_a_member", "You are not a member.")
+        raise not_joined()
     await _go(session, conversation, user, was_creator=door.is_creator)
 
 
@@ -115,16 +122,16 @@ async def require_ordinary(session: AsyncSession, door: Access, other: UUID) -> 
         Conflict: `not_a_member`.
     """
     if other == door.creator:
-        raise Forbidden("creator", "Not on the creator of the conversation.")
+        raise creator_fixed()
     role = await role_of(session, door.conversation, other)
     if role is None:
-        raise Conflict("not_a_member", "This person is not a member.")
+        raise not_a_member()
     return role
 
 
 def _require_room(door: Access) -> None:
     if door.member_count >= MAX_MEMBERS:
-        raise Conflict("conversation_full", f"A conversation has at most {MAX_MEMBERS:,} members.")
+        raise conversation_full()
 
 
 async def _go(session: AsyncSession, conversation: UUID, user: UUID, *, was_creator: bool) -> None:

@@ -19,13 +19,15 @@ from app.domain.conversations.change_log import LogStep, move, move_meta
 from app.domain.conversations.conversation_projection import as_member, facts_of, member_of, member_type
 from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.conversations.schemas import ConversationFacts, Member, Role
-from app.domain.errors import Conflict, Invalid, Unauthenticated
+from app.domain.error_catalogue import (
+    not_authenticated,
+    too_many_conversations,
+    unknown_user,
+    user_has_too_many_conversations,
+)
 from app.domain.orm import AnyRow, bucket_now
+from app.domain.size_limits import MAX_CONVERSATIONS
 from app.domain.users.models import User
-
-MAX_MEMBERS = 10_000
-MAX_CONVERSATIONS = 5_000
-"""Contract: members per conversation, and conversations per user (hidden ones are not counted)."""
 
 
 async def hold_people(session: AsyncSession, *users: UUID) -> set[UUID]:
@@ -53,13 +55,13 @@ async def hold_newcomers(session: AsyncSession, *users: UUID, caller: UUID) -> N
     """
     missing = set(users) - await hold_people(session, *users)
     if caller in missing:
-        raise Unauthenticated
+        raise not_authenticated()
     if missing:
-        raise Invalid("unknown_user", "There is no such person.", errors=(("user", "There is no such person."),))
-    await _below_the_limit(session, *users)
+        raise unknown_user()
+    await _below_the_limit(session, *users, caller=caller)
 
 
-async def _below_the_limit(session: AsyncSession, *users: UUID) -> None:
+async def _below_the_limit(session: AsyncSession, *users: UUID, caller: UUID) -> None:
     full = await session.scalar(
         select(Membership.user_id)
         .join(Conversation, Conversation.id == Membership.conversation_id)
@@ -74,7 +76,7 @@ async def _below_the_limit(session: AsyncSession, *users: UUID) -> None:
         .limit(1)
     )
     if full is not None:
-        raise Conflict("too_many_conversations", f"Nobody is in more than {MAX_CONVERSATIONS:,} conversations.")
+        raise too_many_conversations() if full == caller else user_has_too_many_conversations()
 
 
 async def begin_membership(

@@ -15,6 +15,7 @@ from app.domain import events
 from app.domain.conversations.access import Access, check_access
 from app.domain.conversations.models import Membership, still_in
 from app.domain.conversations.schemas import ReadState
+from app.domain.error_catalogue import invalid_seq
 from app.domain.errors import Invalid
 from app.domain.orm import bucket_now
 
@@ -44,7 +45,7 @@ async def read_furthest(
     """
     door = await check_access(session, conversation, user)
     exist = {seq: 0 <= seq <= door.last_seq for seq in seqs}
-    invalid = Invalid("invalid_seq", "There is no such message yet.", errors=(("seq", f"0 to {door.last_seq}."),))
+    invalid = invalid_seq(("seq", f"Must be between 0 and {door.last_seq}."))
     furthest = max((seq for seq, exists in exist.items() if exists), default=None)
     state = None if furthest is None else await move_cursor(session, door, furthest)
     return {seq: state if exists and state is not None else invalid for seq, exists in exist.items()}

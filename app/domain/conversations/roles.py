@@ -10,7 +10,7 @@ from app.domain.audit import log
 from app.domain.conversations.access import lock_for_change
 from app.domain.conversations.members import require_ordinary
 from app.domain.conversations.membership_changes import give_role
-from app.domain.errors import Conflict
+from app.domain.error_catalogue import already_admin, not_an_admin
 
 
 async def make_admin(session: AsyncSession, conversation: UUID, user: UUID, other: UUID) -> None:
@@ -22,7 +22,7 @@ async def make_admin(session: AsyncSession, conversation: UUID, user: UUID, othe
     """
     door = (await lock_for_change(session, conversation, user)).require_group().require_admin()
     if await require_ordinary(session, door, other) == "admin":
-        raise Conflict("already_admin", "This person is an admin already.")
+        raise already_admin()
     await give_role(session, conversation, other, "admin", by=user)
     await log.record_action(
         session, by=user, action="member.promoted", subject=other, details={"conversation": str(conversation)}
@@ -38,7 +38,7 @@ async def remove_admin(session: AsyncSession, conversation: UUID, user: UUID, ot
     """
     door = (await lock_for_change(session, conversation, user)).require_group().require_admin()
     if await require_ordinary(session, door, other) != "admin":
-        raise Conflict("not_an_admin", "This person is not an admin.")
+        raise not_an_admin()
     await give_role(session, conversation, other, "member", by=user)
     await log.record_action(
         session, by=user, action="member.demoted", subject=other, details={"conversation": str(conversation)}

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain import events
 from app.domain.conversations.access import lock_for_change
 from app.domain.conversations.models import Membership
-from app.domain.errors import Conflict
+from app.domain.error_catalogue import not_in_groups
 from app.domain.orm import bucket_now
 
 SHOWN = -1
@@ -28,7 +28,7 @@ async def turn(session: AsyncSession, conversation: UUID, user: UUID, *, hidden:
     """
     door = await lock_for_change(session, conversation, user)
     if door.kind != "direct":
-        raise Conflict("group", "Only a direct conversation can be hidden. Leave the group instead.")
+        raise not_in_groups()
     if door.is_hidden != hidden:
         await _write(session, conversation, user, door.last_seq if hidden else SHOWN)
 

@@ -14,9 +14,9 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import DateTime, Integer, Select, String, Uuid, and_, bindparam, or_, select, true, tuple_
 
-from app.domain.conversations.access import no_conversation
 from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.cursors import IdKey, Keyset
+from app.domain.error_catalogue import conversation_not_found
 from app.domain.inbox.schemas import ConversationPage, ConversationSummary
 from app.domain.inbox.summary import LATEST_FIRST, as_summary, peer_of, with_lines
 from app.domain.orm import AnyRow, Reader, containing, like, matching
@@ -119,7 +119,7 @@ async def opened(reader: Reader, conversation: UUID, user: UUID) -> tuple[Conver
     row = (await reader.execute(_ONE, {"conversation": conversation, "user": user})).one_or_none()
     line = None if row is None else as_summary(row[len(_FACTS) :])
     if row is None or line is None or (line.is_private and line.role is None):
-        raise no_conversation()
+        raise conversation_not_found()
     return line, row
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit import log
 from app.domain.cursors import IdKey, Keyset
-from app.domain.errors import Conflict, NotFound
+from app.domain.error_catalogue import failed_task_not_found, not_repeatable
 from app.domain.jobs import schemas
 from app.domain.jobs.models import FailedTaskRow
 from app.domain.orm import uuid7
@@ -110,9 +110,9 @@ async def ask_again(session: AsyncSession, failed: UUID, *, by: UUID | None) -> 
     """
     row = await session.scalar(select(FailedTaskRow).where(FailedTaskRow.id == failed, _OPEN).with_for_update())
     if row is None:
-        raise NotFound(detail="There is no such failed task.")
+        raise failed_task_not_found()
     if row.reason == "refused":
-        raise Conflict("not_repeatable", "This was no task of ours: there is nothing to hand over again.")
+        raise not_repeatable()
     await session.execute(
         update(FailedTaskRow).where(FailedTaskRow.id == failed).values(asked_at=func.clock_timestamp())
     )

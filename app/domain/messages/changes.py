@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Integer, Uuid, bindparam, literal_column, nul
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
-from app.domain.conversations.access import check_access, no_conversation
+from app.domain.conversations.access import check_access
 from app.domain.conversations.conversation_projection import (
     CONVERSATION_COLUMNS,
     as_facts,
@@ -23,7 +23,8 @@ from app.domain.conversations.conversation_projection import (
 )
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.conversations.schemas import ConversationFacts, Member
-from app.domain.errors import Conflict, Invalid, NotFound
+from app.domain.error_catalogue import conversation_not_found, negative_position, position_ahead
+from app.domain.errors import Conflict, NotFound
 from app.domain.messages.history import PAGE_BYTES
 from app.domain.messages.message_projection import MESSAGE_COLUMNS, as_message, messages
 from app.domain.messages.models import MessageRow
@@ -121,13 +122,13 @@ async def changes_after(
         Conflict: `reset`: `after` is beyond the log (a restored backup). The client must reload the conversation.
     """
     if after < 0:
-        raise Invalid("invalid", "A position is never negative.", errors=(("after", "Must be at least 0."),))
+        raise negative_position()
     rows = (await session.execute(_CHANGES, {"conversation": conversation, "after": after, "limit": limit + 1})).all()
     if not rows:
-        raise no_conversation()
+        raise conversation_not_found()
     current = rows[0].conversation_position
     if after > current:
-        raise Conflict("reset", "This position is from the future: load the conversation anew.")
+        raise position_ahead()
     changed = [row for row in rows if row.changed_position is not None]
     items: list[events.LogChange] = []
     views: list[Message | Member | ConversationFacts] = []

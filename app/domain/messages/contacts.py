@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.conversations import directs, members
 from app.domain.conversations.access import check_access, live
 from app.domain.conversations.models import Conversation, Membership
-from app.domain.errors import Conflict, Forbidden
+from app.domain.error_catalogue import already_member, not_addable
 from app.domain.messages.models import MessageRow
 from app.domain.users.models import User
 from app.domain.users.quotas import Quotas
@@ -65,7 +65,7 @@ async def add(session: AsyncSession, quotas: Quotas, conversation: UUID, user: U
     # Check before the quotas count, and count before the lock is taken: no request waits for a count.
     (await check_access(session, conversation, user)).require_group().require_admin()
     if await members.role_of(session, conversation, other) is not None:
-        raise Conflict("already_member", "This person is a member already.")
+        raise already_member()
     await _require_addable(session, quotas, user, other)
     await members.add(session, conversation, user, other)
 
@@ -90,7 +90,7 @@ async def _require_addable(session: AsyncSession, quotas: Quotas, user: UUID, ot
         return  # no user to add: the caller raises the error
     if row.who_may_add == "nobody" or (row.who_may_add == "contacts" and not row.is_known):
         # The error does not reveal which of the two: the setting of `other` is private.
-        raise Forbidden("not_addable", "You cannot add this person or begin a conversation with them.")
+        raise not_addable()
     if not row.is_known:
         await quotas.require("additions", str(user))
         await quotas.require("added", str(other))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from app.domain.errors import Invalid
+from app.domain.error_catalogue import invalid_message
 from app.domain.messages.schemas import MessageType
 from app.domain.validation import clean
 
@@ -26,42 +26,42 @@ def checked_content(message_type: MessageType, text: str | None, media_url: str 
     """
     if message_type == "text":
         if media_url:
-            raise _wrong("media_url", "A text message has no media_url.")
+            raise invalid_message(("media_url", "A text message has no media_url."))
         return checked_text(text), ""
     if text:
-        raise _wrong("text", f"A message of type {message_type} has no text.")
+        raise invalid_message(("text", f"A message of type {message_type} has no text."))
     return "", checked_url(media_url)
 
 
 def checked_text(text: str | None) -> str:
     if text is None or not text.strip():
-        raise _wrong("text", "A text message needs text, and not only blanks.")
+        raise invalid_message(("text", "A text message needs text, and not only blanks."))
     return clean(text, "text", most=MAX_TEXT_LENGTH)
 
 
 def checked_url(url: str | None) -> str:
     """Returns `url` if it is an https URL with a host and no credentials: all members would see a password in it."""
     if not url:
-        raise _wrong("media_url", "This message needs a media_url.")
+        raise invalid_message(("media_url", "This message needs a media_url."))
     clean(url, "media_url", most=MAX_URL_LENGTH)
     if any(character.isspace() or ord(character) < 32 for character in url):
-        raise _wrong("media_url", "An address has no blanks in it.")
+        raise invalid_message(("media_url", "An address has no blanks in it."))
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise _wrong("media_url", "This is not an address.") from None
+        raise invalid_message(("media_url", "This is not an address.")) from None
     if parts.scheme != "https" or not host:
-        raise _wrong("media_url", "The address must begin with https:// and name a host.")
+        raise invalid_message(("media_url", "The address must begin with https:// and name a host."))
     if parts.username is not None or parts.password is not None:
-        raise _wrong("media_url", "The address must not carry a user name or password.")
+        raise invalid_message(("media_url", "The address must not carry a user name or password."))
     return url
 
 
 def checked_client_id(client_id: str | None, header: str | None = None) -> str | None:
     """Returns the idempotency key, from the body or the `Idempotency-Key` header. Both mean the same."""
     if client_id is not None and header is not None and client_id != header:
-        raise _wrong("client_id", "client_id and Idempotency-Key are given and differ.")
+        raise invalid_message(("client_id", "client_id and Idempotency-Key are given and differ."))
     key = client_id if client_id is not None else header
     return None if key is None else clean(key, "client_id", most=MAX_CLIENT_ID_LENGTH)
 
@@ -69,9 +69,5 @@ def checked_client_id(client_id: str | None, header: str | None = None) -> str |
 def checked_reply(reply_to: int | None) -> int | None:
     """Checks the range of a `seq`. Storing the message checks under the lock that the conversation has it."""
     if reply_to is not None and not 1 <= reply_to <= MAX_SEQ:
-        raise _wrong("reply_to", "reply_to is the seq of a message of this conversation.")
+        raise invalid_message(("reply_to", "reply_to is the seq of a message of this conversation."))
     return reply_to
-
-
-def _wrong(field: str, message: str) -> Invalid:
-    return Invalid("invalid_message", message, errors=((field, message),))

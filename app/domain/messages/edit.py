@@ -15,7 +15,13 @@ from app.domain import events
 from app.domain.audit import log
 from app.domain.conversations.access import Access, lock_for_change
 from app.domain.conversations.change_log import LogStep, move
-from app.domain.errors import Conflict, Forbidden, Invalid
+from app.domain.error_catalogue import (
+    empty_edit,
+    invalid_message,
+    message_deleted,
+    not_the_sender,
+    sender_or_admin_only,
+)
 from app.domain.messages import message_projection
 from app.domain.messages.content import checked_text, checked_url
 from app.domain.messages.message_projection import as_message, find
@@ -45,9 +51,9 @@ async def edit(
     door = await lock_for_change(session, conversation, by.user)
     row = await find(session, conversation, message)
     if row.sender_id != by.user:
-        raise Forbidden("not_the_sender", "Only its sender may edit a message.")
+        raise not_the_sender()
     if row.message_deleted_at is not None:
-        raise Conflict("deleted", "The message is deleted.")
+        raise message_deleted()
     content = _content(row.message_type, text, media_url)
     return await _change(session, door, row, "message.updated", by, **content)
 
@@ -63,9 +69,9 @@ async def delete(session: AsyncSession, conversation: UUID, message: UUID, by: C
     door = await lock_for_change(session, conversation, by.user)
     row = await find(session, conversation, message)
     if row.sender_id != by.user and not door.is_admin:
-        raise Forbidden("not_the_sender", "Only its sender or an admin may delete a message.")
+        raise sender_or_admin_only()
     if row.message_deleted_at is not None:
-        raise Conflict("deleted", "The message is deleted already.")
+        raise message_deleted()
     await _change(session, door, row, "message.deleted", by, text="", media_url="", deleted_at=func.clock_timestamp())
     if row.sender_id != by.user:
         facts = {"conversation": str(conversation), "message": str(message)}
@@ -74,15 +80,13 @@ async def delete(session: AsyncSession, conversation: UUID, message: UUID, by: C
 
 def _content(message_type: str, text: str | None, media_url: str | None) -> dict[str, str]:
     if (text is None) == (media_url is None):
-        raise Invalid("invalid_message", "Give either text or media_url.")
+        raise empty_edit()
     if message_type == "text":
         if text is None:
-            raise Invalid("invalid_message", "A text message has no media_url.", (("media_url", "Not for a text."),))
+            raise invalid_message(("media_url", "A text message has no media_url."))
         return {"text": checked_text(text)}
     if media_url is None:
-        raise Invalid(
-            "invalid_message", f"A message of type {message_type} has no text.", (("text", "Only for texts."),)
-        )
+        raise invalid_message(("text", f"A message of type {message_type} has no text."))
     return {"media_url": checked_url(media_url)}
 
 

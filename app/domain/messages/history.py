@@ -11,12 +11,12 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.models import Conversation
-from app.domain.errors import Invalid
+from app.domain.error_catalogue import invalid_limit, invalid_page, page_out_of_range
 from app.domain.messages.message_projection import as_message, messages
 from app.domain.messages.models import MessageRow
 from app.domain.orm import Reader
+from app.domain.size_limits import MAX_PAGE_SIZE
 
-MAX_PAGE_SIZE = 500
 DEFAULT_PAGE_SIZE = 50
 PAGE_BYTES = 1024 * 1024
 """Limit of a page's messages as JSON. 500 of the longest would be 24 MB, held in memory until the client has read them.
@@ -56,12 +56,12 @@ def span_of(ask: PageQuery, last_seq: int) -> SeqRange:
         Invalid: two directions at once, a seq below the minimum, or a limit outside 1 … 500.
     """
     if not 1 <= ask.limit <= MAX_PAGE_SIZE:
-        raise Invalid("invalid_limit", f"limit is a number from 1 to {MAX_PAGE_SIZE}.", (("limit", "Out of range."),))
+        raise invalid_limit()
     if sum(seq is not None for seq in (ask.before, ask.after, ask.around)) > 1:
-        raise Invalid("invalid_page", "Give one of before, after and around.")
+        raise invalid_page()
     for field, seq, least in (("before", ask.before, 1), ("after", ask.after, 0), ("around", ask.around, 1)):
         if seq is not None and seq < least:
-            raise Invalid("invalid_page", f"{field} is at least {least}.", ((field, f"Must be at least {least}."),))
+            raise page_out_of_range((field, f"Must be at least {least}."))
     if ask.after is not None:
         low = ask.after + 1
         high = min(low + ask.limit - 1, last_seq)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.conversations.access import check_access
 from app.domain.conversations.read_cursors import move_cursor
 from app.domain.conversations.schemas import ReadState
-from app.domain.errors import NotFound
+from app.domain.error_catalogue import message_not_found
 from app.domain.messages.models import MessageRow
 
 
@@ -32,5 +32,5 @@ async def mark_read(session: AsyncSession, conversation: UUID, user: UUID, messa
         )
     ).one()
     if found.number < len(wanted):
-        raise NotFound("not_found", "There is no such message.")
+        raise message_not_found()
     return await move_cursor(session, door, found.newest or 0)

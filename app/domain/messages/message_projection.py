@@ -14,7 +14,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from app.domain.errors import NotFound
+from app.domain.error_catalogue import message_not_found
 from app.domain.events import LogChange, encode_data
 from app.domain.messages.models import MessageRow
 from app.domain.messages.schemas import Message
@@ -82,7 +82,7 @@ async def find(session: AsyncSession, conversation: UUID, message: UUID) -> AnyR
     rows = await session.execute(messages().where(MessageRow.conversation_id == conversation, MessageRow.id == message))
     row = rows.one_or_none()
     if row is None:
-        raise NotFound("not_found", "There is no such message in this conversation.")
+        raise message_not_found()
     return row
 
 

@@ -15,7 +15,14 @@ import msgspec
 from sqlalchemy import TextClause, text
 
 from app.domain import events
-from app.domain.errors import ChatError, Forbidden, Invalid, NotFound, Unauthenticated, Unprocessable
+from app.domain.error_catalogue import (
+    conversation_not_found,
+    idempotency_mismatch,
+    members_only,
+    not_authenticated,
+    unknown_reply,
+)
+from app.domain.errors import ChatError
 from app.domain.messages import message_projection
 from app.domain.messages.content import checked_client_id, checked_content, checked_reply
 from app.domain.messages.mentions import Names
@@ -82,17 +89,13 @@ class Sender(Protocol):
 
 
 REFUSALS: dict[str, Callable[[], ChatError]] = {
-    "unauthenticated": Unauthenticated,
-    "not_found": lambda: NotFound("not_found", "There is no such conversation."),
-    "forbidden": lambda: Forbidden("not_a_member", "Only members may do this."),
-    "mismatch": Unprocessable,
-    "bad_reply": lambda: Invalid(
-        "invalid_message",
-        "reply_to is the seq of a message of this conversation.",
-        errors=(("reply_to", "There is no such message here."),),
-    ),
+    "unauthenticated": not_authenticated,
+    "not_found": conversation_not_found,
+    "forbidden": members_only,
+    "mismatch": idempotency_mismatch,
+    "bad_reply": unknown_reply,
 }
-"""Factories, because an exception raised twice keeps and extends its traceback."""
+"""Constructors, because an exception raised twice keeps and extends its traceback."""
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from sqlalchemy import case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.access import check_access
-from app.domain.errors import NotFound
+from app.domain.error_catalogue import message_not_found
 from app.domain.messages.models import MessageRow
 from app.domain.notifications.models import NotificationDecisionRow
 from app.domain.notifications.schemas import NotificationDecision, NotificationDecisions
@@ -76,7 +76,7 @@ async def decisions(session: AsyncSession, caller: Caller, conversation: UUID, m
     )
     row = found.one_or_none()
     if row is None:
-        raise NotFound("not_found", "There is no such message.")
+        raise message_not_found()
     if row.sender_id == caller.user:
         return NotificationDecisions(items=[])  # senders are not notified of their own messages
     seq = row.seq

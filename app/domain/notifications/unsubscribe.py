@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.models import Membership
-from app.domain.errors import Invalid
+from app.domain.error_catalogue import invalid_unsubscribe_token
 from app.domain.notifications.models import Subscription
 
 SIGNATURE_BYTES: Final = 16
@@ -36,7 +36,7 @@ class UnsubscribeTokens:
         """
         user, conversation = self._read(token)
         if await session.get(Membership, (conversation, user)) is None:
-            raise refused()
+            raise invalid_unsubscribe_token()
         await session.execute(
             upsert(Subscription)
             .values(conversation_id=conversation, user_id=user, mails=False)
@@ -47,20 +47,12 @@ class UnsubscribeTokens:
         try:
             raw = base64.urlsafe_b64decode(token.strip().encode("ascii"))
         except (binascii.Error, UnicodeEncodeError, ValueError) as error:
-            raise refused() from error
+            raise invalid_unsubscribe_token() from error
         what = raw[:32]
         if len(raw) != LENGTH or not any(hmac.compare_digest(self._signed(key, what), raw) for key in self._keys):
-            raise refused()
+            raise invalid_unsubscribe_token()
         return UUID(bytes=what[:16]), UUID(bytes=what[16:])
 
     @staticmethod
     def _signed(key: bytes, what: bytes) -> bytes:
         return what + hmac.digest(key, what, "sha256")[:SIGNATURE_BYTES]
-
-
-def refused() -> Invalid:
-    return Invalid(
-        "invalid_mailed_token",
-        "This token is not valid: take it from the mail as it is.",
-        errors=(("token", "Is not valid."),),
-    )

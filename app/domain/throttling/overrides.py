@@ -24,7 +24,7 @@ class Override(msgspec.Struct, frozen=True):
 
 
 async def all_overrides(session: AsyncSession) -> list[Override]:
-    """Returns all overrides in force; bounded by `policies.MAX_EXCEPTIONS`."""
+    """Returns all overrides in force; bounded by `MAX_THROTTLE_EXCEPTIONS`."""
     return [_standing(*row) for row in await session.execute(_ALL)]
 
 

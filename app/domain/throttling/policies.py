@@ -18,11 +18,18 @@ from sqlalchemy.orm import aliased
 from app.domain import locks
 from app.domain.audit import log
 from app.domain.cursors import Keyset, UserKey
-from app.domain.errors import Conflict, Invalid, NotFound
+from app.domain.error_catalogue import (
+    invalid,
+    policy_not_found,
+    policy_without_exceptions,
+    too_many_exceptions,
+    user_not_found,
+)
 from app.domain.events import PoliciesChanged, record
 from app.domain.locks import AdvisoryLock
 from app.domain.orm import AnyRow, bucket_now
 from app.domain.rates import Rate
+from app.domain.size_limits import MAX_THROTTLE_EXCEPTIONS
 from app.domain.throttling.models import ThrottlePolicy
 from app.domain.throttling.overrides import MARKS_SECONDS
 from app.domain.throttling.schemas import (
@@ -37,7 +44,6 @@ from app.domain.users.schemas import Person
 BY_USER: Final = frozenset({"messages", "user", "requests", "renames", "additions", "added"})
 """Policies that count by user and so allow exceptions for single users."""
 
-MAX_EXCEPTIONS: Final = 10_000
 MAX_DELETED: Final = 10_000
 
 
@@ -113,7 +119,7 @@ class Policies:
         self._known(policy, by_user=True)
         parsed = _parsed(rate)
         if await session.scalar(select(User.id).where(User.id == user, User.closed_at.is_(None))) is None:
-            raise NotFound("unknown_user", "There is no such person.")
+            raise user_not_found()
         await self._change(session, by, policy, user, parsed)
         found = await session.execute(_changes().where(ThrottlePolicy.policy == policy, ThrottlePolicy.user_id == user))
         return _exception(found.one())
@@ -125,10 +131,9 @@ class Policies:
 
     def _known(self, policy: str, *, by_user: bool = False) -> None:
         if policy not in self._defaults:
-            names = ", ".join(self._defaults)
-            raise NotFound("unknown_policy", f"There is no such policy; there are {names}.")
+            raise policy_not_found()
         if by_user and policy not in BY_USER:
-            raise NotFound("unknown_policy", "This policy does not count by user: nobody can have a rate of their own.")
+            raise policy_without_exceptions()
 
     async def _change(
         self, session: AsyncSession, by: UUID | None, policy: str, user: UUID | None, rate: Rate | None
@@ -196,8 +201,8 @@ async def sweep(session: AsyncSession) -> int:
 
 async def _ensure_room(session: AsyncSession) -> None:
     number = await session.scalar(select(func.count()).select_from(ThrottlePolicy).where(_IS_EXCEPTION))
-    if (number or 0) >= MAX_EXCEPTIONS:
-        raise Conflict("too_many_exceptions", "At most 10,000 exceptions: change the policy itself, or take some back.")
+    if (number or 0) >= MAX_THROTTLE_EXCEPTIONS:
+        raise too_many_exceptions()
 
 
 def _parsed(rate: str) -> Rate:
@@ -205,7 +210,7 @@ def _parsed(rate: str) -> Rate:
         return Rate.parse(rate)
     except ValueError as error:
         sentence = str(error)
-        raise Invalid(errors=(("rate", f"{sentence[0].upper()}{sentence[1:]}."),)) from error
+        raise invalid(("rate", f"{sentence[0].upper()}{sentence[1:]}.")) from error
 
 
 _IS_EXCEPTION: Final[ColumnElement[bool]] = ThrottlePolicy.user_id.is_not(None) & ThrottlePolicy.rate.is_not(None)

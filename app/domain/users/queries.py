@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.cursors import IdKey, Keyset
-from app.domain.errors import NotFound, Unauthenticated
+from app.domain.error_catalogue import not_authenticated, user_not_found
 from app.domain.orm import AnyRow, has_trigram, like, matching
 from app.domain.users.account_status import account_is_open
 from app.domain.users.caller import Caller
@@ -42,7 +42,7 @@ async def find(
         query = query.where(found.c.id > after.id)
     rows = (await session.execute(query.order_by(found.c.id).limit(limit + 1))).all()
     if search is None and not rows and after is None:
-        raise Unauthenticated
+        raise not_authenticated()
     shown, following = _KEYSET.page(rows, limit, lambda row: IdKey(row.id))
     items = [Person(id=row.id, first_name=row.first_name, last_name=row.last_name) for row in shown]
     return PersonPage(items=items, next=following)
@@ -52,7 +52,7 @@ async def owner_of(session: AsyncSession, email: str) -> UUID:
     """Returns the owner of this address, for operators. Raises NotFound `unknown_user`."""
     found: UUID | None = await session.scalar(select(User.id).where(owned_by(email)))
     if found is None:
-        raise NotFound("unknown_user", "There is no such person.")
+        raise user_not_found()
     return found
 
 

@@ -1,56 +1,137 @@
-"""The table of codes holds all that is raised, with the status it is answered with, and nothing else."""
+"""The catalogue declares every error once: what is raised is declared; what is declared is raised and documented."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from app.api.errors.codes import CODES
-from app.api.errors.problems import CODES as OF_HTTP
-from app.api.errors.problems import STATUSES
+import pytest
+
+from tests.support.published import Json, app, document
+
+__all__ = ["app", "document"]
+
+from app.api.errors import codes
+from app.api.errors.codes import CODES, ON_SOCKETS, STATUSES, HttpError, status_of
+from app.api.errors.problems import OF_HTTP
 from app.domain import errors
-from app.domain.errors import ChatError, Throttled
-from app.server.refusals import NAMES
+from app.domain.error_catalogue import CATALOGUE
+from app.domain.errors import ChatError
 
 APP = Path(errors.__file__).parents[1]
-KINDS = {kind.__name__: kind for kind in vars(errors).values() if isinstance(kind, type)}
-ONLY_ON_SOCKETS = {"another_login", "too_many_resumes", "invalid_ticket"}
-MADE_BY_HAND = {"400 foreign_origin", "400 unknown_host", "500 internal"}
+DECLARING = {"domain/errors.py", "domain/error_catalogue.py", "api/errors/codes.py"}
+KINDS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, ChatError)}
+HTTP_ERRORS = {name: error for name, error in vars(codes).items() if isinstance(error, HttpError)}
+REALTIME = APP.parent / "docs" / "realtime.md"
 
 
-def status_of(kind: type) -> int:
-    return next(STATUSES[base] for base in kind.__mro__ if base in STATUSES)
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """(name, syntax tree) of the modules that raise errors and do not declare them."""
+    for file in sorted(APP.rglob("*.py")):
+        name = file.relative_to(APP).as_posix()
+        if name not in DECLARING:
+            yield name, ast.parse(file.read_text(encoding="utf-8"))
 
 
-def raised() -> Iterator[tuple[str, int]]:
-    """(code, status) of every error that is made anywhere in the program."""
-    for file in APP.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            match node:
-                case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(code)), *_]):
-                    yield from made(name, code)
-                case ast.Call(func=ast.Name(id=name)) | ast.Raise(exc=ast.Name(id=name)):
-                    yield from made(name, None)
+def called(node: ast.expr | None) -> str | None:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return None
 
 
-def made(name: str, code: str | None) -> Iterator[tuple[str, int]]:
-    kind = KINDS.get(name)
-    if kind in (None, ChatError) or not issubclass(kind, ChatError):
-        return
-    # What stands first in a Throttled is its policy.
-    yield kind.code if code is None or kind is Throttled else code, status_of(kind)
+def made_by_hand(tree: ast.Module) -> Iterator[str]:
+    """The kinds of errors that a module constructs itself. `Throttled` carries its policy: its class is its entry."""
+    for node in ast.walk(tree):
+        kind = called(node.func if isinstance(node, ast.Call) else node.exc if isinstance(node, ast.Raise) else None)
+        if kind in KINDS - {"Throttled"}:
+            yield kind
 
 
-def test_every_code_that_is_raised_is_in_the_table_with_its_status() -> None:
-    found = {f"{status} {code}" for code, status in raised() if code not in ONLY_ON_SOCKETS}
-    assert len(found) > 25
-    assert found - CODES.keys() == set()
+def used(tree: ast.AST) -> Iterator[str]:
+    """Names that a module uses, other than those it imports or passes to `documented`."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Call) and called(node.func) == "documented":
+            continue
+        if isinstance(node, ast.Name | ast.Attribute) and (name := called(node)):
+            yield name
+        yield from used(node)
 
 
-def test_every_code_of_the_table_is_raised_somewhere() -> None:
-    found = {f"{status} {code}" for code, status in raised()}
-    found |= {f"{status} {code}" for status, code in OF_HTTP.items()}
-    found |= {"503 database_unavailable"}  # app.db names it once
-    assert CODES.keys() - found - MADE_BY_HAND - set(NAMES) == set()
+def documented_codes(document: Json) -> set[str]:
+    """All pairs "status code" of the OpenAPI document."""
+    return {
+        f"{status} {code}"
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for status, response in operation["responses"].items()
+        for code in response.get("content", {}).get("application/problem+json", {}).get("examples", ())
+    }
+
+
+def without(names: Iterable[str], others: Iterable[str]) -> list[str]:
+    return sorted(set(names) - set(others))
+
+
+def test_every_code_that_is_raised_is_in_the_catalogue() -> None:
+    assert [f"{name}: {kind}" for name, tree in modules() for kind in made_by_hand(tree)] == []
+    assert len(CATALOGUE) > 60
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'raise Conflict("full", "It is full.")',
+        "raise Unavailable",
+        "raise errors.NotFound from error",
+        "answers = [errors.Unprocessable()]",
+    ],
+)
+def test_an_error_made_by_hand_is_found(line: str) -> None:
+    assert len(list(made_by_hand(ast.parse(line)))) >= 1
+
+
+def test_every_error_of_the_catalogue_is_raised_somewhere() -> None:
+    names = {name for _, tree in modules() for name in used(tree)}
+    assert without(CATALOGUE, names) == []
+    raised_by_status = {name for name, error in HTTP_ERRORS.items() if error in OF_HTTP.values()}
+    assert without(HTTP_ERRORS, names | raised_by_status | {"THROTTLED"}) == []
+
+
+def test_documenting_an_error_is_not_raising_it() -> None:
+    tree = ast.parse("from app.domain.error_catalogue import busy\nresponses = documented(busy, *MORE)\nraise full()")
+    assert set(used(tree)) == {"responses", "full"}
+
+
+def test_every_error_of_the_catalogue_is_documented(document: Json) -> None:
+    assert without(CODES, documented_codes(document) | BEFORE_ANY_ROUTE) == []
+    described = REALTIME.read_text(encoding="utf-8")
+    assert [code for code in ON_SOCKETS - {"invalid_ticket"} if f"`{code}`" not in described] == []
+
+
+BEFORE_ANY_ROUTE = {
+    "400 foreign_origin",
+    "403 forbidden",
+    "405 method_not_allowed",
+    "408 request_timeout",
+    "414 url_too_long",
+    "431 head_too_large",
+    "500 internal",
+    "501 unknown_transfer_coding",
+    "503 too_many_connections",
+}
+"""What the server or a middleware answers before a route is known, and what no route intends."""
+
+
+def test_the_codes_have_the_status_of_their_kind() -> None:
     assert sorted(CODES) == list(CODES)
+    for entry in CATALOGUE.values():
+        assert (f"{status_of(entry.kind)} {entry.code}" in CODES) is not (entry.code in ON_SOCKETS)
+    assert {int(name[:3]) for name in CODES} >= set(STATUSES.values())
+
+
+def test_every_sentence_of_an_error_is_one() -> None:
+    for sentence in [*CODES.values(), *(entry.detail for entry in CATALOGUE.values())]:
+        assert sentence[-1] == ".", sentence
+        assert sentence[0].isupper() or sentence.split()[0] in ("limit", "reply_to", "before"), sentence

@@ -17,7 +17,8 @@ from litestar.exceptions import (
 )
 from structlog.testing import capture_logs
 
-from app.api.errors.problems import STATUSES, answer
+from app.api.errors.codes import STATUSES
+from app.api.errors.problems import answer
 from app.domain import errors
 from app.domain.errors import ChatError, Invalid, OutcomeUnknown, Throttled
 from tests.support.web import API, Client, join, problem, serving

@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.domain.conversations import directs, groups, members, name_changes, queries, read_cursors, roles
-from app.domain.conversations.membership_changes import MAX_CONVERSATIONS, MAX_MEMBERS
 from app.domain.conversations.schemas import ConversationFacts, Member
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from app.domain.inbox.detail import detail
 from app.domain.inbox.queries import summary
+from app.domain.size_limits import MAX_CONVERSATIONS, MAX_MEMBERS
 from tests.support.conversations import Cast, Chat, as_view, kinds, refusal
 
 

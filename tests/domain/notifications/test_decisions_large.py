@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from app.domain.conversations.membership_changes import MAX_MEMBERS
+from app.domain.size_limits import MAX_MEMBERS
 from tests.domain.notifications.conftest import Room
 
 

@@ -102,7 +102,7 @@ async def test_a_look_finds_what_changed_lately_and_one_after_a_long_sleep_every
 async def test_exceptions_are_bounded_and_those_taken_back_are_forgotten(
     database: Database, fresh_database_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_EXCEPTIONS", 2)
+    monkeypatch.setattr(module, "MAX_THROTTLE_EXCEPTIONS", 2)
     *some, one_more = await people(settings, fresh_database_url, 3)
     async with database.transaction() as session:
         for user in some:
@@ -150,8 +150,8 @@ async def test_the_command_changes_and_shows_policies(settings: Settings, fresh_
     [
         (["set", "messages", "abc/fortnight"], "'abc/fortnight' is not a rate"),
         (["set", "messages", "0/minute"], "'0/minute' is not a rate"),
-        (["set", "nonsense", "1/minute"], "There is no such policy"),
-        (["set", "messages", "1/minute", "--user", "nobody@example.org"], "There is no such person."),
+        (["set", "nonsense", "1/minute"], "There is no such throttling policy"),
+        (["set", "messages", "1/minute", "--user", "nobody@example.org"], "There is no such user."),
         (["unset", "address", "--user", "00000000-0000-7000-8000-000000000000"], "does not count by user"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.db import database, engine
 from app.db.autocommit import AutocommitPool
-from app.db.outages import AWAY
+from app.domain.error_catalogue import database_unavailable
 from app.domain.errors import Unavailable
 from app.realtime import endpoint
 from app.realtime.endpoint import SocketEndpoint
@@ -89,7 +89,7 @@ def postgres_not_asked_again() -> None:
     def sulk() -> None:
         if lost and time.monotonic() - lost[0] < LATE_SECONDS:
             fire()
-            raise Unavailable(*AWAY)
+            raise database_unavailable()
 
     def sulking(connect: Any) -> Any:
         async def refuse(session: Any) -> None:
