@@ -24,6 +24,7 @@ from app.domain.auth.second_factors import SecondFactors
 from app.domain.auth.tokens import Tokens
 from app.domain.errors import Unavailable
 from app.domain.events import FollowUp
+from app.domain.notifications.notices import NewNotice
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.rates import Rate
 from app.domain.throttling.policies import Policies
@@ -31,6 +32,7 @@ from app.domain.throttling.reports import Reports
 from app.domain.throttling.usage_counts import Subjects
 from app.realtime.bus.bus import Bus, cache_rider
 from app.realtime.bus.ephemeral_events import Notice
+from app.realtime.frames.encoding import encode_json, notification_frame
 from app.realtime.gateway import Gateway
 from app.realtime.hub.reads import CONNECTIONS
 from app.realtime.presence import online
@@ -239,7 +241,8 @@ def open_tools(settings: Settings) -> TaskContext:
     database = Database(open_engine(settings.libpq_url, pool_size=2), bus.hand_over, notification_tasks.hand_on)
     rebuilder = Rebuilder(database, accelerator, cache)
 
-    async def tell(frames: Sequence[tuple[UUID, bytes]]) -> None:
+    async def tell(notices: Sequence[NewNotice]) -> None:
+        frames = [(notice.user, encode_json(notification_frame(notice.notification))) for notice in notices]
         await bus.tell(*(Notice(users=(user,), frame=frame) for user, frame in frames))
 
     return TaskContext(

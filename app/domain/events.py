@@ -60,16 +60,6 @@ class LogChange(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_
         """The users whose list of conversations gains this one with the change."""
         return (self.subject,) if self.type in BEGINNINGS and self.subject is not None else self.shown
 
-    def frame(self) -> bytes:
-        """The frame as sent: JSON with `type, conversation, position, prev, data`, in that order."""
-        return b'{"type":"%b","conversation":"%b","position":%d,"prev":%d,"data":%b}' % (
-            self.type.encode(),
-            str(self.conversation).encode(),
-            self.position,
-            self.prev,
-            self.data,
-        )
-
 
 class ReadMoved(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=2):
     """A read cursor moved. Sent to the members of `small` conversations (up to 200), else to the user's own devices."""
@@ -78,13 +68,6 @@ class ReadMoved(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_
     user: UUID
     seq: int
     small: bool
-
-    def frame(self) -> bytes:
-        return b'{"type":"read","conversation":"%b","user":"%b","seq":%d}' % (
-            str(self.conversation).encode(),
-            str(self.user).encode(),
-            self.seq,
-        )
 
 
 class LoginsEnded(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=3):

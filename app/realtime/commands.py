@@ -22,17 +22,19 @@ from app.realtime.bus.ephemeral_events import Signal, Typing
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED, RESTARTING
 from app.realtime.connection.connection import Connection, ConnectionGone
 from app.realtime.frames import client_frames
-from app.realtime.frames.encoding import Frame, encode_json, frame_of
+from app.realtime.frames.encoding import frame_of, raw
 from app.realtime.frames.server_frames import (
     AuthAck,
+    CaughtUp,
     ErrorFrame,
     FrameFieldError,
     Pong,
     PresenceAck,
     PresenceState,
     ReadAck,
+    SendAck,
+    ThrottledFrame,
 )
-from app.realtime.frames.server_frames import ThrottledFrame as TooMany
 from app.realtime.handshake import HandshakeLimiter
 from app.realtime.hub.catch_up import catch_up
 from app.realtime.hub.hub import Hub
@@ -124,7 +126,7 @@ class Commands:
                 said.reply_to,
             )
         )
-        self._connection.put(Frame(b'{"type":"ack","ref":%b,"data":%b}' % (encode_json(said.ref), sent.message)))
+        self._connection.put(frame_of(SendAck(ref=said.ref, data=raw(sent.message))))
 
     async def _read(self, said: client_frames.Read) -> None:
         await self._means.read_marks.mark(
@@ -180,12 +182,7 @@ class Commands:
                     outcome, told = await catch_up(self._means.hub, self._connection, conversation, position, said.ref)
                     if outcome != "revoked":
                         positions[conversation] = told
-                self._connection.put(
-                    Frame(
-                        b'{"type":"caught_up","ref":%b,"positions":%b}'
-                        % (encode_json(said.ref), encode_json(positions))
-                    )
-                )
+                self._connection.put(frame_of(CaughtUp(ref=said.ref, positions=positions)))
         except ConnectionGone:
             return
         except Exception:
@@ -197,7 +194,7 @@ class Commands:
 
     def _refuse(self, error: ChatError, ref: client_frames.Ref) -> None:
         if isinstance(error, Throttled):
-            self._connection.put(frame_of(TooMany(ref=ref, policy=error.policy, retry_after=error.retry_after)))
+            self._connection.put(frame_of(ThrottledFrame(ref=ref, policy=error.policy, retry_after=error.retry_after)))
             return
         faults = error.errors if isinstance(error, Invalid) else ()
         errors = [FrameFieldError(field=field, message=message) for field, message in faults] or UNSET

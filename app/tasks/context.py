@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 
 from app.db import Database
+from app.domain.notifications.notices import NewNotice
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.throttling.usage_counts import Subjects, UsageBatch
 from app.tasks.letters import MailRenderer
@@ -32,13 +33,13 @@ class NoticeSettings(msgspec.Struct, frozen=True):
     """How notifications are delivered.
 
     `after`: age at which an unread message causes one. `quiet`: pause between two mails about a conversation.
-    `online` returns which of the users are online, None if presence is unknown. `tell` delivers (user, frame) pairs.
+    `online` returns which of the users are online, None if presence is unknown. `tell` delivers to open sockets.
     """
 
     after: timedelta
     quiet: timedelta
     online: Callable[[Collection[UUID]], Awaitable[set[UUID] | None]]
-    tell: Callable[[Sequence[tuple[UUID, bytes]]], Awaitable[None]]
+    tell: Callable[[Sequence[NewNotice]], Awaitable[None]]
     unsubscribing: UnsubscribeTokens
 
 

@@ -74,7 +74,7 @@ async def decide_one(tools: TaskContext, conversation: UUID) -> list[NewNotice]:
     async with tools.database.transaction() as session:
         told = await decisions.decide(session, conversation, tools.notices.after, tools.notices.quiet)
     for start in range(0, len(told), CONCURRENT_CONVERSATIONS):
-        await tools.notices.tell([(one.user, one.frame()) for one in told[start : start + CONCURRENT_CONVERSATIONS]])
+        await tools.notices.tell(told[start : start + CONCURRENT_CONVERSATIONS])
     return told
 
 

@@ -42,13 +42,11 @@ def sent() -> Iterator[str]:
 def made() -> Iterator[str]:
     """The types of frames as the sources make them."""
     yield from get_args(ChangeType)
-    tags = {kind.__name__: str(kind.__struct_config__.tag) for kind in server_frames.PUSHED} | {"TooMany": "throttled"}
+    tags = {kind.__name__: str(kind.__struct_config__.tag) for kind in server_frames.PUSHED}
     for file in APP.rglob("*.py"):
-        source = file.read_text(encoding="utf-8")
-        yield from re.findall(r"b'\{\"type\":\"([a-z_.]+)\"", source)
-        for node in ast.walk(ast.parse(source)):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             match node:
-                case ast.Call(func=ast.Name(id="frame_of"), args=[ast.Call(func=ast.Name(id=name)), *_]):
+                case ast.Call(func=ast.Name(id=name)) if name in tags:
                     yield tags[name]
 
 

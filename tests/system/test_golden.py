@@ -21,11 +21,10 @@ from app.domain.broadcasts.schemas import Announcement
 from app.domain.conversations.change_log import view_change
 from app.domain.conversations.schemas import Member
 from app.domain.events import ChangeType
-from app.domain.notifications.notices import NewNotice
 from app.domain.notifications.schemas import NotificationPage
 from app.domain.users.schemas import Person
-from app.realtime.bus.ephemeral_events import PresenceChanged
-from app.realtime.frames.encoding import payloads_of
+from app.realtime.frames.encoding import change_frame, encode_json, notification_frame, payloads_of
+from app.realtime.frames.server_frames import MemberPresence
 from app.realtime.hub import broadcasts
 from tests.docs.markers import ROOT
 from tests.docs.test_realtime import sent
@@ -54,7 +53,7 @@ async def played(urls: tuple[str, str]) -> Recorder:
         await node.close()
     for frame in (
         _renamed(),
-        PresenceChanged(conversation=UUID(int=1), user=UUID(int=10), online=True).frame(),
+        encode_json(MemberPresence(conversation=UUID(int=1), user=UUID(int=10), online=True)),
         _told(),
         _announced(),
     ):
@@ -70,7 +69,7 @@ async def played(urls: tuple[str, str]) -> Recorder:
 def _told() -> bytes:
     """A worker's notification; `tests/system/test_notifications.py` compares the list with what a socket receives."""
     [notification] = cast("NotificationPage", ANSWERS["NotificationPage"]).items
-    return NewNotice(UUID(int=10), notification).frame()
+    return encode_json(notification_frame(notification))
 
 
 def _announced() -> bytes:
@@ -86,7 +85,8 @@ def _renamed() -> bytes:
     moment = datetime(2026, 5, 4, 9, tzinfo=UTC)
     augusta = Person(id=UUID(int=10), first_name="Augusta", last_name="King")
     member = Member(user=augusta, role="admin", joined_at=moment, left_at=None, read_seq=2)
-    return view_change("member.updated", member, conversation=UUID(int=1), position=12, last_seq=2, edited=12).frame()
+    change = view_change("member.updated", member, conversation=UUID(int=1), position=12, last_seq=2, edited=12)
+    return encode_json(change_frame(change))
 
 
 def golden() -> dict[str, str]:

@@ -22,10 +22,6 @@ class NewNotice(msgspec.Struct, frozen=True):
     user: UUID
     notification: Notification
 
-    def frame(self) -> bytes:
-        """Encodes the notification as in the REST list, preceded by its frame type."""
-        return b'{"type":"notification",%b' % msgspec.json.encode(self.notification)[1:]
-
 
 COLUMNS = (
     NotificationRow.id,

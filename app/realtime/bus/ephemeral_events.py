@@ -19,13 +19,6 @@ class Typing(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_fie
     conversation: UUID
     user: UUID
 
-    def frame(self) -> bytes:
-        return b'{"type":"typing","conversation":"%b","user":"%b","expires_in":%d}' % (
-            str(self.conversation).encode(),
-            str(self.user).encode(),
-            TYPING_SECONDS,
-        )
-
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="_", tag=12):
     """An encoded frame (`notification`) for all sockets of `users`; empty means all users."""
@@ -40,13 +33,6 @@ class PresenceChanged(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     conversation: UUID
     user: UUID
     online: bool
-
-    def frame(self) -> bytes:
-        return b'{"type":"presence","conversation":"%b","user":"%b","online":%b}' % (
-            str(self.conversation).encode(),
-            str(self.user).encode(),
-            b"true" if self.online else b"false",
-        )
 
 
 Signal: TypeAlias = Typing | Notice | PresenceChanged

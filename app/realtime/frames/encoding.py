@@ -1,12 +1,16 @@
-"""Encodes outgoing frames. A frame is built once, and every recipient's socket gets the same bytes."""
+"""Encodes the frames of `server_frames`. A frame is built once, and every recipient's socket gets the same bytes."""
 
 from __future__ import annotations
 
 import struct
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
+
+from app.domain.events import LogChange
+from app.domain.notifications.schemas import Notification
+from app.realtime.frames.server_frames import CHANGE_FRAMES, NotificationFrame
 
 Loss = Literal["never", "merged", "dropped"]
 """What a filling queue does with a frame: keep it, replace it by a newer one with the same key, or drop it."""
@@ -32,9 +36,27 @@ class Frame:
         self.key = key
 
 
-def frame_of(told: msgspec.Struct) -> Frame:
-    """Encodes a server frame: `type` first, then the fields in the order declared."""
-    return Frame(encode_json(told))
+def frame_of(*frames: msgspec.Struct, loss: Loss = "never", key: tuple[UUID, UUID] | None = None) -> Frame:
+    """Encodes server frames: `type` first, then the fields in the order declared."""
+    return Frame(*map(encode_json, frames), loss=loss, key=key)
+
+
+def change_frame(change: LogChange) -> msgspec.Struct:
+    """Returns the server frame of a log change."""
+    declared = CHANGE_FRAMES[change.type]
+    frame: msgspec.Struct = declared(
+        conversation=change.conversation, position=change.position, prev=change.prev, data=raw(change.data)
+    )
+    return frame
+
+
+def notification_frame(notification: Notification) -> NotificationFrame:
+    return NotificationFrame(**msgspec.structs.asdict(notification))
+
+
+def raw(json: bytes) -> Any:
+    """Returns JSON as the value of any field; it is copied into the frame."""
+    return msgspec.Raw(json)
 
 
 def payloads_of(wire: bytes) -> list[bytes]:

@@ -1,12 +1,11 @@
-"""The frames a server sends, each declared once. The AsyncAPI document is generated from them.
+"""The frames a server sends, each declared once: these structs are encoded, and the AsyncAPI document describes them.
 
-Frames for many sockets are assembled from ready bytes elsewhere (`LogChange.frame`, `Typing.frame` …), because encoding
-a struct each time would be too slow. Tests compare those bytes with the declarations here.
+A field whose value is JSON already takes `encoding.raw(…)` in place of its view.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -281,6 +280,9 @@ DURABLE = (
     *(ConversationCreated, ConversationUpdated, ConversationDeleted),
     *(MemberJoined, MemberAdded, MemberLeft, MemberRemoved, MemberPromoted, MemberDemoted, MemberUpdated),
 )
+CHANGE_FRAMES: dict[str, Any] = {str(frame.__struct_config__.tag): frame for frame in DURABLE}
+"""The frame of each type of log change."""
+
 EPHEMERAL = (MemberRead, MemberTyping, MemberPresence, NotificationFrame, BroadcastFrame, AccessRevoked)
 ANSWERS = (SendAck, ReadAck, PresenceState, AuthAck, ErrorFrame, ThrottledFrame, CaughtUp, Reset, Pong)
 PUSHED: tuple[type[msgspec.Struct], ...] = (*SNAPSHOT, *DURABLE, *EPHEMERAL, *ANSWERS)

@@ -13,7 +13,7 @@ from uuid import UUID
 from app.domain.errors import Conflict, Unavailable
 from app.domain.events import ENDINGS, ReadMoved
 from app.realtime.connection.connection import Connection, ConnectionGone
-from app.realtime.frames.encoding import Frame, frame_of
+from app.realtime.frames.encoding import change_frame, frame_of
 from app.realtime.frames.server_frames import Reset
 from app.realtime.hub.ephemeral import read_frame
 from app.realtime.hub.fan_out import reason_of
@@ -80,7 +80,7 @@ async def _read(
             return await _reset(hub, connection, conversation, ref)
         for change in changes.items:
             await connection.room_for_more()
-            connection.put(Frame(change.frame()))
+            connection.put(frame_of(change_frame(change)))
             if change.subject == connection.user and change.type in ENDINGS:
                 # Removed between reading the membership and reading the changes: no later change may be sent.
                 connection.revoke(conversation, reason_of(change))

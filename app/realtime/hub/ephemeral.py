@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from app.domain.events import ReadMoved
-from app.realtime.bus.ephemeral_events import Notice, PresenceChanged, Typing
+from app.realtime.bus.ephemeral_events import TYPING_SECONDS, Notice, PresenceChanged, Typing
 from app.realtime.connection.connection import Connection
-from app.realtime.frames.encoding import Frame
+from app.realtime.frames.encoding import Frame, frame_of
+from app.realtime.frames.server_frames import MemberPresence, MemberRead, MemberTyping
 from app.realtime.hub.registry import Registry
 from app.realtime.hub.room import Room
 
@@ -34,7 +35,7 @@ def deliver_read_to(room: Room, connection: Connection, event: ReadMoved) -> Non
 
 def deliver_to_others(room: Room, event: Typing | PresenceChanged) -> None:
     """Deliver to the other members of the conversation."""
-    frame = Frame(event.frame(), loss="dropped")
+    frame = frame_of(_declared(event), loss="dropped")
     for connection in room.connections:
         if connection.user != event.user:
             connection.put(frame)
@@ -51,4 +52,11 @@ def deliver_notice(registry: Registry, event: Notice) -> None:
 
 def read_frame(event: ReadMoved) -> Frame:
     """Returns a frame that replaces an older one in the queue."""
-    return Frame(event.frame(), loss="merged", key=(event.conversation, event.user))
+    frame = MemberRead(conversation=event.conversation, user=event.user, seq=event.seq)
+    return frame_of(frame, loss="merged", key=(event.conversation, event.user))
+
+
+def _declared(event: Typing | PresenceChanged) -> MemberTyping | MemberPresence:
+    if isinstance(event, Typing):
+        return MemberTyping(conversation=event.conversation, user=event.user, expires_in=TYPING_SECONDS)
+    return MemberPresence(conversation=event.conversation, user=event.user, online=event.online)

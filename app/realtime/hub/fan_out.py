@@ -13,7 +13,7 @@ import msgspec
 
 from app.domain.events import BEGINNINGS, ENDINGS, LogChange
 from app.realtime.connection.connection import Connection
-from app.realtime.frames.encoding import Frame
+from app.realtime.frames.encoding import change_frame, frame_of
 from app.realtime.frames.server_frames import Reason
 from app.realtime.hub.replay_buffer import Replayable
 from app.realtime.hub.room import Room
@@ -52,21 +52,21 @@ def deliver_to_room(room: Room, run: Sequence[LogChange]) -> None:
         for change in run:
             _deliver_individually(room, change)
         return
-    frame = Frame(*(change.frame() for change in run))
+    frame = frame_of(*map(change_frame, run))
     for connection in room.connections:
         connection.put(frame)
 
 
 def _deliver_individually(room: Room, change: LogChange) -> None:
     """Send a change to each socket separately, because some have newer snapshots than the delivered position."""
-    frame, ahead = Frame(change.frame()), room.ahead or {}
+    frame, ahead = frame_of(change_frame(change)), room.ahead or {}
     for connection in room.connections:
         known = ahead.get(connection)
         if known is None:
             connection.put(frame)
             continue
         if change.position > known:
-            connection.put(Frame(following(change, known).frame()))
+            connection.put(frame_of(change_frame(following(change, known))))
         if change.position >= known:
             del ahead[connection]
     room.ahead = ahead or None
@@ -88,7 +88,7 @@ def deliver_missed(
         is_own = change.subject == connection.user
         if is_own and change.type in BEGINNINGS:
             return position, change
-        connection.put(Frame(following(change, position).frame()))
+        connection.put(frame_of(change_frame(following(change, position))))
         position = change.position
         if is_own and change.type in ENDINGS:
             return position, change

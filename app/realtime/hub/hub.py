@@ -215,8 +215,7 @@ class Hub:
             case PoliciesChanged():
                 self._hooks.on_policies_changed()
             case Typing() | PresenceChanged():
-                room = self.registry.rooms.get(event.conversation)
-                if room is not None and self.trusted:
+                if (room := self._room(event.conversation)) is not None:
                     ephemeral.deliver_to_others(room, event)
             case Notice():
                 ephemeral.deliver_notice(self.registry, event)
@@ -228,9 +227,12 @@ class Hub:
 
     def deliver_read(self, event: ReadMoved) -> None:
         self.replay_buffer.append(event)
-        room = self.registry.rooms.get(event.conversation)
-        if room is not None and self.trusted:
+        if (room := self._room(event.conversation)) is not None:
             ephemeral.deliver_read(self.registry, room, event)
+
+    def _room(self, conversation: UUID) -> Room | None:
+        """Returns the room of events that may be lost, or None if delivery pauses."""
+        return self.registry.rooms.get(conversation) if self.trusted else None
 
     def deliver(self, room: Room, run: Sequence[LogChange]) -> None:
         """Send `run`, one run of `group_by_conversation`, to all subscribers without awaiting."""

@@ -12,7 +12,8 @@ import structlog
 
 from app.domain.errors import Unavailable
 from app.realtime.connection.connection import Connection, ConnectionGone
-from app.realtime.frames.encoding import Frame, encode_json
+from app.realtime.frames.encoding import frame_of
+from app.realtime.frames.server_frames import ConversationCreated
 from app.realtime.hub.catch_up import RETRY_SECONDS, catch_up
 from app.realtime.hub.hub import Hub
 
@@ -80,11 +81,7 @@ async def _send(hub: Hub, user: UUID, conversation: UUID) -> None:
         for connection in _lacking(hub, user, conversation):
             connection.revoke(conversation, summary)
         return
-    data = encode_json(summary)
-    created = Frame(
-        b'{"type":"conversation.created","conversation":"%b","position":%d,"prev":0,"data":%b}'
-        % (str(conversation).encode(), summary.position, data)
-    )
+    created = frame_of(ConversationCreated(conversation=conversation, position=summary.position, prev=0, data=summary))
     for connection in _lacking(hub, user, conversation):
         connection.give({conversation}, created)
         sent = hub.subscribe(connection, conversation, summary.position, summary.read_seq, cursor)
