@@ -30,7 +30,7 @@ from app.domain.rates import Rate
 from app.domain.throttling.policies import Policies
 from app.domain.throttling.reports import Reports
 from app.domain.throttling.usage_counts import Subjects
-from app.realtime.bus.bus import Bus, cache_rider
+from app.realtime.bus.bus import Bus
 from app.realtime.bus.ephemeral_events import Notice
 from app.realtime.frames.encoding import encode_json, notification_frame
 from app.realtime.gateway import Gateway
@@ -80,11 +80,11 @@ class Runtime:
         self.settings = settings
         self.accelerator = RedisClient(settings.cache_redis_url)
         self.cache = PageCache(most=settings.cache_messages)
-        self.bus = Bus(self.accelerator, settings.cache_redis_url, riders=[cache_rider(self.cache.add_writes)])
+        self.bus = Bus(self.accelerator, settings.cache_redis_url, self.cache)
         self.dispatch = Dispatcher()
         self.database = Database(
             open_engine(settings.libpq_url, pool_size=POOL_SIZE + WRITES),
-            self.bus.hand_over,
+            self.bus.publish,
             self._entrust,
             keep=WRITES,
         )
@@ -237,13 +237,14 @@ def open_tools(settings: Settings) -> TaskContext:
     """Returns the task context of a worker process. Call it in that process, after the fork."""
     accelerator = RedisClient(settings.cache_redis_url, connections=2)
     cache = PageCache(most=settings.cache_messages)
-    bus = Bus(accelerator, settings.cache_redis_url, riders=[cache_rider(cache.add_writes)])
-    database = Database(open_engine(settings.libpq_url, pool_size=2), bus.hand_over, notification_tasks.hand_on)
+    bus = Bus(accelerator, settings.cache_redis_url, cache)
+    database = Database(open_engine(settings.libpq_url, pool_size=2), bus.publish, notification_tasks.hand_on)
     rebuilder = Rebuilder(database, accelerator, cache)
 
     async def tell(notices: Sequence[NewNotice]) -> None:
-        frames = [(notice.user, encode_json(notification_frame(notice.notification))) for notice in notices]
-        await bus.tell(*(Notice(users=(user,), frame=frame) for user, frame in frames))
+        frames = [encode_json(notification_frame(notice.notification)) for notice in notices]
+        users = [notice.user for notice in notices]
+        await bus.publish([Notice(users=(user,), frame=frame) for user, frame in zip(users, frames, strict=True)])
 
     return TaskContext(
         database=database,

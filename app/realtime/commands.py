@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from typing import NamedTuple
 from uuid import UUID
@@ -18,7 +18,7 @@ from app.domain.conversations.schemas import ReadState
 from app.domain.error_catalogue import another_login, conversation_not_found, too_many_resumes
 from app.domain.errors import ChatError, Invalid, Throttled, Unauthenticated
 from app.domain.messages.send import Sender, draft
-from app.realtime.bus.ephemeral_events import Signal, Typing
+from app.realtime.bus.ephemeral_events import Event, Typing
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED, RESTARTING
 from app.realtime.connection.connection import Connection, ConnectionGone
 from app.realtime.frames import client_frames
@@ -43,7 +43,7 @@ from app.realtime.typing_limits import TypingMarks
 
 log = structlog.get_logger(__name__)
 
-Tell = Callable[[Signal], Awaitable[None]]
+Publish = Callable[[Sequence[Event]], Awaitable[None]]
 WhoIsOnline = Callable[[Collection[UUID]], Awaitable[set[UUID] | None]]
 
 
@@ -54,7 +54,7 @@ class CommandContext(NamedTuple):
     database: Database
     sender: Sender
     tokens: Tokens
-    tell: Tell
+    publish: Publish
     online: WhoIsOnline
     requests: HandshakeLimiter
     read_marks: ReadMarks
@@ -143,7 +143,7 @@ class Commands:
         if said.conversation not in self._connection.rooms:
             raise conversation_not_found()
         if await self._means.typing.counts(self._connection.user, said.conversation):
-            await self._means.tell(Typing(conversation=said.conversation, user=self._connection.user))
+            await self._means.publish([Typing(conversation=said.conversation, user=self._connection.user)])
 
     async def _who_is_here(self, said: client_frames.WhoIsHere) -> None:
         # It counts as a request of the user.

@@ -50,7 +50,7 @@ class Gateway:
         limits: Limits | None = None,
     ) -> None:
         self.bus = bus
-        self.presence = Presence(bus.accelerator, database, bus.tell, bus.origin.hex())
+        self.presence = Presence(bus.redis, database, bus.publish, bus.origin.hex())
         self.repairs, self.joins = GapRepair(), Joins()
         poll_timer, broadcast_timer = PollTimer(), PollTimer()
         self.hub = Hub(
@@ -65,7 +65,7 @@ class Gateway:
             ),
         )
         # Without the bus, cached access would be as old as the last poll.
-        self.access = ReadAccess(database, trusted=lambda: self.hub.trusted and bus.hearing)
+        self.access = ReadAccess(database, trusted=lambda: self.hub.trusted and bus.connected)
         self.poller = Poller(self.hub, self.access, poll_timer, limits)
         self.broadcasts = BroadcastPoller(self.hub, readers or database, broadcast_timer)
         gate = Authenticator(
@@ -77,8 +77,8 @@ class Gateway:
             database,
             sender,
             tokens,
-            bus.tell,
-            partial(online, bus.accelerator),
+            bus.publish,
+            partial(online, bus.redis),
             requests,
             self.read_marks,
             TypingMarks(database),

@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from app.db import Database
 from app.domain.conversations.presence_audience import small_conversations
 from app.domain.errors import ChatError
-from app.realtime.bus.ephemeral_events import PresenceChanged, Signal
+from app.realtime.bus.ephemeral_events import Event, PresenceChanged
 from app.redis.client import RedisClient, RedisUnavailable
 
 log = structlog.get_logger(__name__)
@@ -50,16 +50,16 @@ UNKNOWN_SECONDS = 120
 MOST_AT_ONCE = 500
 """Arrivals, and departures, per tick; the rest wait for the next tick."""
 
-Tell = Callable[..., Awaitable[None]]
+Publish = Callable[[Sequence[Event]], Awaitable[None]]
 
 
 class Presence:
     """Call `arrived` and `left` for a user's first and last socket. Run `run()` as a task of the process."""
 
-    def __init__(self, accelerator: RedisClient, database: Database, tell: Tell, process: str) -> None:
-        self._accelerator = accelerator
+    def __init__(self, redis: RedisClient, database: Database, publish: Publish, process: str) -> None:
+        self._redis = redis
         self._database = database
-        self._tell = tell
+        self._publish = publish
         self._process = process
         self._here: set[UUID] = set()
         self._arrivals: dict[UUID, None] = {}
@@ -123,7 +123,7 @@ class Presence:
             answer: list[bytes] = await redis.eval(SCRIPT, 2, PROCESSES, WHOLE, *arguments)
             return answer
 
-        return await self._accelerator.call(operation)
+        return await self._redis.call(operation)
 
     async def _tell_people(self, came: set[UUID], gone: set[UUID]) -> None:
         try:
@@ -131,14 +131,14 @@ class Presence:
                 shared = await small_conversations(session, came | gone)
         except ChatError:
             return  # presence events may be lost
-        signals: list[Signal] = [
+        events: list[Event] = [
             PresenceChanged(conversation=conversation, user=user, online=user in came) for conversation, user in shared
         ]
-        for start in range(0, len(signals), MOST_AT_ONCE):
-            await self._tell(*signals[start : start + MOST_AT_ONCE])
+        for start in range(0, len(events), MOST_AT_ONCE):
+            await self._publish(events[start : start + MOST_AT_ONCE])
 
 
-async def online(accelerator: RedisClient, users: Collection[UUID]) -> set[UUID] | None:
+async def online(redis: RedisClient, users: Collection[UUID]) -> set[UUID] | None:
     """Returns those of `users` who are online, or None if unknown; then none may be treated as absent."""
     asked = list(users)
 
@@ -154,7 +154,7 @@ async def online(accelerator: RedisClient, users: Collection[UUID]) -> set[UUID]
         return {user for found in answers for user, here in zip(asked, found, strict=True) if here}
 
     try:
-        return await accelerator.call(operation)
+        return await redis.call(operation)
     except RedisUnavailable:
         return None
 

@@ -11,7 +11,7 @@ joins pages: a page travels as one string and is never decoded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha1
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -90,9 +90,9 @@ class PageCache:
         self._read: AsyncScript | None = None
         self._is_known = False
 
-    def add_writes(self, pipeline: Pipeline, changes: Iterable[LogChange]) -> Callable[[list[Any]], None]:
-        """Adds the cache writes for `changes` to `pipeline`, which also publishes them. Call the returned function with
-        the answers. One script call serves all conversations of a batch."""
+    def add_writes(self, pipeline: Pipeline, changes: Iterable[LogChange]) -> None:
+        """Adds the cache writes for `changes` to `pipeline`, which also publishes them. Call `note_written` with the
+        answers. One script call serves all conversations of a batch."""
         live: dict[UUID, list[LogChange]] = {}
         writes: list[Write] = []
         for change in changes:
@@ -112,7 +112,6 @@ class PageCache:
         for created in live.values():
             writes += _live(created)
         self._run(pipeline, writes)
-        return self._learn
 
     def add_rebuild(
         self, pipeline: Pipeline, conversation: UUID, edited_position: int, messages: Sequence[tuple[int, int, bytes]]
@@ -151,8 +150,11 @@ class PageCache:
         else:
             pipeline.eval(WRITE, len(writes), *self._arguments(writes))
 
-    def _learn(self, answers: list[Any]) -> None:
-        """After NOSCRIPT the write was skipped: the page is unproven until rebuilt; the next call sends the source."""
+    def note_written(self, answers: Sequence[Any]) -> None:
+        """Takes the answers to the commands of `add_writes`.
+
+        After NOSCRIPT the write was skipped: the page is unproven until rebuilt; the next call sends the source.
+        """
         if any(isinstance(one, NoScriptError) for one in answers):
             self._is_known = False
         elif any(isinstance(one, int) for one in answers):

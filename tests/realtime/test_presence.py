@@ -36,7 +36,7 @@ async def nodes(database_url: str, empty_redis_url: str, monkeypatch: pytest.Mon
         both = (Node(database_url, own_keys), Node(database_url, own_keys))
         for node in both:
             await stack.enter_async_context(node.running())
-        await eventually(lambda: all(node.bus.hearing for node in both))
+        await eventually(lambda: all(node.bus.connected for node in both))
         yield both
 
 
@@ -148,14 +148,14 @@ async def test_with_redis_away_nobody_counts_as_absent(
     # Processes that tick when they are told to: a late answer to a running one would make presence unknown as well.
     node = Node(database_url, f"{empty_redis_url.removesuffix('/0')}/1")
     nowhere = RedisClient("redis://127.0.0.1:1/0")
-    steady = Presence(node.accelerator, node.database, node.bus.tell, "steady")
-    cut_off = Presence(nowhere, node.database, node.bus.tell, "cut off")
+    steady = Presence(node.accelerator, node.database, node.bus.publish, "steady")
+    cut_off = Presence(nowhere, node.database, node.bus.publish, "cut off")
     async with asyncio.timeout(PATIENCE):
         while await online(node.accelerator, [uuid4()]) is None:
             await steady.tick()
     assert await online(nowhere, [uuid4()]) is None
     await cut_off.tick()
-    cut_off._accelerator = node.accelerator
+    cut_off._redis = node.accelerator
     async with asyncio.timeout(PATIENCE):
         while cut_off._away:
             await cut_off.tick()

@@ -102,7 +102,7 @@ async def test_a_message_after_a_removal_that_was_not_heard_is_a_gap(
     monkeypatch.setattr(there.live.hub, "reads", _blind(there.live.hub.reads))
     here.hand_over = here.killed
     await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
-    here.hand_over = here.bus.hand_over
+    here.hand_over = here.bus.publish
     await here.send(scene.conversation, scene.ada)
     await eventually(lambda: there.live.access.known(scene.conversation, scene.linus) is None)
 
@@ -124,7 +124,7 @@ def _blind(true: Any) -> Any:
 async def test_a_login_that_ended_is_known_no_more(nodes: Nodes, scene: Scene, heard: bool) -> None:
     here, there = nodes
     await learn(there, scene, scene.grace)
-    here.hand_over = here.bus.hand_over if heard else here.killed
+    here.hand_over = here.bus.publish if heard else here.killed
     await here.do(refresh.end, LoginSession.user_id == scene.grace.user)
     if not heard:
         await there.live.poller.once()
@@ -140,9 +140,9 @@ async def test_what_is_known_counts_only_while_the_look_and_the_bus_are_trusted(
     assert here.live.access.known(scene.conversation, scene.ada) is None
     await here.live.poller.once()
     assert here.live.access.known(scene.conversation, scene.ada) is not None
-    here.bus.backend.hearing = False
+    here.bus.backend.connected = False
     assert here.live.access.known(scene.conversation, scene.ada) is None
-    here.bus.backend.hearing = True
+    here.bus.backend.connected = True
 
 
 @pytest.mark.parametrize("what", ["removed", "logged out"])

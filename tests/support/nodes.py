@@ -37,6 +37,7 @@ from app.redis.client import RedisClient
 from app.server.graceful import Config
 from app.server.http_protocol import RequestProtocol
 from app.server.websocket_protocol import SocketProtocol
+from app.store.page_cache import PageCache
 from app.store.writer import Writer
 from app.throttling.limiter import RateLimiter
 
@@ -136,8 +137,8 @@ class Node:
 
     def __init__(self, database_url: str, redis_url: str) -> None:
         self.accelerator = RedisClient(redis_url)
-        self.bus = Bus(self.accelerator, redis_url)
-        self.hand_over: Callable[[list[Outgoing]], Awaitable[None]] = self.bus.hand_over
+        self.bus = Bus(self.accelerator, redis_url, PageCache())
+        self.hand_over: Callable[[list[Outgoing]], Awaitable[None]] = self.bus.publish
         url = database_url.replace("postgresql:", "postgresql+psycopg:", 1)
         self.database = Database(open_engine(url, pool_size=5), self._hand_over)
         self.throttles = RateLimiter(self.accelerator, UNLIMITED)
@@ -196,7 +197,7 @@ class Node:
         for listener in self._listeners:
             await listener.close()
         self._listeners.clear()
-        self.hand_over = self.bus.hand_over
+        self.hand_over = self.bus.publish
         self.throttles.rates.update(UNLIMITED)
 
     def access(self, caller: Caller, *, seconds: float = 900) -> str:
@@ -267,7 +268,7 @@ async def running_nodes(database_url: str, redis_url: str) -> AsyncIterator[tupl
         both = (Node(database_url, redis_url), Node(database_url, redis_url))
         for node in both:
             await stack.enter_async_context(node.running())
-        await eventually(lambda: all(node.bus.hearing for node in both))
+        await eventually(lambda: all(node.bus.connected for node in both))
         yield both
 
 

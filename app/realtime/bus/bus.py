@@ -10,27 +10,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 import structlog
 from litestar.channels import ChannelsPlugin, Subscriber
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
-from app.domain.events import LogChange, Outgoing
+from app.domain.events import LogChange
 from app.realtime.bus.envelope import ORIGIN_BYTES, open_foreign, seal
-from app.realtime.bus.ephemeral_events import Event, Signal
+from app.realtime.bus.ephemeral_events import Event
 from app.realtime.bus.redis_backend import RedisBackend
 from app.redis.client import RedisClient, RedisUnavailable
+from app.store.page_cache import PageCache
 
 log = structlog.get_logger(__name__)
 
 CHANNEL = "chat:bus"
-
-Hear = Callable[[Sequence[Event]], None]
-Rider = Callable[[Pipeline, Sequence[Outgoing]], Callable[[list[Any]], None] | None]
-"""Adds commands to the pipeline that publishes. The callback it returns receives their answers, errors included."""
 
 
 class ImmediateSubscriber(Subscriber):
@@ -48,58 +43,50 @@ class Bus:
     A process without sockets (a worker) creates a bus only to publish.
     """
 
-    def __init__(
-        self, accelerator: RedisClient, url: str, *, riders: Sequence[Rider] = (), origin: bytes | None = None
-    ) -> None:
-        self.accelerator = accelerator
-        self._riders = tuple(riders)
-        self.origin = origin or secrets.token_bytes(ORIGIN_BYTES)
-        self._hear: Hear = _nobody
-        self._reconnected: Callable[[], None] = _nothing
+    def __init__(self, redis: RedisClient, url: str, cache: PageCache) -> None:
+        self.redis = redis
+        self.origin = secrets.token_bytes(ORIGIN_BYTES)
+        self._cache = cache
+        self._deliver: Callable[[Sequence[Event]], None] = _ignore_events
+        self._on_connect: Callable[[], None] = _do_nothing
         canary = f"chat:bus:canary:{self.origin.hex()}"
-        self.backend = RedisBackend(accelerator, url, canary, self._receive, lambda: self._reconnected())
+        self.backend = RedisBackend(redis, url, canary, self._receive, lambda: self._on_connect())
         self.plugin = ChannelsPlugin(
             self.backend, channels=(CHANNEL,), subscriber_class=ImmediateSubscriber, subscriber_max_backlog=1
         )
 
     @property
-    def hearing(self) -> bool:
-        """Whether the subscription to other processes works."""
-        return self.backend.hearing
+    def connected(self) -> bool:
+        """Whether events of other processes arrive."""
+        return self.backend.connected
 
-    def listen(self, hear: Hear, reconnected: Callable[[], None]) -> None:
-        """`hear` receives all events in order of arrival; `reconnected` is called when the subscription (re)starts."""
-        self._hear, self._reconnected = hear, reconnected
+    def listen(self, deliver: Callable[[Sequence[Event]], None], on_connect: Callable[[], None]) -> None:
+        """`deliver` takes all events in order of arrival; `on_connect` is called when the subscription (re)starts."""
+        self._deliver, self._on_connect = deliver, on_connect
 
     async def start(self) -> None:
         await self.plugin.subscribe(CHANNEL)
 
-    async def hand_over(self, events: list[Outgoing]) -> None:
-        """Publish committed events: to this process at once, then to the cache and other processes. Never raises."""
-        self._hear(events)
-        await self._fly(events, self._riders)
+    async def publish(self, events: Sequence[Event]) -> None:
+        """Publish committed or ephemeral events: to this process at once, then to the cache and the other processes.
+        Never raises."""
+        self._deliver(events)
+        changes = [event for event in events if isinstance(event, LogChange)]
 
-    async def tell(self, *signals: Signal) -> None:
-        """Publish ephemeral events to this and all other processes. Never raises."""
-        self._hear(signals)
-        await self._fly(signals, ())
-
-    async def _fly(self, events: Sequence[Any], riders: Sequence[Rider]) -> None:
-        async def operation(redis: Redis) -> list[tuple[Callable[[list[Any]], None], list[Any]]]:
+        async def operation(redis: Redis) -> None:
             async with redis.pipeline(transaction=False) as pipeline:
-                spans = [(*_ride(rider, pipeline, events),) for rider in riders]
+                self._cache.add_writes(pipeline, changes)
                 pipeline.publish(CHANNEL, seal(self.origin, events))
                 # Do not raise on error: a full Redis refuses cache writes but still publishes.
-                answers = await pipeline.execute(raise_on_error=False)
-            return [(take, answers[first:last]) for take, first, last in spans if take is not None]
+                *written, _ = await pipeline.execute(raise_on_error=False)
+            self._cache.note_written(written)
 
         try:
-            for take, answers in await self.accelerator.call(operation):
-                take(answers)
+            await self.redis.call(operation)
         except RedisUnavailable:
             return
         except Exception:
-            log.exception("hand_over_failed")
+            log.exception("publish_failed")
 
     def _receive(self, payload: bytes) -> None:
         try:
@@ -108,29 +95,12 @@ class Bus:
             log.error("envelope_unreadable", size=len(payload))
             return
         if events:
-            self._hear(events)
+            self._deliver(events)
 
 
-def _ride(
-    rider: Rider, pipeline: Pipeline, events: Sequence[Any]
-) -> tuple[Callable[[list[Any]], None] | None, int, int]:
-    first = len(pipeline)
-    take = rider(pipeline, events)
-    return take, first, len(pipeline)
-
-
-def _nobody(events: Sequence[Event]) -> None:
+def _ignore_events(events: Sequence[Event]) -> None:
     """Default before `listen`: does nothing."""
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     """Default before `listen`: does nothing."""
-
-
-def cache_rider(add_writes: Callable[[Pipeline, Sequence[LogChange]], Callable[[list[Any]], None]]) -> Rider:
-    """Returns a rider that passes the log changes among the events to a cache."""
-
-    def ride(pipeline: Pipeline, events: Sequence[Outgoing]) -> Callable[[list[Any]], None]:
-        return add_writes(pipeline, [event for event in events if isinstance(event, LogChange)])
-
-    return ride

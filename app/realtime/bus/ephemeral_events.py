@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.domain.events import Announced, ListTurned, LogChange, LoginsEnded, PoliciesChanged, ReadMoved
+from app.domain.events import Outgoing
 
 TYPING_SECONDS = 10
 """A typing mark expires after this long (contract)."""
@@ -35,5 +35,4 @@ class PresenceChanged(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     online: bool
 
 
-Signal: TypeAlias = Typing | Notice | PresenceChanged
-Event: TypeAlias = LogChange | ReadMoved | LoginsEnded | Announced | PoliciesChanged | ListTurned | Signal
+Event: TypeAlias = Outgoing | Typing | Notice | PresenceChanged

@@ -38,7 +38,7 @@ class SubscriptionSilent(Exception):
 
 
 class RedisBackend(ChannelsBackend):
-    """`canary` is this process's own channel. `receive` takes each payload; `reconnected` is called whenever the
+    """`canary` is this process's own channel. `receive` takes each payload; `on_connect` is called whenever the
     subscription starts to work."""
 
     def __init__(
@@ -47,7 +47,7 @@ class RedisBackend(ChannelsBackend):
         url: str,
         canary: str,
         receive: Callable[[bytes], None],
-        reconnected: Callable[[], None],
+        on_connect: Callable[[], None],
     ) -> None:
         self.receive = receive
         self._redis = redis
@@ -62,11 +62,11 @@ class RedisBackend(ChannelsBackend):
             protocol=3,
         )
         self._canary = canary
-        self._reconnected = reconnected
+        self._on_connect = on_connect
         self._channels: set[str] = set()
         self._canary_task: asyncio.Task[None] | None = None
         self._canary_seen = 0.0
-        self.hearing = False
+        self.connected = False
 
     async def on_startup(self) -> None:
         self._canary_task = asyncio.create_task(self._send_canaries())
@@ -108,20 +108,20 @@ class RedisBackend(ChannelsBackend):
                 while True:
                     message = await pubsub.get_message(timeout=CANARY_SECONDS)
                     if message is None:
-                        self._check_hearing()
+                        self._check_canary()
                         continue
                     channel = message["channel"].decode()
                     if channel != self._canary:
                         yield channel, message["data"]
                         continue
                     self._canary_seen = time.monotonic()
-                    if not self.hearing:
+                    if not self.connected:
                         pause = MIN_BACKOFF_SECONDS
-                        self._begin_hearing()
+                        self._note_connected()
             except (RedisError, OSError, TimeoutError, SubscriptionSilent) as error:
-                if self.hearing:
+                if self.connected:
                     log.warning("bus_lost", error=type(error).__name__)
-                self.hearing = False
+                self.connected = False
             finally:
                 await self._drop(pubsub)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
@@ -133,12 +133,12 @@ class RedisBackend(ChannelsBackend):
         self._canary_seen = time.monotonic()
         await self._send_canary()
 
-    def _begin_hearing(self) -> None:
-        self.hearing = True
-        log.info("bus_heard")
-        self._reconnected()
+    def _note_connected(self) -> None:
+        self.connected = True
+        log.info("bus_connected")
+        self._on_connect()
 
-    def _check_hearing(self) -> None:
+    def _check_canary(self) -> None:
         # Called only when nothing is left to read: after a pause of the process, canaries may still be in the buffer.
         if time.monotonic() - self._canary_seen > SILENCE_SECONDS:
             raise SubscriptionSilent

@@ -41,7 +41,7 @@ async def frail(database_url: str, valkey: EmbeddedValkey) -> AsyncIterator[Node
         both = (Node(database_url, valkey.url), Node(database_url, valkey.url))
         for node in both:
             await stack.enter_async_context(node.running())
-        await eventually(lambda: all(node.bus.hearing for node in both))
+        await eventually(lambda: all(node.bus.connected for node in both))
         yield both
 
 
@@ -55,7 +55,7 @@ async def test_a_lost_message_is_repaired_before_the_next_is_told(nodes: Nodes) 
     linus = await there.join(scene.linus)
     here.hand_over = here.mute
     await here.send(scene.conversation, scene.ada, "lost")
-    here.hand_over = here.bus.hand_over
+    here.hand_over = here.bus.publish
     await here.send(scene.conversation, scene.ada, "heard")
     await linus.next("message.created", position=6)
     assert texts(linus) == ["lost", "heard"]
@@ -95,7 +95,7 @@ async def test_events_in_the_wrong_order_are_told_in_the_right_one(nodes: Nodes)
     here.hand_over = keep
     for number in range(5):
         await here.send(scene.conversation, scene.ada, str(number))
-    await here.bus.hand_over(held[::-1])
+    await here.bus.publish(held[::-1])
     await linus.next("message.created", position=9)
     assert texts(linus) == ["0", "1", "2", "3", "4"]
     assert [f["prev"] for f in linus.told("message.created")] == [4, 5, 6, 7, 8]
@@ -109,8 +109,8 @@ async def test_an_event_heard_twice_is_told_once(nodes: Nodes) -> None:
 
     async def twice(events: list[Outgoing]) -> None:
         held.extend(events)
-        await here.bus.hand_over(events)
-        await here.bus.hand_over(events)
+        await here.bus.publish(events)
+        await here.bus.publish(events)
 
     here.hand_over = twice
     await here.send(scene.conversation, scene.ada, "first")
@@ -129,7 +129,7 @@ async def test_who_is_added_and_nobody_tells_is_found_by_the_look(nodes: Nodes) 
     here.hand_over = here.killed
     await here.do(members.add, scene.conversation, scene.ada.user, scene.eve.user)
     created = await eve.next("conversation.created")
-    here.hand_over = here.bus.hand_over
+    here.hand_over = here.bus.publish
     await here.send(scene.conversation, scene.ada, "hello eve")
     assert (await eve.next("message.created"))["prev"] == created["position"]
     assert len(eve.told("conversation.created")) == 1
@@ -145,7 +145,7 @@ async def test_who_is_removed_and_nobody_tells_hears_nothing_after_two_seconds(n
     await linus.next("member.removed")
     await linus.next("access.revoked")
     assert time.monotonic() - removed < 2
-    here.hand_over = here.bus.hand_over
+    here.hand_over = here.bus.publish
     await here.send(scene.conversation, scene.ada, "secret")
     await linus.quiet("message.created")
     assert texts(linus) == []
@@ -206,9 +206,9 @@ async def test_with_redis_stopped_delivery_goes_on_and_is_fast_again_after(
     await linus.next("message.created")
     await here.do(members.add, scene.conversation, scene.ada.user, scene.eve.user)
     await eve.next("conversation.created")
-    await eventually(lambda: not there.bus.hearing)
+    await eventually(lambda: not there.bus.connected)
     valkey.start()
-    await eventually(lambda: here.bus.hearing and there.bus.hearing, 15)
+    await eventually(lambda: here.bus.connected and there.bus.connected, 15)
     # Only the bus can be this fast: the look of `there` is stopped by now.
     await _stop_looking(there)
     await here.send(scene.conversation, scene.ada, "with redis")
@@ -227,10 +227,10 @@ async def test_a_silent_redis_is_noticed_and_left(frail: Nodes, valkey: Embedded
         await here.send(scene.conversation, scene.ada, "into silence")
         assert time.monotonic() - began < 2
         await linus.next("message.created")
-        await eventually(lambda: not there.bus.hearing, 15)
+        await eventually(lambda: not there.bus.connected, 15)
     finally:
         os.kill(valkey.process.pid, signal.SIGCONT)
-    await eventually(lambda: here.bus.hearing and there.bus.hearing, 15)
+    await eventually(lambda: here.bus.connected and there.bus.connected, 15)
     await _stop_looking(there)
     await here.send(scene.conversation, scene.ada, "heard again")
     await linus.next("message.created", position=6)

@@ -123,10 +123,10 @@ class Weather:
         elif fate < 0.6:
             self.late.append(events)
         else:
-            await self.node.bus.hand_over(events)
+            await self.node.bus.publish(events)
             late, self.late = self.late, []
             for held in reversed(late):
-                await self.node.bus.hand_over(held)
+                await self.node.bus.publish(held)
 
 
 async def act(node: Node, scene: Scene, dice: random.Random) -> None:

@@ -111,7 +111,7 @@ async def test_sockets_end_with_the_list_whatever_crosses_what(nodes: Nodes, sce
         _resuming(sockets, conversation, dice),
     )
     for node in nodes:
-        node.hand_over = node.bus.hand_over
+        node.hand_over = node.bus.publish
     is_listed = str(conversation) in await listed(nodes[0], scene.linus)
 
     def agreed() -> bool:
@@ -128,7 +128,7 @@ async def test_sockets_end_with_the_list_whatever_crosses_what(nodes: Nodes, sce
 async def _turning(nodes: Nodes, scene: Scene, conversation: UUID, dice: random.Random) -> None:
     for _ in range(12):
         node = dice.choice(nodes)
-        node.hand_over = dice.choice([node.mute, node.bus.hand_over, node.bus.hand_over])
+        node.hand_over = dice.choice([node.mute, node.bus.publish, node.bus.publish])
         await node.do(visibility.turn, conversation, scene.linus.user, hidden=dice.random() < 0.6)
         await asyncio.sleep(dice.random() / 20)
 

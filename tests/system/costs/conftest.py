@@ -123,7 +123,7 @@ async def chatting(settings: Settings, **changes: Any) -> AsyncIterator[Chat]:
     app = create_app(msgspec.structs.replace(settings, **(UNTHROTTLED | changes)))
     async with serving(app) as client:
         chat = Chat(app, client)
-        await eventually(lambda: chat.runtime.live.hub.trusted and chat.runtime.bus.hearing)
+        await eventually(lambda: chat.runtime.live.hub.trusted and chat.runtime.bus.connected)
         yield chat
 
 

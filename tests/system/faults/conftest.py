@@ -112,7 +112,7 @@ class Outage:
 
     def _buses(self) -> list[tuple[int, int]]:
         """How often each process lost the bus and heard it."""
-        return [(one.said.count("bus_lost"), one.said.count("bus_heard")) for one in self._processes]
+        return [(one.said.count("bus_lost"), one.said.count("bus_connected")) for one in self._processes]
 
 
 @pytest.fixture
