@@ -65,7 +65,10 @@ CONTROLLERS = (
 )
 
 SOCKET = docs.Vocabulary(
-    path=endpoint.PATH, said=get_args(client_frames.Said), told=server_frames.PUSHED, replies=server_frames.REPLIES
+    path=endpoint.PATH,
+    said=get_args(client_frames.AnyClientFrame),
+    told=server_frames.PUSHED,
+    replies=server_frames.REPLIES,
 )
 
 

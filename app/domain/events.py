@@ -132,12 +132,12 @@ def recorded(session: PendingChanges) -> list[Outgoing]:
     return events
 
 
-def enqueue_after_commit(session: PendingChanges, errand: FollowUp) -> None:
+def enqueue_after_commit(session: PendingChanges, follow_up: FollowUp) -> None:
     """Enqueues the follow-up once this session's transaction is committed."""
-    session.info.setdefault("errands", []).append(errand)
+    session.info.setdefault("follow_ups", []).append(follow_up)
 
 
 def follow_ups(session: PendingChanges) -> list[FollowUp]:
     """Returns the follow-ups added so far; for `app.db`, after COMMIT."""
-    errands: list[FollowUp] = session.info.get("errands", [])
-    return errands
+    added: list[FollowUp] = session.info.get("follow_ups", [])
+    return added

@@ -39,7 +39,7 @@ from app.realtime.handshake import HandshakeLimiter
 from app.realtime.hub.catch_up import catch_up
 from app.realtime.hub.hub import Hub
 from app.realtime.read_marks import ReadMarks
-from app.realtime.typing_limits import TypingMarks
+from app.realtime.typing_limits import TypingLimits
 
 log = structlog.get_logger(__name__)
 
@@ -58,38 +58,38 @@ class CommandContext(NamedTuple):
     online: WhoIsOnline
     requests: HandshakeLimiter
     read_marks: ReadMarks
-    typing: TypingMarks
+    typing_limits: TypingLimits
 
 
 class Commands:
     """The actions of one socket. `renewed` is called after `auth` has renewed its access token."""
 
-    __slots__ = ("_connection", "_means", "_renewed", "_resumes", "_resuming", "_turn")
+    __slots__ = ("_connection", "_context", "_renewed", "_resume_lock", "_resumes", "_resuming")
 
-    def __init__(self, connection: Connection, means: CommandContext, renewed: Callable[[], None]) -> None:
+    def __init__(self, connection: Connection, context: CommandContext, renewed: Callable[[], None]) -> None:
         self._connection = connection
-        self._means = means
+        self._context = context
         self._renewed = renewed
         self._resumes: set[asyncio.Task[None]] = set()
         self._resuming = 0
-        self._turn = asyncio.Lock()
+        self._resume_lock = asyncio.Lock()
 
-    async def obey(self, said: client_frames.Said) -> None:
+    async def execute(self, frame: client_frames.AnyClientFrame) -> None:
         """Execute one frame and answer it.
 
         Raises:
             ConnectionGone: the socket is closed. Every other error becomes an answer.
         """
         try:
-            await self._obey(said)
+            await self._execute(frame)
         except ChatError as error:
-            self._refuse(error, said.ref)
+            self._send_error(error, frame.ref)
         except ConnectionGone:
             raise
         except Exception:
-            log.exception("frame_failed", kind=type(said).__name__)
+            log.exception("frame_failed", kind=type(frame).__name__)
             self._connection.put(
-                frame_of(ErrorFrame(ref=said.ref, code="internal", detail="Something went wrong here."))
+                frame_of(ErrorFrame(ref=frame.ref, code="internal", detail="Something went wrong here."))
             )
 
     async def stop(self) -> None:
@@ -97,92 +97,97 @@ class Commands:
             task.cancel()
         await asyncio.gather(*self._resumes, return_exceptions=True)
 
-    async def _obey(self, said: client_frames.Said) -> None:
-        match said:
+    async def _execute(self, frame: client_frames.AnyClientFrame) -> None:
+        match frame:
             case client_frames.Ping():
-                self._connection.put(frame_of(Pong(ref=said.ref)))
+                self._connection.put(frame_of(Pong(ref=frame.ref)))
             case client_frames.Send():
-                await self._send(said)
+                await self._send(frame)
             case client_frames.Read():
-                await self._read(said)
+                await self._read(frame)
             case client_frames.Type():
-                await self._type(said)
+                await self._typing(frame)
             case client_frames.WhoIsHere():
-                await self._who_is_here(said)
+                await self._presence(frame)
             case client_frames.Auth():
-                self._authenticate(said)
+                self._authenticate(frame)
             case client_frames.Resume():
-                self._resume(said)
+                self._resume(frame)
 
-    async def _send(self, said: client_frames.Send) -> None:
-        sent = await self._means.sender.send(
+    async def _send(self, frame: client_frames.Send) -> None:
+        sent = await self._context.sender.send(
             draft(
-                said.conversation,
+                frame.conversation,
                 self._connection.caller,
-                said.message_type,
-                said.text,
-                said.media_url,
-                said.client_id,
-                said.reply_to,
+                frame.message_type,
+                frame.text,
+                frame.media_url,
+                frame.client_id,
+                frame.reply_to,
             )
         )
-        self._connection.put(frame_of(SendAck(ref=said.ref, data=raw(sent.message))))
+        self._connection.put(frame_of(SendAck(ref=frame.ref, data=raw(sent.message))))
 
-    async def _read(self, said: client_frames.Read) -> None:
-        await self._means.read_marks.mark(
-            self._connection.user, said.conversation, said.seq, partial(self._has_read, said.ref)
+    async def _read(self, frame: client_frames.Read) -> None:
+        await self._context.read_marks.mark(
+            self._connection.user, frame.conversation, frame.seq, partial(self._answer_read, frame.ref)
         )
 
-    def _has_read(self, ref: client_frames.Ref, outcome: ReadState | ChatError) -> None:
+    def _answer_read(self, ref: client_frames.Ref, outcome: ReadState | ChatError) -> None:
         if isinstance(outcome, ChatError):
-            self._refuse(outcome, ref)
+            self._send_error(outcome, ref)
         elif ref is not None:
             self._connection.put(frame_of(ReadAck(ref=ref, data=outcome)))
 
-    async def _type(self, said: client_frames.Type) -> None:
-        if said.conversation not in self._connection.rooms:
+    async def _typing(self, frame: client_frames.Type) -> None:
+        if frame.conversation not in self._connection.rooms:
             raise conversation_not_found()
-        if await self._means.typing.counts(self._connection.user, said.conversation):
-            await self._means.publish([Typing(conversation=said.conversation, user=self._connection.user)])
+        if await self._context.typing_limits.allows(self._connection.user, frame.conversation):
+            await self._context.publish([Typing(conversation=frame.conversation, user=self._connection.user)])
 
-    async def _who_is_here(self, said: client_frames.WhoIsHere) -> None:
+    async def _presence(self, frame: client_frames.WhoIsHere) -> None:
         # It counts as a request of the user.
-        await self._means.requests.of_user(str(self._connection.user))
-        async with self._means.database.transaction() as session:
-            people = await presence_audience(session, said.conversation, self._connection.user)
-        here = await self._means.online(people)
-        online = None if here is None else [user for user in people if user in here]
-        self._connection.put(frame_of(PresenceState(ref=said.ref, data=PresenceAck(online=online))))
+        await self._context.requests.of_user(str(self._connection.user))
+        async with self._context.database.transaction() as session:
+            audience = await presence_audience(session, frame.conversation, self._connection.user)
+        present = await self._context.online(audience)
+        online = None if present is None else [user for user in audience if user in present]
+        self._connection.put(frame_of(PresenceState(ref=frame.ref, data=PresenceAck(online=online))))
 
-    def _authenticate(self, said: client_frames.Auth) -> None:
-        caller = self._means.tokens.verify(said.token, "access").caller()
+    def _authenticate(self, frame: client_frames.Auth) -> None:
+        caller = self._context.tokens.verify(frame.token, "access").caller()
         if (caller.user, caller.session) != (self._connection.user, self._connection.caller.session):
             raise another_login()
         self._connection.caller = caller
         self._renewed()
-        self._connection.put(frame_of(AuthAck(ref=said.ref)))
+        self._connection.put(frame_of(AuthAck(ref=frame.ref)))
 
-    def _resume(self, said: client_frames.Resume) -> None:
-        waiting = self._resuming + len(said.conversations)
-        if len(self._resumes) >= client_frames.MOST_RESUMES or waiting > client_frames.MOST_RESUMING:
+    def _resume(self, frame: client_frames.Resume) -> None:
+        waiting = self._resuming + len(frame.conversations)
+        if (
+            len(self._resumes) >= client_frames.MAX_PENDING_RESUMES
+            or waiting > client_frames.MAX_RESUMING_CONVERSATIONS
+        ):
             raise too_many_resumes()
-        for conversation in said.conversations:
+        for conversation in frame.conversations:
             # Live events stop now, although the catch-up may have to wait for its turn.
-            self._means.hub.pause(self._connection, conversation)
+            self._context.hub.pause(self._connection, conversation)
         self._resuming = waiting
-        task = asyncio.create_task(self._catch_up(said))
+        task = asyncio.create_task(self._catch_up(frame))
         self._resumes.add(task)
         task.add_done_callback(self._resumes.discard)
 
-    async def _catch_up(self, said: client_frames.Resume) -> None:
+    async def _catch_up(self, frame: client_frames.Resume) -> None:
         positions: dict[UUID, int] = {}
         try:
-            async with self._turn:
-                for conversation, position in said.conversations.items():
-                    outcome, told = await catch_up(self._means.hub, self._connection, conversation, position, said.ref)
+            async with self._resume_lock:
+                for conversation, position in frame.conversations.items():
+                    outcome, reached = await catch_up(
+                        self._context.hub, self._connection, conversation, position, frame.ref
+                    )
                     if outcome != "revoked":
-                        positions[conversation] = told
-                self._connection.put(frame_of(CaughtUp(ref=said.ref, positions=positions)))
+                        positions[conversation] = reached
+                self._connection.put(frame_of(CaughtUp(ref=frame.ref, positions=positions)))
         except ConnectionGone:
             return
         except Exception:
@@ -190,14 +195,14 @@ class Commands:
             log.exception("resume_failed")
             self._connection.close(RESTARTING, flush=True)
         finally:
-            self._resuming -= len(said.conversations)
+            self._resuming -= len(frame.conversations)
 
-    def _refuse(self, error: ChatError, ref: client_frames.Ref) -> None:
+    def _send_error(self, error: ChatError, ref: client_frames.Ref) -> None:
         if isinstance(error, Throttled):
             self._connection.put(frame_of(ThrottledFrame(ref=ref, policy=error.policy, retry_after=error.retry_after)))
             return
-        faults = error.errors if isinstance(error, Invalid) else ()
-        errors = [FrameFieldError(field=field, message=message) for field, message in faults] or UNSET
+        field_errors = error.errors if isinstance(error, Invalid) else ()
+        errors = [FrameFieldError(field=field, message=message) for field, message in field_errors] or UNSET
         self._connection.put(frame_of(ErrorFrame(ref=ref, code=error.code, detail=error.detail, errors=errors)))
         if type(error) is Unauthenticated and error.code != "invalid_token":
             self._connection.close(NOT_AUTHENTICATED, flush=True)

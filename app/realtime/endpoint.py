@@ -41,16 +41,16 @@ class SocketEndpoint:
 
     def __init__(
         self,
-        gate: Authenticator,
-        means: CommandContext,
+        authenticator: Authenticator,
+        context: CommandContext,
         *,
         heartbeat: int = 20,
         frames: int = FRAMES_PER_SECOND,
     ) -> None:
-        self._hub = means.hub
-        self._gate = gate
-        self._strangers = UnauthenticatedSockets(proxy_hops=gate.proxy_hops)
-        self._means = means
+        self._hub = context.hub
+        self._authenticator = authenticator
+        self._unauthenticated = UnauthenticatedSockets(proxy_hops=authenticator.proxy_hops)
+        self._context = context
         self._heartbeat = heartbeat
         self._frames = frames
         self._limits = limits(frames)
@@ -74,20 +74,20 @@ class SocketEndpoint:
         address = peer[0] if peer else None
         # From here on refusals are close codes, which a client sees only on an accepted socket.
         with suppress(OSError, WebSocketDisconnect, RuntimeError):
-            if not self._strangers.enter(address):
+            if not self._unauthenticated.enter(address):
                 await socket.accept(subprotocols=answer_protocol(socket))
                 transport = transport_of(socket)
                 transport.cut(TOO_MANY)
                 await transport.gone()
                 return
             try:
-                caller = await self._greet(socket)
+                caller = await self._accept(socket)
             finally:
-                self._strangers.leave(address)
+                self._unauthenticated.leave(address)
             if caller is not None:
-                await self._converse(socket, caller)
+                await self._serve_caller(socket, caller)
 
-    async def _greet(self, socket: Socket) -> Caller | None:
+    async def _accept(self, socket: Socket) -> Caller | None:
         """Returns the caller, or None after the socket was refused and closed."""
         try:
             caller, code = await self._admit(socket), NOT_AUTHENTICATED
@@ -123,9 +123,9 @@ class SocketEndpoint:
     async def _admit(self, socket: Socket) -> Caller:
         if self._draining:
             raise HandshakeRefused(RESTARTING)
-        return await self._gate.admit(socket)
+        return await self._authenticator.admit(socket)
 
-    async def _converse(self, socket: Socket, caller: Caller) -> None:
+    async def _serve_caller(self, socket: Socket, caller: Caller) -> None:
         transport, allowance = transport_of(socket), FrameLimiter(self._frames)
         connection = Connection(caller, transport)
         transport.accepted(allowance, connection.flush)
@@ -133,12 +133,12 @@ class SocketEndpoint:
         assert task is not None
         self._open[connection] = task
         expiry = Expiry(connection)
-        commands = Commands(connection, self._means, expiry.renew)
+        commands = Commands(connection, self._context, expiry.renew)
         self._hub.register(connection)
         try:
             expiry.renew()
             await greet(self._hub, connection, self._heartbeat, self._limits)
-            await self._listen(socket, connection, commands, allowance)
+            await self._read_frames(socket, connection, commands, allowance)
         except ConnectionGone:
             await _disconnected(socket)
         except (OSError, WebSocketDisconnect):
@@ -154,7 +154,7 @@ class SocketEndpoint:
             connection.close(NOT_AUTHENTICATED)
             await commands.stop()
 
-    async def _listen(
+    async def _read_frames(
         self, socket: Socket, connection: Connection, commands: Commands, allowance: FrameLimiter
     ) -> None:
         counted = transport_of(socket).counts_frames
@@ -172,13 +172,13 @@ class SocketEndpoint:
                 connection.close(TOO_LARGE)
                 continue
             try:
-                said = parse_frame(text or "")
+                frame = parse_frame(text or "")
             except Malformed as error:
                 connection.put(frame_of(ErrorFrame(ref=error.ref, code="malformed", detail=error.detail)))
-                if not allowance.stumble():
+                if not allowance.note_malformed():
                     connection.close(MALFORMED, flush=True)
                 continue
-            await commands.obey(said)
+            await commands.execute(frame)
 
 
 class Expiry:

@@ -26,7 +26,7 @@ from app.realtime.hub.poller import Limits, Poller
 from app.realtime.hub.reads import HubReads
 from app.realtime.presence import Presence, online
 from app.realtime.read_marks import ReadMarks
-from app.realtime.typing_limits import TypingMarks
+from app.realtime.typing_limits import TypingLimits
 from app.store.read_access import ReadAccess
 
 
@@ -68,11 +68,11 @@ class Gateway:
         self.access = ReadAccess(database, trusted=lambda: self.hub.trusted and bus.connected)
         self.poller = Poller(self.hub, self.access, poll_timer, limits)
         self.broadcasts = BroadcastPoller(self.hub, readers or database, broadcast_timer)
-        gate = Authenticator(
+        authenticator = Authenticator(
             database, tokens, requests, origins=origins, query_tokens=query_tokens, proxy_hops=proxy_hops
         )
         self.read_marks = ReadMarks(database)
-        means = CommandContext(
+        context = CommandContext(
             self.hub,
             database,
             sender,
@@ -81,9 +81,9 @@ class Gateway:
             partial(online, bus.redis),
             requests,
             self.read_marks,
-            TypingMarks(database),
+            TypingLimits(database),
         )
-        self.sockets = SocketEndpoint(gate, means, frames=frames)
+        self.endpoint = SocketEndpoint(authenticator, context, frames=frames)
         self._tasks: list[asyncio.Task[None]] = []
         bus.listen(self.receive, poll_timer.wake)
 
@@ -95,18 +95,18 @@ class Gateway:
 
     def route(self) -> WebsocketRouteHandler:
         """Returns the WebSocket handler. Register it with the application, together with `bus.plugin`."""
-        return self.sockets.route()
+        return self.endpoint.route()
 
     async def start(self) -> None:
         """Start on the process's event loop. While the database is unavailable, the poll is retried every second."""
         await self.bus.start()
         await self.poller.once()  # the first request already meets the current throttles
-        runs = (self.poller.run(), self.sockets.watch(), self.presence.run(), self.broadcasts.run())
+        runs = (self.poller.run(), self.endpoint.watch(), self.presence.run(), self.broadcasts.run())
         self._tasks = [asyncio.create_task(run) for run in runs]
 
     async def drain(self) -> None:
         """Close all sockets with 1012, admit no more, and store pending read marks. Call it before the writer stops."""
-        await self.sockets.drain()
+        await self.endpoint.drain()
         await self.read_marks.stop()
 
     async def stop(self) -> None:

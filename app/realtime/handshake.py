@@ -80,7 +80,7 @@ class Authenticator:
         if origin is not None and not self._origins.know(origin):
             raise HandshakeRefused(REFUSED)
         try:
-            caller = await self._proven(socket)
+            caller = await self._authenticate(socket)
             await self._requests.of_user(str(caller.user))
         except Throttled:
             raise HandshakeRefused(TOO_MANY) from None
@@ -90,7 +90,7 @@ class Authenticator:
             raise HandshakeRefused(REFUSED) from None
         return caller
 
-    async def _proven(self, socket: Socket) -> Caller:
+    async def _authenticate(self, socket: Socket) -> Caller:
         query = _query(socket)
         token = _authorization(socket) or _subprotocol(socket)
         if token is None and self._query_tokens and "ticket" not in query:

@@ -21,14 +21,18 @@ from app.realtime.connection.connection import (
     Connection,
     ConnectionGone,
 )
-from app.realtime.frames.client_frames import MAX_FRAME_BYTES, MAX_RESUMED_CONVERSATIONS, MOST_RESUMES, MOST_RESUMING
+from app.realtime.frames.client_frames import (
+    MAX_FRAME_BYTES,
+    MAX_PENDING_RESUMES,
+    MAX_RESUMED_CONVERSATIONS,
+    MAX_RESUMING_CONVERSATIONS,
+)
 from app.realtime.frames.encoding import frame_of
 from app.realtime.frames.server_frames import Conversations, Hello, SocketLimits
-from app.realtime.hub.catch_up import MAX_CHANGES, catch_up, patiently
+from app.realtime.hub.catch_up import MAX_CHANGES, catch_up, retry_while_unavailable
 from app.realtime.hub.hub import Hub
 
-LINES = 50
-"""Conversations per frame."""
+CONVERSATIONS_PER_FRAME = 50
 
 
 def limits(frames: int = frame_limits.FRAMES_PER_SECOND) -> SocketLimits:
@@ -41,8 +45,8 @@ def limits(frames: int = frame_limits.FRAMES_PER_SECOND) -> SocketLimits:
         bytes_per_second=frame_limits.bytes_per_second(frames),
         burst_seconds=int(frame_limits.BURST_SECONDS),
         resume_conversations=MAX_RESUMED_CONVERSATIONS,
-        resumes=MOST_RESUMES,
-        resuming_conversations=MOST_RESUMING,
+        resumes=MAX_PENDING_RESUMES,
+        resuming_conversations=MAX_RESUMING_CONVERSATIONS,
         sockets=SOCKETS_PER_USER,
         typing_per_second=frame_limits.TYPING_PER_SECOND,
         reads_per_second=frame_limits.READS_PER_SECOND,
@@ -55,16 +59,16 @@ def limits(frames: int = frame_limits.FRAMES_PER_SECOND) -> SocketLimits:
 
 
 async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: SocketLimits) -> None:
-    """Send `hello` and subscribe to all conversations of the user. The connection has entered the hub before.
+    """Send `hello` and subscribe to all conversations of the user. The connection is registered with the hub before.
 
     Raises:
         ConnectionGone: the login has ended, or the socket is closed.
     """
     with hub.replay_buffer.recording():
         cursor = hub.replay_buffer.cursor()
-        snapshot = await patiently(connection, hub.reads.snapshot, connection.caller.session)
+        snapshot = await retry_while_unavailable(connection, hub.reads.snapshot, connection.caller.session)
         if snapshot is None:
-            refused = await patiently(connection, hub.reads.is_refused)
+            refused = await retry_while_unavailable(connection, hub.reads.is_refused)
             connection.close(REFUSED if refused else NOT_AUTHENTICATED)
             raise ConnectionGone
         connection.put(
@@ -74,20 +78,21 @@ async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: Socket
                     user=connection.user,
                     heartbeat=heartbeat,
                     limits=limits,
-                    conversations=snapshot[:LINES],
-                    next=len(snapshot) > LINES,
+                    conversations=snapshot[:CONVERSATIONS_PER_FRAME],
+                    next=len(snapshot) > CONVERSATIONS_PER_FRAME,
                 )
             )
         )
         connection.ready = True
-        await _subscribe(hub, connection, snapshot[:LINES], cursor)
-        for first in range(LINES, len(snapshot), LINES):
+        await _subscribe(hub, connection, snapshot[:CONVERSATIONS_PER_FRAME], cursor)
+        for first in range(CONVERSATIONS_PER_FRAME, len(snapshot), CONVERSATIONS_PER_FRAME):
             await connection.room_for_more()
-            lines = [line for line in snapshot[first : first + LINES] if line.id not in connection.rooms]
-            more = first + LINES < len(snapshot)
-            frame = frame_of(Conversations(conversations=lines, next=more))
-            connection.give({line.id for line in lines}, frame)
-            await _subscribe(hub, connection, lines, cursor)
+            part = snapshot[first : first + CONVERSATIONS_PER_FRAME]
+            summaries = [summary for summary in part if summary.id not in connection.rooms]
+            more = first + CONVERSATIONS_PER_FRAME < len(snapshot)
+            frame = frame_of(Conversations(conversations=summaries, next=more))
+            connection.give({summary.id for summary in summaries}, frame)
+            await _subscribe(hub, connection, summaries, cursor)
         connection.settled = True
         for conversation in hub.replay_buffer.joined_after(cursor, connection.user):
             if connection.lacks(conversation):
@@ -96,13 +101,13 @@ async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: Socket
         raise ConnectionGone
 
 
-async def _subscribe(hub: Hub, connection: Connection, lines: Sequence[ConversationSummary], cursor: int) -> None:
+async def _subscribe(hub: Hub, connection: Connection, summaries: Sequence[ConversationSummary], cursor: int) -> None:
     behind: dict[UUID, int] = {}
-    for line in lines:
-        if line.id in connection.catching:
+    for summary in summaries:
+        if summary.id in connection.catching_up:
             continue  # a `resume` is already catching up on it and subscribes afterwards
-        sent = hub.subscribe(connection, line.id, line.position, line.read_seq, cursor)
+        sent = hub.subscribe(connection, summary.id, summary.position, summary.read_seq, cursor)
         if sent is not None:
-            behind[line.id] = sent
+            behind[summary.id] = sent
     for conversation, sent in behind.items():
         await catch_up(hub, connection, conversation, sent)

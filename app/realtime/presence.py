@@ -31,11 +31,11 @@ SCRIPT = Path(__file__).with_name("presence.lua").read_text(encoding="utf-8")
 
 # One hash tag: the script needs all keys on one node of a cluster.
 PROCESSES = "chat:{presence}:processes"
-WHOLE = "chat:{presence}:whole"
+KNOWN_FROM = "chat:{presence}:whole"
 USERS = "chat:{presence}:users:"
 
 TICK_SECONDS = 1.0
-BEAT_SECONDS = 10.0
+HEARTBEAT_SECONDS = 10.0
 DEAD_SECONDS = 40
 EXPIRY_SECONDS = 180
 LINGER_SECONDS = 10.0
@@ -47,7 +47,7 @@ EMPTY_SECONDS = 20
 UNKNOWN_SECONDS = 120
 """How long presence is unknown after Redis was unavailable, so no user counts as absent (the delivery promise)."""
 
-MOST_AT_ONCE = 500
+MAX_PER_TICK = 500
 """Arrivals, and departures, per tick; the rest wait for the next tick."""
 
 Publish = Callable[[Sequence[Event]], Awaitable[None]]
@@ -61,16 +61,16 @@ class Presence:
         self._database = database
         self._publish = publish
         self._process = process
-        self._here: set[UUID] = set()
+        self._online: set[UUID] = set()
         self._arrivals: dict[UUID, None] = {}
         self._departures: dict[UUID, float] = {}
-        self._away = False
-        self._beat = float("-inf")
+        self._was_unavailable = False
+        self._last_heartbeat = float("-inf")
 
     def arrived(self, user: UUID) -> None:
         self._departures.pop(user, None)
-        if user not in self._here:
-            self._here.add(user)
+        if user not in self._online:
+            self._online.add(user)
             self._arrivals[user] = None
 
     def left(self, user: UUID) -> None:
@@ -88,70 +88,73 @@ class Presence:
     async def tick(self) -> None:
         """Report changes and send the heartbeat, if there are changes or a heartbeat is due."""
         now = time.monotonic()
-        arrivals = list(islice(self._arrivals, MOST_AT_ONCE))
-        departures = [user for user, when in islice(self._departures.items(), MOST_AT_ONCE) if when <= now]
-        if not arrivals and not departures and now - self._beat < BEAT_SECONDS:
+        arrivals = list(islice(self._arrivals, MAX_PER_TICK))
+        departures = [user for user, when in islice(self._departures.items(), MAX_PER_TICK) if when <= now]
+        if not arrivals and not departures and now - self._last_heartbeat < HEARTBEAT_SECONDS:
             return
         try:
-            came, gone = await self._tell_redis(arrivals, departures)
+            arrived, departed = await self._update_redis(arrivals, departures)
         except RedisUnavailable:
-            self._away = True
+            self._was_unavailable = True
             return
-        self._away, self._beat = False, now
+        self._was_unavailable, self._last_heartbeat = False, now
         for user in arrivals:
             self._arrivals.pop(user, None)
         for user in departures:
             if self._departures.get(user, now + 1) <= now:
                 del self._departures[user]
-                self._here.discard(user)
-        if came or gone:
-            await self._tell_people(came, gone)
+                self._online.discard(user)
+        if arrived or departed:
+            await self._publish_changes(arrived, departed)
 
-    async def _tell_redis(self, arrivals: Sequence[UUID], departures: Sequence[UUID]) -> tuple[set[UUID], set[UUID]]:
-        answer = await self._ask(arrivals, departures, everybody=False)
+    async def _update_redis(self, arrivals: Sequence[UUID], departures: Sequence[UUID]) -> tuple[set[UUID], set[UUID]]:
+        answer = await self._run_script(arrivals, departures, complete=False)
         if answer[0] == b"all":
-            answer = await self._ask([user for user in self._here if user not in departures], (), everybody=True)
+            answer = await self._run_script(
+                [user for user in self._online if user not in departures], (), complete=True
+            )
         middle = answer.index(b"gone")
         return _users(answer[1:middle]), _users(answer[middle + 1 :])
 
-    async def _ask(self, arrivals: Sequence[UUID], departures: Sequence[UUID], *, everybody: bool) -> list[bytes]:
+    async def _run_script(self, arrivals: Sequence[UUID], departures: Sequence[UUID], *, complete: bool) -> list[bytes]:
         arguments: list[Any] = [self._process, USERS, DEAD_SECONDS, EXPIRY_SECONDS, EMPTY_SECONDS]
-        arguments += [UNKNOWN_SECONDS if self._away else 0, int(everybody), len(arrivals)]
+        arguments += [UNKNOWN_SECONDS if self._was_unavailable else 0, int(complete), len(arrivals)]
         arguments += [user.bytes for user in (*arrivals, *departures)]
 
-        async def operation(redis: Redis) -> list[bytes]:
-            answer: list[bytes] = await redis.eval(SCRIPT, 2, PROCESSES, WHOLE, *arguments)
+        async def operation(client: Redis) -> list[bytes]:
+            answer: list[bytes] = await client.eval(SCRIPT, 2, PROCESSES, KNOWN_FROM, *arguments)
             return answer
 
         return await self._redis.call(operation)
 
-    async def _tell_people(self, came: set[UUID], gone: set[UUID]) -> None:
+    async def _publish_changes(self, arrived: set[UUID], departed: set[UUID]) -> None:
         try:
             async with self._database.transaction() as session:
-                shared = await small_conversations(session, came | gone)
+                shared = await small_conversations(session, arrived | departed)
         except ChatError:
             return  # presence events may be lost
         events: list[Event] = [
-            PresenceChanged(conversation=conversation, user=user, online=user in came) for conversation, user in shared
+            PresenceChanged(conversation=conversation, user=user, online=user in arrived)
+            for conversation, user in shared
         ]
-        for start in range(0, len(events), MOST_AT_ONCE):
-            await self._publish(events[start : start + MOST_AT_ONCE])
+        for start in range(0, len(events), MAX_PER_TICK):
+            await self._publish(events[start : start + MAX_PER_TICK])
 
 
 async def online(redis: RedisClient, users: Collection[UUID]) -> set[UUID] | None:
     """Returns those of `users` who are online, or None if unknown; then none may be treated as absent."""
-    asked = list(users)
+    checked = list(users)
 
-    async def operation(redis: Redis) -> set[UUID] | None:
-        (now, _), whole, beats = await _facts(redis)
-        if whole is None or now < int(whole):
+    async def operation(client: Redis) -> set[UUID] | None:
+        (now, _), known_from, heartbeats = await _state(client)
+        if known_from is None or now < int(known_from):
             return None
-        async with redis.pipeline(transaction=False) as pipeline:
-            for process, beat in beats:
-                if asked and now - beat <= DEAD_SECONDS:
-                    pipeline.smismember(USERS + process.decode(), [user.bytes for user in asked])
+        async with client.pipeline(transaction=False) as pipeline:
+            for process, heartbeat in heartbeats:
+                if checked and now - heartbeat <= DEAD_SECONDS:
+                    pipeline.smismember(USERS + process.decode(), [user.bytes for user in checked])
             answers = await pipeline.execute()
-        return {user for found in answers for user, here in zip(asked, found, strict=True) if here}
+        return {user for found in answers for user, is_online in zip(checked, found, strict=True) if is_online}
 
     try:
         return await redis.call(operation)
@@ -159,13 +162,13 @@ async def online(redis: RedisClient, users: Collection[UUID]) -> set[UUID] | Non
         return None
 
 
-async def _facts(redis: Redis) -> list[Any]:
-    async with redis.pipeline(transaction=False) as pipeline:
+async def _state(client: Redis) -> list[Any]:
+    async with client.pipeline(transaction=False) as pipeline:
         pipeline.time()
-        pipeline.get(WHOLE)
+        pipeline.get(KNOWN_FROM)
         pipeline.zrange(PROCESSES, 0, -1, withscores=True)
         return list(await pipeline.execute())
 
 
 def _users(raw: Sequence[bytes]) -> set[UUID]:
-    return {UUID(bytes=one) for one in raw}
+    return {UUID(bytes=user) for user in raw}

@@ -20,7 +20,7 @@ from app.domain.error_catalogue import internal
 from app.domain.errors import ChatError, Throttled
 from app.realtime.connection.frame_limits import READS_PER_SECOND, UserAllowances
 
-MOST_WAITING = 1_000
+MAX_WAITING_FRAMES = 1_000
 """Waiting frames per user. Further ones are answered with `throttled`."""
 
 log = structlog.get_logger(__name__)
@@ -77,7 +77,7 @@ class ReadMarks:
             task = asyncio.create_task(self._store_all(user, waiting))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if waiting.count >= MOST_WAITING:
+        if waiting.count >= MAX_WAITING_FRAMES:
             raise Throttled("read", 1, limit=READS_PER_SECOND, window=1)
         waiting.add(conversation, seq, answer)
 

@@ -18,10 +18,10 @@ from app.realtime.connection.frame_limits import TYPING_PER_SECOND, UserAllowanc
 KNOWN_SECONDS = 30.0
 """How long this process caches whether a conversation is small."""
 
-MOST_KNOWN = 10_000
+MAX_KNOWN = 10_000
 
 
-class TypingMarks:
+class TypingLimits:
     """Counts per process: a user with sockets in several processes has the limit in each."""
 
     def __init__(self, database: Database) -> None:
@@ -29,7 +29,7 @@ class TypingMarks:
         self._allowances = UserAllowances(TYPING_PER_SECOND)
         self._small: OrderedDict[UUID, tuple[bool, float]] = OrderedDict()
 
-    async def counts(self, user: UUID, conversation: UUID) -> bool:
+    async def allows(self, user: UUID, conversation: UUID) -> bool:
         """Whether to deliver this `typing` frame of `user`. Counts it against the limit."""
         return self._allowances.of(user).take() and await self._is_small(conversation)
 
@@ -44,6 +44,6 @@ class TypingMarks:
             return False  # typing may be lost
         self._small[conversation] = small, time.monotonic() + KNOWN_SECONDS
         self._small.move_to_end(conversation)
-        if len(self._small) > MOST_KNOWN:
+        if len(self._small) > MAX_KNOWN:
             self._small.popitem(last=False)
         return small

@@ -12,10 +12,10 @@ from typing import Final
 
 from app.domain.users.ip_addresses import network
 
-MOST_STRANGERS: Final = 2_048
+MAX_UNAUTHENTICATED: Final = 2_048
 """Per process: more than reconnect at once after a restart; about 100 MB of memory."""
 
-MOST_OF_AN_ADDRESS: Final = 128
+MAX_PER_ADDRESS: Final = 128
 """Enough for an office behind one address that reconnects at once; each handshake takes a few milliseconds."""
 
 
@@ -33,7 +33,7 @@ class UnauthenticatedSockets:
     def enter(self, peer: str | None) -> bool:
         """Whether a socket from `peer` may start its handshake. If so, the caller must call `leave` later."""
         address = self._address(peer)
-        if self._count >= MOST_STRANGERS or (address and self._of_address[address] >= MOST_OF_AN_ADDRESS):
+        if self._count >= MAX_UNAUTHENTICATED or (address and self._of_address[address] >= MAX_PER_ADDRESS):
             return False
         self._count += 1
         if address:

@@ -35,17 +35,17 @@ def test_every_limit_of_hello_stands_in_the_document() -> None:
 def test_the_numbers_are_those_of_the_program() -> None:
     told = limits()
     for number in (
-        unauthenticated_sockets.MOST_STRANGERS,
+        unauthenticated_sockets.MAX_UNAUTHENTICATED,
         connection.MAX_QUEUED_FRAMES,
         connection.MAX_REVOCATIONS,
         client_frames.MAX_RESUMED_CONVERSATIONS,
-        client_frames.MOST_RESUMING,
-        read_marks.MOST_WAITING,
+        client_frames.MAX_RESUMING_CONVERSATIONS,
+        read_marks.MAX_WAITING_FRAMES,
         told.text_characters,
         told.resume_changes,
     ):
         assert f"{number:,}" in SOCKETS
-    assert f"{unauthenticated_sockets.MOST_OF_AN_ADDRESS} of one address" in SOCKETS
+    assert f"{unauthenticated_sockets.MAX_PER_ADDRESS} of one address" in SOCKETS
     assert f"8 KiB for each frame a second ({told.bytes_per_second // 1024} KiB)" in SOCKETS
     assert f"{told.typing_per_second} a second, {frame_limits.USER_BURST} at once" in SOCKETS
     assert f"{told.reads_per_second} a second, {frame_limits.USER_BURST} at once" in SOCKETS

@@ -68,7 +68,7 @@ def test_every_frame_the_server_sends_is_declared_and_every_one_declared_is_sent
 
 
 def test_every_frame_the_client_may_send_is_told_of_with_its_fields() -> None:
-    kinds: dict[str, Any] = {kind.__struct_config__.tag: kind for kind in get_args(client_frames.Said)}
+    kinds: dict[str, Any] = {kind.__struct_config__.tag: kind for kind in get_args(client_frames.AnyClientFrame)}
     assert named(CLIENT) == set(kinds)
     for tag, kind in kinds.items():
         (row,) = [line for line in CLIENT.splitlines() if line.startswith(f"| `{tag}` |")]
@@ -88,7 +88,7 @@ def test_the_numbers_are_those_of_the_program() -> None:
     assert f"{MAX_CHANGES:,} changes" in TEXT
     assert f"{client_frames.MAX_RESUMED_CONVERSATIONS:,} conversations" in TEXT
     assert f"{client_frames.MAX_FRAME_BYTES // 1024} KiB" in TEXT
-    assert f"newest {hello.LINES} conversations" in TEXT
+    assert f"newest {hello.CONVERSATIONS_PER_FRAME} conversations" in TEXT
     assert f"{frame_limits.FRAMES_PER_SECOND} frames a second" in TEXT
     assert f"{connection.MAX_QUEUED_FRAMES:,} frames wait" in TEXT
     assert connection.SOCKETS_PER_USER == 20

@@ -151,7 +151,7 @@ async def test_a_read_mark_that_cannot_be_does_not_spoil_those_merged_with_it(no
 
 
 async def test_too_many_waiting_read_frames_are_throttled(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_marks, "MOST_WAITING", 5)
+    monkeypatch.setattr(read_marks, "MAX_WAITING_FRAMES", 5)
     own = ReadMarks(Mock(Database))
     own._allowances = frame_limits.UserAllowances(0.001, 0)
     user, conversation = UUID(int=1), UUID(int=2)

@@ -50,12 +50,12 @@ async def test_a_token_in_the_query_opens_a_socket_unless_that_is_switched_off(n
     ada = await person(node.database, "Ada")
     listener = await node.open(f"?token={node.access(ada)}")
     assert (await listener.next())["type"] == "hello"
-    node.live.sockets._gate._query_tokens = False
+    node.live.endpoint._authenticator._query_tokens = False
     try:
         refused = await node.open(f"?token={node.access(ada)}")
         assert await refused.closed() == 4401
     finally:
-        node.live.sockets._gate._query_tokens = True
+        node.live.endpoint._authenticator._query_tokens = True
 
 
 async def test_a_trailing_slash_changes_nothing(node: Node) -> None:

@@ -54,7 +54,7 @@ async def test_coming_and_going_is_told_to_the_others_once(nodes: Nodes) -> None
     }
     desk = await there.join(scene.ada)
     await phone.close()
-    await eventually(lambda: not here.live.presence._here)
+    await eventually(lambda: not here.live.presence._online)
     assert len([f for f in grace.told("presence") if f["user"] == str(scene.ada.user)]) == 1
     await desk.close()
     assert (await grace.next("presence", user=str(scene.ada.user)))["online"] is False
@@ -70,8 +70,8 @@ async def test_who_reconnects_at_once_was_never_away(nodes: Nodes) -> None:
     await grace.next("presence", user=str(scene.ada.user), online=True)
     await ada.close()
     again = await here.join(scene.ada)
-    beats = here.live.presence._beat
-    await eventually(lambda: here.live.presence._beat > beats + 0.5)
+    beats = here.live.presence._last_heartbeat
+    await eventually(lambda: here.live.presence._last_heartbeat > beats + 0.5)
     await grace.quiet("presence")
     await again.quiet()
     assert [f["online"] for f in grace.told("presence") if f["user"] == str(scene.ada.user)] == [True]
@@ -157,7 +157,7 @@ async def test_with_redis_away_nobody_counts_as_absent(
     await cut_off.tick()
     cut_off._redis = node.accelerator
     async with asyncio.timeout(PATIENCE):
-        while cut_off._away:
+        while cut_off._was_unavailable:
             await cut_off.tick()
     assert await online(node.accelerator, [uuid4()]) is None
     for one in (nowhere, node.accelerator):

@@ -13,7 +13,7 @@ from app.realtime import unauthenticated_sockets
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED
 from app.realtime.connection.frame_limits import FRAMES_PER_SECOND, FrameLimiter, bytes_per_second
 from app.realtime.handshake import HandshakeRefused
-from app.realtime.unauthenticated_sockets import MOST_OF_AN_ADDRESS, UnauthenticatedSockets
+from app.realtime.unauthenticated_sockets import MAX_PER_ADDRESS, UnauthenticatedSockets
 from app.server import websocket_protocol
 from tests.support.nodes import Node, eventually
 from tests.support.raw_sockets import BINARY, CLOSE, CONT, PING, PONG, TEXT, RawSocket, frame, head, raw_socket
@@ -108,7 +108,7 @@ async def test_a_refused_socket_that_goes_on_sending_is_cut(node: Node) -> None:
         assert refused.code == 4401
         await refused.send(frame(PONG) * FLOOD)
         await refused.read_to_the_end(websocket_protocol.REFUSED_SECONDS - 1)
-    await eventually(lambda: len(node.live.sockets._strangers) == 0)
+    await eventually(lambda: len(node.live.endpoint._unauthenticated) == 0)
 
 
 async def test_a_refused_socket_is_gone_after_a_moment_though_its_client_says_nothing(
@@ -117,9 +117,9 @@ async def test_a_refused_socket_is_gone_after_a_moment_though_its_client_says_no
     monkeypatch.setattr(websocket_protocol, "REFUSED_SECONDS", 0.3)
     async with raw_socket(node.port) as refused:
         await refused.shake(head())
-        await eventually(lambda: len(node.live.sockets._strangers) == 1)
+        await eventually(lambda: len(node.live.endpoint._unauthenticated) == 1)
         assert await refused.read_to_the_end(5) == 4401
-    await eventually(lambda: len(node.live.sockets._strangers) == 0)
+    await eventually(lambda: len(node.live.endpoint._unauthenticated) == 0)
 
 
 async def test_a_handshake_that_waits_too_long_is_cut(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,14 +130,14 @@ async def test_a_handshake_that_waits_too_long_is_cut(node: Node, monkeypatch: p
         await looked.wait()
         raise HandshakeRefused(NOT_AUTHENTICATED)
 
-    monkeypatch.setattr(node.live.sockets._gate, "admit", admit)
+    monkeypatch.setattr(node.live.endpoint._authenticator, "admit", admit)
     async with raw_socket(node.port) as waiting:
         assert await waiting.shake(head()) == ""
         assert await waiting.read_to_the_end(5) is None
     # It costs a task until the look at it ends; and not longer.
-    assert len(node.live.sockets._strangers) == 1
+    assert len(node.live.endpoint._unauthenticated) == 1
     looked.set()
-    await eventually(lambda: len(node.live.sockets._strangers) == 0)
+    await eventually(lambda: len(node.live.endpoint._unauthenticated) == 0)
 
 
 async def test_a_socket_that_was_closed_and_reads_nothing_is_gone_after_a_moment(
@@ -156,7 +156,7 @@ async def test_a_socket_that_was_closed_and_reads_nothing_is_gone_after_a_moment
 async def test_beyond_the_sockets_that_wait_for_admission_more_are_told_to_wait(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unauthenticated_sockets, "MOST_STRANGERS", 2)
+    monkeypatch.setattr(unauthenticated_sockets, "MAX_UNAUTHENTICATED", 2)
     async with raw_socket(node.port) as one, raw_socket(node.port) as other, raw_socket(node.port) as third:
         for socket in (one, other):
             await socket.shake(head())
@@ -164,8 +164,8 @@ async def test_beyond_the_sockets_that_wait_for_admission_more_are_told_to_wait(
         assert "101" in await third.shake(head())
         assert await third.read_to_the_end(2) == 4429
         assert (one.code, other.code) == (4401, 4401)
-        await eventually(lambda: len(node.live.sockets._strangers) == 2)
-    await eventually(lambda: len(node.live.sockets._strangers) == 0)
+        await eventually(lambda: len(node.live.endpoint._unauthenticated) == 2)
+    await eventually(lambda: len(node.live.endpoint._unauthenticated) == 0)
     ada = await person(node.database, "Ada")
     listeners = [await node.join(ada) for _ in range(3)]
     assert len(listeners) == 3
@@ -188,8 +188,8 @@ def test_sockets_of_one_address_are_bounded_but_not_of_this_machine_nor_behind_a
     peer: str | None, hops: int, bounded: bool
 ) -> None:
     here = UnauthenticatedSockets(proxy_hops=hops)
-    entered = sum(here.enter(peer) for _ in range(MOST_OF_AN_ADDRESS + 10))
-    assert entered == MOST_OF_AN_ADDRESS + (0 if bounded else 10)
+    entered = sum(here.enter(peer) for _ in range(MAX_PER_ADDRESS + 10))
+    assert entered == MAX_PER_ADDRESS + (0 if bounded else 10)
     assert here.enter("198.51.100.7")
     here.leave("198.51.100.7")
     for _ in range(entered):
@@ -200,9 +200,7 @@ def test_sockets_of_one_address_are_bounded_but_not_of_this_machine_nor_behind_a
 
 def test_the_addresses_of_one_network_count_together() -> None:
     here = UnauthenticatedSockets()
-    assert (
-        sum(here.enter(f"2001:db8::{number:x}") for number in range(1, MOST_OF_AN_ADDRESS + 10)) == MOST_OF_AN_ADDRESS
-    )
+    assert sum(here.enter(f"2001:db8::{number:x}") for number in range(1, MAX_PER_ADDRESS + 10)) == MAX_PER_ADDRESS
 
 
 PROTOCOL_ERRORS = {
@@ -276,7 +274,7 @@ async def test_frames_before_the_answer_to_the_handshake_do_no_harm(
         await eager.send(early)
         await eager.read_to_the_end(websocket_protocol.GOODBYE_SECONDS)
     assert [record for record in caplog.records if record.levelno >= logging.ERROR or record.exc_info] == []
-    await eventually(lambda: len(node.live.sockets._strangers) == 0)
+    await eventually(lambda: len(node.live.endpoint._unauthenticated) == 0)
 
 
 def test_an_allowance_grows_while_the_server_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import redis
 import redis.asyncio
 
 from app.local.valkey import EmbeddedValkey
-from app.realtime.presence import PROCESSES, WHOLE
+from app.realtime.presence import KNOWN_FROM, PROCESSES
 from tests.support.client import Node, Person, eventually
 from tests.support.mailbox import Mailboxes
 
@@ -79,7 +79,7 @@ async def presence_is_told(valkey: EmbeddedValkey) -> bool:
 
 def forget_the_outage(valkey: EmbeddedValkey) -> None:
     with redis.Redis.from_url(valkey.url, socket_timeout=5) as client:
-        client.set(WHOLE, int(time.time()) - 1)
+        client.set(KNOWN_FROM, int(time.time()) - 1)
 
 
 async def up_to(person: Person) -> int:

@@ -76,7 +76,7 @@ def _announced() -> bytes:
     """What operators announce; `tests/system/test_broadcasts.py` holds it against what a socket is told."""
     moment = datetime(2026, 5, 4, 9, tzinfo=UTC)
     told = Announcement(id=UUID(int=44), title="Maintenance", text="Away from 22:00 UTC.", sent_at=moment)
-    [frame] = payloads_of(broadcasts.frame(told).wire)
+    [frame] = payloads_of(broadcasts.broadcast_frame(told).wire)
     return frame
 
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import redis
 
-from app.realtime.presence import WHOLE
+from app.realtime.presence import KNOWN_FROM
 from app.settings import Settings
 from app.tasks import mail as mails
 from app.tasks import notifications
@@ -29,7 +29,7 @@ def place(postgres: TestPostgres, settings: Settings) -> Iterator[Place]:
     with placed(postgres, settings, "notifications", NOTIFY_AFTER_SECONDS="0") as found:
         with redis.Redis.from_url(found.settings.redis_url, socket_timeout=5) as client:
             # As if it had run for long: an empty Redis knows only after twenty seconds who is not there.
-            client.set(WHOLE, int(time.time()) - 1)
+            client.set(KNOWN_FROM, int(time.time()) - 1)
         found.processes.worker()
         yield found
 

@@ -45,13 +45,13 @@ class QueuedFrame:
 
 
 class Connection:
-    """`rooms` are the subscribed conversations. `catching` are those the socket is catching up on without a
+    """`rooms` are the subscribed conversations. `catching_up` are those the socket is catching up on without a
     subscription, each with the user's read cursor last sent.
 
-    `given_up` are revoked conversations not sent again since; a `resume` of one needs the whole conversation, not
-    changes. `last_broadcast` is the number of the last broadcast delivered, None until the first poll; `opened_at` is
-    that of the last broadcast before the socket opened. `ready` is set once `hello` is sent or queued, `settled` once
-    the whole snapshot is.
+    `revoked` are conversations whose access ended and that were not sent again since; a `resume` of one needs the whole
+    conversation, not changes. `last_broadcast` is the number of the last broadcast delivered, None until the first
+    poll; `opened_at` is that of the last broadcast before the socket opened. `ready` is set once `hello` is sent or
+    queued, `settled` once the whole snapshot is.
     """
 
     __slots__ = (
@@ -63,12 +63,12 @@ class Connection:
         "_transport",
         "_waiting",
         "caller",
-        "catching",
+        "catching_up",
         "close_code",
-        "given_up",
         "last_broadcast",
         "opened_at",
         "ready",
+        "revoked",
         "rooms",
         "settled",
         "user",
@@ -78,8 +78,8 @@ class Connection:
         self.caller = caller
         self.user = caller.user
         self.rooms: set[UUID] = set()
-        self.catching: dict[UUID, int] = {}
-        self.given_up: dict[UUID, None] | None = None
+        self.catching_up: dict[UUID, int] = {}
+        self.revoked: dict[UUID, None] | None = None
         self.last_broadcast: int | None = None
         self.opened_at: int | None = None
         self.ready = False
@@ -94,26 +94,26 @@ class Connection:
 
     def lacks(self, conversation: UUID) -> bool:
         """Whether the socket is open and neither subscribed to the conversation nor catching up on it."""
-        return self.close_code is None and conversation not in self.rooms and conversation not in self.catching
+        return self.close_code is None and conversation not in self.rooms and conversation not in self.catching_up
 
     def revoke(self, conversation: UUID, reason: Reason = "not_a_member") -> None:
         """Send `access.revoked`. Access returns only with the whole conversation (`give`), not with changes."""
         self.put(frame_of(AccessRevoked(conversation=conversation, reason=reason)))
-        self.given_up = self.given_up or {}
-        self.given_up[conversation] = None
-        if len(self.given_up) > MAX_REVOCATIONS:
-            del self.given_up[next(iter(self.given_up))]
+        self.revoked = self.revoked or {}
+        self.revoked[conversation] = None
+        if len(self.revoked) > MAX_REVOCATIONS:
+            del self.revoked[next(iter(self.revoked))]
 
     def give(self, conversations: Collection[UUID], frame: Frame) -> None:
         """Send `frame`, which holds the current state of `conversations`."""
         self.put(frame)
-        if self.given_up is not None:
+        if self.revoked is not None:
             for conversation in conversations:
-                self.given_up.pop(conversation, None)
-            self.given_up = self.given_up or None
+                self.revoked.pop(conversation, None)
+            self.revoked = self.revoked or None
 
-    def gave_up(self, conversation: UUID) -> bool:
-        return self.given_up is not None and conversation in self.given_up
+    def is_revoked(self, conversation: UUID) -> bool:
+        return self.revoked is not None and conversation in self.revoked
 
     @property
     def queued(self) -> tuple[int, int]:
@@ -188,21 +188,22 @@ class Connection:
         if self._queue is None:
             self._queue = deque()
             self._stuck_since = time.monotonic()
-        slot = QueuedFrame(frame)
-        self._queue.append(slot)
+        queued = QueuedFrame(frame)
+        self._queue.append(queued)
         self._bytes += frame.size
         if frame.key is not None:
             self._merged = self._merged or {}
-            self._merged[frame.key] = slot
+            self._merged[frame.key] = queued
 
     def flush(self) -> None:
         """Write queued frames for as long as the transport accepts them. It calls this when it accepts more again."""
         while self._queue and self._transport.takes_more:
-            slot = self._queue.popleft()
-            self._bytes -= slot.frame.size
-            if slot.frame.key is not None and self._merged is not None and self._merged.get(slot.frame.key) is slot:
-                del self._merged[slot.frame.key]
-            self._transport.write(slot.frame.wire)
+            queued = self._queue.popleft()
+            frame, merged = queued.frame, self._merged
+            self._bytes -= frame.size
+            if frame.key is not None and merged is not None and merged.get(frame.key) is queued:
+                del merged[frame.key]
+            self._transport.write(frame.wire)
         if self._queue:
             self._stuck_since = time.monotonic()
         else:
@@ -231,5 +232,5 @@ class Connection:
 
     def _shed(self) -> None:
         """Drop queued frames that may be lost."""
-        self._queue = deque(slot for slot in self._queue or () if slot.frame.loss != "dropped")
-        self._bytes = sum(slot.frame.size for slot in self._queue)
+        self._queue = deque(queued for queued in self._queue or () if queued.frame.loss != "dropped")
+        self._bytes = sum(queued.frame.size for queued in self._queue)

@@ -22,46 +22,48 @@ TYPING_PER_SECOND = 5
 READS_PER_SECOND = 10
 """Transactions for `read` frames of one user, over all their sockets in a process; frames in excess are merged."""
 USER_BURST = 20
-MOST_USERS = 10_000
+MAX_USERS = 10_000
 
 
 class Bucket:
-    """A token bucket: fills at `rate` a second, up to `most`."""
+    """A token bucket: fills at `rate` a second, up to `capacity`."""
 
-    __slots__ = ("_at", "_left", "most", "rate")
+    __slots__ = ("_filled_at", "_tokens", "capacity", "rate")
 
-    def __init__(self, rate: float, most: float) -> None:
+    def __init__(self, rate: float, capacity: float) -> None:
         self.rate = rate
-        self.most = most
-        self._left = most
-        self._at = time.monotonic()
+        self.capacity = capacity
+        self._tokens = capacity
+        self._filled_at = time.monotonic()
 
     def take(self, cost: float = 1) -> bool:
         """Take `cost` if available. Returns whether it was."""
         self.fill()
-        if self._left < cost:
+        if self._tokens < cost:
             return False
-        self._left -= cost
+        self._tokens -= cost
         return True
 
     def fill(self) -> None:
-        """Add the tokens due since the last call, up to `most`."""
+        """Add the tokens due since the last call, up to `capacity`."""
         now = time.monotonic()
-        if self._left < self.most:
-            self._left = min(self.most, self._left + (now - self._at) * self.rate)
-        self._at = now
+        if self._tokens < self.capacity:
+            self._tokens = min(self.capacity, self._tokens + (now - self._filled_at) * self.rate)
+        self._filled_at = now
 
     def credit(self) -> None:
-        """Add the tokens due since the last call, even beyond `most`: the server was not reading in that time."""
+        """Add the tokens due since the last call, even beyond `capacity`: the server was not reading in that time."""
         now = time.monotonic()
-        self._left = min(LONGEST_PAUSE * self.rate + self.most, self._left + (now - self._at) * self.rate)
-        self._at = now
+        self._tokens = min(
+            LONGEST_PAUSE * self.rate + self.capacity, self._tokens + (now - self._filled_at) * self.rate
+        )
+        self._filled_at = now
 
     @property
     def seconds(self) -> float:
         """Seconds until one token is available."""
         self.fill()
-        return max(0.0, 1 - self._left) / self.rate
+        return max(0.0, 1 - self._tokens) / self.rate
 
 
 class FrameLimiter:
@@ -97,7 +99,7 @@ class FrameLimiter:
         self._frames.credit()
         self._bytes.credit()
 
-    def stumble(self) -> bool:
+    def note_malformed(self) -> bool:
         """Record a malformed frame. Returns whether the socket may stay open."""
         now = time.monotonic()
         if self._malformed is None:
@@ -109,16 +111,16 @@ class FrameLimiter:
 class UserAllowances:
     """One bucket per user, over all their sockets in this process. Evicts the least recently seen users."""
 
-    def __init__(self, rate: float, most: float = USER_BURST) -> None:
+    def __init__(self, rate: float, capacity: float = USER_BURST) -> None:
         self._rate = rate
-        self._most = most
+        self._capacity = capacity
         self._buckets: OrderedDict[UUID, Bucket] = OrderedDict()
 
     def of(self, user: UUID) -> Bucket:
         found = self._buckets.get(user)
         if found is None:
-            found = self._buckets[user] = Bucket(self._rate, self._most)
-            if len(self._buckets) > MOST_USERS:
+            found = self._buckets[user] = Bucket(self._rate, self._capacity)
+            if len(self._buckets) > MAX_USERS:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(user)
         return found

@@ -17,10 +17,10 @@ MAX_FRAME_BYTES = 128 * 1024
 MAX_RESUMED_CONVERSATIONS = 3_000
 """Conversations per `resume`. An entry takes at least 41 bytes, so `MAX_FRAME_BYTES` allows few more."""
 
-MOST_RESUMES = 16
+MAX_PENDING_RESUMES = 16
 """Pending `resume` frames per socket."""
 
-MOST_RESUMING = 2 * MAX_RESUMED_CONVERSATIONS
+MAX_RESUMING_CONVERSATIONS = 2 * MAX_RESUMED_CONVERSATIONS
 """Conversations in all pending `resume` frames of one socket: enough for every conversation a user may have."""
 
 Text = Annotated[str, Meta(max_length=64)]
@@ -80,7 +80,7 @@ class Ping(ClientFrame, frozen=True, kw_only=True, tag="ping"):
     """Check that the connection is alive. The server answers with `pong`."""
 
 
-Said: TypeAlias = Send | Read | Type | WhoIsHere | Resume | Auth | Ping
+AnyClientFrame: TypeAlias = Send | Read | Type | WhoIsHere | Resume | Auth | Ping
 
 
 class _Referring(msgspec.Struct):
@@ -96,11 +96,11 @@ class Malformed(Exception):
         self.ref = ref
 
 
-_decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
+_decoder: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientFrame)
 _decode_ref = msgspec.json.Decoder(_Referring).decode
 
 
-def parse_frame(text: str) -> Said:
+def parse_frame(text: str) -> AnyClientFrame:
     """Parse one frame.
 
     Raises:

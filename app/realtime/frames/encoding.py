@@ -61,14 +61,14 @@ def raw(json: bytes) -> Any:
 
 def payloads_of(wire: bytes) -> list[bytes]:
     """Returns the payloads of `Frame.wire`, for servers that do the framing themselves."""
-    found, at = [], 0
-    while at < len(wire):
-        length, at = wire[at + 1], at + 2
+    found, offset = [], 0
+    while offset < len(wire):
+        length, offset = wire[offset + 1], offset + 2
         if length > SHORT:
             width = 2 if length == SHORT + 1 else 8
-            length, at = int.from_bytes(wire[at : at + width], "big"), at + width
-        found.append(wire[at : at + length])
-        at += length
+            length, offset = int.from_bytes(wire[offset : offset + width], "big"), offset + width
+        found.append(wire[offset : offset + length])
+        offset += length
     return found
 
 
@@ -80,17 +80,17 @@ def _header(length: int) -> bytes:
     return struct.pack("!BBQ", FINAL_TEXT, 127, length)
 
 
-class _Person(msgspec.Struct):
+class _Sender(msgspec.Struct):
     id: UUID
 
 
-class _Sent(msgspec.Struct):
-    sent_by: _Person
+class _SentMessage(msgspec.Struct):
+    sent_by: _Sender
 
 
-_decode_sent = msgspec.json.Decoder(_Sent).decode
+_decode_message = msgspec.json.Decoder(_SentMessage).decode
 
 
 def sender_of(message: bytes) -> UUID:
     """Returns the sender of a message given as JSON."""
-    return _decode_sent(message).sent_by.id
+    return _decode_message(message).sent_by.id

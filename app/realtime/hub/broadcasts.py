@@ -8,7 +8,7 @@ the same `id` in its frame.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterator
 from itertools import islice
 from uuid import UUID
 
@@ -55,7 +55,7 @@ class BroadcastPoller:
             except (ChatError, TimeoutError, OSError) as error:
                 self._note_failure(type(error).__name__)
             except Exception:
-                log.exception("announcing_failed")
+                log.exception("broadcasts_failed")
 
     async def once(self) -> None:
         """Deliver the broadcasts that are due.
@@ -66,15 +66,13 @@ class BroadcastPoller:
         await self._save()
         async with self._database.look() as reader:
             through = await unseen.newest(reader)
-        newcomers = list(islice((one for one in self._ready() if one.last_broadcast is None), MAX_NEW_LISTENERS))
         before = self._hub.last_broadcast
-        present = []
-        if before not in (None, through):
-            present = [one for one in self._ready() if one.last_broadcast is not None]
+        newcomers = list(islice(self._ready(is_new=True), MAX_NEW_LISTENERS))
+        present = list(self._ready(is_new=False)) if before not in (None, through) else []
         if through and (newcomers or present):
             async with self._database.transaction() as session:
-                missed = await unseen.missed(session, {_listener(one) for one in newcomers}, through)
-                recent = await unseen.since(session, {_listener(one) for one in present}, before or 0, through)
+                missed = await unseen.missed(session, set(map(_listener, newcomers)), through)
+                recent = await unseen.since(session, set(map(_listener, present)), before or 0, through)
             frames: dict[UUID, Frame] = {}
             self._deliver(newcomers, missed, through, frames)
             self._deliver(present, recent, through, frames)
@@ -85,10 +83,12 @@ class BroadcastPoller:
         if len(newcomers) == MAX_NEW_LISTENERS:
             self._timer.wake()
 
-    def _ready(self) -> Iterable[Connection]:
-        """The sockets that have received `hello`."""
-        people = list(self._hub.registry.people.values())
-        return (connection for sockets in people for connection in list(sockets) if connection.ready)
+    def _ready(self, *, is_new: bool) -> Iterator[Connection]:
+        """Yields the sockets that have received `hello`: new ones without a broadcast number, or the others."""
+        for sockets in list(self._hub.registry.people.values()):
+            for connection in list(sockets):
+                if connection.ready and (connection.last_broadcast is None) is is_new:
+                    yield connection
 
     def _deliver(
         self, sockets: list[Connection], broadcasts: UnseenBroadcast, through: int, frames: dict[UUID, Frame]
@@ -97,7 +97,7 @@ class BroadcastPoller:
             connection.last_broadcast = through
             for announcement in broadcasts.get(_listener(connection), ()):
                 if announcement.id not in frames:
-                    frames[announcement.id] = frame(announcement)
+                    frames[announcement.id] = broadcast_frame(announcement)
                 connection.put(frames[announcement.id])
                 self._unsaved[connection.user] = through
 
@@ -115,7 +115,7 @@ class BroadcastPoller:
 
     def _note_failure(self, error: str) -> None:
         if not self._failing:
-            log.warning("announcing_failed", error=error)
+            log.warning("broadcasts_failed", error=error)
         self._failing = True
 
 
@@ -123,5 +123,5 @@ def _listener(connection: Connection) -> Listener:
     return connection.user, connection.opened_at
 
 
-def frame(announcement: Announcement) -> Frame:
+def broadcast_frame(announcement: Announcement) -> Frame:
     return frame_of(BroadcastFrame(**msgspec.structs.asdict(announcement)))

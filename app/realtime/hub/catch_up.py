@@ -45,17 +45,17 @@ async def catch_up(
         ConnectionGone: the socket is closed.
     """
     hub.pause(connection, conversation)
-    given_up = connection.gave_up(conversation)
+    revoked = connection.is_revoked(conversation)
     try:
         with hub.replay_buffer.recording():
             cursor = hub.replay_buffer.cursor()
             outcome: Outcome = "revoked"
-            if not given_up:
+            if not revoked:
                 outcome, position = await _read(hub, connection, conversation, position, ref)
             rejoined = conversation in hub.replay_buffer.joined_after(cursor, connection.user)
     finally:
-        connection.catching.pop(conversation, None)
-    if outcome == "revoked" and (rejoined or (given_up and await _is_member(hub, connection, conversation))):
+        connection.catching_up.pop(conversation, None)
+    if outcome == "revoked" and (rejoined or (revoked and await _is_member(hub, connection, conversation))):
         hub.join(connection.user, conversation)
     return outcome, position
 
@@ -67,7 +67,9 @@ async def _read(
     while True:
         cursor = hub.replay_buffer.cursor()
         try:
-            found = await patiently(connection, hub.reads.changes_for, conversation, sent, CHANGES_PER_PAGE)
+            found = await retry_while_unavailable(
+                connection, hub.reads.changes_for, conversation, sent, CHANGES_PER_PAGE
+            )
         except Conflict:
             return await _reset(hub, connection, conversation, ref)
         if found is None or found[0].is_hidden:
@@ -97,18 +99,18 @@ async def _read(
 
 
 async def _is_member(hub: Hub, connection: Connection, conversation: UUID) -> bool:
-    return not isinstance(await patiently(connection, hub.reads.summary, conversation), str)
+    return not isinstance(await retry_while_unavailable(connection, hub.reads.summary, conversation), str)
 
 
 def _send_read(connection: Connection, conversation: UUID, read_seq: int) -> None:
     """Send `read` if the user has read further on another device during the catch-up."""
-    if read_seq > connection.catching.get(conversation, 0):
+    if read_seq > connection.catching_up.get(conversation, 0):
         moved = ReadMoved(conversation=conversation, user=connection.user, seq=read_seq, small=False)
         connection.put(read_frame(moved))
-        connection.catching[conversation] = read_seq
+        connection.catching_up[conversation] = read_seq
 
 
-async def patiently(
+async def retry_while_unavailable(
     connection: Connection, read: Callable[Concatenate[UUID, P], Awaitable[Result]], *args: P.args, **kwargs: P.kwargs
 ) -> Result:
     """Call `read` for the connection's user, and retry while the database is unavailable.
@@ -130,7 +132,7 @@ async def _too_many(hub: Hub, connection: Connection, conversation: UUID, sent: 
         return False
     if count:
         return count > MAX_CHANGES
-    found = await patiently(connection, hub.reads.changes_for, conversation, sent, MAX_CHANGES)
+    found = await retry_while_unavailable(connection, hub.reads.changes_for, conversation, sent, MAX_CHANGES)
     return found is not None and not found[1].complete
 
 
@@ -138,7 +140,7 @@ async def _reset(hub: Hub, connection: Connection, conversation: UUID, ref: str 
     connection.put(frame_of(Reset(ref=ref, conversation=conversation)))
     while True:
         cursor = hub.replay_buffer.cursor()
-        summary = await patiently(connection, hub.reads.summary, conversation)
+        summary = await retry_while_unavailable(connection, hub.reads.summary, conversation)
         if isinstance(summary, str):
             connection.revoke(conversation, summary)
             return "revoked", 0

@@ -18,7 +18,7 @@ from app.realtime.frames.server_frames import Reason
 from app.realtime.hub.replay_buffer import Replayable
 from app.realtime.hub.room import Room
 
-MAX_RUN = 64 * 1024
+MAX_RUN_BYTES = 64 * 1024
 """Bytes per write: about what a transport accepts at once."""
 
 _REASONS: dict[str, Reason] = {
@@ -37,7 +37,7 @@ def group_by_conversation(changes: Sequence[LogChange]) -> Iterator[list[LogChan
     size = 0
     for change in changes:
         follows = run and change.prev == run[-1].position and run[-1].seq and change.seq
-        if run and not (follows and size + len(change.data) <= MAX_RUN):
+        if run and not (follows and size + len(change.data) <= MAX_RUN_BYTES):
             yield run
             run, size = [], 0
         run.append(change)

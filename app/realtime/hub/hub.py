@@ -126,9 +126,9 @@ class Hub:
         if conversation in connection.rooms:
             read_seq = self.registry.rooms[conversation].connections[connection]
         else:
-            read_seq = connection.catching.get(conversation, 0)
+            read_seq = connection.catching_up.get(conversation, 0)
         self.unsubscribe(connection, conversation)
-        connection.catching[conversation] = read_seq
+        connection.catching_up[conversation] = read_seq
 
     def unsubscribe(self, connection: Connection, conversation: UUID) -> None:
         emptied = self.registry.unsubscribe(connection, conversation)

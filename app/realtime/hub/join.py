@@ -70,7 +70,7 @@ async def _run(hub: Hub, user: UUID, conversation: UUID) -> None:
             except Unavailable:
                 await asyncio.sleep(RETRY_SECONDS)
     except Exception:
-        log.exception("beginning_failed", conversation=str(conversation))
+        log.exception("join_failed", conversation=str(conversation))
 
 
 async def _send(hub: Hub, user: UUID, conversation: UUID) -> None:

@@ -59,15 +59,15 @@ class Poller:
             self._apply(recent, started)
         except (ChatError, TimeoutError, OSError) as error:
             if not self._failing:
-                log.warning("look_failed", error=type(error).__name__)
+                log.warning("poll_failed", error=type(error).__name__)
             self._failing = True
             return False
         except Exception:
-            log.exception("look_failed")
+            log.exception("poll_failed")
             self._failing = True
             return False
         if self._failing:
-            log.info("look_succeeds_again")
+            log.info("poll_recovered")
         self._failing = False
         self._since = recent.began
         return True

@@ -10,8 +10,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from app.domain.conversations import read_cursors
-from app.realtime.connection import connection as connections
-from app.realtime.connection.connection import Connection
+from app.realtime.connection.connection import MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES, Connection
 from tests.support.nodes import Json, Node, eventually
 from tests.support.scene import Scene, set_up
 
@@ -44,8 +43,8 @@ async def test_a_socket_that_stops_reading_is_closed_and_the_others_hear_everyth
     while connection.close_code is None:
         sent = (await node.send(scene.conversation, scene.ada, "x" * 8_000)).seq
         frames, size = connection.queued
-        assert size <= connections.MAX_QUEUED_BYTES
-        assert frames <= connections.MAX_QUEUED_FRAMES
+        assert size <= MAX_QUEUED_BYTES
+        assert frames <= MAX_QUEUED_FRAMES
         assert sent < 1_000, "the queue has no end"
     await grace.next("message.created", position=sent + 4)
     await eventually(lambda: not node.sockets(scene.linus))
@@ -61,7 +60,7 @@ async def test_a_socket_that_stops_reading_is_closed_and_the_others_hear_everyth
 
 
 async def test_many_small_frames_are_too_many(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MAX_QUEUED_FRAMES", 50)
+    monkeypatch.setattr("app.realtime.connection.connection.MAX_QUEUED_FRAMES", 50)
     scene = await set_up(node.database)
     idle = await node.open_idle(scene.linus)
     connection = await only_socket(node, scene)
@@ -77,7 +76,7 @@ async def test_many_small_frames_are_too_many(node: Node, monkeypatch: pytest.Mo
 async def test_a_transport_that_takes_nothing_for_too_long_is_given_up(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "STUCK_SECONDS", 1.0)
+    monkeypatch.setattr("app.realtime.connection.connection.STUCK_SECONDS", 1.0)
     scene = await set_up(node.database)
     idle = await node.open_idle(scene.linus)
     connection = await only_socket(node, scene)
@@ -92,7 +91,7 @@ async def test_a_reader_that_pauses_hears_the_newest_read_mark_and_no_stale_typi
     grace = await node.join(scene.grace)
     idle = await node.open_idle(scene.linus)
     connection = await only_socket(node, scene)
-    await fill(node, scene, connection, connections.MAX_QUEUED_BYTES // 2)
+    await fill(node, scene, connection, MAX_QUEUED_BYTES // 2)
     last = (await node.send(scene.conversation, scene.ada, "last")).seq
     for seq in range(1, last + 1):
         await node.do(read_cursors.read, scene.conversation, scene.grace.user, seq)
@@ -122,7 +121,7 @@ async def test_typing_gives_way_to_messages(node: Node) -> None:
         await grace.say("typing", conversation=str(scene.conversation))
     await grace.quiet()
     waiting = connection.queued[0]
-    await fill(node, scene, connection, connections.MAX_QUEUED_BYTES)
+    await fill(node, scene, connection, MAX_QUEUED_BYTES)
     await read_all(idle)
     assert waiting > 20
     assert idle.close_code == 4408
@@ -138,6 +137,6 @@ async def test_a_long_catch_up_waits_for_its_reader(node: Node, monkeypatch: pyt
     frames: list[Json] = []
     while not frames or frames[-1]["type"] != "caught_up":
         frames.append(msgspec.json.decode(await idle.recv()))
-        assert connection.queued[1] <= connections.MAX_QUEUED_BYTES
+        assert connection.queued[1] <= MAX_QUEUED_BYTES
     assert [frame["data"]["seq"] for frame in frames if frame["type"] == "message.created"] == list(range(1, 301))
     await idle.close()

@@ -12,8 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.conversations import groups, members, read_cursors
 from app.domain.conversations.access import Access, check_access
 from app.domain.messages.changes import Changes
-from app.realtime.connection import connection as connections
-from app.realtime.frames.client_frames import MAX_FRAME_BYTES, MAX_RESUMED_CONVERSATIONS, MOST_RESUMES, MOST_RESUMING
+from app.realtime.frames.client_frames import (
+    MAX_FRAME_BYTES,
+    MAX_PENDING_RESUMES,
+    MAX_RESUMED_CONVERSATIONS,
+    MAX_RESUMING_CONVERSATIONS,
+)
 from app.realtime.hub import reads
 from tests.realtime.hub.test_catch_up import Nodes, resume
 from tests.support.nodes import Json, Node, eventually
@@ -40,7 +44,7 @@ async def test_what_was_given_up_comes_back_as_a_beginning_whatever_is_resumed(
     await linus.say("resume", conversations={str(other): 1}, ref="first")
     # Sent before the client knew, and waiting for its turn while its user is added again.
     await linus.say("resume", conversations={str(scene.conversation): 4}, ref="late")
-    await eventually(lambda: scene.conversation in there.sockets(scene.linus)[0].catching)
+    await eventually(lambda: scene.conversation in there.sockets(scene.linus)[0].catching_up)
     await here.do(members.add, scene.conversation, scene.ada.user, scene.linus.user)
     await here.send(scene.conversation, scene.ada, "while away")
     released.set()
@@ -84,7 +88,7 @@ async def test_what_was_read_elsewhere_while_catching_up_is_told(nodes: Nodes, m
 
     monkeypatch.setattr(there.live.hub.reads, "changes_for", changes_for)
     await linus.say("resume", conversations={str(scene.conversation): 4}, ref="late")
-    await eventually(lambda: scene.conversation in there.sockets(scene.linus)[0].catching)
+    await eventually(lambda: scene.conversation in there.sockets(scene.linus)[0].catching_up)
     await here.do(read_cursors.read, scene.conversation, scene.linus.user, 1)
     await asyncio.sleep(0.2)  # heard, and told to nobody: the socket is in no room
     released.set()
@@ -145,7 +149,7 @@ async def test_who_is_removed_between_the_door_and_the_changes_hears_no_more(
 async def test_a_slow_reader_gets_every_answer_of_a_resume_of_foreign_conversations(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "MAX_QUEUED_FRAMES", 50)
+    monkeypatch.setattr("app.realtime.connection.connection.MAX_QUEUED_FRAMES", 50)
     scene = await set_up(node.database)
     idle = await node.open_idle(scene.linus)
     (connection,) = await eventually(lambda: [one for one in node.sockets(scene.linus) if one.settled])
@@ -161,13 +165,13 @@ async def test_a_slow_reader_gets_every_answer_of_a_resume_of_foreign_conversati
 
 
 async def test_what_a_socket_gave_up_longest_ago_is_forgotten(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MAX_REVOCATIONS", 10)
+    monkeypatch.setattr("app.realtime.connection.connection.MAX_REVOCATIONS", 10)
     scene = await set_up(node.database)
     linus = await node.join(scene.linus)
     (connection,) = node.sockets(scene.linus)
     foreign = [uuid4() for _ in range(25)]
     await resume(linus, **{str(one): 1 for one in foreign})
-    assert [one for one in foreign if connection.gave_up(one)] == foreign[-10:]
+    assert [one for one in foreign if connection.is_revoked(one)] == foreign[-10:]
     assert linus.code is None
 
 
@@ -203,16 +207,16 @@ async def test_what_waits_to_be_resumed_is_bounded(node: Node, monkeypatch: pyte
         return await read(user, conversation, after, limit)
 
     monkeypatch.setattr(node.live.hub.reads, "changes_for", changes_for)
-    for ref in range(MOST_RESUMING // MAX_RESUMED_CONVERSATIONS + 1):
+    for ref in range(MAX_RESUMING_CONVERSATIONS // MAX_RESUMED_CONVERSATIONS + 1):
         many = {str(uuid4()): 1 for _ in range(MAX_RESUMED_CONVERSATIONS)}
         await linus.say("resume", conversations=many, ref=ref)
     assert (await linus.next("error"))["code"] == "too_many_resumes"
     (connection,) = node.sockets(scene.linus)
-    assert len(connection.catching) == MOST_RESUMING
+    assert len(connection.catching_up) == MAX_RESUMING_CONVERSATIONS
     await linus.close()
     grace = await node.join(scene.grace)
-    for ref in range(MOST_RESUMES + 1):
+    for ref in range(MAX_PENDING_RESUMES + 1):
         await grace.say("resume", conversations={str(scene.conversation): 4}, ref=ref)
-    assert (await grace.next("error"))["ref"] == MOST_RESUMES
+    assert (await grace.next("error"))["ref"] == MAX_PENDING_RESUMES
     released.set()
-    await grace.next("caught_up", ref=MOST_RESUMES - 1)
+    await grace.next("caught_up", ref=MAX_PENDING_RESUMES - 1)

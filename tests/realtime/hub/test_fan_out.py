@@ -223,7 +223,7 @@ async def test_a_room_without_listeners_is_forgotten(fresh_node: Node) -> None:
     await ada.close()
     await linus.close()
     registry = node.live.hub.registry
-    await eventually(lambda: not node.live.sockets)
+    await eventually(lambda: not node.live.endpoint)
     assert not registry.rooms
     assert not registry.people
     assert not registry.logins

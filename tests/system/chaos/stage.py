@@ -24,7 +24,7 @@ from app.local.ownership import OWNER
 from app.local.postgres import EmbeddedPostgres
 from app.local.processes import free_port
 from app.local.valkey import EmbeddedValkey
-from app.realtime.presence import WHOLE
+from app.realtime.presence import KNOWN_FROM
 from tests.support.client import Node
 from tests.support.mailbox import Mailboxes, mail_server
 from tests.support.processes import PROGRAM, Api, Process, Processes
@@ -96,7 +96,7 @@ class Stage:
             await self.do(server.start)
         with Redis.from_url(self.valkey.url, socket_timeout=3) as client:
             # As if it had run for long: an empty Redis knows only after twenty seconds who is not there.
-            await self.do(lambda: client.set(WHOLE, int(time.time()) - 1))
+            await self.do(lambda: client.set(KNOWN_FROM, int(time.time()) - 1))
         urls = [
             url.replace("postgresql:", "postgresql+psycopg:", 1) for url in (self.postgres.url(role=OWNER), self.url)
         ]
