@@ -27,7 +27,7 @@ async def nodes(database_url: str, empty_redis_url: str, monkeypatch: pytest.Mon
     """
     own_keys = f"{empty_redis_url.removesuffix('/0')}/1"
     monkeypatch.setattr(presence, "TICK_SECONDS", 0.05)
-    monkeypatch.setattr(presence, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(presence, "HEARTBEAT_SECONDS", 0.2)
     monkeypatch.setattr(presence, "LINGER_SECONDS", 0.3)
     monkeypatch.setattr(presence, "EMPTY_SECONDS", 0)
     # One late answer on a busy machine would make presence unknown for two minutes.
