@@ -12,7 +12,7 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 
 from app.api import docs, operators, pages
-from app.api.about import RootController
+from app.api.about import RootController, upgrade_required
 from app.api.accounts.email_links import MailedController
 from app.api.accounts.logins import LoginController
 from app.api.accounts.profile import AccountController, RegistrationController
@@ -29,6 +29,7 @@ from app.api.middleware.anonymous_limits import AnonymousLimits
 from app.api.middleware.cors import SharedOrigins
 from app.api.middleware.head import HeadRequests
 from app.api.middleware.invalid_paths import Paths
+from app.api.middleware.operator_methods import OperatorMethods
 from app.api.middleware.options import OptionsRequests
 from app.api.middleware.preflight import Preflights
 from app.api.middleware.security_headers import SecurityHeaders
@@ -97,6 +98,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             pages.PagesController,
             pages.assets,
             runtime.live.route(),
+            upgrade_required(endpoint.PATH),
         ],
         dependencies={"tx": Provide(transaction), **runtime.dependencies()},
         exception_handlers={Exception: answer},
@@ -111,7 +113,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
         logging_config=None,
     )
     # Wraps everything, including unknown paths: Litestar's own middleware only sees known routes.
-    known = Preflights(Paths(cast("Any", app.asgi_handler)), cors.is_origin_allowed)
+    operated = OperatorMethods(cast("Any", app.asgi_handler), runtime.authentication.hide_from_others)
+    known = Preflights(Paths(operated), cors.is_origin_allowed)
     named = AllowedHosts(known, runtime.settings.allowed_hosts)
     inner = AnonymousLimits(named, runtime.throttles, proxy_hops=runtime.settings.trusted_proxy_hops)
     log = RequestLog(HeadRequests(SecurityHeaders(inner, https=runtime.settings.public_url.startswith("https://"))))

@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 from litestar import Controller, get
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
 
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import PUBLIC
@@ -36,3 +38,13 @@ class RootController(Controller):
     @get("/", opt=PUBLIC, operation_id="about", summary="Name, version, documents", responses=documented())
     async def about(self) -> FrontPage:
         return FrontPage(name="chat", version=version("chat-backend"), links=LINKS)
+
+
+def upgrade_required(path: str) -> HTTPRouteHandler:
+    """Returns the handler of plain requests to the socket's `path` (RFC 9110, 15.5.22)."""
+
+    @get(path, opt=PUBLIC, include_in_schema=False, sync_to_thread=False)
+    def upgrade() -> None:
+        raise HTTPException(status_code=426, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+
+    return upgrade

@@ -85,12 +85,18 @@ class Worker(multiprocess.Process):
 
 def run(config: Config) -> int:
     """Serves until a stop signal. Returns the exit code."""
-    if config.workers > 1:
+    try:
+        # asyncio would bind `::` for IPv6 alone; it means every address of this machine, as with several processes.
+        sockets = [config.bind_socket()] if config.workers > 1 or ":" in config.host else None
+    except OSError as error:
+        log.error("cannot listen on %s: %s", config.host, error.strerror)
+        return STARTUP_FAILED
+    if sockets and config.workers > 1:
         multiprocess.Process = Worker  # type: ignore[misc]  # the supervisor looks it up in its module
-        multiprocess.Multiprocess(config, sockets=[config.bind_socket()]).run()
+        multiprocess.Multiprocess(config, sockets=sockets).run()
         return 0
     server = GracefulServer(config)
-    server.run()
+    server.run(sockets)
     return 0 if server.started else STARTUP_FAILED
 
 

@@ -55,6 +55,9 @@ UNSUPPORTED_MEDIA_TYPE: Final = HttpError(
 UNSUPPORTED_ENCODING: Final = HttpError(
     415, "unsupported_media_type", "Send the body uncompressed, without Content-Encoding."
 )
+UPGRADE_REQUIRED: Final = HttpError(
+    426, "upgrade_required", "This path is a WebSocket: connect with a WebSocket client (see /docs/socket)."
+)
 THROTTLED: Final = HttpError(429, Throttled.code, Throttled("requests", 12).detail)
 HEAD_TOO_LARGE: Final = HttpError(
     431, "head_too_large", "The request has more than 100 headers, or they are larger than 32,768 bytes."

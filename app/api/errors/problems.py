@@ -24,6 +24,7 @@ from app.api.errors.codes import (
     NOT_UTF8,
     TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
+    UPGRADE_REQUIRED,
     HttpError,
     status_of,
 )
@@ -42,6 +43,7 @@ OF_HTTP: Final[Mapping[int, HttpError | ErrorEntry[ChatError]]] = {
     405: METHOD_NOT_ALLOWED,
     413: TOO_LARGE,
     415: UNSUPPORTED_MEDIA_TYPE,
+    426: UPGRADE_REQUIRED,
 }
 """What a status means when the framework raises it."""
 

@@ -91,7 +91,7 @@ class Authentication(ASGIMiddleware):
         """Returns the pending rate-limit decision on routes that await it themselves."""
         admission = None
         if opt.get("operators") and request.method == "OPTIONS":
-            await self._hide(request)
+            await self.hide_from_others(request)
         elif opt.get("public") or request.method == "OPTIONS":
             await self._limiter.of_network(client_of(request, self._hops).network)
         else:
@@ -109,8 +109,8 @@ class Authentication(ASGIMiddleware):
             require_json(request.headers)
         return admission
 
-    async def _hide(self, request: ChatRequest) -> None:
-        """Raises NotFound unless the caller is an operator."""
+    async def hide_from_others(self, request: ChatRequest) -> None:
+        """Raises NotFound, or the refusal of a throttle, unless the caller is an operator."""
         try:
             caller = self._tokens.verify(bearer(request.headers), "access").caller()
             await self._login_checks.ensure(caller)

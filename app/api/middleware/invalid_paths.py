@@ -29,6 +29,11 @@ class Paths:
         if scope["type"] != "http" or not ("\0" in path or path.startswith(DOCUMENTS)):
             await self._app(scope, receive, send)
             return
-        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(ANSWER))]
-        await send({"type": "http.response.start", "status": 404, "headers": headers})
-        await send({"type": "http.response.body", "body": ANSWER})
+        await send_not_found(send)
+
+
+async def send_not_found(send: Send) -> None:
+    """Sends the whole response to a path that does not exist."""
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(ANSWER))]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": ANSWER})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 
@@ -9,6 +10,7 @@ import pytest
 
 from app.api.middleware.allowed_hosts import AllowedHosts
 from app.settings import Settings
+from tests.support.operators import promote
 from tests.support.web import API, Client, join, problem
 
 SOMEWHERE = "0199f2a0-7b6e-7000-8000-000000000000"
@@ -61,6 +63,28 @@ async def test_options_of_operators_paths_are_404_to_others(api: Client, path: s
         answer = await api.options(f"{API}/{path}", headers=headers)
         problem(answer, 404, "not_found")
         assert answer.json() == unknown.json()
+
+
+@pytest.mark.parametrize("path", ["ops/users/", f"ops/users/{SOMEWHERE}/suspend/", "ops/audit/"])
+async def test_a_method_that_operators_paths_lack_is_404_to_others(api: Client, settings: Settings, path: str) -> None:
+    ada = await join(api)
+    unknown = await api.delete(f"{API}/ops/nothing-here/")
+    for headers in ({}, ada.headers, {"Authorization": "Bearer nonsense"}):
+        answer = await api.delete(f"{API}/{path}", headers=headers)
+        problem(answer, 404, "not_found")
+        assert answer.content == unknown.content
+    await asyncio.to_thread(promote, settings.database_url, ada.email)
+    problem(await api.delete(f"{API}/{path}", headers=ada.headers), 405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_plain_request_at_the_socket_is_told_to_upgrade(api: Client, method: str) -> None:
+    answer = await api.request(method, "/ws/conversations")
+    assert answer.status_code == 426
+    assert answer.headers["upgrade"] == "websocket"
+    if method == "GET":
+        problem(answer, 426, "upgrade_required")
+    problem(await api.post("/ws/conversations", json={}), 405, "method_not_allowed")
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip"])
