@@ -8,12 +8,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from app.cli import broadcasts, database, documents, operators, queues, serve, throttles
+from app.cli import broadcasts, database, documents, operators, output, queues, serve, throttles
 from app.cli.commands import CommandLine
 from app.settings import SettingsRefused
 
 
 def main(arguments: list[str] | None = None) -> int:
+    output.prepare()
     asked = parser().parse_args(arguments)
     if asked.tied:
         from app.local.processes import tie

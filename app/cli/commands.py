@@ -42,10 +42,15 @@ def load_beside() -> Settings:
     from app.local import embedded
 
     try:
-        data_dir = load(embedded=True).data_dir
+        settings = load(embedded=True)
     except SettingsRefused:
         return load()  # raises as well, and its problems include the missing server URLs
-    return load(running=embedded.running(data_dir))
+    running = embedded.running(settings.data_dir)
+    if not running and not (settings.database_url and settings.redis_url):
+        raise SettingsRefused(
+            [f"No chat runs on {settings.data_dir} (DATA_DIR): start it, or set DATABASE_URL and REDIS_URL."]
+        )
+    return load(running=running)
 
 
 @asynccontextmanager

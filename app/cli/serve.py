@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import structlog
 
+from app.cli import output
 from app.cli.commands import CommandLine, load_beside, refused
 from app.server.limits import KEEP_ALIVE_SECONDS
 from app.settings import DEFAULT_SENDER, Settings, SettingsRefused, load
+from app.settings.data_dir import create_log_directory
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -96,6 +98,7 @@ def application() -> Litestar:
 
     from app import telemetry
 
+    output.prepare()
     settings = load()
     telemetry.start(settings, process="api")
     application: Litestar = import_module("app.main").create_app(settings)
@@ -193,9 +196,11 @@ def flower(asked: argparse.Namespace) -> int:
 
 
 def _usable(settings: Settings) -> Settings:
-    """Returns `settings`. Raises SettingsRefused if a Redis server they name responds but can never serve the chat."""
+    """Returns `settings`. Raises SettingsRefused if the log cannot be written, or if a Redis server they name responds
+    but can never serve the chat."""
     from app.tasks.broker import address
 
+    create_log_directory(settings)
     named = {settings.cache_redis_url: "CACHE_REDIS_URL", settings.redis_url: "REDIS_URL"}
     found = {name: address.cluster_problem(url) for url, name in named.items() if url}
     if problems := [f"{name}: {what}." for name, what in found.items() if what]:

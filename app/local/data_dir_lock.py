@@ -7,15 +7,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from app.local.processes import StartRefused
+from app.settings.data_dir import create
 
 
 @contextmanager
 def held(data_dir: Path) -> Iterator[None]:
-    """Locks DATA_DIR for the duration of the context. Raises StartRefused if another process holds the lock."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "up.lock").open("a+") as file:
+    """Locks DATA_DIR for the duration of the context. Raises StartRefused if another process holds the lock, or if
+    DATA_DIR cannot be written to."""
+    with _opened(data_dir) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -28,3 +30,11 @@ def held(data_dir: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _opened(data_dir: Path) -> TextIO:
+    try:
+        create(data_dir)
+        return (data_dir / "up.lock").open("a+")
+    except OSError as error:
+        raise StartRefused(f"DATA_DIR: {data_dir} cannot be used: {error.strerror}.") from None

@@ -75,7 +75,7 @@ class Supervisord:
     def start(self, environment: dict[str, str], arguments: dict[str, list[str]]) -> None:
         self._configuration.write_text(self._configured(arguments), encoding="utf-8")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration)],
+            [sys.executable, "-m", "app.local.supervisord_main", "-c", str(self._configuration)],
             env=environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,

@@ -29,14 +29,16 @@ TICK: Final = 0.2
 
 
 def run(settings: Settings) -> int:
-    """Runs until Ctrl-C, SIGTERM, SIGHUP or a failed start. Returns the exit code."""
+    """Runs until Ctrl-C, SIGTERM, SIGHUP (unless ignored) or a failed start. Returns the exit code."""
     asked_to_stop = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         asked_to_stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+        # `nohup` ignores SIGHUP, so that the chat outlives its terminal.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
     try:
         with ExitStack() as running:
             _run(settings, running, asked_to_stop)

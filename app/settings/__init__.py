@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from dotenv import dotenv_values
 
 from app.domain.origins import host_pattern, origin_pattern
 from app.domain.rates import Rate
+from app.settings import data_dir
 from app.settings.checks import problems_of
 from app.settings.model import DEFAULT_SENDER, Settings, SettingsRefused
 
@@ -40,7 +42,7 @@ def load(
 
     Raises SettingsRefused with all problems at once, so that an operator can fix them together.
     """
-    given = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
+    given = _written(env_file)
     given.update(os.environ if environ is None else environ)
     # The running owner URL belongs to the running database, which may not be the one in DATABASE_URL.
     named = {"MIGRATE_DATABASE_URL"} if given.get("DATABASE_URL", "").strip() else set()
@@ -63,13 +65,33 @@ def load(
     if problems:
         raise SettingsRefused(problems)
     if not settings.secret_key:
-        settings = msgspec.structs.replace(settings, secret_key=_kept_secret(settings.data_dir / "secret_key"))
+        try:
+            secret = _kept_secret(settings.data_dir)
+        except OSError as error:
+            raise data_dir.unusable("DATA_DIR", settings.data_dir, error) from None
+        settings = msgspec.structs.replace(settings, secret_key=secret)
     return settings
 
 
 def environment_for_child(**values: str) -> dict[str, str]:
     """Returns the environment for a child process: ours, overridden by `values`."""
     return {**os.environ, **values}
+
+
+def _written(env_file: Path) -> dict[str, str]:
+    """Returns the variables of `env_file`, each value as it stands there: a `$` in a password is not a reference."""
+    try:
+        text = env_file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError:
+        raise SettingsRefused([f"{env_file}: not UTF-8; save it in that encoding."]) from None
+    except OSError as error:
+        raise data_dir.unusable(".env", env_file, error) from None
+    if "\0" in text:  # UTF-16 without a byte order mark
+        raise SettingsRefused([f"{env_file}: not UTF-8; save it in that encoding."])
+    found = dotenv_values(stream=StringIO(text), interpolate=False)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _read(text: str, kind: Any) -> Any:
@@ -132,9 +154,10 @@ def _one_reading(redis_url: str) -> str:
     return _CERT.sub(lambda found: found[1].lower(), redis_url)
 
 
-def _kept_secret(file: Path) -> str:
+def _kept_secret(directory: Path) -> str:
     """Returns a development secret, created once: logins survive a restart, and all processes of DATA_DIR share it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    data_dir.create(directory)
+    file = directory / "secret_key"
     # Write to a draft and link it into place: if two processes start at once, both read the winner's secret.
     draft = file.with_name(f"{file.name}.{os.getpid()}")
     draft.touch(mode=0o600)

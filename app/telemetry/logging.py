@@ -12,6 +12,8 @@ import logging.handlers
 import os
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 
 from app.settings import Settings
+from app.settings.data_dir import create_log_directory
 from app.telemetry.expected_refusals import without_tracebacks
 from app.telemetry.redaction import redacted_field
 
@@ -70,7 +73,7 @@ def configure(settings: Settings, *, process: str) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
     handlers[0].setFormatter(json if settings.is_production else console)
     if settings.log_file:
-        settings.log_file.parent.mkdir(parents=True, exist_ok=True)
+        create_log_directory(settings)
         handlers.append(SharedFile(settings.log_file))
         handlers[1].setFormatter(json)
     logging.basicConfig(handlers=handlers, level=settings.log_level, force=True)
@@ -122,6 +125,9 @@ class SharedFile(logging.handlers.RotatingFileHandler):
         super().__init__(path, maxBytes=largest, backupCount=kept, encoding="utf-8", delay=True)
         self.path = path.absolute()
         self._turning = self.path.with_name(self.path.name + ".lock")
+        for earlier in self.path.parent.glob(f"{self.path.name}.*"):
+            with suppress(OSError), earlier.open() as file:
+                _make_private(file.fileno())
 
     def emit(self, record: logging.LogRecord) -> None:
         if self.stream and not self._is_current():
@@ -136,6 +142,10 @@ class SharedFile(logging.handlers.RotatingFileHandler):
             else:
                 self._reopen()
 
+    def _open(self) -> TextIOWrapper:
+        """Opens the file for this account alone: addresses and names of users stand in it."""
+        return open(self.path, "a", encoding=self.encoding, opener=_open_private)
+
     def _is_current(self) -> bool:
         if not self.stream:
             return False
@@ -149,6 +159,19 @@ class SharedFile(logging.handlers.RotatingFileHandler):
         if self.stream:
             self.stream.close()
         self.stream = self._open()
+
+
+def _open_private(path: str, flags: int) -> int:
+    file = os.open(path, flags, 0o600)
+    _make_private(file)
+    return file
+
+
+def _make_private(file: int) -> None:
+    """Takes the permissions of others away from an open file of this account."""
+    found = os.fstat(file)
+    if found.st_uid == os.geteuid() and found.st_mode & 0o077:
+        os.fchmod(file, 0o600)
 
 
 def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

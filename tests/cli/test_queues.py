@@ -36,13 +36,13 @@ def broker(settings: Settings) -> Iterator[Broker]:
         yield Broker(own)
 
 
-def command(broker: Broker) -> subprocess.CompletedProcess[str]:
-    return chat(broker.settings, "queues")
+def command(broker: Broker, **environment: str) -> subprocess.CompletedProcess[str]:
+    return chat(broker.settings, "queues", **environment)
 
 
-def chat(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
+def chat(settings: Settings, *words: str, **further: str) -> subprocess.CompletedProcess[str]:
     """`chat …` as an operator types it."""
-    environment = environment_for_child(
+    environment = further | environment_for_child(
         DATABASE_URL=settings.database_url,
         REDIS_URL=settings.redis_url,
         SECRET_KEY=settings.secret_key,
@@ -87,6 +87,21 @@ def test_a_worker_is_named_and_empties_the_queue(broker: Broker) -> None:
         told = command(broker)
         assert told.returncode == 0, told.stdout + told.stderr
         assert "workers: celery@" in told.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_without_unicode_shows_the_queues_too(broker: Broker, encoding: str) -> None:
+    told = command(broker, PYTHONIOENCODING=encoding)
+    assert told.stderr == ""
+    lines = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line}
+    assert lines["upkeep"] == ["0", "?", "0", "0.0", "0", "0"]
+
+
+def test_without_a_chat_on_its_directory_it_says_so(broker: Broker) -> None:
+    told = chat(msgspec.structs.replace(broker.settings, database_url="", redis_url=""), "queues")
+    assert told.returncode == 2
+    assert told.stderr.startswith(f"chat: No chat runs on {broker.settings.data_dir} (DATA_DIR)")
+    assert len(told.stderr.splitlines()) == 1
 
 
 def test_a_broker_that_is_away_is_a_sentence(broker: Broker) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -12,8 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from app.local import up
 from app.local.processes import running_in
-from app.settings import environment_for_child
+from app.settings import Settings, environment_for_child
 from tests.support.chat import ROOT, ChatUp, alive, chat_up, commands, until
 from tests.support.servers import count, public_directory
 
@@ -25,6 +27,15 @@ STOP_SECONDS = 10
 def data_dir() -> Iterator[Path]:
     with public_directory() as directory:
         yield directory / "data"
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_it_runs_alone_revives_what_falls_and_after_a_kill_has_the_data(data_dir: Path) -> None:
@@ -71,6 +82,22 @@ def test_it_runs_alone_revives_what_falls_and_after_a_kill_has_the_data(data_dir
         assert running.process.returncode == 0
         assert alive(everything) == []
         assert sorted(file.name for file in data_dir.iterdir() if file.is_file()) == ["secret_key", "up.lock"]
+
+
+@pytest.mark.parametrize(("ignored", "stops"), [(True, False), (False, True)])
+def test_a_chat_under_nohup_outlives_its_terminal(
+    handlers: None, monkeypatch: pytest.MonkeyPatch, ignored: bool, stops: bool
+) -> None:
+    asked: list[bool] = []
+
+    def hung_up(_settings: object, _running: object, asked_to_stop: object) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        asked.append(asked_to_stop.is_set())  # type: ignore[attr-defined]
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    monkeypatch.setattr(up, "_run", hung_up)
+    assert up.run(Settings()) == 0
+    assert asked == [stops]
 
 
 def test_a_port_that_is_taken_is_named_before_anything_is_started(data_dir: Path) -> None:

@@ -62,7 +62,7 @@ class ChatUp:
     def children(self, verb: str = "") -> list[psutil.Process]:
         """Processes kept by this command's process manager, by the verb they run."""
         direct = alive(psutil.Process(self.process.pid).children())
-        managers = [process for process in direct if "supervisor.supervisord" in process.cmdline()]
+        managers = [process for process in direct if "app.local.supervisord_main" in process.cmdline()]
         return [child for manager in managers for child in alive(manager.children()) if runs(child, verb)]
 
     def family(self) -> list[psutil.Process]:

@@ -124,6 +124,18 @@ def test_several_processes_share_one_bounded_file_and_lose_no_line(tmp_path: Pat
     assert all(file.stat().st_size <= 21_000 for file in files)
 
 
+def test_only_its_account_reads_the_log_and_an_earlier_one_is_tightened(tmp_path: Path) -> None:
+    for name in ("chat.log", "chat.log.1", "chat.log.lock"):
+        (tmp_path / name).write_text("earlier\n")
+        (tmp_path / name).chmod(0o644)
+    handler = chat_logging.SharedFile(tmp_path / "chat.log", largest=1_000, kept=3)
+    for number in range(30):
+        handler.emit(logging.makeLogRecord({"msg": f"{number:050d}"}))
+    handler.close()
+    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("chat.log", "chat.log.1", "chat.log.2", "chat.log.lock"), 0o600)
+
+
 def test_old_files_are_thrown_away(tmp_path: Path) -> None:
     handler = chat_logging.SharedFile(tmp_path / "chat.log", largest=1_000, kept=2)
     for number in range(200):
