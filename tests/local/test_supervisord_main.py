@@ -10,7 +10,7 @@ from tests.support.processes import ROOT
 
 FORKED = """
 import os, signal, time
-from {module} import Options
+from app.local.supervisord_main import Options
 
 options = Options()
 for number in (signal.SIGTERM, signal.SIGINT):
@@ -25,6 +25,5 @@ print(os.WTERMSIG(os.waitpid(child, 0)[1]), signal.pthread_sigmask(signal.SIG_BL
 
 
 def test_a_program_that_is_stopped_before_it_begins_ends() -> None:
-    program = FORKED.format(module="app.local.supervisord_main")
-    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    told = subprocess.run([sys.executable, "-c", FORKED], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert told.stdout == f"{int(signal.SIGTERM)} set()\n", told.stderr

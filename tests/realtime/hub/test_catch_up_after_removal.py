@@ -157,6 +157,8 @@ async def test_a_slow_reader_gets_every_answer_of_a_resume_of_foreign_conversati
         await node.send(scene.conversation, scene.ada, "x" * 8_000)
     foreign = [str(uuid4()) for _ in range(200)]
     await idle.send(msgspec.json.encode({"type": "resume", "conversations": dict.fromkeys(foreign, 1)}).decode())
+    # It reads nothing until half the queue is taken and the answers wait, or the queue has overflowed.
+    await eventually(lambda: connection._waiting is not None or connection.close_code is not None)
     frames: list[Json] = []
     while not frames or frames[-1]["type"] != "caught_up":
         frames.append(msgspec.json.decode(await idle.recv()))
