@@ -233,7 +233,7 @@ def make_celery(settings: Settings) -> Celery:
     return celery
 
 
-def open_tools(settings: Settings) -> TaskContext:
+def open_task_context(settings: Settings) -> TaskContext:
     """Returns the task context of a worker process. Call it in that process, after the fork."""
     accelerator = RedisClient(settings.cache_redis_url, connections=2)
     cache = PageCache(most=settings.cache_messages)
@@ -241,7 +241,7 @@ def open_tools(settings: Settings) -> TaskContext:
     database = Database(open_engine(settings.libpq_url, pool_size=2), bus.publish, notification_tasks.hand_on)
     rebuilder = Rebuilder(database, accelerator, cache)
 
-    async def tell(notices: Sequence[NewNotice]) -> None:
+    async def deliver(notices: Sequence[NewNotice]) -> None:
         frames = [encode_json(notification_frame(notice.notification)) for notice in notices]
         users = [notice.user for notice in notices]
         await bus.publish([Notice(users=(user,), frame=frame) for user, frame in zip(users, frames, strict=True)])
@@ -250,18 +250,18 @@ def open_tools(settings: Settings) -> TaskContext:
         database=database,
         rebuild_cache=rebuilder.rebuild,
         sweep_caches=rebuilder.sweep,
-        post=open_transport(settings.smtp_url, settings.data_dir / "mail"),
-        letterhead=MailRenderer(settings.public_url, settings.mail_from),
-        slack=SlackWebhook(settings.slack_webhook_url) if settings.slack_webhook_url else None,
+        transport=open_transport(settings.smtp_url, settings.data_dir / "mail"),
+        renderer=MailRenderer(settings.public_url, settings.mail_from),
+        post_to_slack=SlackWebhook(settings.slack_webhook_url).post if settings.slack_webhook_url else None,
         notices=NoticeSettings(
             after=timedelta(seconds=settings.notify_after_seconds),
             quiet=timedelta(minutes=settings.notify_quiet_minutes),
             online=partial(online, accelerator),
-            tell=tell,
-            unsubscribing=UnsubscribeTokens(settings.secret_key, settings.secret_key_previous),
+            deliver=deliver,
+            unsubscribe_tokens=UnsubscribeTokens(settings.secret_key, settings.secret_key_previous),
         ),
         audit=timedelta(days=settings.audit_days),
-        tallies=UsageReader(accelerator),
+        usage_reader=UsageReader(accelerator),
         subjects=Subjects(settings.secret_key),
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from app.settings import load
 from app.tasks.context import worker_runtime
-from app.wiring import make_celery, open_tools
+from app.wiring import make_celery, open_task_context
 
 _settings = load()
 celery = make_celery(_settings)
-worker_runtime.furnish(lambda: open_tools(_settings))
+worker_runtime.configure(lambda: open_task_context(_settings))

@@ -13,18 +13,18 @@ import uvloop
 
 from app.settings import load
 from app.tasks.notifications import decide_one
-from app.wiring import open_tools
+from app.wiring import open_task_context
 
 
 async def decide(conversations: list[UUID], seconds: float) -> float:
-    tools = open_tools(load())
+    context = open_task_context(load())
     began, decided = time.perf_counter(), 0
     for conversation in conversations:
-        decided += len(await decide_one(tools, conversation))
+        decided += len(await decide_one(context, conversation))
         if time.perf_counter() - began > seconds:
             break
     took = time.perf_counter() - began
-    await tools.database.close()
+    await context.database.close()
     return decided / took
 
 

@@ -17,7 +17,7 @@ from app.domain.conversations.presence_audience import presence_audience
 from app.domain.conversations.schemas import ReadState
 from app.domain.error_catalogue import another_login, conversation_not_found, too_many_resumes
 from app.domain.errors import ChatError, Invalid, Throttled, Unauthenticated
-from app.domain.messages.send import Sender, draft
+from app.domain.messages.send import draft
 from app.realtime.bus.ephemeral_events import Event, Typing
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED, RESTARTING
 from app.realtime.connection.connection import Connection, ConnectionGone
@@ -35,11 +35,12 @@ from app.realtime.frames.server_frames import (
     SendAck,
     ThrottledFrame,
 )
-from app.realtime.handshake import HandshakeLimiter
 from app.realtime.hub.catch_up import catch_up
 from app.realtime.hub.hub import Hub
 from app.realtime.read_marks import ReadMarks
 from app.realtime.typing_limits import TypingLimits
+from app.store.writer import Writer
+from app.throttling.limiter import RateLimiter
 
 log = structlog.get_logger(__name__)
 
@@ -52,11 +53,11 @@ class CommandContext(NamedTuple):
 
     hub: Hub
     database: Database
-    sender: Sender
+    sender: Writer
     tokens: Tokens
     publish: Publish
     online: WhoIsOnline
-    requests: HandshakeLimiter
+    requests: RateLimiter
     read_marks: ReadMarks
     typing_limits: TypingLimits
 

@@ -10,24 +10,25 @@ from litestar.handlers import WebsocketRouteHandler
 
 from app.db import Database
 from app.domain.auth.tokens import Tokens
-from app.domain.messages.send import Sender
 from app.realtime.bus.bus import Bus
 from app.realtime.bus.ephemeral_events import Event
 from app.realtime.commands import CommandContext
 from app.realtime.connection.frame_limits import FRAMES_PER_SECOND
 from app.realtime.endpoint import SocketEndpoint
-from app.realtime.handshake import Authenticator, HandshakeLimiter
+from app.realtime.handshake import Authenticator
 from app.realtime.hub.broadcasts import BroadcastPoller
 from app.realtime.hub.gap_repair import GapRepair
 from app.realtime.hub.hub import Hub, HubHooks
 from app.realtime.hub.join import Joins
 from app.realtime.hub.poll_timer import PollTimer
-from app.realtime.hub.poller import Limits, Poller
+from app.realtime.hub.poller import Poller
 from app.realtime.hub.reads import HubReads
 from app.realtime.presence import Presence, online
 from app.realtime.read_marks import ReadMarks
 from app.realtime.typing_limits import TypingLimits
 from app.store.read_access import ReadAccess
+from app.store.writer import Writer
+from app.throttling.limiter import RateLimiter
 
 
 class Gateway:
@@ -38,16 +39,16 @@ class Gateway:
         self,
         bus: Bus,
         database: Database,
-        sender: Sender,
+        sender: Writer,
         tokens: Tokens,
-        requests: HandshakeLimiter,
+        requests: RateLimiter,
         *,
         origins: Collection[str],
         query_tokens: bool = True,
         proxy_hops: int = 0,
         frames: int = FRAMES_PER_SECOND,
         readers: Database | None = None,
-        limits: Limits | None = None,
+        limits: RateLimiter | None = None,
     ) -> None:
         self.bus = bus
         self.presence = Presence(bus.redis, database, bus.publish, bus.origin.hex())

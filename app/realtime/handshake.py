@@ -7,35 +7,27 @@ Credentials are never logged.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qsl
 
 from litestar.connection import WebSocket
 
 from app.db import Database
 from app.domain.auth.socket_tickets import redeem
-from app.domain.auth.tokens import Tokens
+from app.domain.auth.tokens import Tokens, bearer_token
 from app.domain.error_catalogue import not_authenticated
 from app.domain.errors import Forbidden, Throttled, Unauthenticated
 from app.domain.origins import Origins
 from app.domain.users.caller import Caller
 from app.domain.users.ip_addresses import client_address, network
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED, REFUSED, TOO_MANY
+from app.throttling.limiter import RateLimiter
 
 PROTOCOL = "chat.v1"
 BEARER = "bearer."
-SCHEMES = ("bearer", "jwt")
 MAX_QUERY_PARAMETERS = 20
 
 Socket = WebSocket[Any, Any, Any]
-
-
-class HandshakeLimiter(Protocol):
-    """Counts requests, implemented in `app.throttling.limiter`. Both methods raise Throttled."""
-
-    async def of_user(self, user: str) -> None: ...
-
-    async def of_network(self, network: str) -> None: ...
 
 
 class HandshakeRefused(Exception):
@@ -56,14 +48,14 @@ class Authenticator:
         self,
         database: Database,
         tokens: Tokens,
-        requests: HandshakeLimiter,
+        limiter: RateLimiter,
         *,
         origins: Collection[str],
         query_tokens: bool = True,
         proxy_hops: int = 0,
     ) -> None:
         self._database = database
-        self._requests = requests
+        self._limiter = limiter
         self.proxy_hops = proxy_hops
         self.tokens = tokens
         self._origins = Origins(origins)
@@ -81,7 +73,7 @@ class Authenticator:
             raise HandshakeRefused(REFUSED)
         try:
             caller = await self._authenticate(socket)
-            await self._requests.of_user(str(caller.user))
+            await self._limiter.of_user(str(caller.user))
         except Throttled:
             raise HandshakeRefused(TOO_MANY) from None
         except Unauthenticated:
@@ -99,9 +91,9 @@ class Authenticator:
             if token is not None:
                 return self.tokens.verify(token, "access").caller()
         except Unauthenticated:
-            await self._requests.of_network(self._network(socket))
+            await self._limiter.of_network(self._network(socket))
             raise
-        await self._requests.of_network(self._network(socket))
+        await self._limiter.of_network(self._network(socket))
         if "ticket" not in query:
             raise not_authenticated()
         async with self._database.transaction() as session:
@@ -135,8 +127,7 @@ def _header(socket: Socket, name: bytes) -> str | None:
 
 
 def _authorization(socket: Socket) -> str | None:
-    scheme, _, token = (_header(socket, b"authorization") or "").partition(" ")
-    return token.strip() if scheme.lower() in SCHEMES else None
+    return bearer_token(_header(socket, b"authorization") or "")
 
 
 def _subprotocol(socket: Socket) -> str | None:

@@ -26,23 +26,23 @@ def advance() -> int:
     return worker_runtime.run(_advance)
 
 
-async def _advance(tools: TaskContext) -> int:
+async def _advance(context: TaskContext) -> int:
     end = time.monotonic() + TURN_SECONDS
     while time.monotonic() < end:
-        async with tools.database.transaction() as session:
+        async with context.database.transaction() as session:
             sent = await publish.send_next(session)
         if sent is None:
             break
         log.info("broadcast_sent", broadcast=str(sent))
     posted = 0
     while time.monotonic() < end:
-        async with tools.database.transaction() as session:
+        async with context.database.transaction() as session:
             mails = await mail_batches.post_next(session)
         if mails is None:
             break
         posted += mails
     while time.monotonic() < end:
-        async with tools.database.transaction() as session:
+        async with context.database.transaction() as session:
             settled = await mail_batches.settle_next(session)
         if not settled:
             break

@@ -22,7 +22,7 @@ MAX_REBUILT = 200
 @shared_task(name="chat.cache.rebuild")
 def rebuild(conversation: str) -> int:
     """Rebuilds the cache of the conversation with this id. Returns the number of messages it now holds."""
-    messages = worker_runtime.run(lambda tools: _rebuilt(tools.rebuild_cache(UUID(conversation))))
+    messages = worker_runtime.run(lambda context: _rebuilt(context.rebuild_cache(UUID(conversation))))
     log.info("cache_rebuilt", conversation=conversation, messages=messages)
     return messages
 
@@ -30,7 +30,7 @@ def rebuild(conversation: str) -> int:
 @shared_task(name="chat.cache.sweep", base=PeriodicTask)
 def sweep() -> int:
     """Warms and repairs the caches of the busiest conversations. Returns the number rebuilt."""
-    swept = worker_runtime.run(lambda tools: tools.sweep_caches(MAX_EXAMINED, MAX_REBUILT))
+    swept = worker_runtime.run(lambda context: context.sweep_caches(MAX_EXAMINED, MAX_REBUILT))
     if made := swept.warmed + swept.repaired:
         task_stats.note_upkeep(current_app, "warmed", swept.warmed)
         task_stats.note_upkeep(current_app, "repaired", swept.repaired)

@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -18,13 +18,15 @@ import msgspec
 from app.db import Database
 from app.domain.notifications.notices import NewNotice
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
-from app.domain.throttling.usage_counts import Subjects, UsageBatch
+from app.domain.throttling.usage_counts import Subjects
+from app.store.cache_rebuild import RebuildResult
 from app.tasks.letters import MailRenderer
 from app.tasks.smtp import MailTransport
+from app.throttling.usage_reader import UsageReader
 
 T = TypeVar("T")
 
-NOT_CONFIGURED = "The workshop has not been furnished: see app.worker."
+NOT_CONFIGURED = "The worker runtime is not configured: see app.worker."
 CANCEL_SECONDS = 5.0
 ASIDE_SECONDS = 10.0
 
@@ -33,85 +35,57 @@ class NoticeSettings(msgspec.Struct, frozen=True):
     """How notifications are delivered.
 
     `after`: age at which an unread message causes one. `quiet`: pause between two mails about a conversation.
-    `online` returns which of the users are online, None if presence is unknown. `tell` delivers to open sockets.
+    `online` returns which of the users are online, None if presence is unknown. `deliver` sends to open sockets.
     """
 
     after: timedelta
     quiet: timedelta
     online: Callable[[Collection[UUID]], Awaitable[set[UUID] | None]]
-    tell: Callable[[Sequence[NewNotice]], Awaitable[None]]
-    unsubscribing: UnsubscribeTokens
-
-
-class Tallies(Protocol):
-    """Throttle usage counts in transfer from Redis. Every method raises Unavailable if Redis is away."""
-
-    async def flights(self) -> list[int]:
-        """Returns the minutes with a pending batch, oldest first, as minutes since 1970."""
-
-    async def read(self, minute: int) -> UsageBatch | None:
-        """Returns the batch of that minute, None if there is none."""
-
-    async def drop(self, flight: UsageBatch) -> None:
-        """Deletes the batch from Redis, once Postgres has committed it."""
-
-
-class Slack(Protocol):
-    def tell(self, text: str) -> None:
-        """Posts `text`. Raises OSError if it was not accepted."""
-
-
-class Swept(Protocol):
-    """The result of a sweep over caches."""
-
-    @property
-    def warmed(self) -> int: ...
-    @property
-    def repaired(self) -> int: ...
-    @property
-    def left(self) -> int: ...
+    deliver: Callable[[Sequence[NewNotice]], Awaitable[None]]
+    unsubscribe_tokens: UnsubscribeTokens
 
 
 class TaskContext(msgspec.Struct, frozen=True):
     """The dependencies of tasks, built by the wiring: tasks know neither settings nor Redis.
 
     `audit` is the retention of the audit log. `subjects` maps throttled subjects to their stored ids.
+    `post_to_slack` raises OSError if Slack did not accept the text; None if Slack is not configured.
     """
 
     database: Database
     rebuild_cache: Callable[[UUID], Awaitable[int]]
-    sweep_caches: Callable[[int, int], Coroutine[Any, Any, Swept]]
-    post: MailTransport
-    letterhead: MailRenderer
+    sweep_caches: Callable[[int, int], Coroutine[Any, Any, RebuildResult]]
+    transport: MailTransport
+    renderer: MailRenderer
     notices: NoticeSettings
     audit: timedelta
-    tallies: Tallies
+    usage_reader: UsageReader
     subjects: Subjects
-    slack: Slack | None = None
+    post_to_slack: Callable[[str], None] | None = None
 
 
 class WorkerRuntime:
-    """Runs coroutines for tasks. Call `furnish` once per program, before the first task."""
+    """Runs coroutines for tasks. Call `configure` once per program, before the first task."""
 
     def __init__(self) -> None:
         self._open: Callable[[], TaskContext] | None = None
-        self._tools: TaskContext | None = None
+        self._context: TaskContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
 
-    def furnish(self, opener: Callable[[], TaskContext]) -> None:
+    def configure(self, opener: Callable[[], TaskContext]) -> None:
         """Sets the function that opens the task context. Each process calls it on first use."""
         self._open = opener
 
     def run(self, job: Callable[[TaskContext], Coroutine[Any, Any, T]]) -> T:
         """Returns the result of `job(context)`. The task's soft time limit interrupts it."""
-        if self._tools is None or self._loop is None or self._process != os.getpid():
+        if self._context is None or self._loop is None or self._process != os.getpid():
             if self._open is None:
                 raise RuntimeError(NOT_CONFIGURED)
             self._process = os.getpid()
             self._loop = asyncio.new_event_loop()
-            self._tools = self._open()
-        return self._finish(self._loop, self._loop.create_task(job(self._tools)))
+            self._context = self._open()
+        return self._finish(self._loop, self._loop.create_task(job(self._context)))
 
     def run_aside(self, job: Callable[[TaskContext], Coroutine[Any, Any, T]]) -> T:
         """Runs `job` like `run`, with a context of its own that it closes afterwards.
@@ -120,11 +94,11 @@ class WorkerRuntime:
         """
         if self._open is None:
             raise RuntimeError(NOT_CONFIGURED)
-        loop, tools = asyncio.new_event_loop(), self._open()
+        loop, context = asyncio.new_event_loop(), self._open()
         try:
-            return loop.run_until_complete(asyncio.wait_for(job(tools), ASIDE_SECONDS))
+            return loop.run_until_complete(asyncio.wait_for(job(context), ASIDE_SECONDS))
         finally:
-            loop.run_until_complete(tools.database.close())
+            loop.run_until_complete(context.database.close())
             loop.close()
 
     def _finish(self, loop: asyncio.AbstractEventLoop, job: asyncio.Task[T]) -> T:

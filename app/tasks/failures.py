@@ -86,8 +86,8 @@ def _note(failure: Failure, *, expected: bool = False) -> None:
         log.log(logging.WARNING if expected else logging.ERROR, "task_failed", **fields, noted=noted)
 
 
-async def _write(failure: Failure, tools: TaskContext) -> bool:
-    async with tools.database.transaction() as session:
+async def _write(failure: Failure, context: TaskContext) -> bool:
+    async with context.database.transaction() as session:
         return await failed_tasks.note(session, failure)
 
 

@@ -10,11 +10,10 @@ from celery import shared_task
 
 from app.db import Session
 from app.domain.accounts.account_mail import MailContent, letter_of
-from app.domain.broadcasts import broadcast_mail as broadcasts
+from app.domain.broadcasts import broadcast_mail
 from app.domain.mails import outbox
 from app.domain.mails.outbox import FAILED, REFUSED, UNKNOWN, Claimed
-from app.domain.notifications import digest_content as notifications
-from app.domain.notifications import digests
+from app.domain.notifications import digest_content, digests
 from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
 from app.tasks.smtp import AmbiguousFailure, PermanentFailure, TemporaryFailure
@@ -25,7 +24,7 @@ log = structlog.get_logger(__name__)
 @shared_task(name="chat.notifications.mail")
 def send_mail(mail: str) -> str:
     """Sends the mail with this id if it is due and unclaimed. Returns the outcome."""
-    return worker_runtime.run(lambda tools: _send(tools, UUID(mail)))
+    return worker_runtime.run(lambda context: _send(context, UUID(mail)))
 
 
 @shared_task(name="chat.notifications.overlooked", base=PeriodicTask)
@@ -37,20 +36,20 @@ def send_overlooked() -> int:
     return len(mails)
 
 
-async def _send(tools: TaskContext, mail: UUID) -> str:
-    async with tools.database.transaction() as session:
+async def _send(context: TaskContext, mail: UUID) -> str:
+    async with context.database.transaction() as session:
         claimed = await outbox.claim(session, mail)
         if claimed is None:
             return "not due"
-        letter = await _letter_of(tools, session, claimed)
+        letter = await _letter_of(context, session, claimed)
         if isinstance(letter, str):
             await _settle(session, claimed, letter)
             log.info("mail", mail=str(mail), kind=claimed.kind, outcome=letter)
             return letter
     # Committed. A crash after this point leaves a claim, so the mail is never sent twice.
-    outcome = await asyncio.to_thread(_hand_over, tools, claimed, letter)
+    outcome = await asyncio.to_thread(_transmit, context, claimed, letter)
     log.info("mail", mail=str(mail), kind=claimed.kind, template=letter.template, outcome=outcome or "postponed")
-    async with tools.database.transaction() as session:
+    async with context.database.transaction() as session:
         if outcome is not None:
             await _settle(session, claimed, outcome)
         elif not await outbox.postpone(session, claimed):
@@ -59,11 +58,11 @@ async def _send(tools: TaskContext, mail: UUID) -> str:
     return outcome or "postponed"
 
 
-async def _letter_of(tools: TaskContext, session: Session, claimed: Claimed) -> MailContent | str:
+async def _letter_of(context: TaskContext, session: Session, claimed: Claimed) -> MailContent | str:
     if claimed.kind == "unread":
-        return await notifications.letter_of(session, claimed, tools.notices.unsubscribing)
+        return await digest_content.letter_of(session, claimed, context.notices.unsubscribe_tokens)
     if claimed.kind == "broadcast":
-        return await broadcasts.letter_of(session, claimed)
+        return await broadcast_mail.letter_of(session, claimed)
     return await letter_of(session, claimed)
 
 
@@ -73,10 +72,10 @@ async def _settle(session: Session, claimed: Claimed, outcome: str) -> None:
         await digests.settled(session, claimed.id, outcome)
 
 
-def _hand_over(tools: TaskContext, claimed: Claimed, letter: MailContent) -> str | None:
+def _transmit(context: TaskContext, claimed: Claimed, letter: MailContent) -> str | None:
     """Returns the outcome, None if the mail is to be sent later."""
     try:
-        return tools.post.send(tools.letterhead.write(letter, claimed.id))
+        return context.transport.send(context.renderer.write(letter, claimed.id))
     except TemporaryFailure as why:
         log.warning("mail_postponed", mail=str(claimed.id), kind=claimed.kind, why=str(why))
         return None
@@ -88,6 +87,6 @@ def _hand_over(tools: TaskContext, claimed: Claimed, letter: MailContent) -> str
         return REFUSED
 
 
-async def _overlooked(tools: TaskContext) -> list[UUID]:
-    async with tools.database.transaction() as session:
+async def _overlooked(context: TaskContext) -> list[UUID]:
+    async with context.database.transaction() as session:
         return await outbox.overlooked(session)

@@ -40,8 +40,8 @@ def run_again() -> int:
     return worker_runtime.run(_run_again)
 
 
-async def _run_again(tools: TaskContext) -> int:
-    async with tools.database.transaction() as session:
+async def _run_again(context: TaskContext) -> int:
+    async with context.database.transaction() as session:
         again = await failed_tasks.asked(session, MAX_RETRIES)
         known = [one for one in again if one.task in current_app.tasks]
         await failed_tasks.refuse(session, [one.id for one in again if one not in known])
@@ -59,13 +59,13 @@ async def _run_again(tools: TaskContext) -> int:
     return len(done)
 
 
-async def _expire(tools: TaskContext) -> int:
+async def _expire(context: TaskContext) -> int:
     gone, unswept = 0, 0
     sweeps = (cleanup.sweep, outbox.sweep, queries.sweep, failed_tasks.sweep, policies.sweep, mail_batches.sweep)
-    for sweep in (*sweeps, partial(trail.sweep, keeping=tools.audit)):
+    for sweep in (*sweeps, partial(trail.sweep, keeping=context.audit)):
         # Each has its own transaction: a failing sweep must not stop the others.
         try:
-            async with tools.database.transaction() as session:
+            async with context.database.transaction() as session:
                 gone += await sweep(session)
         except Exception:
             log.exception("sweep_failed")

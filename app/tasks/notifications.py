@@ -41,52 +41,52 @@ def hand_on(errands: list[FollowUp]) -> None:
             send_mail.apply_async((str(errand.id),))
 
 
-async def _sweep(tools: TaskContext) -> int:
+async def _sweep(context: TaskContext) -> int:
     end = time.monotonic() + TURN_SECONDS
-    told = await _tell(tools, end)
-    mails = await _mail(tools, end)
+    told = await _tell(context, end)
+    mails = await _mail(context, end)
     if told or mails:
         log.info("notified", people=told, mails=mails)
     return told
 
 
-async def _tell(tools: TaskContext, end: float) -> int:
-    notices, told = tools.notices, 0
-    async with tools.database.transaction() as session:
+async def _tell(context: TaskContext, end: float) -> int:
+    notices, told = context.notices, 0
+    async with context.database.transaction() as session:
         since, following, now = await decisions.bounds(session, notices.after)
     at: ConversationPosition | None = None
     through = False
     while not through and time.monotonic() < end:
-        async with tools.database.transaction() as session:
+        async with context.database.transaction() as session:
             places = await decisions.moved(session, since, now, at)
         through = not places
         for at in places:
-            told += len(await decide_one(tools, at[1]))
+            told += len(await decide_one(context, at[1]))
             if time.monotonic() >= end:
                 break
-    async with tools.database.transaction() as session:
+    async with context.database.transaction() as session:
         await decisions.decided(session, following if through or at is None else min(following, at[0]))
     return told
 
 
-async def decide_one(tools: TaskContext, conversation: UUID) -> list[NewNotice]:
+async def decide_one(context: TaskContext, conversation: UUID) -> list[NewNotice]:
     """Decides for one conversation and delivers its notifications. Returns them."""
-    async with tools.database.transaction() as session:
-        told = await decisions.decide(session, conversation, tools.notices.after, tools.notices.quiet)
+    async with context.database.transaction() as session:
+        told = await decisions.decide(session, conversation, context.notices.after, context.notices.quiet)
     for start in range(0, len(told), CONCURRENT_CONVERSATIONS):
-        await tools.notices.tell(told[start : start + CONCURRENT_CONVERSATIONS])
+        await context.notices.deliver(told[start : start + CONCURRENT_CONVERSATIONS])
     return told
 
 
-async def _mail(tools: TaskContext, end: float) -> int:
+async def _mail(context: TaskContext, end: float) -> int:
     posted = 0
     while time.monotonic() < end:
-        async with tools.database.transaction() as session:
+        async with context.database.transaction() as session:
             keys = await digests.due(session)
         if not keys:
             break
-        here = await tools.notices.online({user for _, user in keys})
-        async with tools.database.transaction() as session:
+        here = await context.notices.online({user for _, user in keys})
+        async with context.database.transaction() as session:
             judged, mails = await digests.decide(session, keys, here)
         posted += mails
         if not judged:

@@ -22,7 +22,7 @@ TURN_SECONDS = 5.0
 def tell_person(self: Task, person: str) -> int:
     """Updates conversations from the position in the user's row on, unless another task does. Returns their number."""
     again = bool(self.request.retries)
-    told, done = worker_runtime.run(lambda tools: _tell(tools, UUID(person), again=again))
+    told, done = worker_runtime.run(lambda context: _tell(context, UUID(person), again=again))
     if told:
         log.info("person_told", person=person, conversations=told, done=done)
     if not done:
@@ -39,21 +39,21 @@ def tell_people() -> int:
     return len(people)
 
 
-async def _tell(tools: TaskContext, person: UUID, *, again: bool) -> tuple[int, bool]:
+async def _tell(context: TaskContext, person: UUID, *, again: bool) -> tuple[int, bool]:
     end, told = time.monotonic() + TURN_SECONDS, 0
-    async with tools.database.transaction() as session:
+    async with context.database.transaction() as session:
         if not await name_changes.begin_propagation(session, person, again=again):
             return 0, True
     while time.monotonic() < end:
-        async with tools.database.transaction() as session:
+        async with context.database.transaction() as session:
             if not await name_changes.propagate_next(session, person):
                 return told, True
         told += 1
-    async with tools.database.transaction() as session:
+    async with context.database.transaction() as session:
         await name_changes.release_propagation(session, person)
     return told, False
 
 
-async def _untold(tools: TaskContext) -> list[UUID]:
-    async with tools.database.transaction() as session:
+async def _untold(context: TaskContext) -> list[UUID]:
+    async with context.database.transaction() as session:
         return await name_changes.users_with_pending_names(session)

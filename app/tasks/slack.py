@@ -29,7 +29,7 @@ class SlackWebhook:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    def tell(self, text: str) -> None:
+    def post(self, text: str) -> None:
         """Posts `text`. Raises OSError if Slack did not accept it."""
         parts = urlsplit(self._url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
@@ -49,17 +49,17 @@ class SlackWebhook:
 @shared_task(name=task_stats.ALERT)
 def alert(task: str) -> bool:
     """Sends an alert that `task` fails. Returns False if Slack is not configured or no failure is open."""
-    return worker_runtime.run(lambda tools: _alert(tools, task))
+    return worker_runtime.run(lambda context: _alert(context, task))
 
 
-async def _alert(tools: TaskContext, task: str) -> bool:
-    if tools.slack is None:
+async def _alert(context: TaskContext, task: str) -> bool:
+    if context.post_to_slack is None:
         return False
-    async with tools.database.transaction() as session:
+    async with context.database.transaction() as session:
         here = await failed_tasks.newest(session, task)
     if here is None:
         return False
     times = f"{here.times} times since {here.first_failed_at:%H:%M} UTC"
-    tools.slack.tell(f":warning: `{task}`: {here.reason}, {here.error}, {times}. See `chat tasks failed`.")
+    context.post_to_slack(f":warning: `{task}`: {here.reason}, {here.error}, {times}. See `chat tasks failed`.")
     log.info("operators_told", failed_task=task)
     return True

@@ -29,27 +29,27 @@ def fetch_usage() -> int:
     return worker_runtime.run(_bring)
 
 
-async def _bring(tools: TaskContext) -> int:
+async def _bring(context: TaskContext) -> int:
     end, brought = time.monotonic() + TURN_SECONDS, 0
     try:
-        for minute in await tools.tallies.flights():
-            if time.monotonic() >= end or not await fetch_batch(tools, minute):
+        for minute in await context.usage_reader.flights():
+            if time.monotonic() >= end or not await fetch_batch(context, minute):
                 break
             brought += 1
     except Unavailable as error:
         log.warning("counts_wait", error=error.code)
-    async with tools.database.transaction() as session:
+    async with context.database.transaction() as session:
         await usage.sweep(session)
     return brought
 
 
-async def fetch_batch(tools: TaskContext, minute: int) -> bool:
+async def fetch_batch(context: TaskContext, minute: int) -> bool:
     """Transfers the batch of one minute. Returns False if another worker is adding batches."""
-    flight = await tools.tallies.read(minute)
+    flight = await context.usage_reader.read(minute)
     if flight is None:
         return True
-    async with tools.database.transaction() as session:
-        arrived = await usage.add(session, flight, tools.subjects)
+    async with context.database.transaction() as session:
+        arrived = await usage.add(session, flight, context.subjects)
     if arrived:
-        await tools.tallies.drop(flight)
+        await context.usage_reader.drop(flight)
     return arrived

@@ -14,6 +14,7 @@ from app.domain.origins import Hosts, host_pattern, origin_pattern
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED, REFUSED
 from app.realtime.handshake import Authenticator, HandshakeRefused, Socket
 from app.settings import Settings
+from app.throttling.limiter import RateLimiter
 from tests.support.web import Client, running
 
 PATH = "/api/v1/me/"
@@ -91,7 +92,7 @@ async def test_an_origin_is_judged_alike_for_rest_and_socket(
         preflight = await api.options(PATH, headers={"Origin": origin, **ASKED})
     assert answer.headers.get("access-control-allow-origin") == (origin if is_ours else None)
     assert preflight.headers.get("access-control-allow-origin") == (origin if is_ours else None)
-    gate = Authenticator(cast("Database", None), Tokens("secret"), Unthrottled(), origins=kept)
+    gate = Authenticator(cast("Database", None), Tokens("secret"), cast("RateLimiter", Unthrottled()), origins=kept)
     with pytest.raises(HandshakeRefused) as refused:
         await gate.admit(socket_from(origin))
     assert refused.value.code == (NOT_AUTHENTICATED if is_ours else REFUSED)

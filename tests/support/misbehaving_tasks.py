@@ -43,11 +43,11 @@ def fails_too(ran: str) -> None:
 @shared_task(name="chat.upkeep.hangs", soft_time_limit=1, time_limit=20)
 def hangs(ran: str) -> None:
     """Waits on the loop, with a connection to the database in hand."""
-    worker_runtime.run(lambda tools: _wait(tools, ran))
+    worker_runtime.run(lambda context: _wait(context, ran))
 
 
-async def _wait(tools: TaskContext, ran: str) -> None:
-    async with tools.database.transaction():
+async def _wait(context: TaskContext, ran: str) -> None:
+    async with context.database.transaction():
         _ran(ran)
         try:
             await asyncio.sleep(4)

@@ -20,7 +20,7 @@ from app.tasks import maintenance
 
 async def test_what_one_sweep_cannot_the_others_do(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database(open_engine(settings.libpq_url, pool_size=1))
-    tools = cast("Any", SimpleNamespace(database=database, audit=MIN_RETENTION))
+    context = cast("Any", SimpleNamespace(database=database, audit=MIN_RETENTION))
     async with database.transaction() as session:
         gone = Failure("chat.cache.long_ago", "[]", "cache", "failed", "E", "w", 6)
         await failed_tasks.note(session, gone)
@@ -35,7 +35,7 @@ async def test_what_one_sweep_cannot_the_others_do(settings: Settings, monkeypat
         connection.commit()
         monkeypatch.setattr(cleanup, "sweep", cannot)
         with pytest.raises(maintenance.SweepFailed, match="1 of"):
-            await maintenance._expire(tools)
+            await maintenance._expire(context)
         left = connection.execute("SELECT 1 FROM failed_tasks WHERE task = %s", [gone.task]).fetchall()
     assert left == []
     await database.close()

@@ -131,8 +131,8 @@ def test_a_domain_of_other_letters_is_reached_by_its_own_name_with_every_header_
     kept: str, wire: str, offered: bool
 ) -> None:
     """IDNA 2003 would mail `x@fass.example` the tokens of `x@faß.example`: another domain, with another owner."""
-    letterhead = MailRenderer("https://bücher.example", "Grüße <chat@faß.example>")
-    mail = letterhead.write(MailContent(template="unread", address=kept, token="abc", facts=UNREAD), uuid4())
+    renderer = MailRenderer("https://bücher.example", "Grüße <chat@faß.example>")
+    mail = renderer.write(MailContent(template="unread", address=kept, token="abc", facts=UNREAD), uuid4())
     with mail_server(enable_SMTPUTF8=offered) as (mailboxes, port):
         assert open_transport(f"smtp://127.0.0.1:{port}", ANYWHERE).send(mail) == "sent"
         [(recipient, came)] = mailboxes.letters

@@ -22,14 +22,13 @@ from app.api.errors.codes import UNSUPPORTED_ENCODING, UNSUPPORTED_MEDIA_TYPE
 from app.api.request import ChatRequest
 from app.domain.auth import security_log
 from app.domain.auth.devices import Device
-from app.domain.auth.tokens import Tokens
+from app.domain.auth.tokens import Tokens, bearer_token
 from app.domain.error_catalogue import not_authenticated, path_not_found
 from app.domain.errors import Unauthenticated
 from app.domain.users.ip_addresses import client_address, network
 from app.store.login_checks import LoginChecks
 from app.throttling.limiter import RateLimiter
 
-SCHEMES: Final = frozenset({"bearer", "jwt"})
 PUBLIC: Final = {"public": True}
 """`opt` of a route that requires no token."""
 
@@ -133,10 +132,10 @@ class Authentication(ASGIMiddleware):
 
 def bearer(headers: Headers) -> str:
     """Returns the token of `Authorization: Bearer …` (or `JWT …`). Raises Unauthenticated."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() not in SCHEMES or not token.strip():
+    token = bearer_token(headers.get("authorization", ""))
+    if token is None:
         raise not_authenticated()
-    return token.strip()
+    return token
 
 
 def client_of(connection: ASGIConnection[Any, Any, Any, Any], hops: int) -> Client:

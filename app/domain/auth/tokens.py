@@ -31,6 +31,7 @@ LEEWAY = 30.0
 
 MAX_TOKEN_LENGTH = 2_048
 REMEMBERED = 4_096
+_SCHEMES = frozenset({"bearer", "jwt"})
 REQUIRED = ["iss", "aud", "sub", "sid", "type", "gen", "iat", "exp", "jti"]
 
 TokenType = Literal["access", "refresh"]
@@ -171,3 +172,9 @@ def _decode(token: str, key: bytes) -> dict[str, Any]:
 def _claims(payload: dict[str, Any]) -> Claims:
     read = msgspec.convert(payload, _Payload)
     return Claims(read.sub, read.sid, read.type, read.gen, float(read.exp))
+
+
+def bearer_token(authorization: str) -> str | None:
+    """Returns the token of an `Authorization` header, `Bearer …` or `JWT …`; None if it contains none."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() or None if scheme.lower() in _SCHEMES else None

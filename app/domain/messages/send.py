@@ -6,9 +6,9 @@ into outcomes and records the stored messages. Callers fold equal keys (conversa
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -79,13 +79,6 @@ class AutocommitExecutor(events.PendingChanges, Protocol):
 
 
 Outcome = Sent | SendThrottled | ChatError
-
-
-@runtime_checkable
-class Sender(Protocol):
-    """Sends drafts for REST and sockets. Implemented by `app.store.writer.Writer`."""
-
-    async def send(self, draft: Draft, admission: Awaitable[None] | None = None) -> Sent: ...
 
 
 REFUSALS: dict[str, Callable[[], ChatError]] = {

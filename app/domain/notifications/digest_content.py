@@ -29,7 +29,7 @@ MAX_LINE_LENGTH: Final = 200
 _SENDER = aliased(User, name="sender")
 
 
-async def letter_of(session: AsyncSession, mail: Claimed, unsubscribing: UnsubscribeTokens) -> MailContent | str:
+async def letter_of(session: AsyncSession, mail: Claimed, unsubscribe_tokens: UnsubscribeTokens) -> MailContent | str:
     """Returns the digest, or the outcome if there is nothing to send."""
     assert mail.user is not None
     conversation, up_to = UUID(mail.facts["conversation"]), int(mail.facts["up_to"])
@@ -83,7 +83,7 @@ async def letter_of(session: AsyncSession, mail: Claimed, unsubscribing: Unsubsc
     return MailContent(
         template="unread",
         address=mail.address,
-        token=unsubscribing.token(mail.user, conversation),
+        token=unsubscribe_tokens.token(mail.user, conversation),
         facts={
             "first_name": mail.facts.get("first_name", ""),
             "name": standing.name if takes_part_here else "",

@@ -7,36 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Protocol
 
 import structlog
 
 from app.domain.conversations.recent_activity import MembershipState
 from app.domain.errors import ChatError
 from app.domain.events import ReadMoved
-from app.domain.throttling.overrides import Override
 from app.realtime.hub.hub import Hub
 from app.realtime.hub.poll_timer import PollTimer
 from app.realtime.hub.reads import RecentChanges
 from app.store.read_access import ReadAccess
+from app.throttling.limiter import RateLimiter
 
 log = structlog.get_logger(__name__)
 
 POLL_TIMEOUT_SECONDS = 5.0
 
 
-class Limits(Protocol):
-    """Enforces throttle policies."""
-
-    def learn(self, standing: Sequence[Override], *, everything: bool) -> None:
-        """Apply changed overrides. With `everything`, `standing` is the full set and replaces all others."""
-
-
 class Poller:
     """Run `run()` as a task of the process. `timer` says when to poll."""
 
-    def __init__(self, hub: Hub, access: ReadAccess, timer: PollTimer, limits: Limits | None = None) -> None:
+    def __init__(self, hub: Hub, access: ReadAccess, timer: PollTimer, limits: RateLimiter | None = None) -> None:
         self._hub = hub
         self._access = access
         self._timer = timer

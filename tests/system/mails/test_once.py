@@ -22,8 +22,9 @@ from app.domain.orm import uuid7
 from app.domain.throttling.usage_counts import Subjects
 from app.local.processes import free_port
 from app.redis.client import RedisClient
+from app.store.cache_rebuild import RebuildResult
 from app.tasks import mail as mails
-from app.tasks.context import NoticeSettings, Swept, TaskContext
+from app.tasks.context import NoticeSettings, TaskContext
 from app.tasks.letters import MailRenderer
 from app.tasks.smtp import open_transport
 from app.throttling.usage_reader import UsageReader
@@ -46,21 +47,21 @@ class Desk:
         self.database = database
         self.mailboxes = mailboxes
         self.port = port
-        self.tools = TaskContext(
+        self.context = TaskContext(
             database=database,
             rebuild_cache=_nothing,
             sweep_caches=_unswept,
-            post=open_transport(f"smtp://127.0.0.1:{port}", Path("unused")),
-            letterhead=MailRenderer(PUBLIC_URL, "chat@example.org"),
+            transport=open_transport(f"smtp://127.0.0.1:{port}", Path("unused")),
+            renderer=MailRenderer(PUBLIC_URL, "chat@example.org"),
             notices=NoticeSettings(
                 after=timedelta(0),
                 quiet=timedelta(0),
                 online=_nobody,
-                tell=_unheard,
-                unsubscribing=UnsubscribeTokens("x"),
+                deliver=_unheard,
+                unsubscribe_tokens=UnsubscribeTokens("x"),
             ),
             audit=timedelta(days=365),
-            tallies=UsageReader(RedisClient("redis://127.0.0.1:9/0")),
+            usage_reader=UsageReader(RedisClient("redis://127.0.0.1:9/0")),
             subjects=Subjects("x"),
         )
 
@@ -70,7 +71,7 @@ class Desk:
             return (await session.scalars(select(Mail.id).order_by(Mail.id.desc()).limit(1))).one()
 
     async def send(self, mail: UUID) -> str:
-        return await mails._send(self.tools, mail)
+        return await mails._send(self.context, mail)
 
     async def outcome(self, mail: UUID) -> str | None:
         async with self.database.transaction() as session:
@@ -91,10 +92,10 @@ class Desk:
             )
 
     async def overlooked(self) -> list[UUID]:
-        return await mails._overlooked(self.tools)
+        return await mails._overlooked(self.context)
 
 
-async def _unswept(looked: int, repaired: int) -> Swept:
+async def _unswept(looked: int, repaired: int) -> RebuildResult:
     raise AssertionError("no test here sweeps")
 
 
