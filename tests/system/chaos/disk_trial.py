@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.leftovers import directory_prefix
+from tests.system.chaos.database_faults import sends_return
 from tests.system.chaos.driver import Driver
-from tests.system.chaos.faults import Fault, sends_return
+from tests.system.chaos.faults import Fault
 from tests.system.chaos.record import NotFired
 from tests.system.chaos.stage import Stage
 

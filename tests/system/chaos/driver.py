@@ -31,7 +31,7 @@ from tests.system.chaos.stage import Place, Stage
 from tests.system.chaos.togglers import Toggler
 from tests.system.chaos.truth import Truth, read_truth
 from tests.system.chaos.walkers import Peeker, Walker
-from tests.system.chaos.writers import Editor, Marker, Writer, say_again
+from tests.system.chaos.writers import Editor, KeylessWriter, Marker, Writer, say_again
 
 Say = Callable[[str], None]
 
@@ -62,6 +62,8 @@ class Driver:
         self.direct = ""
         self.pair: tuple[str, ...] = ()
         """Whose the direct conversation is."""
+        self.keyless: list[tuple[KeylessWriter, Place]] = []
+        """Each in a conversation of its own, to which nothing is done but to send, at one process."""
         self.probe: Probe
         self.crowd: Crowd
         self._racing: Toggler
@@ -112,6 +114,10 @@ class Driver:
         self.pair = (ada.id, cast["Grace"].id)
         self.direct = (await ada.post("/conversations/", kind="direct", user=cast["Grace"].id))["id"]
         self.conversations.append(self.direct)
+        for place in (*self.stage.places, *self.stage.places):
+            self.conversations.append(await ada.converse(cast["Grace"]))
+            writer = KeylessWriter(self.stage, self.record, ada, self.conversations[-1], self._own_dice())
+            self.keyless.append((writer, place))
         for name in ("Ada", "Grace", "Alan", "Joan", "Linus", "Eve", "Tess", "Ada", "Grace"):
             device = f"{name}'s {sum(reader.person is cast[name] for reader in self.readers) + 1}"
             self.readers.append(Reader(cast[name], device, self.stage, self.record, self._own_dice()))
@@ -141,6 +147,8 @@ class Driver:
         self._start(Editor(self.stage, self.record, self.writers, self._own_dice()).run(self._stop))
         for reader in self.readers[1:5]:
             self._start(Marker(self.stage, self.record, reader, self._own_dice()).run(self._stop))
+        for reader, one in zip(self.readers, self.conversations[:3], strict=False):
+            self._start(KeylessWriter(self.stage, self.record, reader.person, one, self._own_dice()).run(self._stop))
         ada, grace, alan, joan = (reader.person for reader in self.readers[:4])
         self._start(Founder(self.stage, self.record, ada, [grace, alan], self._own_dice()).run(self._stop))
         self._start(Renamer(self.stage, self.record, joan, self._own_dice()).run(self._stop))

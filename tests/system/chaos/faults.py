@@ -18,6 +18,7 @@ import psycopg
 
 from tests.support.wires import Where
 from tests.system.chaos import errands, strains
+from tests.system.chaos.database_faults import commits_wait, postgres_ends_connections, postgres_restarts
 from tests.system.chaos.record import NotFired, Stop
 from tests.system.chaos.stage import Place
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from tests.system.chaos.driver import Driver
 
 STOP_SECONDS: Final = 20.0
-RETURN_SECONDS: Final = 5.0
 SPRING_SECONDS: Final = 10.0
 
 
@@ -84,54 +84,6 @@ async def sprung(driver: Driver, place: Place, where: Where, then: Callable[[], 
         await asyncio.sleep(0.005)
     if where == "after":
         await asyncio.sleep(0.1)  # until the COMMIT it let through is answered
-
-
-async def postgres_ends_connections(driver: Driver) -> None:
-    """All of the chat's connections, at once, wherever they are in their transactions."""
-
-    def end() -> int:
-        with driver.stage.postgres.connect() as connection:
-            rows = connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'chat' AND pid <> pg_backend_pid()"
-            ).fetchall()
-            return len(rows)
-
-    if not await asyncio.to_thread(end):
-        raise NotFired
-    await sends_return(driver)
-
-
-def postgres_restarts(number: signal.Signals) -> Callable[[Driver], Awaitable[None]]:
-    async def inject(driver: Driver) -> None:
-        stage = driver.stage
-        process = stage.postgres.process
-        if process is None:
-            raise NotFired
-        process.send_signal(number)
-        await stage.do(lambda: process.wait(15))
-        await asyncio.sleep(driver.dice.uniform(0.1, 1.0))
-        await stage.do(stage.postgres.start)
-        await sends_return(driver)
-
-    return inject
-
-
-async def sends_return(driver: Driver) -> None:
-    """I16: at both processes, within 5 s of the database's return, with no process restarted."""
-    began = time.monotonic()
-    for place in driver.stage.up:
-        before = place.running.process.pid
-        while True:
-            if await driver.probe.send(place) in (200, 201):
-                break
-            waited = time.monotonic() - began
-            if waited > RETURN_SECONDS * driver.record.patience + driver.record.stalled(began, time.monotonic()):
-                driver.problem(f"I16: {waited:.1f} s after Postgres came back, {place.name} still refuses sends")
-                break
-            await asyncio.sleep(0.05)
-        if not place.running.is_running or place.running.process.pid != before:
-            driver.problem(f"I16: {place.name} did not live through it")
 
 
 def redis_down(seconds: float) -> Callable[[Driver], Awaitable[None]]:
@@ -253,6 +205,7 @@ SHORT: Final = (
     Fault("Postgres ends all connections", postgres_ends_connections, 1),
     Fault("Postgres restarts", postgres_restarts(signal.SIGINT), 3),
     Fault("Postgres crashes", postgres_restarts(signal.SIGQUIT), 3),
+    Fault("COMMIT waits for a standby", commits_wait, 6),
     Fault("Redis down 1 s", redis_down(1), 2, redis=True),
     Fault("Postgres twice, Redis and all connections", servers_gone_in_turn, 12),
     Fault("Redis FLUSHALL", flushall, 1),

@@ -6,7 +6,8 @@ import asyncio
 import select
 import socket
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Final, Self
 
 from picows import WSFrame
@@ -79,6 +80,24 @@ class Latency:
         if place >= 0:
             words = data[place + len(MARK) : place + len(MARK) + 24]
             self._lags.append((time.monotonic() - float(words.split(b" ", 1)[0])) * 1_000)
+
+
+@asynccontextmanager
+async def pulse() -> AsyncIterator[list[float]]:
+    """How many seconds this process slept through, each time it looked: its own slowness is not the chat's."""
+    lags = [0.0]
+
+    async def beat() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(PAUSE)
+            lags.append(time.monotonic() - before - PAUSE)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield lags
+    finally:
+        beating.cancel()
 
 
 class Idler:

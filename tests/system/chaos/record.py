@@ -64,7 +64,8 @@ class Timeline(msgspec.Struct):
 class Walk(msgspec.Struct, kw_only=True):
     """Pages walked over REST until the end: `items` are (position or seq, key) in the order given.
 
-    `at_least` is a seq or position known to exist when the walk began; `needed` are keys that must be met.
+    `at_least` is a seq or position known to exist when the walk began; `needed` are keys that must be met. `later` is
+    where pages of messages that ended before `at_least` ended two seconds later.
     """
 
     kind: Literal["messages", "members", "changes"]
@@ -73,6 +74,8 @@ class Walk(msgspec.Struct, kw_only=True):
     start: int = 0
     reached: int = 0
     at_least: int = 0
+    began: float = 0.0
+    later: int = 0
     needed: frozenset[str] = frozenset()
 
 

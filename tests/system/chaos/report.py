@@ -43,6 +43,11 @@ def table(driver: Driver) -> str:
             f" connections {sum(entry.kind == 'opened' for line in record.timelines for entry in line.entries)}"
         ),
         (
+            f"sent once without a key {len(record.of('send once'))}, acknowledged {counts['send once ok']},"
+            f" unknown {counts['send once unknown']}, refused {counts['send once failed']};"
+            f" pages that ended early {counts['pages that ended early']}"
+        ),
+        (
             f"walks {counts['walks']}, pages compared with Postgres {counts['pages compared with Postgres']},"
             f" removals {len(record.removals)}, edits {counts['edit ok']}, deletions {counts['delete ok']},"
             f" read marks {counts['read ok']}, sockets greeted in storms {counts['sockets greeted in storms']}"

@@ -10,127 +10,9 @@ import msgspec
 import pytest
 
 from tests.system.chaos.checks import judge
-from tests.system.chaos.record import Deletion, Entry, Json, Letter, Peek, Record, Removal, Stop, Timeline, Walk, Window
-from tests.system.chaos.truth import Conversation, Digest, Row, Truth
-
-HERE = "conversation"
-GONE = "closed conversation"
-ADA = {"id": "ada", "first_name": "Ada", "last_name": "Tester"}
-LINUS = {"id": "linus", "first_name": "Linus", "last_name": "Tester"}
-AT = "2026-01-01T00:00:{:02}+00:00"
-COUNT = 5
-"""Messages; they stand at the positions 3 … 7, behind the conversation and its two members."""
-
-
-def message(seq: int) -> Json:
-    return {
-        "id": f"m{seq}",
-        "conversation": HERE,
-        "seq": seq,
-        "position": seq + 2,
-        "sent_by": ADA,
-        "text": f"text {seq}",
-        "client_id": f"key {seq}",
-        "sent_at": AT.format(seq),
-        "updated_at": AT.format(seq),
-    }
-
-
-def member(person: Json) -> Json:
-    return {"user": person, "role": "member", "joined_at": AT.format(0), "left_at": None, "read_seq": 0}
-
-
-def line(read: int, last: int, position: int) -> Json:
-    return {
-        "id": HERE,
-        "name": "Engines",
-        "is_private": True,
-        "creator": "ada",
-        "last_seq": last,
-        "read_seq": read,
-        "unread": last - read,
-        "position": position,
-        "updated_at": AT.format(last),
-    }
-
-
-def told(frame: Json, at: float = 0.0) -> Entry:
-    return Entry("told", at, msgspec.json.encode(frame))
-
-
-def change(position: int, kind: str, data: Json, prev: int | None = None) -> Entry:
-    prev = position - 1 if prev is None else prev
-    return told({"type": kind, "conversation": HERE, "position": position, "prev": prev, "data": data})
-
-
-def history() -> tuple[Record, Truth]:
-    """Linus reads five messages of Ada: two of them catching up, three live."""
-    record = Record()
-    for seq in range(1, COUNT + 1):
-        call = record.call("send", "ada", HERE, f"key {seq}", f"text {seq}")
-        record.settle(call, 201, {"id": f"m{seq}", "seq": seq})
-    record.settle(record.call("read", "linus", HERE, 2), 200, {"read_seq": 2, "unread": 3})
-    record.settle(record.call("read", "linus", HERE, 1), 200, {"read_seq": 2, "unread": 3})
-    entries = [
-        Entry("opened", 0.0, "one"),
-        told({"type": "hello", "conversations": [line(0, 2, 4)], "next": False}),
-        Entry("resume", 0.0, (1, {HERE: 0})),
-        change(1, "member.added", member(ADA)),
-        change(2, "member.added", member(LINUS)),
-        *(change(seq + 2, "message.created", message(seq)) for seq in (1, 2)),
-        told({"type": "caught_up", "ref": 1, "positions": {HERE: 4}}),
-        *(change(seq + 2, "message.created", message(seq)) for seq in (3, 4, 5)),
-        told({"type": "read", "conversation": HERE, "user": "linus", "seq": 2}),
-    ]
-    record.timelines.append(Timeline("linus", "Linus's 1", entries))
-    pages = [(seq, f"m{seq}") for seq in (2, 3, 4, 5)]
-    record.walks = [
-        Walk(kind="messages", conversation=HERE, items=pages, start=1, reached=5, at_least=5),
-        Walk(
-            kind="changes",
-            conversation=HERE,
-            items=[(seq + 2, f"m{seq}") for seq in range(1, COUNT + 1)],
-            start=2,
-            reached=7,
-            at_least=7,
-        ),
-        Walk(kind="members", conversation=HERE, items=[(0, "ada"), (0, "linus")], needed=frozenset({"ada"})),
-    ]
-    record.peeks = [Peek(node="one", conversation=HERE, page=rows(2, 5), older=rows(2, 4), newer=rows(2, 5))]
-    record.stops = [Stop(node="one", seconds=3.0, exit_code=0, closes=[1012])]
-    now = time.monotonic()
-    record.windows = [Window(fault="Redis down", began=now - 5, healed=now + 5, redis=True, converged=0.1)]
-    record.removals = [
-        Removal(user="linus", conversation=HERE, gone=100.0, at=AT.format(30), before=3, after=3, back=200.0)
-    ]
-    record.deletions = [Deletion(conversation=GONE, gone=100.0)]
-    record.letters = [Letter("linus@example.org", "mail 1"), Letter("linus@example.org", "mail 2")]
-    digests = [Digest("linus", HERE, 0, 2, "mail 1"), Digest("linus", HERE, 2, 5, "mail 2")]
-    mails = {"mail 1": "sent", "mail 2": None, "mail 3": "refused"}
-    return record, Truth({HERE: conversation()}, {"linus": {HERE: line(2, COUNT, COUNT + 2)}}, mails, digests)
-
-
-def rows(first: int, last: int) -> dict[int, tuple[int, str]]:
-    return {seq: (seq + 2, f"text {seq}") for seq in range(first, last + 1)}
-
-
-def conversation() -> Conversation:
-    stored = [
-        Row(seq, f"m{seq}", "ada", f"key {seq}", f"text {seq}", seq + 2, seq + 2, False, AT.format(seq))
-        for seq in range(1, COUNT + 1)
-    ]
-    fetched = [message(seq) for seq in range(1, COUNT + 1)]
-    return Conversation(
-        id=HERE,
-        last_seq=COUNT,
-        position=COUNT + 2,
-        rows=stored,
-        others=[1, 2],
-        read={"ada": 5, "linus": 2},
-        fetched=fetched,
-        members={person["id"]: member(person) for person in (ADA, LINUS)},
-        pages={"one": list(fetched)},
-    )
+from tests.system.chaos.good_history import ADA, AT, GONE, HERE, change, history, member, message, rows, told
+from tests.system.chaos.record import Entry, Letter, Record
+from tests.system.chaos.truth import Digest, Truth
 
 
 def test_a_good_history_violates_nothing() -> None:
@@ -149,6 +31,16 @@ def entries(record: Record) -> list[Entry]:
 def swap(record: Record, _: Truth) -> None:
     told = entries(record)
     told[LIVE], told[LIVE + 1] = told[LIVE + 1], told[LIVE]
+
+
+def sent_once(text: str, status: int, more: Break = lambda *_: None) -> Break:
+    """A send without a client_id, answered with `status`; then what `more` breaks."""
+
+    def broken(record: Record, truth: Truth) -> None:
+        record.settle(record.call("send once", "ada", HERE, text=text), status, {"code": "busy"})
+        more(record, truth)
+
+    return broken
 
 
 def forget_row(_: Record, truth: Truth) -> None:
@@ -192,6 +84,12 @@ def refuse_first(record: Record, _: Truth) -> None:
 def end_early(record: Record, _: Truth) -> None:
     del record.peeks[0].page[5]
     record.peeks[0].older.update(rows(5, 5))
+
+
+def end_before(record: Record, began: float, later: int) -> None:
+    """Pages of messages end at 3; a read two seconds later reaches `later`."""
+    walk = record.walks[0]
+    walk.items, walk.reached, walk.later, walk.began = walk.items[:2], 3, later, began
 
 
 def skip_seq(record: Record, _: Truth) -> None:
@@ -242,6 +140,8 @@ BREAKS: dict[str, tuple[str, Break]] = {
     "the history over REST lacks one": ("I3", lambda _, truth: truth.conversations[HERE].fetched.pop(2)),
     "a page skips one": ("I4", skip_seq),
     "a page repeats one": ("I4", repeat_seq),
+    "pages end before what was acknowledged": ("I4", lambda record, _: end_before(record, time.monotonic(), 5)),
+    "pages still end early two seconds later": ("I4", lambda record, _: end_before(record, 0.0, 4)),
     "changes go back": ("I4", lambda record, _: record.walks[1].items.reverse()),
     "changes leave one out": ("I4", lambda record, _: record.walks[1].items.pop(2)),
     "changes end early": ("I4", lambda record, _: setattr(record.walks[1], "reached", 6)),
@@ -252,6 +152,9 @@ BREAKS: dict[str, tuple[str, Break]] = {
     "the removed are still told": ("I7", told_after_removal),
     "a closed conversation is told of": ("I7", told_after_deletion),
     "a closed conversation is found": ("I7", answered_after_deletion),
+    "a send without a key is stored twice": ("sent once and is stored 2 times", sent_once("text 4", 0, double_row)),
+    "a send without a key is refused and stored": ("answered 503 busy and is stored", sent_once("text 4", 503)),
+    "a send without a key is lost": ("'text 9' was acknowledged and is lost", sent_once("text 9", 201)),
     "a mail is sent twice": ("I9", lambda record, _: record.letters.append(record.letters[0])),
     "a mail was never sent": ("I9", lambda record, _: record.letters.pop(0)),
     "a mail that was refused is sent": ("I9", lambda record, _: record.letters.append(Letter("", "mail 3"))),
@@ -286,3 +189,9 @@ def test_a_checker_sees_that(what: str) -> None:
     broken(record, truth)
     found = judge(record, truth)
     assert any(promise in one for one in found), f"{what}: {found}"
+
+
+def test_pages_may_end_for_a_moment_before_what_no_process_has_confirmed() -> None:
+    record, truth = history()
+    end_before(record, 0.0, 5)
+    assert judge(record, truth) == []

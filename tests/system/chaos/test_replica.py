@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tests.system.chaos.good_history import HERE, change, line, message, told
 from tests.system.chaos.record import Entry
 from tests.system.chaos.replica import Replica
-from tests.system.chaos.test_checks import HERE, change, line, message, told
 
 LONG = 2_000
 """More than a resume tells: such a conversation is loaded over REST."""

@@ -53,7 +53,7 @@ class Walker:
 
     async def _messages(self, path: str, conversation: str) -> None:
         """From somewhere to the end, forwards."""
-        known = (await self._get(f"{path}/"))["last_seq"]
+        began, known = time.monotonic(), (await self._get(f"{path}/"))["last_seq"]
         start = after = max(0, known - self._dice.randrange(60))
         items: list[tuple[int, str]] = []
         while True:
@@ -62,11 +62,14 @@ class Walker:
             after = items[-1][0] if items else after
             if not page["has_more"] or len(items) > 300:
                 break
-        self._note("messages", conversation, items, start=start, reached=after, at_least=known)
+        later = await self._later(path, after, known) if len(items) <= 300 else after
+        self._note(
+            "messages", conversation, items, start=start, reached=after, at_least=known, began=began, later=later
+        )
 
     async def _back(self, path: str, conversation: str) -> None:
         """From the newest page backwards."""
-        known = (await self._get(f"{path}/"))["last_seq"]
+        began, known = time.monotonic(), (await self._get(f"{path}/"))["last_seq"]
         page = await self._get(f"{path}/messages/", limit=7)
         found = page["items"]
         for _ in range(4):
@@ -76,7 +79,17 @@ class Walker:
             found = page["items"] + found
         items = [(message["seq"], message["id"]) for message in found]
         first, last = (items[0][0] - 1, items[-1][0]) if items else (0, 0)
-        self._note("messages", conversation, items, start=first, reached=last, at_least=known)
+        later = await self._later(path, last, known)
+        self._note("messages", conversation, items, start=first, reached=last, at_least=known, began=began, later=later)
+
+    async def _later(self, path: str, reached: int, known: int) -> int:
+        """Where the messages end two seconds later, if pages ended at `reached`, before `known`."""
+        if reached >= known:
+            return reached
+        self._record.counts["pages that ended early"] += 1
+        await asyncio.sleep(PROMISED_SECONDS)
+        items = (await self._get(f"{path}/messages/", after=reached, limit=100))["items"]
+        return int(items[-1]["seq"]) if items else reached
 
     async def _members(self, path: str, conversation: str) -> None:
         items: list[tuple[int, str]] = []

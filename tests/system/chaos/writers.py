@@ -93,6 +93,35 @@ class Writer:
         )
 
 
+class KeylessWriter:
+    """Sends without a client_id, each text once, whatever the answer, and does not wait for the answers."""
+
+    names = itertools.count(1)
+
+    def __init__(self, stage: Stage, record: Record, person: Person, conversation: str, dice: random.Random) -> None:
+        self._stage, self._record, self._person = stage, record, person
+        self._conversation, self._dice = conversation, dice
+        self._texts = map(f"once {next(self.names)}-{{}}".format, itertools.count(1))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as sending:
+            while True:
+                await asyncio.sleep(self._dice.uniform(0.1, 0.3))
+                if stop.is_set():
+                    return
+                sending.create_task(self._say(self._dice.choice(self._stage.places)))
+
+    async def burst(self, place: Place, count: int) -> None:
+        """So many at once. Returns when all are answered."""
+        await asyncio.gather(*(self._say(place) for _ in range(count)))
+
+    async def _say(self, place: Place) -> None:
+        text = next(self._texts)
+        call = self._record.call("send once", self._person.id, self._conversation, text=text)
+        path = f"/conversations/{self._conversation}/messages/"
+        await ask(self._record, call, self._person, place, "POST", path, {"message_type": "text", "text": text})
+
+
 class Editor:
     """Edits and deletes what was said lately."""
 

@@ -14,6 +14,7 @@ Check = Callable[[Record, Truth], list[str]]
 CHECKS: Final[tuple[Check, ...]] = (
     sending.nothing_acknowledged_is_lost,
     sending.a_retry_is_no_duplicate,
+    sending.said_once_is_stored_once,
     sending.there_is_one_order,
     sending.nothing_fails_inside,
     reading.paging_is_complete,

@@ -23,7 +23,7 @@ def paging_is_complete(record: Record, truth: Truth) -> list[str]:
             if numbers != list(range(walk.start + 1, walk.start + 1 + len(numbers))):
                 found.append(f"I4: pages of messages after {walk.start} gave {numbers}")
             elif walk.reached < min(walk.at_least, walk.start + 300):
-                found.append(f"I4: pages of messages ended at {walk.reached} of {walk.at_least}")
+                found += _ended_early(record, walk)
         elif walk.kind == "changes":
             if any(later <= earlier for earlier, later in itertools.pairwise(numbers)):
                 found.append(f"I4: pages of changes went back: {numbers}")
@@ -36,6 +36,20 @@ def paging_is_complete(record: Record, truth: Truth) -> list[str]:
             found += [f"I4: a member was met {times} times" for times in met.values() if times > 1]
             found += [f"I4: member {one} was skipped" for one in walk.needed if one not in met]
     return found
+
+
+def _ended_early(record: Record, walk: Walk) -> list[str]:
+    """What a process has committed without learning of it is on no page of the others until their next poll (I15)."""
+    ended = f"I4: pages of messages ended at {walk.reached} of {walk.at_least}"
+    acknowledged = [
+        call.answer["seq"]
+        for call in record.calls
+        if call.verb in ("send", "send once") and call.conversation == walk.conversation
+        if call.outcome == "ok" and call.answer is not None and call.ended < walk.began
+    ]
+    if missed := [seq for seq in acknowledged if walk.reached < seq <= walk.at_least]:
+        return [f"{ended}, and {max(missed)} was acknowledged before"]
+    return [] if walk.later >= walk.at_least else [f"{ended}, and 2 s later at {walk.later}"]
 
 
 def _newest_between(truth: Truth, walk: Walk) -> set[int]:

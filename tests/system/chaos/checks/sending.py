@@ -52,6 +52,21 @@ def a_retry_is_no_duplicate(record: Record, truth: Truth) -> list[str]:
     return found + [f"I2: {key[2]} was answered as {said}" for key, said in answers.items() if len(said) > 1]
 
 
+def said_once_is_stored_once(record: Record, truth: Truth) -> list[str]:
+    """I1, I2, without a `client_id`: none is stored twice, none acknowledged is lost, and none refused is stored."""
+    found = []
+    stored = Counter((one.id, row.text) for one in truth.conversations.values() for row in one.rows)
+    for call in record.of("send once"):
+        times = stored[call.conversation, call.text]
+        if times > 1:
+            found.append(f"I2: {call.text!r} was sent once and is stored {times} times")
+        if call.outcome == "ok" and not times:
+            found.append(f"I1: {call.text!r} was acknowledged and is lost")
+        if call.outcome == "failed" and times:
+            found.append(f"I1: {call.text!r} was answered {call.status} {call.code} and is stored")
+    return found
+
+
 def there_is_one_order(record: Record, truth: Truth) -> list[str]:
     """I3: `last_seq` = count = max(seq); no position is used twice; pages, changes and every socket number alike."""
     found = [wrong for one in truth.conversations.values() for wrong in _disorder(one)]

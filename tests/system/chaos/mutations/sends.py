@@ -11,7 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database
+from app.domain.error_catalogue import busy
+from app.domain.errors import OutcomeUnknown
 from app.domain.messages.send import Draft, Outcome, Sent, send_batch
+from app.domain.orm import uuid7
 from app.store import writer
 from app.store.writer import Writer
 from tests.system.chaos.checks import reading, sending
@@ -102,6 +105,28 @@ def replay_ignored() -> None:
         return batch
 
     replace(writer, "send_batch", gullible)
+
+
+@mutation("I1", sending.said_once_is_stored_once, faults=("COMMIT waits for a standby",))
+def deadline_taken_for_a_failure() -> None:
+    """A deadline that passes in COMMIT is taken for a failed batch, which is written again and answered `busy`."""
+
+    def impatient(write: Any) -> Any:
+        async def twice(self: Any, drafts: list[Draft], lookups: list[bool]) -> list[Outcome | Exception]:
+            answers: list[Outcome | Exception] = await write(self, drafts, lookups)
+            late = [at for at, one in enumerate(answers) if isinstance(one, OutcomeUnknown)]
+            if late:
+                fire(len(late))
+                again = [msgspec.structs.replace(drafts[at], id=uuid7()) for at in late]
+                for at, answer in zip(late, await write(self, again, [lookups[at] for at in late]), strict=True):
+                    answers[at] = busy() if isinstance(answer, OutcomeUnknown) else answer
+            return answers
+
+        return twice
+
+    # Short beside the fault, so that several batches are late while it lasts.
+    replace(writer, "WRITE_SECONDS", lambda _: 1.0)
+    replace(Writer, "_write", impatient)
 
 
 @mutation("I3", sending.there_is_one_order)
