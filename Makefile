@@ -11,6 +11,9 @@ SEED ?= 1
 MINUTES ?= 10
 PICTURE ?=
 ONLY ?=
+SECONDS ?=
+KIND ?=
+DEFECT ?=
 PYTEST_ARGS ?=
 # A test's process may not find the operator's own settings: tests set what they need.
 PYTEST := env -u DATABASE_URL -u MIGRATE_DATABASE_URL -u REDIS_URL -u CACHE_REDIS_URL $(PY) -m pytest
@@ -67,8 +70,9 @@ chaos: venv ## the fault driver: make chaos SEED=7 MINUTES=30 PICTURE=run.svg
 chaos-mutations: venv ## defects made on purpose, each of which the driver must see; ONLY=event-dropped for one
 	@exec $(PY) -m tests.system.chaos.mutations $(ONLY)
 
-trials: venv ## long trials: kills, Redis or the broker away, a full disk, a storm of sockets, a reader that never reads
-	@exec $(PY) -m tests.system.chaos.trials $(ONLY)
+trials: venv ## long trials, of outages, kills, stalled commits and hostile clients: make trials ONLY=hostile SECONDS=5 KIND=typing
+	@exec $(PY) -m tests.system.chaos.trials $(ONLY) $(addprefix --seconds=,$(SECONDS)) $(addprefix --kind=,$(KIND)) \
+		$(addprefix --defect=,$(DEFECT))
 
 bench: venv ## the benchmark: a table, and bench/results.json; make bench ONLY=send_64 for one row
 	@exec $(PY) -m bench $(addprefix --only=,$(ONLY))

@@ -101,11 +101,13 @@ class RawSocket:
 
 
 @asynccontextmanager
-async def raw_socket(port: int, *, room: int | None = None) -> AsyncIterator[RawSocket]:
-    """A connection to this port. `room`: bytes its kernel takes while nothing reads."""
+async def raw_socket(port: int, *, room: int | None = None, address: str = "") -> AsyncIterator[RawSocket]:
+    """A connection to this port, from `address` if given. `room`: bytes its kernel takes while nothing reads."""
     own = socket.socket()
     if room is not None:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    if address:
+        own.bind((address, 0))
     own.setblocking(False)
     await asyncio.get_running_loop().sock_connect(own, ("127.0.0.1", port))
     reader, writer = await asyncio.open_connection(sock=own, limit=room or 2**16)

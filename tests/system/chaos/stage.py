@@ -33,6 +33,7 @@ from tests.support.servers import public_directory
 from tests.support.wires import PostgresWire, Trap
 
 T = TypeVar("T")
+NO_MORE: Final[Mapping[str, str]] = MappingProxyType({})
 NO_OTHERS: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
 REQUEST_SECONDS: Final = 8.0
 ENVIRONMENT: Final = {
@@ -127,6 +128,14 @@ class Stage:
         await asyncio.to_thread(api.wait_ready)
         place.up.set()
 
+    async def exchange(self, place: Place, environment: Mapping[str, str]) -> None:
+        """Another process in the place of one that runs, with more in its environment."""
+        place.up.clear()
+        await self.do(place.running.kill)
+        api = await self.do(lambda: self._start(place, environment=environment))
+        await asyncio.to_thread(api.wait_ready)
+        place.up.set()
+
     def count_said(self, words: str) -> int:
         """How often any process of the run, gone ones too, has said these words."""
         return sum(log.read_text(errors="replace").count(words) for log in self.directory.glob("*.log"))
@@ -157,12 +166,13 @@ class Stage:
         assert self._processes is not None
         return self._processes.beat()
 
-    def _start(self, place: Place, program: Sequence[str] = ()) -> Api:
+    def _start(self, place: Place, program: Sequence[str] = (), environment: Mapping[str, str] = NO_MORE) -> Api:
         assert self._processes is not None
         environment = {
             **self._processes.environment,
             "DATABASE_URL": place.postgres.through,
             "REDIS_URL": place.redis.through,
+            **environment,
         }
         place.api = Api(
             ["--grace=4"], self.directory, environment, place.port, program or self._programs.get("api", PROGRAM)

@@ -1,9 +1,10 @@
-"""`make trials`: nine long trials, one after the other, each with figures; red when a promise does not hold.
+"""`make trials`: eleven long trials, one after the other, each with figures; red when a promise does not hold.
 
 `kills`: fifty times kill -9 under 200 sends a second. `redis`: away for a minute, then silent for a minute.
 `storm`: a thousand sockets lost and back at once, at one process. `slow`: somebody who never reads, beside 200 others.
 `hello`: how soon somebody with 500 conversations has `hello`, and all of them. `broker`: see `outage_trial`.
-`broadcasts`: see `broadcast_trial`. `disk`: see `disk_trial`, which wants to be root. `hostile-sockets`: see there.
+`broadcasts`: see `broadcast_trial`. `disk`: see `disk_trial`, which wants to be root. `hostile`: see its package.
+`standby`, `stall`: COMMIT waits; see `commit_trials`. `stall` wants to be root.
 """
 
 from __future__ import annotations
@@ -12,23 +13,28 @@ import argparse
 import asyncio
 import gc
 import logging
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
+from functools import partial
 from typing import Final
 
 import uvloop
 
 from bench.crowds import Crowd, unheard
 from tests.system.chaos.broadcast_trial import broadcasts
+from tests.system.chaos.commit_trials import stall, standby
 from tests.system.chaos.disk_trial import disk, small_disk
 from tests.system.chaos.driver import Driver
 from tests.system.chaos.faults import LONG, SHORT, Fault
-from tests.system.chaos.hostile_sockets import hostile_sockets
+from tests.system.chaos.hostile import KINDS
+from tests.system.chaos.hostile.trial import SECONDS, hostile
 from tests.system.chaos.latency import Idler, Lags, Latency
+from tests.system.chaos.mutations import MUTATIONS
 from tests.system.chaos.outage_trial import broker
-from tests.system.chaos.stage import Stage, set_stage
+from tests.system.chaos.stage import NO_OTHERS, Stage, set_stage
 
 KILLS: Final = 50
 SENDS: Final = 200.0
@@ -191,19 +197,27 @@ TRIALS: Final[dict[str, Trial]] = {
     "broker": _told(broker),
     "broadcasts": _told(broadcasts),
     "disk": _told(disk),
-    "hostile-sockets": _told(hostile_sockets),
+    "standby": _told(standby),
+    "stall": _told(stall),
+    "hostile": _told(hostile),
 }
 PLACES: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {"disk": small_disk}
 """Where a trial's servers stand, unless in the usual place."""
 
 
-async def run(names: list[str]) -> int:
+async def run(names: list[str], defect: str, seconds: float, kinds: list[str]) -> int:
+    programs = {"api": ("tests.system.chaos.mutated", defect)} if defect else NO_OTHERS
+    playing = asyncio.current_task()
+    assert playing is not None
+    # Ended from outside, it still thaws disks and gives addresses back.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
     broken = 0
     for name in names:
         say(name)
         async with AsyncExitStack() as stack:
             stack.enter_context(PLACES.get(name, nullcontext)())
-            problems = await TRIALS[name](await stack.enter_async_context(set_stage()))
+            trial = _told(partial(hostile, seconds=seconds, kinds=kinds)) if name == "hostile" else TRIALS[name]
+            problems = await trial(await stack.enter_async_context(set_stage(programs)))
         for problem in problems:
             say(f"VIOLATION {problem}")
         broken += len(problems)
@@ -214,11 +228,14 @@ async def run(names: list[str]) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.system.chaos.trials", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*TRIALS, []], help="these; else all")
+    parser.add_argument("--defect", choices=MUTATIONS, default="", help="in the API processes: the trial must be red")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each kind of hostile client")
+    parser.add_argument("--kind", choices=KINDS, action="append", default=[], help="of hostile clients; else all")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
     gc.disable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run(asked.names or list(TRIALS)))
+        return runner.run(run(asked.names or list(TRIALS), asked.defect, asked.seconds, asked.kind))
 
 
 if __name__ == "__main__":
