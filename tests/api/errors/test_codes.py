@@ -116,12 +116,14 @@ BEFORE_ANY_ROUTE = {
     "405 method_not_allowed",
     "408 request_timeout",
     "414 url_too_long",
+    "426 upgrade_required",
     "431 head_too_large",
     "500 internal",
     "501 unknown_transfer_coding",
     "503 too_many_connections",
 }
-"""What the server or a middleware answers before a route is known, and what no route intends."""
+"""What the server or a middleware answers before a route is known, what no route intends, and what the socket's path
+answers, which the OpenAPI document leaves to the AsyncAPI document."""
 
 
 def test_the_codes_have_the_status_of_their_kind() -> None:
