@@ -18,7 +18,7 @@ from app.realtime.frames.client_frames import MAX_FRAME_BYTES
 from tests.docs.markers import ROOT
 
 Json = dict[str, Any]
-GOLDEN = ROOT / "tests" / "documents" / "golden"
+GOLDEN = ROOT / "tests" / "system" / "golden"
 ROOM = "room"
 MOST = 2_000
 

@@ -33,7 +33,7 @@ from tests.support.processes import processes
 from tests.support.recorded_session import Recorder, play
 from tests.support.servers import public_directory
 
-GOLDEN = ROOT / "tests" / "documents" / "golden"
+GOLDEN = ROOT / "tests" / "system" / "golden"
 NOT_SENT = {"View", "Page"}
 """A base, and a shape."""
 
