@@ -23,28 +23,28 @@ Answer = TypeVar("Answer")
 
 
 class Batcher(Generic[Item, Answer]):
-    """`fly` takes at most `largest` items and returns one answer (or exception, to be raised) for each, in order.
+    """`run` takes at most `largest` items and returns one answer (or exception, to be raised) for each, in order.
 
     An item that has waited longer than `patience` seconds when the next batch starts is refused and never runs.
-    At most `waiting` items are queued, and `flights` batches run at once.
+    At most `waiting` items are queued, and `concurrency` batches run at once.
     """
 
     def __init__(
         self,
-        fly: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]],
+        run: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]],
         *,
         largest: int,
         waiting: int,
-        flights: int = 1,
+        concurrency: int = 1,
         patience: float = inf,
     ) -> None:
-        self._fly = fly
+        self._run_batch = run
         self._largest = largest
         self._most = waiting
-        self._flights = flights
+        self._concurrency = concurrency
         self._patience = patience
         self._queue: deque[tuple[Item, asyncio.Future[Answer], float]] = deque()
-        self._in_air: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[None]] = set()
 
     async def call(self, item: Item) -> Answer:
         """Queues `item` and returns its answer.
@@ -64,7 +64,7 @@ class Batcher(Generic[Item, Answer]):
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._queue.append((item, answer, loop.time()))
-        if len(self._in_air) < self._flights:
+        if len(self._running) < self._concurrency:
             self._launch()
         return answer
 
@@ -75,19 +75,19 @@ class Batcher(Generic[Item, Answer]):
 
     def _launch(self) -> None:
         task = asyncio.create_task(self._run())
-        self._in_air.add(task)
-        task.add_done_callback(self._in_air.discard)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
     async def _run(self) -> None:
         while self._queue:
             self._refuse_the_late()
-            if not (flight := [self._queue.popleft() for _ in range(self._share())]):
+            if not (batch := [self._queue.popleft() for _ in range(self._share())]):
                 break
             try:
-                answers = await self._fly([item for item, _, _ in flight])
+                answers = await self._run_batch([item for item, _, _ in batch])
             except Exception as error:  # noqa: BLE001 - every waiting caller receives it; none hangs
-                answers = [error] * len(flight)
-            for (_, waiting, _), answer in zip(flight, answers, strict=True):
+                answers = [error] * len(batch)
+            for (_, waiting, _), answer in zip(batch, answers, strict=True):
                 if waiting.done():
                     continue
                 if isinstance(answer, Exception):
@@ -95,7 +95,7 @@ class Batcher(Generic[Item, Answer]):
                 else:
                     waiting.set_result(answer)
         # In the same event-loop step that found the queue empty: a call queued in between would never run.
-        self._in_air.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+        self._running.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def _refuse_the_late(self) -> None:
         earliest = asyncio.get_running_loop().time() - self._patience
@@ -108,12 +108,12 @@ class Batcher(Generic[Item, Answer]):
         """Returns the size of the next batch. Concurrent batches split a long queue, so that one can prepare while
         another waits for its answer."""
         waiting = len(self._queue)
-        return min(waiting, self._largest, max(SMALL_BATCH, -(-waiting // self._flights)))
+        return min(waiting, self._largest, max(SMALL_BATCH, -(-waiting // self._concurrency)))
 
     async def drain(self) -> None:
         """Waits until nothing is queued or running."""
-        while self._in_air:
-            await asyncio.wait(set(self._in_air))
+        while self._running:
+            await asyncio.wait(set(self._running))
 
 
 async def run_beside(admission: Awaitable[None], asked: asyncio.Future[Answer]) -> Answer:

@@ -46,10 +46,9 @@ from app.store.page_reader import PageReader
 from app.store.writer import CONCURRENT_BATCHES as WRITES
 from app.store.writer import Writer
 from app.tasks import cache as cache_tasks
-from app.tasks import celery_app
+from app.tasks import celery_app, profile_changes
 from app.tasks import mail as mail_tasks
 from app.tasks import notifications as notification_tasks
-from app.tasks import profile_changes as people_tasks
 from app.tasks.context import NoticeSettings, TaskContext
 from app.tasks.dispatcher import Dispatcher
 from app.tasks.letters import MailRenderer
@@ -68,8 +67,8 @@ from app.throttling.usage_reader import UsageReader
 POOL_SIZE = 10
 READY_SECONDS = 2.0
 WRITE_SECONDS = 3.0
-MAX_FOLLOW_UPS = {"mail": mail_tasks.send_mail, "person": people_tasks.tell_person}
-HAND_OVER_SECONDS = 1.5
+FOLLOW_UP_TASKS = {"mail": mail_tasks.send_mail, "person": profile_changes.tell_person}
+ENQUEUE_SECONDS = 1.5
 """Time at shutdown to enqueue waiting tasks. With the requests' grace (see `chat api`) shutdown stays within 20 s."""
 
 
@@ -78,17 +77,17 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.accelerator = RedisClient(settings.cache_redis_url)
+        self.redis_client = RedisClient(settings.cache_redis_url)
         self.cache = PageCache(most=settings.cache_messages)
-        self.bus = Bus(self.accelerator, settings.cache_redis_url, self.cache)
-        self.dispatch = Dispatcher()
+        self.bus = Bus(self.redis_client, settings.cache_redis_url, self.cache)
+        self.dispatcher = Dispatcher()
         self.database = Database(
             open_engine(settings.libpq_url, pool_size=POOL_SIZE + WRITES),
             self.bus.publish,
-            self._entrust,
+            self._enqueue,
             keep=WRITES,
         )
-        self.throttles = RateLimiter(self.accelerator, throttle_rates(settings), processes=settings.web_concurrency)
+        self.throttles = RateLimiter(self.redis_client, throttle_rates(settings), processes=settings.web_concurrency)
         self.tokens = Tokens(
             settings.secret_key,
             settings.secret_key_previous,
@@ -106,7 +105,7 @@ class Runtime:
         self.writer = Writer(self.database, self.throttles)
         # Polls and gap repairs never wait behind requests: they have their own connections.
         self.readers = Database(open_engine(settings.libpq_url, pool_size=CONNECTIONS))
-        self.live = Gateway(
+        self.gateway = Gateway(
             self.bus,
             self.database,
             self.writer,
@@ -123,7 +122,7 @@ class Runtime:
         login_checks = LoginChecks(self.database, operators_need_second_factor=settings.operators_need_second_factor)
         self.conversation_lists = ConversationLists(self.database, login_checks)
         self.page_reader = PageReader(
-            self.database, self.accelerator, self.cache, self.live.access, self._ask_for_rebuild
+            self.database, self.redis_client, self.cache, self.gateway.access, self._request_rebuild
         )
         self.authentication = Authentication(
             self.tokens, login_checks, self.throttles, proxy_hops=settings.trusted_proxy_hops
@@ -158,8 +157,8 @@ class Runtime:
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncIterator[None]:
         """Starts the process's services. After the last request, writes queued sends and closes everything."""
-        self.dispatch.start()
-        await self.live.start()
+        self.dispatcher.start()
+        await self.gateway.start()
         watching = asyncio.create_task(event_loop.watch())
         try:
             yield
@@ -171,18 +170,18 @@ class Runtime:
                 async with asyncio.timeout(WRITE_SECONDS):
                     await self.writer.drain()
                     await self.conversation_lists.drain()
-                    await self.live.access.drain()
-            await self.live.stop()
-            await asyncio.to_thread(self.dispatch.stop, HAND_OVER_SECONDS)
+                    await self.gateway.access.drain()
+            await self.gateway.stop()
+            await asyncio.to_thread(self.dispatcher.stop, ENQUEUE_SECONDS)
             self.passwords.close()
-            await self.accelerator.close()
+            await self.redis_client.close()
             await self.readers.close()
             await self.database.close()
 
     async def retire(self) -> None:
         """Starts shutdown: readiness turns false, and all sockets close so that clients reconnect elsewhere."""
         self.draining = True
-        await self.live.drain()
+        await self.gateway.drain()
 
     async def readiness(self) -> Readiness:
         """Ready if Postgres accepts writes. Without Redis the chat works, degraded."""
@@ -194,17 +193,17 @@ class Runtime:
         except (Unavailable, TimeoutError):
             return Readiness(ready=False, reason="postgres")
         try:
-            await self.accelerator.call(_ping)
+            await self.redis_client.call(_ping)
         except RedisUnavailable:
             return Readiness(ready=True, degraded=["redis"])
         return Readiness(ready=True)
 
-    def _entrust(self, errands: list[FollowUp]) -> None:
-        for errand in errands:
-            self.dispatch.send(MAX_FOLLOW_UPS[errand.kind], str(errand.id))
+    def _enqueue(self, follow_ups: list[FollowUp]) -> None:
+        for follow_up in follow_ups:
+            self.dispatcher.send(FOLLOW_UP_TASKS[follow_up.kind], str(follow_up.id))
 
-    def _ask_for_rebuild(self, conversation: UUID) -> None:
-        self.dispatch.send(cache_tasks.rebuild, str(conversation))
+    def _request_rebuild(self, conversation: UUID) -> None:
+        self.dispatcher.send(cache_tasks.rebuild, str(conversation))
 
 
 def throttle_rates(settings: Settings) -> dict[str, Rate]:
@@ -235,11 +234,11 @@ def make_celery(settings: Settings) -> Celery:
 
 def open_task_context(settings: Settings) -> TaskContext:
     """Returns the task context of a worker process. Call it in that process, after the fork."""
-    accelerator = RedisClient(settings.cache_redis_url, connections=2)
+    redis_client = RedisClient(settings.cache_redis_url, connections=2)
     cache = PageCache(most=settings.cache_messages)
-    bus = Bus(accelerator, settings.cache_redis_url, cache)
-    database = Database(open_engine(settings.libpq_url, pool_size=2), bus.publish, notification_tasks.hand_on)
-    rebuilder = Rebuilder(database, accelerator, cache)
+    bus = Bus(redis_client, settings.cache_redis_url, cache)
+    database = Database(open_engine(settings.libpq_url, pool_size=2), bus.publish, notification_tasks.enqueue_mails)
+    rebuilder = Rebuilder(database, redis_client, cache)
 
     async def deliver(notices: Sequence[NewNotice]) -> None:
         frames = [encode_json(notification_frame(notice.notification)) for notice in notices]
@@ -256,12 +255,12 @@ def open_task_context(settings: Settings) -> TaskContext:
         notices=NoticeSettings(
             after=timedelta(seconds=settings.notify_after_seconds),
             quiet=timedelta(minutes=settings.notify_quiet_minutes),
-            online=partial(online, accelerator),
+            online=partial(online, redis_client),
             deliver=deliver,
             unsubscribe_tokens=UnsubscribeTokens(settings.secret_key, settings.secret_key_previous),
         ),
         audit=timedelta(days=settings.audit_days),
-        usage_reader=UsageReader(accelerator),
+        usage_reader=UsageReader(redis_client),
         subjects=Subjects(settings.secret_key),
     )
 

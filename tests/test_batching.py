@@ -37,7 +37,7 @@ async def test_who_comes_while_a_flight_is_in_the_air_shares_the_next_one() -> N
 
 
 @pytest.mark.parametrize(
-    ("waiting", "flights", "carried"),
+    ("waiting", "concurrency", "carried"),
     [
         (SMALL_BATCH, 2, [SMALL_BATCH]),
         (100, 2, [50, 25, 24, 1]),
@@ -45,9 +45,9 @@ async def test_who_comes_while_a_flight_is_in_the_air_shares_the_next_one() -> N
         (100, 1, [100]),
     ],
 )
-async def test_a_long_queue_is_divided(waiting: int, flights: int, carried: list[int]) -> None:
+async def test_a_long_queue_is_divided(waiting: int, concurrency: int, carried: list[int]) -> None:
     airline = Airline()
-    batcher = Batcher(airline.fly, largest=128, waiting=1_000, flights=flights)
+    batcher = Batcher(airline.fly, largest=128, waiting=1_000, concurrency=concurrency)
     airline.landing.set()
     # All of them wait before the first flight begins.
     assert await asyncio.gather(*[batcher.ask(item) for item in range(waiting)]) == [2 * n for n in range(waiting)]
@@ -56,7 +56,7 @@ async def test_a_long_queue_is_divided(waiting: int, flights: int, carried: list
 
 async def test_no_more_flights_than_allowed() -> None:
     airline = Airline()
-    batcher = Batcher(airline.fly, largest=10, waiting=100, flights=2)
+    batcher = Batcher(airline.fly, largest=10, waiting=100, concurrency=2)
     answers = []
     for item in range(3):
         answers.append(batcher.ask(item))

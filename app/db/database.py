@@ -39,8 +39,8 @@ _BOUNDED = text(
     "SELECT set_config('statement_timeout', '1s', true), set_config('plan_cache_mode', 'force_custom_plan', true)"
 )
 
-HandOver = Callable[[list[Outgoing]], Awaitable[None]]
-Entrust = Callable[[list[FollowUp]], None]
+Publish = Callable[[list[Outgoing]], Awaitable[None]]
+Enqueue = Callable[[list[FollowUp]], None]
 """Must not block and must not raise."""
 
 
@@ -68,11 +68,11 @@ class Database:
     """The only way to use an engine. `single` keeps at most `keep` connections between uses."""
 
     def __init__(
-        self, engine: AsyncEngine, hand_over: HandOver = _nowhere, entrust: Entrust = _to_nobody, *, keep: int = 0
+        self, engine: AsyncEngine, publish: Publish = _nowhere, enqueue: Enqueue = _to_nobody, *, keep: int = 0
     ) -> None:
         self.engine = engine
-        self.hand_over = hand_over
-        self.entrust = entrust
+        self.publish = publish
+        self.enqueue = enqueue
         self._sessions = async_sessionmaker(
             engine, sync_session_class=_OrmSession, expire_on_commit=False, autoflush=False
         )
@@ -184,12 +184,12 @@ class Database:
             self._searches.release()
 
     async def _committed(self, by: AsyncSession | AutocommitStatement) -> None:
-        events, errands = recorded(by), follow_ups(by)
-        if errands:
-            self.entrust(errands)
+        events, pending = recorded(by), follow_ups(by)
+        if pending:
+            self.enqueue(pending)
         if events:
             # Committed: publish even if the caller is cancelled now. Publishing has its own deadline.
-            await asyncio.shield(asyncio.ensure_future(self.hand_over(events)))
+            await asyncio.shield(asyncio.ensure_future(self.publish(events)))
 
     async def close(self) -> None:
         await self._singles.close()

@@ -25,9 +25,9 @@ class RebuildResult(msgspec.Struct, frozen=True):
 
 
 class Rebuilder:
-    def __init__(self, database: Database, accelerator: RedisClient, cache: PageCache) -> None:
+    def __init__(self, database: Database, redis_client: RedisClient, cache: PageCache) -> None:
         self._database = database
-        self._accelerator = accelerator
+        self._redis_client = redis_client
         self._cache = cache
 
     async def rebuild(self, conversation: UUID) -> int:
@@ -46,7 +46,7 @@ class Rebuilder:
             await pipeline.execute()
 
         if fitting:
-            await self._accelerator.call(write, deadline=DEADLINE)
+            await self._redis_client.call(write, deadline=DEADLINE)
         return len(fitting)
 
     async def sweep(self, looked: int, repaired: int) -> RebuildResult:
@@ -61,7 +61,7 @@ class Rebuilder:
             heads = await busiest(session, looked)
         if not heads:
             return RebuildResult(0, 0, 0)
-        standings = await self._accelerator.call(lambda redis: self._cache.standings(redis, heads), deadline=DEADLINE)
+        standings = await self._redis_client.call(lambda redis: self._cache.standings(redis, heads), deadline=DEADLINE)
         found = [(head, standing) for head, standing in zip(heads, standings, strict=True) if standing != "whole"]
         for head, _ in found[:repaired]:
             await self.rebuild(head.conversation)

@@ -28,7 +28,7 @@ class ConversationLists:
         self._database = database
         self._login_checks = login_checks
         self._first: Batcher[SnapshotRequest, list[ConversationSummary] | None] = Batcher(
-            self._read, largest=MAX_BATCH, waiting=MAX_WAITING, flights=CONCURRENT_BATCHES
+            self._read, largest=MAX_BATCH, waiting=MAX_WAITING, concurrency=CONCURRENT_BATCHES
         )
 
     async def page(

@@ -21,7 +21,7 @@ class LoginChecks:
     def __init__(self, database: Database, *, operators_need_second_factor: bool = False) -> None:
         self._database = database
         self._need_second_factor = operators_need_second_factor
-        self._asked: Batcher[Caller, bool] = Batcher(self._ask, largest=MAX_BATCH, waiting=MAX_WAITING, flights=2)
+        self._asked: Batcher[Caller, bool] = Batcher(self._ask, largest=MAX_BATCH, waiting=MAX_WAITING, concurrency=2)
 
     async def ensure(self, caller: Caller) -> None:
         """Raises Unauthenticated if the login has ended, Unavailable if Postgres is down."""

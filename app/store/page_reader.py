@@ -37,13 +37,13 @@ class PageReader:
     def __init__(
         self,
         database: Database,
-        accelerator: RedisClient,
+        redis_client: RedisClient,
         cache: PageCache,
         access: ReadAccess,
         rebuild: Callable[[UUID], None],
     ) -> None:
         self._database = database
-        self._accelerator = accelerator
+        self._redis_client = redis_client
         self._cache = cache
         self._access = access
         self._rebuild = rebuild
@@ -110,6 +110,6 @@ class PageReader:
 
     async def _prove(self, wanted: Sequence[PageRequest]) -> Sequence[bytes | CacheMiss]:
         try:
-            return await self._accelerator.call(lambda redis: self._cache.pages(redis, wanted))
+            return await self._redis_client.call(lambda redis: self._cache.pages(redis, wanted))
         except RedisUnavailable:
             return [CacheMiss("away")] * len(wanted)

@@ -60,7 +60,11 @@ class Writer:
         self._database = database
         self._throttles = throttles
         self._sends: Batcher[PendingSend, Sent] = Batcher(
-            self._fly, largest=MAX_BATCH, waiting=MAX_WAITING, flights=CONCURRENT_BATCHES, patience=QUEUE_SECONDS
+            self._write_batch,
+            largest=MAX_BATCH,
+            waiting=MAX_WAITING,
+            concurrency=CONCURRENT_BATCHES,
+            patience=QUEUE_SECONDS,
         )
         self._writing: set[asyncio.Task[None]] = set()
 
@@ -85,13 +89,13 @@ class Writer:
         if self._writing:
             await asyncio.wait(set(self._writing))
 
-    async def _fly(self, letters: Sequence[PendingSend]) -> Sequence[Sent | Exception]:
-        drafts = [one.draft for one in letters]
-        verdicts = await self._verdicts(letters)
-        refusals = [await _refusal(one.admission) for one in letters]
+    async def _write_batch(self, sends: Sequence[PendingSend]) -> Sequence[Sent | Exception]:
+        drafts = [one.draft for one in sends]
+        verdicts = await self._verdicts(sends)
+        refusals = [await _refusal(one.admission) for one in sends]
         first, twins, judges = _folded(drafts, verdicts)
         admitted = {at for (at, _), refusal in zip(twins, refusals, strict=True) if refusal is None}
-        outcomes = await self._judge(first, [verdicts[judge] for judge in judges], admitted)
+        outcomes = await self._write_allowed(first, [verdicts[judge] for judge in judges], admitted)
         await self._throttles.give_back(
             [
                 verdict
@@ -104,11 +108,11 @@ class Writer:
             for i, (at, i_is_twin) in enumerate(twins)
         ]
 
-    async def _verdicts(self, letters: Sequence[PendingSend]) -> list[RateDecision]:
+    async def _verdicts(self, sends: Sequence[PendingSend]) -> list[RateDecision]:
         """Returns the decisions, and repeats those older than LATE_SECONDS: such a take may have left the window by
         the time the message is stored, which would allow as many again."""
-        verdicts = [await one.verdict for one in letters]
-        late = [i for i, one in enumerate(letters) if _now() - one.asked > LATE_SECONDS]
+        verdicts = [await one.verdict for one in sends]
+        late = [i for i, one in enumerate(sends) if _now() - one.asked > LATE_SECONDS]
         if late:
             await self._throttles.give_back([verdicts[i] for i in late])
             anew = await self._throttles.take([verdicts[i].demand for i in late])
@@ -116,7 +120,7 @@ class Writer:
                 verdicts[i] = verdict
         return verdicts
 
-    async def _judge(
+    async def _write_allowed(
         self, drafts: Sequence[Draft], verdicts: Sequence[RateDecision], admitted: Collection[int]
     ) -> list[Sent | Exception]:
         """Writes the allowed drafts, and looks up throttled drafts that have a key: they may be replays."""

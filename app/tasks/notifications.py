@@ -34,11 +34,11 @@ def decide() -> int:
     return worker_runtime.run(_sweep)
 
 
-def hand_on(errands: list[FollowUp]) -> None:
+def enqueue_mails(follow_ups: list[FollowUp]) -> None:
     """Publishes the follow-ups of this worker's transactions: mails. The mail sweep finds any that are lost here."""
-    for errand in errands:
-        if errand.kind == "mail":
-            send_mail.apply_async((str(errand.id),))
+    for follow_up in follow_ups:
+        if follow_up.kind == "mail":
+            send_mail.apply_async((str(follow_up.id),))
 
 
 async def _sweep(context: TaskContext) -> int:

@@ -32,7 +32,7 @@ def fetch_usage() -> int:
 async def _bring(context: TaskContext) -> int:
     end, brought = time.monotonic() + TURN_SECONDS, 0
     try:
-        for minute in await context.usage_reader.flights():
+        for minute in await context.usage_reader.open_batches():
             if time.monotonic() >= end or not await fetch_batch(context, minute):
                 break
             brought += 1
@@ -45,11 +45,11 @@ async def _bring(context: TaskContext) -> int:
 
 async def fetch_batch(context: TaskContext, minute: int) -> bool:
     """Transfers the batch of one minute. Returns False if another worker is adding batches."""
-    flight = await context.usage_reader.read(minute)
-    if flight is None:
+    batch = await context.usage_reader.read(minute)
+    if batch is None:
         return True
     async with context.database.transaction() as session:
-        arrived = await usage.add(session, flight, context.subjects)
+        arrived = await usage.add(session, batch, context.subjects)
     if arrived:
-        await context.usage_reader.drop(flight)
+        await context.usage_reader.drop(batch)
     return arrived

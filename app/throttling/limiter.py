@@ -93,12 +93,12 @@ class RateLimiter:
     `processes` share the limits while Redis is down.
     """
 
-    def __init__(self, accelerator: RedisClient, rates: Mapping[str, Rate], *, processes: int = 1) -> None:
+    def __init__(self, redis_client: RedisClient, rates: Mapping[str, Rate], *, processes: int = 1) -> None:
         self.rates = dict(rates)
         self.exceptions: dict[str, dict[str, Rate]] = {}
         self._defaults = dict(rates)
-        self._accelerator = accelerator
-        self._script = accelerator.redis.register_script(SCRIPT)
+        self._redis_client = redis_client
+        self._script = redis_client.redis.register_script(SCRIPT)
         self._local = LocalLimiter(processes)
         self._singles: Batcher[RateRequest, RateDecision] = Batcher(
             self._take_mixed, largest=MAX_BATCH, waiting=MAX_WAITING
@@ -194,7 +194,7 @@ class RateLimiter:
     async def _call(self, what: str, demands: object, some: RateRequest, rates: Rates) -> list[int]:
         arguments: list[str | bytes] = [what, _encode(demands)]
         some_key = _keys(some, rates)[0]
-        answers: list[int] = await self._accelerator.call(
+        answers: list[int] = await self._redis_client.call(
             lambda redis: self._script(keys=[some_key], args=arguments, client=redis)
         )
         return answers

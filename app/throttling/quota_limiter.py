@@ -22,12 +22,12 @@ class RedisQuotas:
         self._throttles = throttles
 
     async def allows(self, quota: Quota, subject: str) -> bool:
-        return (await self._judge(quota, subject)).allowed
+        return (await self._take(quota, subject)).allowed
 
     async def require(self, quota: Quota, subject: str) -> None:
-        verdict = await self._judge(quota, subject)
+        verdict = await self._take(quota, subject)
         if not verdict.allowed:
             raise verdict.error()
 
-    async def _judge(self, quota: Quota, subject: str) -> RateDecision:
+    async def _take(self, quota: Quota, subject: str) -> RateDecision:
         return await self._throttles.take_one(RateRequest((quota,), subject))

@@ -40,12 +40,12 @@ _FIELD: Final = re.compile(r"(!?)throttle:\{(.*)\}:(\w+):(\d+)(?:@(\d+))?", re.D
 class UsageReader:
     """Every method raises Unavailable while Redis is down."""
 
-    def __init__(self, accelerator: RedisClient) -> None:
-        self._accelerator = accelerator
-        self._take_off = accelerator.redis.register_script(SCRIPT)
-        self._drop = accelerator.redis.register_script(DROP)
+    def __init__(self, redis_client: RedisClient) -> None:
+        self._redis_client = redis_client
+        self._take_off = redis_client.redis.register_script(SCRIPT)
+        self._drop = redis_client.redis.register_script(DROP)
 
-    async def flights(self) -> list[int]:
+    async def open_batches(self) -> list[int]:
         """Renames the settled minutes to batches and returns all open batches: minutes since 1970, oldest first."""
         arguments: list[str | bytes | int] = [str(uuid7()), SETTLED_MINUTES, LOST_MINUTES]
         found: list[int] = await self._ask(lambda redis: self._take_off(args=arguments, client=redis))
@@ -63,13 +63,13 @@ class UsageReader:
         name = fields.pop(b"id", None)
         return None if name is None else UsageBatch(name.decode(), minute, _counts(fields, minute))
 
-    async def drop(self, flight: UsageBatch) -> None:
+    async def drop(self, batch: UsageBatch) -> None:
         """Deletes the batch from Redis once Postgres has committed it."""
-        await self._ask(lambda redis: self._drop(keys=[_key(flight.minute)], args=[flight.id], client=redis))
+        await self._ask(lambda redis: self._drop(keys=[_key(batch.minute)], args=[batch.id], client=redis))
 
     async def _ask(self, operation: Callable[[Redis], Awaitable[Any]]) -> Any:
         try:
-            return await self._accelerator.call(operation, deadline=SECONDS)
+            return await self._redis_client.call(operation, deadline=SECONDS)
         except RedisUnavailable as error:
             raise unavailable() from error
 

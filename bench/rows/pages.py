@@ -53,13 +53,13 @@ def page_50(stage: Stage) -> Iterator[Plan]:
 async def warm(settings: Settings, conversations: Iterable[UUID]) -> None:
     """Rebuilds the caches as the worker does: conversations in use have a cache."""
     database = Database(open_engine(settings.libpq_url, pool_size=1))
-    accelerator = RedisClient(settings.cache_redis_url, connections=1)
-    rebuilder = Rebuilder(database, accelerator, PageCache(most=settings.cache_messages))
+    redis_client = RedisClient(settings.cache_redis_url, connections=1)
+    rebuilder = Rebuilder(database, redis_client, PageCache(most=settings.cache_messages))
     try:
         for conversation in conversations:
             await rebuilder.rebuild(conversation)
     finally:
-        await accelerator.close()
+        await redis_client.close()
         await database.close()
 
 

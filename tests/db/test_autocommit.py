@@ -27,7 +27,7 @@ def count(database_url: str, conversation: UUID) -> int:
 @pytest.fixture(params=[0, 2], ids=["of the pool", "kept"])
 async def database(database: Database, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     """Connections go back to the pool after each use, or stay."""
-    opened = Database(database.engine, database.hand_over, keep=request.param)
+    opened = Database(database.engine, database.publish, keep=request.param)
     yield opened
     await opened.close()
 

@@ -171,7 +171,7 @@ async def test_asking_who_is_here_counts_as_a_request(node: Node) -> None:
     scene = await set_up(node.database)
     ada = await node.join(scene.ada)
     node.throttles.rates["requests"] = Rate(2, 60)
-    await node.accelerator.redis.flushall()
+    await node.redis_client.redis.flushall()
     for ref in range(3):
         await ada.say("presence", conversation=str(scene.conversation), ref=ref)
     assert (await ada.next("throttled", ref=2))["policy"] == "requests"

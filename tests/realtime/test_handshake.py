@@ -170,7 +170,7 @@ async def test_a_handshake_that_is_never_finished_is_cut(node: Node, monkeypatch
 
 async def test_guessing_at_the_door_is_throttled_and_those_with_a_token_are_not(node: Node) -> None:
     ada = await person(node.database, "Ada")
-    await node.accelerator.redis.flushall()
+    await node.redis_client.redis.flushall()
     node.throttles.rates["address"] = Rate(2, 60)
     codes = [await (await node.open(f"?ticket=guess{number}")).closed() for number in range(3)]
     assert codes == [4401, 4401, 4429]

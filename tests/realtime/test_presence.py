@@ -121,7 +121,7 @@ async def test_the_people_of_a_dead_process_are_told_to_be_gone(nodes: Nodes, mo
     for task in here.live._tasks:
         task.cancel()
     assert (await grace.next("presence", user=str(scene.ada.user)))["online"] is False
-    assert await online(there.accelerator, [scene.ada.user, scene.grace.user]) == {scene.grace.user}
+    assert await online(there.redis_client, [scene.ada.user, scene.grace.user]) == {scene.grace.user}
 
 
 async def test_a_flushed_redis_is_told_anew_who_is_here(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,9 +132,9 @@ async def test_a_flushed_redis_is_told_anew_who_is_here(nodes: Nodes, monkeypatc
     await here.join(scene.ada)
     await grace.next("presence", user=str(scene.ada.user), online=True)
     told = len(grace.told("presence"))
-    await here.accelerator.redis.flushall()
+    await here.redis_client.redis.flushall()
     async with asyncio.timeout(10):
-        while (known := await online(here.accelerator, [scene.ada.user, scene.grace.user])) is None:
+        while (known := await online(here.redis_client, [scene.ada.user, scene.grace.user])) is None:
             await here.live.presence.tick()
     assert known == {scene.ada.user, scene.grace.user}
     await grace.quiet("presence")
@@ -148,23 +148,23 @@ async def test_with_redis_away_nobody_counts_as_absent(
     # Processes that tick when they are told to: a late answer to a running one would make presence unknown as well.
     node = Node(database_url, f"{empty_redis_url.removesuffix('/0')}/1")
     nowhere = RedisClient("redis://127.0.0.1:1/0")
-    steady = Presence(node.accelerator, node.database, node.bus.publish, "steady")
+    steady = Presence(node.redis_client, node.database, node.bus.publish, "steady")
     cut_off = Presence(nowhere, node.database, node.bus.publish, "cut off")
     async with asyncio.timeout(PATIENCE):
-        while await online(node.accelerator, [uuid4()]) is None:
+        while await online(node.redis_client, [uuid4()]) is None:
             await steady.tick()
     assert await online(nowhere, [uuid4()]) is None
     await cut_off.tick()
-    cut_off._redis = node.accelerator
+    cut_off._redis = node.redis_client
     async with asyncio.timeout(PATIENCE):
         while cut_off._was_unavailable:
             await cut_off.tick()
-    assert await online(node.accelerator, [uuid4()]) is None
-    for one in (nowhere, node.accelerator):
+    assert await online(node.redis_client, [uuid4()]) is None
+    for one in (nowhere, node.redis_client):
         await one.close()
 
 
 async def test_an_empty_redis_knows_nobody(empty_redis_url: str) -> None:
-    accelerator = RedisClient(empty_redis_url)
-    assert await online(accelerator, [uuid4()]) is None
-    await accelerator.close()
+    redis_client = RedisClient(empty_redis_url)
+    assert await online(redis_client, [uuid4()]) is None
+    await redis_client.close()

@@ -27,15 +27,15 @@ PLENTY = {"messages": Rate(100_000, 60), "user": Rate(1_000_000, 86_400)}
 
 
 @pytest.fixture
-async def accelerator(redis_url: str) -> AsyncIterator[RedisClient]:
+async def redis_client(redis_url: str) -> AsyncIterator[RedisClient]:
     opened = RedisClient(redis_url)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-def writer(database: Database, accelerator: RedisClient) -> Writer:
-    return Writer(database, RateLimiter(accelerator, PLENTY))
+def writer(database: Database, redis_client: RedisClient) -> Writer:
+    return Writer(database, RateLimiter(redis_client, PLENTY))
 
 
 def message(sent: Sent) -> Message:
@@ -55,8 +55,8 @@ class Commits:
 
     def __init__(self, database: Database) -> None:
         self.count = 0
-        self._hand_over = database.hand_over
-        database.hand_over = self._count
+        self._hand_over = database.publish
+        database.publish = self._count
 
     async def _count(self, events: list[Outgoing]) -> None:
         self.count += 1
@@ -94,9 +94,9 @@ async def test_a_twin_with_another_body_is_a_mismatch(scene: Scene, writer: Writ
 
 
 async def test_what_is_not_admitted_is_not_stored_and_takes_nothing(
-    database: Database, scene: Scene, accelerator: RedisClient
+    database: Database, scene: Scene, redis_client: RedisClient
 ) -> None:
-    throttles = RateLimiter(accelerator, PLENTY | {"messages": Rate(2, 60), "requests": Rate(1, 60)})
+    throttles = RateLimiter(redis_client, PLENTY | {"messages": Rate(2, 60), "requests": Rate(1, 60)})
     writer = Writer(database, throttles)
     twins = [draft(scene.conversation, scene.ada, "text", "hello", client_id="a")] * 2
     admissions = [throttles.admission(str(scene.ada.user)) for _ in range(3)]
@@ -116,9 +116,9 @@ async def test_what_is_not_admitted_is_not_stored_and_takes_nothing(
 
 
 async def test_a_message_sent_twice_at_once_is_taken_once(
-    database: Database, scene: Scene, accelerator: RedisClient
+    database: Database, scene: Scene, redis_client: RedisClient
 ) -> None:
-    writer = Writer(database, RateLimiter(accelerator, PLENTY | {"messages": Rate(3, 60)}))
+    writer = Writer(database, RateLimiter(redis_client, PLENTY | {"messages": Rate(3, 60)}))
     twins = [draft(scene.conversation, scene.ada, "text", "hello", client_id="a")] * 3
     assert codes(await send_all(writer, twins)) == ["sent"] * 3
     more = [draft(scene.conversation, scene.ada, "text", f"more {n}") for n in range(3)]
@@ -127,9 +127,9 @@ async def test_a_message_sent_twice_at_once_is_taken_once(
 
 @pytest.mark.parametrize("allowed", [0, 1])
 async def test_of_a_message_sent_twice_at_once_whichever_is_allowed_counts(
-    database: Database, scene: Scene, accelerator: RedisClient, monkeypatch: pytest.MonkeyPatch, allowed: int
+    database: Database, scene: Scene, redis_client: RedisClient, monkeypatch: pytest.MonkeyPatch, allowed: int
 ) -> None:
-    throttles = RateLimiter(accelerator, PLENTY | {"messages": Rate(2, 60)})
+    throttles = RateLimiter(redis_client, PLENTY | {"messages": Rate(2, 60)})
     judging = throttles.ask
     costs = iter([1, 3] if allowed == 0 else [3, 1])
 
@@ -145,10 +145,10 @@ async def test_of_a_message_sent_twice_at_once_whichever_is_allowed_counts(
 
 
 async def test_who_waited_for_a_flight_is_counted_when_it_flies(
-    database: Database, scene: Scene, accelerator: RedisClient, monkeypatch: pytest.MonkeyPatch
+    database: Database, scene: Scene, redis_client: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was counted long ago would count no more soon after it is stored."""
-    throttles = RateLimiter(accelerator, PLENTY | {"messages": Rate(3, 60)})
+    throttles = RateLimiter(redis_client, PLENTY | {"messages": Rate(3, 60)})
     writer, taking, anew = Writer(database, throttles), throttles.take, []
 
     async def take(demands: Sequence[RateRequest]) -> list[RateDecision]:
@@ -174,9 +174,9 @@ async def test_who_waited_for_a_flight_is_counted_when_it_flies(
 
 
 async def test_a_throttled_sender_is_refused_and_a_replay_answered(
-    database: Database, scene: Scene, accelerator: RedisClient
+    database: Database, scene: Scene, redis_client: RedisClient
 ) -> None:
-    writer = Writer(database, RateLimiter(accelerator, PLENTY | {"messages": Rate(2, 60)}))
+    writer = Writer(database, RateLimiter(redis_client, PLENTY | {"messages": Rate(2, 60)}))
     known = draft(scene.conversation, scene.ada, "text", "one", client_id="a")
     first = await writer.send(known)
     await writer.send(draft(scene.conversation, scene.ada, "text", "two"))
@@ -191,8 +191,8 @@ async def test_a_throttled_sender_is_refused_and_a_replay_answered(
     assert message(await writer.send(draft(scene.conversation, scene.linus, "text", "mine"))).seq == 3
 
 
-async def test_what_is_not_stored_uses_up_nothing(database: Database, scene: Scene, accelerator: RedisClient) -> None:
-    writer = Writer(database, RateLimiter(accelerator, PLENTY | {"messages": Rate(3, 60)}))
+async def test_what_is_not_stored_uses_up_nothing(database: Database, scene: Scene, redis_client: RedisClient) -> None:
+    writer = Writer(database, RateLimiter(redis_client, PLENTY | {"messages": Rate(3, 60)}))
     known = draft(scene.conversation, scene.ada, "text", "one", client_id="a")
     await writer.send(known)
     for _ in range(5):
@@ -228,10 +228,10 @@ async def test_a_locked_conversation_answers_busy_and_the_others_are_written(
 
 
 async def test_beyond_its_queue_the_writer_refuses(
-    database: Database, scene: Scene, accelerator: RedisClient, monkeypatch: pytest.MonkeyPatch
+    database: Database, scene: Scene, redis_client: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writers, "MAX_WAITING", 10)
-    writer = Writer(database, RateLimiter(accelerator, PLENTY))
+    writer = Writer(database, RateLimiter(redis_client, PLENTY))
     answers = await send_all(writer, [draft(scene.conversation, scene.ada, "text", str(n)) for n in range(40)])
     assert codes(answers).count("sent") == 10
     assert codes(answers).count("overloaded") == 30
@@ -249,10 +249,10 @@ async def test_a_client_that_hangs_up_cancels_nothing(database: Database, scene:
         assert count.scalar_one() == 1
 
 
-async def test_without_a_database_a_send_is_unavailable_at_once(scene: Scene, accelerator: RedisClient) -> None:
+async def test_without_a_database_a_send_is_unavailable_at_once(scene: Scene, redis_client: RedisClient) -> None:
     nowhere = Database(open_engine("postgresql+psycopg://chat@127.0.0.1:1/chat"))
     with pytest.raises(Unavailable):
-        await Writer(nowhere, RateLimiter(accelerator, PLENTY)).send(
+        await Writer(nowhere, RateLimiter(redis_client, PLENTY)).send(
             draft(scene.conversation, scene.ada, "text", "hello")
         )
     await nowhere.close()

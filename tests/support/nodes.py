@@ -136,12 +136,12 @@ class Node:
     """
 
     def __init__(self, database_url: str, redis_url: str) -> None:
-        self.accelerator = RedisClient(redis_url)
-        self.bus = Bus(self.accelerator, redis_url, PageCache())
+        self.redis_client = RedisClient(redis_url)
+        self.bus = Bus(self.redis_client, redis_url, PageCache())
         self.hand_over: Callable[[list[Outgoing]], Awaitable[None]] = self.bus.publish
         url = database_url.replace("postgresql:", "postgresql+psycopg:", 1)
         self.database = Database(open_engine(url, pool_size=5), self._hand_over)
-        self.throttles = RateLimiter(self.accelerator, UNLIMITED)
+        self.throttles = RateLimiter(self.redis_client, UNLIMITED)
         self.writer = Writer(self.database, self.throttles)
         self.tokens = Tokens(SECRET)
         self.readers = Database(open_engine(url, pool_size=CONNECTIONS))
@@ -188,7 +188,7 @@ class Node:
             await serving
             listening.close()
             await self.live.stop()
-            await self.accelerator.close()
+            await self.redis_client.close()
             await self.readers.close()
             await self.database.close()
 

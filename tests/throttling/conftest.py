@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.throttling.fixtures import accelerator, clock, make, subject
+from tests.support.throttling.fixtures import clock, make, redis_client, subject
 
-__all__ = ["accelerator", "clock", "make", "subject"]
+__all__ = ["clock", "make", "redis_client", "subject"]

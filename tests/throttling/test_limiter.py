@@ -89,26 +89,26 @@ async def test_more_at_once_than_the_limit_is_never_let_through(make: Make, subj
 
 
 async def test_requests_at_once_share_calls(
-    accelerator: RedisClient, subject: str, monkeypatch: pytest.MonkeyPatch
+    redis_client: RedisClient, subject: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    throttles, calls = RateLimiter(accelerator, {"policy": Rate(30, 60)}), 0
-    call = accelerator.call
+    throttles, calls = RateLimiter(redis_client, {"policy": Rate(30, 60)}), 0
+    call = redis_client.call
 
     async def counted(*given: object, **named: object) -> object:
         nonlocal calls
         calls += 1
         return await call(*given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(accelerator, "call", counted)
+    monkeypatch.setattr(redis_client, "call", counted)
     verdicts = await asyncio.gather(*(throttles.take_one(RateRequest(("policy",), subject)) for _ in range(100)))
     assert sum(one.allowed for one in verdicts) == 30
     assert calls <= 10
 
 
 async def test_every_key_expires_and_shares_its_subjects_slot(
-    accelerator: RedisClient, empty_redis_url: str, subject: str
+    redis_client: RedisClient, empty_redis_url: str, subject: str
 ) -> None:
-    throttles = RateLimiter(accelerator, {"messages": Rate(60, 60), "user": Rate(1_000, 86_400)})
+    throttles = RateLimiter(redis_client, {"messages": Rate(60, 60), "user": Rate(1_000, 86_400)})
     await throttles.take([RateRequest(BOTH, subject)] * 5)
     with redis.Redis.from_url(empty_redis_url) as client:
         left = {key.decode(): client.pttl(key) for key in client.keys("throttle:*")}
@@ -137,9 +137,9 @@ async def test_a_counter_outlives_what_it_counts_whoever_gave_it_less_meanwhile(
 
 
 async def test_after_the_script_was_forgotten_it_is_loaded_again(
-    accelerator: RedisClient, redis_url: str, subject: str
+    redis_client: RedisClient, redis_url: str, subject: str
 ) -> None:
-    throttles = RateLimiter(accelerator, {"policy": Rate(2, 60)})
+    throttles = RateLimiter(redis_client, {"policy": Rate(2, 60)})
     await throttles.take([RateRequest(("policy",), subject)])
     with redis.Redis.from_url(redis_url) as client:
         client.script_flush()

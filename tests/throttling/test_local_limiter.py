@@ -42,35 +42,35 @@ async def taken(throttles: RateLimiter, subject: str, times: int) -> int:
 
 @pytest.mark.parametrize(("processes", "share"), [(1, 8), (2, 4), (3, 2), (100, 1)])
 async def test_each_process_enforces_its_share(processes: int, share: int, subject: str) -> None:
-    accelerator = RedisClient(NOBODY)
-    throttles = RateLimiter(accelerator, {"policy": Rate(8, 60)}, processes=processes)
+    redis_client = RedisClient(NOBODY)
+    throttles = RateLimiter(redis_client, {"policy": Rate(8, 60)}, processes=processes)
     assert await taken(throttles, subject, 10) == share
-    await accelerator.close()
+    await redis_client.close()
 
 
 async def test_a_silent_redis_is_not_waited_for(silent: str, subject: str) -> None:
-    accelerator = RedisClient(silent)
-    throttles = RateLimiter(accelerator, {"policy": Rate(8, 60)})
+    redis_client = RedisClient(silent)
+    throttles = RateLimiter(redis_client, {"policy": Rate(8, 60)})
     assert await taken(throttles, subject, 10) == 8
-    await accelerator.close()
+    await redis_client.close()
 
 
 async def test_what_was_taken_alone_is_given_back_alone(subject: str) -> None:
-    accelerator = RedisClient(NOBODY)
-    throttles = RateLimiter(accelerator, {"messages": Rate(2, 60), "user": Rate(3, 86_400)})
+    redis_client = RedisClient(NOBODY)
+    throttles = RateLimiter(redis_client, {"messages": Rate(2, 60), "user": Rate(3, 86_400)})
     demand = RateRequest(("messages", "user"), subject)
     for _ in range(5):
         verdicts = await throttles.take([demand] * 3)
         assert [one.policy for one in verdicts] == [None, None, "messages"]
         await throttles.give_back(verdicts)
-    await accelerator.close()
+    await redis_client.close()
 
 
 async def test_redis_decides_again_when_it_is_back(redis_url: str, subject: str) -> None:
     away, there = RedisClient(NOBODY), RedisClient(redis_url)
     throttles = RateLimiter(away, {"policy": Rate(1, 60)})
     assert await taken(throttles, subject, 2) == 1
-    throttles._accelerator = there
+    throttles._redis_client = there
     [first, second] = await throttles.take([RateRequest(("policy",), subject)] * 2)
     assert (first.local, first.allowed, second.allowed) == (False, True, False)
     await away.close()

@@ -67,20 +67,20 @@ class Row:
         return "{" + ",".join(str(self.windows.get(slot, 0)) for slot in range(last + 1)) + "}"
 
 
-async def add(session: AsyncSession, flight: UsageBatch, subjects: Subjects) -> bool:
+async def add(session: AsyncSession, batch: UsageBatch, subjects: Subjects) -> bool:
     """Adds a batch, unless it was added before. Returns False if another worker is adding, else True."""
     if not await locks.try_acquire(session, AdvisoryLock.THROTTLE_ARRIVALS):
         return False
-    minute = datetime.fromtimestamp(flight.minute * MINUTE, UTC)
+    minute = datetime.fromtimestamp(batch.minute * MINUTE, UTC)
     new = await session.scalar(
         upsert(ThrottleUsageBatch)
-        .values(id=flight.id, minute=minute)
+        .values(id=batch.id, minute=minute)
         .on_conflict_do_nothing(index_elements=["id"])
         .returning(ThrottleUsageBatch.id)
     )
     if new is None:
         return True
-    rows = sorted(_folded(flight, subjects).items())
+    rows = sorted(_folded(batch, subjects).items())
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
         await session.execute(_adding(rows[start : start + ROWS_PER_STATEMENT]))
     return True
@@ -100,15 +100,15 @@ async def sweep(session: AsyncSession) -> int:
         .limit(MAX_DELETED)
     )
     hours = await session.execute(delete(ThrottleAttempts).where(row.in_(old)).returning(ThrottleAttempts.hour))
-    flights = await session.execute(
+    batches = await session.execute(
         delete(ThrottleUsageBatch).where(ThrottleUsageBatch.minute < now - RETENTION).returning(ThrottleUsageBatch.id)
     )
-    return len(hours.all()) + len(flights.all())
+    return len(hours.all()) + len(batches.all())
 
 
-def _folded(flight: UsageBatch, subjects: Subjects) -> dict[Key, Row]:
+def _folded(batch: UsageBatch, subjects: Subjects) -> dict[Key, Row]:
     rows: dict[Key, Row] = {}
-    for count in flight.counts:
+    for count in batch.counts:
         hour = count.at - count.at % HOUR
         key = (count.policy, count.window, hour, subjects.stored(count.policy, count.subject))
         row = rows.get(key) or rows.setdefault(key, Row())

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.throttling.fixtures import accelerator, desk
+from tests.support.throttling.fixtures import desk, redis_client
 
-__all__ = ["accelerator", "desk"]
+__all__ = ["desk", "redis_client"]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.throttling.fixtures import accelerator, clock, desk, make, subject
+from tests.support.throttling.fixtures import clock, desk, make, redis_client, subject
 
-__all__ = ["accelerator", "clock", "desk", "make", "subject"]
+__all__ = ["clock", "desk", "make", "redis_client", "subject"]

@@ -70,13 +70,13 @@ def test_who_learns_everything_forgets_what_they_knew(make: Make) -> None:
 
 
 async def test_with_redis_away_each_process_enforces_its_share_of_what_it_learnt(subject: str) -> None:
-    accelerator = RedisClient(NOBODY)
-    throttles = RateLimiter(accelerator, {"messages": MESSAGES}, processes=2)
+    redis_client = RedisClient(NOBODY)
+    throttles = RateLimiter(redis_client, {"messages": MESSAGES}, processes=2)
     throttles.learn([Override("messages", None, Rate(8, 60))], everything=False)
     verdicts = [(await throttles.take([RateRequest(("messages",), subject)]))[0] for _ in range(6)]
     assert [one.allowed for one in verdicts] == [True] * 4 + [False] * 2
     assert (verdicts[-1].error().limit, verdicts[-1].local) == (8, True)
-    await accelerator.close()
+    await redis_client.close()
 
 
 async def test_a_look_finds_what_changed_lately_and_one_after_a_long_sleep_everything(

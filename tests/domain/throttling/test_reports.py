@@ -22,7 +22,12 @@ async def test_decisions_arrive_exactly_and_every_limit_is_answered_exactly(
     desk: Desk, clock: Clock, make: Make
 ) -> None:
     today(clock)
-    random, known, throttles, desk.tallies = Random(1), Known(), make(**RATES), UsageReader(desk.tallies._accelerator)
+    random, known, throttles, desk.usage_reader = (
+        Random(1),
+        Known(),
+        make(**RATES),
+        UsageReader(desk.usage_reader._redis_client),
+    )
     people = crowd(random)
     for turn in range(TURNS):
         await play(throttles, clock, known, random, people, DECISIONS // TURNS)

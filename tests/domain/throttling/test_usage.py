@@ -27,7 +27,7 @@ from tests.support.throttling.oracle import MICROSECONDS
 def stage(desk: Desk, clock: Clock, make: Make) -> RateLimiter:
     """Throttles on the clock, with the desk's tallies on it too."""
     today(clock)
-    desk.tallies = UsageReader(desk.tallies._accelerator)
+    desk.usage_reader = UsageReader(desk.usage_reader._redis_client)
     return make(messages=Rate(2, 60), address=Rate(2, 60), user=Rate(100, 86_400))
 
 
@@ -93,8 +93,8 @@ async def test_two_at_once_bring_each_minute_once(
         await stage.take([RateRequest(("messages",), subject)] * 3)
         clock.advance(MINUTE)
     clock.advance(3 * MINUTE)
-    minutes = await desk.tallies.flights()
-    flights = [await desk.tallies.read(minute) for minute in minutes] * 2
+    minutes = await desk.usage_reader.open_batches()
+    flights = [await desk.usage_reader.read(minute) for minute in minutes] * 2
 
     async def add(flight: UsageBatch | None) -> bool:
         assert flight is not None
@@ -114,15 +114,15 @@ async def test_another_flight_of_the_same_minute_is_not_dropped_for_the_first(
     """The server's clock was set back: the minute is counted in again."""
     await stage.take([RateRequest(("messages",), subject)])
     clock.advance(3 * MINUTE)
-    (minute,) = await desk.tallies.flights()
-    first = await desk.tallies.read(minute)
+    (minute,) = await desk.usage_reader.open_batches()
+    first = await desk.usage_reader.read(minute)
     assert first is not None
     await desk.bring()
     clock.advance(-3 * MINUTE)
     await stage.take([RateRequest(("messages",), subject)])
     clock.advance(3 * MINUTE)
-    assert await desk.tallies.flights() == [minute]
-    await desk.tallies.drop(first)
+    assert await desk.usage_reader.open_batches() == [minute]
+    await desk.usage_reader.drop(first)
     assert await desk.bring() == 1
     ((_, _, attempts, _, windows),) = await rows(desk)
     assert (attempts, max(cast("list[int]", windows))) == (2, 2)
@@ -138,7 +138,7 @@ async def test_beyond_a_bound_people_are_not_told_apart_and_still_counted(
         throttles_module.SCRIPT.replace("MOST, KEPT_SECONDS = 20000", "MOST, KEPT_SECONDS = 10"),
     )
     today(clock)
-    desk.tallies, stage = UsageReader(desk.tallies._accelerator), make(messages=Rate(1, 60))
+    desk.usage_reader, stage = UsageReader(desk.usage_reader._redis_client), make(messages=Rate(1, 60))
     people = [str(uuid7()) for _ in range(40)]
     verdicts = []
     for who in people:

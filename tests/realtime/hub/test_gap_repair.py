@@ -115,7 +115,7 @@ async def test_an_event_heard_twice_is_told_once(nodes: Nodes) -> None:
     here.hand_over = twice
     await here.send(scene.conversation, scene.ada, "first")
     # The same again as if from a third process, so that it is nobody's echo.
-    await here.accelerator.redis.publish(CHANNEL, seal(b"elsewher", held))
+    await here.redis_client.redis.publish(CHANNEL, seal(b"elsewher", held))
     await here.send(scene.conversation, scene.ada, "second")
     for listener in (ada, linus):
         await listener.next("message.created", position=6)

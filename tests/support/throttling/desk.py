@@ -23,27 +23,27 @@ MINUTE = 60 * MICROSECONDS
 class Desk:
     """The worker's task, step by step, so that it can die between any two."""
 
-    def __init__(self, database: Database, tallies: UsageReader) -> None:
+    def __init__(self, database: Database, usage_reader: UsageReader) -> None:
         self.database = database
-        self.tallies = tallies
+        self.usage_reader = usage_reader
         self.subjects = Subjects("for tests only")
 
     async def bring(self, dies: str = "", after: int = 0) -> int:
         """What the task does; or up to where it dies, `after` so many minutes have arrived. How many have."""
         arrived = 0
-        for minute in await self.tallies.flights():
+        for minute in await self.usage_reader.open_batches():
             death = dies if arrived == after else ""
-            flight = await self.tallies.read(minute)
-            if death == "reading" or flight is None:
+            batch = await self.usage_reader.read(minute)
+            if death == "reading" or batch is None:
                 return arrived
             async with self.database.transaction() as session:
-                assert await usage.add(session, flight, self.subjects)
+                assert await usage.add(session, batch, self.subjects)
                 if death == "committing":
                     await session.rollback()
                     return arrived
             if death == "dropping":
                 return arrived
-            await self.tallies.drop(flight)
+            await self.usage_reader.drop(batch)
             arrived += 1
         return arrived
 

@@ -23,18 +23,18 @@ Make = Callable[..., RateLimiter]
 
 
 @pytest.fixture
-async def accelerator(redis_url: str) -> AsyncIterator[RedisClient]:
+async def redis_client(redis_url: str) -> AsyncIterator[RedisClient]:
     opened = RedisClient(redis_url)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-def make(accelerator: RedisClient) -> Make:
+def make(redis_client: RedisClient) -> Make:
     """Throttles with these limits."""
 
     def made(processes: int = 1, **rates: Rate) -> RateLimiter:
-        return RateLimiter(accelerator, rates, processes=processes)
+        return RateLimiter(redis_client, rates, processes=processes)
 
     return made
 
@@ -55,7 +55,7 @@ def clock(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-async def desk(fresh_database_url: str, accelerator: RedisClient, empty_redis_url: str) -> AsyncIterator[Desk]:
+async def desk(fresh_database_url: str, redis_client: RedisClient, empty_redis_url: str) -> AsyncIterator[Desk]:
     database = Database(open_engine(fresh_database_url.replace("postgresql:", "postgresql+psycopg:", 1)))
-    yield Desk(database, UsageReader(accelerator))
+    yield Desk(database, UsageReader(redis_client))
     await database.close()

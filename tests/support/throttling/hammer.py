@@ -13,8 +13,8 @@ from app.throttling.limiter import RateLimiter, RateRequest
 
 
 async def hammer(url: str, subject: str, limit: int, seconds: float) -> list[tuple[float, float]]:
-    accelerator = RedisClient(url)
-    throttles = RateLimiter(accelerator, {"policy": Rate(limit, 1)})
+    redis_client = RedisClient(url)
+    throttles = RateLimiter(redis_client, {"policy": Rate(limit, 1)})
     allowed: list[tuple[float, float]] = []
     end = time.monotonic() + seconds
 
@@ -27,7 +27,7 @@ async def hammer(url: str, subject: str, limit: int, seconds: float) -> list[tup
                 allowed.append((before, time.monotonic()))
 
     await asyncio.gather(*(one() for _ in range(8)))
-    await accelerator.close()
+    await redis_client.close()
     return allowed
 
 

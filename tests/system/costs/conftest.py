@@ -74,7 +74,7 @@ class Chat:
         """Looks and repairs have another engine, so the statements are those of requests."""
         cost = Cost()
         engine = self.runtime.database.engine.sync_engine
-        execute, call = AutocommitStatement.execute, self.runtime.accelerator.call
+        execute, call = AutocommitStatement.execute, self.runtime.redis_client.call
 
         def note(_c: object, _k: object, statement: str, *_: object) -> None:
             cost.statements.append(statement)
@@ -90,7 +90,7 @@ class Chat:
         event.listen(engine, "before_cursor_execute", note)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(AutocommitStatement, "execute", execute_counted)
-            patch.setattr(self.runtime.accelerator, "call", call_counted)
+            patch.setattr(self.runtime.redis_client, "call", call_counted)
             try:
                 yield cost
             finally:
@@ -104,7 +104,7 @@ class Chat:
         counts = []
         for _ in range(TRIES):
             request = await prepare()
-            await eventually(lambda: self.runtime.live.hub.trusted)
+            await eventually(lambda: self.runtime.gateway.hub.trusted)
             with self.counted() as cost:
                 await request()
             counts.append(count(cost))
@@ -123,7 +123,7 @@ async def chatting(settings: Settings, **changes: Any) -> AsyncIterator[Chat]:
     app = create_app(msgspec.structs.replace(settings, **(UNTHROTTLED | changes)))
     async with serving(app) as client:
         chat = Chat(app, client)
-        await eventually(lambda: chat.runtime.live.hub.trusted and chat.runtime.bus.connected)
+        await eventually(lambda: chat.runtime.gateway.hub.trusted and chat.runtime.bus.connected)
         yield chat
 
 

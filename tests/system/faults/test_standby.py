@@ -66,11 +66,11 @@ async def scene(database: Database) -> Scene:
 @pytest.fixture
 async def writer(database: Database, valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Writer]:
     monkeypatch.setattr(writers, "WRITE_SECONDS", WAITED)
-    accelerator = RedisClient(valkey.url)
-    writer = Writer(database, RateLimiter(accelerator, PLENTY))
+    redis_client = RedisClient(valkey.url)
+    writer = Writer(database, RateLimiter(redis_client, PLENTY))
     yield writer
     await writer.drain()
-    await accelerator.close()
+    await redis_client.close()
 
 
 async def send_all(writer: Writer, drafts: Sequence[Draft]) -> tuple[list[Sent | BaseException], float]:

@@ -81,9 +81,9 @@ FORMS = ["socket", "database as an option", "password as an option", "TLS", "TLS
 @pytest.mark.parametrize("form", FORMS)
 async def test_every_client_reaches_the_same_database_with_the_same_verification(server: Server, form: str) -> None:
     url = settings_of(server.url(form)).redis_url
-    accelerator = RedisClient(url)
-    await accelerator.call(lambda client: client.set("said", "by the API"), deadline=5)
-    await accelerator.close()
+    redis_client = RedisClient(url)
+    await redis_client.call(lambda client: client.set("said", "by the API"), deadline=5)
+    await redis_client.close()
     with celery_app.make(url).connection() as connection:
         client = connection.default_channel.client
         assert client.get("said") == b"by the API"
