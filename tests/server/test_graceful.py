@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -54,7 +56,7 @@ def test_it_listens_on_the_address_however_many_processes_serve(
             until(lambda: any(answers(one, port) for one in ("127.0.0.1", "::1")), 30)
             assert [one for one in ("127.0.0.1", "::1") if answers(one, port)] == heard
         finally:
-            server.kill()
+            os.killpg(server.pid, signal.SIGKILL)  # the processes that serve, too
 
 
 def test_an_address_of_another_machine_ends_the_start_with_a_reason(tmp_path: Path) -> None:
