@@ -24,7 +24,7 @@ class Airline:
         return [ValueError(str(one)) if one < 0 else 2 * one for one in items]
 
 
-async def test_who_comes_while_a_flight_is_in_the_air_shares_the_next_one() -> None:
+async def test_calls_during_a_running_batch_share_the_next_one() -> None:
     airline = Airline()
     batcher = Batcher(airline.fly, largest=100, waiting=100)
     answers = [batcher.ask(0)]
@@ -54,7 +54,7 @@ async def test_a_long_queue_is_divided(waiting: int, concurrency: int, carried: 
     assert [len(one) for one in airline.carried] == carried
 
 
-async def test_no_more_flights_than_allowed() -> None:
+async def test_concurrent_batches_are_bounded() -> None:
     airline = Airline()
     batcher = Batcher(airline.fly, largest=10, waiting=100, concurrency=2)
     answers = []
@@ -79,7 +79,7 @@ async def test_a_full_queue_refuses() -> None:
     batcher.check()
 
 
-async def test_what_has_waited_too_long_is_refused_and_never_flies() -> None:
+async def test_a_call_that_waited_too_long_is_refused_and_never_runs() -> None:
     airline = Airline()
     batcher = Batcher(airline.fly, largest=1, waiting=100, patience=0.1)
     answers = [batcher.ask(item) for item in (1, 2, 3)]

@@ -62,7 +62,7 @@ async def web(settings: Settings, chat: Chat) -> AsyncIterator[Web]:
         yield Web(client, chat, settings.secret_key)
 
 
-async def test_the_list_is_walked_page_by_page_and_found_in(web: Web, chat: Chat, cast: Cast) -> None:
+async def test_the_list_is_paged_and_searched(web: Web, chat: Chat, cast: Cast) -> None:
     for number in range(3):
         await chat.send(await chat.group(cast, name=f"Room {number}"), cast.ada)
     for query in ({}, {"search": "room"}, {"search": ""}):
@@ -77,7 +77,7 @@ async def test_the_list_is_walked_page_by_page_and_found_in(web: Web, chat: Chat
     assert (await web("GET", "/", cast.linus, 400, search="a\0b"))["code"] == "invalid"
 
 
-async def test_a_login_that_ended_lists_nothing(web: Web, chat: Chat, cast: Cast) -> None:
+async def test_an_ended_login_lists_nothing(web: Web, chat: Chat, cast: Cast) -> None:
     await chat.group(cast)
     await chat.group(cast)
     cursor = (await web("GET", "/", cast.linus, 200, limit=1))["next"]
@@ -87,7 +87,7 @@ async def test_a_login_that_ended_lists_nothing(web: Web, chat: Chat, cast: Cast
     assert len((await web("GET", "/", cast.grace, 200))["items"]) == 2
 
 
-async def test_a_group_from_its_creation_to_its_end(web: Web, cast: Cast) -> None:
+async def test_a_group_lives_from_creation_to_deletion(web: Web, cast: Cast) -> None:
     made = await web("POST", "/", cast.ada, 201, {"name": "Engines"})
     assert (made["kind"], made["name"], made["is_private"], made["role"]) == ("group", "Engines", False, "admin")
     assert (made["creator"], made["created_by"], made["member_count"]) == (str(cast.ada), str(cast.ada), 1)
@@ -145,12 +145,12 @@ async def test_a_direct_conversation_is_opened_once(web: Web, cast: Cast) -> Non
         ["Room"],
     ],
 )
-async def test_a_body_that_makes_no_conversation_is_refused(web: Web, cast: Cast, body: object) -> None:
+async def test_an_invalid_body_creates_no_conversation(web: Web, cast: Cast, body: object) -> None:
     problem = await web("POST", "/", cast.ada, 400, body)
     assert problem["code"] in {"invalid", "unknown_user", "malformed"}
 
 
-async def test_reading_over_rest(web: Web, chat: Chat, cast: Cast) -> None:
+async def test_read_marks_move_over_rest(web: Web, chat: Chat, cast: Cast) -> None:
     room = await chat.group(cast)
     sent = [await chat.send(room, cast.ada) for _ in range(3)]
     assert await web("PUT", f"/{room}/read/", cast.linus, 200, {"seq": 2}) == {"read_seq": 2, "unread": 1}
@@ -165,7 +165,7 @@ async def test_reading_over_rest(web: Web, chat: Chat, cast: Cast) -> None:
     await web("POST", f"/{room}/mark_message_read/", cast.linus, 400, {"data": [{"message": "one"}]})
 
 
-async def test_what_is_asked_of_a_list_has_its_limits(web: Web, chat: Chat, cast: Cast) -> None:
+async def test_list_parameters_out_of_range_are_refused(web: Web, chat: Chat, cast: Cast) -> None:
     room = await chat.group(cast)
     for path in ("/", "/discover/", f"/{room}/members/", f"/{room}/changes/"):
         for limit in ("0", "101", "-1", "many"):
@@ -197,7 +197,7 @@ ROUTES = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ROUTES)
-async def test_a_private_conversation_from_outside_answers_like_a_random_id(
+async def test_an_outsider_gets_the_same_answer_for_a_private_conversation_and_a_random_id(
     web: Web, chat: Chat, cast: Cast, method: str, path: str, body: object
 ) -> None:
     private = await chat.group(cast)

@@ -69,7 +69,7 @@ async def room(client: Client, people: list[Someone], request: pytest.FixtureReq
     return Room(client, ada, grace, linus, eve, id_)
 
 
-async def test_a_message_is_answered_as_stored(room: Room) -> None:
+async def test_a_send_is_answered_with_the_stored_message(room: Room) -> None:
     sent = await room.send(room.linus, "hello", client_id="a", reply_to=None)
     assert sent["seq"] == 1
     assert sent["conversation"] == room.id
@@ -78,7 +78,7 @@ async def test_a_message_is_answered_as_stored(room: Room) -> None:
     assert await room.page(room.ada) == {"items": [sent], "position": sent["position"], "has_more": False}
 
 
-async def test_a_retry_says_that_it_is_one(room: Room) -> None:
+async def test_a_retry_is_marked_as_a_replay(room: Room) -> None:
     first = await room.send(room.ada, client_id="a")
     body = {"message_type": "text", "text": "hello"}
     again = await room.request("POST", room.ada, json=body, headers={"Idempotency-Key": "a"})
@@ -90,7 +90,7 @@ async def test_a_retry_says_that_it_is_one(room: Room) -> None:
     problem(both, 400, "invalid_message")
 
 
-async def test_a_retry_after_an_edit_gives_the_message_as_it_stands_now(room: Room) -> None:
+async def test_a_retry_after_an_edit_returns_the_edited_message(room: Room) -> None:
     first = await room.send(room.ada, client_id="a")
     await room.request("PATCH", room.ada, first["id"], json={"text": "edited"})
     again = await room.request("POST", room.ada, json={"message_type": "text", "text": "hello", "client_id": "a"})
@@ -98,7 +98,7 @@ async def test_a_retry_after_an_edit_gives_the_message_as_it_stands_now(room: Ro
 
 
 @pytest.mark.parametrize("kind", ["image", "audio", "video"])
-async def test_media_is_an_address_and_no_text(room: Room, kind: str) -> None:
+async def test_a_media_message_has_a_url_and_no_text(room: Room, kind: str) -> None:
     sent = await room.request("POST", room.ada, json={"message_type": kind, "media_url": PICTURE})
     assert (sent.status_code, sent.json()["media_url"], sent.json()["text"]) == (201, PICTURE, "")
     with_text = {"message_type": kind, "media_url": PICTURE, "text": "look"}
@@ -126,7 +126,7 @@ async def test_a_media_address_is_https_short_and_without_credentials(room: Room
     assert (await room.page(room.ada))["items"] == []
 
 
-async def test_outsiders_neither_read_nor_write_nor_learn_more_than_they_may(
+async def test_outsiders_neither_read_nor_write_nor_learn_of_messages(
     room: Room, request: pytest.FixtureRequest
 ) -> None:
     sent = await room.send(room.ada)
@@ -156,7 +156,7 @@ async def test_only_its_sender_edits_a_message(room: Room) -> None:
     assert (await room.page(room.ada))["items"] == [edited.json()]
 
 
-async def test_an_edit_fits_the_type_of_its_message(room: Room) -> None:
+async def test_an_edit_must_fit_the_type_of_its_message(room: Room) -> None:
     text = await room.send(room.ada)
     image = (await room.request("POST", room.ada, json={"message_type": "image", "media_url": PICTURE})).json()
     for sent, body in (
@@ -173,7 +173,7 @@ async def test_an_edit_fits_the_type_of_its_message(room: Room) -> None:
 
 
 @pytest.mark.parametrize("who", ["ada", "grace", "linus"])
-async def test_its_sender_and_admins_delete_a_message_and_it_keeps_its_place(room: Room, who: str) -> None:
+async def test_a_sender_or_admin_deletes_a_message_which_keeps_its_seq(room: Room, who: str) -> None:
     first, second = await room.send(room.linus, "one"), await room.send(room.linus, "two")
     gone = await room.request("DELETE", getattr(room, who), first["id"])
     assert gone.status_code == 204
@@ -185,7 +185,7 @@ async def test_its_sender_and_admins_delete_a_message_and_it_keeps_its_place(roo
     problem(await room.request("PATCH", room.linus, first["id"], json={"text": "back"}), 409, "deleted")
 
 
-async def test_a_plain_member_deletes_nobody_elses_message(room: Room) -> None:
+async def test_a_plain_member_cannot_delete_the_message_of_another(room: Room) -> None:
     sent = await room.send(room.ada)
     problem(await room.request("DELETE", room.linus, sent["id"]), 403, "not_the_sender")
 
@@ -198,7 +198,7 @@ async def test_a_message_is_found_only_in_its_own_conversation(room: Room) -> No
         problem(await elsewhere.request(method, room.ada, sent["id"], **options), 404, "not_found")
 
 
-async def test_pages_walk_the_log_in_every_direction(room: Room) -> None:
+async def test_pages_follow_the_log_in_every_direction(room: Room) -> None:
     for number in range(1, 8):
         await room.send(room.ada, str(number))
 
@@ -224,17 +224,17 @@ async def test_pages_walk_the_log_in_every_direction(room: Room) -> None:
 @pytest.mark.parametrize(
     "query", [{"limit": 0}, {"limit": 501}, {"limit": "many"}, {"before": 3, "after": 1}, {"before": "x"}]
 )
-async def test_a_page_that_makes_no_sense_is_refused(room: Room, query: dict[str, Any]) -> None:
+async def test_an_invalid_page_request_is_refused(room: Room, query: dict[str, Any]) -> None:
     assert (await room.request("GET", room.ada, params=query)).status_code == 400
 
 
-async def test_a_page_beyond_bigint_is_empty_and_no_error(room: Room) -> None:
+async def test_a_seq_beyond_bigint_is_no_server_error(room: Room) -> None:
     await room.send(room.ada)
     for query in ({"after": 10**30}, {"before": -(10**30)}, {"around": 10**30}):
         assert (await room.request("GET", room.ada, params=query)).status_code in (200, 400)
 
 
-async def test_who_has_read_a_message_is_its_sender_and_who_read_that_far(room: Room) -> None:
+async def test_seen_by_lists_the_sender_and_the_members_who_read_that_far(room: Room) -> None:
     first, second = await room.send(room.ada, "one"), await room.send(room.ada, "two")
     read = await room.client.put(f"{API}/conversations/{room.id}/read/", headers=room.linus.headers, json={"seq": 1})
     assert read.json() == {"read_seq": 1, "unread": 1}
@@ -247,7 +247,7 @@ async def test_who_has_read_a_message_is_its_sender_and_who_read_that_far(room: 
     assert await readers(second) == (1, ["Ada"])
 
 
-async def test_who_joined_later_has_not_seen_what_was_before_but_may_read_it(room: Room) -> None:
+async def test_a_later_member_may_read_earlier_messages_but_is_not_in_seen_by(room: Room) -> None:
     sent = await room.send(room.ada)
     await room.client.post(
         f"{API}/conversations/{room.id}/add_member/", headers=room.ada.headers, json={"user": room.eve.id}

@@ -22,7 +22,7 @@ async def root(api: Client, settings: Settings) -> Someone:
     return root
 
 
-async def test_no_list_takes_a_number_below_its_least(api: Client, root: Someone) -> None:
+async def test_no_list_accepts_a_number_below_its_minimum(api: Client, root: Someone) -> None:
     group = (await api.post(f"{API}/conversations/", json={"name": "Engines"}, headers=root.headers)).json()["id"]
     paths: dict[str, Any] = (await api.get("/openapi.json")).json()["paths"]
     tried, found = 0, {}

@@ -53,7 +53,7 @@ async def marks(data: JSONBody[Marks]) -> None:
         ("[]", ""),
     ],
 )
-async def test_faults_name_their_field_however_deep(body: str, field: str) -> None:
+async def test_a_fault_names_its_field_at_any_depth(body: str, field: str) -> None:
     app = strict(marks)
     async with serving(app) as client:
         answered = await client.post("/marks", content=body)
@@ -73,21 +73,21 @@ async def test_faults_name_their_field_however_deep(body: str, field: str) -> No
         json.dumps({"email": "ada@example.org", "password": "x"}).encode() + b"}",
     ],
 )
-async def test_what_is_no_json_is_malformed(api: Client, body: bytes) -> None:
+async def test_invalid_json_is_malformed(api: Client, body: bytes) -> None:
     problem(await api.post(f"{API}/login/", content=body), 400, "malformed")
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"email":' * 10_000, b'{"email": null}}'])
-async def test_what_is_of_another_type_is_read_no_further(api: Client, body: bytes) -> None:
+async def test_a_body_of_another_json_type_is_invalid(api: Client, body: bytes) -> None:
     problem(await api.post(f"{API}/login/", content=body), 400, "invalid")
 
 
-async def test_no_body_is_said_to_be_missing(api: Client) -> None:
+async def test_a_missing_body_is_named(api: Client) -> None:
     body = problem(await api.post(f"{API}/login/"), 400, "invalid")
     assert body["errors"] == [{"field": "", "message": "A JSON object is required."}]
 
 
-async def test_too_large_a_body_is_refused(api: Client) -> None:
+async def test_a_body_that_is_too_large_is_413(api: Client) -> None:
     answered = await api.post(f"{API}/login/", content=b'{"email": "' + b"x" * 300_000 + b'"}')
     problem(answered, 413, "too_large")
 
@@ -95,25 +95,25 @@ async def test_too_large_a_body_is_refused(api: Client) -> None:
 @pytest.mark.parametrize(
     "kind", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x", "x"]
 )
-async def test_a_body_that_says_it_is_no_json_is_refused(api: Client, kind: str) -> None:
+async def test_a_body_with_another_content_type_is_415(api: Client, kind: str) -> None:
     answered = await api.post(f"{API}/login/", content=b'{"email": "x"}', headers={"Content-Type": kind})
     problem(answered, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON", None])
-async def test_json_is_json_however_it_is_written(api: Client, kind: str | None) -> None:
+async def test_json_is_accepted_with_every_json_content_type(api: Client, kind: str | None) -> None:
     headers = {"Content-Type": kind} if kind else {}
     answered = await api.post(f"{API}/login/", content=b'{"email": "x", "password": "y"}', headers=headers)
     problem(answered, 401, "invalid_credentials")
 
 
-async def test_without_a_body_the_type_does_not_matter(api: Client) -> None:
+async def test_the_content_type_is_ignored_without_a_body(api: Client) -> None:
     ada = await join(api)
     answered = await api.get(f"{API}/me/", headers={**ada.headers, "Content-Type": "text/plain"})
     assert answered.status_code == 200
 
 
-async def test_who_hangs_up_before_the_end_of_a_body_is_no_error_of_ours() -> None:
+async def test_a_disconnect_within_a_body_is_no_server_error() -> None:
     @post("/")
     async def route(data: JSONBody[dict[str, int]]) -> None: ...
 
@@ -148,7 +148,7 @@ async def test_who_hangs_up_before_the_end_of_a_body_is_no_error_of_ours() -> No
 
 
 @pytest.mark.parametrize("name", ["<" + " - at `$." * 20_000 + ">\n", " - at `$.data`", "`", " - at `$"])
-async def test_a_field_named_like_a_place_is_quoted_and_no_place(name: str) -> None:
+async def test_a_field_named_like_a_path_is_quoted(name: str) -> None:
     async with serving(strict(marks)) as client:
         answered = await client.post("/marks", content=json.dumps({name: 1}))
     [fault] = problem(answered, 400, "invalid")["errors"]

@@ -47,7 +47,7 @@ def test_migrating_again_changes_nothing(fresh_owner_url: str) -> None:
     assert schema(fresh_owner_url) == before
 
 
-def test_deploys_that_migrate_at_once_wait_in_line(
+def test_simultaneous_migrations_wait_for_each_other(
     empty_database_url: str, fresh_owner_url: str, redis_url: str
 ) -> None:
     environment = environment_for_child(DATABASE_URL=empty_database_url, REDIS_URL=redis_url)
@@ -58,7 +58,7 @@ def test_deploys_that_migrate_at_once_wait_in_line(
     assert schema(empty_database_url) == schema(fresh_owner_url)
 
 
-def test_a_checkout_in_a_folder_with_a_percent_sign_is_migrated(
+def test_a_checkout_in_a_folder_with_a_percent_sign_can_migrate(
     empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "chat %20 %(here)s"

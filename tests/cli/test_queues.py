@@ -57,7 +57,7 @@ def waiting(broker: Broker, kind: str) -> tuple[int, float | None]:
     return found.waiting, found.oldest
 
 
-def test_what_waits_and_since_when(broker: Broker) -> None:
+def test_the_command_shows_what_waits_and_since_when(broker: Broker) -> None:
     assert waiting(broker, "notifications") == (0, None)
     mail.send_mail.apply_async((str(uuid7()),))
     time.sleep(1.1)
@@ -104,14 +104,14 @@ def test_without_a_chat_on_its_directory_it_says_so(broker: Broker) -> None:
     assert len(told.stderr.splitlines()) == 1
 
 
-def test_a_broker_that_is_away_is_a_sentence(broker: Broker) -> None:
+def test_an_unreachable_broker_is_one_sentence(broker: Broker) -> None:
     gone = Broker(msgspec.structs.replace(broker.settings, redis_url="redis://127.0.0.1:1/0"))
     told = command(gone)
     assert told.returncode == 1
     assert told.stderr == "chat: the broker is away (ConnectionError).\n"
 
 
-def test_what_is_no_task_of_ours_is_put_aside_and_the_queue_goes_on(broker: Broker) -> None:
+def test_a_foreign_message_is_set_aside_and_the_queue_continues(broker: Broker) -> None:
     """Pickle could carry code; an unknown name and rubbish are nobody's."""
     client = redis.Redis.from_url(broker.settings.redis_url, socket_timeout=5)
     maintenance.expire.apply_async()

@@ -25,7 +25,7 @@ from tests.support.processes import SECRET
 NOWHERE = "http://127.0.0.1:9"
 
 
-async def test_it_keeps_what_the_server_has(stage: Stage) -> None:
+async def test_the_view_equals_the_servers_state(stage: Stage) -> None:
     ada, grace, engines = await two(stage)
     async with watching(stage.there.url, grace) as watcher:
         await life(ada, grace, engines)
@@ -41,7 +41,7 @@ async def test_it_keeps_what_the_server_has(stage: Stage) -> None:
         watcher.told_once()
 
 
-async def test_more_conversations_than_a_hello_holds_all_come(stage: Stage) -> None:
+async def test_all_conversations_beyond_the_hello_arrive(stage: Stage) -> None:
     grace = await stage.here.register("Grace")
     for number in range(55):
         await grace.post("/conversations/", name=f"Number {number}", is_private=True)
@@ -50,7 +50,7 @@ async def test_more_conversations_than_a_hello_holds_all_come(stage: Stage) -> N
         assert len(watcher.chat.conversations) == 55
 
 
-async def test_what_is_taken_away_is_gone_and_what_is_given_back_is_there(stage: Stage) -> None:
+async def test_a_removed_conversation_disappears_and_a_restored_one_returns(stage: Stage) -> None:
     ada, grace, engines = await two(stage)
     async with watching(stage.there.url, grace) as watcher:
         assert engines in watcher.chat.conversations
@@ -81,7 +81,7 @@ async def test_a_throttled_send_waits_and_is_stored_once(stage: Stage) -> None:
     assert [said[text] for text in texts] == [1] * 7
 
 
-async def test_a_throttle_longer_than_ones_patience_is_an_error(stage: Stage) -> None:
+async def test_a_throttle_longer_than_the_deadline_is_an_error(stage: Stage) -> None:
     (api,) = stage.processes.apis({"THROTTLE_MESSAGES": "1/hour"})
     _, grace, engines = await two(stage)
     async with watching(api.url, grace) as watcher:
@@ -115,9 +115,7 @@ async def test_a_socket_outlives_its_token(stage: Stage, monkeypatch: pytest.Mon
         assert watcher.of(events.Disconnected) == []
 
 
-async def test_a_token_that_is_not_taken_any_more_is_renewed_once(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_rejected_token_is_renewed_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     _, grace, _ = await two(stage)
     async with watching(stage.there.url, grace) as watcher:
         login, refreshes = watcher.chat._login, list[str]()
@@ -134,7 +132,7 @@ async def test_a_token_that_is_not_taken_any_more_is_renewed_once(
         assert refreshes == ["/refresh/"]
 
 
-async def test_a_login_ended_elsewhere_is_made_again(stage: Stage) -> None:
+async def test_the_client_logs_in_again_after_its_login_was_ended(stage: Stage) -> None:
     ada, grace, engines = await two(stage)
     async with watching(stage.there.url, grace) as watcher:
         for login in (await grace.get("/sessions/"))["items"]:
@@ -146,7 +144,7 @@ async def test_a_login_ended_elsewhere_is_made_again(stage: Stage) -> None:
         await watcher.sees_what_there_is()
 
 
-async def test_a_login_that_cannot_be_made_again_ends_the_events(stage: Stage) -> None:
+async def test_a_login_that_cannot_be_renewed_ends_the_events(stage: Stage) -> None:
     _, grace, engines = await two(stage)
     async with watching(stage.there.url, grace) as watcher:
         await grace.post("/reset-password/", current_password=PASSWORD, new_password="another password")
@@ -156,7 +154,7 @@ async def test_a_login_that_cannot_be_made_again_ends_the_events(stage: Stage) -
             await watcher.chat.send(engines, text="still me?")
 
 
-async def test_who_does_not_read_has_a_bounded_queue_and_misses_nothing(stage: Stage) -> None:
+async def test_a_caller_that_does_not_read_has_a_bounded_queue_and_misses_nothing(stage: Stage) -> None:
     ada, grace, engines = await two(stage)
     async with Chat(stage.there.url, queue=3).logged_in(grace.email, PASSWORD) as chat:
         await eventually(lambda: chat.is_connected)
@@ -174,7 +172,7 @@ async def test_who_does_not_read_has_a_bounded_queue_and_misses_nothing(stage: S
     assert heard == [*(f"{number}" for number in range(40)), "sent without reading"]
 
 
-async def test_a_wrong_password_is_said_at_once(stage: Stage) -> None:
+async def test_a_wrong_password_is_reported_at_once(stage: Stage) -> None:
     _, grace, _ = await two(stage)
     with pytest.raises(Refused) as refused:
         async with Chat(stage.there.url).logged_in(grace.email, "another password"):
@@ -182,13 +180,13 @@ async def test_a_wrong_password_is_said_at_once(stage: Stage) -> None:
     assert (refused.value.code, refused.value.status) == ("invalid_credentials", 401)
 
 
-async def test_where_nobody_answers_everything_ends_in_time() -> None:
+async def test_an_unreachable_server_is_reported_in_time() -> None:
     with pytest.raises(Unreachable):
         async with Chat(NOWHERE, seconds=1).logged_in("ada@example.org", PASSWORD):
             raise AssertionError
 
 
-async def test_a_send_without_an_answer_says_so_at_its_deadline(stage: Stage) -> None:
+async def test_a_send_without_an_answer_is_unsettled_at_its_deadline(stage: Stage) -> None:
     _, grace, engines = await two(stage)
     async with watching(stage.there.url, grace) as watcher:
         stage.there.kill()
@@ -202,7 +200,7 @@ async def test_a_send_without_an_answer_says_so_at_its_deadline(stage: Stage) ->
     assert issubclass(Unsettled, ChatError)
 
 
-async def test_a_page_older_than_what_was_told_is_asked_for_again(
+async def test_a_page_older_than_the_received_events_is_loaded_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, grace, engines = await two(stage)
@@ -222,7 +220,7 @@ async def test_a_page_older_than_what_was_told_is_asked_for_again(
         assert len(asked) == 2
 
 
-async def test_what_its_readme_shows_answers_a_ping(stage: Stage) -> None:
+async def test_the_program_of_the_readme_answers_a_ping(stage: Stage) -> None:
     (shown,) = re.findall(r"```python\n(.*?)```", (ROOT / "client" / "README.md").read_text(), re.DOTALL)
     imports, _, program = shown.partition("\n\n")
     ada, grace, engines = await two(stage)

@@ -37,7 +37,7 @@ async def life(ada: Person, grace: Person, engines: str) -> None:
     (await grace.call("PUT", f"/conversations/{engines}/read/", {"seq": said[1]["seq"]})).good(200)
 
 
-async def test_a_killed_server_costs_nothing(stage: Stage) -> None:
+async def test_a_killed_server_loses_nothing(stage: Stage) -> None:
     ada, grace, engines = await two(stage)
     await life(ada, grace, engines)
     async with watching(stage.there.url, grace) as watcher:
@@ -59,7 +59,7 @@ async def test_a_killed_server_costs_nothing(stage: Stage) -> None:
     assert [said[message.text] for message in messages] == [1] * SENDS
 
 
-async def test_a_server_told_to_stop_is_left_and_found_again(stage: Stage) -> None:
+async def test_the_client_reconnects_to_a_restarted_server(stage: Stage) -> None:
     ada, grace, engines = await two(stage)
     async with watching(stage.there.url, grace) as watcher:
         sends = [asyncio.create_task(watcher.chat.send(engines, text=f"through {n}", within=60)) for n in range(SENDS)]
@@ -77,7 +77,7 @@ async def test_a_server_told_to_stop_is_left_and_found_again(stage: Stage) -> No
     assert [said[message.text] for message in messages] == [1] * SENDS
 
 
-async def test_without_redis_it_hears_and_sends(stage: Stage) -> None:
+async def test_the_client_receives_and_sends_without_redis(stage: Stage) -> None:
     ada, grace, engines = await two(stage)
     async with watching(stage.there.url, grace) as watcher:
         stage.valkey.stop()
@@ -93,7 +93,7 @@ async def test_without_redis_it_hears_and_sends(stage: Stage) -> None:
     assert (await stored(grace, engines))[sent.text] == 1
 
 
-async def test_a_cut_socket_is_opened_again_with_what_was_missed(stage: Stage) -> None:
+async def test_a_cut_socket_is_reopened_and_catches_up(stage: Stage) -> None:
     ada, grace, engines = await two(stage)
     proxy = Proxy(stage.there.url)
     proxy.start()
@@ -115,7 +115,7 @@ async def test_a_cut_socket_is_opened_again_with_what_was_missed(stage: Stage) -
         proxy.stop()
 
 
-async def test_a_line_that_went_silent_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_connection_is_closed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat_client.link.PING_SECONDS", 1.0)
     ada, grace, engines = await two(stage)
     proxy = Proxy(stage.there.url)
@@ -153,7 +153,7 @@ async def test_a_message_whose_answer_is_lost_is_stored_once(stage: Stage) -> No
     assert await stored(ada, engines) == {f"answer me {number}": 1 for number in range(3)}
 
 
-async def test_an_event_that_is_lost_on_the_way_is_a_gap_and_comes_again(stage: Stage) -> None:
+async def test_a_lost_event_is_a_gap_and_is_requested_again(stage: Stage) -> None:
     ada, grace, engines = await two(stage)
     lost = Left(2)
     proxy = Proxy(stage.there.url, lambda: Leaky(lost))
@@ -172,7 +172,7 @@ async def test_an_event_that_is_lost_on_the_way_is_a_gap_and_comes_again(stage: 
         proxy.stop()
 
 
-async def test_too_much_missed_is_loaded_anew(stage: Stage) -> None:
+async def test_too_many_missed_changes_are_loaded_over_rest(stage: Stage) -> None:
     ada, grace, engines = await two(stage)
     await life(ada, grace, engines)
     async with watching(stage.there.url, grace, keep=60) as watcher:

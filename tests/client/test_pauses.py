@@ -28,12 +28,12 @@ def test_after_a_steady_socket_the_pause_is_short_again() -> None:
     assert grown().after(LOST, lived=2) > FIRST
 
 
-def test_a_server_that_restarts_is_come_back_to_at_once_but_not_besieged() -> None:
+def test_after_a_restart_the_first_pause_is_short_and_repeated_ones_grow() -> None:
     assert grown().after(RESTARTING, lived=2) <= FIRST
     assert grown().after(RESTARTING, lived=0.01) > FIRST
 
 
-async def test_frames_keep_the_pace_the_server_allows() -> None:
+async def test_frames_keep_to_the_servers_rate() -> None:
     pace, loop = Pace(20), asyncio.get_running_loop()
     began = loop.time()
     for _ in range(50):

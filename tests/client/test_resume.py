@@ -50,14 +50,14 @@ async def read(stream: asyncio.StreamReader, lines: list[str]) -> None:
         lines.append(line.decode().strip())
 
 
-def test_it_is_a_page_that_needs_one_library() -> None:
+def test_the_example_is_short_and_needs_one_library() -> None:
     text = PROGRAM.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= LONGEST
     imported = {line.split()[1].partition(".")[0] for line in text.splitlines() if line.startswith(("import", "from"))}
     assert imported - set(sys.stdlib_module_names) == {"websockets"}
 
 
-async def test_it_prints_every_message_once_and_in_order(stage: Stage) -> None:
+async def test_the_example_prints_every_message_once_and_in_order(stage: Stage) -> None:
     ada, grace = [await stage.here.register(name) for name in ("Ada", "Grace")]
     engines = await ada.converse(grace)
     said: list[str] = []
@@ -85,7 +85,7 @@ async def test_it_prints_every_message_once_and_in_order(stage: Stage) -> None:
     assert lines == said
 
 
-async def test_what_is_lost_on_the_way_is_asked_for(stage: Stage) -> None:
+async def test_the_example_requests_a_lost_message(stage: Stage) -> None:
     ada, grace = [await stage.here.register(name) for name in ("Ada", "Grace")]
     engines = await ada.converse(grace)
     lost = Left(2)
@@ -105,7 +105,7 @@ async def test_what_is_lost_on_the_way_is_asked_for(stage: Stage) -> None:
     assert [line.split(" ", 2)[2] for line in lines] == ["first", "lost", "lost too", "heard"]
 
 
-async def test_more_than_a_socket_repairs_is_read_over_rest(stage: Stage) -> None:
+async def test_the_example_reads_a_long_history_over_rest(stage: Stage) -> None:
     ada, grace = [await stage.here.register(name) for name in ("Ada", "Grace")]
     engines = await ada.converse(grace)
     for first in range(0, MANY, 50):
@@ -120,7 +120,7 @@ async def test_more_than_a_socket_repairs_is_read_over_rest(stage: Stage) -> Non
     assert lines == history
 
 
-async def test_it_ends_when_nobody_has_that_password(stage: Stage) -> None:
+async def test_the_example_exits_on_wrong_credentials(stage: Stage) -> None:
     ada = await stage.here.register("Ada")
     ada.email = "nobody@example.org"
     async with run(stage.there.url, ada) as (process, lines):

@@ -55,7 +55,7 @@ def texts(view: View) -> list[str]:
     return [one.text for one in view.held[ROOM].messages]
 
 
-def test_what_follows_on_is_applied_once(view: View) -> None:
+def test_a_consecutive_change_is_applied_once(view: View) -> None:
     frame = message(6, 11, "six")
     (told,) = view.take(frame)
     assert isinstance(told, events.MessageTold)
@@ -64,7 +64,7 @@ def test_what_follows_on_is_applied_once(view: View) -> None:
     assert view.asked("r", MOST) == {}
 
 
-def test_a_gap_is_told_and_asked_for_once(view: View) -> None:
+def test_a_gap_is_reported_and_requested_once(view: View) -> None:
     assert view.take(message(7, 12)) == [events.GapFound(ROOM, 10)]
     assert view.asked("r", MOST) == {ROOM: 10}
     assert view.take(message(8, 13)) == [], "it comes again"
@@ -75,7 +75,7 @@ def test_a_gap_is_told_and_asked_for_once(view: View) -> None:
     assert view.take(message(9, 15)) == [events.GapFound(ROOM, 13)]
 
 
-def test_it_keeps_no_more_than_it_may(view: View) -> None:
+def test_the_view_keeps_a_bounded_number_of_messages(view: View) -> None:
     for number in range(6, 16):
         view.take(message(number, number + 5, str(number)))
     assert texts(view) == ["12", "13", "14", "15"]
@@ -84,7 +84,7 @@ def test_it_keeps_no_more_than_it_may(view: View) -> None:
     assert texts(view) == ["12", "13", "14", "15"]
 
 
-def test_a_loaded_page_does_not_undo_what_was_told_meanwhile(view: View) -> None:
+def test_a_loaded_page_does_not_undo_a_newer_change(view: View) -> None:
     held = view.held[ROOM]
     held.loads += 1
     view.take(message(4, 11, "edited", what="updated"))
@@ -95,7 +95,7 @@ def test_a_loaded_page_does_not_undo_what_was_told_meanwhile(view: View) -> None
     assert [one.seq for one in held.messages] == [4, 5], "a run has no hole"
 
 
-def test_a_reset_waits_for_the_load_and_goes_on_from_there(view: View) -> None:
+def test_a_reset_waits_for_the_load_and_continues_from_it(view: View) -> None:
     assert view.take({"type": "reset", "ref": "r", "conversation": ROOM}) == []
     assert view.resets == {ROOM}
     assert view.take(message(2001, 4001, "in the load")) == []
@@ -107,7 +107,7 @@ def test_a_reset_waits_for_the_load_and_goes_on_from_there(view: View) -> None:
     assert view.held[ROOM].line.position == 4002
 
 
-def test_what_waits_for_a_load_is_bounded_and_the_rest_a_gap(view: View) -> None:
+def test_changes_waiting_for_a_load_are_bounded_and_the_rest_is_a_gap(view: View) -> None:
     view.take({"type": "reset", "ref": "r", "conversation": ROOM})
     for seq in range(6, 6 + MOST_WAITING + 5):
         view.take(message(seq, seq + 5))
@@ -117,33 +117,33 @@ def test_what_waits_for_a_load_is_bounded_and_the_rest_a_gap(view: View) -> None
     assert view.take(message(9_999, stands + 6)) == [events.GapFound(ROOM, stands)]
 
 
-def test_a_load_that_never_came_is_begun_anew_with_the_next_socket(view: View) -> None:
+def test_a_missing_load_is_requested_again_on_the_next_socket(view: View) -> None:
     view.take({"type": "reset", "ref": "r", "conversation": ROOM})
     view.resets.clear()
     view.connected()
     assert view.resets == {ROOM}
 
 
-def test_what_a_snapshot_leaves_out_is_gone_but_not_before_its_end(view: View) -> None:
+def test_a_conversation_missing_from_the_snapshot_is_gone_at_its_end(view: View) -> None:
     view.connected()
     assert view.take(hello(more=True)) == [events.Connected("me")]
     rest = {"type": "conversations", "conversations": [], "next": False}
     assert view.take(rest) == [events.ConversationGone(ROOM, "not_a_member")]
 
 
-def test_a_beginning_of_what_is_known_asks_what_changed(view: View) -> None:
+def test_conversation_created_for_a_known_conversation_requests_its_changes(view: View) -> None:
     frame = {**golden("conversation.created"), "conversation": ROOM, "position": 14, "data": line(14)}
     assert view.take(frame) == [events.GapFound(ROOM, 10)]
     assert view.asked("r", MOST) == {ROOM: 10}
 
 
-def test_a_restored_backup_is_noticed(view: View) -> None:
+def test_a_position_that_moved_back_is_a_gap(view: View) -> None:
     view.connected()
     assert events.GapFound(ROOM, 10) in view.take(hello(line(position=7)))
     assert view.asked("r", MOST) == {ROOM: 10}, "and the server says reset"
 
 
-def test_a_read_mark_of_ones_own_lowers_what_is_unread(view: View) -> None:
+def test_an_own_read_mark_lowers_the_unread_count(view: View) -> None:
     view.take(message(6, 11, "six"))
     before = view.held[ROOM].line.unread
     view.take({"type": "read", "conversation": ROOM, "user": "me", "seq": 6})
@@ -152,7 +152,7 @@ def test_a_read_mark_of_ones_own_lowers_what_is_unread(view: View) -> None:
     assert view.held[ROOM].line.unread == 0, "it never moves back"
 
 
-def test_a_frame_of_a_newer_server_is_told_and_harms_nothing(view: View) -> None:
+def test_an_unknown_frame_is_reported_and_harmless(view: View) -> None:
     assert view.take({"type": "reaction", "conversation": ROOM}) == [events.Unknown("reaction")]
     frame = message(6, 11, "six")
     frame["data"]["invented_later"] = 1
@@ -160,7 +160,7 @@ def test_a_frame_of_a_newer_server_is_told_and_harms_nothing(view: View) -> None
     assert texts(view) == ["six"]
 
 
-def test_every_frame_there_is_is_understood() -> None:
+def test_every_golden_frame_is_understood() -> None:
     for file in GOLDEN.glob("frame.*.json"):
         view = View(keep=4)
         frame = msgspec.json.decode(file.read_bytes())
@@ -186,7 +186,7 @@ def test_five_thousand_missed_conversations_are_resumed_in_parts_that_fit_a_fram
     assert sum(held.asked is None for held in view.held.values()) == RESUMED_TOGETHER
 
 
-def test_a_resume_that_was_refused_is_asked_for_again(view: View) -> None:
+def test_a_refused_resume_is_requested_again(view: View) -> None:
     view.take(message(8, 13))
     assert view.asked("r", MOST) == {ROOM: 10}
     view.take({"type": "error", "ref": "another", "code": "too_many_resumes", "detail": "Wait."})

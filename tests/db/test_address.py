@@ -46,7 +46,7 @@ def test_each_form_names_its_hosts(url: str, places: list[tuple[Any, Any]], attr
         "postgresql://u:hunter@[::1/chat",
     ],
 )
-def test_what_libpq_cannot_read_stops_the_start_and_shows_no_password(url: str, tmp_path: Path) -> None:
+def test_an_invalid_database_url_stops_the_start_and_shows_no_password(url: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsRefused) as refused:
         load({"DATABASE_URL": url, "REDIS_URL": "redis://cache"}, env_file=tmp_path / "none")
     [problem] = refused.value.problems

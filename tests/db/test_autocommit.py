@@ -37,14 +37,14 @@ async def send(database: Database, scene: Scene) -> None:
         await send_batch(single, [draft(scene.conversation, scene.ada, "text", "hello")])
 
 
-async def test_it_is_committed_when_it_is_answered(database: Database, database_url: str, scene: Scene) -> None:
+async def test_a_single_statement_is_committed_when_it_returns(
+    database: Database, database_url: str, scene: Scene
+) -> None:
     await send(database, scene)
     assert count(database_url, scene.conversation) == 1
 
 
-async def test_connections_that_ended_in_the_pool_cost_nobody_an_answer(
-    database: Database, database_url: str, scene: Scene
-) -> None:
+async def test_connections_closed_in_the_pool_fail_no_send(database: Database, database_url: str, scene: Scene) -> None:
     await send(database, scene)
     async with database.single(), database.single():
         pass  # two wait for their next use
@@ -59,7 +59,7 @@ async def test_connections_that_ended_in_the_pool_cost_nobody_an_answer(
     assert count(database_url, scene.conversation) == 4
 
 
-async def test_a_server_that_says_something_by_itself_is_not_asked_for_ever(
+async def test_a_connection_that_always_looks_ended_is_used_at_last(
     database: Database, database_url: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.db.autocommit._has_ended", lambda _: True)
@@ -67,7 +67,7 @@ async def test_a_server_that_says_something_by_itself_is_not_asked_for_ever(
     assert count(database_url, scene.conversation) == 1
 
 
-async def test_what_is_answered_inside_an_open_transaction_is_not_acknowledged(
+async def test_a_send_inside_an_open_transaction_is_not_acknowledged(
     database: Database, database_url: str, scene: Scene
 ) -> None:
     async def send_inside(database: Database) -> None:
@@ -82,7 +82,7 @@ async def test_what_is_answered_inside_an_open_transaction_is_not_acknowledged(
     assert count(database_url, scene.conversation) == 1
 
 
-async def test_a_busy_row_and_a_lost_connection_are_told_apart(database: Database) -> None:
+async def test_a_busy_row_and_a_lost_connection_are_different_errors(database: Database) -> None:
     with pytest.raises(Unavailable) as busy:
         async with database.single() as single:
             await single.execute(text("DO $$ BEGIN RAISE SQLSTATE '55P03'; END $$"), {})
@@ -94,7 +94,7 @@ async def test_a_busy_row_and_a_lost_connection_are_told_apart(database: Databas
         assert (await single.execute(text("SELECT 1 AS one"), {}))[0].one == 1
 
 
-async def test_what_stays_is_bounded_and_used_again(database: Database, database_url: str) -> None:
+async def test_kept_connections_are_bounded_and_reused(database: Database, database_url: str) -> None:
     keeps = database._singles._keep
 
     async def backend() -> int:
@@ -109,7 +109,7 @@ async def test_what_stays_is_bounded_and_used_again(database: Database, database
     assert database._singles._kept == []
 
 
-async def test_a_cancelled_one_leaves_no_connection_in_the_middle_of_a_statement(database: Database) -> None:
+async def test_a_cancelled_statement_leaves_a_usable_connection(database: Database) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1), database.single() as single:
             await single.execute(text("SELECT pg_sleep(5)"), {})

@@ -82,14 +82,12 @@ def _made(postgres: TestPostgres, form: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("name", "search"), SCRIPTS, ids=["Russian", "Greek", "Chinese", "Latin"])
-def test_the_index_finds_a_name_in_any_script_whatever_its_case(
-    fresh_database_url: str, name: str, search: str
-) -> None:
+def test_the_index_finds_a_name_in_any_script_and_case(fresh_database_url: str, name: str, search: str) -> None:
     people(fresh_database_url, name, *(f"{chr(0x430 + n % 32) * 4} {n}" for n in range(200)))
     assert read_by_the_index(fresh_database_url, search) == (1, 1)
 
 
-def test_a_new_database_that_knows_ascii_only_is_refused(ascii_database_url: str, redis_url: str) -> None:
+def test_a_new_database_with_an_ascii_locale_is_refused(ascii_database_url: str, redis_url: str) -> None:
     answer = chat("migrate", DATABASE_URL=ascii_database_url, REDIS_URL=redis_url)
     assert answer.returncode == 1
     assert "chat: DATABASE_URL: the database knows the letters of ASCII only" in answer.stderr
@@ -98,7 +96,7 @@ def test_a_new_database_that_knows_ascii_only_is_refused(ascii_database_url: str
     assert count(ascii_database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
 
 
-def test_the_remedy_that_is_named_makes_a_database_that_is_accepted(postgres: TestPostgres) -> None:
+def test_the_named_remedy_creates_an_accepted_database(postgres: TestPostgres) -> None:
     from app.db.charset import REMEDY
 
     postgres.drop("chat_letters")
@@ -117,7 +115,7 @@ def test_a_database_of_another_encoding_is_refused(latin_database_url: str) -> N
         migrate(sqlalchemy(latin_database_url))
 
 
-def test_a_chat_in_such_a_database_goes_on_with_a_warning(
+def test_a_chat_in_an_ascii_database_continues_with_a_warning(
     ascii_database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
@@ -128,7 +126,7 @@ def test_a_chat_in_such_a_database_goes_on_with_a_warning(
     assert "`chat convert-database`" in answer.stderr
 
 
-def test_the_documented_commands_move_a_chat_into_a_database_that_knows_letters(
+def test_the_documented_commands_move_a_chat_into_a_unicode_database(
     postgres: TestPostgres, ascii_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
@@ -154,7 +152,7 @@ def test_the_documented_commands_move_a_chat_into_a_database_that_knows_letters(
         postgres.drop("chat_letters_new")
 
 
-def test_a_machine_without_letters_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_a_utf8_locale_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(character_type, "CANDIDATES", ("xx_XX.UTF-8", "yy_YY.UTF-8"))
     with pytest.raises(StartRefused, match=r"no UTF-8 locale \(xx_XX.UTF-8 or yy_YY.UTF-8\)"):
         character_type.character_type.__wrapped__()
@@ -207,7 +205,7 @@ def test_an_embedded_database_of_an_earlier_version_is_converted_without_loss(ea
         postgres.stop()
 
 
-def test_a_conversion_that_fails_changes_nothing(earlier: Earlier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_conversion_changes_nothing(earlier: Earlier, monkeypatch: pytest.MonkeyPatch) -> None:
     postgres = earlier.postgres
     postgres.start()
     try:

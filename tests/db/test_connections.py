@@ -47,7 +47,7 @@ def command(verb: str, database_url: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("verb", ["api", "worker"])
-def test_a_pooler_of_transactions_stops_the_start_with_a_sentence(fresh_database_url: str, verb: str) -> None:
+def test_a_transaction_pooler_stops_the_start_with_a_sentence(fresh_database_url: str, verb: str) -> None:
     with pooled(fresh_database_url, "transaction") as url:
         ended = command(verb, url)
     assert ended.returncode == 1
@@ -56,7 +56,7 @@ def test_a_pooler_of_transactions_stops_the_start_with_a_sentence(fresh_database
     assert url not in ended.stderr
 
 
-async def test_its_connections_are_never_used(fresh_database_url: str) -> None:
+async def test_connections_of_a_transaction_pooler_are_never_used(fresh_database_url: str) -> None:
     with pooled(fresh_database_url, "transaction") as url:
         database = Database(open_engine(url, pool_size=1))
         with pytest.raises(PoolerRefused) as refused:
@@ -66,7 +66,7 @@ async def test_its_connections_are_never_used(fresh_database_url: str) -> None:
         await database.close()
 
 
-async def test_through_a_pooler_of_sessions_the_bounds_hold(fresh_database_url: str) -> None:
+async def test_the_timeouts_hold_through_a_session_pooler(fresh_database_url: str) -> None:
     with pooled(fresh_database_url, "session") as url:
         assert await unfit(url) == ""
         database = Database(open_engine(url, pool_size=2))
@@ -77,7 +77,7 @@ async def test_through_a_pooler_of_sessions_the_bounds_hold(fresh_database_url: 
         await database.close()
 
 
-async def test_a_database_that_is_away_is_not_called_unfit() -> None:
+async def test_an_unreachable_database_is_not_reported_as_unfit() -> None:
     assert await unfit("postgresql://chat@127.0.0.1:1/chat") == ""
 
 

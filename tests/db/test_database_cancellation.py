@@ -11,7 +11,7 @@ from app.db import Database, open_engine
 from app.settings import Settings
 
 
-async def test_a_cancelled_statement_is_not_mistaken_for_an_absent_database(settings: Settings) -> None:
+async def test_a_cancelled_statement_is_no_database_outage(settings: Settings) -> None:
     """Were it, the task would go on as if nothing had happened, and who cancelled it would wait for ever."""
     database = Database(open_engine(settings.libpq_url, pool_size=1))
 

@@ -81,13 +81,13 @@ NEEDED = {
 
 
 @pytest.mark.parametrize("statement", FORBIDDEN)
-def test_the_application_cannot(database_url: str, statement: str) -> None:
+def test_the_application_role_cannot_run_privileged_statements(database_url: str, statement: str) -> None:
     database = sql.Identifier(database_url.rpartition("/")[2])
     with psycopg.connect(database_url, autocommit=True) as connection, pytest.raises(errors.InsufficientPrivilege):
         connection.execute(sql.SQL(statement).format(database=database))
 
 
-def test_the_owner_is_no_superuser_and_cannot_run_programs(postgres: TestPostgres, database_url: str) -> None:
+def test_the_owner_role_is_no_superuser_and_cannot_run_programs(postgres: TestPostgres, database_url: str) -> None:
     with psycopg.connect(postgres.owner_url(database_url.rpartition("/")[2]), autocommit=True) as connection:
         row = connection.execute(
             "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication FROM pg_roles"
@@ -98,11 +98,11 @@ def test_the_owner_is_no_superuser_and_cannot_run_programs(postgres: TestPostgre
             connection.execute("COPY users TO PROGRAM 'cat'")
 
 
-def test_the_application_may_use_each_table_and_no_other(postgres: TestPostgres, database_url: str) -> None:
+def test_the_application_role_has_exactly_the_rights_it_needs(postgres: TestPostgres, database_url: str) -> None:
     assert rights(database_url) == NEEDED
 
 
-def test_a_run_of_migrations_takes_away_what_was_too_much_and_gives_what_was_missing(
+def test_a_migration_run_revokes_excess_rights_and_grants_missing_ones(
     postgres: TestPostgres, fresh_database_url: str, fresh_owner_url: str
 ) -> None:
     with psycopg.connect(fresh_owner_url) as connection:
@@ -115,9 +115,7 @@ def test_a_run_of_migrations_takes_away_what_was_too_much_and_gives_what_was_mis
         connection.execute("CREATE TABLE astray ()")
 
 
-def test_a_table_that_a_later_migration_adds_is_closed_until_it_is_granted(
-    fresh_database_url: str, fresh_owner_url: str
-) -> None:
+def test_a_new_table_is_inaccessible_until_it_is_granted(fresh_database_url: str, fresh_owner_url: str) -> None:
     with psycopg.connect(fresh_owner_url) as connection:
         connection.execute("CREATE TABLE later ()")
     with psycopg.connect(fresh_database_url) as connection, pytest.raises(errors.InsufficientPrivilege):

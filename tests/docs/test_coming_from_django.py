@@ -39,7 +39,7 @@ def there(document: Json) -> set[str]:
     }
 
 
-def test_every_route_of_ours_that_it_names_is_there(document: Json) -> None:
+def test_every_named_route_exists(document: Json) -> None:
     assert len(routes_here()) > 30
     assert routes_here() - there(document) == set()
 
@@ -69,7 +69,7 @@ def test_every_field_that_changed_is_named(field: str) -> None:
     assert f"`{field}`" in TEXT
 
 
-def test_the_frames_and_codes_it_names_are_there() -> None:
+def test_every_named_frame_and_code_exists() -> None:
     names = {name for name in re.findall(r"`([a-z]+\.[a-z]+)`", TEXT) if name not in EVENTS}
     assert names - {"sent_by.id", "render.yaml"} <= set(get_args(ChangeType)) | set(sent())
     codes = set(re.findall(r"409 `([a-z_]+)`", TEXT))
@@ -77,6 +77,6 @@ def test_the_frames_and_codes_it_names_are_there() -> None:
     assert codes <= {code.partition(" ")[2] for code in CODES}
 
 
-def test_the_settings_it_names_are_there_with_their_defaults() -> None:
+def test_every_named_setting_exists_with_its_default() -> None:
     for name, value in re.findall(r"`(THROTTLE_\w+)=([^`]+)`", TEXT):
         assert str(getattr(Settings(), name.lower())) == value

@@ -35,7 +35,7 @@ def sections(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_resolves(page: Path) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
         if link.startswith(("http://", "https://")):
             continue
@@ -67,19 +67,19 @@ def test_every_page_is_in_the_index() -> None:
         assert page.name == "README.md" or f"({page.name})" in index
 
 
-def test_every_command_named_is_there_and_every_one_there_is_named() -> None:
+def test_documented_commands_and_existing_commands_are_the_same() -> None:
     verbs: Any = next(action for action in parser()._actions if action.choices)
     told = set(re.findall(r"`chat ([a-z-]+)", OPERATIONS))
     assert told <= set(verbs.choices)
     assert set(verbs.choices) - told == {"demo", "openapi"}
 
 
-def test_every_queue_is_told_of_and_no_other() -> None:
+def test_documented_queues_and_existing_queues_are_the_same() -> None:
     table = OPERATIONS.split("## Queues")[1].split("\n\n")[1]
     assert set(re.findall(r"`(\w+)`", table)) == set(KINDS)
 
 
-def test_the_settings_named_are_there() -> None:
+def test_every_named_setting_exists() -> None:
     known = {field.upper() for field in Settings.__struct_fields__} | {
         "LC_CTYPE",
         "POSTGRES_APP_PASSWORD",
@@ -100,7 +100,7 @@ def test_the_numbers_are_those_of_the_program() -> None:
     assert GRACE_SECONDS < 20
 
 
-def test_what_it_says_of_the_deployment_files_is_so() -> None:
+def test_statements_about_the_deployment_files_are_true() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
     postgres, valkey = compose["services"]["postgres"], compose["services"]["valkey"]
     assert postgres["image"].startswith("postgres:18")

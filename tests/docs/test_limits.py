@@ -17,7 +17,7 @@ SOCKETS = TEXT.split("## Sockets")[1].split("\n## ")[0]
 ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith("| what |")]
 
 
-def test_every_limit_names_a_test_there_is() -> None:
+def test_every_limit_names_an_existing_test() -> None:
     assert len(ROWS) > 20
     for row in ROWS:
         named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", row)
@@ -26,7 +26,7 @@ def test_every_limit_names_a_test_there_is() -> None:
             assert re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), name
 
 
-def test_every_limit_of_hello_stands_in_the_document() -> None:
+def test_every_limit_of_hello_is_documented() -> None:
     cells = [line.split("|")[2] for line in SOCKETS.splitlines() if line.startswith("| ")][1:]
     named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
     assert set(named) == set(SocketLimits.__struct_fields__)

@@ -41,7 +41,7 @@ def test_a_limit_is_what_the_program_has(module: str, name: str, sentence: str) 
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
-def test_a_limit_has_a_test_that_exists(row: list[str]) -> None:
+def test_every_limit_of_http_names_an_existing_test(row: list[str]) -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row[3])
     assert named and len(row) == 4
     for file, name in named:

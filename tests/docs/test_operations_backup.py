@@ -36,7 +36,7 @@ def run(line: list[str], given: bytes = b"") -> bytes:
     return done.stdout
 
 
-async def test_what_was_backed_up_is_restored_and_the_chat_goes_on(
+async def test_a_backup_is_restored_and_the_chat_continues(
     settings: Settings, fresh_database_url: str, fresh_owner_url: str, postgres: TestPostgres
 ) -> None:
     one = msgspec.structs.replace(settings, database_url=fresh_database_url)

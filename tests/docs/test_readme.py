@@ -41,7 +41,7 @@ def run(script: str, directory: Path) -> str:
     return done.stdout
 
 
-def test_the_first_conversation_goes_as_shown(api: Api, tmp_path: Path) -> None:
+def test_the_first_conversation_runs_as_shown(api: Api, tmp_path: Path) -> None:
     (session,), (live,), (shown,), (printed,) = blocks("bash"), blocks("python"), blocks("json"), blocks("text")
     port = str(api.port)
     (tmp_path / "live.py").write_text(live.replace(":8000", f":{port}"), encoding="utf-8")
@@ -71,7 +71,7 @@ def test_the_table_has_every_setting_with_its_sentence() -> None:
     assert generate.regenerated(generate.README) == TEXT, "make documents"
 
 
-def test_every_folder_is_told_of_and_every_folder_told_of_is_there() -> None:
+def test_documented_folders_and_existing_folders_are_the_same() -> None:
     told = {name for name in re.findall(r"^\| `([\w/]+)` \|", TEXT, re.MULTILINE) if name.islower()}
     assert [name for name in told if not (ROOT / name).is_dir()] == []
     made = {"build", "__pycache__"}
@@ -82,7 +82,7 @@ def test_every_folder_is_told_of_and_every_folder_told_of_is_there() -> None:
 
 
 @pytest.mark.parametrize("command", ["up", "test", "demo", "check", "fmt", "help", "documents", "golden"])
-def test_the_commands_named_are_there(command: str) -> None:
+def test_every_named_command_exists(command: str) -> None:
     assert re.search(rf"^{command}:.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 

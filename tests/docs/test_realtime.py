@@ -56,18 +56,18 @@ def close_codes() -> set[int]:
     return {code for code in found if 1_000 < code < 5_000} | written
 
 
-def test_every_frame_the_server_sends_is_told_of_and_no_other() -> None:
+def test_documented_frames_and_server_frames_are_the_same() -> None:
     found = set(sent())
     assert len(found) > 20
     assert named(SERVER) == found - IN_WORDS
     assert {kind for kind in IN_WORDS if f"`{kind}`" in TEXT} == IN_WORDS <= found
 
 
-def test_every_frame_the_server_sends_is_declared_and_every_one_declared_is_sent() -> None:
+def test_declared_frames_and_sent_frames_are_the_same() -> None:
     assert set(made()) == set(sent())
 
 
-def test_every_frame_the_client_may_send_is_told_of_with_its_fields() -> None:
+def test_every_client_frame_is_documented_with_its_fields() -> None:
     kinds: dict[str, Any] = {kind.__struct_config__.tag: kind for kind in get_args(client_frames.AnyClientFrame)}
     assert named(CLIENT) == set(kinds)
     for tag, kind in kinds.items():
@@ -76,7 +76,7 @@ def test_every_frame_the_client_may_send_is_told_of_with_its_fields() -> None:
             assert re.search(rf"\b{field}\b", row), (tag, field)
 
 
-def test_every_close_code_is_told_of_with_what_to_do() -> None:
+def test_every_close_code_is_documented_with_what_to_do() -> None:
     told = {int(code): row for row in TEXT.splitlines() for code in re.findall(r"^\| (\d{4}) \|", row)}
     assert set(told) == close_codes()
     assert allowed_hosts.__doc__

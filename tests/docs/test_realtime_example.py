@@ -32,7 +32,7 @@ def within(shown: Any, told: Any) -> bool:
     return bool(shown == told)
 
 
-async def test_the_worked_example_goes_as_shown(api: Api) -> None:
+async def test_the_worked_example_runs_as_shown(api: Api) -> None:
     node = Node(api.url)
     ada, grace = [await node.register(name) for name in ("Ada", "Grace")]
     room = await ada.converse(grace)

@@ -22,7 +22,7 @@ OWN = "http://127.0.0.1:8000"
 ASKED = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization, content-type"}
 
 
-async def test_a_browser_is_told_that_a_named_origin_may(api: Client) -> None:
+async def test_a_preflight_allows_a_configured_origin(api: Client) -> None:
     answer = await api.options(PATH, headers={"Origin": OWN, **ASKED})
     assert answer.status_code == 204
     assert answer.headers["access-control-allow-origin"] == OWN
@@ -31,7 +31,7 @@ async def test_a_browser_is_told_that_a_named_origin_may(api: Client) -> None:
     assert answer.headers["access-control-max-age"] == "600"
 
 
-async def test_a_page_of_a_named_origin_may_read_answers_and_their_headers(api: Client) -> None:
+async def test_a_page_of_a_configured_origin_may_read_answers_and_their_headers(api: Client) -> None:
     """Errors too."""
     refused = await api.get(PATH, headers={"Origin": OWN})
     assert refused.status_code == 401
@@ -41,7 +41,7 @@ async def test_a_page_of_a_named_origin_may_read_answers_and_their_headers(api: 
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example.org", "http://127.0.0.1:8001", "null"])
-async def test_no_other_origin_is_told_anything(api: Client, origin: str) -> None:
+async def test_no_other_origin_receives_cors_headers(api: Client, origin: str) -> None:
     for answer in (
         await api.options(PATH, headers={"Origin": origin, **ASKED}),
         await api.get(PATH, headers={"Origin": origin}),
@@ -83,7 +83,7 @@ def socket_from(origin: str) -> Socket:
         ("https://a.example", "null", False),
     ],
 )
-async def test_an_origin_is_judged_alike_for_rest_and_socket(
+async def test_rest_and_socket_judge_an_origin_alike(
     settings: Settings, written: str, origin: str, is_ours: bool
 ) -> None:
     kept = (origin_pattern(written),)
@@ -118,11 +118,11 @@ async def test_an_origin_is_judged_alike_for_rest_and_socket(
         ("*", "whatever.example", True),
     ],
 )
-def test_a_host_is_known_as_browsers_send_it(written: str, header: str, is_ours: bool) -> None:
+def test_hosts_are_matched_in_the_form_that_browsers_send(written: str, header: str, is_ours: bool) -> None:
     assert Hosts([host_pattern(written)]).know(header) is is_ours
 
 
-async def test_browsers_are_told_to_come_by_https_only_where_the_chat_does(settings: Settings) -> None:
+async def test_hsts_is_sent_only_by_a_chat_on_https(settings: Settings) -> None:
     async with running(settings, public_url="https://chat.example.org") as api:
         for path in (PATH, "/livez", "/nothing/here"):
             answer = await api.get(path)

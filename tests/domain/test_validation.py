@@ -61,13 +61,13 @@ async def test_a_name_cannot_reverse_the_text_around_it(api: Client, root: Someo
 
 
 @pytest.mark.parametrize("name", BLANK)
-async def test_a_name_cannot_be_of_invisible_characters_alone(api: Client, root: Someone, name: str) -> None:
+async def test_a_name_cannot_consist_of_invisible_characters(api: Client, root: Someone, name: str) -> None:
     found = await attempts(api, root, name)
     assert set(found.values()) == {400}, found
 
 
 @pytest.mark.parametrize("name", SEEN)
-async def test_joiners_and_marks_inside_a_name_pass(api: Client, name: str) -> None:
+async def test_joiners_and_marks_inside_a_name_are_accepted(api: Client, name: str) -> None:
     assert (await register(api, name))["first_name"] == name
 
 
@@ -90,7 +90,7 @@ async def test_names_are_kept_in_form_c_and_found_in_either_form(api: Client) ->
         assert [one["id"] for one in answer.json()["items"]] == [group.json()["id"]]
 
 
-async def test_a_name_that_was_given_before_stands(api: Client, settings: Settings) -> None:
+async def test_an_older_invalid_name_is_kept(api: Client, settings: Settings) -> None:
     ada = await join(api)
     with psycopg.connect(settings.database_url) as connection:
         connection.execute("UPDATE users SET last_name = %s WHERE id = %s", ["\u200b", ada.id])
@@ -98,14 +98,14 @@ async def test_a_name_that_was_given_before_stands(api: Client, settings: Settin
     assert (renamed.status_code, renamed.json()["last_name"]) == (200, "\u200b")
 
 
-async def test_nobody_has_an_address_that_does_not_exist(api: Client) -> None:
+async def test_an_address_below_closed_invalid_is_refused(api: Client) -> None:
     for address in (f"{uuid7()}@closed.invalid", f"{uuid7()}@closed.INVALID"):
         account = {"email": address, "password": PASSWORD, "first_name": "Eve", "last_name": "Tester"}
         refused = problem(await api.post(f"{API}/users/", json=account), 400, "invalid")
         assert refused["errors"][0]["field"] == "email"
 
 
-async def test_an_account_closes_whatever_addresses_others_have(api: Client, settings: Settings) -> None:
+async def test_an_account_can_be_closed_when_another_has_its_closed_address(api: Client, settings: Settings) -> None:
     ada, eve = await join(api), await join(api, "Eve")
     with psycopg.connect(settings.database_url) as connection:
         connection.execute("UPDATE users SET email = %s WHERE id = %s", [f"{ada.id}@closed.invalid", eve.id])

@@ -43,7 +43,7 @@ def left_running(data_dir: Path) -> list[psutil.Process]:
     return running_in(data_dir / "postgres" / "data", "postgres") + running_in(data_dir / "valkey", "valkey-server")
 
 
-def test_what_was_written_is_there_after_a_restart(data_dir: Path) -> None:
+def test_data_survives_a_restart(data_dir: Path) -> None:
     for word in ("first", "second"):
         started = embedded.start(data_dir)
         try:
@@ -58,7 +58,7 @@ def test_what_was_written_is_there_after_a_restart(data_dir: Path) -> None:
     assert left_running(data_dir) == []
 
 
-def test_servers_of_a_killed_run_are_ended_by_the_next_start(data_dir: Path) -> None:
+def test_a_start_ends_the_servers_of_a_killed_run(data_dir: Path) -> None:
     abandoned = embedded.start(data_dir)
     remember(abandoned, "before the crash")
     assert abandoned.postgres and abandoned.postgres.process and abandoned.valkey and abandoned.valkey.process
@@ -71,7 +71,7 @@ def test_servers_of_a_killed_run_are_ended_by_the_next_start(data_dir: Path) -> 
         started.stop()
 
 
-def test_a_note_naming_somebody_elses_process_does_not_stop_the_start(data_dir: Path) -> None:
+def test_a_stale_pid_file_does_not_stop_the_start(data_dir: Path) -> None:
     embedded.start(data_dir, redis=False).stop()
     note = data_dir / "postgres" / "data" / "postmaster.pid"
     note.write_text(f"{os.getpid()}\n{note.parent}\n0\n5432\n\n127.0.0.1\n\nready\n")
@@ -79,7 +79,7 @@ def test_a_note_naming_somebody_elses_process_does_not_stop_the_start(data_dir: 
     started.stop()
 
 
-def test_a_start_killed_in_the_middle_of_making_the_data_begins_anew(data_dir: Path) -> None:
+def test_a_start_killed_while_creating_the_data_starts_over(data_dir: Path) -> None:
     half_made = data_dir / "postgres" / "data.new"
     half_made.mkdir(parents=True)
     (half_made / "PG_VERSION").write_text("18\n")
@@ -91,7 +91,7 @@ def test_a_start_killed_in_the_middle_of_making_the_data_begins_anew(data_dir: P
         started.stop()
 
 
-def test_a_server_that_ended_by_itself_is_revived_where_it_was(data_dir: Path) -> None:
+def test_a_server_that_exited_is_revived_on_its_port(data_dir: Path) -> None:
     started = embedded.start(data_dir)
     try:
         before = (started.database_url, started.redis_url)
@@ -108,7 +108,7 @@ def test_a_server_that_ended_by_itself_is_revived_where_it_was(data_dir: Path) -
         started.stop()
 
 
-def test_both_servers_listen_on_the_loopback_only_and_ask_for_a_password(data_dir: Path) -> None:
+def test_both_servers_listen_on_loopback_and_require_a_password(data_dir: Path) -> None:
     started = embedded.start(data_dir)
     try:
         assert started.postgres and started.postgres.process and started.valkey and started.valkey.process
@@ -128,7 +128,7 @@ def test_both_servers_listen_on_the_loopback_only_and_ask_for_a_password(data_di
         started.stop()
 
 
-def test_data_of_another_postgres_is_left_alone_with_a_sentence(data_dir: Path) -> None:
+def test_data_of_another_postgres_version_is_refused_and_left_alone(data_dir: Path) -> None:
     data = data_dir / "postgres" / "data"
     data.mkdir(parents=True)
     (data / "PG_VERSION").write_text("11\n")

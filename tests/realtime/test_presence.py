@@ -40,7 +40,7 @@ async def nodes(database_url: str, empty_redis_url: str, monkeypatch: pytest.Mon
         yield both
 
 
-async def test_coming_and_going_is_told_to_the_others_once(nodes: Nodes) -> None:
+async def test_coming_online_and_going_offline_reach_the_others_once(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     grace, eve = await there.join(scene.grace), await there.join(scene.eve)
@@ -62,7 +62,7 @@ async def test_coming_and_going_is_told_to_the_others_once(nodes: Nodes) -> None
     assert eve.told("presence") == []
 
 
-async def test_who_reconnects_at_once_was_never_away(nodes: Nodes) -> None:
+async def test_a_user_who_reconnects_at_once_stays_online(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     grace = await there.join(scene.grace)
@@ -77,7 +77,7 @@ async def test_who_reconnects_at_once_was_never_away(nodes: Nodes) -> None:
     assert [f["online"] for f in grace.told("presence") if f["user"] == str(scene.ada.user)] == [True]
 
 
-async def test_in_a_large_conversation_presence_is_nobodys_business(nodes: Nodes) -> None:
+async def test_a_large_conversation_delivers_no_presence(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     async with here.database.transaction() as session:
@@ -98,7 +98,7 @@ async def test_in_a_large_conversation_presence_is_nobodys_business(nodes: Nodes
     assert data == {"online": []}
 
 
-async def test_members_may_ask_who_is_there_and_outsiders_may_not(nodes: Nodes) -> None:
+async def test_members_can_query_presence_and_outsiders_cannot(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     ada, eve = await here.join(scene.ada), await here.join(scene.eve)
@@ -110,7 +110,7 @@ async def test_members_may_ask_who_is_there_and_outsiders_may_not(nodes: Nodes) 
     assert (await eve.next("error", ref=2))["code"] == "not_found"
 
 
-async def test_the_people_of_a_dead_process_are_told_to_be_gone(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_users_of_a_dead_process_go_offline(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence, "DEAD_SECONDS", 1)
     here, there = nodes
     scene = await set_up(here.database)
@@ -124,7 +124,7 @@ async def test_the_people_of_a_dead_process_are_told_to_be_gone(nodes: Nodes, mo
     assert await online(there.redis_client, [scene.ada.user, scene.grace.user]) == {scene.grace.user}
 
 
-async def test_a_flushed_redis_is_told_anew_who_is_here(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_presence_is_restored_after_a_flush_of_redis(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence, "EMPTY_SECONDS", 2)
     here, there = nodes
     scene = await set_up(here.database)
@@ -141,7 +141,7 @@ async def test_a_flushed_redis_is_told_anew_who_is_here(nodes: Nodes, monkeypatc
     assert len(grace.told("presence")) == told
 
 
-async def test_with_redis_away_nobody_counts_as_absent(
+async def test_no_user_counts_as_absent_while_redis_is_away(
     database_url: str, empty_redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "EMPTY_SECONDS", 0)
@@ -164,7 +164,7 @@ async def test_with_redis_away_nobody_counts_as_absent(
         await one.close()
 
 
-async def test_an_empty_redis_knows_nobody(empty_redis_url: str) -> None:
+async def test_presence_in_an_empty_redis_is_unknown(empty_redis_url: str) -> None:
     redis_client = RedisClient(empty_redis_url)
     assert await online(redis_client, [uuid4()]) is None
     await redis_client.close()

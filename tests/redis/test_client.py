@@ -29,19 +29,21 @@ async def connections(redis_client: RedisClient) -> int:
     return [one["name"] for one in await redis_client.redis.client_list()].count(NAME)
 
 
-async def test_commands_one_after_another_share_a_connection(redis_client: RedisClient) -> None:
+async def test_consecutive_commands_share_a_connection(redis_client: RedisClient) -> None:
     assert [await echo(redis_client, str(n)) for n in range(20)] == [b"%d" % n for n in range(20)]
     assert await connections(redis_client) == 1
 
 
-async def test_many_at_once_get_their_own_answers_on_bounded_connections(redis_client: RedisClient) -> None:
+async def test_concurrent_commands_get_their_own_answers_on_a_bounded_number_of_connections(
+    redis_client: RedisClient,
+) -> None:
     answers = await asyncio.gather(*(echo(redis_client, str(n)) for n in range(50)))
     assert answers == [b"%d" % n for n in range(50)]
     # As many the short way, and as many of the pool's own for those beyond.
     assert await connections(redis_client) <= 2 * CONNECTIONS
 
 
-async def test_whoever_gives_up_leaves_no_answer_to_the_next(redis_client: RedisClient) -> None:
+async def test_a_cancelled_command_leaves_no_answer_to_the_next(redis_client: RedisClient) -> None:
     for _ in range(3):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.02):
@@ -49,7 +51,7 @@ async def test_whoever_gives_up_leaves_no_answer_to_the_next(redis_client: Redis
         assert await echo(redis_client, "mine") == b"mine"
 
 
-async def test_a_refusal_is_an_answer(redis_client: RedisClient) -> None:
+async def test_an_error_reply_keeps_the_connection(redis_client: RedisClient) -> None:
     await redis_client.redis.set("text", "no list")
     for _ in range(3):
         with pytest.raises(ResponseError):
@@ -58,9 +60,7 @@ async def test_a_refusal_is_an_answer(redis_client: RedisClient) -> None:
     assert await connections(redis_client) == 1
 
 
-async def test_a_connection_that_ended_while_it_waited_is_replaced(
-    redis_client: RedisClient, empty_redis_url: str
-) -> None:
+async def test_an_idle_connection_that_was_closed_is_replaced(redis_client: RedisClient, empty_redis_url: str) -> None:
     await echo(redis_client, "first")
     other = RedisClient(empty_redis_url)
     try:
@@ -71,7 +71,7 @@ async def test_a_connection_that_ended_while_it_waited_is_replaced(
     assert await echo(redis_client, "again") == b"again"
 
 
-async def test_one_that_ends_under_a_command_is_away_and_the_next_is_not(redis_client: RedisClient) -> None:
+async def test_a_connection_closed_during_a_command_fails_only_that_command(redis_client: RedisClient) -> None:
     waiting = asyncio.create_task(redis_client.call(lambda redis: redis.blpop(["nothing"], timeout=1), deadline=5))
     await asyncio.sleep(0.05)
     await redis_client.redis.client_kill_filter(skipme=True, _type="normal")
@@ -80,7 +80,7 @@ async def test_one_that_ends_under_a_command_is_away_and_the_next_is_not(redis_c
     assert await echo(redis_client, "again") == b"again"
 
 
-async def test_when_all_that_wait_are_dead_one_call_finds_out(redis_client: RedisClient) -> None:
+async def test_one_failed_call_replaces_all_dead_idle_connections(redis_client: RedisClient) -> None:
     await asyncio.gather(*(echo(redis_client, str(n)) for n in range(CONNECTIONS)))
     assert len(redis_client.redis._waiting) == CONNECTIONS
     for connection in redis_client.redis._waiting:
@@ -92,7 +92,7 @@ async def test_when_all_that_wait_are_dead_one_call_finds_out(redis_client: Redi
     assert await echo(redis_client, "again") == b"again"
 
 
-async def test_what_ends_after_the_close_leaves_no_connection(empty_redis_url: str) -> None:
+async def test_a_command_that_ends_after_close_leaves_no_connection(empty_redis_url: str) -> None:
     redis_client = RedisClient(empty_redis_url)
     waiting = asyncio.create_task(redis_client.call(lambda redis: redis.blpop(["nothing"], timeout=0.2), deadline=2))
     await asyncio.sleep(0.05)

@@ -43,7 +43,7 @@ async def test_as_many_headers_as_are_allowed_are_read(server: Server) -> None:
         assert await peer.answer() == (200, b"0 2")
 
 
-async def test_a_long_address_is_414(server: Server) -> None:
+async def test_a_long_request_target_is_414(server: Server) -> None:
     assert await server.refusal(b"GET /%b HTTP/1.1\r\n" % (b"a" * limits.URL_BYTES)) == (414, "url_too_long")
     async with server.peer() as peer:
         await peer.say(b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * (limits.URL_BYTES - 1)))
@@ -61,12 +61,12 @@ async def test_trailers_are_dropped(server: Server) -> None:
     [b"0\r\n" + b"a:b\r\n" * 200_000, b"0\r\nX: " + b"y" * 2**20, b"1;" + b"e" * 2**20],
     ids=["trailers", "one trailer", "extension of a chunk"],
 )
-async def test_what_follows_a_body_without_end_is_431(server: Server, endless: bytes) -> None:
+async def test_endless_trailers_and_chunk_extensions_are_431(server: Server, endless: bytes) -> None:
     assert await server.refusal(CHUNKED + endless) == (431, "head_too_large")
     await eventually(lambda: server.app.disconnected == 1)
 
 
-async def test_empty_lines_without_end_are_refused(server: Server) -> None:
+async def test_endless_empty_lines_are_431(server: Server) -> None:
     assert await server.refusal(b"\r\n" * 2**19) == (431, "head_too_large")
 
 
@@ -80,7 +80,7 @@ async def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
         assert (await peer.answer())[0] == 200
 
 
-async def test_a_deep_pipeline_is_answered_as_far_as_it_is_allowed_and_then_ends(server: Server) -> None:
+async def test_a_deep_pipeline_is_answered_up_to_its_limit_and_closed(server: Server) -> None:
     async with server.peer() as peer:
         await peer.say(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" + GET * 13_000)
         await asyncio.sleep(0.2)
@@ -99,7 +99,7 @@ async def test_a_request_before_a_bad_one_gets_its_answer(server: Server) -> Non
     assert answers.count(b"HTTP/1.1 ") == answers.count(b"HTTP/1.1 200 ") == 1
 
 
-async def test_what_is_no_http_is_400(server: Server) -> None:
+async def test_bytes_that_are_not_http_are_400(server: Server) -> None:
     assert await server.refusal(b"\x16\x03\x01\x02\x00\x01\x00") == (400, "malformed")
 
 
@@ -112,7 +112,7 @@ async def test_a_transfer_coding_other_than_chunked_is_501(server: Server, codin
     assert server.app.asked == []
 
 
-async def test_a_body_that_nobody_reads_is_not_taken_without_end(server: Server) -> None:
+async def test_an_unread_body_is_not_received_endlessly(server: Server) -> None:
     async with server.peer() as peer:
         await peer.say(b"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n")
         assert (await peer.answer())[0] == 200
@@ -130,7 +130,7 @@ async def test_a_head_that_stalls_is_408(server: Server, monkeypatch: pytest.Mon
     assert await server.refusal(b"GET / HTTP/1.1\r\nHost") == (408, "request_timeout")
 
 
-async def test_a_body_that_stalls_is_408_and_its_handler_hears_that_it_is_over(
+async def test_a_body_that_stalls_is_408_and_disconnects_its_handler(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "BODY_SECONDS", 0.3)
@@ -139,7 +139,7 @@ async def test_a_body_that_stalls_is_408_and_its_handler_hears_that_it_is_over(
     await eventually(lambda: server.app.disconnected == 1)
 
 
-async def test_a_body_that_stalls_behind_a_request_under_way_takes_only_itself(
+async def test_a_body_that_stalls_leaves_the_running_request_before_it(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "BODY_SECONDS", 0.3)
@@ -154,7 +154,7 @@ async def test_a_body_that_stalls_behind_a_request_under_way_takes_only_itself(
     assert server.app.asked == ["/slow"]
 
 
-async def test_a_body_that_stalls_behind_its_own_answer_ends_the_connection(
+async def test_a_body_that_stalls_after_its_answer_closes_the_connection(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "BODY_SECONDS", 0.3)
@@ -164,7 +164,7 @@ async def test_a_body_that_stalls_behind_its_own_answer_ends_the_connection(
         assert await peer.rest() == b""
 
 
-async def test_a_client_that_closes_its_half_gets_its_answers(server: Server) -> None:
+async def test_a_client_that_half_closes_receives_its_answers(server: Server) -> None:
     slow = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
     # A request behind one under way pauses reading: the server sees the end before it answers only if `slow` is alone.
     for requests in (GET, GET + GET, slow, slow + GET):
@@ -178,7 +178,7 @@ async def test_a_client_that_closes_its_half_gets_its_answers(server: Server) ->
     await eventually(lambda: server.connections == 0)
 
 
-async def test_a_client_that_closes_its_half_in_the_middle_of_a_request_is_let_go(server: Server) -> None:
+async def test_a_client_that_half_closes_within_a_request_is_disconnected(server: Server) -> None:
     for beginning in (b"", b"GET / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx"):
         async with server.peer() as peer:
             await peer.say(beginning)
@@ -196,7 +196,7 @@ async def test_an_empty_line_keeps_no_connection_open() -> None:
         await eventually(lambda: server.connections == 0)
 
 
-async def test_a_refused_client_that_goes_on_sending_reads_why_and_is_cut(server: Server) -> None:
+async def test_a_refused_client_that_keeps_sending_reads_the_reason_and_is_cut(server: Server) -> None:
     async with server.peer() as peer:
         for _ in range(100):
             await peer.say(b"GET / HTTP/1.1\r\nX: " + b"y" * 65_536)

@@ -15,7 +15,7 @@ from tests.support.nodes import eventually
 LARGE = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def test_connections_of_one_address_are_counted_and_others_have_room() -> None:
+def test_connections_are_limited_per_address() -> None:
     counted = Peers(most_each=2)
     assert [counted.enter("192.0.2.1") for _ in range(3)] == [True, True, False]
     assert counted.enter("192.0.2.2")
@@ -25,7 +25,7 @@ def test_connections_of_one_address_are_counted_and_others_have_room() -> None:
     assert len(counted) == 3
 
 
-def test_a_network_of_ipv6_counts_as_one_address() -> None:
+def test_an_ipv6_network_counts_as_one_address() -> None:
     counted = Peers(most_each=1)
     assert counted.enter("2001:db8::1")
     assert not counted.enter("2001:db8::2")
@@ -33,17 +33,17 @@ def test_a_network_of_ipv6_counts_as_one_address() -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1", None, "nonsense"])
-def test_this_machine_is_not_counted_by_address(address: str | None) -> None:
+def test_connections_from_this_machine_are_not_limited_per_address(address: str | None) -> None:
     counted = Peers(most_each=1)
     assert all(counted.enter(address) for _ in range(5))
 
 
-def test_behind_proxies_only_the_number_in_all_counts() -> None:
+def test_behind_proxies_only_the_total_is_limited() -> None:
     counted = Peers(most=3, most_each=None)
     assert [counted.enter("192.0.2.1") for _ in range(4)] == [True, True, True, False]
 
 
-async def test_one_connection_too_many_is_503_and_others_go_on() -> None:
+async def test_a_connection_above_the_limit_is_503_and_the_others_continue() -> None:
     async with listening() as server, AsyncExitStack() as stack:
         server.config.peers = Peers(most=2)
         first = [await stack.enter_async_context(server.peer()) for _ in range(2)]
@@ -55,7 +55,7 @@ async def test_one_connection_too_many_is_503_and_others_go_on() -> None:
         await eventually(lambda: server.connections == 2)
 
 
-async def test_refused_connections_that_linger_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lingering_refused_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "LINGERING", 1)
     async with listening() as server:
         server.config.peers = Peers(most=0)
@@ -66,7 +66,7 @@ async def test_refused_connections_that_linger_are_bounded_too(monkeypatch: pyte
         await eventually(lambda: server.connections == 0)
 
 
-async def test_an_answer_that_nobody_reads_is_cut_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unread_answer_is_cut_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "UNREAD_SECONDS", 0.3)
     async with server.peer(receive_buffer=4_096) as peer:
         peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
@@ -75,7 +75,7 @@ async def test_an_answer_that_nobody_reads_is_cut_off(server: Server, monkeypatc
         await eventually(lambda: server.connections == 0)
 
 
-async def test_a_slow_reader_gets_all_of_its_answer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_reader_receives_its_whole_answer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "UNREAD_SECONDS", 0.3)
     monkeypatch.setattr(limits, "UNREAD_STEP", 1_024)
     async with server.peer(receive_buffer=16_384) as peer:
@@ -88,7 +88,7 @@ async def test_a_slow_reader_gets_all_of_its_answer(server: Server, monkeypatch:
         assert found > 8 * 1024 * 1024
 
 
-async def test_all_answers_that_nobody_reads_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unread_answers_are_bounded_in_total(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "UNREAD_BYTES", 20 * 1024 * 1024)
     async with listening() as server, AsyncExitStack() as stack:
         for _ in range(6):

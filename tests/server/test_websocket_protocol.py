@@ -38,7 +38,7 @@ async def admitted(node: Node, socket: RawSocket, name: str = "Ada") -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_flood_of_frames_of_any_kind_is_ended(node: Node, kind: str) -> None:
+async def test_a_flood_of_frames_of_any_kind_closes_the_socket(node: Node, kind: str) -> None:
     async with raw_socket(node.port) as flooding:
         await admitted(node, flooding)
         reading = asyncio.create_task(flooding.read_to_the_end())
@@ -55,7 +55,7 @@ async def test_empty_continuation_frames_count_as_frames(node: Node) -> None:
         assert await reading == 4429
 
 
-async def test_few_large_frames_are_too_many_bytes(node: Node) -> None:
+async def test_a_flood_of_bytes_in_few_frames_closes_the_socket(node: Node) -> None:
     large = frame(TEXT, b" " * 131_000)
     async with raw_socket(node.port) as flooding:
         await admitted(node, flooding)
@@ -72,7 +72,7 @@ async def test_a_client_within_its_rate_may_ping(node: Node) -> None:
             assert await polite.read(PONG) == b"%d" % number
 
 
-async def test_of_the_pings_of_a_client_that_reads_nothing_the_last_alone_is_answered(node: Node) -> None:
+async def test_a_client_that_reads_nothing_has_only_its_last_ping_answered(node: Node) -> None:
     async with raw_socket(node.port, room=4_096) as idle:
         connection = await admitted(node, idle)
         transport = connection._transport.transport
@@ -89,7 +89,7 @@ async def test_of_the_pings_of_a_client_that_reads_nothing_the_last_alone_is_ans
         assert idle.opcodes.count(PONG) == 1
 
 
-async def test_a_message_in_one_byte_pieces_is_put_together(node: Node) -> None:
+async def test_a_message_in_one_byte_fragments_is_assembled(node: Node) -> None:
     async with raw_socket(node.port) as slow:
         connection = await admitted(node, slow)
         text = b'{"type":"ping","ref":"\xc3\xa9"}'
@@ -101,7 +101,7 @@ async def test_a_message_in_one_byte_pieces_is_put_together(node: Node) -> None:
         assert connection._transport.frames == []
 
 
-async def test_a_refused_socket_that_goes_on_sending_is_cut(node: Node) -> None:
+async def test_a_refused_socket_that_keeps_sending_is_cut(node: Node) -> None:
     async with raw_socket(node.port) as refused:
         assert "101" in await refused.shake(head())
         assert await refused.read(CLOSE)
@@ -111,9 +111,7 @@ async def test_a_refused_socket_that_goes_on_sending_is_cut(node: Node) -> None:
     await eventually(lambda: len(node.live.endpoint._unauthenticated) == 0)
 
 
-async def test_a_refused_socket_is_gone_after_a_moment_though_its_client_says_nothing(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_refused_socket_of_a_silent_client_is_aborted(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket_protocol, "REFUSED_SECONDS", 0.3)
     async with raw_socket(node.port) as refused:
         await refused.shake(head())
@@ -122,7 +120,7 @@ async def test_a_refused_socket_is_gone_after_a_moment_though_its_client_says_no
     await eventually(lambda: len(node.live.endpoint._unauthenticated) == 0)
 
 
-async def test_a_handshake_that_waits_too_long_is_cut(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_handshake_that_waits_too_long_is_aborted(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket_protocol, "ADMISSION_SECONDS", 0.3)
     looked = asyncio.Event()
 
@@ -140,9 +138,7 @@ async def test_a_handshake_that_waits_too_long_is_cut(node: Node, monkeypatch: p
     await eventually(lambda: len(node.live.endpoint._unauthenticated) == 0)
 
 
-async def test_a_socket_that_was_closed_and_reads_nothing_is_gone_after_a_moment(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_closed_socket_that_reads_nothing_is_aborted(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket_protocol, "SHUTDOWN_SECONDS", 0.3)
     async with raw_socket(node.port, room=4_096) as idle:
         connection = await admitted(node, idle)
@@ -153,7 +149,7 @@ async def test_a_socket_that_was_closed_and_reads_nothing_is_gone_after_a_moment
         await eventually(lambda: wire.disconnected)
 
 
-async def test_beyond_the_sockets_that_wait_for_admission_more_are_told_to_wait(
+async def test_a_socket_above_the_limit_of_waiting_ones_is_closed_with_4429(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unauthenticated_sockets, "MAX_UNAUTHENTICATED", 2)
@@ -184,7 +180,7 @@ async def test_beyond_the_sockets_that_wait_for_admission_more_are_told_to_wait(
         (None, 0, False),
     ],
 )
-def test_sockets_of_one_address_are_bounded_but_not_of_this_machine_nor_behind_a_proxy(
+def test_unauthenticated_sockets_are_limited_per_address_except_local_and_proxied_ones(
     peer: str | None, hops: int, bounded: bool
 ) -> None:
     here = UnauthenticatedSockets(proxy_hops=hops)
@@ -198,7 +194,7 @@ def test_sockets_of_one_address_are_bounded_but_not_of_this_machine_nor_behind_a
     assert here.enter(peer)
 
 
-def test_the_addresses_of_one_network_count_together() -> None:
+def test_addresses_of_one_ipv6_network_count_together() -> None:
     here = UnauthenticatedSockets()
     assert sum(here.enter(f"2001:db8::{number:x}") for number in range(1, MAX_PER_ADDRESS + 10)) == MAX_PER_ADDRESS
 
@@ -224,7 +220,7 @@ PROTOCOL_ERRORS = {
 
 
 @pytest.mark.parametrize("kind", PROTOCOL_ERRORS)
-async def test_an_error_of_the_protocol_is_a_close_code_and_one_line(
+async def test_a_protocol_error_is_a_close_code_and_one_log_line(
     node: Node, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     data, code = PROTOCOL_ERRORS[kind]
@@ -254,7 +250,7 @@ HANDSHAKES = {
 
 
 @pytest.mark.parametrize("kind", HANDSHAKES)
-async def test_a_handshake_that_is_none_is_answered_and_the_connection_ends(
+async def test_an_invalid_handshake_is_answered_and_the_connection_closed(
     node: Node, kind: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(websocket_protocol, "REFUSED_SECONDS", 0.3)
@@ -266,7 +262,7 @@ async def test_a_handshake_that_is_none_is_answered_and_the_connection_ends(
 
 
 @pytest.mark.parametrize("early", [frame(TEXT, b"{}"), frame(PING), b"\x81\x02{}", frame(CLOSE), frame(PONG) * FLOOD])
-async def test_frames_before_the_answer_to_the_handshake_do_no_harm(
+async def test_frames_before_the_handshake_response_are_harmless(
     node: Node, early: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with raw_socket(node.port) as eager:
@@ -277,7 +273,7 @@ async def test_frames_before_the_answer_to_the_handshake_do_no_harm(
     await eventually(lambda: len(node.live.endpoint._unauthenticated) == 0)
 
 
-def test_an_allowance_grows_while_the_server_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_allowance_grows_while_the_server_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("app.realtime.connection.frame_limits.time.monotonic", lambda: now)
     allowance = FrameLimiter(10)

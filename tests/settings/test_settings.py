@@ -27,7 +27,7 @@ def refused(tmp_path: Path, environ: dict[str, str]) -> list[str]:
     return caught.value.problems
 
 
-def test_every_setting_is_in_the_example_and_nothing_else() -> None:
+def test_the_example_has_every_setting_and_nothing_else() -> None:
     text = (ROOT / ".env.example").read_text()
     listed = {line.removeprefix("# ").partition("=")[0] for line in text.splitlines() if "=" in line.split(" ")[0]}
     listed |= {"LOG_FILE"} & {line.removeprefix("# ").partition("=")[0] for line in text.splitlines()}
@@ -43,14 +43,14 @@ def test_the_example_copied_unchanged_works(tmp_path: Path) -> None:
     assert settings.throttle_user == Rate(1_000, 86_400)
 
 
-def test_the_example_says_the_defaults() -> None:
+def test_the_example_shows_the_defaults() -> None:
     given = {name: value for name, value in dotenv_values(ROOT / ".env.example").items() if value}
     assert load(given, env_file=Path("nowhere"), embedded=True) == load(
         {"SECRET_KEY": ""}, env_file=Path("nowhere"), embedded=True
     )
 
 
-def test_the_environment_wins_over_the_file_and_stays_as_it_was(tmp_path: Path) -> None:
+def test_the_environment_overrides_the_file_and_is_unchanged(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PORT=7000\nMAIL_FROM=file@example.org\n")
     environ = {"PORT": "7001", **SERVERS}
     settings = loaded(tmp_path, environ)
@@ -92,7 +92,9 @@ def test_the_environment_wins_over_the_file_and_stays_as_it_was(tmp_path: Path) 
         ("SMTP_URL", "smtp://\U0001f4a9.example", "smtps://"),
     ],
 )
-def test_a_bad_value_is_one_sentence_that_names_it(tmp_path: Path, name: str, value: str, words: str) -> None:
+def test_an_invalid_value_is_one_sentence_that_names_the_setting(
+    tmp_path: Path, name: str, value: str, words: str
+) -> None:
     (problem,) = refused(tmp_path, {**SERVERS, "ALLOWED_ORIGINS": "https://a.example.org", name: value})
     assert problem.startswith(f"{name}: ")
     assert words in problem
@@ -113,11 +115,13 @@ def test_a_bad_value_is_one_sentence_that_names_it(tmp_path: Path, name: str, va
         ("PUBLIC_URL", "https://Bücher.example:443/", "https://xn--bcher-kva.example"),
     ],
 )
-def test_addresses_are_kept_as_browsers_send_them(tmp_path: Path, name: str, written: str, kept: object) -> None:
+def test_origins_and_hosts_are_kept_in_the_form_that_browsers_send(
+    tmp_path: Path, name: str, written: str, kept: object
+) -> None:
     assert getattr(loaded(tmp_path, {**SERVERS, name: written}), name.lower()) == kept
 
 
-def test_production_wants_https_unless_told_otherwise(tmp_path: Path) -> None:
+def test_production_requires_https_unless_allowed_otherwise(tmp_path: Path) -> None:
     (problem,) = refused(tmp_path, {**PRODUCTION, "PUBLIC_URL": "http://chat.example.org"})
     assert problem.startswith("PUBLIC_URL: ")
     assert "ALLOW_HTTP" in problem
@@ -135,7 +139,7 @@ def test_a_dsn_is_accepted_as_sentry_shows_it_and_never_repeated(tmp_path: Path)
     assert "hush" not in problem
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_together(tmp_path: Path) -> None:
     problems = refused(tmp_path, {"PORT": "x", "LOG_LEVEL": "x", "ENVIRONMENT": "production"})
     assert {problem.partition(":")[0] for problem in problems} == {
         "PORT",
@@ -191,7 +195,7 @@ def test_the_database_is_reached_with_psycopg_whatever_the_scheme_given(tmp_path
     assert settings.libpq_url == "postgresql://chat:pass@db:5432/chat?sslmode=require"
 
 
-def test_what_is_not_set_follows_from_what_is(tmp_path: Path) -> None:
+def test_unset_settings_are_derived_from_the_others(tmp_path: Path) -> None:
     settings = loaded(tmp_path, PRODUCTION)
     assert settings.cache_redis_url == "redis://cache"
     assert settings.allowed_origins == ("https://chat.example.org",)
@@ -213,7 +217,7 @@ def test_a_rate_is_read_as_people_write_it(text: str, rate: Rate) -> None:
     "text",
     ["", "60", "0/minute", "-1/minute", "1.5/minute", "60/", "/minute", "60/minutes", "²/day", "9" * 40 + "/day"],
 )
-def test_what_is_no_rate_is_refused(text: str) -> None:
+def test_an_invalid_rate_in_the_settings_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a rate"):
         Rate.parse(text)
 

@@ -29,7 +29,7 @@ async def login(database: Database, account: dict[str, object] | None = None, **
     return row.id, user.id
 
 
-async def test_one_question_finds_all_that_are_over(database: Database) -> None:
+async def test_one_query_finds_every_ended_login(database: Database) -> None:
     live = [await login(database) for _ in range(3)]
     over = [
         await login(database, revoked_at=now(), revoked_bucket=1),
@@ -44,7 +44,7 @@ async def test_one_question_finds_all_that_are_over(database: Database) -> None:
         assert await dead(session, []) == set()
 
 
-async def test_a_login_is_its_owners_only(database: Database) -> None:
+async def test_a_login_is_live_only_for_its_owner(database: Database) -> None:
     (first, ada), (second, eve) = await login(database), await login(database)
     async with database.transaction() as session:
         assert await dead(session, [(first, eve), (second, ada)]) == {first, second}

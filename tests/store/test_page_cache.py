@@ -80,7 +80,7 @@ async def held(redis: Redis, conversation: UUID = CONVERSATION) -> dict[str, int
     }
 
 
-async def test_a_page_that_newer_messages_follow_is_proven_to_those_who_know_of_them(
+async def test_a_page_followed_by_newer_messages_is_served_to_a_process_that_knows_them(
     redis: Redis,
 ) -> None:
     cache = PageCache()
@@ -142,7 +142,7 @@ async def test_a_late_live_write_does_not_bring_an_old_text_back(redis: Redis) -
     assert await page(redis, cache, 1, 1, edited_position=2) == [(1, "new")]
 
 
-async def test_a_text_that_looks_like_a_position_is_none(redis: Redis) -> None:
+async def test_a_position_in_a_text_is_not_read_as_the_messages_position(redis: Redis) -> None:
     cache = PageCache()
     claim = '"position":99'
     await write(redis, cache, created(1, text=claim), edited(1, position=2, before=0, text="new"))
@@ -158,14 +158,14 @@ async def test_a_rebuild_read_before_an_edit_does_not_undo_it(redis: Redis) -> N
     assert await page(redis, cache, 1, 1, edited_position=2) == [(1, "new")]
 
 
-async def test_a_rebuild_may_replace_equals_because_a_name_in_it_may_be_new(redis: Redis) -> None:
+async def test_a_rebuild_replaces_messages_at_equal_positions_because_a_name_may_differ(redis: Redis) -> None:
     cache = PageCache()
     await write(redis, cache, created(1, text="by Ada"))
     await rebuild(redis, cache, 0, (1, 1, "by Augusta"))
     assert await page(redis, cache, 1, 1) == [(1, "by Augusta")]
 
 
-async def test_at_most_500_messages_are_held_whatever_the_order_of_writes(redis: Redis) -> None:
+async def test_at_most_500_messages_are_kept_in_any_order_of_writes(redis: Redis) -> None:
     cache = PageCache()
     await write(redis, cache, *(created(seq) for seq in range(1, 620)))
     assert await held(redis) | {"bytes": 0} == {
@@ -177,7 +177,7 @@ async def test_at_most_500_messages_are_held_whatever_the_order_of_writes(redis:
     assert (await held(redis))["messages"] == 1
 
 
-async def test_at_most_512_kib_are_held(redis: Redis) -> None:
+async def test_at_most_512_kib_are_kept(redis: Redis) -> None:
     cache = PageCache()
     await write(redis, cache, *(created(seq, text="x" * 30_000) for seq in range(1, 40)))
     holding = await held(redis)
@@ -185,7 +185,7 @@ async def test_at_most_512_kib_are_held(redis: Redis) -> None:
     assert holding["messages"] == holding["high"] - holding["low"] + 1
 
 
-async def test_a_page_below_what_the_limits_leave_room_for_asks_for_no_rebuild(redis: Redis) -> None:
+async def test_a_page_older_than_the_kept_messages_triggers_no_rebuild(redis: Redis) -> None:
     cache = PageCache(most=10)
     await write(redis, cache, *(created(seq) for seq in range(1, 21)))
     assert await page(redis, cache, 5, 14) == CacheMiss("beyond")
@@ -202,7 +202,7 @@ async def test_after_a_rebuild_the_cache_knows_where_it_ends(redis: Redis) -> No
     assert await page(redis, cache, 10, 11) == CacheMiss("unproven")
 
 
-async def test_after_a_flush_what_is_written_live_does_not_count_as_whole(redis: Redis) -> None:
+async def test_live_writes_after_a_flush_make_no_complete_page(redis: Redis) -> None:
     cache = PageCache()
     await write(redis, cache, created(1), created(2), edited(1, position=3, before=0))
     await redis.flushdb()
@@ -212,6 +212,6 @@ async def test_after_a_flush_what_is_written_live_does_not_count_as_whole(redis:
     assert await page(redis, cache, 1, 3, edited_position=3) == CacheMiss("unproven")
 
 
-async def test_a_cache_forgets_itself_after_a_day(redis: Redis) -> None:
+async def test_a_cached_conversation_expires_after_a_day(redis: Redis) -> None:
     await write(redis, PageCache(), created(1))
     assert 86_000 < await redis.ttl(key_of(CONVERSATION)) <= 86_400

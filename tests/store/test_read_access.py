@@ -43,7 +43,7 @@ async def learn(node: Node, scene: Scene, *callers: Caller) -> None:
         assert node.live.access.known(scene.conversation, caller) is not None
 
 
-async def test_who_was_let_in_is_known_and_a_message_moves_what_is_known(nodes: Nodes, scene: Scene) -> None:
+async def test_checked_access_is_remembered_and_a_message_moves_its_position(nodes: Nodes, scene: Scene) -> None:
     here, there = nodes
     await learn(here, scene, scene.ada, scene.linus)
     with asked(here.database) as statements:
@@ -58,7 +58,7 @@ async def test_who_was_let_in_is_known_and_a_message_moves_what_is_known(nodes: 
     assert here.live.access.known(scene.conversation, scene.linus) is not None
 
 
-async def test_nothing_is_known_of_others(nodes: Nodes, scene: Scene) -> None:
+async def test_access_is_remembered_only_for_the_checked_login_and_conversation(nodes: Nodes, scene: Scene) -> None:
     here, _ = nodes
     await learn(here, scene, scene.ada)
     access_ = here.live.access
@@ -74,7 +74,7 @@ async def test_nothing_is_known_of_others(nodes: Nodes, scene: Scene) -> None:
     assert access_.known(scene.conversation, _until(scene.ada, time.time())) is None
 
 
-async def test_a_removal_is_known_at_once_here_and_a_moment_later_elsewhere(nodes: Nodes, scene: Scene) -> None:
+async def test_a_removal_takes_effect_at_once_here_and_soon_in_other_processes(nodes: Nodes, scene: Scene) -> None:
     here, there = nodes
     await learn(here, scene, scene.linus)
     await learn(there, scene, scene.linus)
@@ -85,7 +85,7 @@ async def test_a_removal_is_known_at_once_here_and_a_moment_later_elsewhere(node
         await there.live.access.ask(scene.conversation, scene.linus)
 
 
-async def test_a_removal_that_was_not_heard_is_found_by_the_look(nodes: Nodes, scene: Scene) -> None:
+async def test_the_poll_finds_a_removal_whose_event_was_lost(nodes: Nodes, scene: Scene) -> None:
     here, there = nodes
     await learn(there, scene, scene.linus)
     here.hand_over = here.killed
@@ -94,7 +94,7 @@ async def test_a_removal_that_was_not_heard_is_found_by_the_look(nodes: Nodes, s
     assert there.live.access.known(scene.conversation, scene.linus) is None
 
 
-async def test_a_message_after_a_removal_that_was_not_heard_is_a_gap(
+async def test_a_message_after_a_lost_removal_clears_the_remembered_access(
     nodes: Nodes, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = nodes
@@ -121,7 +121,7 @@ def _blind(true: Any) -> Any:
 
 
 @pytest.mark.parametrize("heard", [True, False])
-async def test_a_login_that_ended_is_known_no_more(nodes: Nodes, scene: Scene, heard: bool) -> None:
+async def test_access_of_an_ended_login_is_forgotten(nodes: Nodes, scene: Scene, heard: bool) -> None:
     here, there = nodes
     await learn(there, scene, scene.grace)
     here.hand_over = here.bus.publish if heard else here.killed
@@ -133,7 +133,7 @@ async def test_a_login_that_ended_is_known_no_more(nodes: Nodes, scene: Scene, h
         await there.live.access.ask(scene.conversation, scene.grace)
 
 
-async def test_what_is_known_counts_only_while_the_look_and_the_bus_are_trusted(nodes: Nodes, scene: Scene) -> None:
+async def test_remembered_access_counts_only_while_poll_and_bus_are_trusted(nodes: Nodes, scene: Scene) -> None:
     here, _ = nodes
     await learn(here, scene, scene.ada)
     here.live.hub.polled_at = time.monotonic() - 2.1
@@ -146,7 +146,7 @@ async def test_what_is_known_counts_only_while_the_look_and_the_bus_are_trusted(
 
 
 @pytest.mark.parametrize("what", ["removed", "logged out"])
-async def test_an_answer_older_than_what_happened_meanwhile_is_not_remembered(
+async def test_an_access_check_older_than_a_concurrent_change_is_not_remembered(
     nodes: Nodes, scene: Scene, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     here, _ = nodes
@@ -170,7 +170,7 @@ async def test_an_answer_older_than_what_happened_meanwhile_is_not_remembered(
     assert here.live.access.known(scene.conversation, scene.linus) is None
 
 
-async def test_a_question_that_finds_more_than_was_heard_begins_anew(nodes: Nodes, scene: Scene) -> None:
+async def test_an_access_check_ahead_of_the_received_events_clears_the_conversation(nodes: Nodes, scene: Scene) -> None:
     here, there = nodes
     deaf = ReadAccess(here.database, trusted=_always)
     await deaf.ask(scene.conversation, scene.linus)
@@ -181,7 +181,7 @@ async def test_a_question_that_finds_more_than_was_heard_begins_anew(nodes: Node
     assert deaf.known(scene.conversation, scene.ada) is not None
 
 
-async def test_so_many_readers_are_known_and_no_more(nodes: Nodes) -> None:
+async def test_the_number_of_remembered_readers_is_bounded(nodes: Nodes) -> None:
     here, _ = nodes
     small = ReadAccess(here.database, trusted=_always, most=3)
     scenes = [await set_up(here.database) for _ in range(3)]

@@ -71,7 +71,7 @@ async def test_sends_that_arrive_together_share_a_transaction(database: Database
     assert commits.count <= 4
 
 
-async def test_one_send_on_an_idle_server_waits_for_nobody(database: Database, scene: Scene, writer: Writer) -> None:
+async def test_a_single_send_on_an_idle_server_starts_at_once(database: Database, scene: Scene, writer: Writer) -> None:
     commits = Commits(database)
     assert message(await writer.send(draft(scene.conversation, scene.ada, "text", "alone"))).seq == 1
     assert commits.count == 1
@@ -84,7 +84,7 @@ async def test_retries_in_one_batch_are_one_message(scene: Scene, writer: Writer
     assert [answer.replayed for answer in answers if isinstance(answer, Sent)] == [False] + [True] * 19
 
 
-async def test_a_twin_with_another_body_is_a_mismatch(scene: Scene, writer: Writer) -> None:
+async def test_a_reused_client_id_with_another_body_is_refused(scene: Scene, writer: Writer) -> None:
     first = draft(scene.conversation, scene.ada, "text", "hello", client_id="a")
     other = draft(scene.conversation, scene.ada, "text", "bye", client_id="a")
     await writer.send(draft(scene.conversation, scene.ada, "text", "warm-up"))
@@ -93,7 +93,7 @@ async def test_a_twin_with_another_body_is_a_mismatch(scene: Scene, writer: Writ
     assert isinstance(refused, Unprocessable)
 
 
-async def test_what_is_not_admitted_is_not_stored_and_takes_nothing(
+async def test_a_send_without_admission_is_not_stored_and_leaves_the_quota(
     database: Database, scene: Scene, redis_client: RedisClient
 ) -> None:
     throttles = RateLimiter(redis_client, PLENTY | {"messages": Rate(2, 60), "requests": Rate(1, 60)})
@@ -115,7 +115,7 @@ async def test_what_is_not_admitted_is_not_stored_and_takes_nothing(
     assert full.value.policy == "messages"
 
 
-async def test_a_message_sent_twice_at_once_is_taken_once(
+async def test_a_message_sent_several_times_at_once_counts_once(
     database: Database, scene: Scene, redis_client: RedisClient
 ) -> None:
     writer = Writer(database, RateLimiter(redis_client, PLENTY | {"messages": Rate(3, 60)}))
@@ -126,7 +126,7 @@ async def test_a_message_sent_twice_at_once_is_taken_once(
 
 
 @pytest.mark.parametrize("allowed", [0, 1])
-async def test_of_a_message_sent_twice_at_once_whichever_is_allowed_counts(
+async def test_two_simultaneous_sends_of_a_message_succeed_when_either_is_allowed(
     database: Database, scene: Scene, redis_client: RedisClient, monkeypatch: pytest.MonkeyPatch, allowed: int
 ) -> None:
     throttles = RateLimiter(redis_client, PLENTY | {"messages": Rate(2, 60)})
@@ -144,7 +144,7 @@ async def test_of_a_message_sent_twice_at_once_whichever_is_allowed_counts(
     assert codes(await send_all(Writer(database, throttles), more)) == ["sent", "throttled"]
 
 
-async def test_who_waited_for_a_flight_is_counted_when_it_flies(
+async def test_a_send_that_waited_for_its_batch_is_counted_when_the_batch_starts(
     database: Database, scene: Scene, redis_client: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was counted long ago would count no more soon after it is stored."""
@@ -173,7 +173,7 @@ async def test_who_waited_for_a_flight_is_counted_when_it_flies(
         await writer.send(draft(scene.conversation, scene.ada, "text", "too much"))
 
 
-async def test_a_throttled_sender_is_refused_and_a_replay_answered(
+async def test_a_throttled_sender_is_refused_but_a_replay_is_answered(
     database: Database, scene: Scene, redis_client: RedisClient
 ) -> None:
     writer = Writer(database, RateLimiter(redis_client, PLENTY | {"messages": Rate(2, 60)}))
@@ -191,7 +191,9 @@ async def test_a_throttled_sender_is_refused_and_a_replay_answered(
     assert message(await writer.send(draft(scene.conversation, scene.linus, "text", "mine"))).seq == 3
 
 
-async def test_what_is_not_stored_uses_up_nothing(database: Database, scene: Scene, redis_client: RedisClient) -> None:
+async def test_a_send_that_is_not_stored_leaves_the_quota(
+    database: Database, scene: Scene, redis_client: RedisClient
+) -> None:
     writer = Writer(database, RateLimiter(redis_client, PLENTY | {"messages": Rate(3, 60)}))
     known = draft(scene.conversation, scene.ada, "text", "one", client_id="a")
     await writer.send(known)
@@ -205,7 +207,7 @@ async def test_what_is_not_stored_uses_up_nothing(database: Database, scene: Sce
         await writer.send(draft(scene.conversation, scene.ada, "text", "four"))
 
 
-async def test_a_message_postgres_refuses_fails_alone(scene: Scene, writer: Writer) -> None:
+async def test_a_message_that_postgres_rejects_fails_alone(scene: Scene, writer: Writer) -> None:
     def unchecked(body: str) -> Draft:
         return Draft(scene.conversation, scene.ada.user, scene.ada.session, "text", body, "")
 
@@ -214,7 +216,7 @@ async def test_a_message_postgres_refuses_fails_alone(scene: Scene, writer: Writ
     assert [isinstance(answer, Sent) for answer in answers] == [True, False, True]
 
 
-async def test_a_locked_conversation_answers_busy_and_the_others_are_written(
+async def test_a_locked_conversation_is_busy_while_others_are_written(
     database: Database, scene: Scene, writer: Writer
 ) -> None:
     open_room = await group(database, scene.ada)
@@ -227,7 +229,7 @@ async def test_a_locked_conversation_answers_busy_and_the_others_are_written(
     assert codes(answers) == ["sent", "busy", "sent"]
 
 
-async def test_beyond_its_queue_the_writer_refuses(
+async def test_a_writer_with_a_full_queue_refuses(
     database: Database, scene: Scene, redis_client: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writers, "MAX_WAITING", 10)
@@ -258,7 +260,7 @@ async def test_without_a_database_a_send_is_unavailable_at_once(scene: Scene, re
     await nowhere.close()
 
 
-async def test_nothing_is_told_of_what_is_not_stored(
+async def test_a_refused_send_publishes_no_event(
     database: Database, scene: Scene, writer: Writer, told: list[Outgoing]
 ) -> None:
     told.clear()

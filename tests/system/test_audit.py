@@ -52,7 +52,7 @@ def told(entries: list[Json]) -> list[tuple[str, str, Json]]:
     return [(one["action"], one["subject"], one["details"]) for one in entries]
 
 
-async def test_each_act_of_an_admin_is_noted_once_and_newest_first(pair: Pair, operator: Person) -> None:
+async def test_each_act_of_an_admin_is_recorded_once_and_listed_newest_first(pair: Pair, operator: Person) -> None:
     ada, grace, linus = [await pair.one.register(name) for name in ("Ada", "Grace", "Linus")]
     group = await ada.converse(grace, linus)
     said = (await linus.say(group, "never in the audit")).good(201)["id"]
@@ -71,7 +71,7 @@ async def test_each_act_of_an_admin_is_noted_once_and_newest_first(pair: Pair, o
     ]
 
 
-async def test_what_was_refused_or_is_ones_own_leaves_no_entry(pair: Pair, operator: Person) -> None:
+async def test_refused_acts_and_acts_on_the_callers_own_data_leave_no_entry(pair: Pair, operator: Person) -> None:
     ada, linus = await pair.one.register("Ada"), await pair.one.register("Linus")
     group = await ada.converse(linus)
     said = (await linus.say(group, "mine")).good(201)["id"]
@@ -84,7 +84,7 @@ async def test_what_was_refused_or_is_ones_own_leaves_no_entry(pair: Pair, opera
     assert await audit(operator, subject=linus.id) == []
 
 
-async def test_filters_hold_together(pair: Pair, operator: Person) -> None:
+async def test_filters_of_the_audit_combine(pair: Pair, operator: Person) -> None:
     ada, linus = await pair.one.register("Ada"), await pair.one.register("Linus")
     group = await ada.converse(linus)
     before = datetime.now(UTC)
@@ -121,7 +121,7 @@ async def test_a_filter_that_makes_no_sense_is_refused_by_name(operator: Person,
     assert answer.problem.fields == set(query)
 
 
-async def test_an_operators_login_is_noted_and_nobody_elses(pair: Pair, operator: Person) -> None:
+async def test_only_logins_of_operators_are_recorded(pair: Pair, operator: Person) -> None:
     ada = await pair.one.register("Ada")
     await pair.one.log_in(ada.email)
     await pair.two.log_in(operator.email)
@@ -129,7 +129,7 @@ async def test_an_operators_login_is_noted_and_nobody_elses(pair: Pair, operator
     assert await audit(operator, by=ada.id) == []
 
 
-async def test_closing_an_account_is_noted(pair: Pair, operator: Person) -> None:
+async def test_closing_an_account_is_recorded(pair: Pair, operator: Person) -> None:
     ada = await pair.one.register("Ada")
     (await ada.call("DELETE", "/me/", {"current_password": PASSWORD})).good(204)
     assert told(await audit(operator, subject=ada.id)) == [("account.closed", ada.id, {})]
@@ -142,7 +142,7 @@ def create_operator(email: str, environment: dict[str, str]) -> None:
     assert made.returncode == 0, made.stderr
 
 
-async def test_the_command_that_makes_operators_is_noted(pair: Pair, operator: Person, settings: Settings) -> None:
+async def test_the_command_that_makes_operators_is_recorded(pair: Pair, operator: Person, settings: Settings) -> None:
     ada = await pair.one.register("Ada")
     environment = environment_for_child(DATABASE_URL=settings.database_url, REDIS_URL=settings.redis_url)
     for email in (ada.email, f"new.{uuid7()}@example.org"):
@@ -161,7 +161,7 @@ async def test_a_send_writes_nothing_to_the_audit(pair: Pair, database_url: str)
     assert count(database_url, f"SELECT count(*) FROM audit_log WHERE by IN ({mine}) OR subject IN ({mine})") == 0
 
 
-async def test_an_act_and_its_entry_stand_or_fall_together(database_url: str) -> None:
+async def test_an_act_and_its_entry_share_a_transaction(database_url: str) -> None:
     database = Database(open_engine(database_url.replace("postgresql:", "postgresql+psycopg:", 1), pool_size=1))
     one = uuid7()
     try:
@@ -184,14 +184,14 @@ async def test_an_act_and_its_entry_stand_or_fall_together(database_url: str) ->
         "INSERT INTO audit_log (id, action) VALUES (%(id)s, '') ON CONFLICT (id) DO UPDATE SET action = ''",
     ],
 )
-def test_no_statement_changes_what_was_noted(connection: psycopg.Connection, how: str) -> None:
+def test_no_statement_changes_an_audit_entry(connection: psycopg.Connection, how: str) -> None:
     one = noted(connection, "1 day")
     with pytest.raises(errors.InsufficientPrivilege):
         psycopg.ClientCursor(connection).execute(how, {"id": one})
     assert connection.execute("SELECT action FROM audit_log WHERE id = %s", [one]).fetchone() == ("policy.changed",)
 
 
-async def test_what_is_older_than_its_time_goes_and_nothing_else(
+async def test_the_sweep_deletes_only_entries_older_than_their_retention(
     connection: psycopg.Connection, database_url: str
 ) -> None:
     old, kept, young = noted(connection, "400 days"), noted(connection, "300 days"), noted(connection, "29 days")
@@ -229,7 +229,7 @@ def noted(connection: psycopg.Connection, ago: str) -> object:
     return row[0]
 
 
-async def test_an_operators_look_ups_are_noted_without_the_words(pair: Pair, operator: Person) -> None:
+async def test_lookups_of_operators_are_recorded_without_the_search_text(pair: Pair, operator: Person) -> None:
     ada = await pair.one.register("Ada")
     group = await ada.converse()
     await operator.get("/ops/users/", search=ada.email)

@@ -236,9 +236,7 @@ async def send(person: Person, case: Case, ids: dict[str, str]) -> Answer:
     return await person.node.request(case.method, API + path, headers=headers, content=content)
 
 
-async def test_bad_input_is_named_and_nothing_of_it_is_stored(
-    linus: tuple[Person, dict[str, str]], store: Store
-) -> None:
+async def test_bad_input_is_named_and_not_stored(linus: tuple[Person, dict[str, str]], store: Store) -> None:
     before = store.state()
     wrong = []
     for name, case in CASES.items():

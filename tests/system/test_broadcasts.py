@@ -66,7 +66,9 @@ async def cursor_at(database_url: str, person: Person, broadcast: Json) -> None:
     await eventually(lambda: seen(database_url, person) >= number)
 
 
-async def test_all_sockets_of_two_processes_are_told_within_two_seconds_and_once(pair: Pair, operator: Person) -> None:
+async def test_a_broadcast_reaches_every_socket_of_two_processes_once_within_two_seconds(
+    pair: Pair, operator: Person
+) -> None:
     ada, linus = await pair.one.register("Ada"), await pair.two.register("Linus")
     async with AsyncExitStack() as stack:
         sockets = [
@@ -89,7 +91,7 @@ async def test_all_sockets_of_two_processes_are_told_within_two_seconds_and_once
             assert await told_by_now(operator, socket) == [made["id"]]
 
 
-async def test_who_comes_later_is_told_once_and_newer_accounts_are_not(
+async def test_a_later_socket_receives_a_broadcast_once_and_a_newer_account_does_not(
     pair: Pair, operator: Person, database_url: str
 ) -> None:
     ada = await pair.one.register("Ada")
@@ -104,7 +106,7 @@ async def test_who_comes_later_is_told_once_and_newer_accounts_are_not(
     assert await greeted(operator, eve) == []
 
 
-async def test_a_device_that_comes_later_is_not_told_what_another_one_was(
+async def test_a_broadcast_that_one_device_received_is_not_sent_to_another(
     pair: Pair, operator: Person, database_url: str
 ) -> None:
     ada = await pair.one.register("Ada")
@@ -116,7 +118,7 @@ async def test_a_device_that_comes_later_is_not_told_what_another_one_was(
         assert await greeted(operator, phone) == []
 
 
-async def test_only_the_audience_is_told(pair: Pair, operator: Person, database_url: str) -> None:
+async def test_only_the_audience_receives_a_broadcast(pair: Pair, operator: Person, database_url: str) -> None:
     ada, grace, linus, eve = [await pair.one.register(name) for name in ("Ada", "Grace", "Linus", "Eve")]
     group = await ada.converse(grace, linus)
     await linus.post(f"/conversations/{group}/leave_conversation/")
@@ -134,7 +136,7 @@ async def test_only_the_audience_is_told(pair: Pair, operator: Person, database_
     assert to_group["conversations"] == [group]
 
 
-async def test_who_joins_after_it_was_sent_is_not_meant(pair: Pair, operator: Person) -> None:
+async def test_a_member_who_joins_after_a_broadcast_does_not_receive_it(pair: Pair, operator: Person) -> None:
     ada, grace, eve = [await pair.one.register(name) for name in ("Ada", "Grace", "Eve")]
     group = await ada.converse(grace)
     made = await announce(operator, to="conversations", conversations=[group])
@@ -143,7 +145,7 @@ async def test_who_joins_after_it_was_sent_is_not_meant(pair: Pair, operator: Pe
     assert await greeted(operator, eve) == []
 
 
-async def test_what_is_canceled_or_has_expired_is_told_to_nobody_any_more(
+async def test_a_canceled_or_expired_broadcast_is_no_longer_delivered(
     pair: Pair, operator: Person, database_url: str
 ) -> None:
     ada = await pair.one.register("Ada")
@@ -163,7 +165,7 @@ async def test_what_is_canceled_or_has_expired_is_told_to_nobody_any_more(
     ]
 
 
-async def test_who_was_away_for_long_is_told_the_newest_twenty(pair: Pair, operator: Person) -> None:
+async def test_a_user_after_a_long_absence_receives_the_newest_twenty_broadcasts(pair: Pair, operator: Person) -> None:
     ada = await pair.one.register("Ada")
     made = [await announce(operator, title=f"Number {number}") for number in range(22)]
     async with ada.listening() as socket:
@@ -171,7 +173,7 @@ async def test_who_was_away_for_long_is_told_the_newest_twenty(pair: Pair, opera
         assert await told_by_now(operator, socket) == [one["id"] for one in made[2:]]
 
 
-async def test_what_is_for_later_waits_and_a_canceled_one_never_comes(pair: Pair, operator: Person) -> None:
+async def test_a_planned_broadcast_waits_and_a_canceled_one_is_never_sent(pair: Pair, operator: Person) -> None:
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     made = await announce(operator, send_at=soon)
     assert (made["state"], made["sent_at"]) == ("planned", None)
@@ -212,7 +214,7 @@ def in_time(**delta: float) -> str:
     ],
     ids=lambda value: "-".join(value)[:30] if isinstance(value, dict) else None,
 )
-async def test_what_cannot_be_announced_is_refused_and_changes_nothing(
+async def test_an_invalid_broadcast_is_refused_and_changes_nothing(
     operator: Person, database_url: str, wrong: Json, code: str, field: str
 ) -> None:
     everything = "SELECT count(*) + (SELECT count(*) FROM audit_log) FROM broadcasts"
@@ -222,12 +224,12 @@ async def test_what_cannot_be_announced_is_refused_and_changes_nothing(
     assert count(database_url, everything) == before
 
 
-async def test_a_text_beyond_all_measure_is_too_large(operator: Person) -> None:
+async def test_a_broadcast_of_300_kb_is_413(operator: Person) -> None:
     answer = await operator.call("POST", "/ops/broadcasts/", SOMETHING | {"text": "x" * 300_000})
     assert answer.problem.status == 413
 
 
-async def test_a_conversation_that_is_deleted_is_unknown(pair: Pair, operator: Person) -> None:
+async def test_a_broadcast_to_a_deleted_conversation_is_refused(pair: Pair, operator: Person) -> None:
     ada = await pair.one.register("Ada")
     group = await ada.converse()
     (await ada.call("DELETE", f"/conversations/{group}/")).good(204)
@@ -235,7 +237,7 @@ async def test_a_conversation_that_is_deleted_is_unknown(pair: Pair, operator: P
     assert (await operator.call("POST", "/ops/broadcasts/", body)).problem.code == "unknown_conversation"
 
 
-async def test_at_most_a_hundred_wait_for_their_time(operator: Person, database_url: str) -> None:
+async def test_at_most_a_hundred_broadcasts_are_planned_at_once(operator: Person, database_url: str) -> None:
     with psycopg.connect(database_url, connect_timeout=3) as connection:
         connection.execute(
             "INSERT INTO broadcasts (id, title, text, audience, send_at, expires_at) SELECT gen_random_uuid(), 'many',"
@@ -249,7 +251,9 @@ async def test_at_most_a_hundred_wait_for_their_time(operator: Person, database_
             connection.execute("DELETE FROM broadcasts WHERE title = 'many'")
 
 
-async def test_numbers_become_visible_in_their_order(pair: Pair, operator: Person, database_url: str) -> None:
+async def test_broadcasts_of_two_processes_are_delivered_in_order_of_their_numbers(
+    pair: Pair, operator: Person, database_url: str
+) -> None:
     """Sent at once from two processes, and heard on a socket: each is told, none is passed over."""
     async with operator.listening() as socket:
         both = [operator.at(node) for node in (pair.one, pair.two)]
@@ -262,7 +266,7 @@ async def test_numbers_become_visible_in_their_order(pair: Pair, operator: Perso
     assert sorted(ids) == sorted(one["id"] for one in made)
 
 
-async def test_the_list_is_paged_and_each_can_be_looked_at(operator: Person) -> None:
+async def test_operators_page_the_broadcasts_and_open_each(operator: Person) -> None:
     made = [await announce(operator, title=f"Page {number}") for number in range(3)]
     first = await operator.get("/ops/broadcasts/", limit=2)
     assert first["items"] == made[:0:-1]
@@ -272,7 +276,7 @@ async def test_the_list_is_paged_and_each_can_be_looked_at(operator: Person) -> 
     assert (await operator.call("GET", f"/ops/broadcasts/{uuid7()}/")).problem.status == 404
 
 
-async def test_the_command_announces_lists_and_cancels(pair: Pair, database_url: str, redis_url: str) -> None:
+async def test_the_command_sends_lists_and_cancels_broadcasts(pair: Pair, database_url: str, redis_url: str) -> None:
     environment = environment_for_child(DATABASE_URL=database_url, REDIS_URL=redis_url)
 
     def chat(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -98,7 +98,7 @@ def recorded(played: Recorder) -> dict[str, str]:
     return frames | {f"view.{name}.json": text for name, text in played.views.items()}
 
 
-def test_what_is_sent_is_what_was_sent_before(played: Recorder) -> None:
+def test_the_wire_equals_the_golden_files(played: Recorder) -> None:
     if os.environ.get("WRITE_GOLDEN") == "yes":
         for file in GOLDEN.glob("*.json"):
             file.unlink()
@@ -110,11 +110,11 @@ def test_what_is_sent_is_what_was_sent_before(played: Recorder) -> None:
         assert text == frozen[name], f"{name} is not what clients know: see the head of this file"
 
 
-def test_every_frame_that_is_sent_has_its_file() -> None:
+def test_every_sent_frame_has_a_golden_file() -> None:
     assert {f"frame.{kind}.json" for kind in sent()} - golden().keys() == set()
 
 
-def test_every_view_has_its_file_with_its_fields_in_order() -> None:
+def test_every_view_has_a_golden_file_with_its_fields_in_order() -> None:
     kinds = {
         name: kind
         for name, kind in vars(schemas).items()
@@ -126,7 +126,7 @@ def test_every_view_has_its_file_with_its_fields_in_order() -> None:
         assert list(frozen) == list(kind.__struct_encode_fields__), name
 
 
-def test_a_durable_frame_says_where_it_stands() -> None:
+def test_a_durable_frame_carries_its_position() -> None:
     for kind in get_args(ChangeType):
         frame = msgspec.json.decode(golden()[f"frame.{kind}.json"])
         assert list(frame) == ["type", "conversation", "position", "prev", "data"], kind
@@ -134,7 +134,7 @@ def test_a_durable_frame_says_where_it_stands() -> None:
         assert frame["prev"] == (0 if kind == "conversation.created" else frame["position"] - 1)
 
 
-def test_nothing_new_in_each_run_is_frozen() -> None:
+def test_golden_files_contain_no_value_that_changes_between_runs() -> None:
     for name, text in golden().items():
         assert "@" not in text.replace("ada@example.org", ""), name
         assert "eyJ" not in text, name

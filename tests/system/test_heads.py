@@ -25,7 +25,7 @@ async def ask(url: str, method: str, path: str, token: str = "") -> tuple[list[b
 
 
 @pytest.mark.parametrize("path", ["/livez", "/docs", "/docs/assets/docs.js", f"{API}/", f"{API}/me/", "/nope"])
-async def test_it_is_the_get_without_its_body(urls: Urls, pair: Pair, path: str) -> None:
+async def test_head_answers_as_get_without_the_body(urls: Urls, pair: Pair, path: str) -> None:
     ada = await pair.one.register("Ada")
     got, body = await ask(urls.one, "GET", path, ada.access)
     head, nothing = await ask(urls.one, "HEAD", path, ada.access)
@@ -35,7 +35,7 @@ async def test_it_is_the_get_without_its_body(urls: Urls, pair: Pair, path: str)
     assert nothing == b""
 
 
-async def test_what_has_no_get_has_no_head(urls: Urls) -> None:
+async def test_a_route_without_get_has_no_head(urls: Urls) -> None:
     refused, body = await ask(urls.one, "HEAD", f"{API}/login/")
     assert refused[0].startswith(b"HTTP/1.1 405 ")
     assert b"allow: OPTIONS, POST" in refused

@@ -71,7 +71,7 @@ async def listed(person: Person) -> list[dict[str, Any]]:
     return list((await person.get("/notifications/"))["items"])
 
 
-async def test_the_present_are_told_on_their_sockets_and_the_absent_by_mail(node: Node, place: Place) -> None:
+async def test_present_members_are_notified_on_their_sockets_and_absent_ones_by_mail(node: Node, place: Place) -> None:
     ada, grace, linus = [await node.register(name) for name in ("Ada", "Grace", "Linus")]
     engines = await ada.converse(grace, linus)
     await linus.say(engines, "I am here")  # so that mails to him quote what is said there
@@ -114,7 +114,7 @@ async def test_a_link_unsubscribes_without_a_login(node: Node, place: Place) -> 
 
 
 @pytest.mark.parametrize("form", ["urlencoded", "multipart"])
-async def test_a_mail_program_unsubscribes_by_one_click(node: Node, url: str, place: Place, form: str) -> None:
+async def test_a_mail_program_unsubscribes_with_one_click(node: Node, url: str, place: Place, form: str) -> None:
     """As Gmail does it (RFC 8058): a form to the address in the header, without cookies, login or redirect."""
     ada, grace = [await node.register(name) for name in ("Ada", "Grace")]
     engines = await ada.converse(grace)
@@ -168,7 +168,7 @@ async def test_one_click_is_throttled_by_address(place: Place) -> None:
     assert answers == [400, 400, 400, 429, 429]
 
 
-async def test_sweeps_beside_each_other_tell_and_mail_once(node: Node, place: Place) -> None:
+async def test_concurrent_sweeps_notify_and_mail_once(node: Node, place: Place) -> None:
     """Two beats, duplicated tasks, and a second worker."""
     ada = await node.register("Ada")
     others = [await node.register(f"Other{number}") for number in range(6)]
@@ -191,7 +191,7 @@ async def test_sweeps_beside_each_other_tell_and_mail_once(node: Node, place: Pl
     assert [len(await listed(one)) for one in others] == [1] * 6
 
 
-async def test_what_is_read_between_decision_and_mail_is_not_mailed(node: Node, place: Place) -> None:
+async def test_a_message_read_between_decision_and_mail_is_not_mailed(node: Node, place: Place) -> None:
     ada, grace = [await node.register(name) for name in ("Ada", "Grace")]
     engines = await ada.converse(grace)
     for one in (ada, grace):
@@ -220,7 +220,7 @@ async def test_what_is_read_between_decision_and_mail_is_not_mailed(node: Node, 
     assert place.mailboxes.to(grace.email, "Unread") == []
 
 
-async def test_marking_and_wishes_over_rest(node: Node) -> None:
+async def test_notifications_are_read_and_preferences_set_over_rest(node: Node) -> None:
     ada, grace, eve = [await node.register(name) for name in ("Ada", "Grace", "Eve")]
     engines = await ada.converse(grace)
     await ada.say(engines, "hello")

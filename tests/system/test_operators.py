@@ -23,7 +23,7 @@ def seen(answer: Answer) -> tuple[int, bytes, list[tuple[str, str]]]:
     return answer.status, answer.content, [pair for pair in answer.headers.items() if pair[0] not in VARYING]
 
 
-async def test_to_others_no_path_of_operators_exists(pair: Pair, settings: Settings) -> None:
+async def test_paths_of_operators_are_404_for_other_users(pair: Pair, settings: Settings) -> None:
     ada = await pair.one.register("Ada")
     nowhere = await ada.call("GET", "/nothing/here/")
     assert nowhere.problem.status == 404
@@ -36,12 +36,12 @@ async def test_to_others_no_path_of_operators_exists(pair: Pair, settings: Setti
             assert seen(answer)[:2] == seen(nowhere)[:2], f"{method} {path}"
 
 
-async def test_every_path_of_operators_says_so_itself(settings: Settings) -> None:
+async def test_every_route_of_operators_is_marked_as_such(settings: Settings) -> None:
     marked = {route for route, handler in routes(settings) if handler.opt.get("operators")}
     assert marked == {f"{method} {API}{path}" for method, path in of_operators(settings)}
 
 
-async def test_an_operator_is_let_in_until_it_ends(pair: Pair, database_url: str) -> None:
+async def test_an_operator_has_access_until_the_role_is_removed(pair: Pair, database_url: str) -> None:
     person = await root(pair.one, database_url)
     report = await person.get("/ops/queues/")
     assert {queue["name"] for queue in report["queues"]} >= {"cache", "notifications", "upkeep"}
@@ -51,7 +51,7 @@ async def test_an_operator_is_let_in_until_it_ends(pair: Pair, database_url: str
 
 
 @pytest.mark.parametrize("how", ["logout", "suspended"])
-async def test_an_operator_whose_login_or_account_ended_is_nobody(pair: Pair, database_url: str, how: str) -> None:
+async def test_an_operator_with_an_ended_login_or_account_is_401(pair: Pair, database_url: str, how: str) -> None:
     person = await root(pair.one, database_url)
     if how == "logout":
         await person.post("/logout/")

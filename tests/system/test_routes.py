@@ -105,7 +105,7 @@ def seen(answer: Answer) -> tuple[int, bytes, list[tuple[str, str]]]:
     return answer.status, answer.content, [pair for pair in answer.headers.items() if pair[0] not in VARYING]
 
 
-async def test_every_route_not_marked_public_wants_an_access_token(pair: Pair, settings: Settings) -> None:
+async def test_every_route_not_marked_public_requires_an_access_token(pair: Pair, settings: Settings) -> None:
     ada = await pair.one.register("Ada")
     closed = 0
     for route, handler in routes(settings):
@@ -121,7 +121,7 @@ async def test_every_route_not_marked_public_wants_an_access_token(pair: Pair, s
     assert closed > 30
 
 
-async def test_a_socket_wants_an_access_token_too(pair: Pair) -> None:
+async def test_a_socket_requires_an_access_token(pair: Pair) -> None:
     ada = await pair.one.register("Ada")
     for token in (None, ada.refresh, "x.y.z"):
         async with Socket.opened(pair.one, token) as socket:
@@ -171,7 +171,7 @@ async def test_an_outsider_cannot_tell_a_private_conversation_from_none(
     assert log_state(database_url, scene.ids["conversation_id"]) == before
 
 
-async def test_its_creator_is_let_through_by_the_same_cases(pair: Pair) -> None:
+async def test_the_same_cases_succeed_for_the_creator(pair: Pair) -> None:
     ada, linus, eve = [await pair.one.register(name) for name in ("Ada", "Linus", "Eve")]
     await ada.node.log_in(ada.email)
     ids = await own_ids(ada, linus, eve)

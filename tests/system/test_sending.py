@@ -21,7 +21,7 @@ SECONDS = float(os.environ.get("CHAT_TEST_SECONDS", "4"))
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 
-async def test_simultaneous_retries_among_neighbours_are_one_message(pair: Pair, database_url: str) -> None:
+async def test_simultaneous_retries_store_one_message(pair: Pair, database_url: str) -> None:
     ada, linus = [await pair.one.register(name) for name in ("Ada", "Linus")]
     engines = await ada.converse(linus)
     client_id = str(uuid7())

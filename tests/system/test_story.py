@@ -14,7 +14,7 @@ NAME = f"Engines {uuid7()}"
 IMAGE = "https://images.example.org/bernoulli.png"
 
 
-async def test_two_people_converse_and_a_stranger_learns_nothing(pair: Pair) -> None:
+async def test_two_users_converse_and_an_outsider_learns_nothing(pair: Pair) -> None:
     ada, linus, eve = [await pair.one.register(name) for name in ("Ada", "Linus", "Eve")]
     linus, eve = linus.at(pair.two), eve.at(pair.two)
     created = await ada.post("/conversations/", name=NAME, is_private=True)

@@ -31,7 +31,9 @@ async def try_login(person: Person) -> str:
     return (await person.node.request("POST", f"{API}/login/", json=body)).problem.code
 
 
-async def test_a_suspended_account_is_out_within_two_seconds_everywhere(pair: Pair, operator: Person) -> None:
+async def test_a_suspension_closes_sockets_and_logins_everywhere_within_two_seconds(
+    pair: Pair, operator: Person
+) -> None:
     ada = await pair.one.register("Ada")
     there, phone = ada.at(pair.two), await pair.two.log_in(ada.email)
     async with ada.listening() as one, there.listening() as two, phone.listening() as three:
@@ -48,7 +50,7 @@ async def test_a_suspended_account_is_out_within_two_seconds_everywhere(pair: Pa
     assert await try_login(ada) == "suspended"
 
 
-async def test_a_restored_account_is_what_it_was_and_logs_in_anew(pair: Pair, operator: Person) -> None:
+async def test_a_restored_account_keeps_its_conversations_and_must_log_in_again(pair: Pair, operator: Person) -> None:
     ada, linus = await pair.one.register("Ada"), await pair.one.register("Linus")
     group = await ada.converse(linus)
     await operator.post(f"/ops/users/{ada.id}/suspend/", reason="a mistake")
@@ -61,7 +63,7 @@ async def test_a_restored_account_is_what_it_was_and_logs_in_anew(pair: Pair, op
         assert [(one["id"], one["unread"]) for one in hello["conversations"]] == [(group, 1)]
 
 
-async def test_suspending_touches_nobody_else(pair: Pair, operator: Person) -> None:
+async def test_a_suspension_leaves_other_users_alone(pair: Pair, operator: Person) -> None:
     ada, linus = await pair.one.register("Ada"), await pair.one.register("Linus")
     async with linus.listening() as socket:
         await operator.post(f"/ops/users/{ada.id}/suspend/", reason="spam")
@@ -69,7 +71,7 @@ async def test_suspending_touches_nobody_else(pair: Pair, operator: Person) -> N
         assert socket.code is None
 
 
-async def test_what_cannot_be_suspended_or_restored_is_said(pair: Pair, operator: Person) -> None:
+async def test_an_impossible_suspension_or_restoration_names_its_reason(pair: Pair, operator: Person) -> None:
     ada, gone = await pair.one.register("Ada"), await pair.one.register("Gone")
     (await gone.call("DELETE", "/me/", {"current_password": PASSWORD})).good(204)
 
@@ -94,7 +96,7 @@ async def test_what_cannot_be_suspended_or_restored_is_said(pair: Pair, operator
     ]
 
 
-async def test_a_login_that_is_just_being_made_does_not_outlive_the_suspension(pair: Pair, operator: Person) -> None:
+async def test_a_login_made_during_a_suspension_does_not_outlive_it(pair: Pair, operator: Person) -> None:
     ada = await pair.one.register("Ada")
     body = {"email": ada.email, "password": PASSWORD}
     logins = [pair.two.request("POST", f"{API}/login/", json=body) for _ in range(6)]
@@ -107,7 +109,7 @@ async def test_a_login_that_is_just_being_made_does_not_outlive_the_suspension(p
     assert (await found(operator, "users", ada.id))[0]["logins"] == 0
 
 
-async def test_an_account_is_found_by_id_by_whole_address_and_by_part_of_its_name(pair: Pair, operator: Person) -> None:
+async def test_operators_find_an_account_by_id_email_or_part_of_its_name(pair: Pair, operator: Person) -> None:
     name = f"Zadig{uuid7().hex[-8:]}"
     ada, linus = await pair.one.register(name), await pair.one.register("Linus")
     await pair.two.log_in(ada.email)
@@ -139,7 +141,7 @@ async def test_an_account_is_found_by_id_by_whole_address_and_by_part_of_its_nam
     assert group
 
 
-async def test_accounts_in_any_state_are_found_and_say_so(pair: Pair, operator: Person) -> None:
+async def test_operators_find_suspended_and_closed_accounts_with_their_state(pair: Pair, operator: Person) -> None:
     ada = await pair.one.register("Ada")
     await operator.post(f"/ops/users/{ada.id}/suspend/", reason="spam")
     (account,) = await found(operator, "users", ada.email)
@@ -154,7 +156,7 @@ async def test_accounts_in_any_state_are_found_and_say_so(pair: Pair, operator: 
     assert own["operator"] is True
 
 
-async def test_a_conversation_is_found_by_id_and_by_part_of_its_name_whatever_its_state(
+async def test_operators_find_a_conversation_in_any_state_by_id_or_part_of_its_name(
     pair: Pair, operator: Person
 ) -> None:
     ada, linus = await pair.one.register("Ada"), await pair.one.register("Linus")

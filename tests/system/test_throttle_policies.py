@@ -98,15 +98,15 @@ async def changed_under_load(stage: Stage, counters: int) -> None:
     assert all(one.stored > HIGHER * counters for one in others)
 
 
-async def test_under_load_the_61st_message_is_refused_or_not_as_the_policy_of_now_says(stage: Stage) -> None:
+async def test_under_load_the_current_policy_decides_about_the_61st_message(stage: Stage) -> None:
     await changed_under_load(stage, 1)
 
 
-async def test_the_same_with_redis_away(alone: Stage) -> None:
+async def test_without_redis_the_current_policy_decides_as_well(alone: Stage) -> None:
     await changed_under_load(alone, 2)
 
 
-async def test_one_user_may_have_a_rate_of_their_own(stage: Stage) -> None:
+async def test_an_exception_gives_one_user_another_rate(stage: Stage) -> None:
     ada, eve = await Sender.registered(stage.one, "Ada"), await Sender.registered(stage.one, "Eve")
     told = (await stage.rate("messages", FIVE, ada.person)).good(200)
     assert (told["user"]["id"], told["rate"], told["changed_from"]) == (ada.person.id, FIVE, f"{LIMIT}/minute")
@@ -126,7 +126,7 @@ async def test_one_user_may_have_a_rate_of_their_own(stage: Stage) -> None:
     assert await ada.fill(stage.nodes) == HIGHER
 
 
-async def test_a_change_survives_a_start(stage: Stage, own_database_url: str) -> None:
+async def test_a_changed_policy_survives_a_restart(stage: Stage, own_database_url: str) -> None:
     ada, eve = await Sender.registered(stage.one, "Ada"), await Sender.registered(stage.one, "Eve")
     (await stage.rate("messages", FIVE)).good(200)
     (await stage.rate("messages", "3/minute", eve.person)).good(200)
@@ -139,7 +139,7 @@ async def test_a_change_survives_a_start(stage: Stage, own_database_url: str) ->
     await later.close()
 
 
-async def test_another_window_begins_to_count_anew(stage: Stage) -> None:
+async def test_a_changed_window_starts_a_new_count(stage: Stage) -> None:
     ada = await Sender.registered(stage.one, "Ada")
     assert await ada.fill(stage.nodes) == LIMIT
     (await stage.rate("messages", "5/hour")).good(200)
@@ -149,7 +149,7 @@ async def test_another_window_begins_to_count_anew(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("rate", ["abc/fortnight", "0/minute", "-1/minute", "60", "", "60/minute" * 9, "１/minute"])
-async def test_what_is_no_rate_is_refused_and_changes_nothing(stage: Stage, rate: str) -> None:
+async def test_an_invalid_rate_is_refused_and_changes_nothing(stage: Stage, rate: str) -> None:
     ada = await stage.one.register("Ada")
     before = await stage.policies()
     for whom in (None, ada):
@@ -159,7 +159,7 @@ async def test_what_is_no_rate_is_refused_and_changes_nothing(stage: Stage, rate
     assert await stage.policies() == before
 
 
-async def test_a_policy_or_user_that_is_unknown_is_refused_and_changes_nothing(stage: Stage) -> None:
+async def test_an_unknown_policy_or_user_is_refused_and_changes_nothing(stage: Stage) -> None:
     ada = await stage.one.register("Ada")
     before = await stage.policies()
     for method, body in (("PUT", {"rate": FIVE}), ("DELETE", None)):
@@ -173,7 +173,7 @@ async def test_a_policy_or_user_that_is_unknown_is_refused_and_changes_nothing(s
     assert await stage.policies() == before
 
 
-async def test_a_change_says_who_when_from_what_to_what(stage: Stage) -> None:
+async def test_a_changed_policy_records_its_author_time_and_former_value(stage: Stage) -> None:
     await stage.reset("renames")
     root = {"id": stage.operator.id, "first_name": "Root", "last_name": "Tester"}
     told: Json = (await stage.rate("renames", "20/Hour")).good(200)

@@ -62,7 +62,7 @@ async def state(operator: Person, queue: str) -> Json:
     return next(one for one in found if one["name"] == queue)
 
 
-async def test_a_task_that_always_fails_is_tried_six_times_then_seen_and_retried(
+async def test_a_task_that_always_fails_is_tried_six_times_then_listed_and_retried(
     operator: Person, place: Place, ran: Path
 ) -> None:
     mended = ran.with_name("mended")
@@ -98,7 +98,7 @@ async def test_a_task_that_always_fails_is_tried_six_times_then_seen_and_retried
     assert gone.problem.status == 404
 
 
-async def test_all_are_retried_by_the_command(operator: Person, place: Place, ran: Path) -> None:
+async def test_the_command_retries_all_failed_tasks(operator: Person, place: Place, ran: Path) -> None:
     misbehaving_tasks.always_fails.apply_async((str(ran), str(ran.with_name("mended"))))
     await the_one(operator, ran)
     ran.with_name("mended").touch()
@@ -117,7 +117,7 @@ async def test_all_are_retried_by_the_command(operator: Person, place: Place, ra
 
 
 @pytest.mark.parametrize("how", ["hangs", "hangs_for_good"])
-async def test_a_task_that_hangs_is_ended_once_and_not_tried_again(operator: Person, ran: Path, how: str) -> None:
+async def test_a_task_that_hangs_is_ended_and_not_retried(operator: Person, ran: Path, how: str) -> None:
     task: Any = getattr(misbehaving_tasks, how)
     task.apply_async((str(ran),))
     one = await the_one(operator, ran)
@@ -128,7 +128,7 @@ async def test_a_task_that_hangs_is_ended_once_and_not_tried_again(operator: Per
         assert times(ran.with_name("ran.went on")) == 0, "an interrupted task may not go on beside the next one"
 
 
-async def test_a_task_that_kills_its_worker_comes_to_an_end(operator: Person, ran: Path) -> None:
+async def test_a_task_that_kills_its_worker_is_listed_as_lost(operator: Person, ran: Path) -> None:
     misbehaving_tasks.kills.apply_async((str(ran),))
     one = await the_one(operator, ran)
     assert (one["reason"], one["error"], one["attempts"]) == ("lost", "WorkerLostError", misbehaving_tasks.LIVES)
@@ -136,7 +136,7 @@ async def test_a_task_that_kills_its_worker_comes_to_an_end(operator: Person, ra
     await goes_on(ran)
 
 
-async def test_what_is_no_task_is_refused_and_seen(operator: Person, place: Place, ran: Path) -> None:
+async def test_a_message_that_is_no_task_is_refused_and_listed(operator: Person, place: Place, ran: Path) -> None:
     """Pickle could carry code."""
     with redis.Redis.from_url(place.settings.redis_url, socket_timeout=5) as client:
         misbehaving_tasks.behaves.apply_async((str(ran),), countdown=0)
@@ -171,7 +171,7 @@ async def test_what_is_no_task_is_refused_and_seen(operator: Person, place: Plac
     await goes_on(ran)
 
 
-async def test_slack_is_told_once_a_minute_and_task(operator: Person, ran: Path, channel: Channel) -> None:
+async def test_slack_receives_one_message_per_minute_and_task(operator: Person, ran: Path, channel: Channel) -> None:
     for number in range(3):
         misbehaving_tasks.fails_too.apply_async((f"{ran}{number}",))
     for number in range(3):

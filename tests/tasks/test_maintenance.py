@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.tasks import maintenance
 
 
-async def test_what_one_sweep_cannot_the_others_do(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failing_sweep_does_not_stop_the_others(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database(open_engine(settings.libpq_url, pool_size=1))
     context = cast("Any", SimpleNamespace(database=database, audit=MIN_RETENTION))
     async with database.transaction() as session:

@@ -54,7 +54,7 @@ def flower(place: Place) -> Iterator[str]:
     assert WHO.partition(":")[2] not in one.said
 
 
-async def test_prometheus_sees_the_queues(operator: Person, ran_twice: None) -> None:
+async def test_prometheus_reads_the_queues(operator: Person, ran_twice: None) -> None:
     async def told() -> bool:
         found = await metrics(operator.node)
         done = found.get('chat_tasks_total{outcome="done",queue="upkeep"}', 0)
@@ -67,7 +67,7 @@ async def test_prometheus_sees_the_queues(operator: Person, ran_twice: None) -> 
         assert {f'chat_queue_{name}{{queue="{queue}"}}' for queue in ("cache", "notifications", "upkeep")} <= set(found)
 
 
-async def test_without_the_broker_prometheus_is_told_so_and_old_figures_are_not(place: Place, operator: Person) -> None:
+async def test_without_the_broker_prometheus_reads_broker_down_and_no_queue(place: Place, operator: Person) -> None:
     without = place.processes.apis({"REDIS_URL": "redis://127.0.0.1:1/0", "CACHE_REDIS_URL": place.settings.redis_url})
     node = Node(without[0].url)
     found = await metrics(node)
@@ -79,7 +79,7 @@ async def test_without_the_broker_prometheus_is_told_so_and_old_figures_are_not(
     without[0].end()
 
 
-async def test_flower_shows_tasks_to_who_knows_the_password(flower: str, operator: Person, ran_twice: None) -> None:
+async def test_flower_shows_tasks_with_the_password(flower: str, operator: Person, ran_twice: None) -> None:
     async with httpx.AsyncClient(base_url=flower, trust_env=False, timeout=10) as browser:
         for path in ("/", "/workers", "/tasks", "/broker", "/api/workers", "/api/tasks", "/metrics"):
             for auth in (None, ("operator", "wrong")):
@@ -106,7 +106,7 @@ def test_flower_does_not_start_without_a_password(place: Place) -> None:
     assert told.stderr.startswith("chat: FLOWER_BASIC_AUTH: not set")
 
 
-async def test_a_sweep_warms_what_a_flush_took_and_repairs_what_is_behind(place: Place, operator: Person) -> None:
+async def test_a_sweep_rebuilds_missing_and_outdated_caches(place: Place, operator: Person) -> None:
     engines, others = [await operator.converse() for _ in range(2)]
     for conversation in (engines, others):
         for number in range(3):
@@ -133,7 +133,7 @@ async def test_a_sweep_warms_what_a_flush_took_and_repairs_what_is_behind(place:
         await eventually(counted, WITHIN)
 
 
-async def test_pages_are_counted_by_what_the_cache_had(place: Place, operator: Person) -> None:
+async def test_pages_are_counted_by_cache_outcome(place: Place, operator: Person) -> None:
     engines = await operator.converse()
     (await operator.say(engines, "hello")).good(201)
     before = await metrics(operator.node)

@@ -40,7 +40,7 @@ def tls(monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     return context
 
 
-async def test_a_letter_arrives_as_it_was_written() -> None:
+async def test_a_mail_arrives_as_it_was_written() -> None:
     with mail_server() as (mailboxes, port):
         mail = uuid4()
         open_transport(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter(mail=mail))
@@ -61,7 +61,7 @@ async def test_a_letter_arrives_as_it_was_written() -> None:
         ("-1 rubbish", AmbiguousFailure),
     ],
 )
-def test_what_the_server_says_decides(answer: str, outcome: type[Exception]) -> None:
+def test_the_answer_of_the_mail_server_decides_the_outcome(answer: str, outcome: type[Exception]) -> None:
     with mail_server() as (mailboxes, port):
         mailboxes.answers = [answer]
         with pytest.raises(outcome):
@@ -69,7 +69,7 @@ def test_what_the_server_says_decides(answer: str, outcome: type[Exception]) -> 
         assert mailboxes.to("ada@example.org") == []
 
 
-def test_a_server_that_never_answers_is_waited_for_with_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_mail_server_is_an_ambiguous_failure_after_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smtp, "SMTP_TIMEOUT_SECONDS", 0.3)
     with mail_server() as (mailboxes, port):
         mailboxes.answers = ["wait"]
@@ -77,26 +77,26 @@ def test_a_server_that_never_answers_is_waited_for_with_an_end(monkeypatch: pyte
             open_transport(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter())
 
 
-def test_nobody_there_means_later() -> None:
+def test_an_unreachable_mail_server_is_a_temporary_failure() -> None:
     with pytest.raises(TemporaryFailure):
         open_transport(f"smtp://127.0.0.1:{free_port()}", ANYWHERE).send(letter())
 
 
-def test_the_password_goes_over_tls_from_the_start(tls: ssl.SSLContext) -> None:
+def test_with_smtps_the_password_is_sent_over_tls(tls: ssl.SSLContext) -> None:
     with mail_server(tls=tls) as (mailboxes, port):
         open_transport(f"smtps://api%40key:right@localhost:{port}", ANYWHERE).send(letter())
         assert mailboxes.to("ada@example.org")
         assert [(user, password) for user, password, _ in mailboxes.users] == [("api@key", "right")]
 
 
-def test_the_password_goes_over_starttls(tls: ssl.SSLContext) -> None:
+def test_with_starttls_the_password_is_sent_over_tls(tls: ssl.SSLContext) -> None:
     with mail_server(starttls=tls) as (mailboxes, port):
         open_transport(f"smtp://key:right@localhost:{port}", ANYWHERE).send(letter())
         assert mailboxes.to("ada@example.org")
         assert mailboxes.users == [("key", "right", True)]
 
 
-def test_a_certificate_nobody_vouches_for_is_not_trusted(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_untrusted_certificate_is_a_temporary_failure(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
     with mail_server(starttls=tls) as (mailboxes, port):
         with pytest.raises(TemporaryFailure, match="CERTIFICATE_VERIFY_FAILED"):
@@ -104,14 +104,14 @@ def test_a_certificate_nobody_vouches_for_is_not_trusted(tls: ssl.SSLContext, mo
         assert mailboxes.users == []
 
 
-def test_where_tls_is_a_must_nothing_is_sent_without() -> None:
+def test_with_required_tls_no_mail_is_sent_in_clear() -> None:
     with mail_server() as (mailboxes, port):
         with pytest.raises(TemporaryFailure, match="TLS"):
             open_transport(f"smtp+starttls://localhost:{port}", ANYWHERE).send(letter())
         assert mailboxes.to("ada@example.org") == []
 
 
-def test_a_wrong_password_of_ours_means_later(tls: ssl.SSLContext) -> None:
+def test_a_wrong_smtp_password_is_a_temporary_failure(tls: ssl.SSLContext) -> None:
     with mail_server(starttls=tls) as (mailboxes, port):
         with pytest.raises(TemporaryFailure):
             open_transport(f"smtp://key:wrong@localhost:{port}", ANYWHERE).send(letter())
@@ -127,7 +127,7 @@ def test_a_wrong_password_of_ours_means_later(tls: ssl.SSLContext) -> None:
         ("x@σοφός.example", "x@xn--0xagbn4a.example"),
     ],
 )
-def test_a_domain_of_other_letters_is_reached_by_its_own_name_with_every_header_in_ascii(
+def test_a_mail_to_an_international_domain_uses_idna_2008_and_ascii_headers(
     kept: str, wire: str, offered: bool
 ) -> None:
     """IDNA 2003 would mail `x@fass.example` the tokens of `x@faß.example`: another domain, with another owner."""
@@ -146,7 +146,7 @@ def test_a_domain_of_other_letters_is_reached_by_its_own_name_with_every_header_
     assert envelope.content.partition(b"\r\n\r\n")[0].isascii()
 
 
-def test_an_address_of_other_letters_before_the_at_needs_a_server_that_offers_smtputf8() -> None:
+def test_an_international_local_part_requires_smtputf8() -> None:
     with mail_server() as (mailboxes, port):
         open_transport(f"smtp://127.0.0.1:{port}", ANYWHERE).send(letter("jürgen@bücher.example"))
         [came] = mailboxes.to("jürgen@xn--bcher-kva.example")
@@ -157,7 +157,7 @@ def test_an_address_of_other_letters_before_the_at_needs_a_server_that_offers_sm
     assert mailboxes.letters == []
 
 
-def test_the_mail_server_itself_is_reached_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_host_of_the_mail_server_is_converted_by_idna_2008(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def connect(address: tuple[str, int], *_: object, **__: object) -> None:
@@ -170,7 +170,7 @@ def test_the_mail_server_itself_is_reached_by_its_own_name(monkeypatch: pytest.M
     assert asked == ["xn--fa-hia.example"]
 
 
-def test_without_a_server_letters_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_server_mails_are_private_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smtp, "MAX_FILES", 3)
     files = open_transport("", tmp_path / "mail")
     assert [files.send(letter()) for _ in range(5)] == ["written"] * 5
@@ -181,7 +181,7 @@ def test_without_a_server_letters_are_files(tmp_path: Path, monkeypatch: pytest.
     assert came["Subject"] == "Welcome to the chat"
 
 
-def test_a_directory_that_cannot_be_written_means_later(tmp_path: Path) -> None:
+def test_an_unwritable_mail_directory_is_a_temporary_failure(tmp_path: Path) -> None:
     (tmp_path / "mail").write_text("a file where the directory should be")
     with pytest.raises(TemporaryFailure):
         open_transport("", tmp_path / "mail").send(letter())

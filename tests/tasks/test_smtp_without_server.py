@@ -27,7 +27,7 @@ def place(postgres: TestPostgres, settings: Settings) -> Iterator[Place]:
         yield it
 
 
-async def test_a_mail_without_a_server_is_written_and_not_sent(place: Place) -> None:
+async def test_without_a_mail_server_a_mail_is_written_to_a_file(place: Place) -> None:
     worker = place.processes.worker()
     assert "SMTP_URL is not set" in worker.said
     make_celery(place.settings)
@@ -42,7 +42,7 @@ async def test_a_mail_without_a_server_is_written_and_not_sent(place: Place) -> 
     assert place.mailboxes.letters == []
 
 
-def test_only_production_is_warned_of_mails_that_go_nowhere() -> None:
+def test_only_production_warns_about_a_missing_mail_server() -> None:
     def warnings(**fields: str) -> list[str]:
         return mail_warnings(Settings(**fields))  # type: ignore[arg-type]
 

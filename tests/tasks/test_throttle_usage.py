@@ -50,7 +50,7 @@ def counted(settings: Settings, fresh_database_url: str) -> Iterator[Counted]:
 
 
 @pytest.mark.parametrize("committed", [False, True])
-def test_every_count_arrives_once(counted: Counted, committed: bool) -> None:
+def test_each_count_is_stored_once_despite_a_killed_worker(counted: Counted, committed: bool) -> None:
     whole = 2 * PEOPLE * MINUTES
     worker = counted.started.worker()
     with psycopg.connect(counted.database_url, connect_timeout=3) as holding:

@@ -35,7 +35,7 @@ def watchers() -> int:
     return sum(getattr(one, "cr_code", None) is event_loop.watch.__code__ for one in coroutines)
 
 
-async def test_a_loop_that_is_kept_busy_is_late(settings: Settings) -> None:
+async def test_a_busy_event_loop_reports_its_delay(settings: Settings) -> None:
     async with running(settings) as api:
         await asyncio.sleep(3 * event_loop.SAMPLE_SECONDS)
         before = longer_than(await told(api), 1.0)

@@ -44,7 +44,7 @@ def lines(log_file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log_file.read_text().splitlines()]
 
 
-def test_a_request_has_one_line_for_uvicorns_own_leads_nowhere(log_file: Path) -> None:
+def test_a_request_is_logged_once_because_uvicorns_access_log_has_no_handler(log_file: Path) -> None:
     logging.getLogger("uvicorn.access").propagate = True
     configured(log_file)
     assert not logging.getLogger("uvicorn.access").hasHandlers()  # what uvicorn asks before it writes any
@@ -77,7 +77,7 @@ def test_a_line_below_the_level_is_not_written(log_file: Path) -> None:
     assert [line["event"] for line in lines(log_file)] == ["important"]
 
 
-def test_no_token_is_written_by_anybody_in_any_form(log_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_logger_writes_a_token(log_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     configured(log_file)
     logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', "::1", f"/ws/conversations?token={JWT}")
     structlog.get_logger("app").warning("login", password="canary-password", headers={"Authorization": f"Bearer {JWT}"})
@@ -93,7 +93,7 @@ def test_no_token_is_written_by_anybody_in_any_form(log_file: Path, capsys: pyte
 
 
 @pytest.mark.parametrize(("environment", "is_json"), [("production", True), ("development", False)])
-def test_the_console_is_for_machines_in_production_and_for_people_in_development(
+def test_the_console_writes_json_in_production_and_text_in_development(
     log_file: Path, capsys: pytest.CaptureFixture[str], environment: str, is_json: bool
 ) -> None:
     configured(log_file, environment=environment)
@@ -114,7 +114,7 @@ for number in range(2_000):
 """
 
 
-def test_several_processes_share_one_bounded_file_and_lose_no_line(tmp_path: Path) -> None:
+def test_several_processes_share_a_bounded_file_and_lose_no_line(tmp_path: Path) -> None:
     log_file = tmp_path / "chat.log"
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(log_file), name]) for name in "abc"]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
@@ -136,7 +136,7 @@ def test_only_its_account_reads_the_log_and_an_earlier_one_is_tightened(tmp_path
     assert modes == dict.fromkeys(("chat.log", "chat.log.1", "chat.log.2", "chat.log.lock"), 0o600)
 
 
-def test_old_files_are_thrown_away(tmp_path: Path) -> None:
+def test_old_log_files_are_deleted(tmp_path: Path) -> None:
     handler = chat_logging.SharedFile(tmp_path / "chat.log", largest=1_000, kept=2)
     for number in range(200):
         handler.emit(logging.makeLogRecord({"msg": f"{number:050d}"}))

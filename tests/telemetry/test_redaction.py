@@ -29,7 +29,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTk5In0.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
         "INSERT INTO messages …\n[parameters: {'text': 'S3CRET\nin two lines'}]\n(Background on this error)",
     ],
 )
-def test_what_must_not_be_kept_is_hidden(text: str) -> None:
+def test_secrets_in_a_text_are_hidden(text: str) -> None:
     assert "S3CRET" not in redacted(text)
     assert JWT not in redacted(text)
     assert JWT.split(".")[2] not in redacted(text)
@@ -44,11 +44,11 @@ def test_what_must_not_be_kept_is_hidden(text: str) -> None:
         "the token is expired",
     ],
 )
-def test_the_rest_of_a_text_stays_as_it_was(text: str) -> None:
+def test_a_text_without_secrets_is_unchanged(text: str) -> None:
     assert redacted(text) == text
 
 
-def test_a_field_that_is_secret_by_its_name_is_hidden_whatever_it_holds() -> None:
+def test_a_field_with_a_secret_name_is_hidden_whatever_its_value() -> None:
     event = {"Password": ["a", "b"], "nested": {"token": 5, "deep": [{"refresh": "x", "kept": "y"}]}}
     assert {name: redacted_field(name, value) for name, value in event.items()} == {
         "Password": HIDDEN,
@@ -56,19 +56,19 @@ def test_a_field_that_is_secret_by_its_name_is_hidden_whatever_it_holds() -> Non
     }
 
 
-def test_bytes_are_only_counted_and_bottomless_nesting_ends() -> None:
+def test_bytes_are_only_counted_and_a_cycle_ends() -> None:
     bottomless: dict[str, object] = {}
     bottomless["again"] = bottomless
     assert redacted_field("body", b"S3CRET") == "[6 bytes]"
     assert HIDDEN in str(redacted_field("event", bottomless))
 
 
-def test_what_stands_around_a_token_stays_and_a_name_with_dots_is_no_token() -> None:
+def test_only_the_token_in_a_text_is_hidden_and_a_dotted_name_is_no_token() -> None:
     assert redacted(f"x-{JWT} and app.api.request") == f"x-{HIDDEN} and app.api.request"
     assert redacted("eyJ.a") == "eyJ.a"
 
 
-def test_a_text_of_any_length_is_cut() -> None:
+def test_a_long_text_is_truncated() -> None:
     text = redacted("a" * 1_000_000)
     assert text.startswith("a" * LONGEST) and text.endswith("(1000000 characters)")
     assert len(text) < LONGEST + 100

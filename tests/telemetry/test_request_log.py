@@ -61,7 +61,7 @@ async def ask(path: str, *headers: tuple[bytes, bytes], fails: bool = False) -> 
     return log, dict(sent[0]["headers"])
 
 
-async def test_a_request_is_one_line_with_its_answer_and_its_user(listener: Listener) -> None:
+async def test_a_request_is_one_line_with_its_status_and_user(listener: Listener) -> None:
     _, headers = await ask("/api/v1/me/")
     (line,) = listener.lines
     assert line["method"] == "POST"
@@ -72,20 +72,20 @@ async def test_a_request_is_one_line_with_its_answer_and_its_user(listener: List
     assert "canary" not in str(line)
 
 
-async def test_an_id_from_outside_is_kept_when_it_is_harmless(listener: Listener) -> None:
+async def test_a_harmless_request_id_of_a_client_is_kept(listener: Listener) -> None:
     _, headers = await ask("/", (HEADER, b"trace-7.a_B"))
     assert headers[HEADER] == b"trace-7.a_B"
     assert listener.lines[0]["request_id"] == "trace-7.a_B"
 
 
 @pytest.mark.parametrize("forged", [b"", b"a b", b"x" * 65, b"line\nbreak", b"\xff", b"<script>"])
-async def test_an_id_that_could_do_harm_is_replaced(listener: Listener, forged: bytes) -> None:
+async def test_a_harmful_request_id_is_replaced(listener: Listener, forged: bytes) -> None:
     _, headers = await ask("/", (HEADER, forged))
     assert headers[HEADER] != forged
     assert len(headers[HEADER]) == 32
 
 
-async def test_a_path_that_carries_a_token_is_redacted(listener: Listener) -> None:
+async def test_a_path_with_a_token_is_redacted(listener: Listener) -> None:
     await ask("/anything/token=canary-token")
     assert "canary-token" not in str(listener.lines)
 
@@ -95,23 +95,23 @@ async def test_health_checks_leave_no_line_unless_they_fail(listener: Listener) 
     assert listener.lines == []
 
 
-async def test_a_request_that_fails_is_still_a_line(listener: Listener) -> None:
+async def test_a_request_that_raises_is_logged(listener: Listener) -> None:
     with pytest.raises(RuntimeError):
         await ask("/api/v1/me/", fails=True)
     assert len(listener.lines) == 1
 
 
-async def test_a_path_cannot_write_lines_of_its_own_into_the_log(listener: Listener) -> None:
+async def test_a_path_cannot_add_lines_to_the_log(listener: Listener) -> None:
     await ask("/users/\n2026-01-01 POST /login 200\x85\u2028\x1b[31mé")
     assert listener.lines[0]["path"] == "/users/\\n2026-01-01 POST /login 200\\x85\\u2028\\x1b[31mé"
 
 
-async def test_a_long_path_is_cut_before_it_is_redacted_and_written(listener: Listener) -> None:
+async def test_a_long_path_is_truncated_before_it_is_redacted(listener: Listener) -> None:
     await ask("/" + "eyJ-" * 15_000 + "~")
     assert len(listener.lines[0]["path"]) == request_log.LONGEST_PATH
 
 
-async def test_strangers_write_a_bounded_number_of_lines_a_minute_and_the_rest_is_counted(
+async def test_requests_without_a_login_log_a_bounded_number_of_lines_a_minute(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_log, "STRANGERS_LINES", 3)
@@ -140,7 +140,7 @@ async def test_strangers_write_a_bounded_number_of_lines_a_minute_and_the_rest_i
     assert listener.lines[-1]["path"] == "/next-minute"
 
 
-async def test_requests_of_users_are_logged_however_many_strangers_ask(
+async def test_requests_of_users_are_logged_despite_many_anonymous_ones(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_log, "STRANGERS_LINES", 0)

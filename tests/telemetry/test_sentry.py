@@ -97,7 +97,7 @@ def test_without_a_dsn_nothing_is_started() -> None:
     assert not sentry_sdk.get_client().is_active()
 
 
-def test_an_error_in_a_request_carries_nothing_of_the_request(captured: Captured, database_url: str) -> None:
+def test_an_error_in_a_request_reports_none_of_its_data(captured: Captured, database_url: str) -> None:
     @post("/messages", sync_to_thread=False)
     def send(data: JSONBody[dict[str, Any]]) -> None:
         secret = data["text"]
@@ -140,7 +140,7 @@ def test_the_sdk_does_not_read_bodies(captured: Captured) -> None:
     assert bodies == []
 
 
-def test_an_error_line_is_an_event_without_what_was_filled_in(captured: Captured) -> None:
+def test_a_logged_error_is_an_event_without_its_arguments(captured: Captured) -> None:
     logging.getLogger("app").warning("somebody wrote %s", WORD["text"])
     logging.getLogger("app").error("the login failed for %s", WORD["email"])
     logging.getLogger("app").error({"event": "the sending failed", "text": WORD["text"]})
@@ -150,7 +150,7 @@ def test_an_error_line_is_an_event_without_what_was_filled_in(captured: Captured
     assert [name for name, word in WORD.items() if word in sent] == []
 
 
-def test_a_failed_task_carries_no_arguments(captured: Captured) -> None:
+def test_a_failed_task_reports_no_arguments(captured: Captured) -> None:
     application = Celery("test", broker="memory://", set_as_current=False)
     application.conf.task_always_eager = True
 
@@ -164,7 +164,7 @@ def test_a_failed_task_carries_no_arguments(captured: Captured) -> None:
     assert WORD["text"] not in sent
 
 
-async def test_what_strangers_are_refused_is_no_event(
+async def test_a_refused_anonymous_request_is_no_event(
     captured: Captured, settings: Settings, empty_redis_url: str
 ) -> None:
     """Else anyone spends the quota, and hides what is broken."""
@@ -187,7 +187,7 @@ async def test_what_strangers_are_refused_is_no_event(
     assert captured.events() == []
 
 
-def test_of_a_refused_request_not_even_a_stack_is_read(captured: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_request_builds_no_event(captured: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[object] = []
     monkeypatch.setattr(litestar_integration, "event_from_exception", lambda *error, **_: built.append(error))
 
@@ -200,9 +200,7 @@ def test_of_a_refused_request_not_even_a_stack_is_read(captured: Captured, monke
     assert built == []
 
 
-def test_a_refusal_that_is_logged_is_a_line_and_no_event(
-    captured: Captured, capsys: pytest.CaptureFixture[str], own_log: None
-) -> None:
+def test_a_logged_refusal_is_no_event(captured: Captured, capsys: pytest.CaptureFixture[str], own_log: None) -> None:
     log_configuration.configure(Settings(environment="production"), process="api")
     for error in (Unavailable(), ExceptionGroup("two", [NotFound(), Unavailable()]), WebSocketDisconnect(detail="")):
         try:
@@ -223,7 +221,7 @@ def test_a_refusal_that_is_logged_is_a_line_and_no_event(
     assert "repair_failed" in captured.everything()
 
 
-def test_a_task_that_meets_an_outage_is_no_event_and_no_traceback(
+def test_a_task_that_fails_in_an_outage_makes_no_event_and_no_traceback(
     captured: Captured, capsys: pytest.CaptureFixture[str], own_log: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from app.tasks import failures, task_stats
@@ -263,7 +261,7 @@ def test_sockets_are_never_sampled() -> None:
     assert sentry._rate({"asgi_scope": {"type": "http"}}) > 0.0
 
 
-def test_fields_an_sdk_may_add_stay_at_home() -> None:
+def test_unknown_fields_of_the_sdk_are_not_sent() -> None:
     event = {"event_id": "1", "new_field": "canary-text", "extra": {"x": "canary-text"}, "modules": {}}
     assert sentry._event(event, {}) == {"event_id": "1"}
     crumb = {"category": "query", "message": "SELECT 1", "data": {"db.params": "canary-text", "status_code": 200}}

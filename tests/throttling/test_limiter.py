@@ -21,7 +21,7 @@ def shown(verdicts: list[RateDecision]) -> list[str | None]:
     return [one.policy for one in verdicts]
 
 
-async def test_a_refusal_by_one_policy_uses_up_nothing_of_the_other(make: Make, clock: Clock, subject: str) -> None:
+async def test_a_refusal_by_one_policy_leaves_the_quota_of_the_other(make: Make, clock: Clock, subject: str) -> None:
     throttles = make(messages=Rate(2, 60), user=Rate(3, 86_400))
     demand = RateRequest(BOTH, subject)
     assert shown(await throttles.take([demand] * 6)) == [None, None] + ["messages"] * 4
@@ -31,7 +31,7 @@ async def test_a_refusal_by_one_policy_uses_up_nothing_of_the_other(make: Make, 
     assert shown(await throttles.take([RateRequest(("messages",), subject)] * 2)) == [None, "messages"]
 
 
-async def test_the_longest_wait_is_told(make: Make, clock: Clock, subject: str) -> None:
+async def test_a_refusal_reports_the_longest_wait(make: Make, clock: Clock, subject: str) -> None:
     throttles = make(messages=Rate(1, 60), user=Rate(1, 86_400))
     _, refused = await throttles.take([RateRequest(BOTH, subject)] * 2)
     assert refused.policy == "user"
@@ -48,14 +48,14 @@ async def test_subjects_and_policies_are_counted_apart(make: Make) -> None:
     assert shown(await throttles.take(demands)) == ["messages", "requests"] * 2
 
 
-async def test_what_is_given_back_can_be_taken_again(make: Make, clock: Clock, subject: str) -> None:
+async def test_a_returned_slot_can_be_taken_again(make: Make, clock: Clock, subject: str) -> None:
     throttles = make(messages=Rate(2, 60), user=Rate(10, 86_400))
     verdicts = await throttles.take([RateRequest(BOTH, subject)] * 3)
     await throttles.give_back(verdicts)
     assert shown(await throttles.take([RateRequest(BOTH, subject)] * 3)) == [None, None, "messages"]
 
 
-async def test_giving_back_late_takes_nothing_from_others(make: Make, clock: Clock, subject: str) -> None:
+async def test_a_late_return_takes_nothing_from_other_subjects(make: Make, clock: Clock, subject: str) -> None:
     throttles = make(policy=Rate(2, 60))
     [old] = await throttles.take([RateRequest(("policy",), subject)])
     clock.advance(70 * MICROSECONDS)
@@ -64,7 +64,7 @@ async def test_giving_back_late_takes_nothing_from_others(make: Make, clock: Clo
     assert shown(await throttles.take([RateRequest(("policy",), subject)])) == ["policy"]
 
 
-async def test_giving_back_twice_gives_back_at_most_what_was_taken(make: Make, clock: Clock, subject: str) -> None:
+async def test_returning_twice_returns_at_most_what_was_taken(make: Make, clock: Clock, subject: str) -> None:
     throttles = make(policy=Rate(2, 60))
     [one] = await throttles.take([RateRequest(("policy",), subject)])
     await throttles.give_back([one])
@@ -72,7 +72,7 @@ async def test_giving_back_twice_gives_back_at_most_what_was_taken(make: Make, c
     assert shown(await throttles.take([RateRequest(("policy",), subject)] * 3)) == [None, None, "policy"]
 
 
-async def test_a_limit_may_change_while_running(make: Make, subject: str) -> None:
+async def test_a_limit_can_change_at_run_time(make: Make, subject: str) -> None:
     throttles = make(policy=Rate(1, 60))
     demand = RateRequest(("policy",), subject)
     assert shown(await throttles.take([demand] * 2)) == [None, "policy"]
@@ -82,13 +82,13 @@ async def test_a_limit_may_change_while_running(make: Make, subject: str) -> Non
     assert shown(await throttles.take([demand])) == ["policy"]
 
 
-async def test_more_at_once_than_the_limit_is_never_let_through(make: Make, subject: str) -> None:
+async def test_a_request_for_more_than_the_limit_is_always_refused(make: Make, subject: str) -> None:
     [verdict] = await make(policy=Rate(3, 60)).take([RateRequest(("policy",), subject, cost=4)])
     assert verdict.policy == "policy"
     assert verdict.retry_after >= 60
 
 
-async def test_requests_at_once_share_calls(
+async def test_concurrent_requests_share_calls(
     redis_client: RedisClient, subject: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     throttles, calls = RateLimiter(redis_client, {"policy": Rate(30, 60)}), 0
@@ -121,7 +121,7 @@ async def test_every_key_expires_and_shares_its_subjects_slot(
     assert all(ttl > 60_000 for ttl in left.values())
 
 
-async def test_a_counter_outlives_what_it_counts_whoever_gave_it_less_meanwhile(
+async def test_a_counter_outlives_its_window_after_its_expiry_was_shortened(
     make: Make, clock: Clock, redis_url: str, subject: str
 ) -> None:
     throttles, demand = make(policy=Rate(1_000, 60)), RateRequest(("policy",), subject)
@@ -136,7 +136,7 @@ async def test_a_counter_outlives_what_it_counts_whoever_gave_it_less_meanwhile(
             assert client.pttl(f"throttle:{{{subject}}}:policy:60") > max(ring, left) - 5_000
 
 
-async def test_after_the_script_was_forgotten_it_is_loaded_again(
+async def test_the_script_is_loaded_again_after_redis_dropped_it(
     redis_client: RedisClient, redis_url: str, subject: str
 ) -> None:
     throttles = RateLimiter(redis_client, {"policy": Rate(2, 60)})

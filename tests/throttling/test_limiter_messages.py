@@ -30,7 +30,7 @@ async def send(api: Client, person: Someone, where: str, **fields: Any) -> Respo
         ("user", {"throttle_user": Rate(3, 86_400)}),
     ],
 )
-async def test_the_next_message_is_refused_and_nothing_else(
+async def test_a_refused_message_leaves_other_requests_allowed(
     settings: Settings, empty_redis_url: str, policy: str, limits: dict[str, Rate]
 ) -> None:
     async with running(settings, **limits) as api:
@@ -50,7 +50,7 @@ async def test_the_next_message_is_refused_and_nothing_else(
         assert (await send(api, eve, await conversation(api, eve))).status_code == 201
 
 
-async def test_what_is_not_stored_uses_up_nothing(settings: Settings, empty_redis_url: str) -> None:
+async def test_a_send_that_is_not_stored_leaves_the_quota(settings: Settings, empty_redis_url: str) -> None:
     async with running(settings, throttle_messages=Rate(2, 60), throttle_user=Rate(2, 86_400)) as api:
         ada, eve = await join(api, "Ada"), await join(api, "Eve")
         own, others = await conversation(api, ada), await conversation(api, eve)

@@ -61,7 +61,7 @@ def totals_are_true(client: redis.Redis, subjects: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_whatever_happens_the_script_does_what_a_slow_model_does(
+async def test_the_script_agrees_with_the_model_for_random_operations(
     make: Make, clock: Clock, redis_url: str, seed: int
 ) -> None:
     random, throttles, models = Random(seed), make(**RATES), Models()

@@ -25,7 +25,7 @@ def most_in_a_window(takes: list[tuple[float, float]]) -> int:
     return max(sum(start <= before and after < start + WINDOW for before, after in takes) for start, _ in takes)
 
 
-def test_the_measure_sees_one_too_many() -> None:
+def test_the_check_detects_one_take_above_the_limit() -> None:
     steady = [(i * WINDOW / LIMIT, i * WINDOW / LIMIT + 0.001) for i in range(200)]
     assert most_in_a_window(steady) <= LIMIT
     assert most_in_a_window([*steady, (1.0, 1.001)]) > LIMIT

@@ -60,7 +60,7 @@ async def test_the_script_agrees_with_the_oracle(
 
 @MANY
 @given(limit=LIMITS, window=WINDOWS, steps=STEPS)
-async def test_a_process_by_itself_agrees_with_the_oracle(
+async def test_the_local_limiter_agrees_with_the_oracle(
     limit: int, window: int, steps: list[tuple[float, str, int]]
 ) -> None:
     rate = Rate(limit, window)
@@ -86,7 +86,7 @@ async def test_a_process_by_itself_agrees_with_the_oracle(
 
 @MANY
 @given(limit=LIMITS, window=WINDOWS, steps=STEPS)
-async def test_who_waits_as_told_is_let_through(
+async def test_a_subject_that_waits_retry_after_is_allowed(
     make: Make, clock: Clock, limit: int, window: int, steps: list[tuple[float, str, int]]
 ) -> None:
     rate = Rate(limit, window)
@@ -101,7 +101,7 @@ async def test_who_waits_as_told_is_let_through(
             assert again.allowed
 
 
-async def test_the_wait_is_not_longer_than_it_must_be(make: Make, clock: Clock, subject: str) -> None:
+async def test_the_reported_wait_is_no_longer_than_necessary(make: Make, clock: Clock, subject: str) -> None:
     throttles, demand = make(policy=Rate(2, 86_400)), RateRequest(("policy",), subject)
     await throttles.take([demand])
     clock.advance(3_600 * MICROSECONDS)
@@ -128,7 +128,7 @@ async def test_both_bounds_are_exact(make: Make, clock: Clock) -> None:
         clock.advance(-(clock.now % bucket))
 
 
-async def test_a_clock_set_back_lets_nobody_through(make: Make, clock: Clock, subject: str) -> None:
+async def test_a_clock_set_back_allows_no_extra_request(make: Make, clock: Clock, subject: str) -> None:
     throttles, demand = make(policy=Rate(3, 60)), RateRequest(("policy",), subject)
     assert all(one.allowed for one in await throttles.take([demand] * 3))
     for back in (1, 30, 59, 3_600):
@@ -139,7 +139,7 @@ async def test_a_clock_set_back_lets_nobody_through(make: Make, clock: Clock, su
     assert all(one.allowed for one in await throttles.take([demand] * 3))
 
 
-async def test_a_clock_set_back_blocks_nobody_for_longer_than_a_window(make: Make, clock: Clock, subject: str) -> None:
+async def test_a_clock_set_back_blocks_for_at_most_one_window(make: Make, clock: Clock, subject: str) -> None:
     throttles, demand = make(policy=Rate(1, 60)), RateRequest(("policy",), subject)
     await throttles.take([demand])
     clock.advance(-86_400 * MICROSECONDS)
@@ -150,7 +150,7 @@ async def test_a_clock_set_back_blocks_nobody_for_longer_than_a_window(make: Mak
     assert verdict.allowed
 
 
-async def test_on_the_servers_own_clock_a_second_passes(make: Make, subject: str) -> None:
+async def test_the_limiter_works_on_the_servers_own_clock(make: Make, subject: str) -> None:
     throttles, demand = make(policy=Rate(2, 1)), RateRequest(("policy",), subject)
     first, second, third = await throttles.take([demand] * 3)
     assert (first.allowed, second.allowed, third.allowed) == (True, True, False)

@@ -48,14 +48,14 @@ async def test_each_process_enforces_its_share(processes: int, share: int, subje
     await redis_client.close()
 
 
-async def test_a_silent_redis_is_not_waited_for(silent: str, subject: str) -> None:
+async def test_a_silent_redis_delays_no_decision(silent: str, subject: str) -> None:
     redis_client = RedisClient(silent)
     throttles = RateLimiter(redis_client, {"policy": Rate(8, 60)})
     assert await taken(throttles, subject, 10) == 8
     await redis_client.close()
 
 
-async def test_what_was_taken_alone_is_given_back_alone(subject: str) -> None:
+async def test_a_slot_taken_locally_is_returned_locally(subject: str) -> None:
     redis_client = RedisClient(NOBODY)
     throttles = RateLimiter(redis_client, {"messages": Rate(2, 60), "user": Rate(3, 86_400)})
     demand = RateRequest(("messages", "user"), subject)
@@ -77,7 +77,7 @@ async def test_redis_decides_again_when_it_is_back(redis_url: str, subject: str)
     await there.close()
 
 
-async def test_a_process_by_itself_remembers_a_bounded_number() -> None:
+async def test_a_local_limiter_remembers_a_bounded_number_of_subjects() -> None:
     counters = LocalLimiter(most=10, clock=lambda: 1_000.0)
     rate = Rate(1, 60)
     for i in range(50):
@@ -87,7 +87,7 @@ async def test_a_process_by_itself_remembers_a_bounded_number() -> None:
     counters.give_back(["subject 0"], (1,), 1)
 
 
-async def test_the_chat_answers_and_still_throttles(settings: Settings) -> None:
+async def test_without_redis_the_chat_answers_and_throttles(settings: Settings) -> None:
     away = {"redis_url": NOBODY, "cache_redis_url": NOBODY, "throttle_requests": Rate(8, 60), "web_concurrency": 2}
     async with running(settings, **away) as api:
         ada = await join(api)

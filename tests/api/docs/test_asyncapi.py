@@ -82,7 +82,7 @@ def golden() -> Iterator[tuple[str, Json]]:
         yield file.name.removeprefix("frame.").removesuffix(".json"), msgspec.json.decode(text)
 
 
-def test_it_has_the_form_of_asyncapi_3(asyncapi: Json) -> None:
+def test_the_document_is_valid_asyncapi_3(asyncapi: Json) -> None:
     assert asyncapi["asyncapi"] == "3.0.0"
     for kind in ("", "info", "components"):
         check(kind, asyncapi[kind] if kind else asyncapi)
@@ -104,7 +104,7 @@ def test_it_has_the_form_of_asyncapi_3(asyncapi: Json) -> None:
         assert scheme["type"] != "httpApiKey" or {"name", "in"} <= set(scheme)
 
 
-def test_what_it_refers_to_is_there_and_nothing_is_there_for_nobody(asyncapi: Json) -> None:
+def test_every_reference_resolves_and_every_component_is_used(asyncapi: Json) -> None:
     told = set(references(asyncapi))
     for reference in told:
         find(asyncapi, reference)
@@ -117,7 +117,7 @@ def test_what_it_refers_to_is_there_and_nothing_is_there_for_nobody(asyncapi: Js
     assert heard == {name for name in asyncapi["channels"]["conversations"]["messages"] if "client." not in name}
 
 
-def test_every_frame_there_is_is_in_it_with_an_example_that_fits(asyncapi: Json) -> None:
+def test_every_frame_is_documented_with_a_valid_example(asyncapi: Json) -> None:
     messages = asyncapi["components"]["messages"]
     assert set(messages) == set(EXAMPLES)
     assert len(messages) == len(SOCKET.said) + len(server_frames.PUSHED)
@@ -127,13 +127,13 @@ def test_every_frame_there_is_is_in_it_with_an_example_that_fits(asyncapi: Json)
         assert message["summary"].endswith((".", "?")), name
 
 
-def test_what_is_frozen_is_described_and_what_is_described_is_frozen(asyncapi: Json) -> None:
+def test_golden_frames_and_documented_frames_are_the_same(asyncapi: Json) -> None:
     found = {name: validate(asyncapi, frame) for name, frame in golden()}
     assert {name: kind for name, kind in found.items() if name != kind} == {"ack": "ack.send"}
     assert set(found.values()) == {name for name in asyncapi["components"]["messages"] if "client." not in name}
 
 
-async def test_what_a_socket_says_and_hears_is_what_is_described(api: Api, asyncapi: Json) -> None:
+async def test_frames_of_a_running_chat_match_the_document(api: Api, asyncapi: Json) -> None:
     node = Node(api.url)
     ada, grace = [await node.register(name) for name in ("Ada", "Grace")]
     room = await ada.converse(grace)
@@ -181,14 +181,14 @@ async def test_what_a_socket_says_and_hears_is_what_is_described(api: Api, async
         {"type": "auth"},
     ],
 )
-def test_what_the_server_does_not_read_the_document_does_not_allow(asyncapi: Json, frame: Json) -> None:
+def test_frames_that_the_server_rejects_are_invalid_in_the_document(asyncapi: Json, frame: Json) -> None:
     with pytest.raises(ValidationError):
         validator(asyncapi, f"client.{frame['type']}").validate(frame)
     with pytest.raises(Malformed):
         parse_frame(msgspec.json.encode(frame).decode())
 
 
-def test_the_document_is_served_as_it_is_made_and_linked(api: Api) -> None:
+def test_the_asyncapi_document_is_served_unchanged_and_linked(api: Api) -> None:
     served = httpx.get(f"{api.url}/asyncapi.json", timeout=10, trust_env=False)
     assert served.headers["content-type"] == "application/vnd.aai.asyncapi+json;version=3.0.0"
     made = socket_document(SOCKET, api.url)

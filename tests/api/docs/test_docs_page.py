@@ -25,7 +25,7 @@ async def browser() -> AsyncIterator[Browser]:
         yield started
 
 
-async def test_the_page_shows_every_operation_and_asks_no_foreign_host(
+async def test_the_page_shows_every_operation_and_contacts_no_other_host(
     browser: Browser, api: Api, document: Json
 ) -> None:
     operations = sum(len(methods) for methods in document["paths"].values())
@@ -46,7 +46,7 @@ async def test_the_page_shows_every_operation_and_asks_no_foreign_host(
     assert watched.complaints == []
 
 
-async def test_a_script_in_the_page_itself_would_not_run(browser: Browser, api: Api) -> None:
+async def test_an_inline_script_would_not_run(browser: Browser, api: Api) -> None:
     async with watched_page(browser) as watched:
         await watched.page.goto(f"{api.url}/docs")
         await watched.page.evaluate(
@@ -56,7 +56,7 @@ async def test_a_script_in_the_page_itself_would_not_run(browser: Browser, api: 
     assert any("Content Security Policy" in complaint for complaint in watched.complaints)
 
 
-def test_the_document_is_served_as_it_is_made(api: Api, document: Json) -> None:
+def test_the_openapi_document_is_served_unchanged(api: Api, document: Json) -> None:
     served = httpx.get(f"{api.url}/openapi.json", timeout=10, trust_env=False)
     assert served.headers["content-type"] == "application/vnd.oai.openapi+json"
     assert served.json() == document
@@ -72,7 +72,7 @@ def test_the_page_and_what_it_loads_come_with_strict_headers(api: Api) -> None:
     assert "unsafe" not in page.headers["content-security-policy"].replace("style-src 'self' 'unsafe-inline'", "")
 
 
-async def test_the_page_of_the_socket_opens_its_frames_and_asks_no_foreign_host(browser: Browser, api: Api) -> None:
+async def test_the_socket_page_opens_its_frames_and_contacts_no_other_host(browser: Browser, api: Api) -> None:
     async with watched_page(browser) as watched:
         await watched.page.goto(f"{api.url}/docs/socket")
         send = watched.page.locator("[id='client.send']")

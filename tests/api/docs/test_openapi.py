@@ -89,7 +89,7 @@ def references(value: Any) -> Iterator[str]:
             yield from references(one)
 
 
-def test_every_route_of_the_contract_is_in_it(every: list[Operation]) -> None:
+def test_every_route_of_the_contract_is_documented(every: list[Operation]) -> None:
     paths = [(one.method.upper(), re.sub(r"{\w+}", "{id}", one.path.removeprefix("/api/v1")) or "/") for one in every]
     told = {f"{method} {path}" for method, path in paths}
     wanted = {route.strip() for line in CONTRACT.strip().splitlines() for route in line.split("·")}
@@ -109,14 +109,14 @@ def test_every_operation_has_a_summary_a_tag_and_a_name_of_its_own(document: Jso
     assert tags == {one.told["tags"][0] for one in every}
 
 
-def test_names_and_summaries_are_written_and_not_made_up_from_the_handlers(app: Litestar) -> None:
+def test_names_and_summaries_are_not_derived_from_the_handlers(app: Litestar) -> None:
     handlers = [one for route in app.routes if isinstance(route, HTTPRoute) for one in route.route_handlers]
     shown = [one for one in handlers if one.resolve_include_in_schema() and one.http_methods != {"OPTIONS"}]
     assert len(shown) > 30
     assert [str(one) for one in shown if not (one.summary and one.operation_id)] == []
 
 
-def test_what_strangers_may_use_asks_for_no_token_and_all_else_does(document: Json, every: list[Operation]) -> None:
+def test_public_operations_need_no_token_and_all_others_do(document: Json, every: list[Operation]) -> None:
     assert {one.name for one in every if one.told.get("security") == []} == PUBLIC
     assert [one.name for one in every if one.told.get("security") not in (None, [])] == []
     assert document["security"] == [{"access": []}]
@@ -156,7 +156,7 @@ def test_every_route_of_the_api_says_that_it_may_be_throttled_or_away(every: lis
                 assert "outcome_unknown" in codes_of(one, "503"), one.name
 
 
-def test_every_body_has_examples_that_fit_and_says_how_it_is_refused(document: Json, every: list[Operation]) -> None:
+def test_every_body_has_valid_examples_and_documented_refusals(document: Json, every: list[Operation]) -> None:
     for one in every:
         body = one.told.get("requestBody")
         assert bool(body) == (set(one.answers) >= {"413", "415"}), one.name
@@ -171,7 +171,7 @@ def test_every_body_has_examples_that_fit_and_says_how_it_is_refused(document: J
         assert {"invalid", "malformed"} <= set(codes_of(one, "400")), one.name
 
 
-def test_every_good_answer_has_an_example_that_fits_or_no_content(document: Json, every: list[Operation]) -> None:
+def test_every_success_has_a_valid_example_or_no_content(document: Json, every: list[Operation]) -> None:
     for one in every:
         good = {status: answer for status, answer in one.answers.items() if status < "300"}
         assert good, one.name
@@ -196,7 +196,7 @@ def test_every_parameter_is_described(every: list[Operation]) -> None:
             assert "schema" in parameter
 
 
-def test_its_schemas_are_schemas_and_nothing_refers_to_nothing(document: Json) -> None:
+def test_schemas_are_valid_and_every_reference_resolves(document: Json) -> None:
     schemas = document["components"]["schemas"]
     assert document["openapi"].startswith("3.1")
     assert {ref.removeprefix("#/components/schemas/") for ref in references(document)} == set(schemas)
@@ -207,14 +207,14 @@ def test_its_schemas_are_schemas_and_nothing_refers_to_nothing(document: Json) -
                 assert "date-time" in str(told), (name, field)
 
 
-def test_what_is_sent_is_a_closed_list_of_fields(document: Json, every: list[Operation]) -> None:
+def test_request_bodies_are_closed_lists_of_fields(document: Json, every: list[Operation]) -> None:
     for one in every:
         if body := one.told.get("requestBody"):
             name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
             assert document["components"]["schemas"][name]["additionalProperties"] is False, name
 
 
-def test_a_message_is_sent_or_sent_again(every: list[Operation]) -> None:
+def test_a_send_documents_created_and_replayed(every: list[Operation]) -> None:
     (send,) = [one for one in every if one.name == "sendMessage"]
     for status in ("200", "201"):
         assert send.answers[status]["content"]["application/json"]["schema"]["$ref"].endswith("/Message")

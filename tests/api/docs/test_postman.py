@@ -37,11 +37,11 @@ def sorted_document(document: Json) -> Json:
     return found
 
 
-def test_it_is_in_step_with_the_routes(document: Json) -> None:
+def test_the_collection_matches_the_routes(document: Json) -> None:
     assert written(sorted_document(document)) == FILE.read_bytes(), "make postman"
 
 
-def test_it_has_the_form_of_a_collection(kept: Json) -> None:
+def test_the_collection_is_valid(kept: Json) -> None:
     assert set(kept) == {"info", "auth", "variable", "item"}
     assert kept["info"]["schema"] == SCHEMA
     assert kept["auth"]["bearer"][0]["value"] == "{{access}}"
@@ -77,7 +77,7 @@ def test_every_variable_is_declared(kept: Json) -> None:
     assert set(VARIABLES) < used
 
 
-def test_its_requests_lead_from_registering_to_a_message_that_is_read(kept: Json, api: Api) -> None:
+def test_the_requests_lead_from_registration_to_a_read_message(kept: Json, api: Api) -> None:
     """As Postman would: variables filled in, and set by what the scripts say."""
     variables = {one["key"]: one["value"] for one in kept["variable"]} | {"base_url": api.url}
 

@@ -80,7 +80,7 @@ def test_every_error_of_the_tree_has_a_status() -> None:
     ],
 )
 @pytest.mark.parametrize("in_cleanup", [False, True])
-async def test_errors_of_the_domain_have_one_answer_each(
+async def test_each_error_of_the_domain_has_one_answer(
     raising: tuple[Raising, Client], kind: type[ChatError], status: int, in_cleanup: bool
 ) -> None:
     app, client = raising
@@ -92,7 +92,7 @@ async def test_errors_of_the_domain_have_one_answer_each(
     assert answered.headers.get("retry-after") == ("1" if status == 503 else None)
 
 
-async def test_a_code_and_fields_of_the_error_itself_are_told(
+async def test_a_problem_carries_the_code_and_fields_of_its_error(
     raising: tuple[Raising, Client],
 ) -> None:
     app, client = raising
@@ -122,7 +122,7 @@ async def test_throttled_names_the_policy_and_the_wait(raising: tuple[Raising, C
 @pytest.mark.parametrize(
     "error", [RuntimeError("the password is hunter2"), KeyError("secret"), InternalServerException(detail="secret")]
 )
-async def test_a_500_says_nothing_and_the_log_everything(
+async def test_a_500_reveals_nothing_and_is_logged_in_full(
     raising: tuple[Raising, Client], error: Exception, in_cleanup: bool
 ) -> None:
     app, client = raising
@@ -138,7 +138,7 @@ async def test_a_500_says_nothing_and_the_log_everything(
     assert entry["route"] == "/raise"
 
 
-async def test_what_is_alone_in_a_group_is_what_went_wrong(
+async def test_a_single_error_in_a_group_is_the_problem(
     raising: tuple[Raising, Client],
 ) -> None:
     app, client = raising
@@ -163,7 +163,7 @@ async def test_a_passed_deadline_is_a_503(raising: tuple[Raising, Client]) -> No
         (ServiceUnavailableException(), 500, "internal"),
     ],
 )
-async def test_errors_of_the_framework_are_problems_too(
+async def test_errors_of_the_framework_are_problems(
     raising: tuple[Raising, Client], error: Exception, status: int, code: str
 ) -> None:
     app, client = raising
@@ -171,7 +171,7 @@ async def test_errors_of_the_framework_are_problems_too(
     problem(await client.get("/raise"), status, code)
 
 
-async def test_a_recursion_of_ours_is_not_the_clients_fault(
+async def test_a_recursion_error_is_a_500(
     raising: tuple[Raising, Client],
 ) -> None:
     app, client = raising
@@ -186,7 +186,7 @@ async def test_an_unknown_path_is_a_problem(api: Client, path: str) -> None:
     problem(await api.get(path), 404, "not_found")
 
 
-async def test_a_wrong_method_names_the_right_ones(api: Client) -> None:
+async def test_a_405_lists_the_allowed_methods(api: Client) -> None:
     answered = await api.delete(f"{API}/login/")
     problem(answered, 405, "method_not_allowed")
     assert answered.headers["allow"] == "OPTIONS, POST"
@@ -195,7 +195,7 @@ async def test_a_wrong_method_names_the_right_ones(api: Client) -> None:
     assert answered.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
-async def test_details_do_not_quote_the_address_asked_for(api: Client) -> None:
+async def test_a_detail_does_not_quote_the_url(api: Client) -> None:
     ada = await join(api)
     answered = await api.get(f"{API}/users/", params={"limit": "0", "cursor": "canary"}, headers=ada.headers)
     problem(answered, 400, "invalid")

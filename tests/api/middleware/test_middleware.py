@@ -17,16 +17,16 @@ SOMEWHERE = "0199f2a0-7b6e-7000-8000-000000000000"
 
 
 @pytest.mark.parametrize("host", ["[::1]:8000", "[::1]", "localhost:", "localhost.", "LOCALHOST.:8000"])
-def test_a_host_is_known_however_it_is_written(host: str) -> None:
+def test_a_known_host_is_accepted_in_any_form(host: str) -> None:
     assert AllowedHosts(None, ["localhost", "::1"])._known([(b"host", host.encode())])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("host", ["", ".", "localhost.evil.example", "[::2]", "localhost:x"])
-def test_another_host_is_not(host: str) -> None:
+def test_an_unknown_host_is_refused(host: str) -> None:
     assert not AllowedHosts(None, ["localhost", "::1"])._known([(b"host", host.encode())])  # type: ignore[arg-type]
 
 
-async def test_a_foreign_host_at_the_socket_is_accepted_and_closed_with_4403() -> None:
+async def test_a_socket_on_a_foreign_host_is_accepted_and_closed_with_4403() -> None:
     said: list[object] = []
 
     async def receive() -> dict[str, object]:
@@ -49,14 +49,14 @@ async def test_a_foreign_host_at_the_socket_is_accepted_and_closed_with_4403() -
         ("conversations/", "GET, HEAD, OPTIONS, POST"),
     ],
 )
-async def test_options_lists_the_methods_of_a_path_with_ids_too(api: Client, path: str, methods: str) -> None:
+async def test_options_lists_the_methods_of_any_path(api: Client, path: str, methods: str) -> None:
     answer = await api.options(f"{API}/{path}")
     assert answer.status_code == 204
     assert answer.headers["allow"] == methods
 
 
 @pytest.mark.parametrize("path", ["ops/users/", f"ops/users/{SOMEWHERE}/suspend/", "ops/audit/"])
-async def test_options_of_operators_paths_are_404_to_others(api: Client, path: str) -> None:
+async def test_options_on_paths_of_operators_is_404_for_others(api: Client, path: str) -> None:
     ada = await join(api)
     unknown = await api.options(f"{API}/ops/nothing-here/")
     for headers in ({}, ada.headers, {"Authorization": "Bearer nonsense"}):
@@ -88,7 +88,7 @@ async def test_a_plain_request_at_the_socket_is_told_to_upgrade(api: Client, met
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip"])
-async def test_a_compressed_body_is_415_and_says_what_is_taken(api: Client, coding: str) -> None:
+async def test_a_compressed_body_is_415_with_accept_encoding(api: Client, coding: str) -> None:
     body = gzip.compress(json.dumps({"email": "a@example.org", "password": "x"}).encode())
     headers = {"Content-Encoding": coding, "Content-Type": "application/json"}
     answer = await api.post(f"{API}/login/", content=body, headers=headers)
@@ -96,13 +96,13 @@ async def test_a_compressed_body_is_415_and_says_what_is_taken(api: Client, codi
     assert answer.headers["accept-encoding"] == "identity"
 
 
-async def test_a_body_as_it_is_may_say_so(api: Client) -> None:
+async def test_a_body_with_identity_encoding_is_accepted(api: Client) -> None:
     answer = await api.post(f"{API}/verify/", json={"token": "x"}, headers={"Content-Encoding": "identity"})
     assert answer.status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/docs/assets/docs.js%00.css", "/%00", f"{API}/conversations/%00/"])
-async def test_nul_in_a_path_leads_nowhere(api: Client, path: str) -> None:
+async def test_a_nul_in_a_path_is_404(api: Client, path: str) -> None:
     problem(await api.get(path), 404, "not_found")
 
 
@@ -120,6 +120,6 @@ async def test_the_preflight_of_our_own_origin_is_answered(api: Client, settings
     assert answer.headers["access-control-allow-origin"] == settings.allowed_origins[0]
 
 
-async def test_below_the_librarys_own_documents_errors_are_problems_too(api: Client) -> None:
+async def test_errors_below_docs_raw_are_problems(api: Client) -> None:
     for path in ("/docs/raw/x", "/docs/raw/", "/docs/raw/openapi.yaml"):
         problem(await api.get(path), 404, "not_found")

@@ -52,7 +52,7 @@ async def office(
         yield Office(api, root, desk, empty_redis_url)
 
 
-async def test_only_what_is_stored_or_throttled_is_an_attempt_to_send(office: Office) -> None:
+async def test_only_stored_or_throttled_sends_count_as_attempts(office: Office) -> None:
     api = office.api
     ada, eve = await join(api, "Ada"), await join(api, "Eve")
     here, there = await conversation(api, ada), await conversation(api, eve)
@@ -85,7 +85,7 @@ async def test_only_what_is_stored_or_throttled_is_an_attempt_to_send(office: Of
     assert "127.0.0.1" not in str(everything)
 
 
-async def test_what_if_is_asked_over_http(office: Office) -> None:
+async def test_operators_query_what_if_over_http(office: Office) -> None:
     ada = await join(office.api, "Ada")
     here = await conversation(office.api, ada)
     for _ in range(LIMIT + 2):
@@ -118,7 +118,7 @@ async def test_what_if_is_asked_over_http(office: Office) -> None:
         ("analytics", {"from": "9999-12-31T23:59:59Z"}, 400, "invalid"),
     ],
 )
-async def test_what_cannot_be_asked_is_refused(
+async def test_an_invalid_what_if_query_is_refused(
     office: Office, path: str, query: dict[str, Any], status: int, code: str
 ) -> None:
     answer = await office.api.get(f"{API}/ops/throttle/{path}/", params=query, headers=office.root.headers)
@@ -134,7 +134,7 @@ async def test_what_cannot_be_asked_is_refused(
         {"from": "0001-01-01T00:00:00+14:00", "to": "0001-01-02T00:00:00Z"},
     ],
 )
-async def test_times_that_nothing_is_kept_of_are_empty(office: Office, query: dict[str, str]) -> None:
+async def test_a_period_without_counts_is_empty(office: Office, query: dict[str, str]) -> None:
     answer = await office.api.get(f"{API}/ops/throttle/analytics/", params=query, headers=office.root.headers)
     assert answer.status_code in (200, 400)
     if answer.status_code == 200:
@@ -143,7 +143,7 @@ async def test_times_that_nothing_is_kept_of_are_empty(office: Office, query: di
             assert (await office.get("what-if", policy=policy, **query))["attempts"] == 0
 
 
-async def test_the_command_draws_what_was_counted(office: Office, settings: Settings, fresh_database_url: str) -> None:
+async def test_the_command_draws_the_counts(office: Office, settings: Settings, fresh_database_url: str) -> None:
     ada = await join(office.api, "Ada")
     here = await conversation(office.api, ada)
     for _ in range(LIMIT + 1):

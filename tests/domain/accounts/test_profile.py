@@ -33,7 +33,7 @@ async def test_a_changed_password_ends_all_other_logins(api: Client) -> None:
     await log_in(api, ada.email, "a new one, and better")
 
 
-async def test_changing_needs_the_old_password_and_a_good_new_one(api: Client) -> None:
+async def test_a_password_change_needs_the_old_password_and_an_acceptable_new_one(api: Client) -> None:
     ada = await join(api)
     elsewhere = await log_in(api, ada.email)
     for current, new, code in (
@@ -57,14 +57,14 @@ async def test_registering_refuses_the_address_and_the_name_as_password(api: Cli
         problem(await api.post(f"{API}/users/", json=account), 400, "personal_password")
 
 
-async def test_a_long_password_is_the_same_on_keyboards_that_write_accents_apart(api: Client) -> None:
+async def test_a_long_password_verifies_with_composed_and_decomposed_accents(api: Client) -> None:
     composed, apart = "\u00e9" * 128, "e\u0301" * 128
     for registered, typed in ((composed, apart), (apart, composed)):
         account = await register(api, password=registered)
         await log_in(api, account["email"], typed)
 
 
-async def test_of_two_changes_at_once_one_wins(api: Client) -> None:
+async def test_one_of_two_simultaneous_password_changes_wins(api: Client) -> None:
     ada = await join(api)
     changes = [{"current_password": PASSWORD, "new_password": f"a new one, number {i}"} for i in range(2)]
     answers = await asyncio.gather(
@@ -75,7 +75,7 @@ async def test_of_two_changes_at_once_one_wins(api: Client) -> None:
     await log_in(api, ada.email, won["new_password"])
 
 
-async def test_no_login_with_the_old_password_survives_its_change(
+async def test_no_login_with_the_old_password_survives_the_change(
     database: Database, grace: Profile, quick_passwords: Passwords, tokens: Tokens
 ) -> None:
     """Logins race the change; whichever committed before it is ended by it, whichever comes after is refused."""
@@ -100,7 +100,7 @@ async def test_no_login_with_the_old_password_survives_its_change(
         assert await dead(session, [(first.session, first.user)]) == set()
 
 
-async def test_a_password_that_changed_while_it_was_checked_is_yesterdays(
+async def test_a_password_change_during_its_verification_fails_the_login(
     database: Database, grace: Profile, quick_passwords: Passwords, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await begin(database, grace.email, quick_passwords, tokens)
@@ -123,7 +123,7 @@ async def test_a_password_that_changed_while_it_was_checked_is_yesterdays(
         await begin(database, grace.email, quick_passwords, tokens)
 
 
-async def test_an_outdated_hash_is_made_anew_at_login(
+async def test_an_outdated_hash_is_replaced_at_login(
     database: Database, grace: Profile, quick_passwords: Passwords, tokens: Tokens
 ) -> None:
     today = Passwords(memory=128, passes=1)
@@ -135,7 +135,9 @@ async def test_an_outdated_hash_is_made_anew_at_login(
     today.close()
 
 
-async def test_an_operator_is_made_or_promoted(database: Database, api: Client, quick_passwords: Passwords) -> None:
+async def test_create_operator_creates_or_promotes_an_account(
+    database: Database, api: Client, quick_passwords: Passwords
+) -> None:
     ada = await join(api)
     for email in (ada.email.upper(), f"root.{uuid7()}@example.org"):
         async with database.transaction() as session:

@@ -43,7 +43,7 @@ async def test_an_address_belongs_to_one_account_whatever_its_case(api: Client) 
     await log_in(api, email.swapcase())
 
 
-async def test_of_many_who_register_one_address_at_once_one_gets_it(api: Client) -> None:
+async def test_one_of_many_simultaneous_registrations_of_an_address_succeeds(api: Client) -> None:
     email = f"{uuid7()}@example.org"
     answers = await asyncio.gather(
         *(api.post(f"{API}/users/", json=someone(email=one)) for one in (email, email.upper()) * 4)
@@ -76,7 +76,7 @@ async def test_of_many_who_register_one_address_at_once_one_gets_it(api: Client)
         ["ada@example.org"],
     ],
 )
-async def test_what_is_no_address_is_refused(api: Client, email: object) -> None:
+async def test_an_invalid_email_address_is_refused(api: Client, email: object) -> None:
     body = problem(await api.post(f"{API}/users/", json=someone(email=email)), 400, "invalid")
     assert [one["field"] for one in body["errors"]] == ["email"]
 
@@ -89,13 +89,13 @@ async def test_unusual_addresses_are_accepted(api: Client, local: str) -> None:
 
 @pytest.mark.parametrize("field", ["first_name", "last_name"])
 @pytest.mark.parametrize("name", ["", "   ", "\u3000", "x" * 101, "a\x00b", "a\nb", None, 7])
-async def test_a_name_that_is_none_is_refused(api: Client, field: str, name: object) -> None:
+async def test_an_invalid_name_is_refused(api: Client, field: str, name: object) -> None:
     body = problem(await api.post(f"{API}/users/", json=someone(**{field: name})), 400, "invalid")
     assert [one["field"] for one in body["errors"]] == [field]
 
 
 @pytest.mark.parametrize("name", ["x" * 100, "Ada Augusta", "李", "<script>alert(1)</script>", "🐎", "O'Brien", " x "])
-async def test_any_name_is_kept_as_it_is(api: Client, name: str) -> None:
+async def test_an_unusual_name_is_kept_unchanged(api: Client, name: str) -> None:
     assert (await register(api, first_name="Ada", last_name=name))["last_name"] == name
 
 
@@ -118,14 +118,14 @@ async def test_a_password_of_any_characters_logs_in(api: Client) -> None:
         await log_in(api, account["email"], password)
 
 
-async def test_the_profile_is_ones_own(api: Client) -> None:
+async def test_a_user_reads_their_own_profile(api: Client) -> None:
     ada, grace = await join(api, "Ada"), await join(api, "Grace")
     for person, name in ((ada, "Ada"), (grace, "Grace")):
         profile = (await api.get(f"{API}/me/", headers=person.headers)).json()
         assert (profile["id"], profile["email"], profile["first_name"]) == (person.id, person.email, name)
 
 
-async def test_patch_changes_what_is_given_and_put_wants_both(api: Client) -> None:
+async def test_patch_changes_the_given_fields_and_put_requires_both(api: Client) -> None:
     ada = await join(api)
     patched = await api.patch(f"{API}/me/", json={"last_name": "King"}, headers=ada.headers)
     assert (patched.json()["first_name"], patched.json()["last_name"]) == ("Ada", "King")
@@ -140,7 +140,7 @@ async def test_patch_changes_what_is_given_and_put_wants_both(api: Client) -> No
 @pytest.mark.parametrize(
     "change", [{"first_name": None}, {"first_name": " "}, {"email": "x@example.org"}, {"id": str(uuid7())}, [], "Ada"]
 )
-async def test_a_profile_takes_only_names(api: Client, change: object) -> None:
+async def test_a_profile_refuses_an_invalid_change(api: Client, change: object) -> None:
     ada = await join(api)
     problem(await api.patch(f"{API}/me/", json=change, headers=ada.headers), 400, "invalid")
     assert (await api.get(f"{API}/me/", headers=ada.headers)).json()["first_name"] == "Ada"

@@ -32,7 +32,7 @@ async def test_a_login_answers_tokens_and_the_profile(api: Client) -> None:
     assert answer.json()["user"] == account
 
 
-async def test_an_unknown_address_and_a_wrong_password_are_told_the_same(api: Client) -> None:
+async def test_an_unknown_address_and_a_wrong_password_get_the_same_answer(api: Client) -> None:
     account = await register_account(api)
     wrong = await api.post(f"{API}/login/", json={"email": account["email"], "password": "another battery staple"})
     unknown = await api.post(f"{API}/login/", json={"email": "nobody@example.org", "password": PASSWORD})
@@ -72,7 +72,7 @@ async def test_an_unknown_address_costs_the_same_hash(
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "JWT", "jwt"])
-async def test_both_schemes_are_accepted(api: Client, scheme: str) -> None:
+async def test_both_authorization_schemes_are_accepted(api: Client, scheme: str) -> None:
     ada = await join(api)
     answer = await api.get(f"{API}/me/", headers={"Authorization": f"{scheme} {ada.access}"})
     assert answer.status_code == 200
@@ -81,7 +81,7 @@ async def test_both_schemes_are_accepted(api: Client, scheme: str) -> None:
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer ", "Basic {access}", "{access}", "Bearer {refresh}", "Bearer x"]
 )
-async def test_anything_else_is_no_login(api: Client, header: str) -> None:
+async def test_any_other_authorization_header_is_401(api: Client, header: str) -> None:
     ada = await join(api)
     given = header.format(access=ada.access, refresh=ada.refresh)
     answer = await api.get(f"{API}/me/", headers={"Authorization": given})
@@ -100,7 +100,7 @@ async def test_logging_out_ends_this_login_and_no_other(api: Client) -> None:
         problem(await api.post(f"{API}/verify/", json={"token": token}), 401, "invalid_token")
 
 
-async def test_the_list_shows_ones_own_logins_newest_first(api: Client) -> None:
+async def test_the_list_shows_the_callers_logins_newest_first(api: Client) -> None:
     ada = await join(api)
     await join(api, "Eve")
     phone = await log_in(api, ada.email, **{"User-Agent": "Phone\t1.0"})
@@ -113,7 +113,7 @@ async def test_the_list_shows_ones_own_logins_newest_first(api: Client) -> None:
     assert page["items"][0]["user_agent"] == "Phone1.0"
 
 
-async def test_the_list_pages(api: Client) -> None:
+async def test_the_list_of_logins_is_paged(api: Client) -> None:
     ada = await join(api)
     for _ in range(4):
         await log_in(api, ada.email)
@@ -126,7 +126,7 @@ async def test_the_list_pages(api: Client) -> None:
     assert pages[-1]["next"] is None
 
 
-async def test_one_login_can_end_another_of_its_own(api: Client) -> None:
+async def test_a_login_can_end_another_login_of_its_user(api: Client) -> None:
     ada = await join(api)
     lost = await log_in(api, ada.email)
     listed = (await api.get(f"{API}/sessions/", headers=ada.headers)).json()["items"]
@@ -137,7 +137,7 @@ async def test_one_login_can_end_another_of_its_own(api: Client) -> None:
     problem(await api.delete(f"{API}/sessions/{other}/", headers=ada.headers), 404, "not_found")
 
 
-async def test_nobody_can_tell_that_anothers_login_exists(api: Client) -> None:
+async def test_a_login_of_another_user_is_not_found(api: Client) -> None:
     ada, eve = await join(api, "Ada"), await join(api, "Eve")
     [login] = (await api.get(f"{API}/sessions/", headers=ada.headers)).json()["items"]
     theirs = await api.delete(f"{API}/sessions/{login['id']}/", headers=eve.headers)
@@ -150,7 +150,7 @@ async def test_nobody_can_tell_that_anothers_login_exists(api: Client) -> None:
 @pytest.mark.parametrize(
     ("state", "code"), [({"is_active": False}, "not_activated"), ({"suspended_at": now()}, "suspended")]
 )
-async def test_only_the_right_password_learns_that_an_account_is_closed_to_it(
+async def test_only_the_right_password_reveals_that_an_account_is_suspended_or_inactive(
     database: Database, api: Client, state: dict[str, object], code: str
 ) -> None:
     ada = await join(api)
@@ -165,7 +165,7 @@ async def test_only_the_right_password_learns_that_an_account_is_closed_to_it(
     assert not await alive(api, ada)
 
 
-async def test_a_closed_account_is_an_unknown_one(database: Database, api: Client) -> None:
+async def test_a_login_to_a_closed_account_is_answered_like_an_unknown_one(database: Database, api: Client) -> None:
     ada = await join(api)
     async with database.transaction() as session:
         await session.execute(update(User).where(User.email == ada.email).values(closed_at=now()))
@@ -175,7 +175,7 @@ async def test_a_closed_account_is_an_unknown_one(database: Database, api: Clien
     assert not await alive(api, ada)
 
 
-async def test_the_longest_unused_login_makes_room(
+async def test_a_login_above_the_limit_ends_the_longest_unused_one(
     database: Database,
     grace: Profile,
     quick_passwords: Passwords,

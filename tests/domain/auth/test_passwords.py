@@ -40,7 +40,7 @@ async def test_a_password_is_recognised_and_another_is_not(quick_passwords: Pass
     assert not await quick_passwords.verify("!", "correct horse")
 
 
-async def test_nobody_has_every_password(quick_passwords: Passwords) -> None:
+async def test_no_password_verifies_without_a_hash(quick_passwords: Passwords) -> None:
     assert not await quick_passwords.verify(None, "correct horse")
 
 
@@ -60,7 +60,7 @@ async def test_the_event_loop_goes_on_while_hashing() -> None:
     passwords.close()
 
 
-async def test_beyond_the_queue_the_next_is_refused_and_then_it_goes_on(hold: threading.Event) -> None:
+async def test_a_full_hashing_queue_refuses_and_accepts_again_later(hold: threading.Event) -> None:
     passwords = Passwords(memory=64, passes=1, threads=1, waiting=2)
     blocked = [asyncio.create_task(passwords._off_loop(hold.wait)) for _ in range(3)]
     await asyncio.sleep(0)
@@ -72,7 +72,7 @@ async def test_beyond_the_queue_the_next_is_refused_and_then_it_goes_on(hold: th
     passwords.close()
 
 
-async def test_who_hangs_up_frees_no_thread(hold: threading.Event) -> None:
+async def test_a_cancelled_caller_frees_no_hashing_thread(hold: threading.Event) -> None:
     passwords = Passwords(memory=64, passes=1, threads=1, waiting=0)
     blocked = asyncio.create_task(passwords._off_loop(hold.wait))
     await asyncio.sleep(0)
@@ -95,12 +95,12 @@ async def test_a_cheaper_hash_is_outdated(quick_passwords: Passwords) -> None:
 
 
 @pytest.mark.parametrize("password", ["12345678", "password1", "PassWord", "qwertyuiop", "trustno1", "iloveyou"])
-def test_the_common_ones_are_refused_whatever_their_case(password: str) -> None:
+def test_common_passwords_are_refused_in_any_case(password: str) -> None:
     with pytest.raises(Invalid, match="common_password"):
         check_new(password)
 
 
-def test_at_least_three_thousand_are_known_to_be_common() -> None:
+def test_more_than_three_thousand_common_passwords_are_known() -> None:
     assert len(common_passwords()) > 3_000
     assert all(8 <= len(one) <= 128 and one == one.lower() for one in common_passwords())
 
@@ -125,12 +125,12 @@ def test_any_characters_are_allowed(password: str) -> None:
         "adabyronlovelace", "lovelaceadabyron", "Ada Byron", "\uff21da Byron",
     ],
 )  # fmt: skip
-def test_what_everybody_knows_of_its_owner_is_no_password(password: str) -> None:
+def test_a_password_made_of_its_owners_data_is_refused(password: str) -> None:
     with pytest.raises(Invalid, match="personal_password"):
         check_new(password, about=("ada.lovelace@example.org", "Ada Byron", "Lovelace"))
 
 
-def test_neither_is_what_an_address_has_before_its_plus() -> None:
+def test_a_password_equal_to_the_address_before_its_plus_is_refused() -> None:
     for password in ("ada.lovelace", "ada.lovelace+chat"):
         with pytest.raises(Invalid, match="personal_password"):
             check_new(password, about=("ada.lovelace+chat@example.org", "Ada", "Byron"))
@@ -148,13 +148,13 @@ def test_characters_are_counted_as_people_count_them(form: Literal["NFC", "NFD"]
             check_new(normalize(form, "é" * length))
 
 
-async def test_every_kind_of_blank_is_one(quick_passwords: Passwords) -> None:
+async def test_every_kind_of_blank_counts_as_a_space(quick_passwords: Passwords) -> None:
     encoded = await quick_passwords.hash("correct\u00a0horse")
     assert await quick_passwords.verify(encoded, "correct horse")
     assert await quick_passwords.verify(encoded, "correct\u3000horse")
 
 
-async def test_a_hash_of_before_still_verifies(quick_passwords: Passwords) -> None:
+async def test_a_hash_made_before_blanks_were_normalised_verifies(quick_passwords: Passwords) -> None:
     """Until then blanks were kept as they were."""
     encoded = quick_passwords._hasher.hash("correct\u00a0horse".encode())
     assert await quick_passwords.verify(encoded, "correct\u00a0horse")

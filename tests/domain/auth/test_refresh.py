@@ -69,7 +69,9 @@ async def test_refreshing_keeps_the_login_alive_longer(api: Client, database: Da
     assert after.last_used_at > now() - timedelta(minutes=5)
 
 
-async def test_a_lost_answer_is_given_again(api: Client, database: Database, tokens: Tokens) -> None:
+async def test_a_refresh_whose_answer_was_lost_is_answered_again(
+    api: Client, database: Database, tokens: Tokens
+) -> None:
     ada = await join(api)
     pair = await refreshed(api, ada.refresh)
     assert await refreshed(api, ada.refresh) == pair
@@ -79,7 +81,7 @@ async def test_a_lost_answer_is_given_again(api: Client, database: Database, tok
     await refreshed(api, pair.refresh)
 
 
-async def test_after_ten_seconds_it_is_theft_and_ends_the_login(
+async def test_a_spent_token_after_ten_seconds_counts_as_theft_and_ends_the_login(
     api: Client, database: Database, tokens: Tokens
 ) -> None:
     ada = await join(api)
@@ -96,7 +98,7 @@ async def test_after_ten_seconds_it_is_theft_and_ends_the_login(
     assert abs(ended.revoked_bucket - now().timestamp() // BUCKET_SECONDS) <= 1
 
 
-async def test_an_older_predecessor_is_theft_at_once(api: Client) -> None:
+async def test_a_token_two_generations_old_counts_as_theft_at_once(api: Client) -> None:
     ada = await join(api)
     second = await refreshed(api, ada.refresh)
     third = await refreshed(api, second.refresh)
@@ -114,7 +116,7 @@ async def test_theft_ends_that_login_only(api: Client) -> None:
     await refreshed(api, elsewhere["refresh"])
 
 
-async def test_the_end_of_a_family_is_told_and_committed(
+async def test_the_end_of_a_login_by_theft_is_committed_and_published(
     api: Client, database: Database, tokens: Tokens, told: list[Outgoing]
 ) -> None:
     ada = await join(api)
@@ -127,7 +129,7 @@ async def test_the_end_of_a_family_is_told_and_committed(
     assert (await row(database, tokens, ada.refresh)).revoked_at is not None
 
 
-async def test_refreshes_at_once_with_one_token_all_get_the_same_pair(
+async def test_simultaneous_refreshes_with_one_token_get_the_same_pair(
     api: Client, database: Database, tokens: Tokens
 ) -> None:
     ada = await join(api)
@@ -145,7 +147,9 @@ async def test_refreshes_at_once_with_one_token_all_get_the_same_pair(
     assert (await row(database, tokens, ada.refresh)).generation == 2
 
 
-async def test_refresh_and_logout_at_once_leave_no_live_login(api: Client, database: Database, tokens: Tokens) -> None:
+async def test_a_simultaneous_refresh_and_logout_leave_no_live_login(
+    api: Client, database: Database, tokens: Tokens
+) -> None:
     ada = await join(api)
     answers = await asyncio.gather(
         api.post(f"{API}/refresh/", json={"refresh": ada.refresh}), api.post(f"{API}/logout/", headers=ada.headers)
@@ -169,7 +173,7 @@ async def test_a_generation_from_the_future_is_refused_and_ends_nothing(
 
 
 @pytest.mark.parametrize("state", [{"suspended_at": now()}, {"closed_at": now()}, {"is_active": False}])
-async def test_an_account_that_is_closed_to_its_owner_refreshes_nothing(
+async def test_an_inactive_suspended_or_closed_account_cannot_refresh(
     api: Client, database: Database, state: dict[str, object]
 ) -> None:
     ada = await join(api)
@@ -178,7 +182,7 @@ async def test_an_account_that_is_closed_to_its_owner_refreshes_nothing(
     problem(await api.post(f"{API}/refresh/", json={"refresh": ada.refresh}), 401, "invalid_token")
 
 
-async def test_an_expired_login_refreshes_nothing(api: Client, database: Database, tokens: Tokens) -> None:
+async def test_an_expired_login_cannot_refresh(api: Client, database: Database, tokens: Tokens) -> None:
     ada = await join(api)
     async with database.transaction() as session:
         login = tokens.verify(ada.refresh).session
@@ -200,7 +204,7 @@ async def test_only_a_refresh_token_refreshes(api: Client) -> None:
     await refreshed(api, ada.refresh)
 
 
-async def test_verify_knows_both_kinds_and_nothing_else(api: Client) -> None:
+async def test_verify_accepts_access_and_refresh_tokens_only(api: Client) -> None:
     ada = await join(api)
     for token in of(ada):
         answer = await api.post(f"{API}/verify/", json={"token": token})
@@ -210,7 +214,7 @@ async def test_verify_knows_both_kinds_and_nothing_else(api: Client) -> None:
             problem(answer, 401, "invalid_token")
 
 
-async def test_verify_says_no_to_a_spent_refresh_token(api: Client, database: Database, tokens: Tokens) -> None:
+async def test_verify_refuses_a_spent_refresh_token(api: Client, database: Database, tokens: Tokens) -> None:
     ada = await join(api)
     pair = await refreshed(api, ada.refresh)
     assert (await api.post(f"{API}/verify/", json={"token": ada.refresh})).status_code == 200
@@ -232,9 +236,7 @@ async def begun(database: Database, tokens: Tokens, token: str, days: float) -> 
         )
 
 
-async def test_a_login_ends_when_it_is_too_old_however_it_is_used(
-    api: Client, database: Database, tokens: Tokens
-) -> None:
+async def test_a_login_ends_at_its_maximum_age_despite_use(api: Client, database: Database, tokens: Tokens) -> None:
     ada = await join(api)
     await begun(database, tokens, ada.refresh, 179.999)
     pair = await refreshed(api, ada.refresh)
@@ -245,15 +247,13 @@ async def test_a_login_ends_when_it_is_too_old_however_it_is_used(
     assert tokens.verify(pair.refresh).expires_at - now().timestamp() < 90
 
 
-async def test_a_login_from_before_the_lifetime_was_shortened_is_refreshed_no_more(
-    api: Client, database: Database, tokens: Tokens
-) -> None:
+async def test_a_shortened_lifetime_ends_older_logins(api: Client, database: Database, tokens: Tokens) -> None:
     ada = await join(api)
     await begun(database, tokens, ada.refresh, 180.1)
     problem(await api.post(f"{API}/refresh/", json={"refresh": ada.refresh}), 401, "invalid_token")
 
 
-async def test_a_lifetime_shorter_than_that_of_a_refresh_token_holds_from_the_login_on(
+async def test_a_lifetime_below_that_of_a_refresh_token_applies_from_the_login(
     database: Database, settings: Settings, grace: Profile, quick_passwords: Passwords
 ) -> None:
     short = Tokens(settings.secret_key, refresh_days=30, login_days=1)

@@ -68,7 +68,7 @@ async def try_to_log_in(api: Client, person: Someone, code: str | None = None, p
     return 200 if answer.status_code == 200 else answer.json()["code"]
 
 
-async def test_it_counts_once_it_is_confirmed(api: Client) -> None:
+async def test_a_second_factor_takes_effect_when_it_is_confirmed(api: Client) -> None:
     ada = await join(api)
     assert await state(api, ada) == (False, 0)
     phone = await enrolled(api, ada)
@@ -83,7 +83,7 @@ async def test_it_counts_once_it_is_confirmed(api: Client) -> None:
     assert await try_to_log_in(api, ada, phone.code()) == 200
 
 
-async def test_without_the_password_no_code_helps_and_nothing_is_told(api: Client) -> None:
+async def test_a_code_without_the_right_password_is_answered_as_wrong_credentials(api: Client) -> None:
     ada = await join(api)
     phone, codes = await protected(api, ada)
     for code in (None, phone.at(0), codes[0]):
@@ -104,14 +104,14 @@ async def test_no_code_is_used_twice(api: Client) -> None:
 
 
 @pytest.mark.parametrize("code", ["abc", "123", "١٢٣٤٥٦", "\x00", "0" * 1_000])
-async def test_what_is_no_code_is_refused(api: Client, code: str) -> None:
+async def test_a_malformed_code_is_refused(api: Client, code: str) -> None:
     ada = await join(api)
     await protected(api, ada)
     assert await try_to_log_in(api, ada, code) == "invalid_code"
     assert await try_to_log_in(api, ada, "") == "second_factor_required"
 
 
-async def test_a_code_of_long_ago_is_refused(api: Client) -> None:
+async def test_a_code_three_steps_away_is_refused(api: Client) -> None:
     ada = await join(api)
     phone, _ = await protected(api, ada)
     for steps in (-3, 3):
@@ -132,7 +132,7 @@ async def turn_off(api: Client, person: Someone, password: str, code: str) -> Re
     return await api.request("DELETE", f"{PATH}/", json=body, headers=person.headers)
 
 
-async def test_it_is_turned_off_with_the_password_and_a_code(api: Client) -> None:
+async def test_a_second_factor_is_turned_off_with_the_password_and_a_code(api: Client) -> None:
     ada = await join(api)
     problem(await turn_off(api, ada, PASSWORD, "123456"), 409, "second_factor_off")
     phone, _ = await protected(api, ada)
@@ -148,13 +148,13 @@ async def test_it_is_turned_off_with_the_password_and_a_code(api: Client) -> Non
     await log_in(api, ada.email)
 
 
-async def test_a_recovery_code_turns_it_off_when_the_authenticator_is_lost(api: Client) -> None:
+async def test_a_recovery_code_turns_the_second_factor_off(api: Client) -> None:
     ada = await join(api)
     _, codes = await protected(api, ada)
     assert (await turn_off(api, ada, PASSWORD, codes[3])).status_code == 204
 
 
-async def test_enrolling_ends_the_logins_that_were_made_without_it(api: Client) -> None:
+async def test_enrolling_ends_the_logins_made_without_the_second_factor(api: Client) -> None:
     ada = await join(api)
     elsewhere = await log_in(api, ada.email)
     await enrolled(api, ada)
@@ -186,7 +186,7 @@ async def test_recovery_codes_are_renewed_with_the_password_and_a_code(api: Clie
     assert await state(api, ada) == (True, 9)
 
 
-async def test_operators_may_be_required_to_have_one(settings: Settings) -> None:
+async def test_operators_can_be_required_to_have_a_second_factor(settings: Settings) -> None:
     async with running(settings, operators_need_second_factor=True) as api:
         root, eve = await join(api, "Root"), await join(api, "Eve")
         with psycopg.connect(settings.libpq_url, connect_timeout=3) as connection:
@@ -201,7 +201,7 @@ async def test_operators_may_be_required_to_have_one(settings: Settings) -> None
         assert (await api.get(path, headers=root.headers)).status_code == 200
 
 
-async def test_confirming_what_is_not_there_or_there_already_is_a_conflict(api: Client) -> None:
+async def test_confirming_a_missing_or_active_second_factor_is_a_conflict(api: Client) -> None:
     ada = await join(api)
     code = {"code": "123456"}
     problem(await api.post(f"{PATH}/confirm/", json=code, headers=ada.headers), 409, "second_factor_off")
@@ -256,7 +256,7 @@ def test_an_operator_reseals_what_the_previous_key_sealed(settings: Settings) ->
     assert done.stdout == f"Sealed with today's key: {sealed}. Keep SECRET_KEY_PREVIOUS while logins last.\n"
 
 
-async def test_a_secret_nobody_can_open_any_more_still_lets_recovery_codes_in(api: Client, database: Database) -> None:
+async def test_recovery_codes_work_when_the_sealed_secret_cannot_be_opened(api: Client, database: Database) -> None:
     """SECRET_KEY was changed, and `chat reseal` forgotten."""
     ada = await join(api)
     phone, codes = await protected(api, ada)

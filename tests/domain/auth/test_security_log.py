@@ -67,7 +67,7 @@ async def test_each_security_event_names_account_and_address(settings: Settings,
         assert secret_word not in said
 
 
-async def test_what_is_no_failure_leaves_no_event(api: Client, events: list[Any]) -> None:
+async def test_a_success_leaves_no_security_event(api: Client, events: list[Any]) -> None:
     ada = await join(api)
     await log_in(api, ada.email)
     assert told(events) == []

@@ -35,7 +35,7 @@ async def redeemed(database: Database, ticket: str) -> Caller | None:
         return None
 
 
-async def test_a_ticket_stands_for_the_login_that_asked(api: Client, database: Database, tokens: Tokens) -> None:
+async def test_a_ticket_stands_for_the_login_that_requested_it(api: Client, database: Database, tokens: Tokens) -> None:
     ada = await join(api)
     caller = await redeemed(database, await issued(api, ada))
     assert caller is not None
@@ -43,7 +43,7 @@ async def test_a_ticket_stands_for_the_login_that_asked(api: Client, database: D
     assert now().timestamp() < caller.expires_at <= now().timestamp() + 900
 
 
-async def test_a_ticket_works_once_however_many_try_at_once(api: Client, database: Database) -> None:
+async def test_a_ticket_works_once_under_simultaneous_use(api: Client, database: Database) -> None:
     ticket = await issued(api, await join(api))
     outcomes = await asyncio.gather(*(redeemed(database, ticket) for _ in range(6)))
     assert len([one for one in outcomes if one]) == 1
@@ -60,7 +60,7 @@ async def test_tickets_are_random_and_only_their_hashes_are_kept(api: Client, da
     assert not {ticket.encode() for ticket in given} & set(kept)
 
 
-async def test_a_ticket_is_over_after_half_a_minute(api: Client, database: Database) -> None:
+async def test_a_ticket_expires_after_half_a_minute(api: Client, database: Database) -> None:
     ticket = await issued(api, await join(api))
     async with database.transaction() as session:
         expires = await session.scalar(
@@ -76,14 +76,14 @@ async def test_a_ticket_is_over_after_half_a_minute(api: Client, database: Datab
     assert await redeemed(database, ticket) is None
 
 
-async def test_a_ticket_of_an_ended_login_is_worth_nothing(api: Client, database: Database) -> None:
+async def test_a_ticket_of_an_ended_login_is_refused(api: Client, database: Database) -> None:
     ada = await join(api)
     ticket = await issued(api, ada)
     await api.post(f"{API}/logout/", headers=ada.headers)
     assert await redeemed(database, ticket) is None
 
 
-async def test_a_ticket_of_a_suspended_account_is_worth_nothing(api: Client, database: Database) -> None:
+async def test_a_ticket_of_a_suspended_account_is_refused(api: Client, database: Database) -> None:
     ada = await join(api)
     ticket = await issued(api, ada)
     async with database.transaction() as session:
@@ -92,5 +92,5 @@ async def test_a_ticket_of_a_suspended_account_is_worth_nothing(api: Client, dat
 
 
 @pytest.mark.parametrize("ticket", ["", "x", "x" * 10_000, "\x00", "\ud800", "01a204c0-56e4-704e-a32f-4ed23732cc18"])
-async def test_what_was_never_issued_is_no_ticket(database: Database, ticket: str) -> None:
+async def test_a_ticket_that_was_never_issued_is_refused(database: Database, ticket: str) -> None:
     assert await redeemed(database, ticket) is None

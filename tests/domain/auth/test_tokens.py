@@ -35,7 +35,7 @@ def signed(claims: dict[str, Any], *, secret: str = SECRET, algorithm: str = "HS
     return jwt.encode(claims, module._key(secret), algorithm=algorithm)
 
 
-def test_a_token_says_who_through_which_login() -> None:
+def test_a_token_names_its_user_and_login() -> None:
     tokens = Tokens(SECRET)
     claims = tokens.verify(pair(tokens, generation=7).access, "access")
     assert (claims.user, claims.session, claims.type, claims.generation) == (USER, SESSION, "access", 7)
@@ -47,7 +47,7 @@ def test_the_same_row_gives_the_same_pair_on_every_process() -> None:
     assert pair(Tokens(SECRET)) == pair(Tokens(SECRET))
 
 
-def test_another_generation_or_moment_gives_another_pair() -> None:
+def test_another_generation_or_time_gives_another_pair() -> None:
     tokens = Tokens(SECRET)
     later = BEGIN + timedelta(seconds=1)
     pairs = [pair(tokens), pair(tokens, generation=2), pair(tokens, begin=later)]
@@ -61,7 +61,7 @@ def test_no_token_outlives_its_login() -> None:
     assert payload(short.access)["exp"] == payload(short.refresh)["exp"] == int(end.timestamp())
 
 
-def test_each_type_is_only_what_it_is() -> None:
+def test_a_token_is_accepted_only_as_its_own_type() -> None:
     tokens = Tokens(SECRET)
     both = pair(tokens)
     assert tokens.verify(both.refresh, "refresh").type == "refresh"
@@ -106,7 +106,7 @@ def test_every_claim_is_required(claim: str) -> None:
         tokens.verify(signed(claims))
 
 
-def test_a_clock_may_be_half_a_minute_off() -> None:
+def test_a_clock_may_differ_by_half_a_minute() -> None:
     tokens = Tokens(SECRET)
     claims = payload(pair(tokens).access)
     tokens.verify(signed(claims | {"exp": int(time.time()) - 20}))
@@ -125,13 +125,13 @@ def test_an_unsigned_token_is_refused() -> None:
 
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
 @pytest.mark.filterwarnings("ignore:The HMAC key:jwt.warnings.InsecureKeyLengthWarning")
-def test_the_token_does_not_choose_the_algorithm(algorithm: str) -> None:
+def test_a_token_cannot_choose_its_algorithm(algorithm: str) -> None:
     tokens = Tokens(SECRET)
     with pytest.raises(Unauthenticated):
         tokens.verify(signed(payload(pair(tokens).access), algorithm=algorithm))
 
 
-def test_the_secret_itself_is_not_the_key() -> None:
+def test_the_secret_is_not_used_as_the_signing_key() -> None:
     tokens = Tokens(SECRET)
     with pytest.raises(Unauthenticated):
         tokens.verify(jwt.encode(payload(pair(tokens).access), SECRET, algorithm="HS256"))
@@ -152,7 +152,7 @@ def test_a_changed_byte_is_refused() -> None:
             tokens.verify(forged)
 
 
-def test_a_changed_secret_keeps_logins_while_the_previous_is_named() -> None:
+def test_a_changed_secret_keeps_logins_while_the_previous_one_is_set() -> None:
     old = pair(Tokens("the old secret, which was long enough too"))
     Tokens(SECRET, "the old secret, which was long enough too").verify(old.access)
     with pytest.raises(Unauthenticated):
@@ -164,7 +164,7 @@ def test_new_tokens_are_signed_with_the_new_secret() -> None:
     Tokens(SECRET).verify(pair(both).access)
 
 
-def test_a_token_known_from_before_still_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_remembered_token_still_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = Tokens(SECRET)
     token = pair(tokens).access
     tokens.verify(token)
@@ -173,7 +173,7 @@ def test_a_token_known_from_before_still_ends(monkeypatch: pytest.MonkeyPatch) -
         tokens.verify(token)
 
 
-def test_known_tokens_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remembered_tokens_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "REMEMBERED", 10)
     tokens = Tokens(SECRET)
     for generation in range(50):

@@ -43,7 +43,7 @@ async def leave(crowd: Crowd, broadcast: Broadcast, outcome: str = "") -> list[s
     return outcomes
 
 
-async def test_a_chunk_is_what_may_be_posted_in_five_seconds_and_the_next_waits_as_long(crowd: Crowd) -> None:
+async def test_a_batch_holds_five_seconds_of_mails_and_the_next_waits_five_seconds(crowd: Crowd) -> None:
     people = crowd.people(120)
     made = await crowd.plan(mail=True)
     assert (made.state, made.mails) == (
@@ -63,7 +63,7 @@ async def test_a_chunk_is_what_may_be_posted_in_five_seconds_and_the_next_waits_
     assert (await progress(crowd, made)).posted == 120
 
 
-async def test_a_round_that_comes_late_makes_up_for_one_chunk_and_no_more(crowd: Crowd) -> None:
+async def test_a_late_round_catches_up_one_batch_at_most(crowd: Crowd) -> None:
     crowd.people(300)
     made = await crowd.plan(mail=True)
     assert await post(crowd) == 50
@@ -71,7 +71,7 @@ async def test_a_round_that_comes_late_makes_up_for_one_chunk_and_no_more(crowd:
     assert [await post(crowd), await post(crowd), await post(crowd)] == [50, 50, None]
 
 
-async def test_rounds_side_by_side_post_nobody_twice(crowd: Crowd) -> None:
+async def test_concurrent_rounds_post_each_mail_once(crowd: Crowd) -> None:
     people = crowd.people(1_200)
     made = await crowd.plan(mail=True, mails_per_second=1_000)
     for _ in range(8):
@@ -81,7 +81,7 @@ async def test_rounds_side_by_side_post_nobody_twice(crowd: Crowd) -> None:
     assert crowd.sql("SELECT count(*), count(DISTINCT user_id) FROM mails WHERE kind = 'broadcast'") == [(1_200,) * 2]
 
 
-async def test_a_round_that_dies_has_posted_nothing_and_the_next_goes_on_there(crowd: Crowd) -> None:
+async def test_a_round_that_fails_posts_nothing_and_the_next_continues_there(crowd: Crowd) -> None:
     people = crowd.people(30)
     made = await crowd.plan(mail=True, mails_per_second=2)
 
@@ -99,7 +99,7 @@ async def test_a_round_that_dies_has_posted_nothing_and_the_next_goes_on_there(c
     assert crowd.sql("SELECT count(*) FROM mails WHERE kind = 'broadcast'") == [(30,)]
 
 
-async def test_only_open_accounts_that_were_there_are_mailed(crowd: Crowd) -> None:
+async def test_only_open_accounts_older_than_the_broadcast_are_mailed(crowd: Crowd) -> None:
     there = crowd.people(3)
     moment = datetime.now(UTC)
     for state in ({"suspended_at": moment}, {"closed_at": moment}, {"is_active": False}):
@@ -125,7 +125,7 @@ async def test_only_the_audience_is_mailed(crowd: Crowd) -> None:
     assert crowd.posted(to_operators) == [root]
 
 
-async def test_canceled_nothing_more_is_posted_and_what_was_does_not_leave(crowd: Crowd) -> None:
+async def test_cancelling_stops_posting_and_drops_the_queued_mails(crowd: Crowd) -> None:
     crowd.people(100)
     made = await crowd.plan(mail=True)
     assert await post(crowd) == 50
@@ -142,7 +142,7 @@ async def test_canceled_nothing_more_is_posted_and_what_was_does_not_leave(crowd
     ("outcome", "counted"),
     [("sent", "sent"), ("refused", "refused"), ("failed", "refused"), ("unknown", "unknown"), ("gone", "dropped")],
 )
-async def test_what_became_of_each_is_counted_once(crowd: Crowd, outcome: str, counted: str) -> None:
+async def test_each_mails_outcome_is_counted_once(crowd: Crowd, outcome: str, counted: str) -> None:
     crowd.people(7)
     made = await crowd.plan(mail=True)
     assert await post(crowd) == 7
@@ -155,7 +155,7 @@ async def test_what_became_of_each_is_counted_once(crowd: Crowd, outcome: str, c
     assert found.sent + found.refused + found.unknown + found.dropped == 7
 
 
-async def test_what_the_outbox_has_forgotten_counts_as_unknown(crowd: Crowd) -> None:
+async def test_a_mail_missing_from_the_outbox_counts_as_unknown(crowd: Crowd) -> None:
     crowd.people(2)
     made = await crowd.plan(mail=True)
     await post(crowd)
@@ -164,7 +164,7 @@ async def test_what_the_outbox_has_forgotten_counts_as_unknown(crowd: Crowd) -> 
     assert (await progress(crowd, made)).unknown == 2
 
 
-async def test_an_account_that_was_closed_meanwhile_is_mailed_nothing(crowd: Crowd) -> None:
+async def test_a_mail_to_an_account_closed_after_posting_is_dropped(crowd: Crowd) -> None:
     ada, _ = crowd.people(2)
     made = await crowd.plan(mail=True)
     await post(crowd)
@@ -172,7 +172,7 @@ async def test_an_account_that_was_closed_meanwhile_is_mailed_nothing(crowd: Cro
     assert sorted(await leave(crowd, made)) == ["gone", "sent"]
 
 
-async def test_to_whom_it_was_posted_is_forgotten_after_ninety_days_and_the_counters_stay(crowd: Crowd) -> None:
+async def test_recipients_are_deleted_after_ninety_days_and_the_counters_stay(crowd: Crowd) -> None:
     crowd.people(3)
     old, young, open_still = [await crowd.plan(mail=True) for _ in range(3)]
     while await post(crowd) is not None:
@@ -190,7 +190,7 @@ async def test_to_whom_it_was_posted_is_forgotten_after_ninety_days_and_the_coun
     assert (await progress(crowd, old)).sent == 3
 
 
-async def test_what_is_due_is_sent_once_and_what_is_not_waits(crowd: Crowd) -> None:
+async def test_a_due_broadcast_is_sent_once_and_others_wait(crowd: Crowd) -> None:
     crowd.people(1)
     later = await crowd.plan(send_at=datetime.now(UTC) + timedelta(hours=1), mail=True)
     canceled = await crowd.plan(send_at=datetime.now(UTC) + timedelta(hours=1))

@@ -80,7 +80,7 @@ def test_every_action_has_its_line_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-async def test_in_a_public_conversation_each_part_may_do_its_own(chat: Chat, cast: Cast, action: str) -> None:
+async def test_each_role_may_do_its_own_actions_in_a_public_conversation(chat: Chat, cast: Cast, action: str) -> None:
     found = []
     for part in PARTS:
         where = await chat.group(cast, is_private=False)
@@ -89,7 +89,7 @@ async def test_in_a_public_conversation_each_part_may_do_its_own(chat: Chat, cas
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-async def test_in_a_private_conversation_members_may_do_the_same_and_outsiders_find_nothing(
+async def test_members_may_do_the_same_in_a_private_conversation_and_outsiders_find_nothing(
     chat: Chat, cast: Cast, action: str
 ) -> None:
     found = []
@@ -136,7 +136,7 @@ async def test_a_refused_action_leaves_no_trace(chat: Chat, cast: Cast) -> None:
     assert len(chat.told) == told
 
 
-async def test_many_doors_are_answered_at_once_in_order_and_each_for_itself(chat: Chat, cast: Cast) -> None:
+async def test_many_access_checks_are_answered_together_in_order_and_independently(chat: Chat, cast: Cast) -> None:
     public, private = await chat.group(cast, is_private=False), await chat.group(cast)
     ended = chat.caller(await chat.person("Ended"))
     await chat.do(members.join, public, ended.user)
@@ -164,7 +164,7 @@ async def test_many_doors_are_answered_at_once_in_order_and_each_for_itself(chat
     assert found[0] == await chat.do(access.check_access, public, cast.linus)
 
 
-async def test_an_account_that_is_over_changes_nothing_any_more(chat: Chat, cast: Cast) -> None:
+async def test_a_suspended_account_changes_nothing(chat: Chat, cast: Cast) -> None:
     where = await chat.group(cast)
     await chat.sql("UPDATE users SET suspended_at = now() WHERE id = :user", user=cast.grace)
     assert isinstance(
@@ -174,7 +174,7 @@ async def test_an_account_that_is_over_changes_nothing_any_more(chat: Chat, cast
         assert await answer(ACTIONS[action](chat, cast, where, cast.grace)) == "Unauthenticated not_authenticated"
 
 
-async def test_no_view_of_a_conversation_shows_an_e_mail_or_a_hash(chat: Chat, cast: Cast) -> None:
+async def test_no_view_of_a_conversation_contains_an_email_address_or_a_hash(chat: Chat, cast: Cast) -> None:
     where = await chat.group(cast, is_private=False)
     await chat.send(where, cast.ada)
     shown: list[object] = [
@@ -205,7 +205,7 @@ async def test_an_outsider_does_not_wait_for_a_private_conversation(chat: Chat, 
                 assert await answer(ACTIONS[action](chat, cast, where, cast.eve)) == "NotFound not_found"
 
 
-async def test_an_outsider_keeps_nobody_waiting_for_a_private_conversation(chat: Chat, cast: Cast) -> None:
+async def test_an_outsider_blocks_no_member_of_a_private_conversation(chat: Chat, cast: Cast) -> None:
     where = await chat.group(cast)
     async with chat.database.transaction() as session:
         with pytest.raises(NotFound):
@@ -214,7 +214,7 @@ async def test_an_outsider_keeps_nobody_waiting_for_a_private_conversation(chat:
             await chat.do(groups.change, where, cast.ada, name="Engines")
 
 
-async def test_who_is_removed_while_waiting_for_the_lock_is_outside(chat: Chat, cast: Cast) -> None:
+async def test_a_member_removed_while_waiting_for_the_lock_is_an_outsider(chat: Chat, cast: Cast) -> None:
     where = await chat.group(cast)
     async with chat.database.transaction() as session:
         await members.remove(session, where, cast.ada, cast.linus)

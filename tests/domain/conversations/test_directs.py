@@ -28,7 +28,7 @@ async def test_a_direct_conversation_is_one_for_each_pair(chat: Chat, cast: Cast
     assert isinstance(await refusal(chat.do(detail, conversation, cast.eve)), NotFound)
 
 
-async def test_nothing_changes_about_a_direct_conversation(chat: Chat, cast: Cast) -> None:
+async def test_a_direct_conversation_cannot_be_changed(chat: Chat, cast: Cast) -> None:
     conversation, _ = await chat.do(directs.get_or_create, cast.ada, cast.linus)
     attempts: list[Callable[[UUID], Awaitable[object]]] = [
         lambda who: chat.do(members.join, conversation, who),

@@ -16,7 +16,7 @@ from app.domain.size_limits import MAX_CONVERSATIONS, MAX_MEMBERS
 from tests.support.conversations import Cast, Chat, as_view, kinds, refusal
 
 
-async def test_who_creates_a_group_is_its_creator_admin_and_only_member(chat: Chat, cast: Cast) -> None:
+async def test_a_new_group_has_its_creator_as_admin_and_only_member(chat: Chat, cast: Cast) -> None:
     conversation = await chat.do(groups.create, cast.ada, "Analytical engines")
     shown = await chat.do(detail, conversation, cast.ada)
     assert (shown.creator, shown.created_by, shown.role, shown.member_count) == (cast.ada, cast.ada, "admin", 1)
@@ -33,7 +33,7 @@ async def test_who_creates_a_group_is_its_creator_admin_and_only_member(chat: Ch
 
 
 @pytest.mark.parametrize("name", ["", " \t", "x" * 101, "a\0b", "two\nlines"])
-async def test_a_name_that_is_none_is_refused(chat: Chat, cast: Cast, name: str) -> None:
+async def test_an_invalid_name_is_refused(chat: Chat, cast: Cast, name: str) -> None:
     assert isinstance(await refusal(chat.do(groups.create, cast.ada, name)), Invalid)
     conversation = await chat.group(cast)
     assert isinstance(await refusal(chat.do(groups.change, conversation, cast.ada, name=name)), Invalid)
@@ -51,7 +51,7 @@ async def test_admins_rename_and_hide_a_group(chat: Chat, cast: Cast) -> None:
     assert isinstance(await refusal(chat.do(detail, conversation, cast.eve)), NotFound)
 
 
-async def test_a_change_to_what_is_so_already_moves_nothing(chat: Chat, cast: Cast) -> None:
+async def test_an_unchanged_value_moves_no_position(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast, name="Compilers")
     before = await chat.do(summary, conversation, cast.ada)
     await chat.do(groups.change, conversation, cast.ada, name="Compilers", is_private=True)
@@ -59,7 +59,7 @@ async def test_a_change_to_what_is_so_already_moves_nothing(chat: Chat, cast: Ca
     assert isinstance(await refusal(chat.do(groups.change, conversation, cast.ada)), Invalid)
 
 
-async def test_a_deleted_conversation_is_gone_for_all(chat: Chat, cast: Cast) -> None:
+async def test_a_deleted_conversation_is_gone_for_every_member(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast, is_private=False)
     await chat.do(groups.delete, conversation, cast.ada)
     assert kinds(chat.changes(conversation))[-1] == "conversation.deleted"
@@ -79,7 +79,7 @@ async def test_a_deleted_conversation_is_gone_for_all(chat: Chat, cast: Cast) ->
             assert (type(answer), answer.code, answer.detail) == (NotFound, unknown.code, unknown.detail)
 
 
-async def test_joining_and_being_added_are_told_apart(chat: Chat, cast: Cast) -> None:
+async def test_joining_and_being_added_are_different_changes(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast, is_private=False)
     await chat.do(members.join, conversation, cast.eve)
     joined = chat.changes(conversation)[-1]
@@ -92,7 +92,7 @@ async def test_joining_and_being_added_are_told_apart(chat: Chat, cast: Cast) ->
     assert view.by.id == cast.ada
 
 
-async def test_a_newcomer_starts_where_the_log_stands_and_may_read_back(chat: Chat, cast: Cast) -> None:
+async def test_a_new_member_starts_at_the_end_of_the_log_and_may_read_earlier_messages(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast, is_private=False)
     for _ in range(3):
         await chat.send(conversation, cast.ada)
@@ -104,7 +104,7 @@ async def test_a_newcomer_starts_where_the_log_stands_and_may_read_back(chat: Ch
     assert (await chat.do(summary, conversation, cast.eve)).unread == 1
 
 
-async def test_coming_back_reuses_the_membership_as_a_plain_member(chat: Chat, cast: Cast) -> None:
+async def test_rejoining_reuses_the_membership_as_a_plain_member(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast, is_private=False)
     await chat.do(members.leave, conversation, cast.grace)
     await chat.send(conversation, cast.ada)
@@ -132,7 +132,7 @@ async def test_an_unknown_or_closed_account_cannot_be_added(chat: Chat, cast: Ca
         assert isinstance(await refusal(chat.do(members.add, conversation, gone, cast.eve)), Unauthenticated)
 
 
-async def test_nobody_is_a_member_twice(chat: Chat, cast: Cast) -> None:
+async def test_a_member_cannot_join_again(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast, is_private=False)
     assert (await refusal(chat.do(members.join, conversation, cast.linus))).code == "already_member"
     assert (await refusal(chat.do(members.add, conversation, cast.ada, cast.linus))).code == "already_member"
@@ -149,7 +149,7 @@ async def test_the_creator_can_neither_be_removed_nor_change_roles(chat: Chat, c
     assert chat.changes(conversation)[-1].type == "member.removed"
 
 
-async def test_what_is_so_already_is_a_conflict(chat: Chat, cast: Cast) -> None:
+async def test_a_change_of_role_or_membership_without_effect_is_a_conflict(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
     for verb, other, code in (
         (roles.make_admin, cast.grace, "already_admin"),
@@ -176,7 +176,7 @@ async def test_a_conversation_takes_no_more_than_its_limit(chat: Chat, cast: Cas
     await chat.do(members.join, conversation, cast.eve)
 
 
-async def test_a_person_is_in_no_more_conversations_than_the_limit(chat: Chat, cast: Cast) -> None:
+async def test_a_person_joins_no_more_conversations_than_the_limit(chat: Chat, cast: Cast) -> None:
     public = await chat.group(cast, is_private=False)
     await chat.sql(
         "WITH made AS (INSERT INTO conversations (id, kind, name, is_private, created_by, creator_id)"
@@ -205,7 +205,7 @@ async def test_a_person_is_in_no_more_conversations_than_the_limit(chat: Chat, c
     assert (await refusal(chat.do(groups.create, cast.eve, "One more"))).code == "too_many_conversations"
 
 
-async def test_a_renamed_person_is_a_change_wherever_they_ever_were(chat: Chat, cast: Cast) -> None:
+async def test_a_new_name_is_a_change_in_every_conversation_of_the_person(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
     await chat.send(conversation, cast.linus)
     await chat.sql("UPDATE users SET first_name = 'Renamed' WHERE id IN (:one, :two)", one=cast.linus, two=cast.mallory)

@@ -62,7 +62,7 @@ async def assert_gapless(chat: Chat, conversation: UUID) -> None:
     assert told == [(step, step - 1) for step in range(1, position + 1)]
 
 
-async def test_two_who_open_the_same_direct_conversation_at_once_get_the_same(chat: Chat, cast: Cast) -> None:
+async def test_simultaneous_opens_of_a_direct_conversation_return_one_conversation(chat: Chat, cast: Cast) -> None:
     for _ in range(ROUNDS):
         one, other = await chat.person("One"), await chat.person("Other")
         found = await asyncio.gather(
@@ -75,7 +75,7 @@ async def test_two_who_open_the_same_direct_conversation_at_once_get_the_same(ch
         await assert_gapless(chat, conversation)
 
 
-async def test_who_joins_while_it_is_deleted_is_either_in_before_or_finds_nothing(chat: Chat, cast: Cast) -> None:
+async def test_a_join_during_a_deletion_either_precedes_it_or_finds_nothing(chat: Chat, cast: Cast) -> None:
     for _ in range(ROUNDS):
         conversation = await chat.group(cast, is_private=False)
         joined, deleted = await outcomes(
@@ -88,7 +88,7 @@ async def test_who_joins_while_it_is_deleted_is_either_in_before_or_finds_nothin
         await assert_gapless(chat, conversation)
 
 
-async def test_who_is_removed_while_made_admin_ends_up_outside(chat: Chat, cast: Cast) -> None:
+async def test_a_member_removed_while_promoted_ends_up_outside(chat: Chat, cast: Cast) -> None:
     for _ in range(ROUNDS):
         conversation = await chat.group(cast)
         removed, promoted = await outcomes(
@@ -114,7 +114,7 @@ async def test_two_admins_who_remove_each_other_do_not_both_succeed(chat: Chat, 
         assert any(isinstance(one, Forbidden) for one in found)
 
 
-async def test_one_person_joining_many_times_at_once_is_one_member(chat: Chat, cast: Cast) -> None:
+async def test_simultaneous_joins_of_one_person_make_one_member(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast, is_private=False)
     found = await outcomes(*(chat.do(members.join, conversation, cast.eve) for _ in range(8)))
     assert sum(one is None for one in found) == 1
@@ -122,7 +122,7 @@ async def test_one_person_joining_many_times_at_once_is_one_member(chat: Chat, c
     await assert_gapless(chat, conversation)
 
 
-async def test_the_limit_of_conversations_holds_against_two_joins_at_once(
+async def test_the_limit_of_conversations_holds_for_two_simultaneous_joins(
     chat: Chat, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = [await chat.group(cast, is_private=False) for _ in range(2)]
@@ -136,7 +136,7 @@ async def test_the_limit_of_conversations_holds_against_two_joins_at_once(
     assert refused.code == "too_many_conversations"
 
 
-async def test_there_is_one_creator_while_all_leave_at_once_and_none_deadlocks(chat: Chat, cast: Cast) -> None:
+async def test_simultaneous_leaves_keep_one_creator_and_never_deadlock(chat: Chat, cast: Cast) -> None:
     for seed in range(ROUNDS):
         conversation = await chat.group(cast)
         people = [cast.ada, cast.grace, cast.linus, *[await chat.person(f"Extra {number}") for number in range(4)]]
@@ -152,7 +152,7 @@ async def test_there_is_one_creator_while_all_leave_at_once_and_none_deadlocks(c
         await assert_gapless(chat, conversation)
 
 
-async def test_everything_at_once_leaves_one_creator_and_no_gap(chat: Chat, cast: Cast) -> None:
+async def test_concurrent_changes_leave_one_creator_and_no_gap(chat: Chat, cast: Cast) -> None:
     for seed in range(ROUNDS):
         dice = random.Random(seed)
         conversation = await chat.group(cast, is_private=False)
@@ -167,7 +167,7 @@ async def test_everything_at_once_leaves_one_creator_and_no_gap(chat: Chat, cast
         await assert_gapless(chat, conversation)
 
 
-async def test_a_cursor_that_waited_for_a_removal_stores_nothing(chat: Chat, cast: Cast) -> None:
+async def test_a_read_mark_that_waited_for_a_removal_is_not_stored(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
     await chat.send(conversation, cast.ada)
     async with chat.database.transaction() as session:
@@ -194,7 +194,7 @@ async def until_somebody_waits(chat: Chat) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_removal_that_waits_for_a_send_comes_after_it_in_the_log(chat: Chat, cast: Cast) -> None:
+async def test_a_removal_that_waits_for_a_send_follows_it_in_the_log(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
     sends = [chat.send(conversation, cast.linus, f"message {number}") for number in range(6)]
     found = await asyncio.gather(

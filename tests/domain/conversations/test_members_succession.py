@@ -8,7 +8,7 @@ from app.domain.inbox.detail import detail
 from tests.support.conversations import Cast, Chat, kinds, refusal
 
 
-async def test_leaving_is_a_conflict_outside_a_public_one_and_unheard_of_outside_a_private_one(
+async def test_an_outsider_who_leaves_gets_a_conflict_in_public_and_not_found_in_private(
     chat: Chat, cast: Cast
 ) -> None:
     public, private = await chat.group(cast, is_private=False), await chat.group(cast)
@@ -20,7 +20,7 @@ async def test_leaving_is_a_conflict_outside_a_public_one_and_unheard_of_outside
     assert chat.changes(private)[-1].type == "member.left"
 
 
-async def test_the_longest_serving_admin_follows_the_creator(chat: Chat, cast: Cast) -> None:
+async def test_the_longest_serving_admin_succeeds_the_creator(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
     before = chat.changes(conversation)[-1].position
     await chat.do(members.leave, conversation, cast.ada)
@@ -32,7 +32,7 @@ async def test_the_longest_serving_admin_follows_the_creator(chat: Chat, cast: C
     ]
 
 
-async def test_an_admin_follows_before_a_member_who_serves_longer(chat: Chat, cast: Cast) -> None:
+async def test_an_admin_succeeds_before_a_longer_serving_member(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
     await chat.do(roles.make_admin, conversation, cast.ada, cast.linus)
     await chat.do(roles.remove_admin, conversation, cast.ada, cast.grace)
@@ -40,7 +40,7 @@ async def test_an_admin_follows_before_a_member_who_serves_longer(chat: Chat, ca
     assert (await chat.do(detail, conversation, cast.grace)).creator == cast.linus
 
 
-async def test_without_an_admin_the_longest_serving_member_follows_and_is_promoted(chat: Chat, cast: Cast) -> None:
+async def test_without_an_admin_the_longest_serving_member_succeeds_and_is_promoted(chat: Chat, cast: Cast) -> None:
     conversation = await chat.do(groups.create, cast.ada, "Mathematicians", is_private=False)
     await chat.do(members.add, conversation, cast.ada, cast.grace)
     await chat.do(members.add, conversation, cast.ada, cast.linus)
@@ -53,7 +53,7 @@ async def test_without_an_admin_the_longest_serving_member_follows_and_is_promot
     assert kinds(chat.changes(conversation))[-3:] == ["member.left", "conversation.updated", "member.promoted"]
 
 
-async def test_a_closed_account_follows_only_where_nobody_else_is_left(chat: Chat, cast: Cast) -> None:
+async def test_a_closed_account_succeeds_only_when_no_other_member_is_left(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
     await chat.sql("UPDATE users SET closed_at = now() WHERE id = :user", user=cast.grace)
     await chat.do(members.leave, conversation, cast.ada)
@@ -64,7 +64,7 @@ async def test_a_closed_account_follows_only_where_nobody_else_is_left(chat: Cha
     assert kinds(chat.changes(conversation))[-2:] == ["member.left", "conversation.deleted"]
 
 
-async def test_the_last_one_to_leave_closes_the_conversation(chat: Chat, cast: Cast) -> None:
+async def test_the_last_member_who_leaves_closes_the_conversation(chat: Chat, cast: Cast) -> None:
     conversation = await chat.do(groups.create, cast.ada, "Mathematicians")
     await chat.do(members.leave, conversation, cast.ada)
     assert [(one.type, one.position) for one in chat.changes(conversation)[-2:]] == [

@@ -12,7 +12,7 @@ from app.domain.messages import mark_read
 from tests.support.conversations import Cast, Chat, refusal
 
 
-async def test_a_read_cursor_moves_on_and_never_back(chat: Chat, cast: Cast) -> None:
+async def test_a_read_cursor_moves_only_forward(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
     for _ in range(5):
         await chat.send(conversation, cast.ada)
@@ -26,7 +26,7 @@ async def test_a_read_cursor_moves_on_and_never_back(chat: Chat, cast: Cast) -> 
     assert (await chat.do(summary, conversation, cast.linus)).position == before
 
 
-async def test_others_hear_of_read_marks_in_small_conversations_only(chat: Chat, cast: Cast) -> None:
+async def test_read_marks_are_published_only_in_small_conversations(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
     await chat.send(conversation, cast.ada)
     await chat.send(conversation, cast.ada)

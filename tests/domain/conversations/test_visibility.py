@@ -32,7 +32,9 @@ async def in_list(chat: Chat, user: UUID, conversation: UUID) -> bool:
     return found.pop()
 
 
-async def test_it_is_hidden_from_one_of_the_two_until_the_next_message(chat: Chat, cast: Cast, direct: UUID) -> None:
+async def test_a_direct_conversation_is_hidden_from_one_member_until_the_next_message(
+    chat: Chat, cast: Cast, direct: UUID
+) -> None:
     assert await in_list(chat, cast.linus, direct)
     before = await chat.do(detail, direct, cast.linus)
     await chat.do(visibility.turn, direct, cast.linus, hidden=True)
@@ -47,7 +49,9 @@ async def test_it_is_hidden_from_one_of_the_two_until_the_next_message(chat: Cha
     assert chat.changes(direct)[-1].shown == ()
 
 
-async def test_an_edit_shows_nothing_and_one_s_own_message_does(chat: Chat, cast: Cast, direct: UUID) -> None:
+async def test_an_edit_keeps_a_conversation_hidden_and_an_own_message_shows_it(
+    chat: Chat, cast: Cast, direct: UUID
+) -> None:
     message = await chat.send(direct, cast.eve, "typo")
     await chat.do(visibility.turn, direct, cast.linus, hidden=True)
     await chat.do(visibility.turn, direct, cast.eve, hidden=True)
@@ -59,7 +63,7 @@ async def test_an_edit_shows_nothing_and_one_s_own_message_does(chat: Chat, cast
     assert await in_list(chat, cast.eve, direct)
 
 
-async def test_twice_is_once_and_it_can_be_taken_back(chat: Chat, cast: Cast, direct: UUID) -> None:
+async def test_hiding_twice_equals_hiding_once_and_can_be_undone(chat: Chat, cast: Cast, direct: UUID) -> None:
     for hidden in (False, True, True, False, False):
         await chat.do(visibility.turn, direct, cast.linus, hidden=hidden)
         assert await in_list(chat, cast.linus, direct) is not hidden
@@ -67,7 +71,7 @@ async def test_twice_is_once_and_it_can_be_taken_back(chat: Chat, cast: Cast, di
     assert [one for one in chat.told if isinstance(one, ListTurned)] == [turned, turned]
 
 
-async def test_to_open_the_conversation_with_somebody_shows_it(chat: Chat, cast: Cast, direct: UUID) -> None:
+async def test_opening_a_hidden_direct_conversation_shows_it(chat: Chat, cast: Cast, direct: UUID) -> None:
     for user, other in ((cast.linus, cast.eve), (cast.eve, cast.linus)):
         await chat.do(visibility.turn, direct, user, hidden=True)
         await chat.do(directs.get_or_create, other, user)
@@ -76,7 +80,7 @@ async def test_to_open_the_conversation_with_somebody_shows_it(chat: Chat, cast:
         assert await in_list(chat, user, direct)
 
 
-async def test_a_group_is_left_and_not_hidden(chat: Chat, cast: Cast) -> None:
+async def test_a_group_cannot_be_hidden(chat: Chat, cast: Cast) -> None:
     private, public = await chat.group(cast), await chat.group(cast, is_private=False)
     refused = await refusal(chat.do(visibility.turn, private, cast.linus, hidden=True))
     assert (type(refused), refused.code) == (Conflict, "group")
@@ -86,7 +90,7 @@ async def test_a_group_is_left_and_not_hidden(chat: Chat, cast: Cast) -> None:
         assert (type(refused), refused.code) == (NotFound, "not_found")
 
 
-async def test_hidden_ones_do_not_count_for_the_limit(
+async def test_hidden_conversations_do_not_count_towards_the_limit(
     chat: Chat, cast: Cast, direct: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await chat.do(directs.get_or_create, cast.eve, cast.ada)

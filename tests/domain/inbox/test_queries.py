@@ -41,7 +41,7 @@ async def test_the_latest_activity_comes_first(chat: Chat, cast: Cast) -> None:
     assert [one.id for one in await walk(chat, cast.ada, 50)] == [second, first, third]
 
 
-async def test_a_line_says_what_is_unread_and_what_was_said_last(chat: Chat, cast: Cast) -> None:
+async def test_a_summary_has_the_unread_count_and_the_last_message(chat: Chat, cast: Cast) -> None:
     room = await chat.group(cast)
     *_, last = [await chat.send(room, cast.ada, f"message {number}") for number in range(4)]
     await chat.do(read_cursors.read, room, cast.linus, 1)
@@ -70,7 +70,7 @@ async def test_the_list_is_one_statement_and_so_is_the_snapshot(chat: Chat, cast
     assert len(statements) == 2
 
 
-async def test_only_what_one_is_in_is_listed(chat: Chat, cast: Cast) -> None:
+async def test_the_list_holds_only_conversations_of_its_reader(chat: Chat, cast: Cast) -> None:
     mine, left, closed = [await chat.group(cast, is_private=False) for _ in range(3)]
     await chat.do(members.leave, left, cast.linus)
     await chat.do(groups.delete, closed, cast.ada)
@@ -80,7 +80,7 @@ async def test_only_what_one_is_in_is_listed(chat: Chat, cast: Cast) -> None:
         assert await walk(chat, outsider, 50) == []
 
 
-async def test_a_search_finds_names_and_people_of_direct_ones_without_case(chat: Chat, cast: Cast) -> None:
+async def test_a_search_ignores_case_and_finds_names_and_direct_peers(chat: Chat, cast: Cast) -> None:
     engines = await chat.do(groups.create, cast.ada, "Analytical Engines")
     percent = await chat.do(groups.create, cast.ada, "100%_sure\\")
     direct, _ = await chat.do(directs.get_or_create, cast.linus, cast.ada)
@@ -119,7 +119,7 @@ async def test_pages_walk_the_whole_list_once(chat: Chat, cast: Cast) -> None:
         assert [one.id for one in await walk(chat, cast.ada, limit)] == rooms[::-1]
 
 
-async def test_a_cursor_of_another_list_or_from_nowhere_is_refused(chat: Chat, cast: Cast) -> None:
+async def test_an_unknown_cursor_or_one_of_another_list_is_refused(chat: Chat, cast: Cast) -> None:
     room = await chat.group(cast)
     for _ in range(2):
         await chat.do(groups.create, cast.ada, "Room")
@@ -154,7 +154,7 @@ async def test_last_messages_of_a_snapshot_are_cut(chat: Chat, cast: Cast) -> No
     assert line.last_message.text == "ä" * 300
 
 
-async def test_public_ones_are_discovered_by_who_is_not_in_them(chat: Chat, cast: Cast) -> None:
+async def test_outsiders_discover_public_conversations(chat: Chat, cast: Cast) -> None:
     mark = uuid4().hex
     public = [await chat.group(cast, is_private=False, name=f"Open {mark} {number}") for number in range(3)]
     await chat.group(cast, name=f"Hidden {mark}")
@@ -174,7 +174,7 @@ async def test_public_ones_are_discovered_by_who_is_not_in_them(chat: Chat, cast
     assert len((await chat.do(discover, cast.eve, search=mark)).items) == 2
 
 
-async def test_member_pages_skip_and_repeat_nobody_while_people_come_and_go(chat: Chat, cast: Cast) -> None:
+async def test_pages_of_members_skip_and_repeat_none_while_members_change(chat: Chat, cast: Cast) -> None:
     room = await chat.group(cast, is_private=False)
     staying = [cast.ada, cast.grace, *[await chat.person(f"Person {number}") for number in range(6)]]
     for person in reversed(staying[2:]):

@@ -12,7 +12,7 @@ from tests.support.conversations import Cast, Chat
 from tests.support.statements import asked
 
 
-async def test_lists_asked_for_together_are_those_asked_for_alone(chat: Chat, cast: Cast) -> None:
+async def test_lists_read_together_equal_lists_read_alone(chat: Chat, cast: Cast) -> None:
     for number in range(3):
         await chat.send(await chat.group(cast, name=f"Room {number}"), cast.ada)
     await chat.do(directs.get_or_create, cast.linus, cast.ada)
@@ -46,7 +46,7 @@ async def test_lists_asked_for_together_are_those_asked_for_alone(chat: Chat, ca
         "UPDATE users SET suspended_at = now() WHERE id = :user",
     ],
 )
-async def test_a_login_that_does_not_live_is_given_no_list(chat: Chat, cast: Cast, end: str) -> None:
+async def test_an_ended_login_receives_no_list(chat: Chat, cast: Cast, end: str) -> None:
     await chat.group(cast)
     askers = [chat.asker(cast.linus, 51), chat.asker(cast.grace, 51)]
     await chat.sql(end, user=cast.linus)
@@ -56,7 +56,7 @@ async def test_a_login_that_does_not_live_is_given_no_list(chat: Chat, cast: Cas
     assert len(given) == 1
 
 
-async def test_a_list_that_is_asked_for_often_is_not_planned_each_time(chat: Chat, cast: Cast) -> None:
+async def test_repeated_list_queries_reuse_a_plan(chat: Chat, cast: Cast) -> None:
     await chat.group(cast)
     async with chat.database.look() as reader:
         for _ in range(12):

@@ -48,7 +48,7 @@ async def rows(database: Database, task: str) -> list[FailedTaskRow]:
         return list(found)
 
 
-def test_all_that_comes_again_by_itself_is_tried_once(settings: Settings) -> None:
+def test_periodic_tasks_are_tried_once(settings: Settings) -> None:
     celery: Celery = make_celery(settings)
     celery.loader.import_default_modules()
     jobs = [name for name in celery_app.PERIODIC if not isinstance(celery.tasks[name], PeriodicTask)]
@@ -64,7 +64,7 @@ async def test_one_kind_of_task_crowds_out_no_other(database: Database, monkeypa
     assert [row.times for row in await rows(database, "chat.cache.many")] == [2, 1, 1]
 
 
-async def test_a_task_that_fails_again_meanwhile_is_still_retried(database: Database) -> None:
+async def test_a_task_that_fails_again_before_its_retry_is_still_retried(database: Database) -> None:
     await note(database, "chat.cache.meanwhile", "1")
     (row,) = await rows(database, "chat.cache.meanwhile")
     async with database.transaction() as session:

@@ -140,7 +140,7 @@ async def busy(chat: Chat, conversation: UUID, people: list[UUID], dice: random.
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_any_state_and_what_came_after_it_is_a_fresh_read(chat: Chat, cast: Cast, seed: int) -> None:
+async def test_any_state_plus_the_changes_since_equals_a_fresh_read(chat: Chat, cast: Cast, seed: int) -> None:
     dice = random.Random(seed)
     conversation = await chat.group(cast, is_private=False)
     people = [cast.ada, cast.grace, cast.linus, cast.mallory, cast.eve]
@@ -161,7 +161,7 @@ async def test_any_state_and_what_came_after_it_is_a_fresh_read(chat: Chat, cast
         assert client.state() == wanted
 
 
-async def test_pages_walked_while_writers_run_skip_nothing(chat: Chat, cast: Cast) -> None:
+async def test_paging_changes_during_writes_skips_nothing(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast, is_private=False)
     people = [cast.ada, cast.grace, cast.linus, cast.mallory, cast.eve]
     writers = [asyncio.create_task(busy(chat, conversation, people, random.Random(seed), 30)) for seed in range(3)]
@@ -173,7 +173,7 @@ async def test_pages_walked_while_writers_run_skip_nothing(chat: Chat, cast: Cas
     assert client.state() == await fresh(chat, conversation)
 
 
-async def test_ten_edits_a_delete_a_return_a_new_name_and_a_demotion_come_once_each(chat: Chat, cast: Cast) -> None:
+async def test_several_changes_of_one_row_come_once_in_its_current_state(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast, is_private=False)
     edited, deleted = [await chat.send(conversation, cast.linus) for _ in range(2)]
     client = Client(conversation)
@@ -204,7 +204,7 @@ async def test_ten_edits_a_delete_a_return_a_new_name_and_a_demotion_come_once_e
     assert client.messages[3].deleted_at is not None
 
 
-async def test_a_page_says_where_to_go_on_and_when_it_is_complete(chat: Chat, cast: Cast) -> None:
+async def test_a_page_of_changes_says_where_to_continue_and_whether_it_is_complete(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
     for _ in range(4):
         await chat.send(conversation, cast.ada)
@@ -218,7 +218,7 @@ async def test_a_page_says_where_to_go_on_and_when_it_is_complete(chat: Chat, ca
     assert (page.complete, page.position, page.items) == (True, position, [])
 
 
-async def test_the_bytes_of_a_change_are_those_of_the_event(chat: Chat, cast: Cast) -> None:
+async def test_a_change_has_the_bytes_of_its_event(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
     await chat.send(conversation, cast.ada)
     told = chat.changes(conversation)[-1]
@@ -230,7 +230,7 @@ async def test_the_bytes_of_a_change_are_those_of_the_event(chat: Chat, cast: Ca
     )
 
 
-async def test_a_position_from_the_future_asks_to_load_anew(chat: Chat, cast: Cast) -> None:
+async def test_a_position_from_the_future_requires_a_reload(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
     position = (await chat.do(detail, conversation, cast.ada)).position
     with pytest.raises(Conflict) as reset:
@@ -240,7 +240,7 @@ async def test_a_position_from_the_future_asks_to_load_anew(chat: Chat, cast: Ca
         await chat.do(changes.changes_for, conversation, cast.ada, after=-1)
 
 
-async def test_an_outsider_hears_of_no_change(chat: Chat, cast: Cast) -> None:
+async def test_an_outsider_reads_no_change(chat: Chat, cast: Cast) -> None:
     public, private = await chat.group(cast, is_private=False), await chat.group(cast)
     for outsider in (cast.eve, cast.mallory):
         with pytest.raises(Forbidden):
@@ -249,7 +249,9 @@ async def test_an_outsider_hears_of_no_change(chat: Chat, cast: Cast) -> None:
             await chat.do(changes.changes_for, private, outsider, after=10**9)
 
 
-async def test_a_process_asks_for_many_and_hears_of_a_deletion_and_of_a_future(chat: Chat, cast: Cast) -> None:
+async def test_a_process_reads_changes_of_many_conversations_deleted_and_future_ones_included(
+    chat: Chat, cast: Cast
+) -> None:
     closed, quiet, ahead = [await chat.group(cast) for _ in range(3)]
     at = {where: chat.changes(where)[-1].position for where in (closed, quiet, ahead)}
     await chat.do(groups.delete, closed, cast.ada)

@@ -39,7 +39,7 @@ async def let(api: Client, who: Someone, adders: str) -> None:
     assert (changed.status_code, changed.json()["who_may_add"]) == (200, adders), changed.text
 
 
-async def test_everybody_may_until_one_says_otherwise_and_a_whole_profile_may_leave_it_out(api: Client) -> None:
+async def test_who_may_add_is_everybody_by_default_and_a_put_may_omit_it(api: Client) -> None:
     linus = await join(api, "Linus")
     me = f"{API}/me/"
     assert (await api.get(me, headers=linus.headers)).json()["who_may_add"] == "everybody"
@@ -53,7 +53,7 @@ async def test_everybody_may_until_one_says_otherwise_and_a_whole_profile_may_le
         problem(await api.patch(me, json={"who_may_add": wrong}, headers=linus.headers), 400, "invalid")
 
 
-async def test_a_stranger_cannot_add_who_lets_in_contacts_or_nobody(api: Client) -> None:
+async def test_a_stranger_cannot_add_a_user_who_admits_only_contacts_or_no_one(api: Client) -> None:
     eve, linus = await join(api, "Eve"), await join(api, "Linus")
     said = set()
     for adders in ("contacts", "nobody"):
@@ -66,7 +66,7 @@ async def test_a_stranger_cannot_add_who_lets_in_contacts_or_nobody(api: Client)
     assert (await add(api, eve, linus)).status_code == 204
 
 
-async def test_those_i_wrote_to_began_with_or_added_are_contacts(api: Client) -> None:
+async def test_the_contacts_of_a_user_are_those_the_user_wrote_to_or_added(api: Client) -> None:
     linus = await join(api, "Linus")
     answered, begun, added, silent = [await join(api, name) for name in ("Ada", "Grace", "Mallory", "Eve")]
     direct = (await converse(api, answered, linus)).json()["id"]
@@ -89,7 +89,7 @@ async def test_those_i_wrote_to_began_with_or_added_are_contacts(api: Client) ->
     problem(await converse(api, added, linus), 403, "not_addable")
 
 
-async def test_one_person_adds_so_many_strangers_and_no_more(api: Client) -> None:
+async def test_a_user_adds_a_limited_number_of_strangers(api: Client) -> None:
     eve = await join(api, "Eve")
     strangers = [await join(api, "Linus") for _ in range(5)]
     for stranger in strangers[:4]:
@@ -104,7 +104,7 @@ async def test_one_person_adds_so_many_strangers_and_no_more(api: Client) -> Non
     assert (await add(api, eve, friend)).status_code == 204
 
 
-async def test_strangers_together_add_one_person_so_often_and_no_more(api: Client) -> None:
+async def test_strangers_together_add_one_user_a_limited_number_of_times(api: Client) -> None:
     linus, ada = await join(api, "Linus"), await join(api, "Ada")
     await converse(api, linus, ada)
     for _ in range(3):
@@ -120,7 +120,7 @@ async def test_strangers_together_add_one_person_so_often_and_no_more(api: Clien
     assert (await add(api, ada, linus)).status_code == 204
 
 
-async def test_who_may_not_add_at_all_counts_for_nothing(api: Client) -> None:
+async def test_a_refused_addition_leaves_the_quota(api: Client) -> None:
     eve, linus, ada = await join(api, "Eve"), await join(api, "Linus"), await join(api, "Ada")
     where = await group(api, ada)
     assert (await add(api, ada, eve, where)).status_code == 204

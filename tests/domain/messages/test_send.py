@@ -67,7 +67,9 @@ async def test_messages_are_numbered_without_gaps_and_each_moves_the_position(
     assert [(one.prev, one.position, one.last_seq) for one in changes] == [(4, 5, 1), (5, 6, 2), (6, 7, 3)]
 
 
-async def test_what_is_told_is_what_is_answered(database: Database, scene: Scene, told: list[Outgoing]) -> None:
+async def test_the_published_message_equals_the_response(
+    database: Database, scene: Scene, told: list[Outgoing]
+) -> None:
     told.clear()
     (outcome,) = await send(database, draft(scene.conversation, scene.ada, "image", None, "https://example.org/a.png"))
     (change,) = told
@@ -77,7 +79,9 @@ async def test_what_is_told_is_what_is_answered(database: Database, scene: Scene
     assert message(outcome).sent_by.first_name == "Ada"
 
 
-async def test_a_retry_is_the_same_message_and_another_key_another(database: Database, scene: Scene) -> None:
+async def test_a_retry_returns_the_same_message_and_another_client_id_makes_another(
+    database: Database, scene: Scene
+) -> None:
     first, again, other = [
         (await send(database, draft(scene.conversation, scene.ada, "text", "hello", client_id=key)))[0]
         for key in ("a", "a", "b")
@@ -88,19 +92,19 @@ async def test_a_retry_is_the_same_message_and_another_key_another(database: Dat
     assert message(other).seq == 2
 
 
-async def test_two_people_may_use_the_same_key(database: Database, scene: Scene) -> None:
+async def test_two_senders_may_use_the_same_client_id(database: Database, scene: Scene) -> None:
     drafts = [draft(scene.conversation, by, "text", "hello", client_id="a") for by in (scene.ada, scene.linus)]
     assert [message(one).seq for one in await send(database, *drafts)] == [1, 2]
 
 
-async def test_a_key_with_another_body_is_refused(database: Database, scene: Scene) -> None:
+async def test_a_client_id_with_another_body_is_refused(database: Database, scene: Scene) -> None:
     await send(database, draft(scene.conversation, scene.ada, "text", "hello", client_id="a"))
     (outcome,) = await send(database, draft(scene.conversation, scene.ada, "text", "bye", client_id="a"))
     assert isinstance(outcome, Unprocessable)
     assert (await counters(database, scene.conversation))[2] == 1
 
 
-async def test_what_cannot_be_stored_fails_alone(database: Database, scene: Scene) -> None:
+async def test_an_invalid_draft_fails_alone(database: Database, scene: Scene) -> None:
     good, outsider, unknown, reply, last = await send(
         database,
         draft(scene.conversation, scene.ada, "text", "one"),
@@ -153,7 +157,7 @@ async def test_a_borrowed_login_sends_nothing(database: Database, scene: Scene) 
     assert isinstance(outcome, Unauthenticated)
 
 
-async def test_a_look_up_finds_a_replay_and_stores_nothing(database: Database, scene: Scene) -> None:
+async def test_a_lookup_finds_a_replay_and_stores_nothing(database: Database, scene: Scene) -> None:
     known = draft(scene.conversation, scene.ada, "text", "hello", client_id="a")
     await send(database, known)
     found, not_found = await send(
@@ -165,7 +169,7 @@ async def test_a_look_up_finds_a_replay_and_stores_nothing(database: Database, s
     assert (await counters(database, scene.conversation))[2] == 1
 
 
-async def test_sending_reads_up_to_ones_own_message_and_leaves_others_cursors(database: Database, scene: Scene) -> None:
+async def test_sending_moves_the_senders_read_cursor_and_no_other(database: Database, scene: Scene) -> None:
     await send(database, *(draft(scene.conversation, scene.ada, "text", "hello") for _ in range(3)))
     async with database.transaction() as session:
         ada = await session.get_one(Membership, (scene.conversation, scene.ada.user))
@@ -219,7 +223,7 @@ async def test_nothing_is_stored_after_a_removal_commits(database: Database, sce
     assert (await counters(database, scene.conversation))[2] == 0
 
 
-async def test_a_lock_that_is_not_to_be_had_is_said_within_its_deadline(database: Database, scene: Scene) -> None:
+async def test_a_lock_held_elsewhere_is_reported_within_the_deadline(database: Database, scene: Scene) -> None:
     async with database.transaction() as session:
         await session.execute(
             text("SELECT 1 FROM conversations WHERE id = :id FOR NO KEY UPDATE"), {"id": scene.conversation}

@@ -27,7 +27,7 @@ async def listed(room: Room, by: Caller) -> list[Notification]:
     return [one for one in page.items if one.conversation == room.conversation]
 
 
-async def test_who_has_not_read_is_told_once_after_a_while(room: Room) -> None:
+async def test_a_member_with_unread_messages_is_notified_once_after_the_delay(room: Room) -> None:
     scene = room.scene
     await room.say(scene.ada, ago=10)
     assert await room.decide() == []
@@ -42,13 +42,13 @@ async def test_who_has_not_read_is_told_once_after_a_while(room: Room) -> None:
     assert await room.why(scene.ada, "app") == [("read elsewhere", 0, 1)]
 
 
-async def test_of_many_who_decide_at_once_one_tells(room: Room) -> None:
+async def test_concurrent_decisions_notify_each_member_once(room: Room) -> None:
     await room.say(room.scene.ada)
     told: list[list[NewNotice]] = await asyncio.gather(*(room.decide() for _ in range(6)))
     assert Counter(one.user for some in told for one in some) == {room.scene.grace.user: 1, room.scene.linus.user: 1}
 
 
-async def test_an_open_notification_grows_and_reading_closes_it(room: Room) -> None:
+async def test_an_open_notification_grows_until_its_messages_are_read(room: Room) -> None:
     scene = room.scene
     await room.say(scene.ada)
     [first] = [one for one in await room.decide() if one.user == scene.grace.user]
@@ -69,14 +69,14 @@ async def test_an_open_notification_grows_and_reading_closes_it(room: Room) -> N
     assert [one.is_read for one in await listed(room, scene.grace)] == [False, True]
 
 
-async def test_what_was_read_in_time_is_not_told(room: Room) -> None:
+async def test_a_message_read_within_the_delay_is_not_notified(room: Room) -> None:
     await room.say(room.scene.ada)
     await room.read(room.scene.grace, 1)
     assert told_to(await room.decide()) == {room.scene.linus.user}
     assert await room.why(room.scene.grace, "app") == [("read elsewhere", 0, 1)]
 
 
-async def test_what_was_deleted_in_time_is_not_told(room: Room) -> None:
+async def test_a_message_deleted_within_the_delay_is_not_notified(room: Room) -> None:
     message = await room.say(room.scene.ada)
     async with room.database.transaction() as session:
         await edit.delete(session, room.conversation, message.id, room.scene.ada)
@@ -84,7 +84,7 @@ async def test_what_was_deleted_in_time_is_not_told(room: Room) -> None:
     assert await room.why(room.scene.grace, "app") == [("deleted", 0, 1)]
 
 
-async def test_the_same_reason_again_is_one_note_that_grows(room: Room) -> None:
+async def test_repeated_decisions_with_one_reason_share_a_row(room: Room) -> None:
     await room.attend(room.scene.grace, level="none")
     for _ in range(4):
         await room.say(room.scene.ada)
@@ -92,7 +92,7 @@ async def test_the_same_reason_again_is_one_note_that_grows(room: Room) -> None:
     assert await room.why(room.scene.grace, "app") == [("level", 0, 4)]
 
 
-async def test_muted_means_until_then(room: Room) -> None:
+async def test_a_mute_ends_at_its_time(room: Room) -> None:
     grace = room.scene.grace
     await room.attend(grace, muted_until=datetime.now(UTC) + timedelta(hours=1))
     await room.say(room.scene.ada)
@@ -104,7 +104,7 @@ async def test_muted_means_until_then(room: Room) -> None:
     assert told.notification.up_to_seq == 2
 
 
-async def test_mentions_only(room: Room) -> None:
+async def test_a_member_at_level_mentions_is_notified_only_when_mentioned(room: Room) -> None:
     scene = room.scene
     await room.attend(scene.grace, level="mentions")
     await room.attend(scene.linus, level="mentions")
@@ -116,7 +116,7 @@ async def test_mentions_only(room: Room) -> None:
     assert await room.why(scene.linus, "app") == [("level", 0, 2)]
 
 
-async def test_only_members_are_mentioned_and_nobody_by_an_address(room: Room) -> None:
+async def test_a_mention_matches_members_only_and_no_part_of_an_email_address(room: Room) -> None:
     scene = room.scene
     for one in (scene.grace, scene.linus):
         await room.attend(one, level="mentions")
@@ -146,11 +146,11 @@ async def test_only_members_are_mentioned_and_nobody_by_an_address(room: Room) -
         (" ".join(f"@n{number}," for number in range(100)), [f"n{number}" for number in range(20)]),
     ],
 )
-def test_names_in_a_text(text: str, names: list[str]) -> None:
+def test_names_in_finds_the_mentions_of_a_text(text: str, names: list[str]) -> None:
     assert names_in(text) == names
 
 
-async def test_who_left_or_came_later_is_not_told(room: Room) -> None:
+async def test_members_who_left_or_joined_later_are_not_notified(room: Room) -> None:
     scene = room.scene
     await room.say(scene.ada)
     async with room.database.transaction() as session:
@@ -164,7 +164,7 @@ async def test_who_left_or_came_later_is_not_told(room: Room) -> None:
     assert told_to(await room.decide()) == {scene.eve.user}
 
 
-async def test_a_deleted_conversation_leaves_nothing_unread(room: Room) -> None:
+async def test_deleting_a_conversation_removes_its_notifications(room: Room) -> None:
     scene = room.scene
     await room.say(scene.ada)
     assert told_to(await room.decide()) == {scene.grace.user, scene.linus.user}
@@ -180,7 +180,7 @@ async def mails_to(room: Room, by: Caller) -> int:
         return len(rows.all())
 
 
-async def test_the_absent_get_one_mail_a_quiet_period(room: Room) -> None:
+async def test_an_absent_member_receives_one_mail_per_quiet_period(room: Room) -> None:
     scene = room.scene
     await room.attend(scene.linus, level="none")
     await room.say(scene.ada)
@@ -199,7 +199,7 @@ async def test_the_absent_get_one_mail_a_quiet_period(room: Room) -> None:
 
 
 @pytest.mark.parametrize("why", ["present", "read elsewhere", "muted", "level", "unsubscribed", "gone", "no address"])
-async def test_no_mail_to_who_needs_or_wants_none(room: Room, why: str) -> None:
+async def test_no_digest_is_mailed_to_members_who_are_present_or_opted_out(room: Room, why: str) -> None:
     scene = room.scene
     grace = scene.grace
     await room.attend(scene.linus, level="none")
@@ -226,7 +226,7 @@ async def test_no_mail_to_who_needs_or_wants_none(room: Room, why: str) -> None:
     assert await mails_to(room, grace) == 0
 
 
-async def test_while_nobody_knows_who_is_here_mails_wait(room: Room) -> None:
+async def test_digests_wait_while_presence_is_unknown(room: Room) -> None:
     scene = room.scene
     await room.attend(scene.linus, level="none")
     await room.say(scene.ada)
@@ -240,13 +240,13 @@ async def test_while_nobody_knows_who_is_here_mails_wait(room: Room) -> None:
     assert await room.why(scene.grace, "mail") == [("unknown", 0, 1), ("due", 0, 1)]
 
 
-async def test_of_many_who_mail_at_once_one_does(room: Room) -> None:
+async def test_concurrent_digest_runs_mail_each_member_once(room: Room) -> None:
     await room.say(room.scene.ada)
     await room.decide()
     assert sorted(await asyncio.gather(*(room.mail() for _ in range(5)))) == [0, 0, 0, 0, 2]
 
 
-async def test_nobody_gets_more_than_twenty_digests_an_hour(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_digests_of_a_user_are_limited_per_hour(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.domain.notifications.digests.MAX_PER_HOUR", 2)
     scene = room.scene
     await room.attend(scene.linus, level="none")

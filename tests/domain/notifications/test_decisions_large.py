@@ -8,7 +8,7 @@ from app.domain.size_limits import MAX_MEMBERS
 from tests.domain.notifications.conftest import Room
 
 
-async def test_ten_thousand_members_are_told_and_traced_again_and_again(room: Room) -> None:
+async def test_decisions_for_ten_thousand_members_are_made_and_recorded_repeatedly(room: Room) -> None:
     async with room.database.transaction() as session:
         await session.execute(
             text(

@@ -65,7 +65,7 @@ def on_the_wire(letter: MailContent) -> str:
     return MailRenderer("https://chat.example.org", "chat@example.org").write(letter, uuid4()).content.decode()
 
 
-async def test_a_stranger_mails_neither_words_nor_names_nor_links_to_who_was_added(room: Room) -> None:
+async def test_a_digest_quotes_no_stranger_who_added_its_reader(room: Room) -> None:
     await name_it(room, BAIT, room.scene.grace)
     await room.say(room.scene.ada, f"pay now {BAIT}")
     letter = await digest(room, room.scene.grace)
@@ -77,13 +77,13 @@ async def test_a_stranger_mails_neither_words_nor_names_nor_links_to_who_was_add
     assert "you have unread messages" in mail
 
 
-async def test_who_joined_by_themselves_reads_what_was_said(room: Room) -> None:
+async def test_a_digest_quotes_a_conversation_that_its_reader_joined(room: Room) -> None:
     await name_it(room, "Engines", room.scene.linus)
     await room.say(room.scene.ada, "one")
     assert quoted(await digest(room, room.scene.grace)) == ("Engines", ["one"])
 
 
-async def test_who_has_written_there_reads_what_was_said(room: Room) -> None:
+async def test_a_digest_quotes_a_conversation_in_which_its_reader_has_written(room: Room) -> None:
     await name_it(room, "Engines", room.scene.grace)
     await room.say(room.scene.grace, "who are you?")
     await room.say(room.scene.ada, "one")
@@ -92,7 +92,7 @@ async def test_who_has_written_there_reads_what_was_said(room: Room) -> None:
     assert "Subject: Unread in Engines\r\n" in on_the_wire(letter)
 
 
-async def test_what_was_written_before_one_was_added_again_does_not_count(room: Room) -> None:
+async def test_messages_the_reader_wrote_before_being_added_again_do_not_count(room: Room) -> None:
     await room.say(room.scene.grace, "goodbye")
     await name_it(room, BAIT, room.scene.grace)
     async with room.database.transaction() as session:
@@ -106,7 +106,9 @@ async def test_what_was_written_before_one_was_added_again_does_not_count(room: 
 
 
 @pytest.mark.parametrize("answers", [True, False])
-async def test_who_is_answered_in_a_direct_is_quoted_and_the_groups_name_is_not(room: Room, answers: bool) -> None:
+async def test_a_digest_quotes_a_sender_known_from_a_direct_conversation_but_not_the_groups_name(
+    room: Room, answers: bool
+) -> None:
     """The name may be another's. To be written to is no answer."""
     await name_it(room, BAIT, room.scene.grace)
     await write_directly(room, room.scene.ada, room.scene.grace)
@@ -116,7 +118,7 @@ async def test_who_is_answered_in_a_direct_is_quoted_and_the_groups_name_is_not(
     assert quoted(await digest(room, room.scene.grace)) == ("", ["one"] if answers else [])
 
 
-async def test_one_stranger_among_the_senders_and_nobody_is_quoted(room: Room) -> None:
+async def test_a_digest_with_one_stranger_among_its_senders_quotes_no_message(room: Room) -> None:
     await name_it(room, BAIT, room.scene.grace)
     await write_directly(room, room.scene.grace, room.scene.ada)
     await room.say(room.scene.ada, "one")
@@ -150,6 +152,6 @@ async def test_no_more_than_the_newest_messages_are_searched_for_an_answer(
     assert found == [True, True, True, False]
 
 
-async def test_nobody_is_an_acquaintance_of_nobody(room: Room) -> None:
+async def test_no_sender_is_known_from_an_empty_list(room: Room) -> None:
     async with room.database.transaction() as session:
         assert await known_senders.answered(session, room.scene.grace.user, set[UUID]()) == set()

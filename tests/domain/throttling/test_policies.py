@@ -50,7 +50,7 @@ def command(settings: Settings, url: str, *arguments: str) -> subprocess.Complet
     return subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
 
-def test_what_is_learnt_holds_until_it_is_taken_back(make: Make) -> None:
+def test_an_override_holds_until_it_is_removed(make: Make) -> None:
     throttles, ada = make(messages=MESSAGES), uuid7()
     throttles.learn([Override("messages", ada, Rate(5, 60)), Override("messages", None, Rate(9, 60))], everything=False)
     throttles.learn([Override("of another version", None, Rate(9, 60))], everything=False)
@@ -61,7 +61,7 @@ def test_what_is_learnt_holds_until_it_is_taken_back(make: Make) -> None:
     assert throttles.rate("messages", str(ada)) == MESSAGES
 
 
-def test_who_learns_everything_forgets_what_they_knew(make: Make) -> None:
+def test_a_complete_list_of_overrides_replaces_the_known_ones(make: Make) -> None:
     throttles, ada, eve = make(messages=MESSAGES, user=MESSAGES), uuid7(), uuid7()
     throttles.learn([Override("messages", ada, Rate(5, 60)), Override("user", None, Rate(9, 60))], everything=False)
     throttles.learn([Override("messages", eve, Rate(7, 60))], everything=True)
@@ -69,7 +69,7 @@ def test_who_learns_everything_forgets_what_they_knew(make: Make) -> None:
     assert throttles.rate("messages", str(eve)) == Rate(7, 60)
 
 
-async def test_with_redis_away_each_process_enforces_its_share_of_what_it_learnt(subject: str) -> None:
+async def test_without_redis_each_process_enforces_its_share_of_an_override(subject: str) -> None:
     redis_client = RedisClient(NOBODY)
     throttles = RateLimiter(redis_client, {"messages": MESSAGES}, processes=2)
     throttles.learn([Override("messages", None, Rate(8, 60))], everything=False)
@@ -79,7 +79,7 @@ async def test_with_redis_away_each_process_enforces_its_share_of_what_it_learnt
     await redis_client.close()
 
 
-async def test_a_look_finds_what_changed_lately_and_one_after_a_long_sleep_everything(
+async def test_a_poll_reads_recent_changes_and_reads_everything_after_a_long_pause(
     database: Database, fresh_database_url: str
 ) -> None:
     reads = HubReads(database)
@@ -99,7 +99,7 @@ async def test_a_look_finds_what_changed_lately_and_one_after_a_long_sleep_every
     assert (asleep.policies, asleep.all_policies) == ([Override("messages", None, Rate(5, 60))], True)
 
 
-async def test_exceptions_are_bounded_and_those_taken_back_are_forgotten(
+async def test_exceptions_are_bounded_and_removed_ones_are_swept(
     database: Database, fresh_database_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_THROTTLE_EXCEPTIONS", 2)
@@ -155,7 +155,7 @@ async def test_the_command_changes_and_shows_policies(settings: Settings, fresh_
         (["unset", "address", "--user", "00000000-0000-7000-8000-000000000000"], "does not count by user"),
     ],
 )
-def test_what_the_command_cannot_do_is_a_sentence(
+def test_a_failed_command_prints_one_sentence(
     settings: Settings, database_url: str, arguments: list[str], sentence: str
 ) -> None:
     done = command(settings, database_url, *arguments)

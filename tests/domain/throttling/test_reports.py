@@ -18,9 +18,7 @@ DECISIONS, TURNS = 20_000, 20
 DEATHS = ("", "reading", "", "committing", "", "dropping")
 
 
-async def test_decisions_arrive_exactly_and_every_limit_is_answered_exactly(
-    desk: Desk, clock: Clock, make: Make
-) -> None:
+async def test_reports_equal_the_exact_counts_for_every_limit(desk: Desk, clock: Clock, make: Make) -> None:
     today(clock)
     random, known, throttles, desk.usage_reader = (
         Random(1),

@@ -31,7 +31,7 @@ def stage(desk: Desk, clock: Clock, make: Make) -> RateLimiter:
     return make(messages=Rate(2, 60), address=Rate(2, 60), user=Rate(100, 86_400))
 
 
-async def test_an_attempt_is_what_was_let_through_or_refused_but_not_what_was_given_back(
+async def test_attempts_count_allowed_and_refused_requests_but_no_returned_ones(
     desk: Desk, stage: RateLimiter, clock: Clock, subject: str
 ) -> None:
     demand = RateRequest(("messages", "user"), subject)
@@ -59,7 +59,7 @@ async def test_counts_leave_only_when_their_minute_is_over_for_a_minute(
     assert await rows(desk) == []
 
 
-async def test_given_back_after_its_minute_left_it_stays_an_attempt_and_nothing_else_is_counted(
+async def test_a_request_returned_after_its_minute_was_stored_stays_counted(
     desk: Desk, stage: RateLimiter, clock: Clock, subject: str, redis_url: str
 ) -> None:
     [verdict] = await stage.take([RateRequest(("messages",), subject)])
@@ -73,7 +73,7 @@ async def test_given_back_after_its_minute_left_it_stays_an_attempt_and_nothing_
 
 
 @pytest.mark.parametrize("dies", ["reading", "committing", "dropping"])
-async def test_whoever_dies_loses_nothing_and_doubles_nothing(
+async def test_a_crash_at_any_step_neither_loses_nor_doubles_counts(
     desk: Desk, stage: RateLimiter, clock: Clock, subject: str, dies: str
 ) -> None:
     await stage.take([RateRequest(("messages",), subject)] * 3)
@@ -86,7 +86,7 @@ async def test_whoever_dies_loses_nothing_and_doubles_nothing(
     assert await desk.bring() == 0
 
 
-async def test_two_at_once_bring_each_minute_once(
+async def test_concurrent_transfers_store_each_minute_once(
     desk: Desk, stage: RateLimiter, clock: Clock, subject: str, redis_url: str
 ) -> None:
     for _ in range(5):
@@ -108,7 +108,7 @@ async def test_two_at_once_bring_each_minute_once(
     assert keys(redis_url, "throttle:flight:*") == []
 
 
-async def test_another_flight_of_the_same_minute_is_not_dropped_for_the_first(
+async def test_dropping_a_batch_keeps_a_second_batch_of_the_same_minute(
     desk: Desk, stage: RateLimiter, clock: Clock, subject: str
 ) -> None:
     """The server's clock was set back: the minute is counted in again."""
@@ -128,7 +128,7 @@ async def test_another_flight_of_the_same_minute_is_not_dropped_for_the_first(
     assert (attempts, max(cast("list[int]", windows))) == (2, 2)
 
 
-async def test_beyond_a_bound_people_are_not_told_apart_and_still_counted(
+async def test_subjects_above_the_bound_are_counted_together(
     desk: Desk, clock: Clock, make: Make, monkeypatch: pytest.MonkeyPatch, redis_url: str
 ) -> None:
     assert "local MOST, KEPT_SECONDS = 20000, 3600" in throttles_module.SCRIPT
@@ -195,7 +195,7 @@ async def test_an_hour_of_many_people_goes_in_portions(desk: Desk, monkeypatch: 
     assert left == [3, 1, 0, 0]
 
 
-async def test_what_is_old_goes_hour_by_hour_and_sooner_when_there_is_too_much(
+async def test_old_counts_are_deleted_hour_by_hour_and_sooner_above_the_bound(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, fresh_owner_url: str
 ) -> None:
     now = int(datetime.now(UTC).timestamp())

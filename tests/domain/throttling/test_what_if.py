@@ -21,7 +21,7 @@ def of(windows: dict[tuple[str, int], int]) -> Distribution:
 
 
 @given(windows=WINDOWS, limit=st.integers(1, 45))
-def test_a_limit_refuses_what_counting_it_out_says(windows: dict[tuple[str, int], int], limit: int) -> None:
+def test_a_distribution_predicts_the_exact_number_of_refusals(windows: dict[tuple[str, int], int], limit: int) -> None:
     found = of(windows)
     assert (found.refused(limit), found.touched(limit)) == would_refuse(windows, limit)
     assert (found.attempts, found.windows) == (sum(windows.values()), len(windows))

@@ -10,21 +10,21 @@ PEER = "203.0.113.9"
 
 
 @pytest.mark.parametrize("forwarded", [[], ["1.1.1.1"], ["1.1.1.1, 2.2.2.2"], ["1.1.1.1", "2.2.2.2"]])
-def test_without_proxies_of_ours_the_header_is_not_read(forwarded: list[str]) -> None:
+def test_x_forwarded_for_is_ignored_without_trusted_proxies(forwarded: list[str]) -> None:
     assert client_address(PEER, forwarded, 0) == PEER
 
 
 @pytest.mark.parametrize(
     "forged", [[], ["9.9.9.9"], ["9.9.9.9, 8.8.8.8"], ["", "junk"], ["127.0.0.1, 10.0.0.1", "::1"]]
 )
-def test_what_a_client_writes_changes_nothing(forged: list[str]) -> None:
+def test_forged_entries_of_x_forwarded_for_are_ignored(forged: list[str]) -> None:
     assert client_address(PEER, [*forged, "198.51.100.7"], 1) == "198.51.100.7"
     assert client_address(PEER, [*forged, "198.51.100.7, 192.0.2.1"], 2) == "198.51.100.7"
     assert client_address(PEER, [*forged, "198.51.100.7", "192.0.2.1"], 2) == "198.51.100.7"
 
 
 @pytest.mark.parametrize("forwarded", [[], ["198.51.100.7"], ["nonsense, 192.0.2.1"], [", 192.0.2.1"]])
-def test_a_header_that_did_not_come_through_all_proxies_is_not_believed(forwarded: list[str]) -> None:
+def test_a_header_with_fewer_hops_than_trusted_proxies_is_ignored(forwarded: list[str]) -> None:
     assert client_address(PEER, forwarded, 2) == PEER
 
 
@@ -39,25 +39,25 @@ def test_a_header_that_did_not_come_through_all_proxies_is_not_believed(forwarde
         ("fe80::1%eth0", "fe80::1"),
     ],
 )
-def test_addresses_are_understood_as_proxies_write_them(written: str, meant: str) -> None:
+def test_addresses_are_parsed_in_the_forms_that_proxies_write(written: str, meant: str) -> None:
     assert client_address(PEER, [written], 1) == meant
 
 
-def test_nobody_knows_where_a_local_pipe_comes_from() -> None:
+def test_a_request_without_a_peer_address_is_unknown() -> None:
     assert client_address(None, [], 0) == client_address("testclient", [], 0) == "unknown"
 
 
-def test_one_owner_of_a_v6_network_counts_once() -> None:
+def test_addresses_of_one_v6_network_count_as_one() -> None:
     assert network("2001:db8:1:2:3::4") == network("2001:db8:1:2:ffff::") == "2001:db8:1:2::/64"
     assert network("2001:db8:1:3::4") != network("2001:db8:1:2::4")
 
 
-def test_each_v4_address_counts_for_itself() -> None:
+def test_each_v4_address_counts_alone() -> None:
     assert network("198.51.100.7") == "198.51.100.7" != network("198.51.100.8")
     assert network("unknown") == "unknown"
 
 
-def test_a_site_of_v6_networks_is_known_by_its_wider_ones() -> None:
+def test_a_v6_site_is_its_48_bit_network() -> None:
     assert wider("2001:db8:1:2::/64") == wider("2001:db8:1:2::7") == ("2001:db8:1::/56", "2001:db8:1::/48")
     assert wider("198.51.100.7") == wider("unknown") == ()
     assert site("2001:db8:1:2::7") == "2001:db8:1::/48"

@@ -23,13 +23,13 @@ async def found(api: Client, search: str, headers: dict[str, str]) -> list[str]:
     return [one["id"] for one in answer.json()["items"]]
 
 
-async def test_without_search_one_sees_only_oneself(api: Client) -> None:
+async def test_without_a_search_a_user_sees_only_themselves(api: Client) -> None:
     ada = await join(api)
     answer = await api.get(f"{API}/users/", headers=ada.headers)
     assert answer.json() == {"items": [{"id": ada.id, "first_name": "Ada", "last_name": "Tester"}], "next": None}
 
 
-async def test_part_of_a_name_is_enough_whatever_its_case(api: Client) -> None:
+async def test_a_part_of_a_name_in_any_case_finds_a_user(api: Client) -> None:
     eve = await join(api, "Eve")
     name = unique()
     one = await register(api, first_name=f"Maria{name}", last_name="Sklodowska")
@@ -40,7 +40,7 @@ async def test_part_of_a_name_is_enough_whatever_its_case(api: Client) -> None:
     assert await found(api, f"ia{name} SKLO", eve.headers) == [one["id"]]
 
 
-async def test_patterns_are_text(api: Client) -> None:
+async def test_wildcards_in_a_search_are_plain_text(api: Client) -> None:
     eve = await join(api, "Eve")
     name = unique()
     percent = await register(api, first_name=f"{name}100%", last_name="Sure")
@@ -53,7 +53,7 @@ async def test_patterns_are_text(api: Client) -> None:
     assert await found(api, "%%", eve.headers) == []
 
 
-async def test_an_exact_address_finds_its_owner_and_part_of_one_nobody(api: Client) -> None:
+async def test_an_exact_address_finds_its_owner_and_a_part_of_one_finds_none(api: Client) -> None:
     eve = await join(api, "Eve")
     ada = await register(api, email=f"{unique()}.Lovelace@example.org")
     assert await found(api, ada["email"].lower(), eve.headers) == [ada["id"]]
@@ -78,7 +78,9 @@ async def test_too_short_and_unstorable_searches_are_refused(api: Client, search
 
 
 @pytest.mark.parametrize("state", [{"suspended_at": now()}, {"closed_at": now()}, {"is_active": False}])
-async def test_who_cannot_log_in_is_not_found(api: Client, database: Database, state: dict[str, object]) -> None:
+async def test_an_account_that_cannot_log_in_is_not_found(
+    api: Client, database: Database, state: dict[str, object]
+) -> None:
     eve = await join(api, "Eve")
     name = unique()
     gone = await register(api, first_name=name)

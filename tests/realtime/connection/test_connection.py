@@ -34,7 +34,7 @@ async def fill(node: Node, scene: Scene, connection: Connection, size: int) -> N
         await node.send(scene.conversation, scene.ada, "x" * 8_000)
 
 
-async def test_a_socket_that_stops_reading_is_closed_and_the_others_hear_everything(node: Node) -> None:
+async def test_a_socket_that_stops_reading_is_closed_and_the_others_receive_everything(node: Node) -> None:
     scene = await set_up(node.database)
     grace = await node.join(scene.grace)
     idle = await node.open_idle(scene.linus)
@@ -59,7 +59,7 @@ async def test_a_socket_that_stops_reading_is_closed_and_the_others_hear_everyth
     )
 
 
-async def test_many_small_frames_are_too_many(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_small_unread_frames_exceed_the_limit(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.realtime.connection.connection.MAX_QUEUED_FRAMES", 50)
     scene = await set_up(node.database)
     idle = await node.open_idle(scene.linus)
@@ -73,7 +73,7 @@ async def test_many_small_frames_are_too_many(node: Node, monkeypatch: pytest.Mo
     assert idle.close_code == 4408
 
 
-async def test_a_transport_that_takes_nothing_for_too_long_is_given_up(
+async def test_a_transport_that_accepts_nothing_for_too_long_is_closed(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.realtime.connection.connection.STUCK_SECONDS", 1.0)
@@ -86,7 +86,7 @@ async def test_a_transport_that_takes_nothing_for_too_long_is_given_up(
     assert idle.close_code == 4408
 
 
-async def test_a_reader_that_pauses_hears_the_newest_read_mark_and_no_stale_typing(node: Node) -> None:
+async def test_a_reader_that_pauses_receives_the_newest_read_mark_and_no_stale_typing(node: Node) -> None:
     scene = await set_up(node.database)
     grace = await node.join(scene.grace)
     idle = await node.open_idle(scene.linus)

@@ -22,7 +22,7 @@ async def plain(database_url: str, redis_url: str) -> AsyncIterator[Node]:
         yield node
 
 
-async def test_messages_are_told_in_order_and_sends_acknowledged(plain: Node) -> None:
+async def test_messages_are_delivered_in_order_and_sends_are_acknowledged(plain: Node) -> None:
     scene = await set_up(plain.database)
     ada, linus = await plain.join(scene.ada), await plain.join(scene.linus)
     assert isinstance(plain.sockets(scene.ada)[0]._transport, AsgiTransport)
@@ -34,7 +34,7 @@ async def test_messages_are_told_in_order_and_sends_acknowledged(plain: Node) ->
 
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 65_535, 65_536])
-def test_a_frame_carries_what_was_put_into_it(length: int) -> None:
+def test_a_frame_arrives_with_its_payload(length: int) -> None:
     data = b"x" * length
     assert payloads_of(Frame(data).wire) == [data]
     assert payloads_of(Frame(b"first", data, b"last").wire) == [b"first", data, b"last"]

@@ -33,7 +33,7 @@ def chained(frames: list[Json], at: int) -> int:
     return at
 
 
-async def test_resuming_brings_what_was_missed_as_it_stands(nodes: Nodes) -> None:
+async def test_a_resume_brings_the_missed_changes_in_their_current_state(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     first = await here.send(scene.conversation, scene.ada, "first")
@@ -66,7 +66,7 @@ async def test_resuming_brings_what_was_missed_as_it_stands(nodes: Nodes) -> Non
     assert (await linus.next("message.created"))["prev"] == end
 
 
-async def test_resuming_from_the_present_brings_nothing(node: Node) -> None:
+async def test_a_resume_from_the_current_position_brings_nothing(node: Node) -> None:
     scene = await set_up(node.database)
     ada = await node.join(scene.ada)
     caught_up = await resume(ada, **{str(scene.conversation): 4})
@@ -74,7 +74,7 @@ async def test_resuming_from_the_present_brings_nothing(node: Node) -> None:
     assert [frame for frame in ada.frames if "prev" in frame] == []
 
 
-async def test_live_events_wait_for_the_missed_ones(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_live_events_come_after_the_missed_ones(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catch_up, "CHANGES_PER_PAGE", 3)
     here, there = nodes
     scene = await set_up(here.database)
@@ -107,9 +107,7 @@ async def test_live_events_wait_for_the_missed_ones(nodes: Nodes, monkeypatch: p
     assert told[-1]["position"] == last
 
 
-async def test_more_than_a_thousand_changes_are_a_reset_and_a_thousand_are_not(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_resume_of_more_than_a_thousand_changes_is_a_reset(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catch_up, "MAX_CHANGES", 20)
     monkeypatch.setattr(catch_up, "CHANGES_PER_PAGE", 6)
     scene = await set_up(node.database)
@@ -146,7 +144,7 @@ async def test_a_position_from_the_future_is_a_reset(node: Node) -> None:
     assert (await ada.next("message.created"))["prev"] == 4
 
 
-async def test_who_is_no_member_is_told_that_access_is_revoked(nodes: Nodes) -> None:
+async def test_a_resume_by_an_outsider_receives_access_revoked(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     public = await here.do(groups.create, scene.ada.user, "Public")
@@ -162,7 +160,7 @@ async def test_who_is_no_member_is_told_that_access_is_revoked(nodes: Nodes) -> 
     assert [frame for frame in linus.frames if "prev" in frame] == []
 
 
-async def test_several_resumes_are_answered_each(node: Node) -> None:
+async def test_each_of_several_resumes_is_answered(node: Node) -> None:
     scene = await set_up(node.database)
     ada = await node.join(scene.ada)
     for ref in range(5):
@@ -171,7 +169,7 @@ async def test_several_resumes_are_answered_each(node: Node) -> None:
         await ada.next("caught_up", ref=ref)
 
 
-async def test_while_the_database_is_away_a_resume_waits(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_resume_waits_while_the_database_is_away(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = await set_up(node.database)
     ada = await node.join(scene.ada)
     await node.send(scene.conversation, scene.ada)
@@ -195,7 +193,7 @@ async def test_while_the_database_is_away_a_resume_waits(node: Node, monkeypatch
     await ada.next("caught_up", ref="patience")
 
 
-async def test_snapshot_and_changes_agree_through_leaving_renaming_and_coming_back(nodes: Nodes) -> None:
+async def test_snapshot_and_changes_agree_after_leaving_renaming_and_rejoining(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     linus = await there.join(scene.linus)

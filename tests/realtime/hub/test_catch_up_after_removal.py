@@ -24,7 +24,7 @@ from tests.support.nodes import Json, Node, eventually
 from tests.support.scene import set_up
 
 
-async def test_what_was_given_up_comes_back_as_a_beginning_whatever_is_resumed(
+async def test_a_conversation_joined_again_comes_as_conversation_created_despite_a_pending_resume(
     nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = nodes
@@ -59,9 +59,7 @@ async def test_what_was_given_up_comes_back_as_a_beginning_whatever_is_resumed(
     assert again["positions"] == {str(scene.conversation): live.position}
 
 
-async def test_a_conversation_that_stays_foreign_is_not_read_again_as_a_join(
-    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_resume_of_a_foreign_conversation_starts_no_join(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a socket gave up comes back only to members; reading it as a join would cost a statement for each resume."""
     here, there = nodes
     scene = await set_up(here.database)
@@ -74,7 +72,7 @@ async def test_a_conversation_that_stays_foreign_is_not_read_again_as_a_join(
     assert len(eve.told("access.revoked")) == 1
 
 
-async def test_what_was_read_elsewhere_while_catching_up_is_told(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_read_mark_moved_during_a_catch_up_is_delivered(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     linus = await there.join(scene.linus)
@@ -98,7 +96,7 @@ async def test_what_was_read_elsewhere_while_catching_up_is_told(nodes: Nodes, m
     assert len(linus.told("read")) == 1
 
 
-async def test_who_comes_back_while_being_refused_has_the_conversation_before_any_look(
+async def test_a_member_added_again_during_a_refused_resume_receives_the_conversation_without_a_poll(
     nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = nodes
@@ -124,7 +122,7 @@ async def test_who_comes_back_while_being_refused_has_the_conversation_before_an
     await linus.next("conversation.created", conversation=str(scene.conversation))
 
 
-async def test_who_is_removed_between_the_door_and_the_changes_hears_no_more(
+async def test_a_member_removed_between_the_access_check_and_the_read_receives_no_change(
     nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = nodes
@@ -166,7 +164,7 @@ async def test_a_slow_reader_gets_every_answer_of_a_resume_of_foreign_conversati
     await idle.close()
 
 
-async def test_what_a_socket_gave_up_longest_ago_is_forgotten(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_oldest_revocations_of_a_socket_are_forgotten(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.realtime.connection.connection.MAX_REVOCATIONS", 10)
     scene = await set_up(node.database)
     linus = await node.join(scene.linus)
@@ -177,7 +175,7 @@ async def test_what_a_socket_gave_up_longest_ago_is_forgotten(node: Node, monkey
     assert linus.code is None
 
 
-def test_a_resume_of_as_many_conversations_as_it_may_name_fits_a_frame() -> None:
+def test_a_resume_of_the_maximum_number_of_conversations_fits_a_frame() -> None:
     conversations = {str(uuid4()): 100 for _ in range(MAX_RESUMED_CONVERSATIONS)}
     frame = msgspec.json.encode({"type": "resume", "ref": "x" * 64, "conversations": conversations})
     assert len(frame) <= MAX_FRAME_BYTES
@@ -199,7 +197,7 @@ async def test_five_thousand_foreign_conversations_are_resumed_in_two_parts_and_
     await linus.next("message.created", position=live.position)
 
 
-async def test_what_waits_to_be_resumed_is_bounded(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_resumes_are_bounded(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = await set_up(node.database)
     linus = await node.join(scene.linus)
     read, released = node.live.hub.reads.changes_for, asyncio.Event()

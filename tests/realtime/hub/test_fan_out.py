@@ -24,7 +24,7 @@ async def test_hello_comes_first_and_lists_the_conversations(node: Node) -> None
     await ada.quiet("message.created")
 
 
-async def test_the_rest_of_a_long_list_follows_unasked(node: Node) -> None:
+async def test_the_rest_of_a_long_list_follows_without_a_request(node: Node) -> None:
     ada = await person(node.database, "Ada")
     ids = {str(await group(node.database, ada)) for _ in range(120)}
     listener = await node.join(ada)
@@ -52,7 +52,7 @@ async def test_a_message_reaches_every_process_once_and_in_order(nodes: tuple[No
     await eve.quiet("message.created")
 
 
-async def test_what_is_committed_together_is_told_in_order_frame_by_frame(nodes: tuple[Node, Node]) -> None:
+async def test_events_of_one_commit_are_delivered_in_order_as_separate_frames(nodes: tuple[Node, Node]) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     other = await group(here.database, scene.ada, scene.linus)
@@ -73,7 +73,7 @@ async def test_what_is_committed_together_is_told_in_order_frame_by_frame(nodes:
             assert [frame["data"]["text"].split()[1] for frame in told] == [str(number) for number in range(30)]
 
 
-async def test_an_edit_and_a_deletion_are_told_as_they_stand(nodes: tuple[Node, Node]) -> None:
+async def test_edits_and_deletions_are_delivered_in_their_current_state(nodes: tuple[Node, Node]) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     linus = await there.join(scene.linus)
@@ -87,7 +87,7 @@ async def test_an_edit_and_a_deletion_are_told_as_they_stand(nodes: tuple[Node, 
     assert deleted["prev"] == deleted["position"] - 1
 
 
-async def test_a_creator_is_told_of_the_conversation_and_hears_it(nodes: tuple[Node, Node]) -> None:
+async def test_a_creator_receives_the_new_conversation_and_its_events(nodes: tuple[Node, Node]) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     phone, desk = await here.join(scene.ada), await there.join(scene.ada)
@@ -105,7 +105,7 @@ async def test_a_creator_is_told_of_the_conversation_and_hears_it(nodes: tuple[N
         assert len(listener.told("conversation.created", "member.joined")) == 1
 
 
-async def test_who_is_added_gets_the_conversation_and_the_others_the_member(nodes: tuple[Node, Node]) -> None:
+async def test_an_added_member_receives_the_conversation_and_the_others_the_member(nodes: tuple[Node, Node]) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     ada, eve = await here.join(scene.ada), await there.join(scene.eve)
@@ -122,7 +122,7 @@ async def test_who_is_added_gets_the_conversation_and_the_others_the_member(node
     await eve.quiet("member.added")
 
 
-async def test_who_is_removed_hears_of_it_and_nothing_more(nodes: tuple[Node, Node]) -> None:
+async def test_a_removed_member_receives_the_removal_and_nothing_later(nodes: tuple[Node, Node]) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     phone, desk = await here.join(scene.linus), await there.join(scene.linus)
@@ -141,7 +141,7 @@ async def test_who_is_removed_hears_of_it_and_nothing_more(nodes: tuple[Node, No
     await grace.quiet("access.revoked")
 
 
-async def test_who_comes_back_hears_again(nodes: tuple[Node, Node]) -> None:
+async def test_a_member_added_again_receives_events_again(nodes: tuple[Node, Node]) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     linus = await there.join(scene.linus)
@@ -155,7 +155,7 @@ async def test_who_comes_back_hears_again(nodes: tuple[Node, Node]) -> None:
     assert (heard["data"]["text"], heard["prev"]) == ("heard", created["position"])
 
 
-async def test_a_deleted_conversation_is_over_for_all(nodes: tuple[Node, Node]) -> None:
+async def test_a_deleted_conversation_ends_for_every_member(nodes: tuple[Node, Node]) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     listeners = [await here.join(scene.ada), await there.join(scene.linus)]
@@ -167,7 +167,7 @@ async def test_a_deleted_conversation_is_over_for_all(nodes: tuple[Node, Node]) 
     assert scene.conversation not in there.live.hub.registry.rooms
 
 
-async def test_a_read_mark_is_told_to_all_in_a_small_conversation(nodes: tuple[Node, Node]) -> None:
+async def test_a_read_mark_in_a_small_conversation_reaches_every_member(nodes: tuple[Node, Node]) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     ada, linus = await here.join(scene.ada), await there.join(scene.linus)
@@ -183,7 +183,7 @@ async def test_a_read_mark_is_told_to_all_in_a_small_conversation(nodes: tuple[N
         }
 
 
-async def test_a_read_mark_in_a_large_conversation_is_told_to_own_devices_only(nodes: tuple[Node, Node]) -> None:
+async def test_a_read_mark_in_a_large_conversation_reaches_only_the_readers_devices(nodes: tuple[Node, Node]) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     await here.send(scene.conversation, scene.ada)
@@ -197,7 +197,7 @@ async def test_a_read_mark_in_a_large_conversation_is_told_to_own_devices_only(n
     await ada.quiet("read")
 
 
-async def test_typing_is_told_to_the_others_and_not_to_outsiders(nodes: tuple[Node, Node]) -> None:
+async def test_typing_reaches_the_other_members_and_no_outsider(nodes: tuple[Node, Node]) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     phone, desk = await here.join(scene.ada), await there.join(scene.ada)
@@ -216,7 +216,7 @@ async def test_typing_is_told_to_the_others_and_not_to_outsiders(nodes: tuple[No
         assert len(listener.told("typing")) == 1
 
 
-async def test_a_room_without_listeners_is_forgotten(fresh_node: Node) -> None:
+async def test_a_room_without_sockets_is_removed(fresh_node: Node) -> None:
     node = fresh_node
     scene = await set_up(node.database)
     ada, linus = await node.join(scene.ada), await node.join(scene.linus)

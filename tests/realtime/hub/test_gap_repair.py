@@ -49,7 +49,7 @@ def texts(listener: Listener) -> list[str]:
     return [frame["data"]["text"] for frame in listener.told("message.created")]
 
 
-async def test_a_lost_message_is_repaired_before_the_next_is_told(nodes: Nodes) -> None:
+async def test_a_lost_message_is_delivered_before_the_next_one(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     linus = await there.join(scene.linus)
@@ -62,7 +62,7 @@ async def test_a_lost_message_is_repaired_before_the_next_is_told(nodes: Nodes) 
     assert [(f["prev"], f["position"]) for f in linus.told("message.created")] == [(4, 5), (5, 6)]
 
 
-async def test_a_lost_message_that_nothing_follows_is_found_by_the_look(nodes: Nodes) -> None:
+async def test_the_poll_finds_a_lost_message_that_no_event_follows(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     linus = await there.join(scene.linus)
@@ -71,7 +71,7 @@ async def test_a_lost_message_that_nothing_follows_is_found_by_the_look(nodes: N
     await linus.next("message.created")
 
 
-async def test_what_a_killed_process_committed_is_told_by_all(nodes: Nodes) -> None:
+async def test_every_process_delivers_what_a_killed_process_committed(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     ada, linus = await here.join(scene.ada), await there.join(scene.linus)
@@ -83,7 +83,7 @@ async def test_what_a_killed_process_committed_is_told_by_all(nodes: Nodes) -> N
         assert texts(listener) == ["one", "two"]
 
 
-async def test_events_in_the_wrong_order_are_told_in_the_right_one(nodes: Nodes) -> None:
+async def test_events_that_arrive_in_reverse_are_delivered_in_log_order(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     linus = await there.join(scene.linus)
@@ -101,7 +101,7 @@ async def test_events_in_the_wrong_order_are_told_in_the_right_one(nodes: Nodes)
     assert [f["prev"] for f in linus.told("message.created")] == [4, 5, 6, 7, 8]
 
 
-async def test_an_event_heard_twice_is_told_once(nodes: Nodes) -> None:
+async def test_an_event_received_twice_is_delivered_once(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     ada, linus = await here.join(scene.ada), await there.join(scene.linus)
@@ -122,7 +122,7 @@ async def test_an_event_heard_twice_is_told_once(nodes: Nodes) -> None:
         assert texts(listener) == ["first", "second"]
 
 
-async def test_who_is_added_and_nobody_tells_is_found_by_the_look(nodes: Nodes) -> None:
+async def test_the_poll_finds_an_added_member_whose_event_was_lost(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     eve = await there.join(scene.eve)
@@ -135,7 +135,7 @@ async def test_who_is_added_and_nobody_tells_is_found_by_the_look(nodes: Nodes) 
     assert len(eve.told("conversation.created")) == 1
 
 
-async def test_who_is_removed_and_nobody_tells_hears_nothing_after_two_seconds(nodes: Nodes) -> None:
+async def test_a_removed_member_whose_event_was_lost_receives_nothing_after_two_seconds(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     linus = await there.join(scene.linus)
@@ -151,7 +151,7 @@ async def test_who_is_removed_and_nobody_tells_hears_nothing_after_two_seconds(n
     assert texts(linus) == []
 
 
-async def test_an_ended_login_nobody_tells_of_is_found_by_the_look(nodes: Nodes) -> None:
+async def test_the_poll_finds_an_ended_login_whose_event_was_lost(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     linus, ada = await there.join(scene.linus), await there.join(scene.ada)
@@ -161,7 +161,7 @@ async def test_an_ended_login_nobody_tells_of_is_found_by_the_look(nodes: Nodes)
     await ada.quiet()
 
 
-async def test_an_own_read_mark_nobody_tells_of_is_found_by_the_look(nodes: Nodes) -> None:
+async def test_the_poll_finds_the_users_own_read_mark_whose_event_was_lost(nodes: Nodes) -> None:
     here, there = nodes
     scene = await set_up(here.database)
     message = await here.send(scene.conversation, scene.ada)
@@ -173,7 +173,7 @@ async def test_an_own_read_mark_nobody_tells_of_is_found_by_the_look(nodes: Node
     assert grace.told("read") == []
 
 
-async def test_a_process_that_cannot_look_tells_nothing_until_it_can(
+async def test_a_process_whose_polls_fail_delivers_nothing_until_one_succeeds(
     nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = nodes
@@ -194,7 +194,7 @@ async def test_a_process_that_cannot_look_tells_nothing_until_it_can(
     await linus.next("message.created")
 
 
-async def test_with_redis_stopped_delivery_goes_on_and_is_fast_again_after(
+async def test_delivery_continues_while_redis_is_stopped_and_uses_the_bus_again_afterwards(
     frail: Nodes, valkey: EmbeddedValkey
 ) -> None:
     here, there = frail
@@ -216,7 +216,7 @@ async def test_with_redis_stopped_delivery_goes_on_and_is_fast_again_after(
     assert texts(linus) == ["without redis", "with redis"]
 
 
-async def test_a_silent_redis_is_noticed_and_left(frail: Nodes, valkey: EmbeddedValkey) -> None:
+async def test_a_redis_that_does_not_answer_delays_no_message(frail: Nodes, valkey: EmbeddedValkey) -> None:
     here, there = frail
     scene = await set_up(here.database)
     linus = await there.join(scene.linus)
@@ -247,7 +247,7 @@ async def test_a_process_starts_and_stops_without_redis(database_url: str) -> No
         await ada.next("conversation.created")
 
 
-async def test_nothing_is_missing_or_told_twice_for_sockets_that_open_while_others_write(nodes: Nodes) -> None:
+async def test_sockets_opened_during_writes_receive_each_message_once(nodes: Nodes) -> None:
     here = nodes[0]
     scene = await set_up(here.database)
     writing = True

@@ -173,7 +173,7 @@ async def flap(replica: Replica, nodes: Nodes, dice: random.Random, done: asynci
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_who_applies_what_is_told_ends_with_what_the_database_has(nodes: Nodes, seed: int) -> None:
+async def test_a_client_that_applies_every_event_converges_to_the_database(nodes: Nodes, seed: int) -> None:
     dice = random.Random(seed)
     scene = await set_up(nodes[0].database)
     weather = [Weather(node, random.Random(seed * 10 + n)) for n, node in enumerate(nodes)]

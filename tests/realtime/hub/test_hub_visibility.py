@@ -33,7 +33,9 @@ async def listed(node: Node, who: Caller) -> set[str]:
     return {str(line.id) for line in lines or ()}
 
 
-async def test_own_sockets_lose_it_and_the_next_message_gives_it_back_first(nodes: Nodes, scene: Scene) -> None:
+async def test_hiding_reaches_all_own_sockets_and_the_next_message_restores_the_conversation_first(
+    nodes: Nodes, scene: Scene
+) -> None:
     one, two = nodes
     conversation = await direct(one, scene.eve, scene.linus)
     told: dict[str, Any] = {"conversation": str(conversation)}
@@ -60,7 +62,7 @@ async def test_own_sockets_lose_it_and_the_next_message_gives_it_back_first(node
     assert len(other.told("conversation.created", "access.revoked")) == 0
 
 
-async def test_it_comes_back_when_the_bus_loses_both_the_hiding_and_the_message(nodes: Nodes, scene: Scene) -> None:
+async def test_a_hidden_conversation_returns_although_the_bus_loses_the_events(nodes: Nodes, scene: Scene) -> None:
     one, two = nodes
     conversation = await direct(one, scene.eve, scene.linus)
     told: dict[str, Any] = {"conversation": str(conversation)}
@@ -77,7 +79,7 @@ async def test_it_comes_back_when_the_bus_loses_both_the_hiding_and_the_message(
     await there.next("conversation.created", **told)
 
 
-async def test_whoever_hides_it_and_writes_has_it_again(node: Node, scene: Scene) -> None:
+async def test_writing_in_a_hidden_conversation_restores_it(node: Node, scene: Scene) -> None:
     conversation = await direct(node, scene.eve, scene.linus)
     linus = await node.join(scene.linus)
     await node.do(visibility.turn, conversation, scene.linus.user, hidden=True)
@@ -88,7 +90,7 @@ async def test_whoever_hides_it_and_writes_has_it_again(node: Node, scene: Scene
     assert (given["unread"], given["last_message"]["text"]) == (0, "back")
 
 
-async def test_a_resume_of_a_hidden_one_is_answered_with_its_end(node: Node, scene: Scene) -> None:
+async def test_a_resume_of_a_hidden_conversation_receives_access_revoked(node: Node, scene: Scene) -> None:
     conversation = await direct(node, scene.eve, scene.linus)
     await node.do(visibility.turn, conversation, scene.linus.user, hidden=True)
     linus = await node.join(scene.linus)
@@ -100,7 +102,9 @@ async def test_a_resume_of_a_hidden_one_is_answered_with_its_end(node: Node, sce
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_sockets_end_with_the_list_whatever_crosses_what(nodes: Nodes, scene: Scene, seed: int) -> None:
+async def test_sockets_converge_to_the_list_despite_concurrent_hiding_messages_and_resumes(
+    nodes: Nodes, scene: Scene, seed: int
+) -> None:
     """Hiding, showing, messages and resumes at once; a third of what one process tells is lost."""
     dice = random.Random(seed)
     conversation = await direct(nodes[0], scene.eve, scene.linus)

@@ -51,7 +51,7 @@ def settled(crowd: Crowd, made: Broadcast) -> int:
 
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("clock")
-async def test_a_worker_that_is_killed_twice_mails_a_thousand_accounts_once_each(place: Place, crowd: Crowd) -> None:
+async def test_a_worker_killed_twice_mails_a_thousand_accounts_once_each(place: Place, crowd: Crowd) -> None:
     crowd.people(ACCOUNTS)
     addresses = [address for (address,) in crowd.sql("SELECT email FROM users")]
     before = place.mailboxes.attempts
@@ -91,7 +91,7 @@ async def node(place: Place) -> AsyncIterator[Node]:
 
 
 @pytest.mark.usefixtures("clock")
-async def test_what_is_due_is_sent_by_a_worker_to_sockets_and_mailboxes(place: Place, crowd: Crowd, node: Node) -> None:
+async def test_a_worker_sends_a_due_broadcast_to_sockets_and_mailboxes(place: Place, crowd: Crowd, node: Node) -> None:
     worker = place.processes.worker()
     ada = await node.register("Ada")
     text = "Away from 22:00 to 22:10 UTC.\n\nSee <you> later & thank you."

@@ -44,7 +44,7 @@ def run() -> Record:
     return record
 
 
-def test_a_message_counts_once_for_each_socket_that_was_to_be_told() -> None:
+def test_a_message_counts_once_for_each_socket_it_should_reach() -> None:
     assert [(at, round(delay, 3)) for at, delay in deliveries(run())] == [
         (110.5, 0.5),
         (111.1, 0.1),
@@ -64,7 +64,7 @@ def test_the_picture_has_a_band_for_each_fault_and_two_lines() -> None:
     assert {"1 Redis down", "2 <Postgres>"} <= set(words)
 
 
-def test_a_run_without_anything_is_drawn_too() -> None:
+def test_an_empty_run_is_drawn() -> None:
     assert ET.fromstring(drawn(Record(), "nothing")).tag == f"{SPACE}svg"
 
 

@@ -34,7 +34,7 @@ async def test_a_send_that_is_acknowledged_before_its_commit_is_seen() -> None:
         (1, {("I2", "nothing_acknowledged_is_lost"): (1, "")}, "seen by"),
     ],
 )
-def test_only_the_checker_that_was_named_proves_it(
+def test_a_mutation_counts_only_when_its_named_checker_catches_it(
     fired: int, red: dict[tuple[str, str], tuple[int, str]], said: str
 ) -> None:
     missing = Outcome(name=LOST.name, fired=fired, red=red, seconds=1.0).missing(LOST)
@@ -42,7 +42,7 @@ def test_only_the_checker_that_was_named_proves_it(
     assert bool(missing) == bool(said)
 
 
-def test_the_document_names_every_defect_with_the_checker_that_sees_it() -> None:
+def test_the_document_names_every_mutation_with_its_checker() -> None:
     document = DOCUMENT.read_text(encoding="utf-8").splitlines()
     told = {cells[1].strip(): cells[3].strip() for line in document if len(cells := line.split("|")) == COLUMNS}
     assert told.items() >= {one.says: f"`{one.caught}`" for one in MUTATIONS.values()}.items()

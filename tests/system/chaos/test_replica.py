@@ -20,7 +20,7 @@ def loaded(position: int) -> Entry:
     return Entry("loaded", 0.0, {**data, "messages": [], "members": []})
 
 
-def test_what_is_missing_is_asked_for_once() -> None:
+def test_missing_changes_are_requested_once() -> None:
     replica = Replica("linus")
     replica.take(told({"type": "hello", "conversations": [line(0, 2, 4)], "next": False}))
     replica.take(Entry("resume", 0.0, (1, {HERE: 0})))
@@ -31,7 +31,7 @@ def test_what_is_missing_is_asked_for_once() -> None:
     assert replica.take(change(7, "message.created", message(5))) == []
 
 
-def test_a_load_that_is_older_than_the_line_given_is_not_the_end() -> None:
+def test_a_load_older_than_the_snapshot_leads_to_a_resume() -> None:
     replica = Replica("linus")
     assert replica.take(created(LONG)) == [("load", HERE)]
     replica.take(told({"type": "access.revoked", "conversation": HERE, "reason": "left"}))
@@ -39,14 +39,14 @@ def test_a_load_that_is_older_than_the_line_given_is_not_the_end() -> None:
     assert replica.take(loaded(LONG)) == [("resume", HERE)], "begun before it was given again"
 
 
-def test_a_load_that_is_as_new_as_the_line_is_enough() -> None:
+def test_a_load_as_new_as_the_snapshot_suffices() -> None:
     replica = Replica("linus")
     replica.take(created(LONG))
     assert replica.take(loaded(LONG)) == []
     assert replica.take(change(LONG + 1, "message.created", message(5))) == []
 
 
-def test_what_is_loaded_may_be_ahead_of_the_socket_which_then_tells_it_once() -> None:
+def test_a_load_may_be_ahead_of_the_socket_without_an_error() -> None:
     replica = Replica("linus")
     replica.take(created(LONG))
     replica.take(loaded(LONG + 2))

@@ -44,17 +44,17 @@ async def reading_again(chat: Chat) -> Request:
     return again
 
 
-async def test_a_send_is_one_statement(chat: Chat) -> None:
+async def test_a_send_costs_one_statement(chat: Chat) -> None:
     """The function judges the login and the membership, and is a transaction of its own."""
     assert await chat.statements(partial(sending, chat)) == 1
 
 
-async def test_a_page_read_before_is_no_statement(chat: Chat) -> None:
+async def test_a_page_read_again_costs_no_statement(chat: Chat) -> None:
     """Who may read is known, and the cache proves the page."""
     assert await chat.statements(partial(reading_again, chat)) == 0
 
 
-async def test_a_page_read_for_the_first_time_is_one_statement(chat: Chat) -> None:
+async def test_a_page_read_for_the_first_time_costs_one_statement(chat: Chat) -> None:
     """The door, which judges the login; the page itself is the cache's."""
     assert await chat.statements(partial(reading_first, chat)) == 1
 
@@ -80,11 +80,11 @@ async def test_other_routes_have_a_fixed_number_of_statements(
     assert await chat.statements(prepare) == statements
 
 
-async def test_a_send_is_two_round_trips_to_redis(chat: Chat) -> None:
+async def test_a_send_costs_two_round_trips_to_redis(chat: Chat) -> None:
     """The throttles of requests and messages, asked together, and the cache's write with the publish."""
     assert await chat.calls(partial(sending, chat)) == 2
 
 
-async def test_a_page_is_two_round_trips_to_redis(chat: Chat) -> None:
+async def test_a_page_costs_two_round_trips_to_redis(chat: Chat) -> None:
     """The throttle of requests and, beside it, the cache."""
     assert await chat.calls(partial(reading_again, chat)) == 2

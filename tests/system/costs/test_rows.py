@@ -225,7 +225,7 @@ async def test_lists_read_together_read_each_membership_once(log: Log) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 32])
-async def test_a_send_looks_for_its_sender_and_not_through_the_members(log: Log, size: int) -> None:
+async def test_a_send_finds_its_sender_without_reading_the_members(log: Log, size: int) -> None:
     """Once to judge, once to move the read mark, of whoever sends; the function's own plans are not to be seen."""
 
     async def sending(session: Session) -> None:
@@ -235,7 +235,7 @@ async def test_a_send_looks_for_its_sender_and_not_through_the_members(log: Log,
     assert await log.memberships_read(sending) == size + 1
 
 
-async def test_a_door_looks_for_its_reader_and_not_through_the_members(log: Log) -> None:
+async def test_an_access_check_finds_its_reader_without_reading_the_members(log: Log) -> None:
     async def opening(session: Session) -> None:
         assert (await check_access(session, log.crowd, log.ada.user)).is_member
 

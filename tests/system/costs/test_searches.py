@@ -81,14 +81,14 @@ async def owned(town: Log, postgres: TestPostgres) -> AsyncIterator[Log]:
 @pytest.mark.parametrize(
     "search", ["qx", "an", "jo", "qxz", "ann", "%%", "__", "a b", "x-x-x", "- .", "李明", "ada@x.example"]
 )
-async def test_a_search_for_people_reads_no_table_whole(town: Log, search: str) -> None:
+async def test_a_search_for_people_scans_no_whole_table(town: Log, search: str) -> None:
     plan = await town.explain(find, town.ada, search=search, limit=50, cursor=None)
     assert not plan.whole, plan
     assert sum(rows for _, _, rows in plan.scans) <= MOST_READ, plan
 
 
 @pytest.mark.parametrize("search", ["q", "qx", "ab", "qxz", "%%%", "x-x", "李", None])
-async def test_a_search_for_public_conversations_reads_no_table_whole(town: Log, search: str | None) -> None:
+async def test_a_search_for_public_conversations_scans_no_whole_table(town: Log, search: str | None) -> None:
     plan = await town.explain(discover, town.ada.user, search=search)
     assert "conversations" not in plan.whole, plan
     assert sum(rows for _, relation, rows in plan.scans if relation == "conversations") <= MOST_READ, plan
@@ -124,7 +124,7 @@ async def test_searches_take_two_connections_and_leave_the_others(town: Log) -> 
     assert (going, len(refused)) == (2, 4)
 
 
-async def test_a_search_that_takes_long_is_refused_and_the_next_one_is_not(town: Log) -> None:
+async def test_a_slow_search_is_refused_and_the_next_one_is_not(town: Log) -> None:
     async def endless(session: Session) -> None:
         await session.execute(text("SELECT pg_sleep(9)"))
 

@@ -62,7 +62,7 @@ def test_every_setting_that_an_operator_may_set_reaches_each_process(service: st
     assert passed.keys() == names | SERVERS
 
 
-def test_what_is_not_set_is_the_default() -> None:
+def test_compose_passes_the_defaults_of_unset_settings() -> None:
     passed = load(environment("web"), env_file=Path("nowhere"))
     alone = load({name: environment("web")[name] for name in (*SERVERS, "SECRET_KEY", "PUBLIC_URL")},
                  env_file=Path("nowhere"))  # fmt: skip
@@ -88,7 +88,7 @@ def test_the_chat_is_no_superuser_and_does_not_know_the_owners_password() -> Non
     assert environment("migrate")["MIGRATE_DATABASE_URL"].startswith(f"postgresql://{owner}:owners@")
 
 
-def test_valkey_answers_only_who_knows_the_password() -> None:
+def test_valkey_answers_only_with_the_password() -> None:
     port = free_port()
     (mounted,) = SERVICES["valkey"]["configs"]
     program, target, *options = SERVICES["valkey"]["command"]
@@ -120,7 +120,7 @@ def answers(client: redis.Redis) -> bool:
         return False
 
 
-def test_the_mailbox_for_development_reaches_neither_server() -> None:
+def test_the_development_mailbox_reaches_neither_server() -> None:
     networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
     assert networks["mail"] == {"mail"}
     assert {name for name, joined in networks.items() if "mail" in joined} == {"mail", "worker"}
@@ -130,7 +130,7 @@ def test_the_mailbox_for_development_reaches_neither_server() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_has_bounds(service: str) -> None:
+def test_a_service_has_limits(service: str) -> None:
     settings = SERVICES[service]
     assert re.fullmatch(r"\d+[mg]", settings["mem_limit"])
     assert 0 < settings["pids_limit"] <= 512
@@ -146,7 +146,7 @@ def test_images_of_others_are_pinned_by_version() -> None:
     assert [base for base in bases if not re.search(r":\d+\.\d+", base)] == []
 
 
-def test_memory_is_enough_for_what_valkey_may_hold() -> None:
+def test_the_memory_limit_covers_what_valkey_may_hold() -> None:
     options = SERVICES["valkey"]["command"]
     most = int(options[options.index("--maxmemory") + 1].removesuffix("mb"))
     assert int(SERVICES["valkey"]["mem_limit"].removesuffix("m")) >= 2 * most

@@ -43,7 +43,7 @@ def started(
     postgres.drop(name)
 
 
-async def test_with_the_broker_away_nobody_waits_and_afterwards_everybody_is_told_once(
+async def test_without_the_broker_no_send_waits_and_afterwards_each_member_is_notified_once(
     started: Processes, valkey: EmbeddedValkey, mailboxes: tuple[Mailboxes, int]
 ) -> None:
     node = Node(started.api().url)

@@ -53,7 +53,7 @@ def worker(started: Processes) -> Iterator[None]:
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("lost", ["the write", "everything"])
-async def test_a_deleted_text_is_served_by_nobody_and_the_cache_is_rebuilt(
+async def test_no_process_serves_a_deleted_text_and_the_cache_is_rebuilt(
     breakable: Breakable, nodes: Nodes, redis: Redis, lost: Literal["the write", "everything"]
 ) -> None:
     ada = await nodes.one.register("Ada")
@@ -98,7 +98,9 @@ async def test_a_deleted_text_is_served_by_nobody_and_the_cache_is_rebuilt(
         await eventually(lambda node=node: is_served_from(held, ada.at(node), engines))  # type: ignore[misc]
 
 
-async def test_what_was_acknowledged_is_on_every_page_at_once_heard_or_not(breakable: Breakable, nodes: Nodes) -> None:
+async def test_an_acknowledged_message_is_on_every_page_at_once_despite_lost_events(
+    breakable: Breakable, nodes: Nodes
+) -> None:
     ada = await nodes.one.register("Ada")
     engines = await ada.converse()
     (await ada.say(engines, "first")).good(201)

@@ -52,7 +52,7 @@ async def test_a_send_whose_commit_is_lost_is_settled_by_its_retry(
 
 
 @pytest.mark.parametrize("where", ["before", "after"])
-async def test_somebody_whose_adding_is_lost_in_commit_is_a_member_or_not_at_all(
+async def test_an_addition_lost_in_commit_makes_a_full_member_or_none(
     breakable: Breakable, nodes: Nodes, database_url: str, where: Where
 ) -> None:
     ada, linus = [await nodes.one.register(name) for name in ("Ada", "Linus")]
@@ -78,7 +78,7 @@ async def test_somebody_whose_adding_is_lost_in_commit_is_a_member_or_not_at_all
         assert len(to_ada.told("member.added")) == len(to_linus.told("conversation.created")) == 1
 
 
-async def test_without_a_fault_the_same_send_is_stored_and_told_once(nodes: Nodes, database_url: str) -> None:
+async def test_without_a_fault_the_same_send_is_stored_and_delivered_once(nodes: Nodes, database_url: str) -> None:
     ada = await nodes.one.register("Ada")
     engines = await ada.converse()
     async with ada.listening() as near:

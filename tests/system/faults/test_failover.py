@@ -72,7 +72,7 @@ async def ready(node: Node) -> int:
     return (await node.request("GET", "/readyz")).status
 
 
-async def test_a_read_only_primary_is_an_outage_everywhere(started: Processes, pair: Pair) -> None:
+async def test_a_read_only_primary_counts_as_an_outage_everywhere(started: Processes, pair: Pair) -> None:
     (api,) = started.apis({"DATABASE_URL": pair.primary.url()})
     node = Node(api.url)
     ada = await node.register("Ada")
@@ -99,7 +99,7 @@ async def test_a_read_only_primary_is_an_outage_everywhere(started: Processes, p
     api.end()
 
 
-async def test_a_process_that_lost_the_first_host_sends_through_the_next_and_is_ready(
+async def test_a_process_that_lost_the_first_host_uses_the_next_and_is_ready(
     node: Node, pair: Pair, first: Proxy
 ) -> None:
     ada = await node.register("Ada")

@@ -53,7 +53,7 @@ async def node(postgres: TestPostgres, started: Processes) -> AsyncIterator[Node
     postgres.drop(name)
 
 
-async def test_a_database_with_strange_settings_is_as_good_as_any(node: Node) -> None:
+async def test_settings_of_a_database_make_no_difference(node: Node) -> None:
     ada, linus = [await node.register(name) for name in ("Ada", "Linus")]
     engines = await ada.converse(linus)
     async with linus.listening() as socket:

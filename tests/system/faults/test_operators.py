@@ -17,7 +17,7 @@ SECONDS = 2.0
 
 
 @pytest.mark.parametrize("how", ["stopped", "silent"])
-async def test_without_redis_a_suspended_account_is_out_within_two_seconds(
+async def test_without_redis_a_suspension_takes_effect_within_two_seconds(
     nodes: Nodes, database_url: str, how: How, outage: Outage
 ) -> None:
     operator, ada = await root(nodes.one, database_url), await nodes.one.register("Ada")
@@ -32,7 +32,7 @@ async def test_without_redis_a_suspended_account_is_out_within_two_seconds(
 
 
 @pytest.mark.parametrize("how", ["stopped", "silent"])
-async def test_without_redis_a_broadcast_is_told_within_two_seconds_and_once(
+async def test_without_redis_a_broadcast_is_delivered_once_within_two_seconds(
     nodes: Nodes, database_url: str, how: How, outage: Outage
 ) -> None:
     operator, ada = await root(nodes.one, database_url), await nodes.one.register("Ada")

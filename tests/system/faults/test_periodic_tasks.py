@@ -107,7 +107,7 @@ def test_after_restart_crash_outage_and_lost_connections_each_task_runs_within_i
         stage.all_have_run(time.time())
 
 
-def test_a_broker_that_goes_while_tasks_run_ends_no_worker(stage: Stage) -> None:
+def test_a_broker_that_disappears_while_tasks_run_ends_no_worker(stage: Stage) -> None:
     for process in backends(stage.postgres):
         process.suspend()
     try:
@@ -120,7 +120,7 @@ def test_a_broker_that_goes_while_tasks_run_ends_no_worker(stage: Stage) -> None
     stage.all_have_run(time.time())
 
 
-def test_after_a_long_outage_the_worker_is_back_at_once_and_one_line_has_said_so(stage: Stage) -> None:
+def test_after_a_long_outage_the_worker_resumes_at_once_and_has_logged_one_line(stage: Stage) -> None:
     until(lambda: stage.worker.said.count("broker_away") == stage.worker.said.count("broker_back"), 20)
     until(lambda: stage.beat.said.count("broker_away") == stage.beat.said.count("broker_back"), 20)
     before = [len(one.said) for one in (stage.worker, stage.beat)]
@@ -137,7 +137,7 @@ def test_after_a_long_outage_the_worker_is_back_at_once_and_one_line_has_said_so
 
 
 @pytest.mark.parametrize("how", ["read-only", "full"])
-def test_a_broker_that_refuses_to_write_is_one_line_for_each_process(stage: Stage, how: str) -> None:
+def test_a_broker_that_refuses_writes_is_one_log_line_per_process(stage: Stage, how: str) -> None:
     until(lambda: stage.worker.said.count("broker_away") == stage.worker.said.count("broker_back"), 20)
     until(lambda: stage.beat.said.count("broker_away") == stage.beat.said.count("broker_back"), 20)
     before = [len(one.said) for one in (stage.worker, stage.beat)]

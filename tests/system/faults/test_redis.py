@@ -25,7 +25,7 @@ async def in_time(call: Awaitable[T]) -> T:
 
 
 @pytest.mark.parametrize("how", ["stopped", "silent"])
-async def test_without_redis_the_chat_goes_on_and_with_it_again_no_restart_is_needed(
+async def test_the_chat_works_without_redis_and_recovers_without_a_restart(
     nodes: Nodes, database_url: str, how: How, outage: Outage
 ) -> None:
     ada, linus, eve = [await nodes.one.register(name) for name in ("Ada", "Linus", "Eve")]

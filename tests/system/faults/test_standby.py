@@ -86,7 +86,7 @@ def codes(answers: Sequence[Sent | BaseException]) -> list[str]:
     ]
 
 
-async def test_sends_whose_commit_waits_are_unknown_in_time_and_stored_once(
+async def test_a_send_whose_commit_waits_is_unknown_in_time_and_stored_once(
     primary: EmbeddedPostgres, database: Database, scene: Scene, writer: Writer
 ) -> None:
     rooms = [await group(database, scene.ada) for _ in range(8)]
@@ -104,7 +104,7 @@ async def test_sends_whose_commit_waits_are_unknown_in_time_and_stored_once(
     assert sorted(found) == sorted(texts)
 
 
-async def test_what_never_began_to_be_written_is_refused_and_not_stored(
+async def test_a_send_that_was_never_written_is_refused_and_not_stored(
     primary: EmbeddedPostgres, database: Database, scene: Scene, writer: Writer
 ) -> None:
     """The flight's first conversation is locked, so that it is split; its parts come one after the other."""
@@ -121,7 +121,7 @@ async def test_what_never_began_to_be_written_is_refused_and_not_stored(
     assert [said for said, code in told.items() if code == "sent" and said not in stored] == []
 
 
-async def test_sends_without_a_client_id_are_true_while_the_standby_is_away_and_back(
+async def test_sends_without_a_client_id_are_answered_truthfully_while_the_standby_is_away(
     started: Processes, primary: EmbeddedPostgres, database: Database
 ) -> None:
     """It stays away for longer than a send may be written: some are unknown, none is stored twice or called refused."""
@@ -151,7 +151,7 @@ async def test_sends_without_a_client_id_are_true_while_the_standby_is_away_and_
     api.end()
 
 
-async def test_a_server_that_does_not_react_is_not_waited_for(
+async def test_a_frozen_postgres_delays_no_answer(
     primary: EmbeddedPostgres, database: Database, scene: Scene, writer: Writer
 ) -> None:
     await writer.send(draft(scene.conversation, scene.ada, "text", "warm-up"))
@@ -163,7 +163,7 @@ async def test_a_server_that_does_not_react_is_not_waited_for(
     assert stored_texts(primary.url()).count("on a dead disk") <= 1
 
 
-async def test_a_draft_without_a_client_id_that_is_written_twice_is_stored_once(
+async def test_a_draft_without_a_client_id_written_twice_is_stored_once(
     primary: EmbeddedPostgres, scene: Scene, writer: Writer
 ) -> None:
     once = draft(scene.conversation, scene.ada, "text", "a key of the server's own")
@@ -176,7 +176,7 @@ async def test_a_draft_without_a_client_id_that_is_written_twice_is_stored_once(
     assert (stored.count(once.text), stored.count(beside.text)) == (1, 1)
 
 
-async def test_a_transaction_whose_time_is_over_in_commit_is_unknown_and_before_it_is_busy(
+async def test_a_transaction_that_times_out_is_unknown_in_commit_and_busy_before_it(
     primary: EmbeddedPostgres, database: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(edge, "TRANSACTION_SECONDS", 1.0)
@@ -202,7 +202,7 @@ async def test_a_transaction_whose_time_is_over_in_commit_is_unknown_and_before_
     assert commits_that_wait(primary) == 0
 
 
-async def test_a_deadline_of_the_callers_own_stays_a_timeout(database: Database) -> None:
+async def test_a_deadline_of_the_caller_stays_a_timeout(database: Database) -> None:
     async def impatient() -> None:
         async with database.transaction(), asyncio.timeout(0.05):
             await asyncio.sleep(1)
@@ -211,7 +211,7 @@ async def test_a_deadline_of_the_callers_own_stays_a_timeout(database: Database)
         await impatient()
 
 
-async def test_a_block_that_fails_after_its_statement_was_sent_may_have_stored_it(database: Database) -> None:
+async def test_a_block_that_fails_after_its_statement_has_an_unknown_outcome(database: Database) -> None:
     async def failing(*statements: str) -> None:
         async with database.single() as single:
             for statement in statements:

@@ -31,7 +31,7 @@ async def ready_says(node: Node) -> tuple[int, str | None]:
     return answer.status, answer.body["reason"]
 
 
-async def test_a_process_told_to_stop_loses_nothing(started: Processes, nodes: Nodes, database_url: str) -> None:
+async def test_a_process_that_is_stopped_loses_nothing(started: Processes, nodes: Nodes, database_url: str) -> None:
     leaving = started.api("--grace=3")
     ada, linus = [await nodes.two.register(name) for name in ("Ada", "Linus")]
     engines = await ada.converse(linus)

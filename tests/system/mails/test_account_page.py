@@ -44,7 +44,7 @@ def here(link: str, url: str) -> str:
     return link.replace(PUBLIC_URL, url)
 
 
-async def test_a_person_activates_and_later_forgets_the_password(
+async def test_a_user_activates_and_later_resets_the_password(
     browser: Browser, url: str, http: httpx.AsyncClient, mailboxes: Mailboxes, place: Place
 ) -> None:
     email = address()
@@ -108,7 +108,7 @@ async def test_a_person_activates_and_later_forgets_the_password(
 @pytest.mark.parametrize(
     "fragment", ["", "#", "#activate", "#activate=", "#nonsense=abc", "#outcome=abc", "#__proto__=x"]
 )
-async def test_any_other_address_says_what_to_do(browser: Browser, url: str, fragment: str) -> None:
+async def test_the_account_page_without_a_token_says_what_to_do(browser: Browser, url: str, fragment: str) -> None:
     async with watched_page(browser) as watched:
         await watched.page.goto(f"{url}/account{fragment}")
         await watched.page.get_by_text("Open this page by the link in a mail.").wait_for()
@@ -116,7 +116,7 @@ async def test_any_other_address_says_what_to_do(browser: Browser, url: str, fra
     assert watched.complaints == []
 
 
-def test_the_bare_address_leads_to_the_documents(url: str) -> None:
+def test_the_root_path_leads_to_the_documents(url: str) -> None:
     answer = httpx.get(url, timeout=10, trust_env=False)
     assert (answer.status_code, answer.headers["location"]) == (302, "/docs")
 

@@ -29,7 +29,7 @@ __all__ = ["ada"]
 
 @pytest.mark.parametrize("variant", ["\u0130", "\u212a", "\uff49", "\ufb01", "\u2160"])
 @pytest.mark.parametrize("path", ["/users", "/forgot-password", "/resend-activation"])
-async def test_letters_that_pass_for_others_are_no_address(api: Client, variant: str, path: str) -> None:
+async def test_an_address_with_lookalike_letters_is_refused(api: Client, variant: str, path: str) -> None:
     """For Postgres `İ` is a capital i: its owner would be mailed the tokens of others (CVE-2019-19844)."""
     for email in (f"v{variant}ctim@example.org", f"victim@g{variant}thub.example.org"):
         body = {"email": email}
@@ -38,7 +38,7 @@ async def test_letters_that_pass_for_others_are_no_address(api: Client, variant:
         problem(await api.post(f"{API}{path}/", json=body), 400, "invalid")
 
 
-async def test_another_spelling_is_nobodys_login_and_no_further_guess(api: Client, mailboxes: Mailboxes) -> None:
+async def test_a_lookalike_spelling_does_not_log_in(api: Client, mailboxes: Mailboxes) -> None:
     email = f"kiki.{uuid7()}@example.org"
     await sign_up(api, email)
     await ask(api, "/activate", token=token_of(await mailboxes.wait_for(email, "Activate")))
@@ -47,7 +47,7 @@ async def test_another_spelling_is_nobodys_login_and_no_further_guess(api: Clien
     await log_in(api, email.upper())
 
 
-async def test_mails_go_to_the_address_that_is_kept(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
+async def test_mails_go_to_the_stored_address(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
     await ask(api, "/forgot-password", email=ada.email.upper())
     letter = await mailboxes.wait_for(ada.email, "Choose")
     assert letter["To"] == ada.email
@@ -55,12 +55,12 @@ async def test_mails_go_to_the_address_that_is_kept(api: Client, mailboxes: Mail
 
 
 @pytest.mark.parametrize("local", ["=?utf-8?q?=66lood?=", "=?utf-8?q?victim=40example.net=2C?=", "=?x?q?=00?="])
-async def test_a_header_in_disguise_is_no_address(api: Client, local: str) -> None:
+async def test_an_address_that_hides_a_header_is_refused(api: Client, local: str) -> None:
     person = {"email": f"{local}@example.org", "password": PASSWORD, "first_name": "A", "last_name": "B"}
     problem(await api.post(f"{API}/users/", json=person), 400, "invalid")
 
 
-async def test_nobody_is_sent_a_strangers_registration_again(api: Client, mailboxes: Mailboxes) -> None:
+async def test_resending_never_mails_the_registration_of_a_stranger(api: Client, mailboxes: Mailboxes) -> None:
     email = address()
     await sign_up(api, email, PASSWORD)
     await sign_up(api, email, "the password of a stranger")
@@ -69,7 +69,7 @@ async def test_nobody_is_sent_a_strangers_registration_again(api: Client, mailbo
     assert "#" not in text_of(letter)
 
 
-async def test_a_registration_tells_its_sender_nothing_about_the_address(
+async def test_a_registration_reveals_nothing_about_the_address(
     api: Client, mailboxes: Mailboxes, ada: Someone
 ) -> None:
     for email in (ada.email, address()):
@@ -79,14 +79,16 @@ async def test_a_registration_tells_its_sender_nothing_about_the_address(
     await log_in(api, ada.email)
 
 
-async def test_nobody_uses_up_somebodys_way_back(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
+async def test_resend_requests_leave_the_quota_of_password_resets(
+    api: Client, mailboxes: Mailboxes, ada: Someone
+) -> None:
     for _ in range(8):
         await ask(api, "/resend-activation", email=ada.email)
     await ask(api, "/forgot-password", email=ada.email)
     await mailboxes.wait_for(ada.email, "Choose")
 
 
-async def test_a_changed_password_ends_an_asked_for_address_whose_mail_has_not_left(
+async def test_a_password_change_cancels_an_email_change_whose_mail_is_queued(
     api: Client, database: Database, ada: Someone, mailboxes: Mailboxes
 ) -> None:
     own = await _row(database, ada)
@@ -107,7 +109,7 @@ async def test_a_changed_password_ends_an_asked_for_address_whose_mail_has_not_l
         assert await letter_of(session, mail) == "gone"
 
 
-async def test_a_token_made_beside_a_change_of_credentials_is_nobodys(database: Database, ada: Someone) -> None:
+async def test_a_token_minted_during_a_credential_change_is_invalid(database: Database, ada: Someone) -> None:
     """The task that sends the mail reads the account, then the account changes, then the token is committed."""
     own = await _row(database, ada)
     async with database.transaction() as session:
@@ -121,7 +123,7 @@ async def test_a_token_made_beside_a_change_of_credentials_is_nobodys(database: 
             await mailed_tokens.look(session, late, "password")
 
 
-async def test_who_becomes_an_operator_is_nobody_elses_any_more(
+async def test_promoting_an_operator_ends_the_accounts_logins_and_mailed_tokens(
     api: Client, mailboxes: Mailboxes, database: Database, ada: Someone
 ) -> None:
     await ask(api, "/forgot-password", email=ada.email)
@@ -142,9 +144,7 @@ async def test_who_becomes_an_operator_is_nobody_elses_any_more(
     problem(await api.post(f"{API}/forgot-password-confirm/", json=body), 400, "invalid_mailed_token")
 
 
-async def test_a_mail_that_is_leaving_while_its_account_closes_is_not_tried_again(
-    database: Database, ada: Someone
-) -> None:
+async def test_a_claimed_mail_of_a_closed_account_is_not_retried(database: Database, ada: Someone) -> None:
     async with database.transaction() as session:
         await outbox.post(session, "welcome", ada.email, user=UUID(ada.id), first_name="Ada")
         newest = select(Mail.id).where(Mail.user_id == UUID(ada.id)).order_by(Mail.id.desc()).limit(1)
@@ -161,7 +161,7 @@ async def test_a_mail_that_is_leaving_while_its_account_closes_is_not_tried_agai
         assert (row.outcome, row.address, row.facts) == ("account closed", "", {})
 
 
-async def test_a_mail_quotes_no_strangers_address(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
+async def test_a_mail_does_not_quote_the_user_agent(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
     words = "Firefox/1 Windows. Your account is locked: verify.evil.example/now, call 0900 123456 " + "x" * 5_000
     await log_in(api, ada.email, **{"user-agent": words})
     told = text_of(await mailboxes.wait_for(ada.email, "new device"))
@@ -171,7 +171,7 @@ async def test_a_mail_quotes_no_strangers_address(api: Client, mailboxes: Mailbo
 
 
 @pytest.mark.parametrize("name", ["https://spam.example <b>win</b>", "Call 0900 123456", "a b c d e", "www.x.example"])
-def test_a_name_is_greeted_when_it_is_a_name(name: str) -> None:
+def test_a_greeting_uses_only_a_plausible_name(name: str) -> None:
     assert [_hello(one) for one in ("Ada", "Jean-Luc O’Neill", "Мария", "José María del Mar")] == [
         "Hello Ada,",
         "Hello Jean-Luc O’Neill,",
@@ -181,7 +181,7 @@ def test_a_name_is_greeted_when_it_is_a_name(name: str) -> None:
     assert _hello(name) == "Hello,"
 
 
-async def test_new_names_are_rationed(api: Client, ada: Someone) -> None:
+async def test_name_changes_are_throttled(api: Client, ada: Someone) -> None:
     answers = [
         await api.patch(f"{API}/me/", json={"first_name": f"Ada{number}"}, headers=ada.headers) for number in range(12)
     ]

@@ -49,7 +49,7 @@ async def refused(api: Client, email: str, password: str, status: int = 401, cod
     problem(await api.post(f"{API}/login/", json={"email": email, "password": password}), status, code)
 
 
-async def test_an_account_begins_with_the_link_in_the_mail(api: Client, mailboxes: Mailboxes) -> None:
+async def test_an_account_is_created_by_the_link_in_the_mail(api: Client, mailboxes: Mailboxes) -> None:
     email = address()
     await sign_up(api, email)
     letter = await mailboxes.wait_for(email, "Activate")
@@ -66,7 +66,7 @@ async def test_an_account_begins_with_the_link_in_the_mail(api: Client, mailboxe
     problem(await api.post(f"{API}/activate/", json={"token": token_of(letter)}), 400, "invalid_mailed_token")
 
 
-async def test_whoever_registers_an_address_activates_only_what_its_owner_chose(
+async def test_an_activation_link_creates_only_the_registration_it_was_mailed_for(
     api: Client, mailboxes: Mailboxes
 ) -> None:
     email = address()
@@ -81,7 +81,7 @@ async def test_whoever_registers_an_address_activates_only_what_its_owner_chose(
     problem(await api.post(f"{API}/activate/", json={"token": token_of(strangers)}), 400, "invalid_mailed_token")
 
 
-async def test_registering_a_known_address_changes_nothing_and_tells_its_owner(
+async def test_registering_a_known_address_changes_nothing_and_mails_its_owner(
     api: Client, mailboxes: Mailboxes, ada: Someone
 ) -> None:
     await sign_up(api, ada.email.upper(), "the password of a stranger")
@@ -91,7 +91,7 @@ async def test_registering_a_known_address_changes_nothing_and_tells_its_owner(
     await log_in(api, ada.email)
 
 
-async def test_a_name_that_looks_like_a_site_is_not_advertised(api: Client, mailboxes: Mailboxes) -> None:
+async def test_a_mail_does_not_repeat_a_name_that_looks_like_a_link(api: Client, mailboxes: Mailboxes) -> None:
     email = address()
     await sign_up(api, email, first_name="https://spam.example <b>win</b>")
     letter = await mailboxes.wait_for(email, "Activate")
@@ -99,7 +99,7 @@ async def test_a_name_that_looks_like_a_site_is_not_advertised(api: Client, mail
     assert "Hello," in text_of(letter)
 
 
-async def test_the_activation_is_mailed_again_to_who_waits_for_one(api: Client, mailboxes: Mailboxes) -> None:
+async def test_a_pending_registration_can_be_mailed_again(api: Client, mailboxes: Mailboxes) -> None:
     email, nobody = address(), address()
     await sign_up(api, email)
     first = await mailboxes.wait_for(email, "Activate")
@@ -115,7 +115,7 @@ async def test_the_activation_is_mailed_again_to_who_waits_for_one(api: Client, 
     assert mailboxes.to(nobody) == mailboxes.to(email, "have an account already") == []
 
 
-async def test_an_account_that_was_never_active_is_activated_as_it_is(
+async def test_an_inactive_account_is_activated_unchanged(
     api: Client, mailboxes: Mailboxes, ada: Someone, database: Database
 ) -> None:
     """As one taken over from the Django original may be."""
@@ -130,9 +130,7 @@ async def test_an_account_that_was_never_active_is_activated_as_it_is(
     await log_in(api, ada.email)
 
 
-async def test_a_forgotten_password_is_chosen_anew_and_ends_all_logins(
-    api: Client, mailboxes: Mailboxes, ada: Someone
-) -> None:
+async def test_a_password_reset_ends_all_logins(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
     nobody = address()
     for email in (ada.email, nobody):
         await ask(api, "/forgot-password", email=email)
@@ -151,7 +149,7 @@ async def test_a_forgotten_password_is_chosen_anew_and_ends_all_logins(
     assert mailboxes.to(nobody) == []
 
 
-async def test_a_changed_password_ends_what_was_mailed_before(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
+async def test_a_password_change_ends_the_tokens_mailed_before(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
     new_email = address()
     asked = {"new_email": new_email, "current_password": PASSWORD}
     assert (await api.post(f"{API}/me/email/", json=asked, headers=ada.headers)).status_code == 204
@@ -166,7 +164,7 @@ async def test_a_changed_password_ends_what_was_mailed_before(api: Client, mailb
     problem(await api.post(f"{API}/forgot-password-confirm/", json=body), 400, "invalid_mailed_token")
 
 
-async def test_another_address_counts_once_it_is_confirmed_and_the_old_one_is_told(
+async def test_an_email_change_takes_effect_when_confirmed_and_the_old_address_is_notified(
     api: Client, mailboxes: Mailboxes, ada: Someone
 ) -> None:
     new_email = address()
@@ -187,7 +185,7 @@ async def test_another_address_counts_once_it_is_confirmed_and_the_old_one_is_to
     assert (await api.get(f"{API}/me/", headers=ada.headers)).json()["email"] == new_email
 
 
-async def test_an_address_somebody_has_is_not_given_away(
+async def test_an_email_change_to_a_taken_address_fails(
     api: Client, mailboxes: Mailboxes, ada: Someone, place: Place
 ) -> None:
     taken, free = address(), address()
@@ -206,7 +204,7 @@ async def test_an_address_somebody_has_is_not_given_away(
     problem(await api.post(f"{API}/confirm-email/", json={"token": token_of(letter)}), 409, "email_taken")
 
 
-async def test_of_two_uses_of_one_token_one_wins(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
+async def test_one_of_several_uses_of_a_mailed_token_succeeds(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
     email = address()
     await sign_up(api, email)
     activation = token_of(await mailboxes.wait_for(email, "Activate"))
@@ -226,7 +224,7 @@ async def test_of_two_uses_of_one_token_one_wins(api: Client, mailboxes: Mailbox
     await log_in(api, ada.email, won)
 
 
-async def test_a_token_is_over_after_a_while_and_opens_nothing_else(
+async def test_a_mailed_token_expires_and_serves_one_purpose(
     api: Client, mailboxes: Mailboxes, ada: Someone, database: Database
 ) -> None:
     await ask(api, "/forgot-password", email=ada.email)
@@ -243,7 +241,7 @@ async def test_a_token_is_over_after_a_while_and_opens_nothing_else(
     problem(await api.post(f"{API}/forgot-password-confirm/", json=body), 400, "invalid_mailed_token")
 
 
-async def test_a_login_from_a_new_device_is_told_once(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
+async def test_a_login_from_a_new_device_is_mailed_once(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
     await log_in(api, ada.email)
     await log_in(
         api, ada.email, **{"user-agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_2) Version/17.2 Mobile Safari/604.1"}

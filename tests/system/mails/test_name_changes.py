@@ -55,7 +55,7 @@ async def names_seen(reader: Person, conversation: str, someone: str) -> set[str
     return seen
 
 
-async def test_a_new_name_is_everywhere_within_ten_seconds(node: Node) -> None:
+async def test_a_new_name_is_visible_everywhere_within_ten_seconds(node: Node) -> None:
     ada, grace = await node.register("Ada"), await node.register("Grace")
     conversations = [await ada.converse(grace) for _ in range(12)]
     left = await ada.converse(grace)
@@ -79,7 +79,7 @@ async def test_a_new_name_is_everywhere_within_ten_seconds(node: Node) -> None:
         ]
 
 
-async def test_the_same_name_again_tells_nobody(node: Node) -> None:
+async def test_an_unchanged_name_moves_no_position(node: Node) -> None:
     ada = await node.register("Ada")
     conversation = await ada.converse()
     before = (await ada.get(f"/conversations/{conversation}/"))["position"]
@@ -141,7 +141,7 @@ async def test_a_closed_account_is_gone_everywhere_within_ten_seconds(
     assert (await node.request("POST", f"{API}/users/", json=account)).status == 201
 
 
-async def test_what_was_begun_and_not_finished_goes_on_where_it_stood(
+async def test_an_interrupted_name_change_continues_where_it_stopped(
     node: Node, database: Database, place: Place
 ) -> None:
     ada = await node.register("Ada")
@@ -175,9 +175,7 @@ async def test_what_was_begun_and_not_finished_goes_on_where_it_stood(
     assert await positions() == [position + 1 for position in before]
 
 
-async def test_a_teller_that_failed_comes_back_without_waiting_for_its_own_lease(
-    node: Node, database: Database
-) -> None:
+async def test_a_failed_propagation_resumes_without_waiting_for_its_lease(node: Node, database: Database) -> None:
     ada = await node.register("Ada")
     async with database.transaction() as session:
         row = await session.get_one(User, UUID(ada.id))
@@ -189,7 +187,7 @@ async def test_a_teller_that_failed_comes_back_without_waiting_for_its_own_lease
     assert begun == [True, False, True]
 
 
-async def test_a_name_changed_again_meanwhile_is_told_to_all(database: Database, node: Node) -> None:
+async def test_a_name_changed_during_its_propagation_reaches_every_conversation(database: Database, node: Node) -> None:
     ada = await node.register("Ada")
     conversations = sorted([await ada.converse() for _ in range(3)])
 

@@ -132,7 +132,7 @@ async def desk(place: Place, server: tuple[Mailboxes, int]) -> AsyncIterator[Des
     await database.close()
 
 
-async def test_a_task_that_is_delivered_twice_sends_once(desk: Desk) -> None:
+async def test_a_task_delivered_twice_sends_one_mail(desk: Desk) -> None:
     mail = await desk.write()
     outcomes = await asyncio.gather(*(desk.send(mail) for _ in range(5)))
     assert sorted(outcomes) == ["not due"] * 4 + ["sent"]
@@ -141,7 +141,7 @@ async def test_a_task_that_is_delivered_twice_sends_once(desk: Desk) -> None:
     assert await desk.outcome(mail) == "sent"
 
 
-async def test_what_was_not_accepted_is_tried_again_and_then_given_up(desk: Desk) -> None:
+async def test_a_refused_mail_is_retried_and_given_up_after_the_last_attempt(desk: Desk) -> None:
     mail = await desk.write()
     desk.mailboxes.answers = ["450 later"] * 2
     assert await desk.send(mail) == "postponed"
@@ -162,7 +162,7 @@ async def test_what_was_not_accepted_is_tried_again_and_then_given_up(desk: Desk
     assert await desk.outcome(never) == "failed"
 
 
-async def test_what_may_have_been_accepted_is_never_sent_again(desk: Desk) -> None:
+async def test_a_mail_with_an_unknown_outcome_is_never_sent_again(desk: Desk) -> None:
     mail = await desk.write()
     desk.mailboxes.answers = ["hang up"]
     assert await desk.send(mail) == "unknown"
@@ -171,7 +171,7 @@ async def test_what_may_have_been_accepted_is_never_sent_again(desk: Desk) -> No
     assert desk.mailboxes.attempts == 1
 
 
-async def test_a_lost_errand_is_found_and_a_dead_claim_is_unknown(desk: Desk) -> None:
+async def test_a_mail_whose_task_was_lost_is_found_and_a_dead_claim_is_not(desk: Desk) -> None:
     lost, dead = await desk.write(), await desk.write()
     assert lost not in await desk.overlooked()
     async with desk.database.transaction() as session:
@@ -187,7 +187,7 @@ async def test_a_lost_errand_is_found_and_a_dead_claim_is_unknown(desk: Desk) ->
     assert await desk.outcome(dead) == "unknown"
 
 
-async def test_settled_mails_are_forgotten_after_a_week(desk: Desk) -> None:
+async def test_settled_mails_are_deleted_after_a_week(desk: Desk) -> None:
     old, young = await desk.write(), await desk.write()
     for mail in (old, young):
         await desk.send(mail)
@@ -204,7 +204,7 @@ async def test_settled_mails_are_forgotten_after_a_week(desk: Desk) -> None:
 
 
 @pytest.mark.fault
-async def test_a_worker_killed_in_the_middle_sends_nothing_twice(desk: Desk, place: Place) -> None:
+async def test_a_worker_killed_while_sending_sends_no_mail_twice(desk: Desk, place: Place) -> None:
     """It has the claim and the server's ear when it dies; its task comes back to another worker."""
     desk.mailboxes.answers = ["wait"]
     mail, other = await desk.write(), await desk.write()
@@ -228,7 +228,7 @@ async def test_a_worker_killed_in_the_middle_sends_nothing_twice(desk: Desk, pla
     assert await desk.outcome(mail) == "unknown"
 
 
-async def test_a_broker_that_was_away_costs_a_mail_nothing_but_time(desk: Desk) -> None:
+async def test_a_mail_written_while_the_broker_was_away_is_sent_later(desk: Desk) -> None:
     """The request wrote a row; the sweep finds it."""
     mail = await desk.write()
     await desk.age(mail, 60)
@@ -239,7 +239,7 @@ async def test_a_broker_that_was_away_costs_a_mail_nothing_but_time(desk: Desk) 
     assert len(desk.mailboxes.to(WHO)) == 1
 
 
-async def test_a_request_neither_waits_for_the_broker_nor_fails_without_it(desk: Desk, place: Place) -> None:
+async def test_a_request_succeeds_quickly_without_the_broker(desk: Desk, place: Place) -> None:
     nowhere = f"redis://127.0.0.1:{free_port()}/0"
     without = msgspec.structs.replace(place.settings, redis_url=nowhere, cache_redis_url=nowhere)
     who = f"{uuid7()}@example.org"

@@ -70,7 +70,7 @@ def told(answer: Response) -> tuple[int, Any, set[tuple[str, str]]]:
     return answer.status_code, body, {(n, v) for n, v in headers if n not in ("x-request-id", "content-length")}
 
 
-async def test_the_owner_gets_in_with_the_right_password_and_a_mailed_code_from_anywhere(
+async def test_the_owner_logs_in_from_anywhere_with_the_password_and_a_mailed_code(
     api: Client, mailboxes: Mailboxes
 ) -> None:
     email = await besieged(api)
@@ -86,7 +86,7 @@ async def test_the_owner_gets_in_with_the_right_password_and_a_mailed_code_from_
     assert (await attempt(api, email, address="198.51.100.78", mailed_code=code)).status_code == 429
 
 
-async def test_guesses_from_the_owners_own_network_do_not_keep_the_owner_out(api: Client, mailboxes: Mailboxes) -> None:
+async def test_guesses_from_the_owners_network_do_not_lock_the_owner_out(api: Client, mailboxes: Mailboxes) -> None:
     email = await besieged(api)
     for _ in range(11):
         await attempt(api, email, "wrong", HOME)
@@ -96,7 +96,7 @@ async def test_guesses_from_the_owners_own_network_do_not_keep_the_owner_out(api
     assert (await attempt(api, email, address=HOME, mailed_code=code)).status_code == 200
 
 
-async def test_while_slowed_a_right_password_a_wrong_one_and_an_unknown_account_are_answered_alike(api: Client) -> None:
+async def test_a_slowed_login_answers_right_wrong_and_unknown_alike(api: Client) -> None:
     email = await besieged(api)
     unknown = "no.account.here@example.org"
     for number in range(6):
@@ -108,7 +108,7 @@ async def test_while_slowed_a_right_password_a_wrong_one_and_an_unknown_account_
     assert told(await attempt(api, unknown, "wrong", "198.51.100.4", mailed_code="aaaa-aaaa-aaaa-aaaa")) == right
 
 
-async def test_a_wrong_password_tells_nobody_where_an_account_is_at_home(api: Client) -> None:
+async def test_a_wrong_password_does_not_reveal_the_owners_network(api: Client) -> None:
     email = await besieged(api)
     unknown = "no.account.here@example.org"
     for number in range(6):
@@ -120,7 +120,7 @@ async def test_a_wrong_password_tells_nobody_where_an_account_is_at_home(api: Cl
     assert (await attempt(api, email, address=HOME)).status_code == 200
 
 
-async def test_of_parallel_logins_with_one_code_one_gets_in(api: Client, mailboxes: Mailboxes) -> None:
+async def test_one_of_several_parallel_logins_with_one_code_succeeds(api: Client, mailboxes: Mailboxes) -> None:
     email = await besieged(api)
     await attempt(api, email)
     code = await mailed_code(mailboxes, email)
@@ -130,7 +130,7 @@ async def test_of_parallel_logins_with_one_code_one_gets_in(api: Client, mailbox
     assert Counter(one.status_code for one in answers) == {200: 1, 429: 3}
 
 
-async def test_a_code_is_over_after_an_hour_and_after_a_change_of_password(
+async def test_a_mailed_code_expires_after_an_hour_and_with_a_password_change(
     api: Client, mailboxes: Mailboxes, database: Database
 ) -> None:
     email = await besieged(api)
@@ -153,7 +153,7 @@ async def test_a_code_is_over_after_an_hour_and_after_a_change_of_password(
     assert (await attempt(api, email, mailed_code=old)).status_code == 429
 
 
-async def test_wrong_guesses_use_up_none_of_the_owners_codes(api: Client, mailboxes: Mailboxes) -> None:
+async def test_wrong_guesses_leave_the_owners_mailed_codes(api: Client, mailboxes: Mailboxes) -> None:
     email = await besieged(api)
     for number in range(12):
         assert (await attempt(api, email, "wrong", f"198.51.101.{number}")).status_code == 429
@@ -163,7 +163,7 @@ async def test_wrong_guesses_use_up_none_of_the_owners_codes(api: Client, mailbo
     assert (await attempt(api, email, mailed_code=code)).status_code == 200
 
 
-async def test_a_mailed_code_is_good_for_one_guess_at_the_second_factor(api: Client, mailboxes: Mailboxes) -> None:
+async def test_a_mailed_code_allows_one_guess_at_the_second_factor(api: Client, mailboxes: Mailboxes) -> None:
     email = (await register(api))["email"]
     login = (await attempt(api, email, address=HOME)).json()
     headers = {"Authorization": f"Bearer {login['access']}"}
@@ -184,7 +184,7 @@ async def test_a_mailed_code_is_good_for_one_guess_at_the_second_factor(api: Cli
     assert (await attempt(api, email, mailed_code=code, code=recovery[0])).status_code == 200
 
 
-async def test_right_wrong_and_unknown_ask_the_database_the_same(api: Client, database: Database) -> None:
+async def test_a_right_a_wrong_and_an_unknown_login_run_the_same_statements(api: Client, database: Database) -> None:
     """The time an answer takes is an answer: the statements are the same, one by one."""
     email: str = (await register(api))["email"]
     slowed = Slowed(refusal=Throttled("guesses", 1), home_passes=True)
@@ -216,7 +216,7 @@ async def test_right_wrong_and_unknown_ask_the_database_the_same(api: Client, da
     assert outcomes.count(("", "nothing")) >= 2
 
 
-async def test_a_suspended_owner_learns_it_with_the_code_only(
+async def test_a_suspension_is_revealed_only_with_the_mailed_code(
     api: Client, mailboxes: Mailboxes, database: Database
 ) -> None:
     email = await besieged(api)

@@ -54,24 +54,24 @@ def test_a_domain_is_converted_by_idna_2008_and_back(read: str, wire: str) -> No
         "\uff42.example",
     ],
 )
-def test_a_domain_that_cannot_be_converted_is_no_address(domain: str) -> None:
+def test_an_address_with_an_unconvertible_domain_is_refused(domain: str) -> None:
     with pytest.raises(Invalid):
         check_email(f"x@{domain}")
 
 
-def test_a_capital_sharp_s_is_never_two_letters() -> None:
+def test_a_capital_sharp_s_is_not_mapped_to_two_letters() -> None:
     """Older mapping tables made `ss` of it."""
     assert to_ascii("\u1e9eb.example") == to_ascii("ßb.example")
 
 
-def test_every_spelling_is_counted_as_one_address() -> None:
+def test_all_spellings_of_a_domain_count_as_one_address() -> None:
     typed = [f"Ada@{one}" for one in (*SPELLINGS, "BÜCHER.example", "XN--BCHER-KVA.example")]
     assert {canonical(one) for one in typed} == {"ada@bücher.example"}
     assert len({digest_of(one) for one in typed}) == 1
     assert digest_of("ada@faß.example") != digest_of("ada@fass.example")
 
 
-def test_aliases_end_in_one_mailbox() -> None:
+def test_aliases_of_a_mailbox_count_as_one() -> None:
     aliases = ("ada.l@bücher.example", "adal+1@xn--bcher-kva.example", "A.D.A.L+x+y@BÜCHER.example")
     assert {mailbox_of(one) for one in aliases} == {"adal@bücher.example"}
     assert mailbox_of("+x@example.org") == "+x@example.org"
@@ -79,9 +79,7 @@ def test_aliases_end_in_one_mailbox() -> None:
 
 
 @pytest.mark.parametrize("first", [0, 1])
-async def test_an_address_is_one_account_however_its_domain_is_spelled(
-    api: Client, mailboxes: Mailboxes, first: int
-) -> None:
+async def test_both_spellings_of_an_address_are_one_account(api: Client, mailboxes: Mailboxes, first: int) -> None:
     local = uuid7().hex
     emails = [f"{local}@{domain}" for domain in (SPELLINGS[first], SPELLINGS[1 - first])]
     wire = f"{local}@{SPELLINGS[1]}"
@@ -98,7 +96,7 @@ async def test_an_address_is_one_account_however_its_domain_is_spelled(
     await refused(api, emails[1], "a stranger's password", 403, "not_activated")
 
 
-async def test_the_owner_of_another_domain_is_mailed_nothing(api: Client, mailboxes: Mailboxes) -> None:
+async def test_the_owner_of_a_similar_domain_receives_no_mail(api: Client, mailboxes: Mailboxes) -> None:
     local = uuid7().hex
     await sign_up(api, f"{local}@faß.example")
     letter = await mailboxes.wait_for(f"{local}@xn--fa-hia.example", "Activate")
@@ -109,7 +107,7 @@ async def test_the_owner_of_another_domain_is_mailed_nothing(api: Client, mailbo
     assert mailboxes.to(f"{local}@fass.example") == []
 
 
-async def test_old_accounts_in_either_spelling_stand_and_are_not_taken_again(database: Database) -> None:
+async def test_older_accounts_in_either_spelling_are_found_and_not_registered_again(database: Database) -> None:
     """Before spellings were one, both could be registered: each is still found by the address it was made with."""
     alone, both = uuid7().hex, uuid7().hex
     old = [f"{alone}@{SPELLINGS[1]}", *(f"{both}@{domain}" for domain in SPELLINGS)]

@@ -79,7 +79,7 @@ FORMS = ["socket", "database as an option", "password as an option", "TLS", "TLS
 
 
 @pytest.mark.parametrize("form", FORMS)
-async def test_every_client_reaches_the_same_database_with_the_same_verification(server: Server, form: str) -> None:
+async def test_every_client_uses_the_same_database_and_the_same_certificate_check(server: Server, form: str) -> None:
     url = settings_of(server.url(form)).redis_url
     redis_client = RedisClient(url)
     await redis_client.call(lambda client: client.set("said", "by the API"), deadline=5)
@@ -100,7 +100,7 @@ async def test_every_client_reaches_the_same_database_with_the_same_verification
 
 
 @pytest.mark.parametrize("form", ["socket", "TLS"])
-def test_periodic_tasks_run_and_queues_are_shown_whatever_the_form_of_the_address(
+def test_periodic_tasks_run_and_queues_are_shown_with_every_form_of_the_url(
     place: Place, server: Server, form: str, tmp_path: Path
 ) -> None:
     notes = tmp_path / "notes"
@@ -149,7 +149,7 @@ def test_flower_shows_the_queues_of_a_socket(place: Place, server: Server) -> No
         one.end()
 
 
-def test_a_certificate_of_an_unknown_authority_gets_neither_the_password_nor_a_task(
+def test_a_server_with_an_untrusted_certificate_receives_neither_password_nor_task(
     place: Place, server: Server, tmp_path: Path
 ) -> None:
     url = server.url("TLS, unknown authority")
@@ -167,7 +167,7 @@ def test_a_certificate_of_an_unknown_authority_gets_neither_the_password_nor_a_t
         assert "Traceback" not in beat.said
 
 
-def test_celery_keeps_no_results_so_there_is_no_second_address() -> None:
+def test_celery_has_no_result_backend() -> None:
     assert celery_app.make("redis://127.0.0.1:1/0").conf.result_backend is None
 
 
@@ -191,7 +191,7 @@ def test_celery_keeps_no_results_so_there_is_no_second_address() -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["REDIS_URL", "CACHE_REDIS_URL"])
-def test_an_address_that_cannot_work_is_refused_at_start_in_one_sentence(
+def test_an_unusable_redis_url_stops_the_start_with_one_sentence(
     tmp_path: Path, name: str, url: str, word: str
 ) -> None:
     environment = {"DATABASE_URL": "postgres://chat@db/chat", "REDIS_URL": "redis://h", "DATA_DIR": str(tmp_path)}
@@ -205,7 +205,7 @@ def test_an_address_that_cannot_work_is_refused_at_start_in_one_sentence(
 
 @pytest.mark.parametrize("verb", ["api", "worker", "beat", "flower"])
 @pytest.mark.parametrize("name", ["REDIS_URL", "CACHE_REDIS_URL"])
-def test_a_node_of_a_cluster_is_refused_at_start_in_one_sentence(
+def test_a_cluster_node_stops_the_start_with_one_sentence(
     place: Place, cluster: EmbeddedValkey, name: str, verb: str
 ) -> None:
     environment = {**place.processes.environment, "CACHE_REDIS_URL": place.settings.redis_url, name: cluster.url}
@@ -228,7 +228,7 @@ def cluster() -> Iterator[EmbeddedValkey]:
         valkey.stop()
 
 
-def test_a_semicolon_in_the_password_is_no_second_server(postgres: TestPostgres) -> None:
+def test_a_semicolon_in_the_password_does_not_add_a_server(postgres: TestPostgres) -> None:
     with served_with("semi;colon@and:more") as url, celery_app.make(url).connection() as connection:
         connection.ensure_connection(max_retries=1, timeout=5)
         assert not connection.alt

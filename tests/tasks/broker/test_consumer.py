@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(60)
 BEGINS = "worker_begins_anew"
 
 
-def test_a_worker_that_celery_gives_up_on_begins_anew(place: Place, tmp_path: Path) -> None:
+def test_a_worker_that_celery_gave_up_starts_again(place: Place, tmp_path: Path) -> None:
     worker = place.processes.worker(program=("tests.support.unstable_worker", "once", str(tmp_path / "lost")))
     assert worker.said.count("Unrecoverable error") == worker.said.count(BEGINS) == 1
     assert worker.said.index(BEGINS) < worker.said.index("ready.")
@@ -24,7 +24,7 @@ def test_a_worker_that_celery_gives_up_on_begins_anew(place: Place, tmp_path: Pa
     assert worker.said.count(BEGINS) == 1
 
 
-def test_told_to_stop_it_does_not_begin_anew(place: Place, tmp_path: Path) -> None:
+def test_a_stopped_worker_does_not_start_again(place: Place, tmp_path: Path) -> None:
     worker = Process(
         "worker",
         ["--concurrency=1"],

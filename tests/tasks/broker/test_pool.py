@@ -63,7 +63,7 @@ def message() -> bytes:
 
 
 @pytest.mark.parametrize("first", [2, HEAD.size, HEAD.size + 5])
-def test_a_result_that_comes_in_parts_outlives_reconnects(pipe: Pipe, first: int) -> None:
+def test_a_partial_result_survives_reconnects(pipe: Pipe, first: int) -> None:
     for part in (message()[:first], message()[first:-2], message()[-2:]):
         assert pipe.heard == []
         os.write(pipe.writer, part)
@@ -75,7 +75,7 @@ def test_a_result_that_comes_in_parts_outlives_reconnects(pipe: Pipe, first: int
     assert pipe.heard == [RESULT, RESULT]
 
 
-def test_what_a_process_left_half_said_is_not_the_beginning_of_what_its_successor_says(pipe: Pipe) -> None:
+def test_a_partial_result_of_a_dead_process_is_dropped_before_its_successor_writes(pipe: Pipe) -> None:
     os.write(pipe.writer, message()[:9])
     pipe.read()
     pipe.processes[pipe.reader] = object()  # another process, whose pipe has the same number

@@ -94,7 +94,7 @@ def read_back(mail: MailObject, expected: dict[str, str], template: str) -> Emai
 @pytest.mark.parametrize("template", LETTERS)
 @settings(max_examples=25, deadline=None)
 @given(name=hostile.map(storable), words=hostile.map(storable))
-def test_no_name_and_no_text_becomes_a_header_in_any_letter(template: str, name: str, words: str) -> None:
+def test_no_name_or_text_adds_a_header_to_any_letter(template: str, name: str, words: str) -> None:
     letter = MailContent(template=template, address="ada@example.org", token="t" * 64, facts=facts_of(name, words))
     mail = MailRenderer(URL, "Chat <chat@example.org>").write(letter, uuid4())
     expected = {"From": "Chat <chat@example.org>", "To": "ada@example.org", "Auto-Submitted": "auto-generated"}
@@ -107,7 +107,7 @@ def test_no_name_and_no_text_becomes_a_header_in_any_letter(template: str, name:
 
 @settings(max_examples=100, deadline=None)
 @given(name=hostile)
-def test_a_text_in_a_header_is_read_back_as_it_was(name: str) -> None:
+def test_a_text_in_a_header_is_read_back_unchanged(name: str) -> None:
     head = headers.head([("Subject", headers.text(name)), ("To", "ada@example.org")])
     message = message_from_bytes(head + b"\r\n", policy=default)
     assert message.keys() == ["Subject", "To"]
@@ -117,7 +117,7 @@ def test_a_text_in_a_header_is_read_back_as_it_was(name: str) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(name=hostile.filter(lambda name: not set("<>") & set(name)))
-def test_a_senders_name_is_a_name_and_no_address(name: str) -> None:
+def test_a_senders_name_is_never_read_as_an_address(name: str) -> None:
     value = headers.mailbox(f"{name} <chat@example.org>")
     message = message_from_bytes(headers.head([("From", value)]) + b"\r\n", policy=default)
     [sender] = message["From"].addresses
@@ -132,7 +132,7 @@ def test_a_senders_name_is_a_name_and_no_address(name: str) -> None:
     local=hostile | st.from_regex(r"\A[a-z=?_.+ü]{1,20}\Z"),
     domain=st.sampled_from(["example.org", "faß.example", "b=?.example", "a b.example"]) | hostile,
 )
-def test_an_address_is_one_recipient_or_refused(local: str, domain: str) -> None:
+def test_an_address_is_exactly_one_recipient_or_refused(local: str, domain: str) -> None:
     letter = MailContent(template="welcome", address=f"{local}@{domain}", facts=facts_of("Ada", ""))
     try:
         mail = MailRenderer(URL, "chat@example.org").write(letter, uuid4())
@@ -145,7 +145,7 @@ def test_an_address_is_one_recipient_or_refused(local: str, domain: str) -> None
     assert len(fields) == len(FIELDS + MIME)
 
 
-def test_the_attack_that_was_found_is_a_subject_to_read() -> None:
+def test_the_header_injection_that_was_found_is_plain_subject_text() -> None:
     letter = MailContent(template="unread", address="ada@example.org", token="t", facts=facts_of(ATTACK, "hello"))
     mail = MailRenderer(URL, "chat@example.org").write(letter, uuid4())
     message = read_back(mail, {"From": "chat@example.org", "Subject": f"Unread in {ATTACK}"}, "unread")
@@ -153,7 +153,7 @@ def test_the_attack_that_was_found_is_a_subject_to_read() -> None:
     assert message.get_all("From") == ["chat@example.org"]
 
 
-def test_the_unsubscribing_link_stands_in_one_line_without_encoded_words() -> None:
+def test_the_unsubscribe_link_is_one_line_without_encoded_words() -> None:
     """Mail programs read it by RFC 2369 and RFC 8058: angle brackets, no folding inside, no encoding."""
     token = "A-_" * 21 + "="
     letter = MailContent(template="unread", address="ada@example.org", token=token, facts=facts_of("Engines", "hello"))
@@ -168,12 +168,12 @@ def test_the_unsubscribing_link_stands_in_one_line_without_encoded_words() -> No
 @pytest.mark.parametrize(
     "value", ["a\r\nBcc: eve@evil.example", "a\r\n\r\nb", "a\nb", "a\rb", "a\r\n \r\nb", "\x00", "\ud800", "a\r\n"]
 )
-def test_a_value_with_lines_of_its_own_does_not_leave(value: str) -> None:
+def test_a_header_value_with_line_breaks_is_refused(value: str) -> None:
     with pytest.raises((PermanentFailure, UnicodeEncodeError)):
         headers.head([("X-Test", value)])
 
 
-def test_a_field_stands_once() -> None:
+def test_a_header_field_cannot_be_repeated() -> None:
     with pytest.raises(PermanentFailure):
         headers.head([("To", "a@example.org"), ("to", "b@example.org")])
 
