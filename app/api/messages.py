@@ -15,9 +15,7 @@ from app.api.errors.problems import documented
 from app.api.middleware.authentication import ADMITTED_LATER
 from app.api.request import ChatRequest
 from app.api.responses import passed_on
-from app.domain.messages import edit as editing
-from app.domain.messages import receipts
-from app.domain.messages import send as sending
+from app.domain.messages import edit, receipts, send
 from app.domain.messages.content import MAX_CLIENT_ID_LENGTH, MAX_TEXT_LENGTH, MAX_URL_LENGTH
 from app.domain.messages.history import PageQuery
 from app.domain.messages.schemas import Message, MessageDetail, MessagePage, MessageType
@@ -60,8 +58,8 @@ class MessageToSend(msgspec.Struct, forbid_unknown_fields=True):
     client_id: ClientId = None
     reply_to: ReplyTo = None
 
-    def draft(self, conversation: UUID, by: Caller, idempotency_key: str | None) -> sending.Draft:
-        return sending.draft(
+    def draft(self, conversation: UUID, by: Caller, idempotency_key: str | None) -> send.Draft:
+        return send.draft(
             conversation,
             by,
             self.message_type,
@@ -165,7 +163,7 @@ class MessageController(Controller):
         request: ChatRequest,
         tx: Tx,
     ) -> Message:
-        return await editing.edit(
+        return await edit.edit(
             tx, conversation_id, message_id, request.caller, text=data.text, media_url=data.media_url
         )
 
@@ -183,7 +181,7 @@ class MessageController(Controller):
         request: ChatRequest,
         tx: Tx,
     ) -> Message:
-        return await editing.edit(
+        return await edit.edit(
             tx, conversation_id, message_id, request.caller, text=data.text, media_url=data.media_url
         )
 
@@ -201,10 +199,10 @@ class MessageController(Controller):
         request: ChatRequest,
         tx: Tx,
     ) -> None:
-        await editing.delete(tx, conversation_id, message_id, request.caller)
+        await edit.delete(tx, conversation_id, message_id, request.caller)
 
 
-def _sent(sent: sending.Sent) -> Response[bytes]:
+def _sent(sent: send.Sent) -> Response[bytes]:
     if sent.replayed:
         return passed_on(sent.message, headers={"Idempotency-Replayed": "true"})
     return passed_on(sent.message, status_code=201)

@@ -17,8 +17,7 @@ from app.api.errors.problems import documented, settled
 from app.api.middleware.authentication import PUBLIC
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
-from app.domain.auth import logins, socket_tickets
-from app.domain.auth import refresh as families
+from app.domain.auth import logins, refresh, socket_tickets
 from app.domain.auth.logins import LoggedIn
 from app.domain.auth.schemas import LoginPage, Ticket
 from app.domain.auth.tokens import TokenPair
@@ -125,7 +124,7 @@ class LoginController(Controller):
         },
     )
     async def refresh(self, data: JSONBody[RefreshToken], tx: Tx, tokens: Tokens) -> Response[bytes]:
-        return settled(await families.refresh(tx, data.refresh, tokens))
+        return settled(await refresh.refresh(tx, data.refresh, tokens))
 
     @post(
         "/verify",
@@ -137,7 +136,7 @@ class LoginController(Controller):
         responses=documented("401 invalid_token"),
     )
     async def verify(self, data: JSONBody[AnyToken], tx: Tx, tokens: Tokens) -> Valid:
-        await families.verify(tx, data.token, tokens)
+        await refresh.verify(tx, data.token, tokens)
         return Valid()
 
     @post(
