@@ -81,7 +81,7 @@ def violations(pattern: str, allowed: set[str], text: str, name: str) -> list[st
 
 
 @pytest.mark.parametrize(("pattern", "allowed", "reason"), RULES)
-def test_there_is_one_door(pattern: str, allowed: set[str], reason: str) -> None:
+def test_a_guarded_operation_stands_only_in_its_module(pattern: str, allowed: set[str], reason: str) -> None:
     found = [line for name, path in sources() for line in violations(pattern, allowed, path.read_text(), name)]
     assert found == [], reason
 
@@ -100,7 +100,7 @@ def test_there_is_one_door(pattern: str, allowed: set[str], reason: str) -> None
         (5, '    celery.send_task("chat.cache.rebuild")'),
     ],
 )
-def test_the_rules_find_what_they_look_for(rule: int, line: str) -> None:
+def test_each_rule_of_source_text_finds_its_violation(rule: int, line: str) -> None:
     pattern, allowed, _ = RULES[rule]
     assert violations(pattern, allowed, line, "api/example.py")
 
@@ -115,16 +115,16 @@ def test_migrations_take_their_advisory_lock_by_its_name() -> None:
     assert len(lines) == 1
 
 
-def test_the_top_has_its_named_floors_and_no_other() -> None:
+def test_app_has_only_its_named_floors() -> None:
     top = {path.stem for path in APP.iterdir() if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py")))}
     assert top - {"__init__"} <= FLOORS
 
 
-def test_every_module_has_a_noun() -> None:
+def test_no_module_has_a_meaningless_name() -> None:
     assert [name for name, path in sources() if NAMELESS & {path.stem, *path.relative_to(APP).parts[:-1]}] == []
 
 
-def test_no_file_is_a_warehouse() -> None:
+def test_no_file_has_more_than_300_lines() -> None:
     folders = (APP, *(ROOT / name for name in ("tests", "alembic", "client", "examples")))
     everything = [path for folder in folders for path in folder.rglob("*.py")]
     assert [str(path) for path in everything if len(path.read_text().splitlines()) > LONGEST_FILE] == []
@@ -157,7 +157,7 @@ def test_a_class_name_stands_once() -> None:
     assert repeated((found, name) for name, path in sources() for found in classes(path.read_text())) == {}
 
 
-def test_a_package_is_a_room_and_no_attic() -> None:
+def test_a_package_has_at_most_sixteen_modules() -> None:
     counts: dict[str, int] = {}
     for _, path in sources():
         if path.name != "__init__.py" and path.parent != APP:
@@ -166,18 +166,18 @@ def test_a_package_is_a_room_and_no_attic() -> None:
     assert {folder: count for folder, count in counts.items() if count > MAX_MODULES} == {}
 
 
-def test_a_module_is_named_by_a_noun_and_not_by_a_gerund() -> None:
+def test_no_module_is_named_by_a_gerund() -> None:
     assert {path.stem for _, path in sources() if path.stem.endswith("ing")} <= GERUNDS
 
 
-def test_the_rules_of_names_find_what_they_look_for() -> None:
+def test_the_rules_of_names_find_their_violations() -> None:
     assert repeated([("reading.py", "a/reading.py"), ("reading.py", "b/reading.py"), ("send.py", "a/send.py")]) == {
         "reading.py": ["a/reading.py", "b/reading.py"]
     }
     assert list(classes("class Door:\n    class Inner: ...\n")) == ["Door", "Inner"]
 
 
-def test_the_map_of_the_house_names_files_that_are_there() -> None:
+def test_the_architecture_page_names_existing_files() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
     present = text.split("## Rooms for what comes")[0]
     named = re.findall(r"`((?:app|alembic|docs)/[\w./]+)`", present)
@@ -185,12 +185,12 @@ def test_the_map_of_the_house_names_files_that_are_there() -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-def test_every_module_says_what_it_is_for() -> None:
+def test_every_module_has_a_docstring() -> None:
     silent = [name for name, path in sources() if path.read_text().strip() and not path.read_text().startswith('"""')]
     assert silent == []
 
 
-def test_the_reference_client_knows_nothing_of_the_server() -> None:
+def test_the_reference_client_imports_nothing_of_the_server() -> None:
     """Who copies client/chat_client has a client: it must not lean on what happens to be installed here."""
     allowed = {*sys.stdlib_module_names, "chat_client", "httpx", "websockets"}
     files = sorted((ROOT / "client" / "chat_client").glob("*.py"))
@@ -241,7 +241,7 @@ def test_each_test_file_is_named_after_the_module_it_proves() -> None:
     assert lost == []
 
 
-def test_the_rule_of_test_files_finds_what_it_looks_for() -> None:
+def test_the_rule_of_test_files_finds_a_violation() -> None:
     modules = proved(APP / "store")
     assert not unplaced("test_writer.py", modules)
     assert not unplaced("test_writer_replays.py", modules)
@@ -249,5 +249,5 @@ def test_the_rule_of_test_files_finds_what_it_looks_for() -> None:
     assert unplaced("test_sending.py", modules)
 
 
-def test_alembics_folder_does_not_hide_the_library() -> None:
+def test_the_folder_alembic_does_not_hide_the_library() -> None:
     assert not (ROOT / "alembic" / "__init__.py").exists()

@@ -68,7 +68,7 @@ def test_a_checkout_in_a_folder_with_a_percent_sign_can_migrate(
     assert schema(empty_database_url)
 
 
-def test_there_is_one_head() -> None:
+def test_the_migrations_have_one_head() -> None:
     from alembic.script import ScriptDirectory
 
     assert len(ScriptDirectory.from_config(migrations("")).get_heads()) == 1

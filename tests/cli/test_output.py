@@ -20,7 +20,7 @@ print("ours again", flush=True)
 """
 
 
-def test_what_processes_write_to_one_file_stays_whole(tmp_path: Path) -> None:
+def test_lines_of_several_processes_in_one_file_stay_whole(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w") as file:
         subprocess.run([sys.executable, "-c", APPENDING], cwd=ROOT, stdout=file, check=True, timeout=60)
     assert (tmp_path / "out").read_text() == "ours\ntheirs\nours again\n"

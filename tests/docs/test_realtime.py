@@ -97,7 +97,7 @@ def test_the_numbers_are_those_of_the_program() -> None:
     assert ephemeral_events.TYPING_SECONDS == 10
 
 
-def test_every_field_a_signal_carries_is_told_of() -> None:
+def test_every_field_of_a_signal_is_documented() -> None:
     for kind, fields in {
         "typing": ("user", "expires_in"),
         "read": ("user", "seq"),

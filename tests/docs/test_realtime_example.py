@@ -87,7 +87,7 @@ async def say(person: Person, room: str, text: str) -> Json:
         ({"a": {"b": 1}}, {"a": None}, False),
     ],
 )
-def test_shown_is_told_or_it_is_not(shown: Any, told: Any, answer: bool) -> None:
+def test_within_compares_a_shown_frame_with_a_received_one(shown: Any, told: Any, answer: bool) -> None:
     assert within(shown, told) is answer
 
 

@@ -45,7 +45,7 @@ def answers(host: str, port: int) -> bool:
 @pytest.mark.parametrize(
     ("host", "heard"), [("::", ["127.0.0.1", "::1"]), ("::1", ["::1"]), ("127.0.0.1", ["127.0.0.1"])]
 )
-def test_it_listens_on_the_address_however_many_processes_serve(
+def test_one_or_many_processes_listen_on_the_given_address(
     tmp_path: Path, host: str, heard: list[str], workers: int
 ) -> None:
     (tmp_path / "serve.py").write_text(SERVE)

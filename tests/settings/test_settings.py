@@ -190,7 +190,7 @@ def test_a_settings_object_shows_no_secret(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
-def test_the_database_is_reached_with_psycopg_whatever_the_scheme_given(tmp_path: Path, scheme: str) -> None:
+def test_every_scheme_of_database_url_uses_psycopg(tmp_path: Path, scheme: str) -> None:
     settings = loaded(tmp_path, {**SERVERS, "DATABASE_URL": f"{scheme}://chat:pass@db:5432/chat?sslmode=require"})
     assert settings.libpq_url == "postgresql://chat:pass@db:5432/chat?sslmode=require"
 

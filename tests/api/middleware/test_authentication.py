@@ -43,7 +43,7 @@ def routes(settings: Settings) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
                     yield method, route.path, handler
 
 
-def test_only_the_routes_of_the_contract_are_open_to_strangers(settings: Settings) -> None:
+def test_only_the_public_routes_of_the_contract_need_no_login(settings: Settings) -> None:
     opened = {(method, path) for method, path, handler in routes(settings) if handler.opt.get("public")}
     assert opened == PUBLIC
 
@@ -63,7 +63,7 @@ async def test_every_other_route_is_401_without_a_login(api: Client, settings: S
     assert walked > 10
 
 
-async def test_a_path_that_looks_like_a_public_one_is_not(api: Client) -> None:
+async def test_a_path_that_resembles_a_public_one_is_not_public(api: Client) -> None:
     for path in (f"{API}/me/login", f"{API}/login/x", f"{API}/sessions/login"):
         assert (await api.get(path)).status_code in (401, 404, 405)
 
@@ -87,7 +87,7 @@ async def test_a_forged_header_does_not_make_a_new_address(settings: Settings, e
     assert [one.status_code for one in answers] == [200, 200, 200, 429, 429]
 
 
-async def test_behind_a_proxy_each_client_counts_for_itself(settings: Settings, empty_redis_url: str) -> None:
+async def test_behind_a_proxy_each_client_is_counted_alone(settings: Settings, empty_redis_url: str) -> None:
     async with running(settings, throttle_address=Rate(2, 60), trusted_proxy_hops=1) as api:
 
         async def ask(client: str, forged: str = "") -> int:
@@ -99,7 +99,7 @@ async def test_behind_a_proxy_each_client_counts_for_itself(settings: Settings, 
         assert [await ask(f"2001:db8::{i}") for i in range(3)] == [200, 200, 429]
 
 
-async def test_a_site_with_many_v6_networks_is_bounded_as_a_whole(settings: Settings, empty_redis_url: str) -> None:
+async def test_a_site_with_many_v6_networks_is_limited_as_a_whole(settings: Settings, empty_redis_url: str) -> None:
     async with running(settings, throttle_address=Rate(1, 60), trusted_proxy_hops=1) as api:
 
         async def ask(client: str) -> httpx.Response:
@@ -115,7 +115,7 @@ async def test_a_site_with_many_v6_networks_is_bounded_as_a_whole(settings: Sett
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/metrics", "/docs", "/nothing/here", f"{API}/nothing", f"{API}/me/"])
-async def test_what_no_login_vouches_for_is_bounded_by_network(
+async def test_requests_with_an_invalid_token_are_limited_by_network(
     settings: Settings, empty_redis_url: str, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setattr(wiring, "STRANGERS", Rate(3, 60))
@@ -154,7 +154,7 @@ async def test_requests_of_a_user_are_counted_over_all_logins(settings: Settings
 
 
 @pytest.mark.parametrize("query", ["", "?search=engines", "?cursor=nothing", "?limit=all"])
-async def test_lists_are_counted_too_and_refused_before_they_are_looked_at(
+async def test_lists_are_counted_and_throttled_before_they_are_validated(
     settings: Settings, empty_redis_url: str, query: str
 ) -> None:
     async with running(settings, throttle_requests=Rate(2, 60)) as api:
@@ -167,9 +167,7 @@ async def test_lists_are_counted_too_and_refused_before_they_are_looked_at(
 @pytest.mark.parametrize(
     "body", ['{"message_type":"text","text":"hello"}', '{"message_type":"text"}', '{"text":1}', "{"]
 )
-async def test_sends_are_counted_too_and_nonsense_is_no_way_around_that(
-    settings: Settings, empty_redis_url: str, body: str
-) -> None:
+async def test_sends_are_counted_even_with_an_invalid_body(settings: Settings, empty_redis_url: str, body: str) -> None:
     async with running(settings, throttle_requests=Rate(2, 60)) as api:
         ada = await join(api, "Ada")
         headers = {**ada.headers, "content-type": "application/json"}
@@ -179,7 +177,7 @@ async def test_sends_are_counted_too_and_nonsense_is_no_way_around_that(
     assert statuses == [answered, answered, 429]
 
 
-async def test_pages_are_counted_too(settings: Settings, empty_redis_url: str) -> None:
+async def test_pages_of_messages_are_counted(settings: Settings, empty_redis_url: str) -> None:
     async with running(settings, throttle_requests=Rate(4, 60)) as api:
         ada = await join(api, "Ada")
         path = f"{API}/conversations/{uuid7()}/messages/"
@@ -188,7 +186,7 @@ async def test_pages_are_counted_too(settings: Settings, empty_redis_url: str) -
     assert statuses == [404, 404, 400, 404] + [429] * 4
 
 
-async def test_asking_for_the_options_needs_no_login(api: Client) -> None:
+async def test_options_needs_no_login(api: Client) -> None:
     answered = await api.options(f"{API}/me/")
     assert answered.status_code == 204
     assert answered.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"
@@ -218,20 +216,20 @@ async def test_guessing_one_account_is_slowed(behind_a_proxy: Settings, empty_re
         assert await guess(api, email, "correct horse battery staple", "198.51.100.2") == 200
 
 
-async def test_unknown_accounts_are_slowed_alike(behind_a_proxy: Settings, empty_redis_url: str) -> None:
+async def test_guessing_an_unknown_account_is_slowed_alike(behind_a_proxy: Settings, empty_redis_url: str) -> None:
     async with running(behind_a_proxy) as api:
         statuses = [await guess(api, "nobody@example.org", "wrong", "198.51.100.1") for _ in range(12)]
     assert statuses == [401] * 10 + [429] * 2
 
 
-async def test_right_passwords_use_up_nothing(behind_a_proxy: Settings, empty_redis_url: str) -> None:
+async def test_right_passwords_leave_the_quota(behind_a_proxy: Settings, empty_redis_url: str) -> None:
     async with running(behind_a_proxy) as api:
         email: str = (await register(api))["email"]
         for _ in range(12):
             assert await guess(api, email, "correct horse battery staple", "198.51.100.1") == 200
 
 
-async def test_a_thousand_networks_are_no_faster_and_the_owner_is_not_locked_out(
+async def test_guesses_from_many_networks_are_slowed_and_the_owner_is_not_locked_out(
     behind_a_proxy: Settings, empty_redis_url: str
 ) -> None:
     async with running(behind_a_proxy) as api:
@@ -246,7 +244,7 @@ async def test_a_thousand_networks_are_no_faster_and_the_owner_is_not_locked_out
         assert await guess(api, email, "wrong", home) == 429
 
 
-async def test_who_stole_a_token_cannot_guess_the_password_with_it(settings: Settings, empty_redis_url: str) -> None:
+async def test_password_guesses_with_a_stolen_token_are_throttled(settings: Settings, empty_redis_url: str) -> None:
     async with running(settings) as api:
         ada = await join(api)
         change = {"current_password": "wrong", "new_password": "a new one, and better"}

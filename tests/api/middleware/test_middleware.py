@@ -78,7 +78,7 @@ async def test_a_method_that_operators_paths_lack_is_404_to_others(api: Client, 
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_a_plain_request_at_the_socket_is_told_to_upgrade(api: Client, method: str) -> None:
+async def test_a_plain_request_to_the_socket_is_426(api: Client, method: str) -> None:
     answer = await api.request(method, "/ws/conversations")
     assert answer.status_code == 426
     assert answer.headers["upgrade"] == "websocket"

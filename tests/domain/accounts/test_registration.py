@@ -35,7 +35,7 @@ async def test_a_trailing_slash_is_optional(api: Client, path: str) -> None:
     assert (await api.post(API + path, json=someone())).status_code == 201
 
 
-async def test_an_address_belongs_to_one_account_whatever_its_case(api: Client) -> None:
+async def test_an_address_in_any_case_belongs_to_one_account(api: Client) -> None:
     email = f"Ada.{uuid7()}@Example.org"
     await register(api, email=email)
     for again in (email, email.upper(), email.lower(), f" {email} "):

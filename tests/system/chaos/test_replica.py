@@ -58,7 +58,7 @@ def test_a_load_may_be_ahead_of_the_socket_without_an_error() -> None:
     assert "twice" in replica.wrong[0]
 
 
-def test_a_read_mark_told_during_a_load_is_kept() -> None:
+def test_a_read_mark_received_during_a_load_is_kept() -> None:
     replica = Replica("linus")
     replica.take(created(LONG))
     replica.take(told({"type": "read", "conversation": HERE, "user": "linus", "seq": 7}))

@@ -127,7 +127,7 @@ def test_a_blueprint_asks_for_the_mail_server_and_gives_it_to_what_sends(bluepri
 
 
 @pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.name)
-def test_nobody_outside_reaches_the_servers_and_no_queue_is_evicted(blueprint: Path) -> None:
+def test_the_servers_are_private_and_no_queue_is_evicted(blueprint: Path) -> None:
     document = read(blueprint)
     (keyvalue,) = [service for service in document["services"] if service["type"] == "keyvalue"]
     assert keyvalue["ipAllowList"] == []

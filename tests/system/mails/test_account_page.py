@@ -13,7 +13,7 @@ from tests.support.browser import chromium, watched_page
 from tests.support.mailbox import Mailboxes, link_of, text_of, token_of
 from tests.support.web import API, PASSWORD
 from tests.system.mails.conftest import PUBLIC_URL, Place
-from tests.system.mails.test_flows import address
+from tests.system.mails.test_account_flows import address
 
 pytestmark = pytest.mark.browser
 

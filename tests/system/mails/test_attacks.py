@@ -22,7 +22,7 @@ from app.tasks.letters import _hello
 from tests.support.logins import alive
 from tests.support.mailbox import Mailboxes, text_of, token_of
 from tests.support.web import API, PASSWORD, Client, Someone, log_in, problem
-from tests.system.mails.test_flows import ada, address, ask, refused, sign_up
+from tests.system.mails.test_account_flows import ada, address, ask, refused, sign_up
 
 __all__ = ["ada"]
 

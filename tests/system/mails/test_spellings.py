@@ -16,7 +16,7 @@ from app.domain.users.mail_domains import to_ascii, to_unicode
 from app.domain.users.models import User
 from tests.support.mailbox import Mailboxes, token_of
 from tests.support.web import API, PASSWORD, Client, log_in
-from tests.system.mails.test_flows import ask, refused, sign_up
+from tests.system.mails.test_account_flows import ask, refused, sign_up
 
 SPELLINGS = ("bücher.example", "xn--bcher-kva.example")
 
