@@ -1,4 +1,4 @@
-"""A chat of these tests' own, with a mail server; each test has its own accounts, as many as it wants."""
+"""A separate chat with a mail server; each test creates its own accounts."""
 
 from __future__ import annotations
 

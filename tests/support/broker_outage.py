@@ -1,4 +1,4 @@
-"""The broker is away while people write: nobody waits for it, and afterwards everybody is told once.
+"""The broker is away while users write: no send waits for it, and afterwards each member is notified once.
 
 Played short in the suite, for a minute by `make trials ONLY=broker`.
 """

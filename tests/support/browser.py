@@ -1,4 +1,4 @@
-"""Debian's Chromium, as a person's browser: what a page loads, says and may not do is written down."""
+"""Debian's Chromium; records what a page loads and prints, and what its policy forbids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`chat up` as a person runs it: a real process with real children, watched from outside."""
+"""`chat up` as a user runs it: a real process with real children, observed from outside."""
 
 from __future__ import annotations
 

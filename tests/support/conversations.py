@@ -1,4 +1,4 @@
-"""A chat without a server: verbs on a real Postgres, and what they handed over."""
+"""A chat without a server: verbs on a real Postgres, and the events that they published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker or beat of periodic tasks that come often: `python -m tests.support.frequent_tasks FILE worker …`.
+"""A worker or beat with short periods: `python -m tests.support.frequent_tasks FILE worker …`.
 
 Each periodic task that ends well is a line in the file, with the second in which it did.
 """

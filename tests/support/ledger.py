@@ -1,4 +1,4 @@
-"""What a run of sends was told, and whether the log agrees: nothing acknowledged is lost, nothing is there twice."""
+"""Compares the answers of many sends with the log: no acknowledged message is lost or stored twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run leaves nothing running. Whatever a test starts carries the run's name, in its environment or its directory."""
+"""Ends what a run left running. Each process carries the run's name in its environment or its directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of logins share: begin one on the database, ask whether one lives, somebody to try it on."""
+"""Shared by tests of logins: begins one in the database, and checks whether one is live."""
 
 from __future__ import annotations
 

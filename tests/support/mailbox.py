@@ -1,4 +1,4 @@
-"""A real SMTP server in this process, which keeps what it is sent and can refuse, hang, or hang up."""
+"""A real SMTP server in this process; it keeps every mail and can refuse, stall or hang up."""
 
 from __future__ import annotations
 

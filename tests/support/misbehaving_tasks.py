@@ -1,4 +1,4 @@
-"""Tasks that do what none should, and a worker that knows them: `python -m tests.support.misbehaving_tasks worker …`.
+"""Tasks that misbehave, and a worker that has them: `python -m tests.support.misbehaving_tasks worker …`.
 
 `mended` names a file; once it is there they behave.
 """

@@ -1,4 +1,4 @@
-"""Nodes: API processes in small, live delivery only, each with its own hub and bus, on a real Postgres and Valkey."""
+"""Nodes: small API processes with live delivery only, each with its own hub and bus, on a real Postgres and Valkey."""
 
 from __future__ import annotations
 

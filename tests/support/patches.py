@@ -1,4 +1,4 @@
-"""Takes back what a library has patched into others, so that a test which starts it leaves the process as it was."""
+"""Undoes what a library patches in others, so that a test that starts it leaves the process unchanged."""
 
 from __future__ import annotations
 

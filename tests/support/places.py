@@ -1,4 +1,4 @@
-"""A chat of a test's own that sends real mails: a database, a Redis and a mail server, nothing started on them yet."""
+"""A separate chat that sends real mails: a database, a Redis and a mail server, without a process yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection pooler, in threads of its own: clients share sessions of Postgres, each for one transaction or for good.
+"""A connection pooler in its own threads: clients share sessions of Postgres, per transaction or per session.
 
 It says what poolers say: its own process id for Postgres's, and nothing of the `options` a client starts with.
 """

@@ -1,4 +1,4 @@
-"""The chat's processes as an operator starts them (`chat api`, `chat worker`), each in a group of its own.
+"""The chat's processes as an operator starts them (`chat api`, `chat worker`), each in its own process group.
 
 None outlives who started it. What they say goes to files; when a test fails, the end of each is shown with it.
 """

@@ -1,4 +1,4 @@
-"""A TCP proxy on the loopback that breaks things on purpose, in a thread of its own.
+"""A TCP proxy on loopback that injects faults, in its own thread.
 
 It passes, refuses, or swallows: a connection that was swallowed once stays silent for ever, as behind a firewall that
 forgot it. A `BrokerTransport` (see `wires`) reads what passes, and may change it or end the connection.

@@ -1,4 +1,4 @@
-"""The document as published, and one API process for what must be true of a running chat."""
+"""The published OpenAPI document, and one API process to compare it with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A WebSocket client without manners: it sends whatever bytes a test wants, and reads only when it is told to."""
+"""A raw WebSocket client: it sends any bytes, and reads only when a test asks it to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One conversation played from beginning to end on running processes: every frame and every view, as they are sent.
+"""Plays one conversation on running processes and records every frame and view as sent.
 
 What differs from run to run is named: ids by who or what they are, times, tokens.
 """

@@ -1,4 +1,4 @@
-"""The cast, in the database: ada (creator), grace (admin), linus (member), eve (outsider), and their conversation."""
+"""The cast in the database: ada (creator), grace (admin), linus (member), eve (outsider), and their conversation."""
 
 from __future__ import annotations
 

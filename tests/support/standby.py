@@ -1,4 +1,4 @@
-"""A primary and its synchronous standby: every COMMIT waits until the standby has it, or for as long as it is away."""
+"""A primary and its synchronous standby: every COMMIT waits until the standby has confirmed it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an engine is asked, seen as it goes out."""
+"""Records the statements that an engine sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS in front of a server that has none: a real handshake, with a certificate of an authority made for it."""
+"""TLS in front of a plain server: a real handshake, with a certificate of an authority made for the test."""
 
 from __future__ import annotations
 

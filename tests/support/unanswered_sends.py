@@ -1,4 +1,4 @@
-"""Sends without a `client_id` while COMMIT waits, each sent once; and whether each answer was true."""
+"""Sends without a `client_id` while COMMIT waits, each sent once; checks that each answer was true."""
 
 from __future__ import annotations
 

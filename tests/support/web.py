@@ -1,4 +1,4 @@
-"""The whole application in this process, as a client sees it, and people who use it."""
+"""The whole application in this process, with clients and their accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the proxy understands of the two servers behind it: where a Postgres transaction stands, and Redis's commands.
+"""Parsers of the proxy: the transaction state on a Postgres connection, and the commands on a Redis connection.
 
 What fired is counted: a fault that never happened proves nothing.
 """
