@@ -12,7 +12,7 @@ import psycopg
 from sqlalchemy import Connection, create_engine, pool, text
 
 from alembic import context
-from app.db import charset, privileges
+from app.db import adoption, charset, privileges
 from app.db.address import parameters
 from app.db.connections import values
 from app.db.engine import DIALECT
@@ -48,6 +48,8 @@ def run() -> None:
             compare_server_default=False,
         )
         with context.begin_transaction():
+            if context.config.attributes.get("adopt"):
+                adoption.adopt(context.get_context(), context.script)
             context.run_migrations()
             grant(connection)
     engine.dispose()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -16,30 +16,14 @@ from app.api.middleware.authentication import ADMITTED_LATER
 from app.api.request import ChatRequest
 from app.api.responses import passed_on
 from app.domain.messages import edit, receipts, send
-from app.domain.messages.content import MAX_CLIENT_ID_LENGTH, MAX_TEXT_LENGTH, MAX_URL_LENGTH
+from app.domain.messages.content import MediaUrl, MessageBody, Text
 from app.domain.messages.history import PageQuery
-from app.domain.messages.schemas import Message, MessageDetail, MessagePage, MessageType
+from app.domain.messages.schemas import Message, MessageDetail, MessagePage
 from app.domain.size_limits import MAX_PAGE_SIZE
-from app.domain.users.caller import Caller
 
 OF_MEMBERS = ("403 not_a_member", "404 not_found")
 
 
-def _told(description: str, **schema: Any) -> msgspec.Meta:
-    """Documents a field whose rule the domain checks, with an error code of its own."""
-    return msgspec.Meta(description=description, extra_json_schema=schema)
-
-
-Text = Annotated[
-    str | None, _told("Of a `text`: 1 to 8,000 characters, not only blanks.", minLength=1, maxLength=MAX_TEXT_LENGTH)
-]
-MediaUrl = Annotated[
-    str | None, _told("Of the other types: an `https` address without credentials.", maxLength=MAX_URL_LENGTH)
-]
-ClientId = Annotated[
-    str | None, _told("Makes a retry safe: the same one finds the same message.", maxLength=MAX_CLIENT_ID_LENGTH)
-]
-ReplyTo = Annotated[int | None, _told("A `seq` of this conversation.", minimum=1)]
 MessageLimit = Annotated[
     int,
     QueryParameter(description="At most so many items.", schema_extra={"minimum": 1, "maximum": MAX_PAGE_SIZE}),
@@ -49,26 +33,8 @@ FROM_ONE = QueryParameter(schema_extra={"minimum": 1})
 """Documents a `seq` parameter; the domain rejects other values, with an error code of its own."""
 
 
-class MessageToSend(msgspec.Struct, forbid_unknown_fields=True):
+class MessageToSend(MessageBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`text` for the type `text`, `media_url` for all other types. A `client_id` makes retries safe."""
-
-    message_type: MessageType
-    text: Text = None
-    media_url: MediaUrl = None
-    client_id: ClientId = None
-    reply_to: ReplyTo = None
-
-    def draft(self, conversation: UUID, by: Caller, idempotency_key: str | None) -> send.Draft:
-        return send.draft(
-            conversation,
-            by,
-            self.message_type,
-            self.text,
-            self.media_url,
-            self.client_id,
-            self.reply_to,
-            idempotency_key=idempotency_key,
-        )
 
 
 class MessageEdit(msgspec.Struct, forbid_unknown_fields=True):
@@ -104,7 +70,8 @@ class MessageController(Controller):
         writer: Writer,
         idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
     ) -> Response[bytes]:
-        return _sent(await writer.send(data.draft(conversation_id, request.caller, idempotency_key), request.admission))
+        draft = send.draft(conversation_id, request.caller, data, idempotency_key)
+        return _sent(await writer.send(draft, request.admission))
 
     @get(
         "/",

@@ -29,11 +29,13 @@ def migrate(url: str, application: str = "") -> None:
     """Migrates the database at `url` to the newest schema. `application` is the URL that the chat itself uses; if it
     names another role, that role is created if missing and receives only the privileges it needs.
 
-    Raises CharsetRefused and RoleRefused.
+    Raises CharsetRefused, RoleRefused and SchemaRefused.
     """
     from alembic import command
 
-    command.upgrade(migrations(url, application), "head")
+    config = migrations(url, application)
+    config.attributes["adopt"] = True
+    command.upgrade(config, "head")
 
 
 def migrations(url: str, application: str = "") -> Config:
@@ -53,13 +55,14 @@ def _migrate(asked: argparse.Namespace) -> int:
     from psycopg.errors import InsufficientPrivilege
     from sqlalchemy.exc import ProgrammingError
 
+    from app.db.adoption import SchemaRefused
     from app.db.charset import CharsetRefused
     from app.db.privileges import RoleRefused
 
     settings = load_beside()
     try:
         migrate(settings.migrating_url, settings.libpq_url)
-    except (CharsetRefused, RoleRefused) as refused:
+    except (CharsetRefused, RoleRefused, SchemaRefused) as refused:
         _warn(str(refused))
         return 1
     except ProgrammingError as error:

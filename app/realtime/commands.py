@@ -116,17 +116,7 @@ class Commands:
                 self._resume(frame)
 
     async def _send(self, frame: client_frames.Send) -> None:
-        sent = await self._context.sender.send(
-            draft(
-                frame.conversation,
-                self._connection.caller,
-                frame.message_type,
-                frame.text,
-                frame.media_url,
-                frame.client_id,
-                frame.reply_to,
-            )
-        )
+        sent = await self._context.sender.send(draft(frame.conversation, self._connection.caller, frame))
         self._connection.put(frame_of(SendAck(ref=frame.ref, data=raw(sent.message))))
 
     async def _read(self, frame: client_frames.Read) -> None:

@@ -15,15 +15,15 @@ next batch starts, and a batch writes for at most WRITE_SECONDS.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from app.batching import Batcher
 from app.db import Database
 from app.domain.error_catalogue import busy, idempotency_mismatch, outcome_unknown, unavailable
 from app.domain.errors import ChatError, OutcomeUnknown
 from app.domain.errors import Throttled as Refused
-from app.domain.messages.send import Draft, Outcome, SendThrottled, Sent, send_batch
+from app.domain.messages.send import Draft, Replay, SendThrottled, Sent, read_replays, send_batch
 from app.throttling.limiter import RateDecision, RateLimiter, RateRequest
 
 MAX_BATCH = 128
@@ -41,6 +41,8 @@ LATE_SECONDS = 0.25
 """A take counts for half a second longer than its minute (`limiter.lua`); the other quarter second is for the batch."""
 
 MESSAGE_POLICIES = ("messages", "user")
+
+Answer: TypeAlias = Sent | SendThrottled | Exception
 
 
 class PendingSend(NamedTuple):
@@ -127,7 +129,7 @@ class Writer:
         going = [
             at
             for at, (one, v) in enumerate(zip(drafts, verdicts, strict=True))
-            if at in admitted and (v.allowed or one.client_id is not None)
+            if at in admitted and (v.allowed or one.key is not None)
         ]
         written = await self._write([drafts[at] for at in going], [not verdicts[at].allowed for at in going])
         answers: list[Sent | Exception] = [unavailable() if v.allowed else v.error() for v in verdicts]
@@ -136,10 +138,10 @@ class Writer:
                 answers[at] = outcome
         return answers
 
-    async def _write(self, drafts: list[Draft], lookups: list[bool]) -> list[Outcome | Exception]:
+    async def _write(self, drafts: list[Draft], lookups: list[bool]) -> list[Answer]:
         """Returns one answer for each draft within WRITE_SECONDS. Parts that have not started by then are refused and
         never start. A running part may be stored: it is cancelled, and its later outcome is ignored."""
-        answers: list[Outcome | Exception] = [busy() for _ in drafts]
+        answers: list[Answer] = [busy() for _ in drafts]
         if not drafts:
             return answers
         writing = asyncio.create_task(self._write_parts(drafts, lookups, answers, range(len(drafts))))
@@ -151,7 +153,7 @@ class Writer:
         return list(answers)
 
     async def _write_parts(
-        self, drafts: list[Draft], lookups: list[bool], answers: list[Outcome | Exception], places: Sequence[int]
+        self, drafts: list[Draft], lookups: list[bool], answers: list[Answer], places: Sequence[int]
     ) -> None:
         """Writes the drafts at `places` and puts their answers there. Splits what Postgres refused until the faulty
         draft is alone. Never rewrites what may be stored: neither after a lost connection nor after a deadline."""
@@ -159,7 +161,7 @@ class Writer:
             await self._write_parts(drafts, lookups, answers, part)
 
     async def _write_part(
-        self, drafts: list[Draft], lookups: list[bool], answers: list[Outcome | Exception], places: Sequence[int]
+        self, drafts: list[Draft], lookups: list[bool], answers: list[Answer], places: Sequence[int]
     ) -> list[list[int]]:
         """Writes one part in one transaction. Returns the parts to retry if it was refused and several drafts may be
         at fault."""
@@ -167,8 +169,7 @@ class Writer:
             async with self._database.single() as single:
                 _put(answers, places, [outcome_unknown() for _ in places])
                 outcomes = await send_batch(single, [drafts[at] for at in places], [lookups[at] for at in places])
-                _put(answers, places, outcomes)
-            return []
+                _put(answers, places, [busy() if isinstance(one, Replay) else one for one in outcomes])
         except ChatError as refused:
             # A busy conversation must not fail the others; any other refusal applies to all of them.
             _put(answers, places, [refused for _ in places])
@@ -180,10 +181,24 @@ class Writer:
             # The draft's own key exists already. Should be unreachable; the draft is not stored twice in any case.
             is_there = getattr(broken, "sqlstate", None) == UNIQUE_VIOLATION
             _put(answers, places, [outcome_unknown() if is_there else broken])
-            return []
+        else:
+            await self._read_replays(
+                answers, {at: one for at, one in zip(places, outcomes, strict=True) if isinstance(one, Replay)}
+            )
+        return []
+
+    async def _read_replays(self, answers: list[Answer], replays: Mapping[int, Replay]) -> None:
+        """Puts the messages of `replays` at their places. If they cannot be read, only these drafts are refused: they
+        are stored, and may be sent again."""
+        if not replays:
+            return
+        try:
+            _put(answers, list(replays), await self._database.read(read_replays, list(replays.values())))
+        except Exception as broken:  # noqa: BLE001 - any error becomes the answer of these drafts
+            _put(answers, list(replays), [broken for _ in replays])
 
 
-def _put(answers: list[Outcome | Exception], places: Sequence[int], these: Sequence[Outcome | Exception]) -> None:
+def _put(answers: list[Answer], places: Sequence[int], these: Sequence[Answer]) -> None:
     for at, answer in zip(places, these, strict=True):
         answers[at] = answer
 
@@ -241,7 +256,11 @@ def _answer(draft: Draft, first: Draft, outcome: Sent | Exception, is_twin: bool
     if not is_twin:
         return outcome
     if isinstance(outcome, Sent):
-        return Sent(outcome.message, replayed=True) if draft.digest() == first.digest() else idempotency_mismatch()
+        return (
+            Sent(outcome.message, replayed=True)
+            if draft.body.digest() == first.body.digest()
+            else idempotency_mismatch()
+        )
     return outcome
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from app.db import Database
 from app.domain.errors import OutcomeUnknown, Unavailable
-from app.domain.messages.send import draft, send_batch
+from app.domain.messages.send import send_batch
+from tests.support.drafts import draft
 from tests.support.scene import Scene
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from uuid import uuid4
 
 import msgspec
@@ -13,29 +13,19 @@ from sqlalchemy import text
 from app.db import Database, open_engine
 from app.domain.errors import ChatError, NotFound, Throttled, Unavailable, Unprocessable
 from app.domain.events import Outgoing
+from app.domain.messages.content import MessageBody
 from app.domain.messages.schemas import Message
-from app.domain.messages.send import Draft, Sent, draft
+from app.domain.messages.send import Draft, Sent
 from app.domain.rates import Rate
 from app.domain.users.caller import Caller
 from app.redis.client import RedisClient
 from app.store import writer as writers
 from app.store.writer import Writer
 from app.throttling.limiter import RateDecision, RateLimiter, RateRequest
+from tests.support.drafts import draft
 from tests.support.scene import Scene, group, person
 
 PLENTY = {"messages": Rate(100_000, 60), "user": Rate(1_000_000, 86_400)}
-
-
-@pytest.fixture
-async def redis_client(redis_url: str) -> AsyncIterator[RedisClient]:
-    opened = RedisClient(redis_url)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def writer(database: Database, redis_client: RedisClient) -> Writer:
-    return Writer(database, RateLimiter(redis_client, PLENTY))
 
 
 def message(sent: Sent) -> Message:
@@ -209,7 +199,12 @@ async def test_a_send_that_is_not_stored_leaves_the_quota(
 
 async def test_a_message_that_postgres_rejects_fails_alone(scene: Scene, writer: Writer) -> None:
     def unchecked(body: str) -> Draft:
-        return Draft(scene.conversation, scene.ada.user, scene.ada.session, "text", body, "")
+        return Draft(
+            scene.conversation,
+            scene.ada.user,
+            scene.ada.session,
+            MessageBody(message_type="text", text=body, media_url=""),
+        )
 
     await writer.send(unchecked("warm-up"))
     answers = await send_all(writer, [unchecked("good"), unchecked("NUL \x00"), unchecked("good too")])

@@ -25,6 +25,7 @@ from app.domain.messages.message_projection import as_message, find
 from app.domain.messages.schemas import Message
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, User
+from tests.support.drafts import draft
 from tests.support.factories import LoginSessionFactory, UserFactory
 
 P = ParamSpec("P")
@@ -97,8 +98,7 @@ class Chat:
         return conversation
 
     async def send(self, conversation: UUID, user: UUID, words: str = "hello") -> Message:
-        draft = sending.draft(conversation, self.caller(user), "text", words)
-        (outcome,) = await self.do(sending.send_batch, [draft])
+        (outcome,) = await self.do(sending.send_batch, [draft(conversation, self.caller(user), "text", words)])
         assert isinstance(outcome, sending.Sent), outcome
         return msgspec.json.decode(outcome.message, type=Message)
 

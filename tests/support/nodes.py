@@ -24,7 +24,6 @@ from app.db import Database, open_engine
 from app.domain import metadata
 from app.domain.auth.tokens import Tokens
 from app.domain.events import Outgoing
-from app.domain.messages import send as sending
 from app.domain.messages.schemas import Message
 from app.domain.rates import Rate
 from app.domain.users.caller import Caller
@@ -40,6 +39,7 @@ from app.server.websocket_protocol import SocketProtocol
 from app.store.page_cache import PageCache
 from app.store.writer import Writer
 from app.throttling.limiter import RateLimiter
+from tests.support.drafts import draft
 
 __all__ = ["Listener", "Node", "metadata"]
 
@@ -258,7 +258,7 @@ class Node:
             return await verb(session, *args, **kwargs)
 
     async def send(self, conversation: UUID, by: Caller, text: str = "hello") -> Message:
-        sent = await self.writer.send(sending.draft(conversation, by, "text", text))
+        sent = await self.writer.send(draft(conversation, by, "text", text))
         return msgspec.json.decode(sent.message, type=Message)
 
 

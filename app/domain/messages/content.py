@@ -1,4 +1,4 @@
-"""Message content: a text, or the URL of an image, audio or video. The server never fetches a URL.
+"""What a client writes in a message: a text, or the URL of an image, audio or video. The server never fetches a URL.
 
 Limits from the contract: text of 1 to 8,000 characters, not only whitespace; `https` URLs of up to 2,048 characters
 without credentials; `client_id` of up to 64 characters. REST, sockets and edits share these rules.
@@ -6,7 +6,11 @@ without credentials; `client_id` of up to 64 characters. REST, sockets and edits
 
 from __future__ import annotations
 
+from hashlib import blake2b
+from typing import Annotated, Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from app.domain.error_catalogue import invalid_message
 from app.domain.messages.schemas import MessageType
@@ -16,6 +20,73 @@ MAX_TEXT_LENGTH = 8_000
 MAX_URL_LENGTH = 2_048
 MAX_CLIENT_ID_LENGTH = 64
 MAX_SEQ = 2**63 - 1
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _checked_later(description: str, **schema: Any) -> msgspec.Meta:
+    """Documents a field whose rule is checked below, with an error code of its own."""
+    return msgspec.Meta(description=description, extra_json_schema=schema)
+
+
+Text = Annotated[
+    str | None,
+    _checked_later("Of a `text`: 1 to 8,000 characters, not only blanks.", minLength=1, maxLength=MAX_TEXT_LENGTH),
+]
+MediaUrl = Annotated[
+    str | None,
+    _checked_later("Of the other types: an `https` address without credentials.", maxLength=MAX_URL_LENGTH),
+]
+ClientId = Annotated[
+    str | None,
+    _checked_later("Makes a retry safe: the same one finds the same message.", maxLength=MAX_CLIENT_ID_LENGTH),
+]
+ReplyTo = Annotated[int | None, _checked_later("A `seq` of this conversation.", minimum=1)]
+
+
+class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of a message that its sender chooses: in a request, in a `send` frame, and in a draft."""
+
+    message_type: MessageType
+    text: Text = None
+    media_url: MediaUrl = None
+    client_id: ClientId = None
+    reply_to: ReplyTo = None
+
+    def digest(self) -> bytes:
+        """16 bytes of BLAKE2b over the body. The same `client_id` with another digest is a different message.
+
+        The digest is stored with the message, so it must not change for a body that could be sent before a field was
+        added: the fields of release 1.0.0 are joined as they were then, and any other counts only if it is given.
+        """
+        body = f"{self.message_type}\0{self.text or ''}\0{self.media_url or ''}\0{self.reply_to or ''}".encode()
+        for name in _ADDED_LATER:
+            if (value := getattr(self, name)) is not None:
+                body += b"\0%b\0%b" % (name.encode(), _encode(value))
+        return blake2b(body, digest_size=16).digest()
+
+
+_OF_RELEASE_1 = {"message_type", "text", "media_url", "client_id", "reply_to"}
+_ADDED_LATER = tuple(name for name in MessageBody.__struct_fields__ if name not in _OF_RELEASE_1)
+
+EMPTY: dict[str, str] = {"text": "", "media_url": ""}
+"""The content of a deleted message."""
+
+
+def checked_body(body: MessageBody, idempotency_key: str | None = None) -> MessageBody:
+    """Returns the body to store, in which `text` and `media_url` are never None.
+
+    Raises:
+        Invalid: a field is missing or invalid; it is named.
+    """
+    text, media_url = checked_content(body.message_type, body.text, body.media_url)
+    return MessageBody(
+        message_type=body.message_type,
+        text=text,
+        media_url=media_url,
+        client_id=checked_client_id(body.client_id, idempotency_key),
+        reply_to=checked_reply(body.reply_to),
+    )
 
 
 def checked_content(message_type: MessageType, text: str | None, media_url: str | None) -> tuple[str, str]:

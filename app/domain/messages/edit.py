@@ -23,7 +23,7 @@ from app.domain.error_catalogue import (
     sender_or_admin_only,
 )
 from app.domain.messages import message_projection
-from app.domain.messages.content import checked_text, checked_url
+from app.domain.messages.content import EMPTY, checked_text, checked_url
 from app.domain.messages.message_projection import as_message, find
 from app.domain.messages.models import MessageRow
 from app.domain.messages.schemas import Message
@@ -72,7 +72,7 @@ async def delete(session: AsyncSession, conversation: UUID, message: UUID, by: C
         raise sender_or_admin_only()
     if row.message_deleted_at is not None:
         raise message_deleted()
-    await _change(session, door, row, "message.deleted", by, text="", media_url="", deleted_at=func.clock_timestamp())
+    await _change(session, door, row, "message.deleted", by, **EMPTY, deleted_at=func.clock_timestamp())
     if row.sender_id != by.user:
         facts = {"conversation": str(conversation), "message": str(message)}
         await log.record_action(session, by=by.user, action="message.deleted", subject=row.sender_id, details=facts)

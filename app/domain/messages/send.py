@@ -7,12 +7,12 @@ into outcomes and records the stored messages. Callers fold equal keys (conversa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from hashlib import blake2b
 from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import TextClause, text
+from sqlalchemy import BigInteger, TextClause, Uuid, and_, bindparam, func, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.domain import events
 from app.domain.error_catalogue import (
@@ -24,16 +24,16 @@ from app.domain.error_catalogue import (
 )
 from app.domain.errors import ChatError
 from app.domain.messages import message_projection
-from app.domain.messages.content import checked_client_id, checked_content, checked_reply
+from app.domain.messages.content import MessageBody, checked_body
 from app.domain.messages.mentions import Names
-from app.domain.messages.schemas import Message, MessageType
-from app.domain.orm import uuid7
+from app.domain.messages.message_projection import as_message, messages
+from app.domain.messages.models import MessageRow
+from app.domain.orm import Reader, uuid7
 from app.domain.users.caller import Caller
-from app.domain.users.schemas import Person
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A message to send, with checked content.
+    """A message to send, with a checked body.
 
     The server generates `id` once per draft, and `uq_messages_conversation_id_id` rejects a second row with it. So a
     draft without a `client_id` cannot be stored twice either, however often the write is retried. Clients never supply
@@ -43,22 +43,14 @@ class Draft(msgspec.Struct, frozen=True):
     conversation: UUID
     sender: UUID
     session: UUID
-    message_type: MessageType
-    text: str
-    media_url: str
-    client_id: str | None = None
-    reply_to: int | None = None
+    body: MessageBody
     id: UUID = msgspec.field(default_factory=uuid7)
 
     @property
     def key(self) -> tuple[UUID, UUID, str] | None:
         """Identifies a retry of the same message. None if the client gave no `client_id`."""
-        return None if self.client_id is None else (self.conversation, self.sender, self.client_id)
-
-    def digest(self) -> bytes:
-        """16 bytes of BLAKE2b over the body as sent. The same key with another digest is a different message."""
-        body = f"{self.message_type}\0{self.text}\0{self.media_url}\0{self.reply_to or ''}"
-        return blake2b(body.encode(), digest_size=16).digest()
+        client_id = self.body.client_id
+        return None if client_id is None else (self.conversation, self.sender, client_id)
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -66,6 +58,13 @@ class Sent(msgspec.Struct, frozen=True):
 
     message: bytes
     replayed: bool
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """The message was stored before. `read_replays` reads its current state."""
+
+    conversation: UUID
+    seq: int
 
 
 class SendThrottled(msgspec.Struct, frozen=True):
@@ -78,7 +77,7 @@ class AutocommitExecutor(events.PendingChanges, Protocol):
     async def execute(self, statement: TextClause, parameters: Mapping[str, Any], /) -> Iterable[Any]: ...
 
 
-Outcome = Sent | SendThrottled | ChatError
+Outcome = Sent | Replay | SendThrottled | ChatError
 
 
 REFUSALS: dict[str, Callable[[], ChatError]] = {
@@ -92,54 +91,37 @@ REFUSALS: dict[str, Callable[[], ChatError]] = {
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A draft as `send_messages` reads it. `lookup`: only look for a replay, do not store."""
+    """What `send_messages` reads of a draft beside its body. `lookup`: only look for a replay, do not store."""
 
     id: UUID
     conversation: UUID
     sender: UUID
     session: UUID
-    client_id: str | None
     digest: str | None
-    message_type: MessageType
-    text: str
-    media_url: str
-    reply_to: int | None
     lookup: bool
     names: str | None
 
 
 SEND = text(
-    "SELECT outcome, id, seq, position, message_type, body, media_url, reply_to, sent_at, updated_at, deleted_at,"
-    " first_name, last_name, last_seq, edited_position, shown"
-    " FROM send_messages(CAST(:conversations AS uuid[]), CAST(:drafts AS json))"
+    "SELECT outcome, seq, position, sent_at, first_name, last_name, last_seq, edited_position, shown"
+    " FROM send_messages(CAST(:conversations AS uuid[]), CAST(:drafts AS json), CAST(:bodies AS json))"
+)
+
+_STORED = (
+    func.unnest(bindparam("conversations", type_=ARRAY(Uuid())), bindparam("seqs", type_=ARRAY(BigInteger())))
+    .table_valued("conversation_id", "seq", name="stored")
+    .render_derived()
+)
+_REPLAYS = messages().join(
+    _STORED, and_(MessageRow.conversation_id == _STORED.c.conversation_id, MessageRow.seq == _STORED.c.seq)
 )
 
 _encode = msgspec.json.Encoder().encode
 
 
-def draft(
-    conversation: UUID,
-    by: Caller,
-    message_type: MessageType,
-    text: str | None = None,
-    media_url: str | None = None,
-    client_id: str | None = None,
-    reply_to: int | None = None,
-    *,
-    idempotency_key: str | None = None,
-) -> Draft:
-    """Checks the content and returns a draft. Raises Invalid, naming the field."""
-    text, media_url = checked_content(message_type, text, media_url)
-    return Draft(
-        conversation=conversation,
-        sender=by.user,
-        session=by.session,
-        message_type=message_type,
-        text=text,
-        media_url=media_url,
-        client_id=checked_client_id(client_id, idempotency_key),
-        reply_to=checked_reply(reply_to),
-    )
+def draft(conversation: UUID, by: Caller, body: MessageBody, idempotency_key: str | None = None) -> Draft:
+    """Checks the body and returns a draft. Raises Invalid, naming the field."""
+    return Draft(conversation, by.user, by.session, checked_body(body, idempotency_key))
 
 
 async def send_batch(
@@ -149,33 +131,43 @@ async def send_batch(
     names = Names()
     entries = [
         Entry(
-            id=one.id,
-            conversation=one.conversation,
-            sender=one.sender,
-            session=one.session,
-            client_id=one.client_id,
-            digest=None if one.client_id is None else "\\x" + one.digest().hex(),
-            message_type=one.message_type,
-            text=one.text,
-            media_url=one.media_url,
-            reply_to=one.reply_to,
+            id=draft.id,
+            conversation=draft.conversation,
+            sender=draft.sender,
+            session=draft.session,
+            digest=None if draft.body.client_id is None else "\\x" + draft.body.digest().hex(),
             lookup=lookups is not None and lookups[at],
-            names=names.of(one.sender, one.text),
+            names=names.of(draft.sender, draft.body.text or ""),
         )
-        for at, one in enumerate(drafts)
+        for at, draft in enumerate(drafts)
     ]
-    conversations = ",".join([str(conversation) for conversation in {one.conversation for one in drafts}])
-    # Pass both as text: the driver would inspect each value of an array.
-    rows = await session.execute(SEND, {"conversations": f"{{{conversations}}}", "drafts": _encode(entries).decode()})
-    return [_outcome(session, one, row) for one, row in zip(drafts, rows, strict=True)]
+    conversations = ",".join([str(conversation) for conversation in {draft.conversation for draft in drafts}])
+    # Pass all as text: the driver would inspect each value of an array.
+    batch = {
+        "conversations": f"{{{conversations}}}",
+        "drafts": _encode(entries).decode(),
+        "bodies": _encode([draft.body for draft in drafts]).decode(),
+    }
+    rows = await session.execute(SEND, batch)
+    return [_outcome(session, draft, row) for draft, row in zip(drafts, rows, strict=True)]
 
 
-def _outcome(session: events.PendingChanges, one: Draft, row: Any) -> Outcome:
+async def read_replays(reader: Reader, replays: Sequence[Replay]) -> list[Sent]:
+    """Returns the current state of each message. A message that was sent once is never gone."""
+    wanted = {"conversations": [one.conversation for one in replays], "seqs": [one.seq for one in replays]}
+    found = [as_message(row) for row in await reader.execute(_REPLAYS, wanted)]
+    stored = {Replay(message.conversation, message.seq): message for message in found}
+    return [Sent(_encode(stored[replay]), replayed=True) for replay in replays]
+
+
+def _outcome(session: events.PendingChanges, draft: Draft, row: Any) -> Outcome:
     if row.outcome == "stored":
-        message = _message(one, row, one.message_type, one.text, one.media_url, one.reply_to)
+        sender = (draft.sender, row.first_name, row.last_name)
+        times = (row.sent_at, row.sent_at, None)
+        body = msgspec.structs.astuple(draft.body)
         change = message_projection.message_change(
             "message.created",
-            message,
+            as_message((draft.id, draft.conversation, row.seq, row.position, *sender, *body, *times)),
             prev=row.position - 1,
             last_seq=row.last_seq,
             edited=row.edited_position,
@@ -185,26 +177,5 @@ def _outcome(session: events.PendingChanges, one: Draft, row: Any) -> Outcome:
         events.record(session, change)
         return Sent(change.data, replayed=False)
     if row.outcome == "replayed":
-        message = _message(one, row, row.message_type, row.body, row.media_url, row.reply_to)
-        return Sent(_encode(message), replayed=True)
+        return Replay(draft.conversation, row.seq)
     return SendThrottled() if row.outcome == "throttled" else REFUSALS[row.outcome]()
-
-
-def _message(
-    one: Draft, row: Any, message_type: MessageType, body: str, media_url: str, reply_to: int | None
-) -> Message:
-    return Message(
-        id=row.id,
-        conversation=one.conversation,
-        seq=row.seq,
-        position=row.position,
-        sent_by=Person(id=one.sender, first_name=row.first_name, last_name=row.last_name),
-        message_type=message_type,
-        text=body,
-        media_url=media_url,
-        client_id=one.client_id,
-        reply_to=reply_to,
-        sent_at=row.sent_at,
-        updated_at=row.updated_at,
-        deleted_at=row.deleted_at,
-    )

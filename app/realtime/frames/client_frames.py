@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from app.domain.messages.schemas import MessageType
+from app.domain.messages.content import MessageBody
 
 MAX_FRAME_BYTES = 128 * 1024
 MAX_RESUMED_CONVERSATIONS = 3_000
@@ -34,15 +34,13 @@ class ClientFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ref: Ref = None
 
 
-class Send(ClientFrame, frozen=True, kw_only=True, tag="send"):
+class Send(MessageBody, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="send"):
     """Send a message. The rules of `POST …/messages/` apply."""
 
+    # A struct inherits the fields of one other only, so `ref` stands here again. `conversation` comes first: an error
+    # names the first field that is missing.
     conversation: UUID
-    message_type: MessageType
-    text: str | None = None
-    media_url: str | None = None
-    client_id: str | None = None
-    reply_to: int | None = None
+    ref: Ref = None
 
 
 class Read(ClientFrame, frozen=True, kw_only=True, tag="read"):

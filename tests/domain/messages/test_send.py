@@ -15,14 +15,18 @@ from app.domain.errors import Forbidden, Invalid, NotFound, Unauthenticated, Una
 from app.domain.events import LogChange, Outgoing
 from app.domain.messages.models import MessageRow
 from app.domain.messages.schemas import Message
-from app.domain.messages.send import Draft, Outcome, SendThrottled, Sent, draft, send_batch
+from app.domain.messages.send import Draft, Outcome, Replay, SendThrottled, Sent, read_replays, send_batch
 from app.domain.users.caller import Caller
+from tests.support.drafts import draft
 from tests.support.scene import Scene, group, person, set_up
 
 
 async def send(database: Database, *drafts: Draft, lookups: list[bool] | None = None) -> list[Outcome]:
     async with database.transaction() as session:
-        return await send_batch(session, drafts, lookups)
+        outcomes = await send_batch(session, drafts, lookups)
+        replays = [one for one in outcomes if isinstance(one, Replay)]
+        replayed = iter(await read_replays(session, replays))
+        return [next(replayed) if isinstance(one, Replay) else one for one in outcomes]
 
 
 def message(outcome: Outcome) -> Message:

@@ -15,12 +15,13 @@ from app.db import Database, open_engine
 from app.domain.conversations.read_cursors import read
 from app.domain.messages.models import MessageRow
 from app.domain.messages.schemas import Message
-from app.domain.messages.send import Sent, draft, send_batch
+from app.domain.messages.send import Sent, send_batch
 from app.domain.notifications import decisions, digests, preferences
 from app.domain.notifications.models import NotificationDecisionRow, Subscription
 from app.domain.notifications.notices import NewNotice
 from app.domain.users.caller import Caller
 from app.settings import Settings
+from tests.support.drafts import draft
 from tests.support.scene import Scene, set_up
 
 AFTER, QUIET = timedelta(seconds=30), timedelta(minutes=60)

@@ -16,12 +16,13 @@ from app.domain.conversations.directs import get_or_create
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.mails import outbox
 from app.domain.mails.models import Mail
-from app.domain.messages.send import draft, send_batch
+from app.domain.messages.send import send_batch
 from app.domain.notifications import digest_content, known_senders
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.users.caller import Caller
 from app.tasks.letters import MailRenderer
 from tests.domain.notifications.conftest import Room
+from tests.support.drafts import draft
 
 BAIT = "URGENT: verify at https://evil.example/login"
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from app.domain.conversations import groups, members, read_cursors
 from app.domain.conversations.models import Conversation
 from app.domain.messages import edit, send
+from tests.support.drafts import draft
 from tests.support.nodes import Node, eventually
 from tests.support.scene import group, person, set_up
 
@@ -58,7 +59,7 @@ async def test_events_of_one_commit_are_delivered_in_order_as_separate_frames(no
     other = await group(here.database, scene.ada, scene.linus)
     ada, linus = await here.join(scene.ada), await there.join(scene.linus)
     drafts = [
-        send.draft(conversation, scene.ada, "text", f"message {number} " + "x" * 6_000)
+        draft(conversation, scene.ada, "text", f"message {number} " + "x" * 6_000)
         for number in range(30)
         for conversation in (scene.conversation, other)
     ]

@@ -33,6 +33,14 @@ async def sending(chat: Chat) -> Request:
     return partial(chat.send, group, ada)
 
 
+async def retrying(chat: Chat) -> Request:
+    group, ada, _ = await conversation(chat)
+    body = {"message_type": "text", "text": "hello", "client_id": "a"}
+    retry = partial(chat.ask, ada, "POST", f"{group}/messages/", body)
+    await retry()
+    return retry
+
+
 async def reading_first(chat: Chat) -> Request:
     group, ada, _ = await conversation(chat)
     return partial(chat.ask, ada, "GET", f"{group}/{MESSAGES}")
@@ -47,6 +55,11 @@ async def reading_again(chat: Chat) -> Request:
 async def test_a_send_costs_one_statement(chat: Chat) -> None:
     """The function judges the login and the membership, and is a transaction of its own."""
     assert await chat.statements(partial(sending, chat)) == 1
+
+
+async def test_a_replay_costs_one_statement_more(chat: Chat) -> None:
+    """The message that was stored, as it stands now."""
+    assert await chat.statements(partial(retrying, chat)) == 2
 
 
 async def test_a_page_read_again_costs_no_statement(chat: Chat) -> None:

@@ -23,9 +23,10 @@ from app.domain.inbox.queries import inbox
 from app.domain.inbox.snapshot import SnapshotRequest, newest
 from app.domain.messages.changes import changes_after
 from app.domain.messages.history import SeqRange, read_span
-from app.domain.messages.send import Sent, draft, send_batch
+from app.domain.messages.send import Sent, send_batch
 from app.domain.orm import uuid7
 from app.domain.users.caller import Caller
+from tests.support.drafts import draft
 from tests.support.scene import group, person
 from tests.support.servers import TestPostgres, worker_name
 

@@ -13,7 +13,7 @@ from app.cli.database import migrate
 from app.db import Database, open_engine
 from app.db import database as edge
 from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
-from app.domain.messages.send import Draft, Sent, draft
+from app.domain.messages.send import Draft, Sent
 from app.domain.rates import Rate
 from app.local.ownership import OWNER
 from app.local.postgres import EmbeddedPostgres
@@ -23,6 +23,7 @@ from app.store import writer as writers
 from app.store.writer import Writer
 from app.throttling.limiter import RateLimiter
 from tests.support.client import Node
+from tests.support.drafts import draft
 from tests.support.processes import Processes
 from tests.support.scene import Scene, group, set_up
 from tests.support.servers import public_directory
@@ -113,7 +114,7 @@ async def test_a_send_that_was_never_written_is_refused_and_not_stored(
     async with database.transaction() as session:
         await session.execute(text("SELECT 1 FROM conversations WHERE id = :id FOR NO KEY UPDATE"), {"id": rooms[0]})
         answers, seconds = await send_all(writer, drafts)
-    told = dict(zip((one.text for one in drafts), codes(answers), strict=True))
+    told = dict(zip((one.body.text for one in drafts), codes(answers), strict=True))
     assert seconds < ANSWERED
     assert set(told.values()) <= {"busy", "outcome_unknown", "sent"}
     stored = set(stored_texts(primary.url()))
@@ -168,12 +169,12 @@ async def test_a_draft_without_a_client_id_written_twice_is_stored_once(
 ) -> None:
     once = draft(scene.conversation, scene.ada, "text", "a key of the server's own")
     beside = draft(scene.conversation, scene.ada, "text", "beside it")
-    assert once.client_id is None
+    assert once.key is None
     await writer.send(once)
     answers, _ = await send_all(writer, [once, beside])
     assert codes(answers) == ["outcome_unknown", "sent"]
     stored = stored_texts(primary.url())
-    assert (stored.count(once.text), stored.count(beside.text)) == (1, 1)
+    assert (stored.count(str(once.body.text)), stored.count(str(beside.body.text))) == (1, 1)
 
 
 async def test_a_transaction_that_times_out_is_unknown_in_commit_and_busy_before_it(

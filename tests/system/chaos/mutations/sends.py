@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db import Database
 from app.domain.error_catalogue import busy
 from app.domain.errors import OutcomeUnknown
-from app.domain.messages.send import Draft, Outcome, Sent, send_batch
+from app.domain.messages.send import Draft, Outcome, Replay, Sent, send_batch
 from app.domain.orm import uuid7
 from app.store import writer
 from app.store.writer import Writer
@@ -56,7 +56,7 @@ def acknowledged_before_commit() -> None:
                     raise Undone
             except Undone:
                 fire(len(stored(outcomes)))
-                return list(outcomes)
+                return [busy() if isinstance(one, Replay) else one for one in outcomes]
 
         return promise
 
@@ -94,9 +94,12 @@ def replay_ignored() -> None:
     def gullible(send: Any) -> Any:
         async def batch(session: AsyncSession, drafts: list[Draft], lookups: list[bool]) -> list[Outcome]:
             outcomes: list[Outcome] = await send(session, drafts, lookups)
-            again = [at for at, one in enumerate(outcomes) if isinstance(one, Sent) and one.replayed]
+            again = [at for at, one in enumerate(outcomes) if isinstance(one, Replay)]
             if again:
-                new = [msgspec.structs.replace(drafts[at], client_id=None) for at in again]
+                new = [
+                    msgspec.structs.replace(drafts[at], body=msgspec.structs.replace(drafts[at].body, client_id=None))
+                    for at in again
+                ]
                 for at, outcome in zip(again, await send(session, new, [False] * len(new)), strict=True):
                     outcomes[at] = outcome
                 fire(len(again))
