@@ -1,4 +1,4 @@
-"""Flights: who waits shares the next one, a long queue is divided, a full one refuses."""
+"""Batches: waiting callers share the next one, a long queue is divided, a full one refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The message routes through the whole application: who may do what, and what the answers say."""
+"""The message routes through the whole application: permissions, statuses and bodies."""
 
 from __future__ import annotations
 

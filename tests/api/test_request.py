@@ -1,4 +1,4 @@
-"""Bodies are what they say: strictly typed, bounded, JSON; what is wrong is named however deep it stands."""
+"""Request bodies are strictly typed, bounded JSON; a fault names its field at any depth."""
 
 from __future__ import annotations
 

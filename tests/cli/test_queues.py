@@ -1,4 +1,4 @@
-"""`chat queues`: what waits, since when, what runs, who works; and a queue that goes on whatever is put into it."""
+"""`chat queues` shows the queues, their oldest task and the workers; invalid messages do not stop a queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference client where nothing breaks: logins, throttles, access, a caller who does not read."""
+"""The reference client without faults: logins, throttles, access, and a caller that does not read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of the view: what follows on is applied, what is old is dropped, what is missing is asked for."""
+"""The rules of the view: apply what is consecutive, drop what is old, request what is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One statement that is a transaction of its own: committed before it is answered, or not said to be."""
+"""A single statement is its own transaction: it is acknowledged only after its commit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who hangs up in the middle of a statement is cancelled, and nothing else: a cancellation must stay one."""
+"""A cancelled statement stays a cancellation and is no database outage."""
 
 from __future__ import annotations
 

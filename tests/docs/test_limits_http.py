@@ -1,4 +1,4 @@
-"""docs/limits.md says what the constants say, and names tests that exist."""
+"""The HTTP limits of docs/limits.md equal the constants and name existing tests."""
 
 from __future__ import annotations
 

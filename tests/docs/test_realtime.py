@@ -1,4 +1,4 @@
-"""docs/realtime.md names every frame and close code there is, and no other; its little program does what it says."""
+"""docs/realtime.md documents exactly the existing frames and close codes, and its program works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Started by root, Postgres runs as somebody without rights, and no closed directory is opened for it."""
+"""Started by root, Postgres runs under an unprivileged account, and private directories stay private."""
 
 from __future__ import annotations
 

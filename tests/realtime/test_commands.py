@@ -1,4 +1,4 @@
-"""What a client says: every action with its refusal, and nothing that makes no sense does harm."""
+"""Client frames: each action with its refusals, and malformed frames."""
 
 from __future__ import annotations
 

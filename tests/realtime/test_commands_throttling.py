@@ -1,4 +1,4 @@
-"""`typing`, `read` and `presence` frames: a few a second of each user, however many sockets say them."""
+"""`typing`, `read` and `presence` frames are limited per user, over all their sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may open a socket, and the code that refuses everybody else."""
+"""Which handshakes open a socket, and the close codes of the others."""
 
 from __future__ import annotations
 

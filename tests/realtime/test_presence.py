@@ -1,4 +1,4 @@
-"""Who is there: told to who may know, forgotten after a crash, and not known when Redis is not."""
+"""Presence reaches those who may see it, ends after a crash, and is unknown without Redis."""
 
 from __future__ import annotations
 

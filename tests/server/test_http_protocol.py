@@ -1,4 +1,4 @@
-"""What comes over a connection is bounded in size and in time, and whoever goes beyond is told so."""
+"""Requests on a connection are bounded in size and time, and a refusal names the limit."""
 
 from __future__ import annotations
 

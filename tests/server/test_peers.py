@@ -1,4 +1,4 @@
-"""Connections are bounded in number, in all and of one address, and so are the answers that nobody reads."""
+"""Connections are limited in total and per address, and so are unread answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a socket may cost: every frame and byte counts, and what nobody reads or answers ends in time."""
+"""The cost of a socket is bounded: frames and bytes are counted, and an idle peer is cut in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DATA_DIR and `.env`: who may read the one, how the other is read, and what is said if that is impossible."""
+"""DATA_DIR and `.env`: their permissions, their format, and the errors of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which logins still live: asked one by one, in batches, and by many requests at once."""
+"""Which logins are live: checked singly, in batches, and by concurrent requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache may be empty, late or behind; it may never serve what Postgres no longer says."""
+"""The cache may be empty, late or behind; it never serves what Postgres no longer has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process knows of who may read what: believed for a moment, and not once something else was heard or seen."""
+"""Remembered access of readers: trusted for a moment, and cleared by any event or poll that contradicts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit: each act of an admin or an operator leaves one entry, which nobody changes; sends leave none."""
+"""The audit: each act of an admin or an operator leaves one immutable entry; sends leave none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators announce is told once on every open socket of who is meant, and once to who comes later."""
+"""A broadcast reaches each open socket of its audience once, and later sockets once."""
 
 from __future__ import annotations
 

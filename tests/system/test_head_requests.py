@@ -1,4 +1,4 @@
-"""HEAD says what GET would, without the body: monitors ask so, and `curl -I`."""
+"""HEAD answers as GET without the body, for monitors and `curl -I`."""
 
 from __future__ import annotations
 

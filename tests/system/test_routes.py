@@ -1,4 +1,4 @@
-"""The route table, walked: every route is closed unless it says it is public, and no id tells an outsider anything."""
+"""Every route requires a login unless it is marked public, and no id reveals anything to an outsider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The story: two people on two processes, from registration to a tombstone, and somebody who may know nothing of it."""
+"""The story: two users on two processes, from registration to a tombstone, and an outsider who learns nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus, Flower and the command are told about the queues."""
+"""The figures on queues for Prometheus, Flower and the command."""
 
 from __future__ import annotations
 

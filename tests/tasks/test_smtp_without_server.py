@@ -1,4 +1,4 @@
-"""Production without a mail server: it says so at the start, and calls no mail sent that is a file."""
+"""Production without a mail server warns at the start and does not count a written file as a sent mail."""
 
 from __future__ import annotations
 

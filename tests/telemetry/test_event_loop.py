@@ -1,4 +1,4 @@
-"""The delay of the event loop is seen from outside: a loop that was kept busy says for how long."""
+"""The delay of the event loop is measured: a blocked loop reports how long."""
 
 from __future__ import annotations
 

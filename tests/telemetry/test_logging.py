@@ -1,4 +1,4 @@
-"""One log, bounded, shared, and clean, whoever writes to it."""
+"""One log for all processes: bounded, shared and free of secrets."""
 
 from __future__ import annotations
 

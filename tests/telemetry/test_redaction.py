@@ -1,4 +1,4 @@
-"""No credential and nobody's words survive the way into a log."""
+"""No credential and no message text reaches a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One line a request, which says who asked for what, and nothing that was said."""
+"""One line per request, with its user and route, and none of its content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reaches Sentry says what failed, and holds no body, token, password or message text."""
+"""An event for Sentry names the failure and contains no body, token, password or message text."""
 
 from __future__ import annotations
 

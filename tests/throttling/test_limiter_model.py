@@ -1,4 +1,4 @@
-"""The script and a slow model decide alike, wait alike and count alike, whatever the order of what happens."""
+"""The script and a simple model agree on decisions, waits and counts for any order of operations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The document at /asyncapi.json is AsyncAPI 3.0, and what a socket says and hears is what it describes."""
+"""The document at /asyncapi.json is AsyncAPI 3.0, and the frames of a running chat match it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The document at /openapi.json says everything a client's author needs of every route."""
+"""The document at /openapi.json describes each route completely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every error is an RFC 9457 problem, whoever raised it."""
+"""Every error is an RFC 9457 problem, from every layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every route asks who is asking, unless it says itself that strangers may use it."""
+"""Every route requires a login unless it is marked public; requests are limited by user, address and network."""
 
 from __future__ import annotations
 

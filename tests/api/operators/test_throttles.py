@@ -1,4 +1,4 @@
-"""What operators are told of attempts: over HTTP, and as charts in the terminal."""
+"""Reports on attempts for operators: over HTTP, and as charts in the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changing the password, its races, and operators who get one."""
+"""Password changes and their races; accounts that become operators."""
 
 from __future__ import annotations
 

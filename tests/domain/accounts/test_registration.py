@@ -1,4 +1,4 @@
-"""Registering, and one's own profile."""
+"""Registration, and the user's own profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The second factor: enrolled, confirmed, asked for at login, never twice the same code, off with password and code."""
+"""The second factor: enrolment, confirmation, login with single-use codes, and removal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mails of a broadcast: in chunks no faster than its rate, to each account once, whoever dies or comes twice."""
+"""Mails of a broadcast: in batches within its rate, once to each account, despite crashes and concurrent runs."""
 
 from __future__ import annotations
 

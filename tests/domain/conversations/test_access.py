@@ -1,4 +1,4 @@
-"""Who may do what: every action for every part, over private and public conversations, and what outsiders can tell."""
+"""Permissions: every action for every role, in private and public conversations, and what outsiders learn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Races on a real Postgres, each side on a connection of its own: whoever comes second sees what the first one did."""
+"""Races on a real Postgres, each side on its own connection: the second sees the result of the first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leaving, and who is creator afterwards."""
+"""Leaving a group, and the succession of its creator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read cursors: on and never back, told only where they moved."""
+"""Read cursors move only forward, and only a move is published."""
 
 from __future__ import annotations
 

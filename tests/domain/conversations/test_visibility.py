@@ -1,4 +1,4 @@
-"""Hiding a direct conversation: out of the list and the limit, until something is said in it."""
+"""A hidden direct conversation leaves the list and the limit until the next message."""
 
 from __future__ import annotations
 

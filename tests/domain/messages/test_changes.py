@@ -1,4 +1,4 @@
-"""Catching up: state at any position, plus the changes since (in pages of 3) or the events told, is a fresh read."""
+"""A state at any position, plus the changes since (in pages of 3) or the published events, equals a fresh read."""
 
 from __future__ import annotations
 

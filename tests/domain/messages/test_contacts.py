@@ -1,4 +1,4 @@
-"""Who may add whom, and how often strangers may: over REST, where people are."""
+"""Which users may add another, and how often strangers may."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page is bounded in bytes, whatever its messages are: fewer items come, and the page says that more follow."""
+"""A page is bounded in bytes: with long messages it has fewer items and says that more follow."""
 
 from __future__ import annotations
 

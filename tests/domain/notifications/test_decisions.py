@@ -1,4 +1,4 @@
-"""Who is told, once, and why the others are not."""
+"""Which members are notified, once each, and the reason for the others."""
 
 from __future__ import annotations
 

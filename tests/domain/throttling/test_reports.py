@@ -1,4 +1,4 @@
-"""What another limit would have done is told exactly, of a crowd whose every attempt is known."""
+"""Reports on other limits are exact for a crowd whose every attempt is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the throttles count arrives in Postgres once, whoever dies on the way."""
+"""Each count of the throttles is stored in Postgres once, despite a crash at any step."""
 
 from __future__ import annotations
 

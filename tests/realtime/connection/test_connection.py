@@ -1,4 +1,4 @@
-"""Who does not read costs a bounded amount and disturbs nobody."""
+"""A client that does not read costs a bounded amount and delays no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Removed, added again, and asking meanwhile: what a socket was told to give up comes back whole, or not at all."""
+"""A conversation revoked from a socket returns completely or not at all, also during a resume."""
 
 from __future__ import annotations
 

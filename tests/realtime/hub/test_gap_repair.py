@@ -1,4 +1,4 @@
-"""Whatever Redis or a dying process loses is found again in Postgres, in the order of the log."""
+"""Events lost by Redis or a dying process are read again from Postgres, in log order."""
 
 from __future__ import annotations
 

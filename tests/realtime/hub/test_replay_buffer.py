@@ -1,4 +1,4 @@
-"""What arrives while a snapshot is read is kept, within bounds, and nothing is kept for nobody."""
+"""Events that arrive while a snapshot is read are kept, within bounds, and only then."""
 
 from __future__ import annotations
 

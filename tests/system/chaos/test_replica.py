@@ -1,4 +1,4 @@
-"""The driver's own client: what it asks for when something is missing, and that it is satisfied with nothing less."""
+"""The driver's own client requests everything that is missing and accepts nothing less."""
 
 from __future__ import annotations
 

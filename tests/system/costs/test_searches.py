@@ -1,4 +1,4 @@
-"""A search finds its rows by an index, whatever is searched for: none reads all people, or all conversations."""
+"""Every search uses an index: none scans all users or all conversations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The broker away for a moment, two beats and two workers: everybody is told, once, and no send waits."""
+"""The broker is away for a moment, with two beats and two workers: each member is notified once, and no send waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection lost before or in COMMIT: no success for what is not stored, nothing told of it, a retry settles it."""
+"""A connection lost before or in COMMIT: nothing unstored is acknowledged or published, and a retry settles it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that is told to stop, or is killed: nothing acknowledged is lost, nothing is there twice."""
+"""A process that stops or is killed loses no acknowledged message and stores none twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every flow as a person goes through it: ask, read the mail, follow its link, and what is so afterwards."""
+"""Every account flow as a user goes through it: request, mail, link, result."""
 
 from __future__ import annotations
 

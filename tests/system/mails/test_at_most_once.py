@@ -1,4 +1,4 @@
-"""A mail is sent at most once, whoever dies or is told twice; what surely was not accepted is tried again, and ends."""
+"""A mail is sent at most once despite crashes and duplicate tasks; a refused one is retried, within a bound."""
 
 from __future__ import annotations
 

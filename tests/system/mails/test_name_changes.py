@@ -1,4 +1,4 @@
-"""Who is called otherwise, or closed the account, is so everywhere within ten seconds: pages, changes, sockets."""
+"""A new name or a closed account is visible everywhere within ten seconds: pages, changes, sockets."""
 
 from __future__ import annotations
 

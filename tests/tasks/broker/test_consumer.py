@@ -1,4 +1,4 @@
-"""A worker goes on when Celery has given up, and ends when it is told to."""
+"""A worker starts again after Celery gave up, and exits when it is stopped."""
 
 from __future__ import annotations
 
