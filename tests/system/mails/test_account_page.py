@@ -73,13 +73,13 @@ async def test_a_user_activates_and_later_resets_the_password(
         await page.goto("about:blank")
         await page.goto(here(link_of(await mailboxes.wait_for(email, "Choose a new password")), url))
         await page.get_by_label("New password").fill("password1")
-        await page.get_by_role("button", name="Choose this password").click()
+        await page.get_by_role("button", name="Set this password").click()
         await page.get_by_text("everybody tries first").wait_for()
         watched.complaints.clear()
         await page.get_by_label("New password").fill(NEW)
         assert (await Axe().run(page)).response["violations"] == []
-        await page.get_by_role("button", name="Choose this password").click()
-        await page.get_by_text("Your password is changed.").wait_for()
+        await page.get_by_role("button", name="Set this password").click()
+        await page.get_by_text("Your password has been changed.").wait_for()
         answer = await http.post(f"{API}/login/", json={"email": email, "password": NEW})
         assert answer.status_code == 200
 
@@ -111,7 +111,7 @@ async def test_a_user_activates_and_later_resets_the_password(
 async def test_the_account_page_without_a_token_says_what_to_do(browser: Browser, url: str, fragment: str) -> None:
     async with watched_page(browser) as watched:
         await watched.page.goto(f"{url}/account{fragment}")
-        await watched.page.get_by_text("Open this page by the link in a mail.").wait_for()
+        await watched.page.get_by_text("Open this page with the link in a mail.").wait_for()
         assert await watched.page.get_by_role("button").count() == 0
     assert watched.complaints == []
 

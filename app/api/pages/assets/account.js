@@ -1,11 +1,11 @@
-// What a mail's link opens: `#activate=…`, `#password=…`, `#email=…`, `#unsubscribe=…`. The token stands behind the #, so that no server
-// and no log on the way is told it; nothing is spent before a person presses the button (programs follow links, too).
+// The page that a mail's link opens: `#activate=…`, `#password=…`, `#email=…`, `#unsubscribe=…`. The token follows the #, so that no server
+// or log receives it. It is used only when a person presses the button, because programs follow links, too.
 
 const DONE = {
   activate: "Your account is active. You can log in now.",
-  password: "Your password is changed. You can log in with it now.",
+  password: "Your password has been changed. You can log in with it now.",
   email: "The address is confirmed.",
-  unsubscribe: "You will get no more mails about this conversation.",
+  unsubscribe: "You will receive no more mails about this conversation.",
 };
 
 const outcome = document.getElementById("outcome");
@@ -17,7 +17,7 @@ addEventListener("hashchange", () => location.reload());
 history.replaceState(null, "", location.pathname);
 
 if (form === null) {
-  outcome.textContent = "Open this page by the link in a mail. Links work once, and not for ever.";
+  outcome.textContent = "Open this page with the link in a mail. Each link works once and expires.";
 } else {
   form.hidden = false;
   form.addEventListener("submit", (event) => {
@@ -36,7 +36,7 @@ async function act(form) {
   form.hidden = answer === null;
 }
 
-// A sentence about what went wrong, or null.
+// Returns a sentence that describes the error, or null.
 async function ask(path, body) {
   try {
     const answer = await fetch(path, {
