@@ -35,7 +35,13 @@ class RootController(Controller):
 
     tags = ("About",)
 
-    @get("/", opt=PUBLIC, operation_id="about", summary="Name, version, documents", responses=documented())
+    @get(
+        "/",
+        opt=PUBLIC,
+        operation_id="about",
+        summary="Get the name, version and documents of this server",
+        responses=documented(),
+    )
     async def about(self) -> FrontPage:
         return FrontPage(name="chat", version=version("chat-backend"), links=LINKS)
 

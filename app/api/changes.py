@@ -26,10 +26,10 @@ class ChangeController(Controller):
         "/",
         operation_id="listChanges",
         responses=documented("403 not_a_member", "404 not_found", "409 reset"),
-        summary="Everything that changed after a position, to be upserted",
+        summary="List the changes after a position, to be upserted",
         description=(
-            "`complete: false`: go on from `position`; also where the items are longer than 1 MiB, so that fewer come."
-            " After `reset` load the conversation again."
+            "If `complete` is false, continue from `position`. Items of more than 1 MiB are split over several pages."
+            " After `reset`, load the conversation again."
         ),
     )
     async def page(
@@ -37,7 +37,9 @@ class ChangeController(Controller):
         conversation_id: FromPath[UUID],
         request: ChatRequest,
         tx: Tx,
-        after: Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="The position one has already.")] = 0,
+        after: Annotated[
+            int, QueryParameter(ge=0, le=2**63 - 1, description="The last position that the client has.")
+        ] = 0,
         limit: Limit = 50,
     ) -> ChangePage:
         return await changes_for(tx, conversation_id, request.caller.user, after=after, limit=limit)

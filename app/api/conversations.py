@@ -25,9 +25,9 @@ from app.domain.inbox.schemas import ConversationDetail, ConversationPage
 from app.domain.messages import contacts
 from app.domain.users.caller import Caller
 
-A_PAGE = {200: ResponseSpec(ConversationPage, description="A page, and the cursor of the next.")} | documented(
-    "400 invalid_cursor", "503 search_busy"
-)
+A_PAGE = {
+    200: ResponseSpec(ConversationPage, description="A page of conversations, and the cursor of the next page.")
+} | documented("400 invalid_cursor", "503 search_busy")
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=groups.MAX_NAME_LENGTH, examples=["Mathematicians"])]
 
@@ -71,7 +71,7 @@ class ConversationController(Controller):
     @get(
         "/",
         operation_id="listConversations",
-        summary="My conversations, latest activity first",
+        summary="List my conversations, latest activity first",
         opt=ADMITTED_LATER,
         responses=A_PAGE,
     )
@@ -90,16 +90,18 @@ class ConversationController(Controller):
     @post(
         "/",
         operation_id="createConversation",
-        summary="Create a group, or open the direct conversation with somebody",
+        summary="Create a group, or open the direct conversation with a user",
         description=(
-            "A group takes a `name`, a direct conversation the other `user`, and neither the other's field. Opening a "
-            "direct conversation that one has hidden puts it back into one's list. `not_addable`: the other's "
-            "`who_may_add` keeps the caller from beginning one."
+            "A group takes `name`; a direct conversation takes `user`, the other user. Opening a direct conversation "
+            "that you have hidden returns it to your list. `not_addable`: the other user's `who_may_add` setting "
+            "excludes the caller."
         ),
         responses=documented("400 unknown_user", "400 yourself", "403 not_addable", "409 too_many_conversations")
         | {
-            201: ResponseSpec(ConversationDetail, description="Created; of a group the caller is creator and admin."),
-            200: ResponseSpec(ConversationDetail, description="The direct conversation these two have already."),
+            201: ResponseSpec(
+                ConversationDetail, description="Created. The caller is the creator and an admin of a group."
+            ),
+            200: ResponseSpec(ConversationDetail, description="The existing direct conversation of the two users."),
         },
     )
     async def create(
@@ -114,7 +116,7 @@ class ConversationController(Controller):
     @get(
         "/discover",
         operation_id="discoverConversations",
-        summary="Public conversations I am not in, newest first",
+        summary="Discover public conversations I am not in, newest first",
         responses=A_PAGE,
     )
     async def discover(
@@ -131,8 +133,8 @@ class ConversationController(Controller):
         "/{conversation_id:uuid}",
         operation_id="getConversation",
         responses=documented("404 not_found"),
-        summary="One conversation, with its first 50 members",
-        description="Outsiders see public ones, with `role` null and without messages.",
+        summary="Get a conversation with its first 50 members",
+        description="Non-members can open public conversations, with `role` null and without messages.",
     )
     async def open(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> ConversationDetail:
         return await detail(tx, conversation_id, request.caller.user)
@@ -141,7 +143,7 @@ class ConversationController(Controller):
         "/{conversation_id:uuid}",
         operation_id="changeConversation",
         responses=documented("403 not_a_member", "403 admins_only", "404 not_found", "409 direct"),
-        summary="Rename a group, or show or hide it: admins",
+        summary="Rename a group, or make it public or private (admins only)",
     )
     async def change(
         self,
@@ -157,7 +159,7 @@ class ConversationController(Controller):
         "/{conversation_id:uuid}",
         operation_id="deleteConversation",
         responses=documented("403 not_a_member", "403 creator_only", "404 not_found", "409 direct"),
-        summary="Close a group for all: its creator",
+        summary="Delete a group for all members (creator only)",
     )
     async def close(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
         await groups.delete(tx, conversation_id, request.caller.user)
@@ -167,11 +169,12 @@ class ConversationController(Controller):
         status_code=204,
         operation_id="hideConversation",
         responses=documented("403 not_a_member", "404 not_found", "409 group"),
-        summary="Take a direct conversation out of my list, or put it back",
+        summary="Hide a direct conversation from my list, or show it again",
         description=(
-            "Hidden, it is neither in the list nor in `hello`, and does not count for the limit of conversations; it "
-            "can still be opened by its id. The caller's sockets receive `access.revoked` with the reason `hidden`. "
-            "The next message in it, whoever sends it, puts it back: they receive `conversation.created`."
+            "A hidden conversation is neither in the list nor in `hello` and does not count towards the limit of "
+            "conversations; it can still be opened by its id. The caller's sockets receive `access.revoked` with the "
+            "reason `hidden`. The next message, from either side, shows it again: the sockets receive "
+            "`conversation.created`."
         ),
     )
     async def hide(

@@ -28,21 +28,24 @@ class HealthController(Controller):
     opt = PUBLIC
     tags = ("Health",)
 
-    @get("/livez", operation_id="livez", summary="The process is alive")
+    @get("/livez", operation_id="livez", summary="Check that the process is alive")
     async def livez(self) -> dict[str, str]:
         return {"status": "alive"}
 
     @get(
         "/readyz",
         operation_id="readyz",
-        summary="May be sent work",
-        description="Not at start, while draining, and when Postgres is away. `degraded` names what it does without.",
-        responses={503: ResponseSpec(Readiness, generate_examples=False, description="Not now; `reason` says why.")},
+        summary="Check that the process can serve requests",
+        description=(
+            "Not ready during startup, while draining, or when Postgres is unavailable. `degraded` names the services "
+            "that are unavailable."
+        ),
+        responses={503: ResponseSpec(Readiness, generate_examples=False, description="Not ready; `reason` says why.")},
     )
     async def readyz(self, readiness: NamedDependency[Callable[[], Awaitable[Readiness]]]) -> Response[Readiness]:
         return _answered(await readiness())
 
-    @get("/metrics", operation_id="metrics", summary="Figures for Prometheus", media_type="text/plain")
+    @get("/metrics", operation_id="metrics", summary="Metrics for Prometheus", media_type="text/plain")
     async def metrics(self, queue_metrics: NamedDependency[Callable[[], Awaitable[bytes]]]) -> Response[bytes]:
         return Response(generate_latest() + await queue_metrics(), media_type=CONTENT_TYPE_LATEST)
 

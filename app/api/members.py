@@ -34,8 +34,8 @@ class MemberController(Controller):
         "/members",
         operation_id="listMembers",
         responses=documented("400 invalid_cursor", "404 not_found"),
-        summary="The members, in the order of their ids",
-        description="Of a public conversation for everybody.",
+        summary="List members in the order of their ids",
+        description="Members of a public conversation are visible to every user.",
     )
     async def page(
         self,
@@ -55,7 +55,7 @@ class MemberController(Controller):
             "404 not_found", "409 already_member", "409 conversation_full", "409 too_many_conversations", "409 direct"
         ),
         summary="Join a public group",
-        description="A private one is not found.",
+        description="A private group answers 404.",
     )
     async def join(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
         await members.join(tx, conversation_id, request.caller.user)
@@ -72,10 +72,11 @@ class MemberController(Controller):
             "409 conversation_full",
             "409 too_many_conversations",
         ),
-        summary="Add a person: admins",
+        summary="Add a user (admins only)",
         description=(
-            "`not_addable`: this person's `who_may_add` keeps the caller out. 429 with the policy `additions` when the "
-            "caller has added too many strangers, with `added` when too many strangers have added this person."
+            "`not_addable`: this user's `who_may_add` setting excludes the caller. 429 with the policy `additions` "
+            "when the "
+            "caller has added too many strangers, with `added` when too many strangers have added this user."
         ),
     )
     async def add(
@@ -93,7 +94,7 @@ class MemberController(Controller):
         status_code=NO_CONTENT,
         operation_id="removeMember",
         responses=documented(*OF_ADMINS, "403 creator", "409 not_a_member"),
-        summary="Put somebody out: admins",
+        summary="Remove a member (admins only)",
         description="The creator cannot be removed.",
     )
     async def remove(
@@ -111,7 +112,10 @@ class MemberController(Controller):
         operation_id="leaveConversation",
         responses=documented("404 not_found", "409 not_a_member", "409 direct"),
         summary="Leave a group",
-        description="After the creator the longest-serving admin, else member, is creator; the last one closes it.",
+        description=(
+            "If the creator leaves, the longest-serving admin, or else member, becomes the creator. When the last "
+            "member leaves, the group closes."
+        ),
     )
     async def leave(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
         await members.leave(tx, conversation_id, request.caller.user)
@@ -121,7 +125,7 @@ class MemberController(Controller):
         status_code=NO_CONTENT,
         operation_id="makeAdmin",
         responses=documented(*OF_ADMINS, "403 creator", "409 already_admin", "409 not_a_member"),
-        summary="Make a member an admin: admins",
+        summary="Make a member an admin (admins only)",
     )
     async def make_admin(
         self,
@@ -137,7 +141,7 @@ class MemberController(Controller):
         status_code=NO_CONTENT,
         operation_id="removeAdmin",
         responses=documented(*OF_ADMINS, "403 creator", "409 not_an_admin", "409 not_a_member"),
-        summary="Make an admin a plain member: admins",
+        summary="Remove the admin role from a member (admins only)",
     )
     async def remove_admin(
         self,

@@ -26,7 +26,7 @@ OF_MEMBERS = ("403 not_a_member", "404 not_found")
 
 MessageLimit = Annotated[
     int,
-    QueryParameter(description="At most so many items.", schema_extra={"minimum": 1, "maximum": MAX_PAGE_SIZE}),
+    QueryParameter(description="Maximum number of items.", schema_extra={"minimum": 1, "maximum": MAX_PAGE_SIZE}),
 ]
 
 FROM_ONE = QueryParameter(schema_extra={"minimum": 1})
@@ -57,8 +57,8 @@ class MessageController(Controller):
         summary="Send a message",
         description="A retry with the same `client_id` (or `Idempotency-Key`) stores nothing twice.",
         responses={
-            201: ResponseSpec(Message, description="Stored: committed before this answer."),
-            200: ResponseSpec(Message, description="A replay of this client_id: the message as it stands now."),
+            201: ResponseSpec(Message, description="Stored: the message was committed before this response."),
+            200: ResponseSpec(Message, description="A replay of this client_id: the message in its current state."),
             **documented("400 invalid_message", *OF_MEMBERS, "422 idempotency_mismatch"),
         },
     )
@@ -77,13 +77,14 @@ class MessageController(Controller):
         "/",
         opt=ADMITTED_LATER,
         operation_id="listMessages",
-        summary="A page of messages: the newest, or before, after or around a seq",
+        summary="List messages: the newest, or those before, after or around a seq",
         description=(
-            "`has_more` is of the direction asked. A page holds at most 1 MiB of messages: where those asked for are"
-            " longer, it has fewer items, the nearest to where it begins, and `has_more` is true."
+            "`has_more` refers to the requested direction. A page holds at most 1 MiB of messages: if the requested "
+            "ones are"
+            " larger, it has fewer items, those nearest to its start, and `has_more` is true."
         ),
         responses={
-            200: ResponseSpec(MessagePage, description="Ascending by seq."),
+            200: ResponseSpec(MessagePage, description="A page of messages, in ascending order of seq."),
             **documented("400 invalid_limit", "400 invalid_page", *OF_MEMBERS),
         },
     )
@@ -103,7 +104,7 @@ class MessageController(Controller):
     @get(
         "/{message_id:uuid}",
         operation_id="getMessage",
-        summary="One message, and who has read it",
+        summary="Get a message and its read receipts",
         responses=documented(*OF_MEMBERS),
     )
     async def open(
@@ -118,8 +119,8 @@ class MessageController(Controller):
     @patch(
         "/{message_id:uuid}",
         operation_id="editMessage",
-        summary="Edit one's own message",
-        description="`text` of a text, `media_url` of the others.",
+        summary="Edit your own message",
+        description="Send `text` for a text message, and `media_url` for any other type.",
         responses=documented("400 invalid_message", *OF_MEMBERS, "403 not_the_sender", "409 deleted"),
     )
     async def edit(
@@ -137,7 +138,7 @@ class MessageController(Controller):
     @put(
         "/{message_id:uuid}",
         operation_id="replaceMessage",
-        summary="The same as PATCH",
+        summary="Edit your own message (same as PATCH)",
         responses=documented("400 invalid_message", *OF_MEMBERS, "403 not_the_sender", "409 deleted"),
     )
     async def replace(
@@ -155,8 +156,8 @@ class MessageController(Controller):
     @delete(
         "/{message_id:uuid}",
         operation_id="deleteMessage",
-        summary="Delete a message: its sender, or an admin",
-        description="It keeps its place, with empty `text` and `media_url`.",
+        summary="Delete a message (its sender or an admin)",
+        description="The message keeps its seq, with empty `text` and `media_url`.",
         responses=documented(*OF_MEMBERS, "403 not_the_sender", "409 deleted"),
     )
     async def remove(

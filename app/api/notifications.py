@@ -24,7 +24,7 @@ from app.domain.notifications.schemas import Attention, NotificationDecisions, N
 
 MAX_IDS = 100
 
-Token = Annotated[str, QueryParameter(max_length=200, description="From the mail.")]
+Token = Annotated[str, QueryParameter(max_length=200, description="The token from the mail.")]
 
 
 class MarkedCount(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,7 +52,7 @@ class NotificationController(Controller):
     @get(
         "/notifications",
         operation_id="listNotifications",
-        summary="What I have not read, conversation by conversation, newest first",
+        summary="List my notifications: unread messages by conversation, newest first",
         responses=documented("400 invalid_cursor"),
     )
     async def listing(
@@ -68,8 +68,10 @@ class NotificationController(Controller):
         "/notifications/read",
         status_code=204,
         operation_id="markNotificationsRead",
-        summary="These notifications, or all, are read",
-        description="Reading the messages marks them, too. Others' ids are passed over.",
+        summary="Mark some or all notifications as read",
+        description=(
+            "Reading the messages also marks their notifications. Ids of other users' notifications are ignored."
+        ),
         responses=documented(),
     )
     async def mark_read(self, data: JSONBody[MarkedCount], request: ChatRequest, tx: Tx) -> None:
@@ -78,7 +80,7 @@ class NotificationController(Controller):
     @get(
         "/conversations/{conversation_id:uuid}/notifications",
         operation_id="getAttention",
-        summary="How I want to be told of a conversation",
+        summary="Get my notification preferences for a conversation",
         responses=documented("403 not_a_member", "404 not_found"),
     )
     async def attention(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> Attention:
@@ -87,10 +89,10 @@ class NotificationController(Controller):
     @put(
         "/conversations/{conversation_id:uuid}/notifications",
         operation_id="setAttention",
-        summary="Set how I want to be told of a conversation",
+        summary="Set my notification preferences for a conversation",
         description=(
             "`all` messages, only `mentions` (`@Ada` or `@Ada Lovelace` in a text, as it was sent), or `none`; not "
-            "before `muted_until`. `mails: false` leaves out the mails. What the body leaves out is the default again."
+            "before `muted_until`. `mails: false` turns mails off. Fields left out of the body return to their default."
         ),
         responses=documented("403 not_a_member", "404 not_found"),
     )
@@ -108,12 +110,12 @@ class NotificationController(Controller):
     @get(
         "/conversations/{conversation_id:uuid}/messages/{message_id:uuid}/notifications",
         operation_id="listDecisions",
-        summary="Why I was told of a message, or was not",
+        summary="List why I was notified of a message, or was not",
         description=(
-            "Newest first, for a week; nothing of one's own. What came together is decided about together, and a mail "
-            "waits for its quiet period: there is no word of it before. `sent`; or `read elsewhere`, `present`, "
-            "`hidden`, `muted`, `level`, `deleted`, `unsubscribed`, `no address`, `throttled`, "
-            "`gone`, `unknown`; of a mail also `due`, `written`, `refused`, `failed`."
+            "Newest first, kept for a week; none for your own messages. Messages that arrive together are decided "
+            "together, and the decision about a mail appears after its quiet period. Reasons: `sent`; or `read "
+            "elsewhere`, `present`, `hidden`, `muted`, `level`, `deleted`, `unsubscribed`, `no address`, `throttled`, "
+            "`gone`, `unknown`; for a mail also `due`, `written`, `refused`, `failed`."
         ),
         responses=documented("403 not_a_member", "404 not_found"),
     )
@@ -131,8 +133,8 @@ class NotificationController(Controller):
         status_code=204,
         opt=PUBLIC,
         operation_id="unsubscribe",
-        summary="No more mails about a conversation",
-        description="With the token of such a mail; without logging in. Again is the same.",
+        summary="Unsubscribe from mails about a conversation",
+        description="Takes the token from such a mail and needs no login. Repeating it has no further effect.",
         responses=documented("400 invalid_mailed_token"),
     )
     async def unsubscribe(
@@ -148,10 +150,11 @@ class NotificationController(Controller):
         status_code=200,
         opt=ANY_BODY,
         operation_id="unsubscribeByOneClick",
-        summary="The same, as mail programs do it",
+        summary="Unsubscribe with one click, as mail programs do",
         description=(
-            "RFC 8058: `List-Unsubscribe` of such a mail names this address, and the mail program posts the form "
-            "`List-Unsubscribe=One-Click` to it; the body is not read. Again is the same."
+            "RFC 8058: the `List-Unsubscribe` header of such a mail names this URL, and the mail program posts the "
+            "form "
+            "`List-Unsubscribe=One-Click` to it. The body is not read. Repeating it has no further effect."
         ),
         responses=documented("400 invalid_mailed_token"),
     )

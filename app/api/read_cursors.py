@@ -45,8 +45,8 @@ class ReadingController(Controller):
         "/read",
         operation_id="markRead",
         responses=documented("400 invalid_seq", "403 not_a_member", "404 not_found"),
-        summary="Everything up to a seq is read",
-        description="`invalid_seq` beyond the last message. A seq behind the cursor changes nothing.",
+        summary="Mark messages up to a seq as read",
+        description="`invalid_seq` if the seq is beyond the last message. A seq behind the cursor changes nothing.",
     )
     async def read(
         self,
@@ -62,8 +62,8 @@ class ReadingController(Controller):
         status_code=204,
         operation_id="markMessagesRead",
         responses=documented("403 not_a_member", "404 not_found"),
-        summary="These messages, and all before the newest of them, are read",
-        description="404 when one of them is not a message of this conversation.",
+        summary="Mark these messages, and all before the newest of them, as read",
+        description="404 if one of them is not a message of this conversation.",
     )
     async def mark(
         self,

@@ -15,7 +15,8 @@ from app.api.middleware.authentication import PUBLIC
 from app.domain.accounts import email_change, password_reset, registration
 
 Token = Annotated[
-    str, msgspec.Meta(max_length=200, description="From the mail.", examples=["pmvOaZ0cH7pQbDCg6sTtbBkX8n1Zq5yR"])
+    str,
+    msgspec.Meta(max_length=200, description="The token from the mail.", examples=["pmvOaZ0cH7pQbDCg6sTtbBkX8n1Zq5yR"]),
 ]
 
 
@@ -47,7 +48,10 @@ class MailedController(Controller):
         opt=PUBLIC,
         operation_id="activate",
         summary="Activate an account",
-        description="Name and password are those of the registration the mail was sent for. Once, within 3 days.",
+        description=(
+            "The account has the name and password of the registration that the mail was sent for. The token works "
+            "once, within 3 days."
+        ),
         responses=documented("400 invalid_mailed_token", "409 email_taken"),
     )
     async def activate(self, data: JSONBody[TokenBody], tx: Tx) -> None:
@@ -58,7 +62,7 @@ class MailedController(Controller):
         status_code=204,
         opt=PUBLIC,
         operation_id="resendActivation",
-        summary="Mail the activation again",
+        summary="Send the activation mail again",
         responses=documented(),
     )
     async def resend_activation(self, data: JSONBody[Address], tx: Tx, quotas: Quotas) -> None:
@@ -69,7 +73,7 @@ class MailedController(Controller):
         status_code=204,
         opt=PUBLIC,
         operation_id="forgotPassword",
-        summary="Ask for a new password",
+        summary="Request a password reset",
         responses=documented(),
     )
     async def forgot_password(self, data: JSONBody[Address], tx: Tx, quotas: Quotas) -> None:
@@ -81,7 +85,7 @@ class MailedController(Controller):
         opt=PUBLIC,
         operation_id="chooseNewPassword",
         summary="Choose a new password",
-        description="Ends all logins. Once, within an hour.",
+        description="Ends all logins. The token works once, within an hour.",
         responses=documented("400 invalid_mailed_token", "400 common_password", "400 personal_password"),
     )
     async def choose_new_password(
@@ -98,7 +102,7 @@ class MailedController(Controller):
         opt=PUBLIC,
         operation_id="confirmEmail",
         summary="Confirm a new e-mail address",
-        description="Once, within a day.",
+        description="The token works once, within a day.",
         responses=documented("400 invalid_mailed_token", "409 email_taken"),
     )
     async def confirm_email(self, data: JSONBody[TokenBody], tx: Tx) -> None:

@@ -30,12 +30,14 @@ class Credentials(msgspec.Struct, forbid_unknown_fields=True):
     password: Password
     code: Annotated[
         str | None,
-        msgspec.Meta(description="Of the authenticator, or a recovery code; where the account has a second factor."),
+        msgspec.Meta(
+            description="A code from the authenticator app, or a recovery code, if the account has a second factor."
+        ),
     ] = None
     mailed_code: Annotated[
         Annotated[str, msgspec.Meta(max_length=64)] | None,
         msgspec.Meta(
-            description="From the mail that a right password leads to after too many wrong ones; see 429.",
+            description="The code from the mail that a correct password triggers after too many wrong ones; see 429.",
             examples=["k3mz-q5xw-7b2n-tfya"],
         ),
     ] = None
@@ -65,11 +67,12 @@ class LoginController(Controller):
         operation_id="logIn",
         summary="Log in",
         description=(
-            "The same answer whether the e-mail is unknown or the password wrong; 403 only with the right password. "
+            "The response is the same for an unknown e-mail and a wrong password; 403 requires the correct password. "
             "After 10 wrong passwords for an account in 5 minutes from one network (429, policy `guesses`), or 100 in "
-            "an hour from anywhere (`guesses_anywhere`), every attempt is 429, even with the right password. The right "
-            "one has a code mailed to the account's address: send the same again, with the code as `mailed_code`. From "
-            "a network that the account has logged in from, the second policy asks for no code."
+            "an hour from anywhere (`guesses_anywhere`), every attempt is 429, even with the correct password. With "
+            "the "
+            "correct one, a code is mailed to the account's address: repeat the request with it as `mailed_code`. From "
+            "a network that the account has logged in from, the second policy requires no code."
         ),
         responses={
             200: ResponseSpec(LoggedIn, description="The tokens of a new login."),
@@ -113,13 +116,13 @@ class LoginController(Controller):
         status_code=200,
         opt=PUBLIC,
         operation_id="refreshTokens",
-        summary="Get the next pair of tokens",
+        summary="Refresh the tokens",
         description=(
-            "The refresh token is spent by this. Repeated within 10 s it gets the same pair again; "
-            "any later use of a spent token ends the login."
+            "Uses up the refresh token. A repeat within 10 s returns the same pair; "
+            "any later use of the same token ends the login."
         ),
         responses={
-            200: ResponseSpec(TokenPair, description="The next pair."),
+            200: ResponseSpec(TokenPair, description="The next pair of tokens."),
             **documented("401 invalid_token", "401 token_reused"),
         },
     )
@@ -131,8 +134,8 @@ class LoginController(Controller):
         status_code=200,
         opt=PUBLIC,
         operation_id="verifyToken",
-        summary="Ask whether a token is valid",
-        description="Either of the two: an access or a refresh token.",
+        summary="Verify a token",
+        description="Accepts an access or a refresh token.",
         responses=documented("401 invalid_token"),
     )
     async def verify(self, data: JSONBody[AnyToken], tx: Tx, tokens: Tokens) -> Valid:
@@ -143,7 +146,7 @@ class LoginController(Controller):
         "/logout",
         status_code=204,
         operation_id="logOut",
-        summary="End this login: its tokens and its sockets",
+        summary="Log out: end this login, its tokens and its sockets",
         responses=documented(),
     )
     async def log_out(self, request: ChatRequest, tx: Tx) -> None:
@@ -152,7 +155,7 @@ class LoginController(Controller):
     @get(
         "/sessions",
         operation_id="listLogins",
-        summary="My logins, newest first",
+        summary="List my logins, newest first",
         responses=documented("400 invalid_cursor"),
     )
     async def list_logins(
@@ -177,8 +180,8 @@ class LoginController(Controller):
         "/ws-ticket",
         status_code=200,
         operation_id="createSocketTicket",
-        summary="Get a ticket for one socket",
-        description="Single use, 30 seconds: for browsers, which can give a WebSocket no header.",
+        summary="Get a ticket for a WebSocket",
+        description="Valid once, for 30 seconds. For browsers, which cannot set a header on a WebSocket.",
         responses=documented(),
     )
     async def create_ticket(self, request: ChatRequest, tx: Tx) -> Ticket:

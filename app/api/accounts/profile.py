@@ -22,8 +22,8 @@ WhoMayAdd = Annotated[
     Adders | msgspec.UnsetType,
     msgspec.Meta(
         description=(
-            "Who may add me to groups, and begin direct conversations with me: `everybody`, `contacts` (those with "
-            "whom I share a direct conversation that I began or wrote in lately, or whom I added), or `nobody`."
+            "The users who may add me to groups and start direct conversations with me: `everybody`, `contacts` (users "
+            "in a direct conversation that I started or recently wrote in, and users I added), or `nobody`."
         ),
     ),
 ]
@@ -37,7 +37,7 @@ NewPassword = Annotated[
         max_length=LONGEST_TYPED,
         description=(
             "8 to 128 characters, any characters, counted in Unicode's form NFC. The most common passwords are "
-            "refused, and one's own e-mail address and name."
+            "refused, as are your e-mail address and name."
         ),
         examples=["correct horse battery staple"],
     ),
@@ -94,13 +94,11 @@ class RegistrationController(Controller):
         operation_id="register",
         summary="Register",
         description=(
-            "E-mail addresses are compared without case. With REQUIRE_ACTIVATION the answer is always 202, and a mail "
-            "goes to the address, whoever asks."
+            "E-mail addresses are case-insensitive. With REQUIRE_ACTIVATION the response is always 202, and a mail "
+            "is sent to the address in every case."
         ),
         responses={
-            202: ResponseSpec(
-                RegistrationResult, description="A mail is on its way; the account begins when its link is followed."
-            ),
+            202: ResponseSpec(RegistrationResult, description="A mail was sent; its link activates the account."),
             **documented("400 common_password", "400 personal_password", "409 email_taken"),
         },
     )
@@ -118,11 +116,16 @@ class AccountController(Controller):
 
     tags = ("Accounts",)
 
-    @get("/me", operation_id="getMe", summary="My profile", responses=documented())
+    @get("/me", operation_id="getMe", summary="Get my profile", responses=documented())
     async def read(self, request: ChatRequest, tx: Tx) -> Profile:
         return await profile.profile(tx, request.caller)
 
-    @patch("/me", operation_id="changeMyNames", summary="Change my names, or who may add me", responses=documented())
+    @patch(
+        "/me",
+        operation_id="changeMyNames",
+        summary="Change my names or my `who_may_add` setting",
+        responses=documented(),
+    )
     async def change(
         self,
         data: JSONBody[ProfileChange],
@@ -190,8 +193,8 @@ class AccountController(Controller):
         "/me/email",
         status_code=204,
         operation_id="changeMyEmail",
-        summary="Ask for another e-mail address",
-        description="It counts once it is confirmed from the new address; the old one is told.",
+        summary="Request a change of my e-mail address",
+        description="Takes effect once it is confirmed from the new address. The old address is notified.",
         responses=documented("400 wrong_password"),
     )
     async def change_email(
@@ -218,8 +221,9 @@ class AccountController(Controller):
         operation_id="closeMyAccount",
         summary="Close my account",
         description=(
-            'Messages stay, under "deleted user"; what is personal is gone at once. Within 10 s the account has left '
-            "its groups. The e-mail address is free again."
+            'Messages remain, from "deleted user"; personal data is deleted at once. Within 10 s the account leaves '
+            "its "
+            "groups. The e-mail address can be registered again."
         ),
         responses=documented("400 wrong_password"),
     )

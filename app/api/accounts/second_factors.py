@@ -26,7 +26,9 @@ class PasswordAndCode(msgspec.Struct, forbid_unknown_fields=True):
     current_password: Password
     code: Annotated[
         str,
-        msgspec.Meta(max_length=64, description="Of the authenticator, or a recovery code.", examples=["492039"]),
+        msgspec.Meta(
+            max_length=64, description="A code from the authenticator app, or a recovery code.", examples=["492039"]
+        ),
     ]
 
 
@@ -34,7 +36,7 @@ class SecondFactorController(Controller):
     path = "/me/second-factor"
     tags = ("Second factor",)
 
-    @get("/", operation_id="getMySecondFactor", summary="Whether I have a second factor", responses=documented())
+    @get("/", operation_id="getMySecondFactor", summary="Get the state of my second factor", responses=documented())
     async def read(
         self,
         request: ChatRequest,
@@ -46,8 +48,8 @@ class SecondFactorController(Controller):
     @post(
         "/",
         operation_id="enrolSecondFactor",
-        summary="Enrol an authenticator",
-        description="It counts once it is confirmed with a code.",
+        summary="Set up an authenticator app",
+        description="The second factor takes effect once it is confirmed with a code.",
         responses=documented("400 wrong_password", "409 second_factor_on"),
     )
     async def enrol(
@@ -66,8 +68,10 @@ class SecondFactorController(Controller):
         "/confirm",
         status_code=200,
         operation_id="confirmSecondFactor",
-        summary="Confirm the authenticator with a code",
-        description="From then on a login needs a code; all other logins end. The recovery codes are shown this once.",
+        summary="Confirm the authenticator app with a code",
+        description=(
+            "From then on, logging in requires a code; all other logins end. The recovery codes are shown only once."
+        ),
         responses=documented("400 wrong_code", "409 second_factor_off", "409 second_factor_on"),
     )
     async def confirm(
@@ -104,8 +108,8 @@ class SecondFactorController(Controller):
     @post(
         "/recovery-codes",
         operation_id="renewRecoveryCodes",
-        summary="Get ten other recovery codes",
-        description="Those of before log in no more. The new ones are shown this once.",
+        summary="Replace the recovery codes",
+        description="The previous codes stop working. The ten new ones are shown only once.",
         responses=documented("400 wrong_password", "400 wrong_code", "409 second_factor_off"),
     )
     async def renew_recovery_codes(

@@ -17,7 +17,7 @@ from app.domain.users.schemas import PersonPage
 Search = Annotated[
     str | None,
     QueryParameter(
-        description="Part of a name, or a whole e-mail address. With two characters: how the name or last name begins."
+        description="Part of a name, or a complete e-mail address. Two characters match the start of a name."
     ),
 ]
 
@@ -29,8 +29,8 @@ class PeopleController(Controller):
     @get(
         "/",
         operation_id="findPeople",
-        summary="Find people by name, or by their exact e-mail",
-        description="Without `search` only oneself. E-mails of others are never shown.",
+        summary="Find users by name or by their exact e-mail address",
+        description="Without `search`, returns only the caller. E-mail addresses of other users are never shown.",
         responses=documented("400 invalid_cursor", "503 search_busy"),
     )
     async def find(

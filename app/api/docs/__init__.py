@@ -35,19 +35,24 @@ PAGE_POLICY = (
 )
 
 TAGS = [
-    Tag(name="About", description="What answers here."),
-    Tag(name="Accounts", description="Registering, one's own profile, password and e-mail, closing the account."),
-    Tag(name="By mail", description="Activation, forgotten passwords, confirmed addresses: tokens that were mailed."),
+    Tag(name="About", description="The name and version of this server."),
+    Tag(
+        name="Accounts", description="Registration, your profile, password and e-mail address, and closing the account."
+    ),
+    Tag(name="By mail", description="Activation, password reset and address confirmation, with tokens from mails."),
     Tag(name="Logins", description="Logging in and out, tokens, login sessions, socket tickets."),
-    Tag(name="Second factor", description="Codes of an authenticator (TOTP) at login, and recovery codes."),
-    Tag(name="People", description="Finding others."),
+    Tag(name="Second factor", description="Codes from an authenticator app (TOTP) at login, and recovery codes."),
+    Tag(name="People", description="Finding other users."),
     Tag(name="Conversations", description="Groups and direct conversations, discovery."),
     Tag(name="Members", description="Joining, adding, removing, leaving, roles."),
     Tag(name="Reading", description="Read cursors, and what changed since a position."),
     Tag(name="Messages", description="The log: send, page, open, edit, delete."),
-    Tag(name="Notifications", description="What is unread, how one wants to be told, and why one was or was not."),
-    Tag(name="Operators", description="For who looks after the chat. To all others these paths do not exist."),
-    Tag(name="Health", description="For machines."),
+    Tag(
+        name="Notifications",
+        description="Unread messages, notification preferences, and the decisions behind each notification.",
+    ),
+    Tag(name="Operators", description="Endpoints for operators. Other callers receive 404."),
+    Tag(name="Health", description="Probes and metrics for monitoring."),
 ]
 
 DESCRIPTION = """\

@@ -24,23 +24,28 @@ OF_CLIENTS: Final = "client."
 """Prefix of client message names: both sides send `read`, `typing` and `presence`."""
 
 DESCRIPTION: Final = """\
-One WebSocket carries everything a user hears, one JSON object a frame, text frames only. docs/realtime.md tells the
-rules: how to open it, how positions show a gap and `resume` repairs it, what each close code asks for.
+One WebSocket delivers all events of a user. Each text frame holds one JSON object. docs/realtime.md describes how to
+open the socket, how positions reveal a gap and `resume` repairs it, and how to react to each close code.
 """
 
 SECURITY: Final[Json] = {
-    "access": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Header of the handshake."},
+    "access": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The Authorization header of the handshake.",
+    },
     "ticket": {
         "type": "httpApiKey",
         "in": "query",
         "name": "ticket",
-        "description": "From POST /api/v1/ws-ticket/: single use, thirty seconds.",
+        "description": "From POST /api/v1/ws-ticket/: valid once, for thirty seconds.",
     },
     "token": {
         "type": "httpApiKey",
         "in": "query",
         "name": "token",
-        "description": "The access token, for simple clients; can be switched off.",
+        "description": "The access token, for simple clients; WS_QUERY_TOKEN=false disables it.",
     },
     "subprotocol": {
         "type": "httpApiKey",
@@ -82,7 +87,7 @@ def socket_document(vocabulary: Vocabulary, public_url: str) -> Json:
             CHANNEL: {
                 "address": vocabulary.path,
                 "title": "The socket",
-                "description": "All conversations of one person.",
+                "description": "All conversations of one user.",
                 "servers": [{"$ref": "#/servers/here"}],
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in (*said, *told)},
             }
@@ -91,7 +96,7 @@ def socket_document(vocabulary: Vocabulary, public_url: str) -> Json:
             **{_verb(name): _said(name, kind, vocabulary, told) for name, kind in said.items()},
             "tell": {
                 "action": "send",
-                "title": "What a client hears",
+                "title": "Frames that the server sends",
                 "channel": {"$ref": f"#/channels/{CHANNEL}"},
                 "messages": _of_the_channel(told),
             },

@@ -43,8 +43,8 @@ def _refine(schema: Json, kind: type[msgspec.Struct]) -> None:
     if "description" in schema:
         schema["description"] = cleandoc(schema["description"])
     for field in msgspec.structs.fields(kind):
-        told = schema["properties"][field.encode_name]
-        for one in (told, *told.get("anyOf", ())):
+        described = schema["properties"][field.encode_name]
+        for one in (described, *described.get("anyOf", ())):
             if "enum" in one:
                 one["type"] = "string"
             if one.get("type") == "string" and datetime in (field.type, *get_args(field.type)):

@@ -27,13 +27,16 @@ Json = dict[str, Any]
 
 CHANGED: Final = (messages_schemas.Message, conversations_schemas.Member, conversations_schemas.ConversationFacts)
 TEXT: Final[Json] = {"schema": {"type": "string"}}
-WAIT: Final[Json] = {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
+WAIT: Final[Json] = {
+    "description": "Seconds to wait before a retry.",
+    "schema": {"type": "string", "pattern": "^[0-9]+$"},
+}
 HEADERS: Final[Mapping[str, Json]] = {
     "401": {"WWW-Authenticate": TEXT},
     "429": {
         "Retry-After": WAIT,
-        "RateLimit": {"description": "What is left (r) of the policy, and for how long (t).", **TEXT},
-        "RateLimit-Policy": {"description": "The policy: its quota (q) in a window of w seconds.", **TEXT},
+        "RateLimit": {"description": "Remaining quota (r) of the policy, and seconds until it resets (t).", **TEXT},
+        "RateLimit-Policy": {"description": "The policy: its quota (q) per window of w seconds.", **TEXT},
     },
     "503": {"Retry-After": WAIT},
 }
@@ -73,8 +76,8 @@ def _structs_of(handler: HTTPRouteHandler) -> Iterator[type[msgspec.Struct]]:
     signature = handler.parsed_fn_signature
     fields = [signature.return_type, *signature.return_type.inner_types]
     fields += [signature.parameters["data"]] if "data" in signature.parameters else []
-    told = [one.data_container for one in (handler.responses or {}).values()]
-    for kind in [*(field.annotation for field in fields), *told]:
+    responses = [one.data_container for one in (handler.responses or {}).values()]
+    for kind in [*(field.annotation for field in fields), *responses]:
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             yield kind
 

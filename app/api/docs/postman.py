@@ -124,8 +124,8 @@ def _optional(parameter: Json) -> Json:
 
 
 def _script(stored: Mapping[str, str]) -> list[str]:
-    sets = [f'  pm.collectionVariables.set("{variable}", told.{field});' for variable, field in stored.items()]
-    return ["if (pm.response.code < 300) {", "  const told = pm.response.json();", *sets, "}"]
+    sets = [f'  pm.collectionVariables.set("{variable}", body.{field});' for variable, field in stored.items()]
+    return ["if (pm.response.code < 300) {", "  const body = pm.response.json();", *sets, "}"]
 
 
 def written(openapi: Json) -> bytes:

@@ -53,15 +53,15 @@ def page_of(document: Json) -> str:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     messages = document["components"]["messages"]
-    said = [_shown(name, one, document) for name, one in messages.items() if name.startswith(OF_CLIENTS)]
-    told = [_shown(name, one, document) for name, one in messages.items() if not name.startswith(OF_CLIENTS)]
-    used = sorted({kind for one in (*said, *told) for field in one["fields"] for kind in field["kinds"]})
+    from_client = [_shown(name, one, document) for name, one in messages.items() if name.startswith(OF_CLIENTS)]
+    from_server = [_shown(name, one, document) for name, one in messages.items() if not name.startswith(OF_CLIENTS)]
+    used = sorted({kind for one in (*from_client, *from_server) for field in one["fields"] for kind in field["kinds"]})
     schemas = document["components"]["schemas"]
     inside = _with_their_own(used, schemas)
     return environment.get_template("socket.html.jinja").render(
         document=document,
-        said=said,
-        told=told,
+        from_client=from_client,
+        from_server=from_server,
         rows=[{"name": name, "about": _about(schemas[name]), "fields": _fields(schemas[name])} for name in inside],
     )
 
@@ -88,37 +88,37 @@ def _about(schema: Json) -> str:
 def _fields(schema: Json) -> list[Json]:
     needed = schema.get("required", ())
     return [
-        {"name": name, "needed": name in needed, "means": " or ".join(_means(told)), "kinds": _kinds(told)}
-        for name, told in schema["properties"].items()
+        {"name": name, "needed": name in needed, "means": " or ".join(_means(field)), "kinds": _kinds(field)}
+        for name, field in schema["properties"].items()
         if name != "type"
     ]
 
 
-def _means(told: Json) -> list[str]:
+def _means(field: Json) -> list[str]:
     """Describes a field's allowed values in words."""
-    if "anyOf" in told:
-        return [word for one in told["anyOf"] for word in _means(one)]
-    if "$ref" in told:
-        return [told["$ref"].removeprefix(PREFIX)]
-    if "enum" in told:
-        return [str(value) for value in told["enum"]]
-    if told.get("type") == "array":
-        return [f"list of {' or '.join(_means(told['items']))}"]
-    if told.get("type") == "object":
-        return [f"object of {' or '.join(_means(told.get('additionalProperties', {})))}"]
-    bounds = [f"{word} {told[key]}" for key, word in _BOUNDS.items() if key in told]
-    return [" ".join([str(told.get("format") or told.get("type", "anything")), *bounds])]
+    if "anyOf" in field:
+        return [word for one in field["anyOf"] for word in _means(one)]
+    if "$ref" in field:
+        return [field["$ref"].removeprefix(PREFIX)]
+    if "enum" in field:
+        return [str(value) for value in field["enum"]]
+    if field.get("type") == "array":
+        return [f"list of {' or '.join(_means(field['items']))}"]
+    if field.get("type") == "object":
+        return [f"object of {' or '.join(_means(field.get('additionalProperties', {})))}"]
+    bounds = [f"{word} {field[key]}" for key, word in _BOUNDS.items() if key in field]
+    return [" ".join([str(field.get("format") or field.get("type", "anything")), *bounds])]
 
 
 _BOUNDS = {"minLength": "from", "maxLength": "up to", "minimum": "from"}
 
 
-def _kinds(told: Any) -> list[str]:
+def _kinds(field: Any) -> list[str]:
     """Returns the names of the schemas that a field refers to."""
-    if isinstance(told, dict):
-        found = [told["$ref"].removeprefix(PREFIX)] if "$ref" in told else []
-        return found + [kind for value in told.values() for kind in _kinds(value)]
-    return [kind for value in told for kind in _kinds(value)] if isinstance(told, list) else []
+    if isinstance(field, dict):
+        found = [field["$ref"].removeprefix(PREFIX)] if "$ref" in field else []
+        return found + [kind for value in field.values() for kind in _kinds(value)]
+    return [kind for value in field for kind in _kinds(value)] if isinstance(field, list) else []
 
 
 def _with_their_own(kinds: list[str], schemas: Json) -> list[str]:

@@ -27,18 +27,20 @@ class AuditController(Controller):
     @get(
         "/",
         operation_id="readAudit",
-        summary="Who did what to whom, newest first",
-        description="Ids and a few facts; no message text, no e-mail address.",
+        summary="List the audit log, newest first",
+        description="Entries hold ids and a few facts, but no message text or e-mail address.",
         responses=documented("400 invalid_cursor", "404 not_found"),
     )
     async def page(
         self,
         tx: Tx,
-        action: Annotated[Action | None, QueryParameter(description="What was done.")] = None,
-        by: Annotated[UUID | None, QueryParameter(description="The `id` of who did it.")] = None,
-        subject: Annotated[UUID | None, QueryParameter(description="The `id` of whom or what it was done to.")] = None,
-        from_: Annotated[datetime | None, QueryParameter(name="from", description="Not before this moment.")] = None,
-        to: Annotated[datetime | None, QueryParameter(description="Before this moment.")] = None,
+        action: Annotated[Action | None, QueryParameter(description="The recorded action.")] = None,
+        by: Annotated[UUID | None, QueryParameter(description="The `id` of the user who performed the action.")] = None,
+        subject: Annotated[
+            UUID | None, QueryParameter(description="The `id` of the user or object that the action affected.")
+        ] = None,
+        from_: Annotated[datetime | None, QueryParameter(name="from", description="Earliest time, inclusive.")] = None,
+        to: Annotated[datetime | None, QueryParameter(description="Latest time, exclusive.")] = None,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> AuditPage:

@@ -42,8 +42,8 @@ class BroadcastController(Controller):
     @post(
         "/",
         operation_id="planBroadcast",
-        summary="Announce something, now or later",
-        description="All who are connected are told within two seconds of its time, others when they next connect.",
+        summary="Send a broadcast, now or at a given time",
+        description="Connected users receive it within two seconds of its time, others when they next connect.",
         responses=documented("400 unknown_conversation", "404 not_found", "409 too_many_broadcasts"),
     )
     async def plan(self, data: JSONBody[Plan], request: ChatRequest, tx: Tx) -> Broadcast:
@@ -64,7 +64,7 @@ class BroadcastController(Controller):
     @get(
         "/",
         operation_id="listBroadcasts",
-        summary="All broadcasts with the progress of their mails, the last planned first",
+        summary="List broadcasts with the progress of their mails, the latest scheduled first",
         responses=documented("400 invalid_cursor", "404 not_found"),
     )
     async def page(self, tx: Tx, cursor: Cursor = None, limit: Limit = 50) -> BroadcastPage:
@@ -73,7 +73,7 @@ class BroadcastController(Controller):
     @get(
         "/{broadcast_id:uuid}",
         operation_id="getBroadcast",
-        summary="One broadcast with the progress of its mails",
+        summary="Get a broadcast with the progress of its mails",
         responses=documented("404 not_found"),
     )
     async def show(self, broadcast_id: FromPath[UUID], tx: Tx) -> Broadcast:
@@ -83,7 +83,7 @@ class BroadcastController(Controller):
         "/{broadcast_id:uuid}/cancel",
         status_code=NO_CONTENT,
         operation_id="cancelBroadcast",
-        summary="Tell nobody of it any more, and post no more mails",
+        summary="Cancel a broadcast: stop its delivery and its mails",
         responses=documented("404 not_found", "409 already_canceled"),
     )
     async def cancel(self, broadcast_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:

@@ -24,7 +24,7 @@ class FailedTaskController(Controller):
     @get(
         "/",
         operation_id="listFailedTasks",
-        summary="Tasks that failed for good, newest first",
+        summary="List tasks that failed permanently, newest first",
         responses=documented("400 invalid_cursor", "404 not_found"),
     )
     async def listing(self, tx: Tx, cursor: Cursor = None, limit: Limit = 50) -> FailedTaskPage:
@@ -34,8 +34,8 @@ class FailedTaskController(Controller):
         "/{failed_id:uuid}/retry",
         status_code=202,
         operation_id="retryFailedTask",
-        summary="Hand one over again",
-        description="A worker does within ten seconds. Tasks are safe to run twice.",
+        summary="Retry a failed task",
+        description="The task is enqueued within ten seconds. Tasks are safe to run twice.",
         responses=documented("404 not_found", "409 not_repeatable"),
     )
     async def retry(self, failed_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> FailedTask:

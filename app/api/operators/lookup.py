@@ -33,8 +33,8 @@ class LookupController(Controller):
     @get(
         "/users",
         operation_id="findAccounts",
-        summary="Accounts in whatever state, newest first",
-        description="Without `search` all. E-mail addresses are not shown.",
+        summary="List accounts in any state, newest first",
+        description="Without `search`, lists all accounts. E-mail addresses are not shown.",
         responses=documented("400 invalid_cursor", "404 not_found"),
     )
     async def accounts(
@@ -42,7 +42,7 @@ class LookupController(Controller):
         request: ChatRequest,
         database: Database,
         search: Annotated[
-            str | None, QueryParameter(description="An `id`, a whole e-mail address, or part of a name.")
+            str | None, QueryParameter(description="An `id`, a complete e-mail address, or part of a name.")
         ] = None,
         cursor: Cursor = None,
         limit: Limit = 50,
@@ -53,8 +53,8 @@ class LookupController(Controller):
         "/users/{user_id:uuid}/suspend",
         status_code=NO_CONTENT,
         operation_id="suspendAccount",
-        summary="End all logins of an account, and let it log in no more",
-        description="Its sockets close with 4403 within two seconds. The reason is for the audit.",
+        summary="Suspend an account and end all its logins",
+        description="Its sockets close with 4403 within two seconds. The reason is recorded in the audit log.",
         responses=documented("404 not_found", "409 own_account", "409 account_closed", "409 already_suspended"),
     )
     async def suspend(
@@ -70,7 +70,7 @@ class LookupController(Controller):
         "/users/{user_id:uuid}/restore",
         status_code=NO_CONTENT,
         operation_id="restoreAccount",
-        summary="Let a suspended account log in again",
+        summary="Restore a suspended account",
         responses=documented("404 not_found", "409 account_closed", "409 not_suspended"),
     )
     async def restore(self, user_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
@@ -79,8 +79,8 @@ class LookupController(Controller):
     @get(
         "/conversations",
         operation_id="findConversations",
-        summary="Conversations of all people, deleted ones too, newest first",
-        description="Facts and numbers; no text of a message. Without `search` all.",
+        summary="List all conversations, including deleted ones, newest first",
+        description="Shows metadata and counts, but no message text. Without `search`, lists all conversations.",
         responses=documented("400 invalid_cursor", "404 not_found"),
     )
     async def conversations(

@@ -20,7 +20,7 @@ class QueueController(Controller):
     @get(
         "/queues",
         operation_id="showQueues",
-        summary="What waits, since when, what runs, what was done, and which workers there are",
+        summary="Get the state of the task queues and workers",
         responses=documented("404 not_found", "503 broker_unavailable"),
     )
     async def queues(self, queue_report: NamedDependency[Callable[[], Awaitable[QueueReport]]]) -> QueueReport:

@@ -32,8 +32,12 @@ class WantedRate(msgspec.Struct, forbid_unknown_fields=True):
     rate: Annotated[str, msgspec.Meta(max_length=32)]
 
 
-Since = Annotated[datetime | None, QueryParameter(name="from", description="From then on; a day before `to`.")]
-Until = Annotated[datetime | None, QueryParameter(description="Until then; now. Whole hours are counted.")]
+Since = Annotated[
+    datetime | None, QueryParameter(name="from", description="Start of the interval. Default: a day before `to`.")
+]
+Until = Annotated[
+    datetime | None, QueryParameter(description="End of the interval. Default: now. Whole hours are counted.")
+]
 
 
 class ThrottleController(Controller):
@@ -44,7 +48,7 @@ class ThrottleController(Controller):
     @get(
         "/",
         operation_id="listThrottlePolicies",
-        summary="The throttles' policies: what holds, what the settings say, who changed it",
+        summary="List the throttling policies with their rate, their default and their last change",
         responses=documented("404 not_found"),
     )
     async def listing(self, policies: Policies, tx: Tx) -> ThrottlePolicies:
@@ -53,8 +57,11 @@ class ThrottleController(Controller):
     @put(
         "/{policy:str}",
         operation_id="setThrottlePolicy",
-        summary="Change a policy for everybody, in every process within 2 s",
-        description="What was counted so far counts on, unless the window is another one: then counting begins anew.",
+        summary="Change the rate of a policy for all users",
+        description=(
+            "Takes effect in every process within 2 s. Existing counts are kept, unless the window changes: then "
+            "counting starts at zero."
+        ),
         responses=documented("404 not_found", "404 unknown_policy"),
     )
     async def change(
@@ -70,7 +77,7 @@ class ThrottleController(Controller):
     @delete(
         "/{policy:str}",
         operation_id="resetThrottlePolicy",
-        summary="Back to what the settings say",
+        summary="Reset a policy to its setting",
         responses=documented("404 not_found", "404 unknown_policy"),
     )
     async def reset(
@@ -85,7 +92,7 @@ class ThrottleController(Controller):
     @get(
         "/{policy:str}/users",
         operation_id="listThrottleExceptions",
-        summary="Who has a rate of their own",
+        summary="List the users with a rate of their own",
         responses=documented("400 invalid_cursor", "404 not_found", "404 unknown_policy"),
     )
     async def exceptions(
@@ -118,7 +125,7 @@ class ThrottleController(Controller):
     @delete(
         "/{policy:str}/users/{user_id:uuid}",
         operation_id="resetThrottleException",
-        summary="What holds for everybody holds for them again",
+        summary="Remove a user's own rate",
         responses=documented("404 not_found", "404 unknown_policy"),
     )
     async def reset_for(
@@ -140,15 +147,19 @@ class ThrottleReportController(Controller):
     @get(
         "/analytics",
         operation_id="showThrottleAnalytics",
-        summary="What was attempted and refused under each policy, hour by hour, and who was refused the most",
-        description="Counts arrive after about three minutes and are kept for two weeks. Networks are digests.",
+        summary="Get attempts and refusals by policy and hour, with the callers refused most often",
+        description=(
+            "Counts appear after about three minutes and are kept for two weeks. Networks are shown as digests."
+        ),
         responses=documented("404 not_found", "404 unknown_policy"),
     )
     async def analytics(
         self,
         reports: Reports,
         tx: Tx,
-        policy: Annotated[str | None, QueryParameter(max_length=32, description="One policy; all.")] = None,
+        policy: Annotated[
+            str | None, QueryParameter(max_length=32, description="Limits the result to one policy. Default: all.")
+        ] = None,
         from_: Since = None,
         to: Until = None,
     ) -> ThrottleAnalytics:
@@ -157,11 +168,12 @@ class ThrottleReportController(Controller):
     @get(
         "/what-if",
         operation_id="askWhatIf",
-        summary="What another limit of a policy would have refused, and which one suffices",
+        summary="Estimate what another limit of a policy would have refused, and get a suggested limit",
         description=(
-            "Windows are as long as the policy's and aligned with the clock. A throttle's slide, so that it refuses "
-            "this much at least. Only what was counted in windows of the present length is looked at. Who is refused "
-            "often tries again: what was attempted depends on the limit that held."
+            "Windows have the policy's length and are aligned with the clock. A throttle's window slides, so it "
+            "refuses "
+            "at least this much. Only counts from windows of the current length are used. Refused clients often retry, "
+            "so the attempts depend on the limit in force."
         ),
         responses=documented("404 not_found", "404 unknown_policy"),
     )
@@ -171,10 +183,11 @@ class ThrottleReportController(Controller):
         tx: Tx,
         policy: Annotated[str, QueryParameter(max_length=32, description="The policy's name.")],
         limit: Annotated[
-            int | None, QueryParameter(ge=1, le=MAX_COUNT, description="At most so many in a window; as in force.")
+            int | None,
+            QueryParameter(ge=1, le=MAX_COUNT, description="Requests per window. Default: the limit in force."),
         ] = None,
         share: Annotated[
-            float, QueryParameter(ge=0, le=1, description="Of people that a suggested limit may touch.")
+            float, QueryParameter(ge=0, le=1, description="Share of users that a suggested limit may affect.")
         ] = 0.01,
         from_: Since = None,
         to: Until = None,

@@ -103,7 +103,7 @@ def test_the_requests_lead_from_registration_to_a_read_message(kept: Json, api: 
         )
         assert answer.status_code < 300, (operation, answer.text)
         script = "\n".join(line for event in item.get("event", ()) for line in event["script"]["exec"])
-        for variable, field in re.findall(r'set\("(\w+)", told\.(\w+)\)', script):
+        for variable, field in re.findall(r'set\("(\w+)", body\.(\w+)\)', script):
             variables[variable] = answer.json()[field]
         return answer.json() if answer.content else None
 

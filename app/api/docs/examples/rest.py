@@ -36,8 +36,8 @@ from app.domain.notifications.schemas import (
 from app.domain.users.schemas import Person, PersonPage, Profile
 
 NINE: Final = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
-TOKEN: Final = "eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoi4oCmIn0.c2lnbmVk"  # noqa: S105 - signed by nobody
-PASSWORD: Final = "correct horse battery staple"  # noqa: S105 - known to everybody
+TOKEN: Final = "eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoi4oCmIn0.c2lnbmVk"  # noqa: S105 - not signed
+PASSWORD: Final = "correct horse battery staple"  # noqa: S105 - a published example
 MAILED: Final = "pmvOaZ0cH7pQbDCg6sTtbBkX8n1Zq5yRwJ3kLhU9e2A"
 BASE32: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 CURSOR: Final = "eyJpZCI6IjAxOTk5N2IwIn0"
@@ -252,14 +252,14 @@ PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {
     "conversation_id": ("The conversation's `id`.", str(CONVERSATION)),
     "message_id": ("The message's `id`.", str(MESSAGE)),
     "login_id": ("The login's `id`, as `GET /sessions/` lists it.", str(LOGIN)),
-    "token": ("From the mail.", MAILED),
+    "token": ("The token from the mail.", MAILED),
     "search": ("Part of the name.", "engine"),
-    "cursor": ("`next` of the page before; opaque.", CURSOR),
-    "limit": ("At most so many items.", 50),
-    "before": ("The page that ends just before this `seq`.", 12),
-    "after": ("What follows on this one.", 12),
-    "around": ("The page with this `seq` in its middle.", 12),
-    "Idempotency-Key": ("Means the same as `client_id` in the body; both and different: 400.", "7f3c"),
+    "cursor": ("`next` of the previous page; opaque.", CURSOR),
+    "limit": ("Maximum number of items.", 50),
+    "before": ("Returns the page that ends just before this `seq`.", 12),
+    "after": ("Returns the page that follows this one.", 12),
+    "around": ("Returns the page with this `seq` in its middle.", 12),
+    "Idempotency-Key": ("Same as `client_id` in the body; 400 if both are given and differ.", "7f3c"),
     **operators.PARAMETERS,
     **throttling.PARAMETERS,
 }

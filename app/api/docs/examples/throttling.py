@@ -101,6 +101,6 @@ BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {
-    "policy": ("The policy's name, as throttled answers tell it.", "messages"),
-    "user_id": ("The person's `id`.", str(HEDY.id)),
+    "policy": ("The policy's name, as in 429 responses.", "messages"),
+    "user_id": ("The user's `id`.", str(HEDY.id)),
 }
