@@ -116,11 +116,11 @@ class Batcher(Generic[Item, Answer]):
             await asyncio.wait(set(self._running))
 
 
-async def run_beside(admission: Awaitable[None], asked: asyncio.Future[Answer]) -> Answer:
-    """Awaits `admission`, then returns the result of `asked`. If `admission` raises, cancels `asked` and re-raises."""
+async def run_beside(admission: Awaitable[None], query: asyncio.Future[Answer]) -> Answer:
+    """Awaits `admission`, then returns the result of `query`. If `admission` raises, cancels `query` and re-raises."""
     try:
         await admission
     except BaseException:
-        asked.cancel()
+        query.cancel()
         raise
-    return await asked
+    return await query

@@ -15,13 +15,13 @@ from app.settings import SettingsRefused
 
 def main(arguments: list[str] | None = None) -> int:
     output.prepare()
-    asked = parser().parse_args(arguments)
-    if asked.tied:
+    parsed = parser().parse_args(arguments)
+    if parsed.tied:
         from app.local.processes import tie
 
         tie()
     try:
-        return int(asked.verb(asked) or 0)
+        return int(parsed.verb(parsed) or 0)
     except SettingsRefused as refused:
         for problem in refused.problems:
             print(f"chat: {problem}", file=sys.stderr)

@@ -21,54 +21,56 @@ LISTED = 20
 
 
 def add(verbs: CommandLine) -> None:
-    verb = verbs.add("broadcast", broadcast, "announce something to everybody, to operators, or in conversations")
-    verb.add_argument("title")
-    verb.add_argument("--text", required=True, help="what is announced")
-    verb.add_argument(
-        "--to", nargs="+", default=["everybody"], help="everybody (which it is), operators, or ids of conversations"
+    verb = verbs.add(
+        "broadcast", broadcast, "send a broadcast to all users, to operators, or to the members of conversations"
     )
-    verb.add_argument("--at", type=_time, help="when, as 2026-05-04T09:00:00Z (now)")
-    verb.add_argument("--mail", action="store_true", help="by mail, too")
-    verb.add_argument("--mails-per-second", type=int, default=10, help="no faster than this (10)")
+    verb.add_argument("title")
+    verb.add_argument("--text", required=True, help="the text of the broadcast")
+    verb.add_argument(
+        "--to", nargs="+", default=["everybody"], help="everybody (default), operators, or ids of conversations"
+    )
+    verb.add_argument("--at", type=_time, help="the time to send it, as in 2026-05-04T09:00:00Z (default: now)")
+    verb.add_argument("--mail", action="store_true", help="also send it by mail")
+    verb.add_argument("--mails-per-second", type=int, default=10, help="maximum rate of mails (10)")
 
-    verb = verbs.add("broadcasts", broadcasts, "the newest broadcasts, and how far their mails are")
-    verb.add_argument("--cancel", type=UUID, metavar="ID", help="tell nobody of this one any more")
+    verb = verbs.add("broadcasts", broadcasts, "list the newest broadcasts and the progress of their mails")
+    verb.add_argument("--cancel", type=UUID, metavar="ID", help="cancel this broadcast")
 
 
-def broadcast(asked: argparse.Namespace) -> int:
+def broadcast(arguments: argparse.Namespace) -> int:
     from app.domain.broadcasts import queries, schedule
 
-    words = asked.to == ["everybody"] or asked.to == ["operators"]
+    words = arguments.to == ["everybody"] or arguments.to == ["operators"]
     try:
-        named = [] if words else [UUID(one) for one in asked.to]
+        named = [] if words else [UUID(one) for one in arguments.to]
     except ValueError:
-        print("chat: --to is everybody, operators, or ids of conversations.", file=sys.stderr)
+        print("chat: --to must be everybody, operators, or ids of conversations.", file=sys.stderr)
         return 1
 
     async def plan(session: Session) -> Broadcast:
         made = await schedule.plan(
             session,
             by=None,
-            title=asked.title,
-            text=asked.text,
-            to=asked.to[0] if words else "conversations",
+            title=arguments.title,
+            text=arguments.text,
+            to=arguments.to[0] if words else "conversations",
             conversations=named,
-            send_at=asked.at,
-            mail=asked.mail,
-            mails_per_second=asked.mails_per_second,
+            send_at=arguments.at,
+            mail=arguments.mail,
+            mails_per_second=arguments.mails_per_second,
         )
         return await queries.show(session, made)
 
     return done(load_beside(), plan, _line)
 
 
-def broadcasts(asked: argparse.Namespace) -> int:
+def broadcasts(arguments: argparse.Namespace) -> int:
     from app.domain.broadcasts import queries, schedule
 
     async def listed(session: Session) -> list[Broadcast]:
-        if asked.cancel is not None:
-            await schedule.cancel(session, asked.cancel, by=None)
-            return [await queries.show(session, asked.cancel)]
+        if arguments.cancel is not None:
+            await schedule.cancel(session, arguments.cancel, by=None)
+            return [await queries.show(session, arguments.cancel)]
         return (await queries.listing(session, limit=LISTED, cursor=None)).items
 
     return done(load_beside(), listed, lambda found: "\n".join(map(_line, found)) or "There are no broadcasts.")

@@ -45,7 +45,9 @@ def _hours(policy: PolicyAnalytics) -> list[str]:
     ]
     lines.append("all".ljust(14 + WIDTH) + _numbers(policy.attempts, policy.refused, policy.subjects))
     if policy.unattributed:
-        lines.append(f"{policy.unattributed:,} attempts were of too many in one minute to tell them apart")
+        lines.append(
+            f"{policy.unattributed:,} attempts are not attributed, because there were too many callers in one minute"
+        )
     return lines
 
 
@@ -66,12 +68,12 @@ def _curve(what_if: ThrottleWhatIf) -> list[str]:
 
 
 def _end(what_if: ThrottleWhatIf) -> list[str]:
-    told = (
+    summary = (
         f"{what_if.limit:,}: {what_if.refused:,} of {what_if.attempts:,} refused,"
         f" to {what_if.touched:,} of {what_if.subjects:,}."
     )
     until = f"Counted up to {what_if.counted_until:%H:%M} UTC." if what_if.counted_until else ""
-    return [told, what_if.suggestion.reason, until]
+    return [summary, what_if.suggestion.reason, until]
 
 
 def _numbers(*numbers: int | str) -> str:

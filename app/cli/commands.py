@@ -74,8 +74,8 @@ def refused(settings: Settings) -> bool:
     return bool(sentence)
 
 
-def done(settings: Settings, work: Callable[[Session], Awaitable[T]], told: Callable[[T], str]) -> int:
-    """Runs `work` in one transaction and prints its result formatted by `told`. Returns the exit code: 0, or 1 after
+def done(settings: Settings, work: Callable[[Session], Awaitable[T]], formatted: Callable[[T], str]) -> int:
+    """Runs `work` in one transaction and prints `formatted` of its result. Returns the exit code: 0, or 1 after
     printing the error of a ChatError."""
     from app.domain.errors import ChatError
 
@@ -89,5 +89,5 @@ def done(settings: Settings, work: Callable[[Session], Awaitable[T]], told: Call
         wrong = "".join(f" {field}: {message}" for field, message in getattr(error, "errors", ()))
         print(f"chat: {error.detail}{wrong}", file=sys.stderr)
         return 1
-    print(told(found))
+    print(formatted(found))
     return 0

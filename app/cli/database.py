@@ -17,12 +17,12 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 def add(verbs: CommandLine) -> None:
-    verbs.add("migrate", _migrate, "bring the database's schema up to date")
+    verbs.add("migrate", _migrate, "migrate the database schema to the current version")
     verbs.add(
         "convert-database", convert, "an embedded database of an earlier version: let it know letters of all scripts"
     )
-    verbs.add("demo", demo, "fill a running chat with people and conversations")
-    verbs.add("reseal", reseal, "after a change of SECRET_KEY: what the previous one sealed")
+    verbs.add("demo", demo, "fill a running chat with demo users and conversations")
+    verbs.add("reseal", reseal, "encrypt stored secrets with the new SECRET_KEY after a change")
 
 
 def migrate(url: str, application: str = "") -> None:
@@ -51,7 +51,7 @@ def migrations(url: str, application: str = "") -> Config:
     return config
 
 
-def _migrate(asked: argparse.Namespace) -> int:
+def _migrate(arguments: argparse.Namespace) -> int:
     from psycopg.errors import InsufficientPrivilege
     from sqlalchemy.exc import ProgrammingError
 
@@ -80,14 +80,17 @@ def _warn(sentence: str) -> None:
     print(f"chat: {sentence}", file=sys.stderr, flush=True)
 
 
-def convert(asked: argparse.Namespace) -> int:
+def convert(arguments: argparse.Namespace) -> int:
     from app.local import conversion, data_dir_lock
     from app.local.postgres import EmbeddedPostgres
     from app.local.processes import StartRefused
 
     settings = load(embedded=True)
     if settings.database_url:
-        print("chat: DATABASE_URL is set, and this converts the embedded database of DATA_DIR only.", file=sys.stderr)
+        print(
+            "chat: DATABASE_URL is set, but this command only converts the embedded database in DATA_DIR.",
+            file=sys.stderr,
+        )
         return 2
     try:
         with data_dir_lock.held(settings.data_dir):
@@ -105,13 +108,13 @@ def convert(asked: argparse.Namespace) -> int:
     return 0
 
 
-def demo(asked: argparse.Namespace) -> int:
+def demo(arguments: argparse.Namespace) -> int:
     from app.local import demo
 
     return demo.run(load(embedded=True).port)
 
 
-def reseal(asked: argparse.Namespace) -> None:
+def reseal(arguments: argparse.Namespace) -> None:
     import asyncio
 
     print(

@@ -11,11 +11,11 @@ from app.settings import load
 
 
 def add(verbs: CommandLine) -> None:
-    verb = verbs.add("openapi", openapi, "write the API's description to a file")
+    verb = verbs.add("openapi", openapi, "write the OpenAPI document to a file")
     verb.add_argument("file", type=Path)
 
 
-def openapi(asked: argparse.Namespace) -> None:
+def openapi(arguments: argparse.Namespace) -> None:
     import msgspec
 
     # The application needs these URLs but never connects to them here.
@@ -27,5 +27,5 @@ def openapi(asked: argparse.Namespace) -> None:
     )
     application = import_module("app.main").create_app(described)
     document = msgspec.json.encode(import_module("app.api.docs").described(application), order="sorted")
-    asked.file.parent.mkdir(parents=True, exist_ok=True)
-    asked.file.write_bytes(msgspec.json.format(document, indent=2) + b"\n")
+    arguments.file.parent.mkdir(parents=True, exist_ok=True)
+    arguments.file.write_bytes(msgspec.json.format(document, indent=2) + b"\n")

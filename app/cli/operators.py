@@ -17,27 +17,27 @@ def add(verbs: CommandLine) -> None:
     verb = verbs.add(
         "create-operator",
         create_operator,
-        "an operator's account; the password is asked for, or read from the input",
+        "create an operator account, or make an account an operator; prompts for the password, or reads it from stdin",
     )
     verb.add_argument("email")
-    verb.add_argument("--first-name", default="Operator", help="of a new account (Operator)")
-    verb.add_argument("--last-name", default="Root", help="of a new account (Root)")
+    verb.add_argument("--first-name", default="Operator", help="first name of a new account (Operator)")
+    verb.add_argument("--last-name", default="Root", help="last name of a new account (Root)")
 
 
-def create_operator(asked: argparse.Namespace) -> int:
+def create_operator(arguments: argparse.Namespace) -> int:
     from app.domain.accounts import profile
     from app.domain.auth.passwords import Passwords
 
     settings, password, passwords = load_beside(), _password(), Passwords()
-    names = {"first_name": asked.first_name, "last_name": asked.last_name}
+    names = {"first_name": arguments.first_name, "last_name": arguments.last_name}
 
     async def create(session: Session) -> Profile:
         return await profile.create_operator(
-            session, email=asked.email, password=password, passwords=passwords, **names
+            session, email=arguments.email, password=password, passwords=passwords, **names
         )
 
     try:
-        return done(settings, create, lambda _: f"{asked.email} is an operator now, and logs in anew.")
+        return done(settings, create, lambda _: f"{arguments.email} is now an operator and must log in again.")
     finally:
         passwords.close()
 

@@ -18,14 +18,14 @@ MAX_SHOWN: Final = 50
 
 
 def add(verbs: CommandLine) -> None:
-    verbs.add("queues", queues, "what waits in the queues, since when, and which workers there are")
+    verbs.add("queues", queues, "show the task queues and the workers")
 
-    verb = verbs.add("tasks", tasks, "tasks that failed for good")
-    verb.add_argument("what", choices=["failed", "retry"], help="list them, or hand one (or all) over again")
-    verb.add_argument("id", nargs="?", help="of the one to retry; without it: all")
+    verb = verbs.add("tasks", tasks, "list or retry tasks that failed permanently")
+    verb.add_argument("what", choices=["failed", "retry"], help="list them, or retry one or all")
+    verb.add_argument("id", nargs="?", help="id of the task to retry (default: all)")
 
 
-def queues(asked: argparse.Namespace) -> int:
+def queues(arguments: argparse.Namespace) -> int:
     from redis import RedisError
 
     settings = load_beside()
@@ -33,13 +33,13 @@ def queues(asked: argparse.Namespace) -> int:
     try:
         report = overview.figures(settings.redis_url).report
     except RedisError as error:
-        print(f"chat: the broker is away ({type(error).__name__}).", file=sys.stderr)
+        print(f"chat: The broker is unavailable ({type(error).__name__}).", file=sys.stderr)
         return 1
     print(overview.table(report))
     return 0 if report.workers else 1
 
 
-def tasks(asked: argparse.Namespace) -> int:
+def tasks(arguments: argparse.Namespace) -> int:
     from app.domain.jobs import failed_tasks
 
     async def listed(session: Session) -> list[str]:
@@ -55,18 +55,18 @@ def tasks(asked: argparse.Namespace) -> int:
         return 1
 
     try:
-        which = UUID(asked.id) if asked.id else None
+        which = UUID(arguments.id) if arguments.id else None
     except ValueError:
-        print("chat: That is no id.", file=sys.stderr)
+        print("chat: This is not a valid id.", file=sys.stderr)
         return 1
-    if asked.what == "failed":
+    if arguments.what == "failed":
         return done(load_beside(), listed, "\n".join)
     return done(load_beside(), retried, lambda number: f"Handed over again within ten seconds, by a worker: {number}.")
 
 
 def _lines(one: FailedTask) -> list[str]:
     arguments = ", ".join(map(str, one.arguments))
-    again = ", asked for again" if one.asked_at else ""
+    again = ", retry requested" if one.asked_at else ""
     return [
         f"{one.id}  {one.failed_at:%Y-%m-%d %H:%M} UTC  {one.task}({arguments})",
         f"    {one.reason}: {one.error}; {one.times} times since {one.first_failed_at:%H:%M}{again}",

@@ -33,35 +33,39 @@ FLOWER_TASKS: Final = 10_000  # newest tasks kept in memory
 
 
 def add(verbs: CommandLine) -> None:
-    verbs.add("up", up, "everything on this machine: servers, migrations, API, worker, beat")
+    verbs.add("up", up, "run everything on this machine: servers, migrations, API, worker, beat")
 
-    verb = verbs.add("api", api, "the API and its sockets")
+    verb = verbs.add("api", api, "run the API and its WebSocket endpoint")
     verb.add_argument("--host", default="", help="address to listen on (127.0.0.1, in production 0.0.0.0)")
-    verb.add_argument("--grace", type=int, default=GRACE_SECONDS, help="seconds to finish requests when told to stop")
+    verb.add_argument(
+        "--grace", type=int, default=GRACE_SECONDS, help="seconds to finish running requests after a stop signal"
+    )
     verb.add_argument(
         "--notice",
         type=float,
         default=NOTICE_SECONDS,
-        help="of these, seconds to go on answering while /readyz says 503, so that balancers send no more",
+        help=(
+            "of these, seconds to keep serving while /readyz returns 503, so that load balancers stop sending requests"
+        ),
     )
 
-    verb = verbs.add("worker", worker, "a background worker")
-    verb.add_argument("--concurrency", type=int, default=2, help="tasks at a time (2)")
+    verb = verbs.add("worker", worker, "run a background worker")
+    verb.add_argument("--concurrency", type=int, default=2, help="concurrent tasks (2)")
 
-    verbs.add("beat", beat, "the clock of periodic tasks")
+    verbs.add("beat", beat, "run the scheduler of periodic tasks")
 
-    verb = verbs.add("flower", flower, "the queues in a browser, for who knows FLOWER_BASIC_AUTH")
+    verb = verbs.add("flower", flower, "show the task queues in a browser, protected by FLOWER_BASIC_AUTH")
     verb.add_argument("--host", default="", help="address to listen on (127.0.0.1, in production 0.0.0.0)")
-    verb.add_argument("--port", type=int, default=FLOWER_PORT, help=f"({FLOWER_PORT})")
+    verb.add_argument("--port", type=int, default=FLOWER_PORT, help=f"port to listen on ({FLOWER_PORT})")
 
 
-def up(asked: argparse.Namespace) -> int:
+def up(arguments: argparse.Namespace) -> int:
     from app.local import up as supervisor
 
     return supervisor.run(_usable(load(embedded=True)))
 
 
-def api(asked: argparse.Namespace) -> int:
+def api(arguments: argparse.Namespace) -> int:
     from app.server import graceful
 
     settings = _usable(load())
@@ -71,7 +75,7 @@ def api(asked: argparse.Namespace) -> int:
         graceful.Config(
             "app.cli.serve:application",
             factory=True,
-            host=_address(asked, settings),
+            host=_address(arguments, settings),
             port=settings.port,
             workers=settings.web_concurrency,
             loop="uvloop",
@@ -79,8 +83,8 @@ def api(asked: argparse.Namespace) -> int:
             ws="app.server.websocket_protocol:SocketProtocol",  # sansio, with features that ASGI cannot express
             ws_per_message_deflate=False,
             ws_max_size=MAX_FRAME_BYTES,
-            timeout_graceful_shutdown=asked.grace,
-            notice=min(asked.notice, asked.grace),
+            timeout_graceful_shutdown=arguments.grace,
+            notice=min(arguments.notice, arguments.grace),
             # Behind proxies, all clients share the addresses of the proxies.
             per_address=None if settings.trusted_proxy_hops else settings.connections_per_address,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -110,7 +114,7 @@ def application() -> Litestar:
     return application
 
 
-def worker(asked: argparse.Namespace) -> int:
+def worker(arguments: argparse.Namespace) -> int:
     import warnings
 
     from app import telemetry
@@ -124,13 +128,13 @@ def worker(asked: argparse.Namespace) -> int:
     # Celery warns against root because of pickle. This worker reads JSON only, and may have no other account.
     warnings.filterwarnings("ignore", message=r"(?s).*superuser privileges")
     celery().worker_main(
-        ["--quiet", "worker", f"--concurrency={asked.concurrency}", "--without-gossip", "--without-mingle"]
+        ["--quiet", "worker", f"--concurrency={arguments.concurrency}", "--without-gossip", "--without-mingle"]
     )
     # Celery's signal handlers would now only record a stop request. A signal before this line was recorded and is
     # checked below; a signal after it ends the process.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-    if not _is_told_to_stop():
+    if not _is_stopping():
         _begin_anew()
     return 0
 
@@ -147,11 +151,11 @@ def mail_warnings(settings: Settings) -> list[str]:
     return []
 
 
-def _is_told_to_stop() -> bool:
+def _is_stopping() -> bool:
     from celery.worker import state
 
     # Each value may be an exit code, and 0 is one.
-    return any(told is not None and told is not False for told in (state.should_stop, state.should_terminate))
+    return any(flag is not None and flag is not False for flag in (state.should_stop, state.should_terminate))
 
 
 def _begin_anew() -> NoReturn:
@@ -162,7 +166,7 @@ def _begin_anew() -> NoReturn:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line
 
 
-def beat(asked: argparse.Namespace) -> None:
+def beat(arguments: argparse.Namespace) -> None:
     from app import telemetry
 
     telemetry.start_celery(_usable(load()), process="beat")
@@ -170,27 +174,27 @@ def beat(asked: argparse.Namespace) -> None:
     celery().start(["--quiet", "beat", "--pidfile="])
 
 
-def flower(asked: argparse.Namespace) -> int:
+def flower(arguments: argparse.Namespace) -> int:
     from app import telemetry
 
     settings = _usable(load_beside())
     if not settings.flower_basic_auth:
-        print("chat: FLOWER_BASIC_AUTH: not set; nobody may see the queues without a password.", file=sys.stderr)
+        print("chat: FLOWER_BASIC_AUTH: not set; it must protect the queues with a password.", file=sys.stderr)
         return 2
     telemetry.start_celery(settings, process="flower")
     import_module("flower.options")
     options = import_module("tornado.options").options
     # Set here rather than as arguments: every account on the machine can read those.
     options.basic_auth = [settings.flower_basic_auth]
-    options.address = _address(asked, settings)
-    options.port = asked.port
+    options.address = _address(arguments, settings)
+    options.port = arguments.port
     options.read_only = True  # operators act through `chat tasks`
     options.max_tasks = FLOWER_TASKS
     vars(import_module("flower.views"))["Broker"] = import_module("app.tasks.broker.flower").Queues
     # Flower serves /metrics without a password; the API's /metrics contains more.
     urls = import_module("flower.urls")
     urls.handlers.remove(("/metrics", urls.monitor.Metrics))
-    print(f"Flower: http://127.0.0.1:{asked.port}", flush=True)
+    print(f"Flower: http://127.0.0.1:{arguments.port}", flush=True)
     import_module("app.wiring").make_celery(settings).start(["--quiet", "flower"])
     return 0
 
@@ -208,8 +212,8 @@ def _usable(settings: Settings) -> Settings:
     return settings
 
 
-def _address(asked: argparse.Namespace, settings: Settings) -> str:
-    return asked.host or ("0.0.0.0" if settings.is_production else "127.0.0.1")  # noqa: S104 - the container's
+def _address(arguments: argparse.Namespace, settings: Settings) -> str:
+    return arguments.host or ("0.0.0.0" if settings.is_production else "127.0.0.1")  # noqa: S104 - the container's
 
 
 def celery() -> Celery:

@@ -28,55 +28,59 @@ LIMITS: Final = range(1, MAX_COUNT + 1)
 
 def add(verbs: CommandLine) -> None:
     family = verbs.family("throttle", "the throttles: policies and what was counted")
-    family.add("show", show, "each policy: what holds, what the settings say, who changed it")
+    family.add("show", show, "show each policy with its rate, its setting and its last change")
 
-    verb = family.add("set", set_rate, "change a policy, in every process within 2 s")
+    verb = family.add("set", set_rate, "set the rate of a policy; takes effect in every process within 2 s")
     verb.add_argument("policy")
-    verb.add_argument("rate", help="as in 60/minute")
-    verb.add_argument("--user", help="e-mail or id: for them alone")
+    verb.add_argument("rate", help="the rate, as in 60/minute")
+    verb.add_argument("--user", help="e-mail address or id: set the rate of this user only")
 
-    verb = family.add("unset", unset, "back to the settings")
+    verb = family.add("unset", unset, "reset a policy to its setting")
     verb.add_argument("policy")
-    verb.add_argument("--user", help="e-mail or id: what holds for everybody holds for them again")
+    verb.add_argument("--user", help="e-mail address or id: remove this user's own rate")
 
-    verb = family.add("report", report, "what was attempted and refused, and what another limit would do, as charts")
-    verb.add_argument("policy", nargs="?", help="one policy (all under which something was attempted)")
-    verb.add_argument("--hours", type=int, default=24, help="back from now (24; two weeks are kept)")
-    verb.add_argument("--limit", type=int, help="what if the limit were this")
-    verb.add_argument("--share", type=float, default=1.0, help="percent of people a suggested limit may touch (1)")
+    verb = family.add("report", report, "chart attempts and refusals, and the effect of another limit")
+    verb.add_argument("policy", nargs="?", help="one policy (default: all with attempts)")
+    verb.add_argument("--hours", type=int, default=24, help="length of the report up to now (24; two weeks are kept)")
+    verb.add_argument("--limit", type=int, help="estimate the effect of this limit")
+    verb.add_argument(
+        "--share", type=float, default=1.0, help="percentage of users that a suggested limit may affect (1)"
+    )
 
 
-def report(asked: argparse.Namespace) -> int:
+def report(arguments: argparse.Namespace) -> int:
     from app.cli.charts import chart
 
-    async def told(session: Session, policies: Policies) -> list[str]:
+    async def lines(session: Session, policies: Policies) -> list[str]:
         from app.domain.throttling.reports import Reports
 
         reports = Reports(policies)
-        since = datetime.now(UTC) - timedelta(hours=asked.hours)
-        counted = {one.policy: one for one in (await reports.analytics(session, asked.policy, since, None)).policies}
+        since = datetime.now(UTC) - timedelta(hours=arguments.hours)
+        counted = {
+            one.policy: one for one in (await reports.analytics(session, arguments.policy, since, None)).policies
+        }
         return [
             chart(
                 counted.get(name),
                 await reports.what_if(
-                    session, name, limit=asked.limit, share=asked.share / 100, since=since, until=None
+                    session, name, limit=arguments.limit, share=arguments.share / 100, since=since, until=None
                 ),
             )
-            for name in ([asked.policy] if asked.policy else counted)
+            for name in ([arguments.policy] if arguments.policy else counted)
         ]
 
     if (
-        asked.hours not in HOURS
-        or (asked.limit is not None and asked.limit not in LIMITS)
-        or not 0 <= asked.share <= 100
+        arguments.hours not in HOURS
+        or (arguments.limit is not None and arguments.limit not in LIMITS)
+        or not 0 <= arguments.share <= 100
     ):
-        print("chat: hours are 1 to 336, a limit is 1 at least, and a share from 0 to 100 percent.", file=sys.stderr)
+        print("chat: Hours must be 1 to 336, a limit at least 1, and a share 0 to 100 percent.", file=sys.stderr)
         return 1
-    return _done(told, lambda pages: "\n\n\n".join(pages) or "Nothing was counted in this time.")
+    return _done(lines, lambda pages: "\n\n\n".join(pages) or "Nothing was counted in this period.")
 
 
-def show(asked: argparse.Namespace) -> int:
-    async def told(session: Session, policies: Policies) -> list[str]:
+def show(arguments: argparse.Namespace) -> int:
+    async def lines(session: Session, policies: Policies) -> list[str]:
         states = (await policies.report(session)).items
         lines = ["{:<18} {:>15} {:>15}  {}".format("policy", "rate", "settings", "changed")]
         for state in states:
@@ -88,39 +92,39 @@ def show(asked: argparse.Namespace) -> int:
                     lines.append(f"  … {state.exceptions:,} in all")
         return lines
 
-    return _done(told, "\n".join)
+    return _done(lines, "\n".join)
 
 
-def set_rate(asked: argparse.Namespace) -> int:
+def set_rate(arguments: argparse.Namespace) -> int:
     async def change(session: Session, policies: Policies) -> str:
-        if asked.user is None:
-            return (await policies.set(session, None, asked.policy, asked.rate)).rate
-        user = await _user(session, asked.user)
-        return (await policies.set_for(session, None, asked.policy, user, asked.rate)).rate
+        if arguments.user is None:
+            return (await policies.set(session, None, arguments.policy, arguments.rate)).rate
+        user = await _user(session, arguments.user)
+        return (await policies.set_for(session, None, arguments.policy, user, arguments.rate)).rate
 
-    whom = f" for {asked.user}" if asked.user else ""
-    return _done(change, lambda rate: f"{asked.policy} is {rate}{whom}, in every process within 2 s.")
+    whom = f" for {arguments.user}" if arguments.user else ""
+    return _done(change, lambda rate: f"{arguments.policy} is {rate}{whom}, in every process within 2 s.")
 
 
-def unset(asked: argparse.Namespace) -> int:
+def unset(arguments: argparse.Namespace) -> int:
     async def change(session: Session, policies: Policies) -> None:
-        if asked.user is None:
-            await policies.unset(session, None, asked.policy)
+        if arguments.user is None:
+            await policies.unset(session, None, arguments.policy)
         else:
-            await policies.unset_for(session, None, asked.policy, await _user(session, asked.user))
+            await policies.unset_for(session, None, arguments.policy, await _user(session, arguments.user))
 
-    whom = f"everybody's for {asked.user} again" if asked.user else "what the settings say again"
-    return _done(change, lambda _: f"{asked.policy} is {whom}, in every process within 2 s.")
+    outcome = f"has no exception for {arguments.user}" if arguments.user else "is reset to its setting"
+    return _done(change, lambda _: f"{arguments.policy} {outcome}, in every process within 2 s.")
 
 
-def _done(job: Callable[[Session, Policies], Awaitable[T]], told: Callable[[T], str]) -> int:
+def _done(job: Callable[[Session, Policies], Awaitable[T]], lines: Callable[[T], str]) -> int:
     """Like `commands.done`, for a job that also needs the policies from the settings."""
     from app.domain.throttling.policies import Policies
     from app.wiring import throttle_rates
 
     settings = load_beside()
     policies = Policies(throttle_rates(settings))
-    return done(settings, lambda session: job(session, policies), told)
+    return done(settings, lambda session: job(session, policies), lines)
 
 
 async def _user(session: Session, who: str) -> UUID:

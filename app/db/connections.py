@@ -171,10 +171,10 @@ async def _backend(connection: Connection, *, stay: bool = False) -> int:
     return int(row[0])
 
 
-async def _in_time(asked: Awaitable[int]) -> int:
+async def _in_time(query: Awaitable[int]) -> int:
     """Returns the result, or 0 after a timeout."""
     try:
-        return await asyncio.wait_for(asked, CONNECT_SECONDS)
+        return await asyncio.wait_for(query, CONNECT_SECONDS)
     except TimeoutError:
         return 0
 

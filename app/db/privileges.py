@@ -30,7 +30,7 @@ def warning(connection: Connection, role: str) -> str:
     if row is None or not row[0]:
         return ""
     return (
-        f"The role '{role}' of DATABASE_URL is a superuser: whoever finds a way to send SQL through the chat owns the "
+        f"The role '{role}' of DATABASE_URL is a superuser: an attacker who can send SQL through the chat owns the "
         'server. Give it a role of its own; see "Roles" in docs/operations.md.'
     )
 

@@ -33,7 +33,7 @@ def run(port: int) -> int:
     except OSError as error:
         print(f"chat: The demo could not be played: {error}. Is a chat running on port {port}?")
         return 1
-    print(f"The chat at http://127.0.0.1:{port} has people now. Everybody's password is: {PASSWORD}")
+    print(f"The chat at http://127.0.0.1:{port} now has demo users. Their password is: {PASSWORD}")
     for person in people.values():
         print(f"  {person.email}")
     return 0

@@ -204,7 +204,7 @@ class EmbeddedPostgres:
         if f" {theirs}." not in ours.stdout:
             raise StartRefused(
                 f"The data in {self.data} was written by Postgres {theirs}, and this is {ours.stdout.strip()}: "
-                "dump it with the old version, or move the directory away to begin anew."
+                "dump it with the old version, or move the directory away to start with an empty one."
             )
 
     def password_of(self, role: str) -> str:

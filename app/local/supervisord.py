@@ -36,7 +36,7 @@ loglevel = warn
 pidfile = {home}/supervisord.pid
 childlogdir = {home}
 {account}
-# One group: its programs are told to stop at the same time, groups only one after the other.
+# One group: its programs receive the stop signal together; groups stop one after another.
 [group:chat]
 programs = {programs}
 """

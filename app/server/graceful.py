@@ -57,7 +57,7 @@ class GracefulServer(uvicorn.Server):
         except TimeoutError:
             log.warning("not every socket has said good-bye")
         except Exception:
-            log.exception("the sockets could not be told")
+            log.exception("the sockets could not be closed")
         self.config.timeout_graceful_shutdown = max(1, round(began + grace - time.monotonic()))
         await super().shutdown(sockets)
 

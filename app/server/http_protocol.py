@@ -25,7 +25,7 @@ PIECE_BYTES: Final = 16 * 1024
 
 SHUTDOWN_SECONDS: Final = 2.0
 
-REFUSED = Counter("chat_http_refused", "Requests and connections refused by the HTTP protocol, by why.", ["why"])
+REFUSED = Counter("chat_http_refused", "Requests and connections refused by the HTTP protocol, by reason.", ["why"])
 
 _errors_only = logging.getLogger("uvicorn.error.requests")
 _errors_only.setLevel(logging.ERROR)

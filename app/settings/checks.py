@@ -99,7 +99,7 @@ def _secrets(settings: Settings) -> list[str]:
         if secret and len(secret) < SHORTEST_SECRET:
             problems.append(f"{name}: shorter than {SHORTEST_SECRET} characters; {HOW_TO_MAKE_ONE}.")
         elif secret and (len(set(secret)) < 10 or any(word in secret.lower() for word in EXAMPLE_SECRETS)):
-            problems.append(f"{name}: looks like an example, which everybody knows; {HOW_TO_MAKE_ONE}.")
+            problems.append(f"{name}: looks like a published example; {HOW_TO_MAKE_ONE}.")
     if settings.debug:
         problems.append("DEBUG: must be false in production, where it would show strangers the program's inside.")
     return problems

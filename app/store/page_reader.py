@@ -26,9 +26,9 @@ MAX_BATCH = 64
 MAX_WAITING = 2_000
 NOTHING = SeqRange(1, 0, has_more=False)
 
-ASKED = Counter("chat_cache_pages", "Pages asked of the cache, by what it had.", ["had"])
-_HITS = ASKED.labels("page")
-_MISSES = {why: ASKED.labels(why) for why in ("missing", "unproven", "beyond", "away")}
+LOOKUPS = Counter("chat_cache_pages", "Page reads from the cache, by result.", ["had"])
+_HITS = LOOKUPS.labels("page")
+_MISSES = {why: LOOKUPS.labels(why) for why in ("missing", "unproven", "beyond", "away")}
 
 
 class PageReader:

@@ -61,7 +61,7 @@ class ReadAccess:
         self._readers = 0
         self._logins: OrderedDict[UUID, UUID] = OrderedDict()
         # Ids that changed while a query runs: its snapshot may be older, so its result must not be cached.
-        self._meanwhile: set[UUID] | None = None
+        self._changed: set[UUID] | None = None
         self._asked: Batcher[MembershipKey, ConversationHead] = Batcher(
             self._ask, largest=MAX_BATCH, waiting=MAX_WAITING
         )
@@ -115,37 +115,37 @@ class ReadAccess:
         self._end(ended_logins)
 
     async def _ask(self, pairs: Sequence[MembershipKey]) -> Sequence[ConversationHead | ChatError]:
-        meanwhile: set[UUID] = set()
-        self._meanwhile = meanwhile
+        changed: set[UUID] = set()
+        self._changed = changed
         try:
             async with self._database.look() as reader:
                 doors = await check_access_many(reader, pairs)
         finally:
-            self._meanwhile = None
+            self._changed = None
         answers: list[ConversationHead | ChatError] = []
         for pair, door in zip(pairs, doors, strict=True):
             if isinstance(door, Access):
                 head = ConversationHead(door.conversation, door.position, door.last_seq, door.edited_position)
-                self._remember(pair, head, meanwhile)
+                self._remember(pair, head, changed)
                 answers.append(head)
             else:
                 answers.append(door)
         return answers
 
-    def _remember(self, pair: MembershipKey, head: ConversationHead, meanwhile: Collection[UUID]) -> None:
+    def _remember(self, pair: MembershipKey, head: ConversationHead, changed: Collection[UUID]) -> None:
         place = self._places.get(pair.conversation)
         if place is not None and head.position > place.head.position:
             # The events in between have not arrived yet; one may remove a member.
             self._forget(place)
             place = None
         if place is None:
-            if pair.conversation in meanwhile:
+            if pair.conversation in changed:
                 return
             place = self._places[pair.conversation] = KnownConversation(head)
         if pair.user not in place.readers:
             place.readers.add(pair.user)
             self._readers += 1
-        if pair.session is not None and pair.session not in meanwhile:
+        if pair.session is not None and pair.session not in changed:
             self._logins[pair.session] = pair.user
         while self._readers > self._most:
             self._forget(next(iter(self._places.values())))
@@ -153,8 +153,8 @@ class ReadAccess:
             self._logins.popitem(last=False)
 
     def _touch(self, what: Iterable[UUID]) -> None:
-        if self._meanwhile is not None:
-            self._meanwhile.update(what)
+        if self._changed is not None:
+            self._changed.update(what)
 
     def _end(self, sessions: Collection[UUID]) -> None:
         self._touch(sessions)

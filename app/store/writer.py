@@ -117,8 +117,8 @@ class Writer:
         late = [i for i, one in enumerate(sends) if _now() - one.asked > LATE_SECONDS]
         if late:
             await self._throttles.give_back([verdicts[i] for i in late])
-            anew = await self._throttles.take([verdicts[i].demand for i in late])
-            for i, verdict in zip(late, anew, strict=True):
+            fresh = await self._throttles.take([verdicts[i].demand for i in late])
+            for i, verdict in zip(late, fresh, strict=True):
                 verdicts[i] = verdict
         return verdicts
 

@@ -42,7 +42,7 @@ def run_again() -> int:
 
 async def _run_again(context: TaskContext) -> int:
     async with context.database.transaction() as session:
-        again = await failed_tasks.asked(session, MAX_RETRIES)
+        again = await failed_tasks.requested(session, MAX_RETRIES)
         known = [one for one in again if one.task in current_app.tasks]
         await failed_tasks.refuse(session, [one.id for one in again if one not in known])
         done: list[UUID] = []

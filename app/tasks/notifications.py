@@ -43,15 +43,15 @@ def enqueue_mails(follow_ups: list[FollowUp]) -> None:
 
 async def _sweep(context: TaskContext) -> int:
     end = time.monotonic() + TURN_SECONDS
-    told = await _tell(context, end)
+    notified = await _tell(context, end)
     mails = await _mail(context, end)
-    if told or mails:
-        log.info("notified", people=told, mails=mails)
-    return told
+    if notified or mails:
+        log.info("notified", people=notified, mails=mails)
+    return notified
 
 
 async def _tell(context: TaskContext, end: float) -> int:
-    notices, told = context.notices, 0
+    notices, notified = context.notices, 0
     async with context.database.transaction() as session:
         since, following, now = await decisions.bounds(session, notices.after)
     at: ConversationPosition | None = None
@@ -61,21 +61,21 @@ async def _tell(context: TaskContext, end: float) -> int:
             places = await decisions.moved(session, since, now, at)
         through = not places
         for at in places:
-            told += len(await decide_one(context, at[1]))
+            notified += len(await decide_one(context, at[1]))
             if time.monotonic() >= end:
                 break
     async with context.database.transaction() as session:
         await decisions.decided(session, following if through or at is None else min(following, at[0]))
-    return told
+    return notified
 
 
 async def decide_one(context: TaskContext, conversation: UUID) -> list[NewNotice]:
     """Decides for one conversation and delivers its notifications. Returns them."""
     async with context.database.transaction() as session:
-        told = await decisions.decide(session, conversation, context.notices.after, context.notices.quiet)
-    for start in range(0, len(told), CONCURRENT_CONVERSATIONS):
-        await context.notices.deliver(told[start : start + CONCURRENT_CONVERSATIONS])
-    return told
+        notified = await decisions.decide(session, conversation, context.notices.after, context.notices.quiet)
+    for start in range(0, len(notified), CONCURRENT_CONVERSATIONS):
+        await context.notices.deliver(notified[start : start + CONCURRENT_CONVERSATIONS])
+    return notified
 
 
 async def _mail(context: TaskContext, end: float) -> int:

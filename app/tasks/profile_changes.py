@@ -22,12 +22,12 @@ TURN_SECONDS = 5.0
 def tell_person(self: Task, person: str) -> int:
     """Updates conversations from the position in the user's row on, unless another task does. Returns their number."""
     again = bool(self.request.retries)
-    told, done = worker_runtime.run(lambda context: _tell(context, UUID(person), again=again))
-    if told:
-        log.info("person_told", person=person, conversations=told, done=done)
+    published, done = worker_runtime.run(lambda context: _tell(context, UUID(person), again=again))
+    if published:
+        log.info("person_told", person=person, conversations=published, done=done)
     if not done:
         tell_person.apply_async((person,))
-    return told
+    return published
 
 
 @shared_task(name="chat.upkeep.tell_people", base=PeriodicTask)
@@ -40,18 +40,18 @@ def tell_people() -> int:
 
 
 async def _tell(context: TaskContext, person: UUID, *, again: bool) -> tuple[int, bool]:
-    end, told = time.monotonic() + TURN_SECONDS, 0
+    end, published = time.monotonic() + TURN_SECONDS, 0
     async with context.database.transaction() as session:
         if not await name_changes.begin_propagation(session, person, again=again):
             return 0, True
     while time.monotonic() < end:
         async with context.database.transaction() as session:
             if not await name_changes.propagate_next(session, person):
-                return told, True
-        told += 1
+                return published, True
+        published += 1
     async with context.database.transaction() as session:
         await name_changes.release_propagation(session, person)
-    return told, False
+    return published, False
 
 
 async def _untold(context: TaskContext) -> list[UUID]:

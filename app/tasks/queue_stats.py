@@ -52,10 +52,10 @@ def figures(redis_url: str) -> WorkFigures:
                 waiting=client.llen(kind),
                 oldest=_age(client.lindex(kind, -1)),
                 running=running[kind],
-                per_minute=tally.lately(kind, "done", RATE_MINUTES) / RATE_MINUTES,
-                retried=tally.lately(kind, "retried", task_stats.KEPT_MINUTES),
-                failed=tally.lately(kind, "failed", task_stats.KEPT_MINUTES)
-                + tally.lately(kind, "refused", task_stats.KEPT_MINUTES),
+                per_minute=tally.count_within(kind, "done", RATE_MINUTES) / RATE_MINUTES,
+                retried=tally.count_within(kind, "retried", task_stats.KEPT_MINUTES),
+                failed=tally.count_within(kind, "failed", task_stats.KEPT_MINUTES)
+                + tally.count_within(kind, "refused", task_stats.KEPT_MINUTES),
             )
             for kind in KINDS
         ]

@@ -1,6 +1,6 @@
 """Mail transports: a mail server or, if none is configured, files for developers.
 
-The errors tell the caller what is *known*: surely not accepted (retry), rejected for good, or perhaps accepted.
+The errors say what is *known*: certainly not accepted (retry), permanently rejected, or possibly accepted.
 """
 
 from __future__ import annotations

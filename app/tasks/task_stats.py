@@ -37,7 +37,7 @@ class TaskTally:
         self.recent = recent
         self.totals = totals
 
-    def lately(self, queue: str, outcome: Outcome, minutes: int) -> int:
+    def count_within(self, queue: str, outcome: Outcome, minutes: int) -> int:
         """Returns the count of the last `minutes`, including the current one."""
         return sum(minute[queue, outcome] for minute in self.recent[:minutes])
 

@@ -15,7 +15,7 @@ BUCKETS: Final = (
 
 DELAY = Histogram(
     "chat_event_loop_delay_seconds",
-    "How much later than asked for the event loop wakes, looked at every 20 ms.",
+    "How much later than scheduled the event loop wakes, sampled every 20 ms.",
     buckets=BUCKETS,
 )
 

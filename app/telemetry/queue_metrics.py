@@ -56,7 +56,7 @@ class QueueFigures(Collector):
             tasks.add_metric([queue_name, outcome], number)
         yield from (waiting, oldest, running, tasks)
         yield GaugeMetricFamily("chat_workers", "Workers seen in the last 15 s.", len(found.report.workers))
-        kept = CounterMetricFamily("chat_cache_upkeep", "Caches made anew by sweeps, by why.", labels=["why"])
+        kept = CounterMetricFamily("chat_cache_upkeep", "Caches rebuilt by sweeps, by reason.", labels=["why"])
         for why, number in sorted(found.upkeep.items()):
             kept.add_metric([why], number)
         yield kept

@@ -25,7 +25,7 @@ from app.domain.users.email_addresses import owned_by
 from app.domain.users.models import User
 from app.domain.users.quotas import Quotas, allows_mail
 
-NOBODY: Final = UUID(int=0)
+NO_USER: Final = UUID(int=0)
 
 
 class Slowed(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ async def passes(
     ).one_or_none()
     async with released_connection(session):
         right = await passwords.verify(seen.password_hash if seen else None, password)
-    owner: UUID = seen.id if seen is not None and right else NOBODY
+    owner: UUID = seen.id if seen is not None and right else NO_USER
     at_home = await has_logged_in_from(session, owner, device.address)
     has_code = await mailed_tokens.is_good(session, typed(mailed_code or ""), "login", owner)
     if at_home and slowed.home_passes:

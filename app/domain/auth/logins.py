@@ -108,7 +108,7 @@ async def log_in(
         if slowed is None or error.code != "invalid_code":
             raise
         return error  # each mailed code allows one guess at the second factor
-    if await is_new_device(session, user.id, device) and not await outbox.lately(
+    if await is_new_device(session, user.id, device) and not await outbox.was_written_within(
         session, "new_login", user.id, NEW_DEVICE_QUIET
     ):
         facts = {"first_name": user.first_name, "network": device.address, "program": program_of(device.user_agent)}

@@ -122,7 +122,7 @@ async def _told(session: AsyncSession, starts: dict[Listener, tuple[AnyRow, int]
     if not rows:
         return {}
     members = await _members(session, rows, [person.id for person, _ in starts.values()])
-    told: UnseenBroadcast = {}
+    unseen: UnseenBroadcast = {}
     for listener, (person, start) in starts.items():
         mine = [
             Announcement(id=row.id, title=row.title, text=row.text, sent_at=row.sent_at)
@@ -130,8 +130,8 @@ async def _told(session: AsyncSession, starts: dict[Listener, tuple[AnyRow, int]
             if row.number > start and _is_for(row, person, members)
         ]
         if mine:
-            told[listener] = mine[-MAX_PER_LISTENER:]
-    return told
+            unseen[listener] = mine[-MAX_PER_LISTENER:]
+    return unseen
 
 
 async def _members(

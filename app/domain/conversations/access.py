@@ -258,9 +258,9 @@ async def lock_for_change(
 
     Raises: as `check_access`, and Unauthenticated when the account is not live.
     """
-    asked = {"conversation": conversation, "user": user}
-    locked = await session.scalar(_LOCK_KNOWN, asked)
-    row = (await session.execute(_ONE, asked)).one_or_none()
+    parameters = {"conversation": conversation, "user": user}
+    locked = await session.scalar(_LOCK_KNOWN, parameters)
+    row = (await session.execute(_ONE, parameters)).one_or_none()
     if row is not None and not row.live:
         raise not_authenticated()
     # A conversation that became visible after the first statement is not locked, so treat it as not found.

@@ -133,13 +133,13 @@ async def inbox(
     Raises:
         Invalid: the cursor belongs to another list, or `search` is not a valid text.
     """
-    asked: dict[str, object] = {"user": user, "most": limit + 1}
+    parameters: dict[str, object] = {"user": user, "most": limit + 1}
     if search:
-        asked["pattern"] = containing(_sought(search))
+        parameters["pattern"] = containing(_sought(search))
     after = _OWN.key(cursor)
     if after is not None:
-        asked |= {"after_time": after.updated_at, "after_id": after.id}
-    found = await reader.execute(_INBOX[bool(search), after is not None], asked)
+        parameters |= {"after_time": after.updated_at, "after_id": after.id}
+    found = await reader.execute(_INBOX[bool(search), after is not None], parameters)
     return page_of([as_summary(row) for row in found], limit)
 
 
@@ -157,13 +157,13 @@ async def discover(
     Raises:
         Invalid: the cursor belongs to another list, or `search` is not a valid text.
     """
-    asked: dict[str, object] = {"user": user, "most": limit + 1}
+    parameters: dict[str, object] = {"user": user, "most": limit + 1}
     if search:
-        asked["pattern"] = matching(_sought(search))
+        parameters["pattern"] = matching(_sought(search))
     after = _OTHERS.key(cursor)
     if after is not None:
-        asked["after_id"] = after.id
-    found = await reader.execute(_DISCOVER[bool(search), after is not None], asked)
+        parameters["after_id"] = after.id
+    found = await reader.execute(_DISCOVER[bool(search), after is not None], parameters)
     shown, following = _OTHERS.page([as_summary(row) for row in found], limit, lambda line: IdKey(line.id))
     return ConversationPage(items=list(shown), next=following)
 

@@ -94,13 +94,13 @@ async def newest(
 
     The texts of last messages are cut to `cut` characters (None: not cut).
     """
-    asked = {
+    parameters = {
         "users": [one.user for one in askers],
         "logins": [one.login for one in askers],
         "mosts": [one.most for one in askers],
         "cut": cut,
     }
-    rows = (await reader.execute(_NEWEST, asked)).all()
+    rows = (await reader.execute(_NEWEST, parameters)).all()
     found: list[list[ConversationSummary] | None] = [None] * len(askers)
     for start in range(0, len(rows), ROWS_PER_STEP):
         for ordinal, living, *line in rows[start : start + ROWS_PER_STEP]:

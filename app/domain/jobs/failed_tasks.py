@@ -123,19 +123,19 @@ async def ask_again(session: AsyncSession, failed: UUID, *, by: UUID | None) -> 
 
 async def ask_all_again(session: AsyncSession, *, by: UUID | None) -> int:
     """Marks all repeatable failures for retry. Returns their number."""
-    asked = await session.scalars(
+    requested = await session.scalars(
         update(FailedTaskRow)
         .where(_OPEN, FailedTaskRow.reason != "refused", FailedTaskRow.asked_at.is_(None))
         .values(asked_at=func.clock_timestamp())
         .returning(FailedTaskRow.id)
     )
-    number = len(asked.all())
+    number = len(requested.all())
     if number:
         await log.record_action(session, by=by, action="task.retried", details={"tasks": number})
     return number
 
 
-async def asked(session: AsyncSession, most: int) -> list[RetryRequest]:
+async def requested(session: AsyncSession, most: int) -> list[RetryRequest]:
     """Returns tasks to publish now. Their rows stay locked until COMMIT, so no other worker publishes them."""
     rows = await session.execute(
         select(FailedTaskRow.id, FailedTaskRow.task, FailedTaskRow.arguments)

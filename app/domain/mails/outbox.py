@@ -157,7 +157,7 @@ async def withdraw(session: AsyncSession, user: UUID) -> None:
     await session.execute(mine.values(address="", facts={}))
 
 
-async def lately(session: AsyncSession, kind: Kind, user: UUID, within: timedelta) -> bool:
+async def was_written_within(session: AsyncSession, kind: Kind, user: UUID, within: timedelta) -> bool:
     """Returns whether a mail of this kind was enqueued for the account within that time."""
     found = await session.scalar(
         select(Mail.id)

@@ -21,7 +21,7 @@ from app.domain.messages.models import MessageRow
 from app.domain.users.models import User
 from app.domain.users.quotas import Quotas
 
-LATELY: Final = 1_000
+RECENT_MESSAGES: Final = 1_000
 """The newest messages of a direct conversation that are searched for an answer: no index covers the sender."""
 
 _KEY = bindparam("key", type_=String())
@@ -30,7 +30,7 @@ _WROTE = (
     select(MessageRow.seq)
     .where(
         MessageRow.conversation_id == Conversation.id,
-        MessageRow.seq > Conversation.last_seq - LATELY,
+        MessageRow.seq > Conversation.last_seq - RECENT_MESSAGES,
         MessageRow.sender_id == _OTHER,
     )
     .correlate(Conversation)
@@ -84,8 +84,8 @@ async def converse(session: AsyncSession, quotas: Quotas, user: UUID, other: UUI
 
 
 async def _require_addable(session: AsyncSession, quotas: Quotas, user: UUID, other: UUID) -> None:
-    asked = {"key": directs.direct_key(user, other), "adder": user, "other": other}
-    row = (await session.execute(_STANDING, asked)).one_or_none()
+    parameters = {"key": directs.direct_key(user, other), "adder": user, "other": other}
+    row = (await session.execute(_STANDING, parameters)).one_or_none()
     if row is None or other == user:
         return  # no user to add: the caller raises the error
     if row.who_may_add == "nobody" or (row.who_may_add == "contacts" and not row.is_known):

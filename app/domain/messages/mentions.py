@@ -11,7 +11,7 @@ SEPARATOR: Final = "|"
 """Separates the names of one message (see alembic/sql). No name that is looked up contains it."""
 
 MAX_MENTIONS: Final = 20
-"""Names looked up for one sender in one batch of sends. Any more are noise rather than people."""
+"""Names looked up for one sender in one batch of sends. Further names are noise rather than users."""
 
 _NAMED = re.compile(r"(?<![\w@.])@([^\s@,;:!?()\[\]{}<>|\"]{1,40})(?: ([^\s@,;:!?()\[\]{}<>|\"]{1,40}))?")
 

@@ -26,7 +26,7 @@ from app.domain.throttling.schemas import (
     ThrottleWhatIf,
 )
 from app.domain.throttling.usage import HOUR, RETENTION
-from app.domain.throttling.usage_counts import NOBODY
+from app.domain.throttling.usage_counts import UNATTRIBUTED
 from app.domain.throttling.what_if import Distribution
 from app.domain.users.models import User
 from app.domain.users.schemas import Person
@@ -37,7 +37,7 @@ SHOWN: Final = timedelta(days=1)
 
 MAX_SUBJECTS: Final = 10
 
-_SOMEBODY: Final[ColumnElement[bool]] = ThrottleAttempts.subject != NOBODY
+_IS_ATTRIBUTED: Final[ColumnElement[bool]] = ThrottleAttempts.subject != UNATTRIBUTED
 
 
 class ReportPeriod:
@@ -180,7 +180,9 @@ async def _hours(session: AsyncSession, span: ReportPeriod, policy: str | None) 
 
 def _totals(span: ReportPeriod) -> Select[*tuple[Any, ...]]:
     return (
-        select(ThrottleAttempts.policy, _subjects(), _sum(ThrottleAttempts.attempts, ~_SOMEBODY).label("unattributed"))
+        select(
+            ThrottleAttempts.policy, _subjects(), _sum(ThrottleAttempts.attempts, ~_IS_ATTRIBUTED).label("unattributed")
+        )
         .where(span.holds())
         .group_by(ThrottleAttempts.policy)
     )
@@ -193,7 +195,7 @@ async def _most_refused(session: AsyncSession, span: ReportPeriod, policy: str) 
             select(
                 ThrottleAttempts.subject, _sum(ThrottleAttempts.attempts).label("attempts"), refused.label("refused")
             )
-            .where(span.holds(), ThrottleAttempts.policy == policy, ThrottleAttempts.refused > 0, _SOMEBODY)
+            .where(span.holds(), ThrottleAttempts.policy == policy, ThrottleAttempts.refused > 0, _IS_ATTRIBUTED)
             .group_by(ThrottleAttempts.subject)
             .order_by(refused.desc(), ThrottleAttempts.subject)
             .limit(MAX_SUBJECTS)
@@ -221,7 +223,7 @@ async def _distribution(session: AsyncSession, span: ReportPeriod, policy: str, 
 
 def _cells(span: ReportPeriod, policy: str, window: int) -> Subquery:
     """Subquery (subject, n): the attempts of each subject in each window that has any."""
-    counted = (span.holds(), ThrottleAttempts.policy == policy, ThrottleAttempts.period == window, _SOMEBODY)
+    counted = (span.holds(), ThrottleAttempts.policy == policy, ThrottleAttempts.period == window, _IS_ATTRIBUTED)
     if window < HOUR:
         each = func.unnest(ThrottleAttempts.windows).table_valued("n", name="each").render_derived().lateral()
         found = select(ThrottleAttempts.subject, each.c.n).select_from(ThrottleAttempts).join(each, true())
@@ -238,14 +240,14 @@ def _cells(span: ReportPeriod, policy: str, window: int) -> Subquery:
 async def _unattributed(session: AsyncSession, span: ReportPeriod, policy: str, window: int) -> int:
     found = await session.scalar(
         select(_sum(ThrottleAttempts.attempts)).where(
-            span.holds(), ThrottleAttempts.policy == policy, ThrottleAttempts.period == window, ~_SOMEBODY
+            span.holds(), ThrottleAttempts.policy == policy, ThrottleAttempts.period == window, ~_IS_ATTRIBUTED
         )
     )
     return int(found or 0)
 
 
 def _subjects() -> ColumnElement[int]:
-    return func.count(distinct(ThrottleAttempts.subject)).filter(_SOMEBODY).label("subjects")
+    return func.count(distinct(ThrottleAttempts.subject)).filter(_IS_ATTRIBUTED).label("subjects")
 
 
 def _sum(numbers: Any, where: ColumnElement[bool] | None = None) -> ColumnElement[int]:

@@ -10,7 +10,7 @@ import msgspec
 
 from app.domain.throttling.policies import BY_USER
 
-NOBODY: Final = UUID(int=0)
+UNATTRIBUTED: Final = UUID(int=0)
 """Stands for the subjects not counted separately, because there were too many in one minute."""
 
 
@@ -44,7 +44,7 @@ class Subjects:
 
     def stored(self, policy: str, subject: str) -> UUID:
         if not subject:
-            return NOBODY
+            return UNATTRIBUTED
         if policy in BY_USER:
             try:
                 return UUID(subject)

@@ -57,10 +57,10 @@ def cluster_problem(url: str) -> str | None:
         with Redis.from_url(
             url, socket_timeout=CLUSTER_SECONDS, socket_connect_timeout=CLUSTER_SECONDS, retry=Retry(NoBackoff(), 0)
         ) as client:
-            told: Any = client.info("cluster")
+            report: Any = client.info("cluster")
     except (RedisError, OSError):
         return None
-    return CLUSTER if told.get("cluster_enabled") else None
+    return CLUSTER if report.get("cluster_enabled") else None
 
 
 def _unknown(scheme: str, read: dict[str, Any]) -> str | None:

@@ -148,7 +148,7 @@ async def test_the_command_draws_the_counts(office: Office, settings: Settings, 
     here = await conversation(office.api, ada)
     for _ in range(LIMIT + 1):
         await send(office.api, ada, here)
-    assert command(settings, fresh_database_url, "report").stdout == "Nothing was counted in this time.\n"
+    assert command(settings, fresh_database_url, "report").stdout == "Nothing was counted in this period.\n"
     await office.bring()
     with psycopg.connect(fresh_database_url, connect_timeout=3) as connection:
         connection.execute(
@@ -176,4 +176,4 @@ async def test_the_command_draws_the_counts(office: Office, settings: Settings, 
     ):
         refused = command(settings, fresh_database_url, "report", *wrong)
         assert (refused.returncode, refused.stdout) == (1, "")
-        assert refused.stderr.startswith("chat: hours are 1 to 336, ")
+        assert refused.stderr.startswith("chat: Hours must be 1 to 336, ")

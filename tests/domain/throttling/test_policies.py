@@ -140,8 +140,8 @@ async def test_the_command_changes_and_shows_policies(settings: Settings, fresh_
     assert line.endswith("by the command line")
     assert f"({ada}): 5/minute" in shown
     assert "10 in 300 s" in shown
-    assert "everybody's" in said("unset", "messages", "--user", str(ada))
-    assert "what the settings say" in said("unset", "messages")
+    assert "has no exception" in said("unset", "messages", "--user", str(ada))
+    assert "is reset to its setting" in said("unset", "messages")
     assert "5/minute" not in said("show")
 
 
