@@ -17,7 +17,7 @@ from tests.system.chaos.mutations.declared import fire, mutation, replace
 
 @mutation("I9", effects.a_mail_is_sent_once, faults=("the same task delivered again",), process="worker")
 def claim_ignored() -> None:
-    """A task sends its mail although another has claimed it."""
+    """A task sends a mail that another task has claimed."""
 
     def greedy(claim: Any) -> Any:
         async def take(session: AsyncSession, mail: UUID) -> Any:
@@ -38,7 +38,7 @@ def claim_ignored() -> None:
 
 @mutation("I9", effects.a_mail_is_sent_once, faults=("kill -9 of a task's process",), process="worker")
 def claim_given_back() -> None:
-    """A mail whose task was killed is sent again, though the mail server may have had it."""
+    """A mail whose task was killed is sent again, although the mail server may have accepted it."""
 
     def hopeful(claim: Any) -> Any:
         async def take(session: AsyncSession, mail: UUID) -> Any:
@@ -60,7 +60,7 @@ def claim_given_back() -> None:
 
 @mutation("I9", effects.a_mail_is_sent_once, seconds=16.0, rate=24.0, process="worker")
 def digest_begins_anew() -> None:
-    """What was in a digest is in the next one, too."""
+    """The content of a digest is repeated in the next one."""
 
     def forgetting(carry_out: Any) -> Any:
         async def decide(session: AsyncSession, row: AnyRow, outcome: str) -> int:

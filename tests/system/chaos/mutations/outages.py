@@ -27,7 +27,7 @@ LATE_SECONDS = 9.0
 
 @mutation("I13", faults.stops_are_clean, faults=("SIGTERM under load",))
 def stop_with_another_code() -> None:
-    """A process that stops closes its sockets with 1001."""
+    """A stopping process closes its sockets with 1001."""
 
     def rude(drain: Any) -> Any:
         async def leave(self: SocketEndpoint) -> None:
@@ -42,7 +42,7 @@ def stop_with_another_code() -> None:
 
 @mutation("I13", faults.stops_are_clean, faults=("SIGTERM under load",))
 def stop_that_fails() -> None:
-    """A process that was told to stop ends as if it had failed."""
+    """A process that receives a stop signal exits with a failure code."""
 
     def failing(run: Any) -> Any:
         def serve(config: graceful.Config) -> int:
@@ -57,7 +57,7 @@ def stop_that_fails() -> None:
 
 @mutation("I12", faults.nothing_waits_for_redis, faults=("Redis silent (proxy swallows)",))
 def redis_waited_for() -> None:
-    """Redis is waited for ten times as long as it may be."""
+    """The wait for Redis is ten times as long as allowed."""
 
     def patient(call: Any) -> Any:
         async def wait(self: RedisClient, operation: Any, *, deadline: float = 0.0) -> Any:
@@ -74,7 +74,7 @@ def redis_waited_for() -> None:
 
 @mutation("I16", faults.every_fault_was_survived, faults=("Postgres restarts",))
 def postgres_not_asked_again() -> None:
-    """Once Postgres was lost, a process takes no connection for nine seconds."""
+    """After losing Postgres, a process takes no connection for nine seconds."""
     lost: list[float] = []
 
     def noticing(translate: Any) -> Any:

@@ -31,7 +31,7 @@ CALM = 24.0
 
 @mutation("I4", reading.paging_is_complete, seconds=14.0)
 def page_skips_one() -> None:
-    """One page in three begins one message after where the page before ended."""
+    """One page in three skips the first message after the previous page."""
     chosen = one_in(3)
 
     def skipping(span_of: Any) -> Any:
@@ -49,7 +49,7 @@ def page_skips_one() -> None:
 
 @mutation("I4", reading.paging_is_complete, faults=("a clock five minutes ahead",))
 def clock_orders() -> None:
-    """The messages of a page are in the order of their ids, and so of the clocks of who made them."""
+    """The messages of a page are in the order of their ids, and so of the clocks of the processes that made them."""
 
     def sorting(assemble: Any) -> Any:
         def sort(joined: bytes, position: int, *, has_more: bool) -> bytes:
@@ -66,7 +66,7 @@ def clock_orders() -> None:
 
 @mutation("I4", reading.paging_is_complete)
 def changes_skip_one() -> None:
-    """Of a page of changes over REST the second one is left out, and nothing shows it."""
+    """A page of changes over REST omits the second one without a sign."""
 
     def skipping(changes_after: Any) -> Any:
         async def after(session: AsyncSession, conversation: UUID, position: int, limit: int = 50) -> Changes:
@@ -84,7 +84,7 @@ def changes_skip_one() -> None:
 
 @mutation("I15", reading.the_cache_never_lies, rate=CALM, seconds=10.0)
 def cache_not_proven() -> None:
-    """The cache writes of edits are lost, which is allowed, and a page is served unproven, which is not."""
+    """The cache writes of edits are lost, which is allowed, and an unproven page is served, which is not."""
     proof = "local whole = (held[count + 1] or '0') == edited"
     assert proof in page_cache.READ
     credulous = page_cache.READ.replace(proof, "local whole = true")
@@ -115,7 +115,7 @@ def cache_not_proven() -> None:
 
 @mutation("I15", reading.pages_are_true_in_the_quiet, rate=CALM, seconds=10.0)
 def edit_not_cached() -> None:
-    """An edit moves the cache's proof and leaves the old text in it."""
+    """An edit updates the cache's proof but leaves the old text in it."""
 
     def forgetting(run: Any) -> Any:
         def half(self: PageCache, pipeline: Pipeline, writes: Sequence[Write]) -> None:
@@ -129,7 +129,7 @@ def edit_not_cached() -> None:
 
 @mutation("I8", reading.unread_converges)
 def unread_counted_twice() -> None:
-    """A list's unread messages are counted twice."""
+    """A list counts unread messages twice."""
 
     def doubling(as_summary: Any) -> Any:
         def summary(values: Any) -> ConversationSummary:
@@ -144,7 +144,7 @@ def unread_counted_twice() -> None:
 
 @mutation("I8", reading.cursors_never_move_back)
 def cursor_moves_back() -> None:
-    """Marking an older message as read moves the cursor to it."""
+    """Marking an older message as read moves the cursor back to it."""
 
     def obeying(move_cursor: Any) -> Any:
         async def move(session: AsyncSession, door: Access, seq: int) -> ReadState:

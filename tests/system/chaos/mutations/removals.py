@@ -20,7 +20,7 @@ from tests.system.chaos.mutations.declared import fire, mutation, replace
 
 @mutation("I7", reading.removal_cuts_off, seconds=14.0)
 def removed_still_hear() -> None:
-    """The sockets of who was removed go on hearing."""
+    """The sockets of a removed member keep receiving events."""
 
     def ignore(self: Hub, room: Room, connections: Sequence[Connection], change: LogChange) -> None:
         fire(len(connections))
@@ -30,7 +30,7 @@ def removed_still_hear() -> None:
 
 @mutation("I7", reading.removal_cuts_off, seconds=14.0)
 def removed_still_read() -> None:
-    """What a member has read, whoever asks may read."""
+    """Any user may read the pages that a member has read."""
     seen: dict[UUID, ConversationHead] = {}
 
     def remembering(asking: Any) -> Any:
@@ -51,7 +51,7 @@ def removed_still_read() -> None:
 
 @mutation("I7", reading.removal_cuts_off, seconds=14.0)
 def removed_are_known() -> None:
-    """What a process knows of a conversation follows a removal as if it were a message."""
+    """A process's cached access follows a removal as if it were a message."""
 
     def follow(self: KnownConversation, change: LogChange) -> bool:
         fire(change.type.startswith("member."))

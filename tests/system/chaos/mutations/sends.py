@@ -41,7 +41,7 @@ def stored(outcomes: Sequence[Outcome | Exception]) -> list[Sent]:
 
 @mutation("I1", sending.nothing_acknowledged_is_lost)
 def acknowledged_before_commit() -> None:
-    """One batch in forty is rolled back after its senders were promised it."""
+    """One batch in forty is rolled back after it was acknowledged."""
     chosen = one_in(40)
 
     def hasty(write: Any) -> Any:
@@ -65,7 +65,7 @@ def acknowledged_before_commit() -> None:
 
 @mutation("I1", sending.nothing_acknowledged_is_lost)
 def acknowledged_deleted() -> None:
-    """One batch in forty is taken out of the log again, a moment after it was acknowledged."""
+    """One batch in forty is deleted from the log just after it was acknowledged."""
     chosen = one_in(40)
 
     def forgetful(write: Any) -> Any:
@@ -89,7 +89,7 @@ def acknowledged_deleted() -> None:
 
 @mutation("I2", sending.a_retry_is_no_duplicate)
 def replay_ignored() -> None:
-    """A message that is said once more under its `client_id` is stored once more."""
+    """A message sent again with the same `client_id` is stored again."""
 
     def gullible(send: Any) -> Any:
         async def batch(session: AsyncSession, drafts: list[Draft], lookups: list[bool]) -> list[Outcome]:
@@ -134,7 +134,7 @@ def deadline_taken_for_a_failure() -> None:
 
 @mutation("I3", sending.there_is_one_order)
 def hole_in_seq() -> None:
-    """One batch in forty begins one number too late."""
+    """One batch in forty skips one number."""
     chosen = one_in(40)
 
     def skipping(send: Any) -> Any:
@@ -156,7 +156,7 @@ def hole_in_seq() -> None:
 
 @mutation("5xx", sending.nothing_fails_inside)
 def send_that_fails() -> None:
-    """One batch in forty fails where nobody expected it to."""
+    """One batch in forty fails with an unexpected error."""
     chosen = one_in(40)
 
     def failing(send: Any) -> Any:
@@ -174,7 +174,7 @@ def send_that_fails() -> None:
 
 @mutation("I7", reading.removal_cuts_off, faults=("removal racing sends",), seconds=12.0)
 def removed_may_send() -> None:
-    """The send path does not see that a membership has ended."""
+    """The send path ignores that a membership has ended."""
 
     def blind(send: Any) -> Any:
         async def batch(session: AsyncSession, drafts: list[Draft], lookups: list[bool]) -> list[Outcome]:

@@ -49,7 +49,7 @@ class Concealed:
 
 @mutation("I10", views.views_equal_a_fresh_read)
 def event_dropped() -> None:
-    """One change in thirty is told to nobody, and the next pretends to follow on the one before it."""
+    """One change in thirty is not delivered, and `prev` of the next one hides the gap."""
     concealed, chosen = Concealed(), one_in(30)
 
     def losing(tell: Tell) -> Tell:
@@ -68,7 +68,7 @@ def event_dropped() -> None:
 
 @mutation("I3", views.frames_follow_on_each_other)
 def event_told_twice() -> None:
-    """One change in thirty is told a second time."""
+    """One change in thirty is delivered twice."""
     chosen = one_in(30)
 
     def twice(tell: Tell) -> Tell:
@@ -85,7 +85,7 @@ def event_told_twice() -> None:
 
 @mutation("I3", sending.there_is_one_order, rate=130)
 def neighbours_exchanged() -> None:
-    """Of two changes that were committed together the later one is told in the place of the earlier."""
+    """Two changes of one commit are delivered in the wrong order."""
 
     def exchanging(tell: Tell) -> Tell:
         def tell_room(room: Room, run: Run) -> None:
@@ -102,7 +102,7 @@ def neighbours_exchanged() -> None:
 
 @mutation("I10", views.views_equal_a_fresh_read, faults=("Redis down 1 s",))
 def repair_skipped() -> None:
-    """A room that has missed something is said to be whole, and what it is told next pretends to follow."""
+    """A room with a gap is marked complete, and `prev` of its next event hides the gap."""
     concealed = Concealed()
 
     async def skip(self: GapRepair, on: Hub, room: Room) -> None:
@@ -117,7 +117,7 @@ def repair_skipped() -> None:
 
 @mutation("I11", faults.every_fault_was_survived, faults=("a socket that stops reading",))
 def slow_reader_kept() -> None:
-    """However much waits for a socket, more is kept for it."""
+    """The queue of a socket is unbounded."""
 
     def boundless(has_room: Any) -> Any:
         def always(self: Connection, frame: Frame) -> bool:
@@ -149,7 +149,7 @@ def control_frame_not_counted() -> None:
 
 @mutation("I6", views.views_equal_a_fresh_read)
 def resume_without_changes() -> None:
-    """A `resume` is answered with `caught_up` and with nothing that was missed."""
+    """A `resume` is answered with `caught_up` but without the missed events."""
 
     def empty(changes_for: Any) -> Any:
         async def answer(self: HubReads, user: UUID, conversation: UUID, after: int, limit: int) -> Any:
