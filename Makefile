@@ -18,19 +18,19 @@ PYTEST_ARGS ?=
 # A test's process may not find the operator's own settings: tests set what they need.
 PYTEST := env -u DATABASE_URL -u MIGRATE_DATABASE_URL -u REDIS_URL -u CACHE_REDIS_URL $(PY) -m pytest
 
-help: ## this list
+help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-up: .venv/local.stamp ## run the chat here: servers, API, worker, beat; Ctrl-C stops all
+up: .venv/local.stamp ## run the chat on this machine: servers, API, worker, beat; Ctrl-C stops all
 	@exec .venv/bin/chat up
 
-demo: .venv/local.stamp ## fill a running chat with people and conversations
+demo: .venv/local.stamp ## fill a running chat with demo users and conversations
 	@exec .venv/bin/chat demo
 
-flower: .venv/local.stamp ## the queues of a running chat in a browser: FLOWER_BASIC_AUTH=user:password make flower
+flower: .venv/local.stamp ## show the queues of a running chat in a browser: FLOWER_BASIC_AUTH=user:password make flower
 	@exec .venv/bin/chat flower
 
-venv: .venv/dev.stamp ## the environment with everything the tests need
+venv: .venv/dev.stamp ## create the environment with everything the tests need
 
 # A stamp holds the lock's digest, so that a lock which merely got a new time (a clone, a checkout) installs nothing.
 .venv/local.stamp: requirements/local.txt pyproject.toml
@@ -42,45 +42,45 @@ venv: .venv/dev.stamp ## the environment with everything the tests need
 # One more than there are cores: many tests wait for processes to start and to stop.
 WORKERS ?= $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
 
-test: venv ## the whole suite, against real servers
+test: venv ## run all tests against real servers
 	$(PYTEST) -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
-check: venv ## what CI runs: format, lint, types, import contracts, migrations, tests
+check: venv ## run what CI runs: format, lint, types, import contracts, migrations, tests
 	.venv/bin/ruff format --check .
 	$(MAKE) --no-print-directory lint types
 	$(MAKE) --no-print-directory test
 
-fmt: venv ## put the code in form
+fmt: venv ## format the code
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-lint: venv ## ruff and the import contracts
+lint: venv ## run ruff and check the import contracts
 	.venv/bin/ruff check .
 	.venv/bin/lint-imports --no-cache
 
-types: venv ## mypy, strict
+types: venv ## run mypy in strict mode
 	.venv/bin/mypy
 
-lock: venv ## make the locks anew from pyproject.toml
+lock: venv ## update the lock files from pyproject.toml
 	@bash requirements/lock
 
-chaos: venv ## the fault driver: make chaos SEED=7 MINUTES=30 PICTURE=run.svg
+chaos: venv ## run the fault driver: make chaos SEED=7 MINUTES=30 PICTURE=run.svg
 	@exec $(PY) -m tests.system.chaos --seed $(SEED) --minutes $(MINUTES) $(addprefix --picture=,$(PICTURE))
 
-chaos-mutations: venv ## defects made on purpose, each of which the driver must see; ONLY=event-dropped for one
+chaos-mutations: venv ## run the fault driver against deliberate defects, each of which it must detect; ONLY=event-dropped for one
 	@exec $(PY) -m tests.system.chaos.mutations $(ONLY)
 
-trials: venv ## long trials, of outages, kills, stalled commits and hostile clients: make trials ONLY=hostile SECONDS=5 KIND=typing
+trials: venv ## run long trials of outages, kills, stalled commits and hostile clients: make trials ONLY=hostile SECONDS=5 KIND=typing
 	@exec $(PY) -m tests.system.chaos.trials $(ONLY) $(addprefix --seconds=,$(SECONDS)) $(addprefix --kind=,$(KIND)) \
 		$(addprefix --defect=,$(DEFECT))
 
-bench: venv ## the benchmark: a table, and bench/results.json; make bench ONLY=send_64 for one row
+bench: venv ## run the benchmark: a table, and bench/results.json; make bench ONLY=send_64 for one row
 	@exec $(PY) -m bench $(addprefix --only=,$(ONLY))
 
-documents: venv ## write the generated parts of the documents anew
+documents: venv ## update the generated parts of the documents
 	$(PY) -m tests.docs.generate
 
-golden: venv ## write the frozen frames and views anew, on purpose: the wire changes
+golden: venv ## update the golden frames and views: do this only for an intended change of the wire
 	WRITE_GOLDEN=yes $(PYTEST) tests/system/test_golden.py
 
 openapi: venv ## write docs/openapi.json from the routes
@@ -89,5 +89,5 @@ openapi: venv ## write docs/openapi.json from the routes
 postman: venv ## write docs/postman.json from the routes
 	$(PY) -m app.cli openapi /dev/stdout | $(PY) -m app.api.docs.postman docs/postman.json
 
-clean: ## remove the environment and what tools left; never the data
+clean: ## remove the environment and the tools' files, but no data
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
