@@ -108,7 +108,7 @@ def test_an_unreachable_broker_is_one_sentence(broker: Broker) -> None:
     gone = Broker(msgspec.structs.replace(broker.settings, redis_url="redis://127.0.0.1:1/0"))
     told = command(gone)
     assert told.returncode == 1
-    assert told.stderr == "chat: the broker is away (ConnectionError).\n"
+    assert told.stderr == "chat: The broker is unavailable (ConnectionError).\n"
 
 
 def test_a_foreign_message_is_set_aside_and_the_queue_continues(broker: Broker) -> None:

@@ -66,7 +66,7 @@ async def test_a_user_activates_and_later_resets_the_password(
         await page.goto("about:blank")
         await page.goto(link)
         await page.get_by_role("button", name="Activate the account").click()
-        await page.get_by_text("not valid, or not any more").wait_for()
+        await page.get_by_text("invalid or has expired").wait_for()
         watched.complaints.clear()  # that the server said 400
 
         assert (await http.post(f"{API}/forgot-password/", json={"email": email})).status_code == 204
