@@ -47,12 +47,12 @@ Answer: TypeAlias = Sent | SendThrottled | Exception
 
 class PendingSend(NamedTuple):
     """A queued send with its rate decision. `admission` is the request's own rate check (None: already done).
-    `asked` is the loop time at which the rate limiter was called."""
+    `requested_at` is the loop time at which the rate limiter was called."""
 
     draft: Draft
     verdict: Awaitable[RateDecision]
     admission: Awaitable[None] | None
-    asked: float
+    requested_at: float
 
 
 class Writer:
@@ -114,7 +114,7 @@ class Writer:
         """Returns the decisions, and repeats those older than LATE_SECONDS: such a take may have left the window by
         the time the message is stored, which would allow as many again."""
         verdicts = [await one.verdict for one in sends]
-        late = [i for i, one in enumerate(sends) if _now() - one.asked > LATE_SECONDS]
+        late = [i for i, one in enumerate(sends) if _now() - one.requested_at > LATE_SECONDS]
         if late:
             await self._throttles.give_back([verdicts[i] for i in late])
             fresh = await self._throttles.take([verdicts[i].demand for i in late])
