@@ -74,7 +74,7 @@ async def test_a_user_activates_and_later_resets_the_password(
         await page.goto(here(link_of(await mailboxes.wait_for(email, "Choose a new password")), url))
         await page.get_by_label("New password").fill("password1")
         await page.get_by_role("button", name="Set this password").click()
-        await page.get_by_text("everybody tries first").wait_for()
+        await page.get_by_text("among the most common ones").wait_for()
         watched.complaints.clear()
         await page.get_by_label("New password").fill(NEW)
         assert (await Axe().run(page)).response["violations"] == []
