@@ -13,8 +13,8 @@ from sqlalchemy import Connection, create_engine, pool, text
 
 from alembic import context
 from app.db import adoption, charset, privileges
-from app.db.address import parameters
-from app.db.connections import values
+from app.db.connector import values
+from app.db.database_url import parameters
 from app.db.engine import DIALECT
 from app.domain import metadata
 from app.domain.locks import AdvisoryLock

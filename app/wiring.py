@@ -24,7 +24,7 @@ from app.domain.auth.second_factors import SecondFactors
 from app.domain.auth.tokens import Tokens
 from app.domain.errors import Unavailable
 from app.domain.events import FollowUp
-from app.domain.notifications.notices import NewNotice
+from app.domain.notifications.in_app_notifications import NewNotice
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.rates import Rate
 from app.domain.throttling.policies import Policies
@@ -34,17 +34,17 @@ from app.realtime.bus.bus import Bus
 from app.realtime.bus.ephemeral_events import Notice
 from app.realtime.frames.encoding import encode_json, notification_frame
 from app.realtime.gateway import Gateway
-from app.realtime.hub.reads import CONNECTIONS
+from app.realtime.hub.hub_queries import CONNECTIONS
 from app.realtime.presence import online
 from app.redis.client import RedisClient, RedisUnavailable
 from app.settings import Settings
+from app.store.batched_lists import BatchedLists
+from app.store.batched_login_checks import BatchedLoginChecks
 from app.store.cache_rebuild import Rebuilder
-from app.store.conversation_lists import ConversationLists
-from app.store.login_checks import LoginChecks
+from app.store.message_writer import CONCURRENT_BATCHES as WRITES
+from app.store.message_writer import MessageWriter
 from app.store.page_cache import PageCache
 from app.store.page_reader import PageReader
-from app.store.writer import CONCURRENT_BATCHES as WRITES
-from app.store.writer import Writer
 from app.tasks import cache as cache_tasks
 from app.tasks import celery_app, profile_changes
 from app.tasks import mail as mail_tasks
@@ -52,16 +52,16 @@ from app.tasks import notifications as notification_tasks
 from app.tasks.context import NoticeSettings, TaskContext
 from app.tasks.dispatcher import Dispatcher
 from app.tasks.letters import MailRenderer
+from app.tasks.mail_transport import open_transport
 from app.tasks.queue_stats import BrokerStats
 from app.tasks.slack import SlackWebhook
-from app.tasks.smtp import open_transport
 from app.telemetry import event_loop
 from app.telemetry.queue_metrics import QueueFigures
 from app.throttling.limiter import SITES, STRANGERS, RateLimiter
 from app.throttling.password_guesses import RATES as GUESS_RATES
 from app.throttling.password_guesses import PasswordGuesses
-from app.throttling.quota_limiter import RATES as QUOTA_RATES
-from app.throttling.quota_limiter import RedisQuotas
+from app.throttling.redis_quotas import RATES as QUOTA_RATES
+from app.throttling.redis_quotas import RedisQuotas
 from app.throttling.usage_reader import UsageReader
 
 POOL_SIZE = 10
@@ -102,7 +102,7 @@ class Runtime:
         self.quotas = RedisQuotas(self.throttles)
         self.policies = Policies(throttle_rates(settings))
         self.registrar = Registrar(self.passwords, self.quotas, must_activate=settings.require_activation)
-        self.writer = Writer(self.database, self.throttles)
+        self.writer = MessageWriter(self.database, self.throttles)
         # Polls and gap repairs never wait behind requests: they have their own connections.
         self.readers = Database(open_engine(settings.libpq_url, pool_size=CONNECTIONS))
         self.gateway = Gateway(
@@ -119,8 +119,10 @@ class Runtime:
             limits=self.throttles,
         )
         self.celery = make_celery(settings)
-        login_checks = LoginChecks(self.database, operators_need_second_factor=settings.operators_need_second_factor)
-        self.conversation_lists = ConversationLists(self.database, login_checks)
+        login_checks = BatchedLoginChecks(
+            self.database, operators_need_second_factor=settings.operators_need_second_factor
+        )
+        self.conversation_lists = BatchedLists(self.database, login_checks)
         self.page_reader = PageReader(
             self.database, self.redis_client, self.cache, self.gateway.access, self._request_rebuild
         )

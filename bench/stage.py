@@ -27,7 +27,7 @@ from app.domain.auth.tokens import Tokens
 from app.local import data_dir_lock
 from app.local import embedded as servers
 from app.local.character_type import character_type
-from app.local.ownership import ADMINISTRATOR
+from app.local.database_roles import ADMINISTRATOR
 from app.local.processes import free_port
 from app.settings import Settings, load
 from app.store.page_cache import key_of

@@ -45,7 +45,7 @@ GERUNDS = {"batching", "encoding", "logging", "throttling", "wiring"}
 RULES = [
     (
         r"\.commit\(",
-        {"db/database.py", "db/connections.py"},
+        {"db/database.py", "db/connector.py"},
         "only app/db commits: elsewhere the hand-over after COMMIT would be forgotten",
     ),
     (
@@ -225,7 +225,7 @@ def unplaced(test: str, modules: set[str]) -> bool:
 
 
 def test_each_test_file_is_named_after_the_module_it_proves() -> None:
-    """A reader of `app/store/writer.py` finds its tests in `tests/store/test_writer.py`."""
+    """A reader of `app/store/message_writer.py` finds its tests in `tests/store/test_message_writer.py`."""
     tests = ROOT / "tests"
     files = [path for path in sorted(tests.rglob("test_*.py")) if path != Path(__file__).resolve()]
     lost = []
@@ -243,9 +243,9 @@ def test_each_test_file_is_named_after_the_module_it_proves() -> None:
 
 def test_the_rule_of_test_files_finds_a_violation() -> None:
     modules = proved(APP / "store")
-    assert not unplaced("test_writer.py", modules)
-    assert not unplaced("test_writer_replays.py", modules)
-    assert unplaced("test_writers.py", modules)
+    assert not unplaced("test_message_writer.py", modules)
+    assert not unplaced("test_message_writer_replays.py", modules)
+    assert unplaced("test_message_writers.py", modules)
     assert unplaced("test_sending.py", modules)
 
 

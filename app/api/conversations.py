@@ -16,7 +16,7 @@ from app.api.middleware.authentication import ADMITTED_LATER
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
 from app.api.responses import as_json
-from app.domain.conversations import groups, visibility
+from app.domain.conversations import groups, hidden_conversations
 from app.domain.conversations.schemas import Kind
 from app.domain.error_catalogue import invalid
 from app.domain.inbox.detail import detail
@@ -184,7 +184,7 @@ class ConversationController(Controller):
         request: ChatRequest,
         tx: Tx,
     ) -> None:
-        await visibility.turn(tx, conversation_id, request.caller.user, hidden=data.hidden)
+        await hidden_conversations.turn(tx, conversation_id, request.caller.user, hidden=data.hidden)
 
 
 async def _opened(tx: Tx, caller: Caller, conversation: UUID, new: bool) -> Response[ConversationDetail]:

@@ -10,13 +10,13 @@ from app.domain.accounts import registration
 from app.domain.auth import devices, passwords, second_factors, tokens
 from app.domain.notifications import unsubscribe
 from app.domain.throttling import policies, reports
-from app.store import conversation_lists, page_reader, writer
-from app.throttling import password_guesses, quota_limiter
+from app.store import batched_lists, message_writer, page_reader
+from app.throttling import password_guesses, redis_quotas
 
 Tx = NamedDependency[db.Session]
 """The request's transaction: committed after the handler returns, rolled back if it raises."""
 
-ConversationLists = NamedDependency[conversation_lists.ConversationLists]
+ConversationLists = NamedDependency[batched_lists.BatchedLists]
 Database = NamedDependency[db.Database]
 Device = NamedDependency[devices.Device]
 OwnGuess = NamedDependency[own_guess.OwnGuess]
@@ -24,10 +24,10 @@ PageReader = NamedDependency[page_reader.PageReader]
 PasswordGuesses = NamedDependency[password_guesses.PasswordGuesses]
 Passwords = NamedDependency[passwords.Passwords]
 Policies = NamedDependency[policies.Policies]
-Quotas = NamedDependency[quota_limiter.RedisQuotas]
+Quotas = NamedDependency[redis_quotas.RedisQuotas]
 Registrar = NamedDependency[registration.Registrar]
 Reports = NamedDependency[reports.Reports]
 SecondFactors = NamedDependency[second_factors.SecondFactors]
 Tokens = NamedDependency[tokens.Tokens]
 UnsubscribeTokens = NamedDependency[unsubscribe.UnsubscribeTokens]
-Writer = NamedDependency[writer.Writer]
+Writer = NamedDependency[message_writer.MessageWriter]

@@ -12,7 +12,7 @@ from app.api.dependencies import Quotas, Tx
 from app.api.errors.problems import documented
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
-from app.domain.conversations import members, queries, roles
+from app.domain.conversations import admin_role, members, queries
 from app.domain.conversations.schemas import MemberPage
 from app.domain.messages import contacts
 
@@ -134,7 +134,7 @@ class MemberController(Controller):
         request: ChatRequest,
         tx: Tx,
     ) -> None:
-        await roles.make_admin(tx, conversation_id, request.caller.user, data.user)
+        await admin_role.make_admin(tx, conversation_id, request.caller.user, data.user)
 
     @post(
         "/remove_admin",
@@ -150,4 +150,4 @@ class MemberController(Controller):
         request: ChatRequest,
         tx: Tx,
     ) -> None:
-        await roles.remove_admin(tx, conversation_id, request.caller.user, data.user)
+        await admin_role.remove_admin(tx, conversation_id, request.caller.user, data.user)

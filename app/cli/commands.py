@@ -67,7 +67,7 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
 
 def refused(settings: Settings) -> bool:
     """Whether the chat cannot run on its database; prints the reason."""
-    from app.db.connections import unfit
+    from app.db.connector import unfit
 
     if sentence := asyncio.run(unfit(settings.libpq_url)):
         print(f"chat: {sentence}.", file=sys.stderr, flush=True)

@@ -81,7 +81,7 @@ def _warn(sentence: str) -> None:
 
 
 def convert(arguments: argparse.Namespace) -> int:
-    from app.local import conversion, data_dir_lock
+    from app.local import charset_conversion, data_dir_lock
     from app.local.postgres import EmbeddedPostgres
     from app.local.processes import StartRefused
 
@@ -99,7 +99,7 @@ def convert(arguments: argparse.Namespace) -> int:
                 raise StartRefused(f"{settings.data_dir} holds no database.")
             try:
                 postgres.start()
-                print(conversion.convert(postgres))
+                print(charset_conversion.convert(postgres))
             finally:
                 postgres.stop()
     except StartRefused as refused:

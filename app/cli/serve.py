@@ -66,13 +66,13 @@ def up(arguments: argparse.Namespace) -> int:
 
 
 def api(arguments: argparse.Namespace) -> int:
-    from app.server import graceful
+    from app.server import web_server
 
     settings = _usable(load())
     if refused(settings):
         return 1
-    return graceful.run(
-        graceful.Config(
+    return web_server.run(
+        web_server.Config(
             "app.cli.serve:application",
             factory=True,
             host=_address(arguments, settings),
@@ -202,11 +202,11 @@ def flower(arguments: argparse.Namespace) -> int:
 def _usable(settings: Settings) -> Settings:
     """Returns `settings`. Raises SettingsRefused if the log cannot be written, or if a Redis server they name responds
     but can never serve the chat."""
-    from app.tasks.broker import address
+    from app.tasks.broker import redis_urls
 
     create_log_directory(settings)
     named = {settings.cache_redis_url: "CACHE_REDIS_URL", settings.redis_url: "REDIS_URL"}
-    found = {name: address.cluster_problem(url) for url, name in named.items() if url}
+    found = {name: redis_urls.cluster_problem(url) for url, name in named.items() if url}
     if problems := [f"{name}: {what}." for name, what in found.items() if what]:
         raise SettingsRefused(problems)
     return settings

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from app.db.connections import TRANSACTION_SECONDS, Connections
+from app.db.connector import TRANSACTION_SECONDS, Connections
 from app.db.outages import translate
 
 POOL_SECONDS: Final = 3

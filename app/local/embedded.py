@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from app.local import ownership
+from app.local import database_roles
 from app.local.postgres import EmbeddedPostgres
 from app.local.valkey import EmbeddedValkey
 
@@ -28,7 +28,7 @@ class EmbeddedServers:
 
     @property
     def migrate_database_url(self) -> str:
-        return self.postgres.url(role=ownership.OWNER) if self.postgres else ""
+        return self.postgres.url(role=database_roles.OWNER) if self.postgres else ""
 
     @property
     def redis_url(self) -> str:

@@ -18,7 +18,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
-from app.local import ownership
+from app.local import database_roles
 from app.local.character_type import character_type
 from app.local.os_account import OsAccount
 from app.local.processes import (
@@ -66,12 +66,12 @@ class EmbeddedPostgres:
     def log(self) -> Path:
         return self.directory / "server.log"
 
-    def url(self, database: str = "chat", role: str = ownership.APPLICATION) -> str:
+    def url(self, database: str = "chat", role: str = database_roles.APPLICATION) -> str:
         return f"postgresql://{role}:{self.password_of(role)}@127.0.0.1:{self.port}/{database}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
         """Connects as the administrator."""
-        return psycopg.connect(self.url(database, ownership.ADMINISTRATOR), autocommit=True, connect_timeout=3)
+        return psycopg.connect(self.url(database, database_roles.ADMINISTRATOR), autocommit=True, connect_timeout=3)
 
     def start(self) -> None:
         """Starts the server and returns when it is ready. Raises StartRefused with the reason."""
@@ -95,10 +95,10 @@ class EmbeddedPostgres:
         if self.is_standby():  # roles and databases are replicated from its primary
             return
         with self.connect() as connection:
-            ownership.create_roles(connection, self.password_of)
+            database_roles.create_roles(connection, self.password_of)
         self.create_database("chat")
         with self.connect("chat") as connection:
-            ownership.transfer(connection, "chat")
+            database_roles.transfer(connection, "chat")
 
     def create_database(self, name: str, template: str = "") -> None:
         """Creates the database unless it exists: as a copy of `template`, or empty and with a Unicode character type,
@@ -111,7 +111,7 @@ class EmbeddedPostgres:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 connection.execute(
                     sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
-                        sql.Identifier(name), sql.Identifier(ownership.OWNER), copied
+                        sql.Identifier(name), sql.Identifier(database_roles.OWNER), copied
                     )
                 )
 
@@ -163,14 +163,14 @@ class EmbeddedPostgres:
         draft, note = self.account.home / "data.new", self.account.home / "password.new"
         shutil.rmtree(draft, ignore_errors=True)
         note.touch(mode=0o600)
-        note.write_text(self.password_of(ownership.ADMINISTRATOR))
+        note.write_text(self.password_of(database_roles.ADMINISTRATOR))
         self.account.give(note)
         command: list[str | Path] = [
             self.account.binaries / "initdb",
             "-D",
             draft,
             "-U",
-            ownership.ADMINISTRATOR,
+            database_roles.ADMINISTRATOR,
             f"--pwfile={note}",
         ]
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
@@ -208,4 +208,4 @@ class EmbeddedPostgres:
             )
 
     def password_of(self, role: str) -> str:
-        return ownership.kept_password(self.directory, role)
+        return database_roles.kept_password(self.directory, role)

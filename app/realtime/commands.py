@@ -39,7 +39,7 @@ from app.realtime.hub.catch_up import catch_up
 from app.realtime.hub.hub import Hub
 from app.realtime.read_marks import ReadMarks
 from app.realtime.typing_limits import TypingLimits
-from app.store.writer import Writer
+from app.store.message_writer import MessageWriter
 from app.throttling.limiter import RateLimiter
 
 log = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ class CommandContext(NamedTuple):
 
     hub: Hub
     database: Database
-    sender: Writer
+    sender: MessageWriter
     tokens: Tokens
     publish: Publish
     online: WhoIsOnline

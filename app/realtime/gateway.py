@@ -16,18 +16,18 @@ from app.realtime.commands import CommandContext
 from app.realtime.connection.frame_limits import FRAMES_PER_SECOND
 from app.realtime.endpoint import SocketEndpoint
 from app.realtime.handshake import Authenticator
-from app.realtime.hub.broadcasts import BroadcastPoller
+from app.realtime.hub.broadcast_poller import BroadcastPoller
 from app.realtime.hub.gap_repair import GapRepair
 from app.realtime.hub.hub import Hub, HubHooks
+from app.realtime.hub.hub_queries import HubReads
 from app.realtime.hub.join import Joins
 from app.realtime.hub.poll_timer import PollTimer
 from app.realtime.hub.poller import Poller
-from app.realtime.hub.reads import HubReads
 from app.realtime.presence import Presence, online
 from app.realtime.read_marks import ReadMarks
 from app.realtime.typing_limits import TypingLimits
-from app.store.read_access import ReadAccess
-from app.store.writer import Writer
+from app.store.access_cache import AccessCache
+from app.store.message_writer import MessageWriter
 from app.throttling.limiter import RateLimiter
 
 
@@ -39,7 +39,7 @@ class Gateway:
         self,
         bus: Bus,
         database: Database,
-        sender: Writer,
+        sender: MessageWriter,
         tokens: Tokens,
         requests: RateLimiter,
         *,
@@ -66,7 +66,7 @@ class Gateway:
             ),
         )
         # Without the bus, cached access would be as old as the last poll.
-        self.access = ReadAccess(database, trusted=lambda: self.hub.trusted and bus.connected)
+        self.access = AccessCache(database, trusted=lambda: self.hub.trusted and bus.connected)
         self.poller = Poller(self.hub, self.access, poll_timer, limits)
         self.broadcasts = BroadcastPoller(self.hub, readers or database, broadcast_timer)
         authenticator = Authenticator(

@@ -19,7 +19,7 @@ from app.domain.error_catalogue import not_authenticated
 from app.domain.errors import Forbidden, Throttled, Unauthenticated
 from app.domain.origins import Origins
 from app.domain.users.caller import Caller
-from app.domain.users.ip_addresses import client_address, network
+from app.domain.users.client_address import client_address, network
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED, REFUSED, TOO_MANY
 from app.throttling.limiter import RateLimiter
 

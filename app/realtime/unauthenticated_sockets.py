@@ -10,7 +10,7 @@ from collections import Counter
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-from app.domain.users.ip_addresses import network
+from app.domain.users.client_address import network
 
 MAX_UNAUTHENTICATED: Final = 2_048
 """Per process: more than reconnect at once after a restart; about 100 MB of memory."""

@@ -17,8 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from app.api.errors import codes
 from app.server import limits
-from app.server.graceful import Config
 from app.server.refusals import ANSWERS, Refused
+from app.server.web_server import Config
 
 PIECE_BYTES: Final = 16 * 1024
 """Bytes parsed between checks of the limits. Most requests are smaller."""

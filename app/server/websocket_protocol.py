@@ -24,8 +24,8 @@ from app.realtime.connection.close_codes import TOO_MANY, TOO_SLOW
 from app.realtime.connection.frame_limits import FrameLimiter
 from app.realtime.connection.transport import EXTENSION
 from app.server.event_queue import Line
-from app.server.frame_parser import FrameParser
-from app.server.graceful import Config
+from app.server.frame_counter import FrameParser
+from app.server.web_server import Config
 
 log = structlog.get_logger(__name__)
 

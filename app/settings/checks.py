@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from app.domain.users.mail_domains import to_ascii
+from app.domain.users.idna_domains import to_ascii
 from app.settings.model import Settings
 
 SHORTEST_SECRET: Final = 32
@@ -53,15 +53,15 @@ def _servers(settings: Settings, *, embedded: bool) -> list[str]:
 
 
 def _redis(settings: Settings) -> list[str]:
-    from app.tasks.broker import address  # imports redis-py, which would slow `chat --help`
+    from app.tasks.broker import redis_urls  # imports redis-py, which would slow `chat --help`
 
     named = {settings.cache_redis_url: "CACHE_REDIS_URL", settings.redis_url: "REDIS_URL"}
-    wrong = {name: address.problem(url) for url, name in named.items() if url}
+    wrong = {name: redis_urls.problem(url) for url, name in named.items() if url}
     return [f"{name}: {what}." for name, what in wrong.items() if what]
 
 
 def _unreadable(name: str, database_url: str) -> list[str]:
-    from app.db.address import AddressRefused, parameters  # lazy, so that `chat` starts faster without a URL
+    from app.db.database_url import AddressRefused, parameters  # lazy, so that `chat` starts faster without a URL
 
     try:
         parameters(database_url)

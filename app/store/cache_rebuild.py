@@ -8,7 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from app.db import Database
-from app.domain.conversations.recent_activity import busiest
+from app.domain.conversations.recent_changes import busiest
 from app.domain.messages.history import EncodedMessage, newest
 from app.redis.client import RedisClient
 from app.store.page_cache import MAX_BYTES, PageCache

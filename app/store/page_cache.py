@@ -23,7 +23,7 @@ from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError
 
-from app.domain.conversations.recent_activity import ConversationHead
+from app.domain.conversations.recent_changes import ConversationHead
 from app.domain.events import LogChange
 
 MAX_BYTES = 512 * 1024

@@ -14,13 +14,13 @@ from prometheus_client import Counter
 
 from app.batching import Batcher, run_beside
 from app.db import Database
-from app.domain.conversations.recent_activity import ConversationHead
+from app.domain.conversations.recent_changes import ConversationHead
 from app.domain.errors import Invalid
 from app.domain.messages.history import PageQuery, SeqRange, assemble, read_span, span_of
 from app.domain.users.caller import Caller
 from app.redis.client import RedisClient, RedisUnavailable
+from app.store.access_cache import AccessCache
 from app.store.page_cache import CacheMiss, PageCache, PageRequest
-from app.store.read_access import ReadAccess
 
 MAX_BATCH = 64
 MAX_WAITING = 2_000
@@ -39,7 +39,7 @@ class PageReader:
         database: Database,
         redis_client: RedisClient,
         cache: PageCache,
-        access: ReadAccess,
+        access: AccessCache,
         rebuild: Callable[[UUID], None],
     ) -> None:
         self._database = database

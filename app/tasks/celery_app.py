@@ -83,9 +83,9 @@ def make(broker_url: str) -> Celery:
         # which delays all periodic tasks.
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
-        worker_pool="app.tasks.broker.pool:TaskPool",
+        worker_pool="app.tasks.broker.worker_pool:TaskPool",
         worker_consumer="app.tasks.broker.consumer:Consumer",
-        beat_scheduler="app.tasks.broker.scheduler:Scheduler",
+        beat_scheduler="app.tasks.broker.beat_scheduler:Scheduler",
         broker_transport_options={
             "visibility_timeout": VISIBILITY,
             # Without timeouts, a Redis that accepts connections and never answers blocks forever.

@@ -16,12 +16,12 @@ from uuid import UUID
 import msgspec
 
 from app.db import Database
-from app.domain.notifications.notices import NewNotice
+from app.domain.notifications.in_app_notifications import NewNotice
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.throttling.usage_counts import Subjects
 from app.store.cache_rebuild import RebuildResult
 from app.tasks.letters import MailRenderer
-from app.tasks.smtp import MailTransport
+from app.tasks.mail_transport import MailTransport
 from app.throttling.usage_reader import UsageReader
 
 T = TypeVar("T")

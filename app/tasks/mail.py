@@ -16,7 +16,7 @@ from app.domain.mails.outbox import FAILED, REFUSED, UNKNOWN, Claimed
 from app.domain.notifications import digest_content, digests
 from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
-from app.tasks.smtp import AmbiguousFailure, PermanentFailure, TemporaryFailure
+from app.tasks.mail_transport import AmbiguousFailure, PermanentFailure, TemporaryFailure
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,7 @@ from celery import shared_task
 from app.domain.events import FollowUp
 from app.domain.notifications import decisions, digests
 from app.domain.notifications.decisions import ConversationPosition
-from app.domain.notifications.notices import NewNotice
+from app.domain.notifications.in_app_notifications import NewNotice
 from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
 from app.tasks.mail import send_mail

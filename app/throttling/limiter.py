@@ -19,7 +19,7 @@ from app.batching import Batcher
 from app.domain.errors import Throttled
 from app.domain.rates import Rate
 from app.domain.throttling.overrides import Override
-from app.domain.users.ip_addresses import site, wider
+from app.domain.users.client_address import site, wider
 from app.redis.client import RedisClient, RedisUnavailable
 from app.throttling.local_limiter import PARTS, LocalLimiter
 

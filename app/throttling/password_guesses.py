@@ -5,7 +5,7 @@ thousand networks are no faster together. A correct password returns its tokens.
 ones, so the answers do not reveal which exist.
 
 Beyond either limit a login is `Slowed`: it still succeeds with the correct password and a mailed code, from any
-network, however many guesses strangers made. All other attempts get one answer (`app.domain.auth.login_codes`).
+network, however many guesses strangers made. All other attempts get one answer (`app.domain.auth.slowed_logins`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from uuid import UUID
 
 from app.db import Database
 from app.domain.auth.devices import has_logged_in_from
-from app.domain.auth.login_codes import Slowed
+from app.domain.auth.slowed_logins import Slowed
 from app.domain.errors import ChatError
 from app.domain.rates import Rate
+from app.domain.users.client_address import network
 from app.domain.users.email_addresses import digest_of
-from app.domain.users.ip_addresses import network
 from app.throttling.limiter import RateDecision, RateLimiter, RateRequest
 
 FROM_NETWORK, FROM_ANYWHERE = "guesses", "guesses_anywhere"

@@ -20,7 +20,7 @@ from app.domain.orm import uuid7
 from app.domain.throttling.usage_counts import Count, UsageBatch
 from app.redis.client import RedisClient, RedisUnavailable
 
-SCRIPT: Final = Path(__file__).with_name("usage_minutes.lua").read_text(encoding="utf-8")
+SCRIPT: Final = Path(__file__).with_name("take_usage.lua").read_text(encoding="utf-8")
 SETTLED_MINUTES: Final = 2
 """The minute before last ended at least a minute ago: longer than a transaction may live, so all refunds are in."""
 

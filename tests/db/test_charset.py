@@ -15,8 +15,8 @@ from psycopg import sql
 
 from app.cli.database import ROOT, migrate
 from app.db.charset import CharsetRefused
-from app.local import character_type, conversion
-from app.local.ownership import ADMINISTRATOR, APPLICATION, OWNER
+from app.local import character_type, charset_conversion
+from app.local.database_roles import ADMINISTRATOR, APPLICATION, OWNER
 from app.local.postgres import EmbeddedPostgres
 from app.local.processes import StartRefused
 from app.settings import environment_for_child
@@ -215,7 +215,7 @@ def test_a_failed_conversion_changes_nothing(earlier: Earlier, monkeypatch: pyte
             connection.execute("CREATE MATERIALIZED VIEW failing AS SELECT * FROM broken WITH NO DATA")
             connection.execute("UPDATE pg_class SET relispopulated = true WHERE relname = 'failing'")
         with pytest.raises(StartRefused, match="nothing was changed"):
-            conversion.convert(postgres)
+            charset_conversion.convert(postgres)
         assert not postgres.knows_letters()
         assert count(postgres.url(role=ADMINISTRATOR), "SELECT count(*) FROM users") == 101
     finally:

@@ -14,7 +14,7 @@ from psycopg import errors, sql
 
 from app.cli.database import ROOT, migrate
 from app.domain import metadata
-from app.local.ownership import ADMINISTRATOR, APPLICATION, OWNER
+from app.local.database_roles import ADMINISTRATOR, APPLICATION, OWNER
 from app.local.postgres import EmbeddedPostgres
 from app.settings import environment_for_child
 from tests.docs.test_docs_references import OPERATIONS

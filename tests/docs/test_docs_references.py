@@ -11,9 +11,9 @@ import yaml
 
 from app.cli import parser
 from app.cli.serve import GRACE_SECONDS
-from app.realtime.hub.reads import CONNECTIONS
+from app.realtime.hub.hub_queries import CONNECTIONS
 from app.settings import Settings
-from app.store.writer import CONCURRENT_BATCHES as WRITES
+from app.store.message_writer import CONCURRENT_BATCHES as WRITES
 from app.tasks.celery_app import KINDS, VISIBILITY
 from app.telemetry.logging import FILE_BYTES, FILES_KEPT
 from app.wiring import POOL_SIZE

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from app.domain.messages import history
-from app.server import limits, peers
+from app.server import limits, peer_counts
 from app.settings import Settings
 from app.telemetry import redaction, request_log
 
@@ -23,7 +23,7 @@ CONSTANT = re.compile(r"`([a-z]+)\.([A-Z_]+)`")
 MODULES: dict[str, ModuleType] = {
     "limits": limits,
     "pages": history,
-    "peers": peers,
+    "peers": peer_counts,
     "redaction": redaction,
     "requests": request_log,
 }

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.server.graceful import Config
 from app.server.http_protocol import RequestProtocol
+from app.server.web_server import Config
 from tests.support.nodes import Quiet, eventually, node, nodes, running_nodes
 
 __all__ = ["node", "nodes", "running_nodes"]

@@ -9,7 +9,7 @@ import pytest
 from app.db import Database
 from app.domain.rates import Rate
 from app.redis.client import RedisClient
-from app.store.writer import Writer
+from app.store.message_writer import MessageWriter
 from app.throttling.limiter import RateLimiter
 from tests.support.nodes import node, nodes, running_nodes
 from tests.support.scene import database, scene, told
@@ -27,5 +27,5 @@ async def redis_client(redis_url: str) -> AsyncIterator[RedisClient]:
 
 
 @pytest.fixture
-def writer(database: Database, redis_client: RedisClient) -> Writer:
-    return Writer(database, RateLimiter(redis_client, PLENTY))
+def writer(database: Database, redis_client: RedisClient) -> MessageWriter:
+    return MessageWriter(database, RateLimiter(redis_client, PLENTY))

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, open_engine
 from app.domain import metadata
-from app.domain.conversations import groups, members, name_changes, roles
+from app.domain.conversations import admin_role, groups, members, name_changes
 from app.domain.conversations.schemas import ConversationFacts, Member
 from app.domain.errors import ChatError
 from app.domain.events import LogChange, Outgoing
@@ -93,7 +93,7 @@ class Chat:
         conversation = await self.do(groups.create, cast.ada, name, is_private=is_private)
         for member in (cast.grace, cast.linus, cast.mallory):
             await self.do(members.add, conversation, cast.ada, member)
-        await self.do(roles.make_admin, conversation, cast.ada, cast.grace)
+        await self.do(admin_role.make_admin, conversation, cast.ada, cast.grace)
         await self.do(members.remove, conversation, cast.ada, cast.mallory)
         return conversation
 

@@ -31,13 +31,13 @@ from app.realtime.bus.bus import Bus
 from app.realtime.connection.connection import Connection
 from app.realtime.frames.client_frames import MAX_FRAME_BYTES
 from app.realtime.gateway import Gateway
-from app.realtime.hub.reads import CONNECTIONS
+from app.realtime.hub.hub_queries import CONNECTIONS
 from app.redis.client import RedisClient
-from app.server.graceful import Config
 from app.server.http_protocol import RequestProtocol
+from app.server.web_server import Config
 from app.server.websocket_protocol import SocketProtocol
+from app.store.message_writer import MessageWriter
 from app.store.page_cache import PageCache
-from app.store.writer import Writer
 from app.throttling.limiter import RateLimiter
 from tests.support.drafts import draft
 
@@ -142,7 +142,7 @@ class Node:
         url = database_url.replace("postgresql:", "postgresql+psycopg:", 1)
         self.database = Database(open_engine(url, pool_size=5), self._hand_over)
         self.throttles = RateLimiter(self.redis_client, UNLIMITED)
-        self.writer = Writer(self.database, self.throttles)
+        self.writer = MessageWriter(self.database, self.throttles)
         self.tokens = Tokens(SECRET)
         self.readers = Database(open_engine(url, pool_size=CONNECTIONS))
         self.live = Gateway(

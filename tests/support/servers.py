@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from app.local.ownership import ADMINISTRATOR, OWNER
+from app.local.database_roles import ADMINISTRATOR, OWNER
 from app.local.postgres import EmbeddedPostgres
 from app.local.valkey import EmbeddedValkey
 from tests.support.leftovers import directory_prefix

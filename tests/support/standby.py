@@ -13,7 +13,7 @@ from typing import Final
 
 import psycopg
 
-from app.local.ownership import ADMINISTRATOR
+from app.local.database_roles import ADMINISTRATOR
 from app.local.postgres import EmbeddedPostgres
 
 NAME: Final = "standby"

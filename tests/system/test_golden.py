@@ -25,7 +25,7 @@ from app.domain.notifications.schemas import NotificationPage
 from app.domain.users.schemas import Person
 from app.realtime.frames.encoding import change_frame, encode_json, notification_frame, payloads_of
 from app.realtime.frames.server_frames import MemberPresence
-from app.realtime.hub import broadcasts
+from app.realtime.hub import broadcast_poller
 from tests.docs.markers import ROOT
 from tests.docs.test_realtime import sent
 from tests.support.client import Node
@@ -76,7 +76,7 @@ def _announced() -> bytes:
     """What operators announce; `tests/system/test_broadcasts.py` holds it against what a socket is told."""
     moment = datetime(2026, 5, 4, 9, tzinfo=UTC)
     told = Announcement(id=UUID(int=44), title="Maintenance", text="Away from 22:00 UTC.", sent_at=moment)
-    [frame] = payloads_of(broadcasts.broadcast_frame(told).wire)
+    [frame] = payloads_of(broadcast_poller.broadcast_frame(told).wire)
     return frame
 
 

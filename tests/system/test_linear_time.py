@@ -26,8 +26,8 @@ from app.domain.auth.devices import _kind
 from app.domain.cursors import Keyset
 from app.domain.errors import Invalid
 from app.domain.messages.mentions import names_in
+from app.domain.users.client_address import client_address
 from app.domain.users.email_addresses import canonical, check_email, key_of, mailbox_of
-from app.domain.users.ip_addresses import client_address
 from app.tasks.letters import headers
 from app.telemetry.redaction import redacted
 from app.telemetry.request_log import _on_one_line
@@ -64,7 +64,7 @@ PATTERNS: dict[str, list[Callable[[int], str]]] = {
     "app.domain.validation._CONTROL": [repeated("a")],
     "app.domain.validation._UNSTORABLE": [repeated("a")],
     "app.domain.auth.devices._VERSIONS": [repeated("1."), repeated("1a")],
-    "app.domain.users.mail_domains._ASCII_LABEL": [repeated("a-"), repeated("a", end="!")],
+    "app.domain.users.idna_domains._ASCII_LABEL": [repeated("a-"), repeated("a", end="!")],
     "app.domain.users.email_addresses._SHAPE": [
         repeated("a.", "a@"),
         repeated("a-", "a@"),

@@ -17,7 +17,7 @@ from app.api.errors.problems import MEDIA_TYPE, refusal
 from app.api.middleware.authentication import client_of
 from app.api.middleware.security_headers import Application, Message, Receive, Send
 from app.domain.errors import ChatError, Throttled
-from app.domain.users.ip_addresses import UNKNOWN
+from app.domain.users.client_address import UNKNOWN
 from app.throttling.limiter import RateLimiter
 
 API: Final = "/api/"

@@ -25,8 +25,8 @@ from app.domain.auth.devices import Device
 from app.domain.auth.tokens import Tokens, bearer_token
 from app.domain.error_catalogue import not_authenticated, path_not_found
 from app.domain.errors import Unauthenticated
-from app.domain.users.ip_addresses import client_address, network
-from app.store.login_checks import LoginChecks
+from app.domain.users.client_address import client_address, network
+from app.store.batched_login_checks import BatchedLoginChecks
 from app.throttling.limiter import RateLimiter
 
 PUBLIC: Final = {"public": True}
@@ -61,7 +61,9 @@ class Authentication(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, tokens: Tokens, login_checks: LoginChecks, limiter: RateLimiter, *, proxy_hops: int = 0) -> None:
+    def __init__(
+        self, tokens: Tokens, login_checks: BatchedLoginChecks, limiter: RateLimiter, *, proxy_hops: int = 0
+    ) -> None:
         self._tokens = tokens
         self._login_checks = login_checks
         self._limiter = limiter

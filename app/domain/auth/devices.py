@@ -11,7 +11,7 @@ from sqlalchemy import case, cast, exists, false, select
 from sqlalchemy.dialects.postgresql import CIDR, INET
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.users.ip_addresses import UNKNOWN, network
+from app.domain.users.client_address import UNKNOWN, network
 from app.domain.users.models import LoginSession
 
 MAX_DEVICES = 1_000

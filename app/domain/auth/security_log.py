@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from app.domain.users.ip_addresses import UNKNOWN
+from app.domain.users.client_address import UNKNOWN
 
 Failure: TypeAlias = Literal["login_failed", "login_slowed", "password_wrong", "second_factor_failed", "refresh_reused"]
 Act: TypeAlias = Literal[

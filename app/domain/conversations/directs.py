@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.groups import tell_created
+from app.domain.conversations.hidden_conversations import show
 from app.domain.conversations.membership_changes import begin_membership, hold_newcomers
 from app.domain.conversations.models import Conversation
-from app.domain.conversations.visibility import show
 from app.domain.error_catalogue import yourself
 from app.domain.orm import uuid7
 

@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.messages.models import Mention, MessageRow
 from app.domain.notifications.decision_log import trace
+from app.domain.notifications.in_app_notifications import NewNotice, notify
 from app.domain.notifications.models import DecisionProgress, Subscription
-from app.domain.notifications.notices import NewNotice, notify
 from app.domain.orm import BUCKET_SECONDS, AnyRow, bucket_now
 
 MARGIN: Final = 4

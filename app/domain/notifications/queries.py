@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.cursors import IdKey, Keyset
+from app.domain.notifications.in_app_notifications import COLUMNS, as_notification
 from app.domain.notifications.models import NotificationDecisionRow, NotificationRow
-from app.domain.notifications.notices import COLUMNS, as_notification
 from app.domain.notifications.schemas import NotificationPage
 from app.domain.users.caller import Caller
 

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from app.domain.users.mail_domains import to_ascii, to_unicode
+from app.domain.users.idna_domains import to_ascii, to_unicode
 from app.domain.users.models import User
 from app.domain.validation import clean, wrong
 

@@ -32,7 +32,7 @@ from app.realtime.connection.connection import Connection
 from app.realtime.frames.encoding import sender_of
 from app.realtime.hub import ephemeral
 from app.realtime.hub.fan_out import deliver_missed, deliver_to_room, group_by_conversation, reason_of
-from app.realtime.hub.reads import HubReads
+from app.realtime.hub.hub_queries import HubReads
 from app.realtime.hub.registry import Registry
 from app.realtime.hub.replay_buffer import ReplayBuffer
 from app.realtime.hub.room import Room

@@ -10,13 +10,13 @@ import time
 
 import structlog
 
-from app.domain.conversations.recent_activity import MembershipState
+from app.domain.conversations.recent_changes import MembershipState
 from app.domain.errors import ChatError
 from app.domain.events import ReadMoved
 from app.realtime.hub.hub import Hub
+from app.realtime.hub.hub_queries import RecentChanges
 from app.realtime.hub.poll_timer import PollTimer
-from app.realtime.hub.reads import RecentChanges
-from app.store.read_access import ReadAccess
+from app.store.access_cache import AccessCache
 from app.throttling.limiter import RateLimiter
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,7 @@ POLL_TIMEOUT_SECONDS = 5.0
 class Poller:
     """Run `run()` as a task of the process. `timer` says when to poll."""
 
-    def __init__(self, hub: Hub, access: ReadAccess, timer: PollTimer, limits: RateLimiter | None = None) -> None:
+    def __init__(self, hub: Hub, access: AccessCache, timer: PollTimer, limits: RateLimiter | None = None) -> None:
         self._hub = hub
         self._access = access
         self._timer = timer

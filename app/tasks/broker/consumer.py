@@ -8,7 +8,7 @@ from typing import Final
 
 from celery.worker.consumer import Consumer as CeleryConsumer
 
-from app.tasks.broker.outage import outage
+from app.tasks.broker.outage_log import outage
 
 PAUSE_SECONDS: Final = 0.5
 """Pause before a retry. Without it, a Redis that rejects writes (read-only) is retried a thousand times a second."""

@@ -15,7 +15,7 @@ from kombu.utils.url import sanitize_url
 from redis.connection import Connection as TcpConnection
 from redis.connection import parse_url
 
-from app.tasks.broker.outage import outage
+from app.tasks.broker.outage_log import outage
 
 ERRORS: Final = kombu_redis.Transport.connection_errors + kombu_redis.Transport.channel_errors
 CLOSINGS: Final = 3

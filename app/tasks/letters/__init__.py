@@ -15,9 +15,9 @@ from uuid import UUID
 from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 
 from app.domain.accounts.account_mail import MailContent
-from app.domain.users.mail_domains import to_ascii
+from app.domain.users.idna_domains import to_ascii
 from app.tasks.letters import headers
-from app.tasks.smtp import MailObject
+from app.tasks.mail_transport import MailObject
 
 BODY: Final = SMTP.clone(cte_type="7bit")
 """7-bit encoding, which every mail server accepts."""

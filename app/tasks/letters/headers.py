@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from app.domain.users.mail_domains import to_ascii
-from app.tasks.smtp import PermanentFailure
+from app.domain.users.idna_domains import to_ascii
+from app.tasks.mail_transport import PermanentFailure
 
 LINE: Final = 76
 """Maximum length of a line with encoded words (RFC 2047, 2), applied to all other lines too."""

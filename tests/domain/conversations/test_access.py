@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from app.domain.conversations import access, groups, members, queries, read_cursors, roles
+from app.domain.conversations import access, admin_role, groups, members, queries, read_cursors
 from app.domain.errors import ChatError, NotFound, Unauthenticated
 from app.domain.inbox.detail import detail
 from app.domain.inbox.queries import inbox, summary
@@ -32,8 +32,8 @@ ACTIONS: dict[str, Attempt] = {
     "delete": lambda chat, _, where, who: chat.do(groups.delete, where, who),
     "add": lambda chat, _, where, who: _with_newcomer(chat, where, who),
     "remove": lambda chat, cast, where, who: chat.do(members.remove, where, who, cast.linus),
-    "make_admin": lambda chat, cast, where, who: chat.do(roles.make_admin, where, who, cast.linus),
-    "remove_admin": lambda chat, cast, where, who: chat.do(roles.remove_admin, where, who, cast.grace),
+    "make_admin": lambda chat, cast, where, who: chat.do(admin_role.make_admin, where, who, cast.linus),
+    "remove_admin": lambda chat, cast, where, who: chat.do(admin_role.remove_admin, where, who, cast.grace),
 }
 
 MAY = "ok"

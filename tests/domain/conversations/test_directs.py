@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from app.domain.conversations import directs, groups, members, roles
+from app.domain.conversations import admin_role, directs, groups, members
 from app.domain.errors import Conflict, NotFound
 from app.domain.inbox.detail import detail
 from app.domain.inbox.queries import summary
@@ -35,8 +35,8 @@ async def test_a_direct_conversation_cannot_be_changed(chat: Chat, cast: Cast) -
         lambda who: chat.do(members.add, conversation, who, cast.eve),
         lambda who: chat.do(members.remove, conversation, who, cast.linus),
         lambda who: chat.do(members.leave, conversation, who),
-        lambda who: chat.do(roles.make_admin, conversation, who, cast.linus),
-        lambda who: chat.do(roles.remove_admin, conversation, who, cast.ada),
+        lambda who: chat.do(admin_role.make_admin, conversation, who, cast.linus),
+        lambda who: chat.do(admin_role.remove_admin, conversation, who, cast.ada),
         lambda who: chat.do(groups.change, conversation, who, name="Us"),
         lambda who: chat.do(groups.delete, conversation, who),
     ]

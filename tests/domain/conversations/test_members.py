@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.domain.conversations import directs, groups, members, name_changes, queries, read_cursors, roles
+from app.domain.conversations import admin_role, directs, groups, members, name_changes, queries, read_cursors
 from app.domain.conversations.schemas import ConversationFacts, Member
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from app.domain.inbox.detail import detail
@@ -142,7 +142,7 @@ async def test_a_member_cannot_join_again(chat: Chat, cast: Cast) -> None:
 
 async def test_the_creator_can_neither_be_removed_nor_change_roles(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
-    for verb in (members.remove, roles.make_admin, roles.remove_admin):
+    for verb in (members.remove, admin_role.make_admin, admin_role.remove_admin):
         refused = await refusal(chat.do(verb, conversation, cast.grace, cast.ada))
         assert (type(refused), refused.code) == (Forbidden, "creator")
     await chat.do(members.remove, conversation, cast.ada, cast.grace)
@@ -152,17 +152,17 @@ async def test_the_creator_can_neither_be_removed_nor_change_roles(chat: Chat, c
 async def test_a_change_of_role_or_membership_without_effect_is_a_conflict(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
     for verb, other, code in (
-        (roles.make_admin, cast.grace, "already_admin"),
-        (roles.remove_admin, cast.linus, "not_an_admin"),
-        (roles.make_admin, cast.eve, "not_a_member"),
-        (roles.remove_admin, cast.mallory, "not_a_member"),
+        (admin_role.make_admin, cast.grace, "already_admin"),
+        (admin_role.remove_admin, cast.linus, "not_an_admin"),
+        (admin_role.make_admin, cast.eve, "not_a_member"),
+        (admin_role.remove_admin, cast.mallory, "not_a_member"),
         (members.remove, cast.mallory, "not_a_member"),
         (members.remove, uuid4(), "not_a_member"),
     ):
         refused = await refusal(chat.do(verb, conversation, cast.ada, other))
         assert (type(refused), refused.code) == (Conflict, code)
-    await chat.do(roles.make_admin, conversation, cast.grace, cast.linus)
-    await chat.do(roles.remove_admin, conversation, cast.linus, cast.grace)
+    await chat.do(admin_role.make_admin, conversation, cast.grace, cast.linus)
+    await chat.do(admin_role.remove_admin, conversation, cast.linus, cast.grace)
     assert kinds(chat.changes(conversation))[-2:] == ["member.promoted", "member.demoted"]
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from app.domain.conversations import directs, groups, members, read_cursors, roles
+from app.domain.conversations import admin_role, directs, groups, members, read_cursors
 from app.domain.errors import ChatError, Conflict, Forbidden, NotFound
 from app.domain.inbox.detail import detail
 from tests.support.conversations import Cast, Chat
@@ -22,8 +22,8 @@ ANYTHING: list[Attempt] = [
     lambda chat, where, who, _: chat.do(members.leave, where, who),
     lambda chat, where, who, other: chat.do(members.add, where, who, other),
     lambda chat, where, who, other: chat.do(members.remove, where, who, other),
-    lambda chat, where, who, other: chat.do(roles.make_admin, where, who, other),
-    lambda chat, where, who, other: chat.do(roles.remove_admin, where, who, other),
+    lambda chat, where, who, other: chat.do(admin_role.make_admin, where, who, other),
+    lambda chat, where, who, other: chat.do(admin_role.remove_admin, where, who, other),
     lambda chat, where, who, other: chat.do(groups.change, where, who, name=str(other)),
 ]
 
@@ -93,7 +93,7 @@ async def test_a_member_removed_while_promoted_ends_up_outside(chat: Chat, cast:
         conversation = await chat.group(cast)
         removed, promoted = await outcomes(
             chat.do(members.remove, conversation, cast.ada, cast.linus),
-            chat.do(roles.make_admin, conversation, cast.grace, cast.linus),
+            chat.do(admin_role.make_admin, conversation, cast.grace, cast.linus),
         )
         assert removed is None
         assert promoted is None or isinstance(promoted, Conflict)
@@ -105,7 +105,7 @@ async def test_a_member_removed_while_promoted_ends_up_outside(chat: Chat, cast:
 async def test_two_admins_who_remove_each_other_do_not_both_succeed(chat: Chat, cast: Cast) -> None:
     for _ in range(ROUNDS):
         conversation = await chat.group(cast, is_private=False)
-        await chat.do(roles.make_admin, conversation, cast.ada, cast.linus)
+        await chat.do(admin_role.make_admin, conversation, cast.ada, cast.linus)
         found = await outcomes(
             chat.do(members.remove, conversation, cast.grace, cast.linus),
             chat.do(members.remove, conversation, cast.linus, cast.grace),

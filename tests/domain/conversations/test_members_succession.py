@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain.conversations import groups, members, roles
+from app.domain.conversations import admin_role, groups, members
 from app.domain.errors import Conflict, NotFound
 from app.domain.inbox.detail import detail
 from tests.support.conversations import Cast, Chat, kinds, refusal
@@ -34,8 +34,8 @@ async def test_the_longest_serving_admin_succeeds_the_creator(chat: Chat, cast: 
 
 async def test_an_admin_succeeds_before_a_longer_serving_member(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
-    await chat.do(roles.make_admin, conversation, cast.ada, cast.linus)
-    await chat.do(roles.remove_admin, conversation, cast.ada, cast.grace)
+    await chat.do(admin_role.make_admin, conversation, cast.ada, cast.linus)
+    await chat.do(admin_role.remove_admin, conversation, cast.ada, cast.grace)
     await chat.do(members.leave, conversation, cast.ada)
     assert (await chat.do(detail, conversation, cast.grace)).creator == cast.linus
 

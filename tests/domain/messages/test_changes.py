@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from app.domain import events
-from app.domain.conversations import directs, groups, members, queries, read_cursors, roles
+from app.domain.conversations import admin_role, directs, groups, members, queries, read_cursors
 from app.domain.conversations.conversation_projection import facts_of
 from app.domain.conversations.schemas import ConversationFacts, Member
 from app.domain.errors import ChatError, Conflict, Forbidden, Invalid, NotFound
@@ -120,8 +120,8 @@ async def busy(chat: Chat, conversation: UUID, people: list[UUID], dice: random.
             lambda who=who: chat.do(members.leave, conversation, who),  # type: ignore[misc]
             lambda who=who, other=other: chat.do(members.add, conversation, who, other),  # type: ignore[misc]
             lambda who=who, other=other: chat.do(members.remove, conversation, who, other),  # type: ignore[misc]
-            lambda who=who, other=other: chat.do(roles.make_admin, conversation, who, other),  # type: ignore[misc]
-            lambda who=who, other=other: chat.do(roles.remove_admin, conversation, who, other),  # type: ignore[misc]
+            lambda who=who, other=other: chat.do(admin_role.make_admin, conversation, who, other),  # type: ignore[misc]
+            lambda who=who, other=other: chat.do(admin_role.remove_admin, conversation, who, other),  # type: ignore[misc]
             lambda who=who: chat.do(groups.change, conversation, who, name=f"Name {dice.random()}"),  # type: ignore[misc]
             lambda who=who: chat.do(read_cursors.read, conversation, who, 1),  # type: ignore[misc]
             lambda who=who: chat.rename(who, f"Name {dice.random()}", conversation),  # type: ignore[misc]
@@ -185,7 +185,7 @@ async def test_several_changes_of_one_row_come_once_in_its_current_state(chat: C
     await chat.do(members.leave, conversation, cast.linus)
     await chat.do(members.join, conversation, cast.linus)
     await chat.rename(cast.ada, "Augusta", conversation)
-    await chat.do(roles.remove_admin, conversation, cast.ada, cast.grace)
+    await chat.do(admin_role.remove_admin, conversation, cast.ada, cast.grace)
     fleeting = await chat.send(conversation, cast.ada)
     await chat.erase(fleeting, cast.ada)
     taken = await client.catch_up(chat)

@@ -17,8 +17,8 @@ from app.domain.messages.models import MessageRow
 from app.domain.messages.schemas import Message
 from app.domain.messages.send import Sent, send_batch
 from app.domain.notifications import decisions, digests, preferences
+from app.domain.notifications.in_app_notifications import NewNotice
 from app.domain.notifications.models import NotificationDecisionRow, Subscription
-from app.domain.notifications.notices import NewNotice
 from app.domain.users.caller import Caller
 from app.settings import Settings
 from tests.support.drafts import draft

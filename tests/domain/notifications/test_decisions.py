@@ -14,7 +14,7 @@ from app.domain.mails.models import Mail
 from app.domain.messages import edit
 from app.domain.messages.mentions import names_in
 from app.domain.notifications import queries
-from app.domain.notifications.notices import NewNotice
+from app.domain.notifications.in_app_notifications import NewNotice
 from app.domain.notifications.schemas import Notification
 from app.domain.users.caller import Caller
 from app.domain.users.models import User

@@ -17,7 +17,7 @@ from app.domain.rates import Rate
 from app.domain.throttling import policies as module
 from app.domain.throttling.overrides import MARKS_SECONDS, Override
 from app.domain.throttling.policies import Policies, sweep
-from app.realtime.hub.reads import HubReads
+from app.realtime.hub.hub_queries import HubReads
 from app.redis.client import RedisClient
 from app.settings import Settings, environment_for_child
 from app.throttling.limiter import RateLimiter, RateRequest

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.domain.conversations import groups, members, roles
+from app.domain.conversations import admin_role, groups, members
 from app.domain.conversations.access import Access
 from app.domain.errors import Unavailable
 from app.domain.messages import edit
@@ -45,7 +45,7 @@ async def test_a_resume_brings_the_missed_changes_in_their_current_state(nodes: 
     await here.do(edit.delete, scene.conversation, second.id, scene.ada)
     await here.do(edit.edit, scene.conversation, third.id, scene.ada, text="third, edited")
     await here.do(members.add, scene.conversation, scene.ada.user, scene.eve.user)
-    await here.do(roles.remove_admin, scene.conversation, scene.ada.user, scene.grace.user)
+    await here.do(admin_role.remove_admin, scene.conversation, scene.ada.user, scene.grace.user)
     await here.do(groups.change, scene.conversation, scene.ada.user, name="Renamed")
     linus = await there.join(scene.linus)
     caught_up = await resume(linus, **{str(scene.conversation): at})

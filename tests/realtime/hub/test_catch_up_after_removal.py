@@ -18,7 +18,7 @@ from app.realtime.frames.client_frames import (
     MAX_RESUMED_CONVERSATIONS,
     MAX_RESUMING_CONVERSATIONS,
 )
-from app.realtime.hub import reads
+from app.realtime.hub import hub_queries
 from tests.realtime.hub.test_catch_up import Nodes, resume
 from tests.support.nodes import Json, Node, eventually
 from tests.support.scene import set_up
@@ -135,7 +135,7 @@ async def test_a_member_removed_between_the_access_check_and_the_read_receives_n
         await here.send(scene.conversation, scene.ada, "secret")
         return door
 
-    monkeypatch.setattr(reads, "check_access", check_access_then_lose)
+    monkeypatch.setattr(hub_queries, "check_access", check_access_then_lose)
     caught_up = await resume(linus, **{str(scene.conversation): 4})
     assert caught_up["positions"] == {}
     assert [frame["reason"] for frame in linus.told("access.revoked")] == ["removed"]

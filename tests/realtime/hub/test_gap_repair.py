@@ -19,7 +19,7 @@ from app.domain.users.models import LoginSession
 from app.local.valkey import EmbeddedValkey
 from app.realtime.bus.bus import CHANNEL
 from app.realtime.bus.envelope import seal
-from app.realtime.hub.reads import RecentChanges
+from app.realtime.hub.hub_queries import RecentChanges
 from tests.support.nodes import Listener, Node, eventually
 from tests.support.scene import set_up
 from tests.support.servers import run_valkey

@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from app.domain.conversations import groups, members, roles
+from app.domain.conversations import admin_role, groups, members
 from app.domain.errors import ChatError
 from app.domain.events import Outgoing
 from app.domain.messages import edit
@@ -138,9 +138,9 @@ async def act(node: Node, scene: Scene, dice: random.Random) -> None:
         case 1 | 2:
             await node.do(members.add, conversation, ada.user, scene.linus.user)
         case 3:
-            await node.do(roles.remove_admin, conversation, ada.user, scene.grace.user)
+            await node.do(admin_role.remove_admin, conversation, ada.user, scene.grace.user)
         case 4:
-            await node.do(roles.make_admin, conversation, ada.user, scene.grace.user)
+            await node.do(admin_role.make_admin, conversation, ada.user, scene.grace.user)
         case 5:
             await node.do(groups.change, conversation, ada.user, name=f"Name {dice.randrange(99)}")
         case 6:

@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 from redis import Redis
 
 from app.cli.database import migrate
-from app.local.ownership import OWNER
+from app.local.database_roles import OWNER
 from app.local.postgres import EmbeddedPostgres
 from app.local.processes import free_port
 from app.local.valkey import EmbeddedValkey

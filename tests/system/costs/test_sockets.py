@@ -15,8 +15,8 @@ from litestar import Litestar
 
 from app.domain.users.caller import Caller
 from app.realtime.frames.client_frames import MAX_FRAME_BYTES
-from app.server.graceful import Config
 from app.server.http_protocol import RequestProtocol
+from app.server.web_server import Config
 from app.server.websocket_protocol import SocketProtocol
 from app.settings import Settings
 from tests.support.nodes import Quiet, eventually

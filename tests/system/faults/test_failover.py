@@ -11,7 +11,7 @@ import pytest
 from app.cli.database import migrate
 from app.db import Database, open_engine
 from app.domain.errors import Unavailable
-from app.local.ownership import OWNER
+from app.local.database_roles import OWNER
 from app.local.postgres import EmbeddedPostgres
 from tests.support.client import Node, eventually
 from tests.support.processes import Processes

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from app.cli.database import migrate
-from app.local.ownership import OWNER
+from app.local.database_roles import OWNER
 from app.local.postgres import EmbeddedPostgres
 from app.local.valkey import EmbeddedValkey
 from app.tasks.celery_app import PERIODIC

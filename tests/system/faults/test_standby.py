@@ -15,12 +15,12 @@ from app.db import database as edge
 from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
 from app.domain.messages.send import Draft, Sent
 from app.domain.rates import Rate
-from app.local.ownership import OWNER
+from app.local.database_roles import OWNER
 from app.local.postgres import EmbeddedPostgres
 from app.local.valkey import EmbeddedValkey
 from app.redis.client import RedisClient
-from app.store import writer as writers
-from app.store.writer import Writer
+from app.store import message_writer as writers
+from app.store.message_writer import MessageWriter
 from app.throttling.limiter import RateLimiter
 from tests.support.client import Node
 from tests.support.drafts import draft
@@ -65,16 +65,18 @@ async def scene(database: Database) -> Scene:
 
 
 @pytest.fixture
-async def writer(database: Database, valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Writer]:
+async def writer(
+    database: Database, valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[MessageWriter]:
     monkeypatch.setattr(writers, "WRITE_SECONDS", WAITED)
     redis_client = RedisClient(valkey.url)
-    writer = Writer(database, RateLimiter(redis_client, PLENTY))
+    writer = MessageWriter(database, RateLimiter(redis_client, PLENTY))
     yield writer
     await writer.drain()
     await redis_client.close()
 
 
-async def send_all(writer: Writer, drafts: Sequence[Draft]) -> tuple[list[Sent | BaseException], float]:
+async def send_all(writer: MessageWriter, drafts: Sequence[Draft]) -> tuple[list[Sent | BaseException], float]:
     """What each was answered, and after how many seconds the last of them."""
     began = time.monotonic()
     answers = await asyncio.gather(*(writer.send(one) for one in drafts), return_exceptions=True)
@@ -88,7 +90,7 @@ def codes(answers: Sequence[Sent | BaseException]) -> list[str]:
 
 
 async def test_a_send_whose_commit_waits_is_unknown_in_time_and_stored_once(
-    primary: EmbeddedPostgres, database: Database, scene: Scene, writer: Writer
+    primary: EmbeddedPostgres, database: Database, scene: Scene, writer: MessageWriter
 ) -> None:
     rooms = [await group(database, scene.ada) for _ in range(8)]
     texts = [f"once in {room}" for room in rooms]
@@ -106,7 +108,7 @@ async def test_a_send_whose_commit_waits_is_unknown_in_time_and_stored_once(
 
 
 async def test_a_send_that_was_never_written_is_refused_and_not_stored(
-    primary: EmbeddedPostgres, database: Database, scene: Scene, writer: Writer
+    primary: EmbeddedPostgres, database: Database, scene: Scene, writer: MessageWriter
 ) -> None:
     """The flight's first conversation is locked, so that it is split; its parts come one after the other."""
     rooms = sorted([await group(database, scene.ada) for _ in range(6)])
@@ -153,7 +155,7 @@ async def test_sends_without_a_client_id_are_answered_truthfully_while_the_stand
 
 
 async def test_a_frozen_postgres_delays_no_answer(
-    primary: EmbeddedPostgres, database: Database, scene: Scene, writer: Writer
+    primary: EmbeddedPostgres, database: Database, scene: Scene, writer: MessageWriter
 ) -> None:
     await writer.send(draft(scene.conversation, scene.ada, "text", "warm-up"))
     with frozen_backends(primary):
@@ -165,7 +167,7 @@ async def test_a_frozen_postgres_delays_no_answer(
 
 
 async def test_a_draft_without_a_client_id_written_twice_is_stored_once(
-    primary: EmbeddedPostgres, scene: Scene, writer: Writer
+    primary: EmbeddedPostgres, scene: Scene, writer: MessageWriter
 ) -> None:
     once = draft(scene.conversation, scene.ada, "text", "a key of the server's own")
     beside = draft(scene.conversation, scene.ada, "text", "beside it")

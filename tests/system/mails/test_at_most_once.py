@@ -26,7 +26,7 @@ from app.store.cache_rebuild import RebuildResult
 from app.tasks import mail as mails
 from app.tasks.context import NoticeSettings, TaskContext
 from app.tasks.letters import MailRenderer
-from app.tasks.smtp import open_transport
+from app.tasks.mail_transport import open_transport
 from app.throttling.usage_reader import UsageReader
 from app.wiring import make_celery
 from tests.support.mailbox import Mailboxes, mail_server

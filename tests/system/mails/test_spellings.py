@@ -12,7 +12,7 @@ from app.domain.accounts.registration import RegistrationRequest, begin
 from app.domain.errors import Conflict, Invalid
 from app.domain.orm import uuid7
 from app.domain.users.email_addresses import canonical, check_email, digest_of, mailbox_of, owned_by
-from app.domain.users.mail_domains import to_ascii, to_unicode
+from app.domain.users.idna_domains import to_ascii, to_unicode
 from app.domain.users.models import User
 from tests.support.mailbox import Mailboxes, token_of
 from tests.support.web import API, PASSWORD, Client, log_in

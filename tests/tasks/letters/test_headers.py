@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.accounts.account_mail import MailContent
-from app.domain.users.mail_domains import to_ascii
+from app.domain.users.idna_domains import to_ascii
 from app.tasks.letters import TEMPLATES, MailRenderer, headers
-from app.tasks.smtp import MailObject, PermanentFailure
+from app.tasks.mail_transport import MailObject, PermanentFailure
 
 URL = "https://chat.example.org"
 ATTACK = "=?utf-8?q?x=0aFrom:_Bank_<ceo@bank.example>=0aSubject:_Pay_now=0a=0aWire_to_evil.example_now?="

@@ -14,7 +14,7 @@ from app.domain.errors import Unavailable
 from app.realtime import endpoint
 from app.realtime.endpoint import SocketEndpoint
 from app.redis.client import RedisClient
-from app.server import graceful
+from app.server import web_server
 from tests.system.chaos.checks import faults
 from tests.system.chaos.mutations.declared import fire, mutation, replace
 
@@ -45,14 +45,14 @@ def stop_that_fails() -> None:
     """A process that receives a stop signal exits with a failure code."""
 
     def failing(run: Any) -> Any:
-        def serve(config: graceful.Config) -> int:
+        def serve(config: web_server.Config) -> int:
             run(config)
             fire()
             return 1
 
         return serve
 
-    replace(graceful, "run", failing)
+    replace(web_server, "run", failing)
 
 
 @mutation("I12", faults.nothing_waits_for_redis, faults=("Redis silent (proxy swallows)",))

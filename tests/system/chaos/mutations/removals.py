@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.conversations.access import MembershipKey
-from app.domain.conversations.recent_activity import ConversationHead
+from app.domain.conversations.recent_changes import ConversationHead
 from app.domain.errors import ChatError
 from app.domain.events import LogChange
 from app.realtime.connection.connection import Connection
 from app.realtime.hub.hub import Hub
 from app.realtime.hub.room import Room
-from app.store.read_access import KnownConversation, ReadAccess
+from app.store.access_cache import AccessCache, KnownConversation
 from tests.system.chaos.checks import reading
 from tests.system.chaos.mutations.declared import fire, mutation, replace
 
@@ -34,7 +34,7 @@ def removed_still_read() -> None:
     seen: dict[UUID, ConversationHead] = {}
 
     def remembering(asking: Any) -> Any:
-        async def answer(self: ReadAccess, pairs: Sequence[MembershipKey]) -> Sequence[ConversationHead | ChatError]:
+        async def answer(self: AccessCache, pairs: Sequence[MembershipKey]) -> Sequence[ConversationHead | ChatError]:
             heads = list(await asking(self, pairs))
             for at, (pair, head) in enumerate(zip(pairs, heads, strict=True)):
                 if isinstance(head, ConversationHead):
@@ -46,7 +46,7 @@ def removed_still_read() -> None:
 
         return answer
 
-    replace(ReadAccess, "_ask", remembering)
+    replace(AccessCache, "_ask", remembering)
 
 
 @mutation("I7", reading.removal_cuts_off, seconds=14.0)

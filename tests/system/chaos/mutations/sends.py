@@ -15,8 +15,8 @@ from app.domain.error_catalogue import busy
 from app.domain.errors import OutcomeUnknown
 from app.domain.messages.send import Draft, Outcome, Replay, Sent, send_batch
 from app.domain.orm import uuid7
-from app.store import writer
-from app.store.writer import Writer
+from app.store import message_writer
+from app.store.message_writer import MessageWriter
 from tests.system.chaos.checks import reading, sending
 from tests.system.chaos.mutations.declared import fire, mutation, one_in, replace
 
@@ -60,7 +60,7 @@ def acknowledged_before_commit() -> None:
 
         return promise
 
-    replace(Writer, "_write", hasty)
+    replace(MessageWriter, "_write", hasty)
 
 
 @mutation("I1", sending.nothing_acknowledged_is_lost)
@@ -84,7 +84,7 @@ def acknowledged_deleted() -> None:
 
         return lose
 
-    replace(Writer, "_write", forgetful)
+    replace(MessageWriter, "_write", forgetful)
 
 
 @mutation("I2", sending.a_retry_is_no_duplicate)
@@ -107,7 +107,7 @@ def replay_ignored() -> None:
 
         return batch
 
-    replace(writer, "send_batch", gullible)
+    replace(message_writer, "send_batch", gullible)
 
 
 @mutation("I1", sending.said_once_is_stored_once, faults=("COMMIT waits for a standby",))
@@ -128,8 +128,8 @@ def deadline_taken_for_a_failure() -> None:
         return twice
 
     # Short beside the fault, so that several batches are late while it lasts.
-    replace(writer, "WRITE_SECONDS", lambda _: 1.0)
-    replace(Writer, "_write", impatient)
+    replace(message_writer, "WRITE_SECONDS", lambda _: 1.0)
+    replace(MessageWriter, "_write", impatient)
 
 
 @mutation("I3", sending.there_is_one_order)
@@ -151,7 +151,7 @@ def hole_in_seq() -> None:
         return batch
 
     in_a_session()
-    replace(writer, "send_batch", skipping)
+    replace(message_writer, "send_batch", skipping)
 
 
 @mutation("5xx", sending.nothing_fails_inside)
@@ -169,7 +169,7 @@ def send_that_fails() -> None:
 
         return batch
 
-    replace(writer, "send_batch", failing)
+    replace(message_writer, "send_batch", failing)
 
 
 @mutation("I7", reading.removal_cuts_off, faults=("removal racing sends",), seconds=12.0)
@@ -199,7 +199,7 @@ def removed_may_send() -> None:
         return batch
 
     in_a_session()
-    replace(writer, "send_batch", blind)
+    replace(message_writer, "send_batch", blind)
 
 
 ENDED = text(

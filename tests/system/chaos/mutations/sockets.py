@@ -19,9 +19,9 @@ from app.realtime.frames.encoding import Frame
 from app.realtime.hub import hub
 from app.realtime.hub.gap_repair import CHANGES_PER_PAGE, GapRepair
 from app.realtime.hub.hub import Hub
-from app.realtime.hub.reads import HubReads
+from app.realtime.hub.hub_queries import HubReads
 from app.realtime.hub.room import Room
-from app.server.frame_parser import FrameParser
+from app.server.frame_counter import FrameParser
 from tests.system.chaos.checks import faults, sending, views
 from tests.system.chaos.mutations.declared import fire, mutation, one_in, replace
 

@@ -19,8 +19,8 @@ from app.domain.messages.send import Draft, Sent
 from app.domain.rates import Rate
 from app.domain.users.caller import Caller
 from app.redis.client import RedisClient
-from app.store import writer as writers
-from app.store.writer import Writer
+from app.store import message_writer as writers
+from app.store.message_writer import MessageWriter
 from app.throttling.limiter import RateDecision, RateLimiter, RateRequest
 from tests.support.drafts import draft
 from tests.support.scene import Scene, group, person
@@ -32,7 +32,7 @@ def message(sent: Sent) -> Message:
     return msgspec.json.decode(sent.message, type=Message)
 
 
-async def send_all(writer: Writer, drafts: Sequence[Draft]) -> list[Sent | BaseException]:
+async def send_all(writer: MessageWriter, drafts: Sequence[Draft]) -> list[Sent | BaseException]:
     return await asyncio.gather(*(writer.send(one) for one in drafts), return_exceptions=True)
 
 
@@ -53,7 +53,9 @@ class Commits:
         await self._hand_over(events)
 
 
-async def test_sends_that_arrive_together_share_a_transaction(database: Database, scene: Scene, writer: Writer) -> None:
+async def test_sends_that_arrive_together_share_a_transaction(
+    database: Database, scene: Scene, writer: MessageWriter
+) -> None:
     commits = Commits(database)
     answers = await send_all(writer, [draft(scene.conversation, scene.ada, "text", str(n)) for n in range(100)])
     assert sorted(message(one).seq for one in answers if isinstance(one, Sent)) == list(range(1, 101))
@@ -61,20 +63,22 @@ async def test_sends_that_arrive_together_share_a_transaction(database: Database
     assert commits.count <= 4
 
 
-async def test_a_single_send_on_an_idle_server_starts_at_once(database: Database, scene: Scene, writer: Writer) -> None:
+async def test_a_single_send_on_an_idle_server_starts_at_once(
+    database: Database, scene: Scene, writer: MessageWriter
+) -> None:
     commits = Commits(database)
     assert message(await writer.send(draft(scene.conversation, scene.ada, "text", "alone"))).seq == 1
     assert commits.count == 1
 
 
-async def test_retries_in_one_batch_are_one_message(scene: Scene, writer: Writer) -> None:
+async def test_retries_in_one_batch_are_one_message(scene: Scene, writer: MessageWriter) -> None:
     one = draft(scene.conversation, scene.ada, "text", "hello", client_id="a")
     answers = await send_all(writer, [one] * 20)
     assert {message(answer).id for answer in answers if isinstance(answer, Sent)} == {message(answers[0]).id}  # type: ignore[arg-type]
     assert [answer.replayed for answer in answers if isinstance(answer, Sent)] == [False] + [True] * 19
 
 
-async def test_a_reused_client_id_with_another_body_is_refused(scene: Scene, writer: Writer) -> None:
+async def test_a_reused_client_id_with_another_body_is_refused(scene: Scene, writer: MessageWriter) -> None:
     first = draft(scene.conversation, scene.ada, "text", "hello", client_id="a")
     other = draft(scene.conversation, scene.ada, "text", "bye", client_id="a")
     await writer.send(draft(scene.conversation, scene.ada, "text", "warm-up"))
@@ -87,7 +91,7 @@ async def test_a_send_without_admission_is_not_stored_and_leaves_the_quota(
     database: Database, scene: Scene, redis_client: RedisClient
 ) -> None:
     throttles = RateLimiter(redis_client, PLENTY | {"messages": Rate(2, 60), "requests": Rate(1, 60)})
-    writer = Writer(database, throttles)
+    writer = MessageWriter(database, throttles)
     twins = [draft(scene.conversation, scene.ada, "text", "hello", client_id="a")] * 2
     admissions = [throttles.admission(str(scene.ada.user)) for _ in range(3)]
     first, twin, refused = await asyncio.gather(
@@ -108,7 +112,7 @@ async def test_a_send_without_admission_is_not_stored_and_leaves_the_quota(
 async def test_a_message_sent_several_times_at_once_counts_once(
     database: Database, scene: Scene, redis_client: RedisClient
 ) -> None:
-    writer = Writer(database, RateLimiter(redis_client, PLENTY | {"messages": Rate(3, 60)}))
+    writer = MessageWriter(database, RateLimiter(redis_client, PLENTY | {"messages": Rate(3, 60)}))
     twins = [draft(scene.conversation, scene.ada, "text", "hello", client_id="a")] * 3
     assert codes(await send_all(writer, twins)) == ["sent"] * 3
     more = [draft(scene.conversation, scene.ada, "text", f"more {n}") for n in range(3)]
@@ -128,10 +132,10 @@ async def test_two_simultaneous_sends_of_a_message_succeed_when_either_is_allowe
 
     monkeypatch.setattr(throttles, "ask", in_turn)
     twins = [draft(scene.conversation, scene.ada, "text", "hello", client_id="a")] * 2
-    assert codes(await send_all(Writer(database, throttles), twins)) == ["sent", "sent"]
+    assert codes(await send_all(MessageWriter(database, throttles), twins)) == ["sent", "sent"]
     monkeypatch.undo()
     more = [draft(scene.conversation, scene.ada, "text", f"more {n}") for n in range(2)]
-    assert codes(await send_all(Writer(database, throttles), more)) == ["sent", "throttled"]
+    assert codes(await send_all(MessageWriter(database, throttles), more)) == ["sent", "throttled"]
 
 
 async def test_a_send_that_waited_for_its_batch_is_counted_when_the_batch_starts(
@@ -139,7 +143,7 @@ async def test_a_send_that_waited_for_its_batch_is_counted_when_the_batch_starts
 ) -> None:
     """What was counted long ago would count no more soon after it is stored."""
     throttles = RateLimiter(redis_client, PLENTY | {"messages": Rate(3, 60)})
-    writer, taking, anew = Writer(database, throttles), throttles.take, []
+    writer, taking, anew = MessageWriter(database, throttles), throttles.take, []
 
     async def take(demands: Sequence[RateRequest]) -> list[RateDecision]:
         anew.append(len(demands))
@@ -166,7 +170,7 @@ async def test_a_send_that_waited_for_its_batch_is_counted_when_the_batch_starts
 async def test_a_throttled_sender_is_refused_but_a_replay_is_answered(
     database: Database, scene: Scene, redis_client: RedisClient
 ) -> None:
-    writer = Writer(database, RateLimiter(redis_client, PLENTY | {"messages": Rate(2, 60)}))
+    writer = MessageWriter(database, RateLimiter(redis_client, PLENTY | {"messages": Rate(2, 60)}))
     known = draft(scene.conversation, scene.ada, "text", "one", client_id="a")
     first = await writer.send(known)
     await writer.send(draft(scene.conversation, scene.ada, "text", "two"))
@@ -184,7 +188,7 @@ async def test_a_throttled_sender_is_refused_but_a_replay_is_answered(
 async def test_a_send_that_is_not_stored_leaves_the_quota(
     database: Database, scene: Scene, redis_client: RedisClient
 ) -> None:
-    writer = Writer(database, RateLimiter(redis_client, PLENTY | {"messages": Rate(3, 60)}))
+    writer = MessageWriter(database, RateLimiter(redis_client, PLENTY | {"messages": Rate(3, 60)}))
     known = draft(scene.conversation, scene.ada, "text", "one", client_id="a")
     await writer.send(known)
     for _ in range(5):
@@ -197,7 +201,7 @@ async def test_a_send_that_is_not_stored_leaves_the_quota(
         await writer.send(draft(scene.conversation, scene.ada, "text", "four"))
 
 
-async def test_a_message_that_postgres_rejects_fails_alone(scene: Scene, writer: Writer) -> None:
+async def test_a_message_that_postgres_rejects_fails_alone(scene: Scene, writer: MessageWriter) -> None:
     def unchecked(body: str) -> Draft:
         return Draft(
             scene.conversation,
@@ -212,7 +216,7 @@ async def test_a_message_that_postgres_rejects_fails_alone(scene: Scene, writer:
 
 
 async def test_a_locked_conversation_is_busy_while_others_are_written(
-    database: Database, scene: Scene, writer: Writer
+    database: Database, scene: Scene, writer: MessageWriter
 ) -> None:
     open_room = await group(database, scene.ada)
     async with database.transaction() as session:
@@ -228,13 +232,13 @@ async def test_a_writer_with_a_full_queue_refuses(
     database: Database, scene: Scene, redis_client: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writers, "MAX_WAITING", 10)
-    writer = Writer(database, RateLimiter(redis_client, PLENTY))
+    writer = MessageWriter(database, RateLimiter(redis_client, PLENTY))
     answers = await send_all(writer, [draft(scene.conversation, scene.ada, "text", str(n)) for n in range(40)])
     assert codes(answers).count("sent") == 10
     assert codes(answers).count("overloaded") == 30
 
 
-async def test_a_client_that_hangs_up_cancels_nothing(database: Database, scene: Scene, writer: Writer) -> None:
+async def test_a_client_that_hangs_up_cancels_nothing(database: Database, scene: Scene, writer: MessageWriter) -> None:
     sending = asyncio.create_task(writer.send(draft(scene.conversation, scene.ada, "text", "hello")))
     await asyncio.sleep(0)
     sending.cancel()
@@ -249,14 +253,14 @@ async def test_a_client_that_hangs_up_cancels_nothing(database: Database, scene:
 async def test_without_a_database_a_send_is_unavailable_at_once(scene: Scene, redis_client: RedisClient) -> None:
     nowhere = Database(open_engine("postgresql+psycopg://chat@127.0.0.1:1/chat"))
     with pytest.raises(Unavailable):
-        await Writer(nowhere, RateLimiter(redis_client, PLENTY)).send(
+        await MessageWriter(nowhere, RateLimiter(redis_client, PLENTY)).send(
             draft(scene.conversation, scene.ada, "text", "hello")
         )
     await nowhere.close()
 
 
 async def test_a_refused_send_publishes_no_event(
-    database: Database, scene: Scene, writer: Writer, told: list[Outgoing]
+    database: Database, scene: Scene, writer: MessageWriter, told: list[Outgoing]
 ) -> None:
     told.clear()
     outsider: Caller = await person(database, "Mallory")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.users.ip_addresses import client_address, network, site, wider
+from app.domain.users.client_address import client_address, network, site, wider
 
 PEER = "203.0.113.9"
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from app.db.address import Parameters, hosts, parameters
+from app.db.database_url import Parameters, hosts, parameters
 from app.domain.error_catalogue import database_unavailable
 from app.domain.errors import Unavailable
 

@@ -14,17 +14,17 @@ from app.domain.inbox.queries import inbox, page_of
 from app.domain.inbox.schemas import ConversationPage, ConversationSummary
 from app.domain.inbox.snapshot import SnapshotRequest, newest
 from app.domain.users.caller import Caller
-from app.store.login_checks import LoginChecks
+from app.store.batched_login_checks import BatchedLoginChecks
 
 MAX_BATCH = 16
 CONCURRENT_BATCHES = 2
 MAX_WAITING = 2_000
 
 
-class ConversationLists:
+class BatchedLists:
     """Always reads from Postgres; caches nothing."""
 
-    def __init__(self, database: Database, login_checks: LoginChecks) -> None:
+    def __init__(self, database: Database, login_checks: BatchedLoginChecks) -> None:
         self._database = database
         self._login_checks = login_checks
         self._first: Batcher[SnapshotRequest, list[ConversationSummary] | None] = Batcher(

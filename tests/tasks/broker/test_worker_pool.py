@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kombu.asynchronous import Hub
 
-from app.tasks.broker.pool import ResultHandler
+from app.tasks.broker.worker_pool import ResultHandler
 
 RESULT = ("a task", "and what became of it")
 HEAD = struct.Struct(">i")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from app.batching import Batcher
 from app.db import Database
 from app.domain.auth.login_status import dead
-from app.domain.auth.operators import is_operator
+from app.domain.auth.operator_check import is_operator
 from app.domain.error_catalogue import login_ended, path_not_found
 from app.domain.users.caller import Caller
 
@@ -15,7 +15,7 @@ MAX_BATCH = 256
 MAX_WAITING = 4_000
 
 
-class LoginChecks:
+class BatchedLoginChecks:
     """Always reads from Postgres, so a positive answer is never older than the request."""
 
     def __init__(self, database: Database, *, operators_need_second_factor: bool = False) -> None:

@@ -17,7 +17,7 @@ from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.orm import BUCKET_SECONDS
 
 LOOK_BACK = 30.0
-"""Seconds before the start of the last successful poll. No transaction exceeds 20 s (`app.db.connections`)."""
+"""Seconds before the start of the last successful poll. No transaction exceeds 20 s (`app.db.connector`)."""
 
 
 class ConversationHead(msgspec.Struct, frozen=True):

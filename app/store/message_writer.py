@@ -55,7 +55,7 @@ class PendingSend(NamedTuple):
     requested_at: float
 
 
-class Writer:
+class MessageWriter:
     """Sends messages; `drain()` waits until the queue is written."""
 
     def __init__(self, database: Database, throttles: RateLimiter) -> None:

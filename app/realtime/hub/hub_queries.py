@@ -12,7 +12,7 @@ from app.batching import Batcher
 from app.db import Database
 from app.domain.auth.login_status import is_suspended, logins_ended_since
 from app.domain.conversations.access import Access, check_access
-from app.domain.conversations.recent_activity import (
+from app.domain.conversations.recent_changes import (
     ConversationHead,
     MembershipState,
     bucket_of,

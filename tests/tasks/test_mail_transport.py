@@ -12,9 +12,9 @@ import pytest
 
 from app.domain.accounts.account_mail import MailContent
 from app.local.processes import free_port
-from app.tasks import smtp
+from app.tasks import mail_transport
 from app.tasks.letters import MailRenderer
-from app.tasks.smtp import AmbiguousFailure, MailObject, PermanentFailure, TemporaryFailure, open_transport
+from app.tasks.mail_transport import AmbiguousFailure, MailObject, PermanentFailure, TemporaryFailure, open_transport
 from tests.support.mailbox import mail_server, text_of
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
@@ -70,7 +70,7 @@ def test_the_answer_of_the_mail_server_decides_the_outcome(answer: str, outcome:
 
 
 def test_a_silent_mail_server_is_an_ambiguous_failure_after_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp, "SMTP_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(mail_transport, "SMTP_TIMEOUT_SECONDS", 0.3)
     with mail_server() as (mailboxes, port):
         mailboxes.answers = ["wait"]
         with pytest.raises(AmbiguousFailure):
@@ -171,7 +171,7 @@ def test_the_host_of_the_mail_server_is_converted_by_idna_2008(monkeypatch: pyte
 
 
 def test_without_a_server_mails_are_private_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp, "MAX_FILES", 3)
+    monkeypatch.setattr(mail_transport, "MAX_FILES", 3)
     files = open_transport("", tmp_path / "mail")
     assert [files.send(letter()) for _ in range(5)] == ["written"] * 5
     kept = sorted((tmp_path / "mail").iterdir())

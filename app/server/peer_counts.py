@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from ipaddress import IPv6Address, ip_address
 
-from app.domain.users.ip_addresses import network
+from app.domain.users.client_address import network
 from app.server.limits import LINGERING, UNREAD_BYTES
 
 

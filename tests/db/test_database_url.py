@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.cli.database import migrate
 from app.db import Database, open_engine
-from app.db.address import hosts, parameters
+from app.db.database_url import hosts, parameters
 from app.settings import SettingsRefused, load
 
 PLACES: list[tuple[str, list[tuple[Any, Any]], Any]] = [

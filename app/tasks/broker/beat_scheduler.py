@@ -7,7 +7,7 @@ from typing import Any
 from celery.beat import Scheduler as CeleryScheduler
 from celery.beat import SchedulingError
 
-from app.tasks.broker.outage import outage
+from app.tasks.broker.outage_log import outage
 
 
 class Scheduler(CeleryScheduler):

@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from app.domain.mails.outbox import SENT, WRITTEN
-from app.domain.users.mail_domains import to_ascii
+from app.domain.users.idna_domains import to_ascii
 
 log = structlog.get_logger(__name__)
 

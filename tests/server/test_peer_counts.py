@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from app.server import limits, peers
-from app.server.peers import Peers
+from app.server import limits, peer_counts
+from app.server.peer_counts import Peers
 from tests.server.conftest import Server, listening, refused
 from tests.support.nodes import eventually
 
@@ -56,7 +56,7 @@ async def test_a_connection_above_the_limit_is_503_and_the_others_continue() -> 
 
 
 async def test_lingering_refused_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "LINGERING", 1)
+    monkeypatch.setattr(peer_counts, "LINGERING", 1)
     async with listening() as server:
         server.config.peers = Peers(most=0)
         async with server.peer() as first, server.peer() as second:
@@ -89,7 +89,7 @@ async def test_a_slow_reader_receives_its_whole_answer(server: Server, monkeypat
 
 
 async def test_unread_answers_are_bounded_in_total(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "UNREAD_BYTES", 20 * 1024 * 1024)
+    monkeypatch.setattr(peer_counts, "UNREAD_BYTES", 20 * 1024 * 1024)
     async with listening() as server, AsyncExitStack() as stack:
         for _ in range(6):
             peer = await stack.enter_async_context(server.peer(receive_buffer=4_096))

@@ -15,7 +15,7 @@ from app.domain.errors import Unauthenticated
 from app.domain.orm import uuid7
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession
-from app.store.login_checks import LoginChecks
+from app.store.batched_login_checks import BatchedLoginChecks
 from tests.support.factories import LoginSessionFactory, UserFactory, now
 
 
@@ -60,7 +60,7 @@ async def test_requests_at_once_share_a_query(database: Database) -> None:
         nonlocal queries
         queries += 1
 
-    liveness = LoginChecks(database)
+    liveness = BatchedLoginChecks(database)
     asked = [*(liveness.ensure(one) for one in callers), liveness.ensure(Caller(user=owner, session=ended))]
     *fine, refused = await asyncio.gather(*asked, return_exceptions=True)
     assert fine == [None] * 20
@@ -70,7 +70,7 @@ async def test_requests_at_once_share_a_query(database: Database) -> None:
 
 async def test_an_ended_login_is_noticed_at_once(database: Database) -> None:
     session_id, user = await login(database)
-    liveness = LoginChecks(database)
+    liveness = BatchedLoginChecks(database)
     caller = Caller(user=user, session=session_id)
     await liveness.ensure(caller)
     async with database.transaction() as session:

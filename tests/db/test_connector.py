@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, open_engine
-from app.db.connections import PoolerRefused, unfit
+from app.db.connector import PoolerRefused, unfit
 from app.domain.locks import AdvisoryLock
 from app.settings import environment_for_child
 from tests.support.pooler import Mode, Pooler

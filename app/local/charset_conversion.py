@@ -12,7 +12,7 @@ from typing import Final
 
 from psycopg import sql
 
-from app.local import ownership
+from app.local import database_roles
 from app.local.postgres import EmbeddedPostgres
 from app.local.processes import StartRefused
 
@@ -42,11 +42,16 @@ def convert(postgres: EmbeddedPostgres) -> str:
 def _copy(postgres: EmbeddedPostgres) -> None:
     programs, environment = (
         postgres.account.binaries,
-        {"PGPASSWORD": postgres.password_of(ownership.ADMINISTRATOR), "LC_ALL": "C"},
+        {"PGPASSWORD": postgres.password_of(database_roles.ADMINISTRATOR), "LC_ALL": "C"},
     )
 
     def command(program: str, *arguments: str) -> list[str]:
-        url = ["--host=127.0.0.1", f"--port={postgres.port}", f"--username={ownership.ADMINISTRATOR}", "--no-password"]
+        url = [
+            "--host=127.0.0.1",
+            f"--port={postgres.port}",
+            f"--username={database_roles.ADMINISTRATOR}",
+            "--no-password",
+        ]
         return [str(programs / program), *url, *arguments]
 
     with ExitStack() as stack:

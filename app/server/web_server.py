@@ -19,7 +19,7 @@ import uvicorn
 from uvicorn.supervisors import multiprocess
 
 from app.server.limits import FILES_KEPT, MOST_FILES
-from app.server.peers import Peers
+from app.server.peer_counts import Peers
 
 STARTUP_FAILED: Final = 3
 log = logging.getLogger(__name__)

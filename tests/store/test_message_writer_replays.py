@@ -14,7 +14,7 @@ from app.domain.errors import Unavailable
 from app.domain.messages.edit import edit
 from app.domain.messages.schemas import Message
 from app.domain.messages.send import Draft, Sent
-from app.store.writer import Writer
+from app.store.message_writer import MessageWriter
 from tests.support.drafts import draft
 from tests.support.scene import Scene, group
 from tests.support.statements import asked
@@ -27,12 +27,12 @@ def message(sent: Sent) -> Message:
     return msgspec.json.decode(sent.message, type=Message)
 
 
-async def send_all(writer: Writer, drafts: Sequence[Draft]) -> list[Sent | BaseException]:
+async def send_all(writer: MessageWriter, drafts: Sequence[Draft]) -> list[Sent | BaseException]:
     return await asyncio.gather(*(writer.send(one) for one in drafts), return_exceptions=True)
 
 
 async def test_a_retry_of_what_release_1_0_0_stored_is_a_replay(
-    database: Database, database_url: str, scene: Scene, writer: Writer
+    database: Database, database_url: str, scene: Scene, writer: MessageWriter
 ) -> None:
     known = draft(scene.conversation, scene.ada, "text", "hello", client_id="a")
     first = message(await writer.send(known))
@@ -46,7 +46,9 @@ async def test_a_retry_of_what_release_1_0_0_stored_is_a_replay(
     assert message(again) == first
 
 
-async def test_a_replay_is_the_message_as_it_stands_now(database: Database, scene: Scene, writer: Writer) -> None:
+async def test_a_replay_is_the_message_as_it_stands_now(
+    database: Database, scene: Scene, writer: MessageWriter
+) -> None:
     known = draft(scene.conversation, scene.ada, "text", "hello", client_id="a")
     first = message(await writer.send(known))
     async with database.transaction() as session:
@@ -57,7 +59,7 @@ async def test_a_replay_is_the_message_as_it_stands_now(database: Database, scen
 
 
 async def test_replays_and_new_messages_of_one_batch_have_their_own_answers(
-    database: Database, scene: Scene, writer: Writer
+    database: Database, scene: Scene, writer: MessageWriter
 ) -> None:
     rooms = [scene.conversation, await group(database, scene.ada), await group(database, scene.ada)]
     known = [draft(room, scene.ada, "text", f"known {at}", client_id=f"{at}") for at in range(3) for room in rooms]
@@ -73,7 +75,7 @@ async def test_replays_and_new_messages_of_one_batch_have_their_own_answers(
 
 
 async def test_a_replay_that_cannot_be_read_fails_alone(
-    database: Database, scene: Scene, writer: Writer, monkeypatch: pytest.MonkeyPatch
+    database: Database, scene: Scene, writer: MessageWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = draft(scene.conversation, scene.ada, "text", "hello", client_id="a")
     await writer.send(known)

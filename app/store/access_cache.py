@@ -18,7 +18,7 @@ from uuid import UUID
 from app.batching import Batcher
 from app.db import Database
 from app.domain.conversations.access import Access, MembershipKey, check_access_many
-from app.domain.conversations.recent_activity import ConversationHead
+from app.domain.conversations.recent_changes import ConversationHead
 from app.domain.errors import ChatError
 from app.domain.events import LogChange, LoginsEnded
 from app.domain.users.caller import Caller
@@ -50,7 +50,7 @@ class KnownConversation:
         return True
 
 
-class ReadAccess:
+class AccessCache:
     """The cache is used only while `trusted()` is true. `hear` takes bus events, `saw` takes poll results."""
 
     def __init__(self, database: Database, *, trusted: Callable[[], bool], most: int = MAX_READERS) -> None:
