@@ -12,6 +12,7 @@ from app.api.dependencies import Tx
 from app.api.errors.problems import documented
 from app.api.pagination import Limit
 from app.api.request import ChatRequest
+from app.domain.error_catalogue import conversation_not_found, members_only, position_ahead
 from app.domain.messages.changes import changes_for
 from app.domain.messages.schemas import ChangePage
 
@@ -25,7 +26,7 @@ class ChangeController(Controller):
     @get(
         "/",
         operation_id="listChanges",
-        responses=documented("403 not_a_member", "404 not_found", "409 reset"),
+        responses=documented(members_only, conversation_not_found, position_ahead),
         summary="List the changes after a position, to be upserted",
         description=(
             "If `complete` is false, continue from `position`. Items of more than 1 MiB are split over several pages."

@@ -18,7 +18,21 @@ from app.api.request import ChatRequest
 from app.api.responses import as_json
 from app.domain.conversations import groups, hidden_conversations
 from app.domain.conversations.schemas import Kind
-from app.domain.error_catalogue import invalid
+from app.domain.error_catalogue import (
+    admins_only,
+    conversation_not_found,
+    creator_only,
+    invalid,
+    invalid_cursor,
+    members_only,
+    not_addable,
+    not_in_directs,
+    not_in_groups,
+    search_busy,
+    too_many_conversations,
+    unknown_user,
+    yourself,
+)
 from app.domain.inbox.detail import detail
 from app.domain.inbox.queries import discover
 from app.domain.inbox.schemas import ConversationDetail, ConversationPage
@@ -27,7 +41,7 @@ from app.domain.users.caller import Caller
 
 A_PAGE = {
     200: ResponseSpec(ConversationPage, description="A page of conversations, and the cursor of the next page.")
-} | documented("400 invalid_cursor", "503 search_busy")
+} | documented(invalid_cursor, search_busy)
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=groups.MAX_NAME_LENGTH, examples=["Mathematicians"])]
 
@@ -96,7 +110,7 @@ class ConversationController(Controller):
             "that you have hidden returns it to your list. `not_addable`: the other user's `who_may_add` setting "
             "excludes the caller."
         ),
-        responses=documented("400 unknown_user", "400 yourself", "403 not_addable", "409 too_many_conversations")
+        responses=documented(unknown_user, yourself, not_addable, too_many_conversations)
         | {
             201: ResponseSpec(
                 ConversationDetail, description="Created. The caller is the creator and an admin of a group."
@@ -132,7 +146,7 @@ class ConversationController(Controller):
     @get(
         "/{conversation_id:uuid}",
         operation_id="getConversation",
-        responses=documented("404 not_found"),
+        responses=documented(conversation_not_found),
         summary="Get a conversation with its first 50 members",
         description="Non-members can open public conversations, with `role` null and without messages.",
     )
@@ -142,7 +156,7 @@ class ConversationController(Controller):
     @patch(
         "/{conversation_id:uuid}",
         operation_id="changeConversation",
-        responses=documented("403 not_a_member", "403 admins_only", "404 not_found", "409 direct"),
+        responses=documented(members_only, admins_only, conversation_not_found, not_in_directs),
         summary="Rename a group, or make it public or private (admins only)",
     )
     async def change(
@@ -158,7 +172,7 @@ class ConversationController(Controller):
     @delete(
         "/{conversation_id:uuid}",
         operation_id="deleteConversation",
-        responses=documented("403 not_a_member", "403 creator_only", "404 not_found", "409 direct"),
+        responses=documented(members_only, creator_only, conversation_not_found, not_in_directs),
         summary="Delete a group for all members (creator only)",
     )
     async def close(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
@@ -168,7 +182,7 @@ class ConversationController(Controller):
         "/{conversation_id:uuid}/hidden",
         status_code=204,
         operation_id="hideConversation",
-        responses=documented("403 not_a_member", "404 not_found", "409 group"),
+        responses=documented(members_only, conversation_not_found, not_in_groups),
         summary="Hide a direct conversation from my list, or show it again",
         description=(
             "A hidden conversation is neither in the list nor in `hello` and does not count towards the limit of "

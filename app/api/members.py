@@ -14,10 +14,29 @@ from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
 from app.domain.conversations import admin_role, members, queries
 from app.domain.conversations.schemas import MemberPage
+from app.domain.error_catalogue import (
+    admins_only,
+    already_admin,
+    already_joined,
+    already_member,
+    conversation_full,
+    conversation_not_found,
+    creator_fixed,
+    invalid_cursor,
+    members_only,
+    not_a_member,
+    not_addable,
+    not_an_admin,
+    not_in_directs,
+    not_joined,
+    too_many_conversations,
+    unknown_user,
+    user_has_too_many_conversations,
+)
 from app.domain.messages import contacts
 
 NO_CONTENT = 204
-OF_ADMINS = ("403 not_a_member", "403 admins_only", "404 not_found", "409 direct")
+OF_ADMINS = (members_only, admins_only, conversation_not_found, not_in_directs)
 
 
 class MemberUser(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,7 +52,7 @@ class MemberController(Controller):
     @get(
         "/members",
         operation_id="listMembers",
-        responses=documented("400 invalid_cursor", "404 not_found"),
+        responses=documented(invalid_cursor, conversation_not_found),
         summary="List members in the order of their ids",
         description="Members of a public conversation are visible to every user.",
     )
@@ -52,7 +71,7 @@ class MemberController(Controller):
         status_code=NO_CONTENT,
         operation_id="joinConversation",
         responses=documented(
-            "404 not_found", "409 already_member", "409 conversation_full", "409 too_many_conversations", "409 direct"
+            conversation_not_found, already_joined, conversation_full, too_many_conversations, not_in_directs
         ),
         summary="Join a public group",
         description="A private group answers 404.",
@@ -65,12 +84,12 @@ class MemberController(Controller):
         status_code=NO_CONTENT,
         operation_id="addMember",
         responses=documented(
-            "400 unknown_user",
+            unknown_user,
             *OF_ADMINS,
-            "403 not_addable",
-            "409 already_member",
-            "409 conversation_full",
-            "409 too_many_conversations",
+            not_addable,
+            already_member,
+            conversation_full,
+            user_has_too_many_conversations,
         ),
         summary="Add a user (admins only)",
         description=(
@@ -93,7 +112,7 @@ class MemberController(Controller):
         "/remove_member",
         status_code=NO_CONTENT,
         operation_id="removeMember",
-        responses=documented(*OF_ADMINS, "403 creator", "409 not_a_member"),
+        responses=documented(*OF_ADMINS, creator_fixed, not_a_member),
         summary="Remove a member (admins only)",
         description="The creator cannot be removed.",
     )
@@ -110,7 +129,7 @@ class MemberController(Controller):
         "/leave_conversation",
         status_code=NO_CONTENT,
         operation_id="leaveConversation",
-        responses=documented("404 not_found", "409 not_a_member", "409 direct"),
+        responses=documented(conversation_not_found, not_joined, not_in_directs),
         summary="Leave a group",
         description=(
             "If the creator leaves, the longest-serving admin, or else member, becomes the creator. When the last "
@@ -124,7 +143,7 @@ class MemberController(Controller):
         "/make_admin",
         status_code=NO_CONTENT,
         operation_id="makeAdmin",
-        responses=documented(*OF_ADMINS, "403 creator", "409 already_admin", "409 not_a_member"),
+        responses=documented(*OF_ADMINS, creator_fixed, already_admin, not_a_member),
         summary="Make a member an admin (admins only)",
     )
     async def make_admin(
@@ -140,7 +159,7 @@ class MemberController(Controller):
         "/remove_admin",
         status_code=NO_CONTENT,
         operation_id="removeAdmin",
-        responses=documented(*OF_ADMINS, "403 creator", "409 not_an_admin", "409 not_a_member"),
+        responses=documented(*OF_ADMINS, creator_fixed, not_an_admin, not_a_member),
         summary="Remove the admin role from a member (admins only)",
     )
     async def remove_admin(

@@ -15,14 +15,26 @@ from app.api.errors.problems import documented
 from app.api.middleware.authentication import ADMITTED_LATER
 from app.api.request import ChatRequest
 from app.api.responses import passed_on
+from app.domain.error_catalogue import (
+    conversation_not_found,
+    idempotency_mismatch,
+    invalid_limit,
+    invalid_message,
+    invalid_page,
+    members_only,
+    message_deleted,
+    message_not_found,
+    not_the_sender,
+    sender_or_admin_only,
+)
 from app.domain.messages import edit, receipts, send
 from app.domain.messages.content import MediaUrl, MessageBody, Text
 from app.domain.messages.history import PageQuery
 from app.domain.messages.schemas import Message, MessageDetail, MessagePage
 from app.domain.size_limits import MAX_PAGE_SIZE
 
-OF_MEMBERS = ("403 not_a_member", "404 not_found")
-
+OF_MEMBERS = (members_only, conversation_not_found)
+OF_MESSAGES = (members_only, message_not_found)
 
 MessageLimit = Annotated[
     int,
@@ -59,7 +71,7 @@ class MessageController(Controller):
         responses={
             201: ResponseSpec(Message, description="Stored: the message was committed before this response."),
             200: ResponseSpec(Message, description="A replay of this client_id: the message in its current state."),
-            **documented("400 invalid_message", *OF_MEMBERS, "422 idempotency_mismatch"),
+            **documented(invalid_message, *OF_MEMBERS, idempotency_mismatch),
         },
     )
     async def send(
@@ -85,7 +97,7 @@ class MessageController(Controller):
         ),
         responses={
             200: ResponseSpec(MessagePage, description="A page of messages, in ascending order of seq."),
-            **documented("400 invalid_limit", "400 invalid_page", *OF_MEMBERS),
+            **documented(invalid_limit, invalid_page, *OF_MEMBERS),
         },
     )
     async def page(
@@ -105,7 +117,7 @@ class MessageController(Controller):
         "/{message_id:uuid}",
         operation_id="getMessage",
         summary="Get a message and its read receipts",
-        responses=documented(*OF_MEMBERS),
+        responses=documented(*OF_MESSAGES),
     )
     async def open(
         self,
@@ -121,7 +133,7 @@ class MessageController(Controller):
         operation_id="editMessage",
         summary="Edit your own message",
         description="Send `text` for a text message, and `media_url` for any other type.",
-        responses=documented("400 invalid_message", *OF_MEMBERS, "403 not_the_sender", "409 deleted"),
+        responses=documented(invalid_message, *OF_MESSAGES, not_the_sender, message_deleted),
     )
     async def edit(
         self,
@@ -139,7 +151,7 @@ class MessageController(Controller):
         "/{message_id:uuid}",
         operation_id="replaceMessage",
         summary="Edit your own message (same as PATCH)",
-        responses=documented("400 invalid_message", *OF_MEMBERS, "403 not_the_sender", "409 deleted"),
+        responses=documented(invalid_message, *OF_MESSAGES, not_the_sender, message_deleted),
     )
     async def replace(
         self,
@@ -158,7 +170,7 @@ class MessageController(Controller):
         operation_id="deleteMessage",
         summary="Delete a message (its sender or an admin)",
         description="The message keeps its seq, with empty `text` and `media_url`.",
-        responses=documented(*OF_MEMBERS, "403 not_the_sender", "409 deleted"),
+        responses=documented(*OF_MESSAGES, sender_or_admin_only, message_deleted),
     )
     async def remove(
         self,

@@ -18,7 +18,14 @@ from app.api.errors.problems import documented
 from app.api.middleware.authentication import ANY_BODY, PUBLIC
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
-from app.domain.error_catalogue import invalid
+from app.domain.error_catalogue import (
+    conversation_not_found,
+    invalid,
+    invalid_cursor,
+    invalid_unsubscribe_token,
+    members_only,
+    message_not_found,
+)
 from app.domain.notifications import decision_log, preferences, queries
 from app.domain.notifications.schemas import Attention, NotificationDecisions, NotificationPage
 
@@ -53,7 +60,7 @@ class NotificationController(Controller):
         "/notifications",
         operation_id="listNotifications",
         summary="List my notifications: unread messages by conversation, newest first",
-        responses=documented("400 invalid_cursor"),
+        responses=documented(invalid_cursor),
     )
     async def listing(
         self,
@@ -81,7 +88,7 @@ class NotificationController(Controller):
         "/conversations/{conversation_id:uuid}/notifications",
         operation_id="getAttention",
         summary="Get my notification preferences for a conversation",
-        responses=documented("403 not_a_member", "404 not_found"),
+        responses=documented(members_only, conversation_not_found),
     )
     async def attention(self, conversation_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> Attention:
         return await preferences.preferences(tx, request.caller, conversation_id)
@@ -94,7 +101,7 @@ class NotificationController(Controller):
             "`all` messages, only `mentions` (`@Ada` or `@Ada Lovelace` in a text, as it was sent), or `none`; not "
             "before `muted_until`. `mails: false` turns mails off. Fields left out of the body return to their default."
         ),
-        responses=documented("403 not_a_member", "404 not_found"),
+        responses=documented(members_only, conversation_not_found),
     )
     async def attend(
         self,
@@ -117,7 +124,7 @@ class NotificationController(Controller):
             "elsewhere`, `present`, `hidden`, `muted`, `level`, `deleted`, `unsubscribed`, `no address`, `throttled`, "
             "`gone`, `unknown`; for a mail also `due`, `written`, `refused`, `failed`."
         ),
-        responses=documented("403 not_a_member", "404 not_found"),
+        responses=documented(members_only, message_not_found),
     )
     async def decisions(
         self,
@@ -135,7 +142,7 @@ class NotificationController(Controller):
         operation_id="unsubscribe",
         summary="Unsubscribe from mails about a conversation",
         description="Takes the token from such a mail and needs no login. Repeating it has no further effect.",
-        responses=documented("400 invalid_mailed_token"),
+        responses=documented(invalid_unsubscribe_token),
     )
     async def unsubscribe(
         self,
@@ -156,7 +163,7 @@ class NotificationController(Controller):
             "form "
             "`List-Unsubscribe=One-Click` to it. The body is not read. Repeating it has no further effect."
         ),
-        responses=documented("400 invalid_mailed_token"),
+        responses=documented(invalid_unsubscribe_token),
     )
     async def unsubscribe_by_one_click(
         self,

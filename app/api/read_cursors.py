@@ -15,6 +15,7 @@ from app.api.errors.problems import documented
 from app.api.request import ChatRequest
 from app.domain.conversations import read_cursors
 from app.domain.conversations.schemas import ReadState
+from app.domain.error_catalogue import conversation_not_found, invalid_seq, members_only
 from app.domain.messages import mark_read
 
 MAX_MARKS = 500
@@ -44,7 +45,7 @@ class ReadingController(Controller):
     @put(
         "/read",
         operation_id="markRead",
-        responses=documented("400 invalid_seq", "403 not_a_member", "404 not_found"),
+        responses=documented(invalid_seq, members_only, conversation_not_found),
         summary="Mark messages up to a seq as read",
         description="`invalid_seq` if the seq is beyond the last message. A seq behind the cursor changes nothing.",
     )
@@ -61,7 +62,7 @@ class ReadingController(Controller):
         "/mark_message_read",
         status_code=204,
         operation_id="markMessagesRead",
-        responses=documented("403 not_a_member", "404 not_found"),
+        responses=documented(members_only, conversation_not_found),
         summary="Mark these messages, and all before the newest of them, as read",
         description="404 if one of them is not a message of this conversation.",
     )

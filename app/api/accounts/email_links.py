@@ -13,6 +13,7 @@ from app.api.dependencies import Passwords, Quotas, Tx
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import PUBLIC
 from app.domain.accounts import email_change, password_reset, registration
+from app.domain.error_catalogue import common_password, email_taken, invalid_mailed_token, personal_password
 
 Token = Annotated[
     str,
@@ -52,7 +53,7 @@ class MailedController(Controller):
             "The account has the name and password of the registration that the mail was sent for. The token works "
             "once, within 3 days."
         ),
-        responses=documented("400 invalid_mailed_token", "409 email_taken"),
+        responses=documented(invalid_mailed_token, email_taken),
     )
     async def activate(self, data: JSONBody[TokenBody], tx: Tx) -> None:
         await registration.activate(tx, data.token)
@@ -86,7 +87,7 @@ class MailedController(Controller):
         operation_id="chooseNewPassword",
         summary="Choose a new password",
         description="Ends all logins. The token works once, within an hour.",
-        responses=documented("400 invalid_mailed_token", "400 common_password", "400 personal_password"),
+        responses=documented(invalid_mailed_token, common_password, personal_password),
     )
     async def choose_new_password(
         self,
@@ -103,7 +104,7 @@ class MailedController(Controller):
         operation_id="confirmEmail",
         summary="Confirm a new e-mail address",
         description="The token works once, within a day.",
-        responses=documented("400 invalid_mailed_token", "409 email_taken"),
+        responses=documented(invalid_mailed_token, email_taken),
     )
     async def confirm_email(self, data: JSONBody[TokenBody], tx: Tx) -> None:
         await email_change.confirm(tx, data.token)

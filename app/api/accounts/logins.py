@@ -21,6 +21,17 @@ from app.domain.auth import logins, refresh, socket_tickets
 from app.domain.auth.logins import LoggedIn
 from app.domain.auth.schemas import LoginPage, Ticket
 from app.domain.auth.tokens import TokenPair
+from app.domain.error_catalogue import (
+    invalid_code,
+    invalid_credentials,
+    invalid_cursor,
+    invalid_token,
+    login_not_found,
+    not_activated,
+    second_factor_required,
+    suspended,
+    token_reused,
+)
 
 Token = Annotated[str, msgspec.Meta(max_length=2_048, examples=["eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoi4oCmIn0.c2lnbmVk"])]
 
@@ -77,11 +88,11 @@ class LoginController(Controller):
         responses={
             200: ResponseSpec(LoggedIn, description="The tokens of a new login."),
             **documented(
-                "401 invalid_credentials",
-                "401 second_factor_required",
-                "401 invalid_code",
-                "403 not_activated",
-                "403 suspended",
+                invalid_credentials,
+                second_factor_required,
+                invalid_code,
+                not_activated,
+                suspended,
             ),
         },
     )
@@ -123,7 +134,7 @@ class LoginController(Controller):
         ),
         responses={
             200: ResponseSpec(TokenPair, description="The next pair of tokens."),
-            **documented("401 invalid_token", "401 token_reused"),
+            **documented(invalid_token, token_reused),
         },
     )
     async def refresh(self, data: JSONBody[RefreshToken], tx: Tx, tokens: Tokens) -> Response[bytes]:
@@ -136,7 +147,7 @@ class LoginController(Controller):
         operation_id="verifyToken",
         summary="Verify a token",
         description="Accepts an access or a refresh token.",
-        responses=documented("401 invalid_token"),
+        responses=documented(invalid_token),
     )
     async def verify(self, data: JSONBody[AnyToken], tx: Tx, tokens: Tokens) -> Valid:
         await refresh.verify(tx, data.token, tokens)
@@ -156,7 +167,7 @@ class LoginController(Controller):
         "/sessions",
         operation_id="listLogins",
         summary="List my logins, newest first",
-        responses=documented("400 invalid_cursor"),
+        responses=documented(invalid_cursor),
     )
     async def list_logins(
         self,
@@ -171,7 +182,7 @@ class LoginController(Controller):
         "/sessions/{login_id:uuid}",
         operation_id="endLogin",
         summary="End one of my logins",
-        responses=documented("404 not_found"),
+        responses=documented(login_not_found),
     )
     async def end_login(self, login_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
         await logins.end_one(tx, request.caller, login_id)

@@ -15,6 +15,7 @@ from app.api.middleware.authentication import PUBLIC
 from app.api.request import ChatRequest
 from app.domain.accounts import closure, email_change, profile
 from app.domain.accounts.registration import MAX_NAME_LENGTH, RegistrationResult
+from app.domain.error_catalogue import common_password, email_taken, personal_password, wrong_password
 from app.domain.users.schemas import Adders, Profile
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_LENGTH, examples=["Ada"])]
@@ -99,7 +100,7 @@ class RegistrationController(Controller):
         ),
         responses={
             202: ResponseSpec(RegistrationResult, description="A mail was sent; its link activates the account."),
-            **documented("400 common_password", "400 personal_password", "409 email_taken"),
+            **documented(common_password, personal_password, email_taken),
         },
     )
     async def register(
@@ -170,7 +171,7 @@ class AccountController(Controller):
         operation_id="changePassword",
         summary="Change my password",
         description="Ends all other logins.",
-        responses=documented("400 wrong_password", "400 common_password", "400 personal_password"),
+        responses=documented(wrong_password, common_password, personal_password),
     )
     async def change_password(
         self,
@@ -195,7 +196,7 @@ class AccountController(Controller):
         operation_id="changeMyEmail",
         summary="Request a change of my e-mail address",
         description="Takes effect once it is confirmed from the new address. The old address is notified.",
-        responses=documented("400 wrong_password"),
+        responses=documented(wrong_password),
     )
     async def change_email(
         self,
@@ -225,7 +226,7 @@ class AccountController(Controller):
             "its "
             "groups. The e-mail address can be registered again."
         ),
-        responses=documented("400 wrong_password"),
+        responses=documented(wrong_password),
     )
     async def close(
         self,

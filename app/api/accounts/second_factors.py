@@ -16,6 +16,13 @@ from app.api.dependencies import OwnGuess, Passwords, SecondFactors, Tx
 from app.api.errors.problems import documented
 from app.api.request import ChatRequest
 from app.domain.auth.second_factors import Enrolment, RecoveryCodes, State
+from app.domain.error_catalogue import (
+    second_factor_not_begun,
+    second_factor_off,
+    second_factor_on,
+    wrong_code,
+    wrong_password,
+)
 
 
 class Code(msgspec.Struct, forbid_unknown_fields=True):
@@ -50,7 +57,7 @@ class SecondFactorController(Controller):
         operation_id="enrolSecondFactor",
         summary="Set up an authenticator app",
         description="The second factor takes effect once it is confirmed with a code.",
-        responses=documented("400 wrong_password", "409 second_factor_on"),
+        responses=documented(wrong_password, second_factor_on),
     )
     async def enrol(
         self,
@@ -72,7 +79,7 @@ class SecondFactorController(Controller):
         description=(
             "From then on, logging in requires a code; all other logins end. The recovery codes are shown only once."
         ),
-        responses=documented("400 wrong_code", "409 second_factor_off", "409 second_factor_on"),
+        responses=documented(wrong_code, second_factor_not_begun, second_factor_on),
     )
     async def confirm(
         self,
@@ -89,7 +96,7 @@ class SecondFactorController(Controller):
         "/",
         operation_id="disableSecondFactor",
         summary="Turn the second factor off",
-        responses=documented("400 wrong_password", "400 wrong_code", "409 second_factor_off"),
+        responses=documented(wrong_password, wrong_code, second_factor_off),
     )
     async def disable(
         self,
@@ -110,7 +117,7 @@ class SecondFactorController(Controller):
         operation_id="renewRecoveryCodes",
         summary="Replace the recovery codes",
         description="The previous codes stop working. The ten new ones are shown only once.",
-        responses=documented("400 wrong_password", "400 wrong_code", "409 second_factor_off"),
+        responses=documented(wrong_password, wrong_code, second_factor_off),
     )
     async def renew_recovery_codes(
         self,

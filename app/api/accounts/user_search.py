@@ -11,6 +11,7 @@ from app.api.dependencies import Database
 from app.api.errors.problems import documented
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
+from app.domain.error_catalogue import invalid_cursor, search_busy
 from app.domain.users import queries
 from app.domain.users.schemas import PersonPage
 
@@ -31,7 +32,7 @@ class PeopleController(Controller):
         operation_id="findPeople",
         summary="Find users by name or by their exact e-mail address",
         description="Without `search`, returns only the caller. E-mail addresses of other users are never shown.",
-        responses=documented("400 invalid_cursor", "503 search_busy"),
+        responses=documented(invalid_cursor, search_busy),
     )
     async def find(
         self,

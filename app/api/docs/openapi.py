@@ -95,8 +95,8 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler, *, of_the
     if "application/json" in responses.get("400", {}).get("content", {}):
         del responses["400"]  # Litestar's own error format, which the API does not use
     if of_the_api:
-        for refusal in _of_all(operation, method, handler):
-            _add_problem(responses, refusal, _first_field(operation))
+        for error in _common_errors(operation, method, handler):
+            _add_problem(responses, error, _first_field(operation))
     for status, response in responses.items():
         _complete_answer(response, status, name)
         if of_the_api and status in HEADERS:
@@ -106,13 +106,13 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler, *, of_the
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _of_all(operation: Json, method: str, handler: HTTPRouteHandler) -> Iterator[str]:
+def _common_errors(operation: Json, method: str, handler: HTTPRouteHandler) -> Iterator[codes.HttpError]:
     """Yields the errors that do not depend on what the operation does."""
     if "requestBody" in operation:
         yield from codes.OF_BODIES
     elif any(parameter["in"] != "path" for parameter in operation.get("parameters", ())):
-        yield "400 invalid"
-    yield "400 unknown_host"
+        yield from codes.OF_PARAMETERS
+    yield codes.UNKNOWN_HOST
     yield from () if handler.opt.get("public") else codes.OF_CALLERS
     yield from codes.OF_OPERATORS if handler.opt.get("operators") else ()
     yield from codes.OF_ALL
@@ -126,15 +126,14 @@ def _first_field(operation: Json) -> str:
     return "limit"
 
 
-def _add_problem(responses: Json, refusal: str, field: str) -> None:
-    status, _, code = refusal.partition(" ")
-    faults = [FieldError(field, "Expected text, got null.")] if code == "invalid" else []
-    problem = problem_of(int(status), code, codes.CODES[refusal], faults)
+def _add_problem(responses: Json, error: codes.HttpError, field: str) -> None:
+    field_errors = [FieldError(field, "Expected text, got null.")] if error.code == "invalid" else []
+    problem = problem_of(*error, field_errors)
     response = responses.setdefault(
-        status,
+        str(error.status),
         {"description": "", "content": {MEDIA_TYPE: {"schema": {"$ref": PREFIX + Problem.__name__}, "examples": {}}}},
     )
-    response["content"][MEDIA_TYPE]["examples"].setdefault(code, {"value": msgspec.to_builtins(problem)})
+    response["content"][MEDIA_TYPE]["examples"].setdefault(error.code, {"value": msgspec.to_builtins(problem)})
 
 
 def _complete_parameter(parameter: Json) -> None:

@@ -10,7 +10,20 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from app.domain import error_catalogue, errors
-from app.domain.error_catalogue import CATALOGUE
+from app.domain.error_catalogue import (
+    CATALOGUE,
+    ErrorEntry,
+    busy,
+    database_unavailable,
+    invalid,
+    invalid_token,
+    login_ended,
+    not_authenticated,
+    outcome_unknown,
+    overloaded,
+    second_factor_needed,
+    unavailable,
+)
 from app.domain.errors import ChatError, Throttled
 
 STATUSES: Final[Mapping[type[ChatError], int]] = {
@@ -80,22 +93,24 @@ def status_of(kind: type[ChatError]) -> int:
     return next(STATUSES[base] for base in kind.__mro__ if base in STATUSES)
 
 
-def _sentences() -> Iterator[tuple[str, str]]:
-    for error in globals().copy().values():
-        if isinstance(error, HttpError):
-            yield f"{error.status} {error.code}", error.detail
-    for entry in CATALOGUE.values():
-        if entry.code not in ON_SOCKETS:
-            yield f"{status_of(entry.kind)} {entry.code}", entry.detail
+def http_error(entry: ErrorEntry[ChatError]) -> HttpError:
+    """Returns what HTTP answers for an error of the catalogue."""
+    return HttpError(status_of(entry.kind), entry.code, entry.detail)
 
 
-# Reversed, because of the errors that share a code the first declared one describes it.
-CODES: Final[Mapping[str, str]] = dict(sorted(dict(reversed(list(_sentences()))).items()))
+def _all() -> Iterator[HttpError]:
+    yield from (error for error in globals().copy().values() if isinstance(error, HttpError))
+    yield from (http_error(entry) for entry in CATALOGUE.values() if entry.code not in ON_SOCKETS)
 
-OF_ALL: Final = ("429 throttled", "503 database_unavailable", "503 busy", "503 overloaded", "503 unavailable")
+
+CODES: Final = tuple(sorted({f"{error.status} {error.code}" for error in _all()}))
+"""Every pair "status code" of the API."""
+
+OF_ALL: Final = (THROTTLED, *map(http_error, (database_unavailable, busy, overloaded, unavailable)))
 """Errors that every route of the API may return, public or not."""
 
-OF_CALLERS: Final = ("401 not_authenticated", "401 invalid_token", "401 login_ended")
-OF_OPERATORS: Final = ("403 second_factor_needed",)
-OF_BODIES: Final = ("400 invalid", "400 malformed", "413 too_large", "415 unsupported_media_type")
-OF_WRITES: Final = ("503 outcome_unknown",)
+OF_CALLERS: Final = tuple(map(http_error, (not_authenticated, invalid_token, login_ended)))
+OF_OPERATORS: Final = (http_error(second_factor_needed),)
+OF_PARAMETERS: Final = (http_error(invalid),)
+OF_BODIES: Final = (*OF_PARAMETERS, MALFORMED, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)
+OF_WRITES: Final = (http_error(outcome_unknown),)

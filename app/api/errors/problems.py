@@ -16,7 +16,6 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
 from app.api.errors.codes import (
-    CODES,
     FORBIDDEN,
     MALFORMED,
     METHOD_NOT_ALLOWED,
@@ -26,6 +25,7 @@ from app.api.errors.codes import (
     UNSUPPORTED_MEDIA_TYPE,
     UPGRADE_REQUIRED,
     HttpError,
+    http_error,
     status_of,
 )
 from app.api.errors.fields import FieldError, field_errors
@@ -96,16 +96,15 @@ def settled(outcome: msgspec.Struct | ChatError) -> Response[bytes]:
     return Response(msgspec.json.encode(outcome), status_code=200, media_type="application/json")
 
 
-def documented(*refusals: str) -> dict[int, ResponseSpec]:
-    """Returns a route's errors for OpenAPI. Each refusal is a key of `app.api.errors.codes.CODES`: `"409 direct"`.
+def documented(*entries: ErrorEntry[ChatError]) -> dict[int, ResponseSpec]:
+    """Returns a route's errors for OpenAPI, one entry for each code.
 
     `app.api.docs.openapi` adds the errors common to all routes (400, 401, 429, 503 …).
     """
     examples: dict[int, list[Example]] = {}
-    for refusal in refusals:
-        status, code = int(refusal[:3]), refusal[4:]
-        value = msgspec.to_builtins(problem_of(status, code, CODES[refusal]))
-        examples.setdefault(status, []).append(Example(id=code, value=value))
+    for error in map(http_error, entries):
+        value = msgspec.to_builtins(problem_of(*error))
+        examples.setdefault(error.status, []).append(Example(id=error.code, value=value))
     return {
         status: ResponseSpec(Problem, generate_examples=False, media_type=MEDIA_TYPE, examples=of_status)
         for status, of_status in examples.items()

@@ -17,6 +17,7 @@ from app.domain.audit import queries
 from app.domain.audit.log import Action
 from app.domain.audit.queries import Filters
 from app.domain.audit.schemas import AuditPage
+from app.domain.error_catalogue import invalid_cursor, path_not_found
 
 
 class AuditController(Controller):
@@ -29,7 +30,7 @@ class AuditController(Controller):
         operation_id="readAudit",
         summary="List the audit log, newest first",
         description="Entries hold ids and a few facts, but no message text or e-mail address.",
-        responses=documented("400 invalid_cursor", "404 not_found"),
+        responses=documented(invalid_cursor, path_not_found),
     )
     async def page(
         self,

@@ -17,6 +17,14 @@ from app.api.request import ChatRequest
 from app.domain.broadcasts import queries, schedule
 from app.domain.broadcasts.schedule import USUAL
 from app.domain.broadcasts.schemas import Audience, Broadcast, BroadcastPage
+from app.domain.error_catalogue import (
+    already_canceled,
+    broadcast_not_found,
+    invalid_cursor,
+    path_not_found,
+    too_many_broadcasts,
+    unknown_conversation,
+)
 
 NO_CONTENT = 204
 
@@ -44,7 +52,7 @@ class BroadcastController(Controller):
         operation_id="planBroadcast",
         summary="Send a broadcast, now or at a given time",
         description="Connected users receive it within two seconds of its time, others when they next connect.",
-        responses=documented("400 unknown_conversation", "404 not_found", "409 too_many_broadcasts"),
+        responses=documented(unknown_conversation, path_not_found, too_many_broadcasts),
     )
     async def plan(self, data: JSONBody[Plan], request: ChatRequest, tx: Tx) -> Broadcast:
         broadcast = await schedule.plan(
@@ -65,7 +73,7 @@ class BroadcastController(Controller):
         "/",
         operation_id="listBroadcasts",
         summary="List broadcasts with the progress of their mails, the latest scheduled first",
-        responses=documented("400 invalid_cursor", "404 not_found"),
+        responses=documented(invalid_cursor, path_not_found),
     )
     async def page(self, tx: Tx, cursor: Cursor = None, limit: Limit = 50) -> BroadcastPage:
         return await queries.listing(tx, limit=limit, cursor=cursor)
@@ -74,7 +82,7 @@ class BroadcastController(Controller):
         "/{broadcast_id:uuid}",
         operation_id="getBroadcast",
         summary="Get a broadcast with the progress of its mails",
-        responses=documented("404 not_found"),
+        responses=documented(broadcast_not_found),
     )
     async def show(self, broadcast_id: FromPath[UUID], tx: Tx) -> Broadcast:
         return await queries.show(tx, broadcast_id)
@@ -84,7 +92,7 @@ class BroadcastController(Controller):
         status_code=NO_CONTENT,
         operation_id="cancelBroadcast",
         summary="Cancel a broadcast: stop its delivery and its mails",
-        responses=documented("404 not_found", "409 already_canceled"),
+        responses=documented(broadcast_not_found, already_canceled),
     )
     async def cancel(self, broadcast_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
         await schedule.cancel(tx, broadcast_id, by=request.caller.user)

@@ -12,6 +12,7 @@ from app.api.errors.problems import documented
 from app.api.middleware.authentication import OPERATORS
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
+from app.domain.error_catalogue import failed_task_not_found, invalid_cursor, not_repeatable, path_not_found
 from app.domain.jobs import failed_tasks
 from app.domain.jobs.schemas import FailedTask, FailedTaskPage
 
@@ -25,7 +26,7 @@ class FailedTaskController(Controller):
         "/",
         operation_id="listFailedTasks",
         summary="List tasks that failed permanently, newest first",
-        responses=documented("400 invalid_cursor", "404 not_found"),
+        responses=documented(invalid_cursor, path_not_found),
     )
     async def listing(self, tx: Tx, cursor: Cursor = None, limit: Limit = 50) -> FailedTaskPage:
         return await failed_tasks.listing(tx, limit=limit, cursor=cursor)
@@ -36,7 +37,7 @@ class FailedTaskController(Controller):
         operation_id="retryFailedTask",
         summary="Retry a failed task",
         description="The task is enqueued within ten seconds. Tasks are safe to run twice.",
-        responses=documented("404 not_found", "409 not_repeatable"),
+        responses=documented(failed_task_not_found, not_repeatable),
     )
     async def retry(self, failed_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> FailedTask:
         return await failed_tasks.ask_again(tx, failed_id, by=request.caller.user)

@@ -15,6 +15,15 @@ from app.api.middleware.authentication import OPERATORS
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
 from app.domain.accounts import suspension
+from app.domain.error_catalogue import (
+    account_closed,
+    account_not_found,
+    already_suspended,
+    invalid_cursor,
+    not_suspended,
+    own_account,
+    path_not_found,
+)
 from app.domain.operators import queries
 from app.domain.operators.schemas import AccountPage, ConversationRecordPage
 
@@ -35,7 +44,7 @@ class LookupController(Controller):
         operation_id="findAccounts",
         summary="List accounts in any state, newest first",
         description="Without `search`, lists all accounts. E-mail addresses are not shown.",
-        responses=documented("400 invalid_cursor", "404 not_found"),
+        responses=documented(invalid_cursor, path_not_found),
     )
     async def accounts(
         self,
@@ -55,7 +64,7 @@ class LookupController(Controller):
         operation_id="suspendAccount",
         summary="Suspend an account and end all its logins",
         description="Its sockets close with 4403 within two seconds. The reason is recorded in the audit log.",
-        responses=documented("404 not_found", "409 own_account", "409 account_closed", "409 already_suspended"),
+        responses=documented(account_not_found, own_account, account_closed, already_suspended),
     )
     async def suspend(
         self,
@@ -71,7 +80,7 @@ class LookupController(Controller):
         status_code=NO_CONTENT,
         operation_id="restoreAccount",
         summary="Restore a suspended account",
-        responses=documented("404 not_found", "409 account_closed", "409 not_suspended"),
+        responses=documented(account_not_found, account_closed, not_suspended),
     )
     async def restore(self, user_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
         await suspension.restore(tx, request.caller, user_id)
@@ -81,7 +90,7 @@ class LookupController(Controller):
         operation_id="findConversations",
         summary="List all conversations, including deleted ones, newest first",
         description="Shows metadata and counts, but no message text. Without `search`, lists all conversations.",
-        responses=documented("400 invalid_cursor", "404 not_found"),
+        responses=documented(invalid_cursor, path_not_found),
     )
     async def conversations(
         self,

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import OPERATORS
+from app.domain.error_catalogue import broker_unavailable, path_not_found
 from app.domain.jobs.schemas import QueueReport
 
 
@@ -21,7 +22,7 @@ class QueueController(Controller):
         "/queues",
         operation_id="showQueues",
         summary="Get the state of the task queues and workers",
-        responses=documented("404 not_found", "503 broker_unavailable"),
+        responses=documented(path_not_found, broker_unavailable),
     )
     async def queues(self, queue_report: NamedDependency[Callable[[], Awaitable[QueueReport]]]) -> QueueReport:
         return await queue_report()

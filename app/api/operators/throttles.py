@@ -15,6 +15,13 @@ from app.api.errors.problems import documented
 from app.api.middleware.authentication import OPERATORS
 from app.api.pagination import Cursor, Limit
 from app.api.request import ChatRequest
+from app.domain.error_catalogue import (
+    invalid_cursor,
+    path_not_found,
+    policy_not_found,
+    too_many_exceptions,
+    user_not_found,
+)
 from app.domain.rates import MAX_COUNT
 from app.domain.throttling.schemas import (
     ThrottleAnalytics,
@@ -49,7 +56,7 @@ class ThrottleController(Controller):
         "/",
         operation_id="listThrottlePolicies",
         summary="List the throttling policies with their rate, their default and their last change",
-        responses=documented("404 not_found"),
+        responses=documented(path_not_found),
     )
     async def listing(self, policies: Policies, tx: Tx) -> ThrottlePolicies:
         return await policies.report(tx)
@@ -62,7 +69,7 @@ class ThrottleController(Controller):
             "Takes effect in every process within 2 s. Existing counts are kept, unless the window changes: then "
             "counting starts at zero."
         ),
-        responses=documented("404 not_found", "404 unknown_policy"),
+        responses=documented(path_not_found, policy_not_found),
     )
     async def change(
         self,
@@ -78,7 +85,7 @@ class ThrottleController(Controller):
         "/{policy:str}",
         operation_id="resetThrottlePolicy",
         summary="Reset a policy to its setting",
-        responses=documented("404 not_found", "404 unknown_policy"),
+        responses=documented(path_not_found, policy_not_found),
     )
     async def reset(
         self,
@@ -93,7 +100,7 @@ class ThrottleController(Controller):
         "/{policy:str}/users",
         operation_id="listThrottleExceptions",
         summary="List the users with a rate of their own",
-        responses=documented("400 invalid_cursor", "404 not_found", "404 unknown_policy"),
+        responses=documented(invalid_cursor, path_not_found, policy_not_found),
     )
     async def exceptions(
         self,
@@ -109,7 +116,7 @@ class ThrottleController(Controller):
         "/{policy:str}/users/{user_id:uuid}",
         operation_id="setThrottleException",
         summary="Give one user a rate of their own",
-        responses=documented("404 not_found", "404 unknown_policy", "404 unknown_user", "409 too_many_exceptions"),
+        responses=documented(path_not_found, policy_not_found, user_not_found, too_many_exceptions),
     )
     async def change_for(
         self,
@@ -126,7 +133,7 @@ class ThrottleController(Controller):
         "/{policy:str}/users/{user_id:uuid}",
         operation_id="resetThrottleException",
         summary="Remove a user's own rate",
-        responses=documented("404 not_found", "404 unknown_policy"),
+        responses=documented(path_not_found, policy_not_found),
     )
     async def reset_for(
         self,
@@ -151,7 +158,7 @@ class ThrottleReportController(Controller):
         description=(
             "Counts appear after about three minutes and are kept for two weeks. Networks are shown as digests."
         ),
-        responses=documented("404 not_found", "404 unknown_policy"),
+        responses=documented(path_not_found, policy_not_found),
     )
     async def analytics(
         self,
@@ -175,7 +182,7 @@ class ThrottleReportController(Controller):
             "at least this much. Only counts from windows of the current length are used. Refused clients often retry, "
             "so the attempts depend on the limit in force."
         ),
-        responses=documented("404 not_found", "404 unknown_policy"),
+        responses=documented(path_not_found, policy_not_found),
     )
     async def what_if(
         self,
