@@ -1,4 +1,4 @@
-"""Servers and settings every test may ask for, and the rule that a skipped test is a failed run."""
+"""Fixtures for servers and settings, and the rule that a skipped test fails the run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """The controller of several processes: start Postgres once, tell each where it is."""
+    """On the controller of several workers: starts Postgres once and passes its address to each worker."""
     postgres = _postgres(node.config)
     node.workerinput["postgres"] = str(postgres.directory)
     node.workerinput["postgres_port"] = postgres.server.port

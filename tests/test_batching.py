@@ -12,7 +12,7 @@ from app.domain.errors import Unavailable
 
 
 class Airline:
-    """Flights that land when told to, and what they carried."""
+    """Batches that finish when the test lets them, and the items they contained."""
 
     def __init__(self) -> None:
         self.carried: list[list[int]] = []

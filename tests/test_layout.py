@@ -191,7 +191,7 @@ def test_every_module_has_a_docstring() -> None:
 
 
 def test_the_reference_client_imports_nothing_of_the_server() -> None:
-    """Who copies client/chat_client has a client: it must not lean on what happens to be installed here."""
+    """A copy of client/chat_client is a complete client: it must not depend on what happens to be installed here."""
     allowed = {*sys.stdlib_module_names, "chat_client", "httpx", "websockets"}
     files = sorted((ROOT / "client" / "chat_client").glob("*.py"))
     imported = {(path.name, name) for path in files for name in _imported(path)}

@@ -33,7 +33,7 @@ class Web:
     async def __call__(
         self, method: str, path: str, who: UUID | None, status: int, body: object = None, **query: object
     ) -> Any:
-        """The answer's JSON; `who` asks, and `status` must come."""
+        """Sends the request as `who`, asserts the status, and returns the decoded response."""
         headers = {}
         if who is not None:
             now, caller = datetime.now(UTC), self._chat.caller(who)

@@ -20,7 +20,7 @@ ROUNDS = [0.5, 1.0] if shutil.which("wrk") else [0.5]
 
 
 class Recorder(ThreadingHTTPServer):
-    """Answers 201 and keeps what was posted; 429 to whoever asks for /busy. `first_takes`: seconds."""
+    """Responds 201 and keeps the body; responds 429 to /busy. `first_takes`: seconds that the first response takes."""
 
     daemon_threads = True
 

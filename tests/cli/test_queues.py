@@ -112,7 +112,7 @@ def test_an_unreachable_broker_is_one_sentence(broker: Broker) -> None:
 
 
 def test_a_foreign_message_is_set_aside_and_the_queue_continues(broker: Broker) -> None:
-    """Pickle could carry code; an unknown name and rubbish are nobody's."""
+    """A pickled message could execute code; no task handles an unknown name or an undecodable message."""
     client = redis.Redis.from_url(broker.settings.redis_url, socket_timeout=5)
     maintenance.expire.apply_async()
     good = json.loads(cast("bytes", client.lpop("upkeep")))

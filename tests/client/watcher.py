@@ -1,4 +1,4 @@
-"""A program that uses the client: it notes what it is told, and is held against what the server has."""
+"""A program that uses the client and records its events, to compare them with the server's state."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Watcher:
             assert held == (await self._messages(conversation))[-len(held) :] or not held
 
     def told_once(self) -> None:
-        """No change of a message was told twice."""
+        """No change of a message arrived twice."""
         told = Counter((event.message.conversation, event.message.position) for event in self.of(events.MessageTold))
         assert [change for change, count in told.items() if count > 1] == []
 

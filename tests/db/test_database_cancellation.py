@@ -12,7 +12,7 @@ from app.settings import Settings
 
 
 async def test_a_cancelled_statement_is_no_database_outage(settings: Settings) -> None:
-    """Were it, the task would go on as if nothing had happened, and who cancelled it would wait for ever."""
+    """If it were, the task would continue as if nothing had happened, and its canceller would wait forever."""
     database = Database(open_engine(settings.libpq_url, pool_size=1))
 
     async def wait() -> None:

@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documents anew: `make documents`."""
+"""Regenerates the generated parts of the documents: `make documents`."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def names(text: str) -> list[str]:
 
 
 def filled(text: str, name: str, content: str) -> str:
-    """The document with this part anew. Fails when it has no place for it."""
+    """Returns the document with this part replaced. Fails if the document has no markers for it."""
     part = re.compile(rf"(<!-- generated: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
     assert part.search(text), f"no place for {name}"
     return part.sub(lambda found: found[1] + content.strip("\n") + "\n" + found[2], text)

@@ -25,7 +25,7 @@ SERVER, CLIENT = TEXT.split("## What the server says")[1].split("## What the cli
 CLIENT = CLIENT.split("## Positions")[0]
 APP = Path(client_frames.__file__).parents[2]
 IN_WORDS = {"hello", "conversations"}
-"""Told of in sentences, not in the tables."""
+"""Described in prose, not in the tables."""
 
 
 def named(part: str) -> set[str]:

@@ -24,7 +24,7 @@ def shown(line: str, conversation: str) -> Json:
 
 
 def within(shown: Any, told: Any) -> bool:
-    """Whether all that is shown is told so."""
+    """Returns whether `told` contains everything in `shown`."""
     if isinstance(shown, dict):
         return isinstance(told, dict) and all(key in told and within(one, told[key]) for key, one in shown.items())
     if isinstance(shown, list):

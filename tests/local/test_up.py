@@ -65,7 +65,7 @@ def test_chat_up_runs_once_revives_its_processes_and_keeps_the_data_after_a_kill
         everything = running.family()
         with psycopg.connect(database_of(running)) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 'before the crash' AS word")
-        # One that cannot hear the kernel's message: it holds the port until somebody ends it.
+        # A stopped process cannot handle the kernel's signal: it holds the port until it is killed.
         (frozen,) = running.children("api")
         frozen.suspend()
         running.process.kill()

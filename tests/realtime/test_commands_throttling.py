@@ -103,7 +103,7 @@ async def test_read_frames_that_arrive_together_share_a_transaction(
             await linus[seq % 2].say("read", conversation=str(scene.conversation), seq=seq, ref=seq)
         last = await linus[0].next("ack", ref=30)
     assert last["data"] == {"read_seq": 30, "unread": 0}
-    # Three at once, and one in two seconds for all that came meanwhile.
+    # Three at once, then one every two seconds for all that arrived in between.
     assert 1 <= moves(statements) <= 8
     answered = [frame for socket in linus for frame in socket.told("ack")]
     await eventually(lambda: len([frame for socket in linus for frame in socket.told("ack")]) == 30)

@@ -21,9 +21,9 @@ Nodes = tuple[Node, Node]
 
 @pytest.fixture
 async def nodes(database_url: str, empty_redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Nodes]:
-    """Two processes that tell quickly, on a Redis that has been whole for long.
+    """Two processes with short presence intervals, on a Redis whose data has been complete for long.
 
-    Its keys are theirs alone: a process of another test would call everybody unknown for as long as it is used to.
+    They have their own keys: a process of another test would make every user unknown for one heartbeat interval.
     """
     own_keys = f"{empty_redis_url.removesuffix('/0')}/1"
     monkeypatch.setattr(presence, "TICK_SECONDS", 0.05)
@@ -87,7 +87,7 @@ async def test_a_large_conversation_delivers_no_presence(nodes: Nodes) -> None:
     await eventually(lambda: not here.live.presence._arrivals)
     await grace.quiet("presence")
     assert grace.told("presence") == []
-    # Until the first beat has come, who is there is unknown: asked again, it is known, and still not told.
+    # Presence is unknown until the first heartbeat: a later request returns it, and still no event is sent.
     data: dict[str, list[str] | None] = {}
     for ref in range(1, 101):
         await ada.say("presence", conversation=str(scene.conversation), ref=ref)
@@ -117,7 +117,7 @@ async def test_users_of_a_dead_process_go_offline(nodes: Nodes, monkeypatch: pyt
     grace = await there.join(scene.grace)
     await here.join(scene.ada)
     await grace.next("presence", user=str(scene.ada.user), online=True)
-    # Killed: it beats no more, and says no good-bye.
+    # Killed: it sends no further heartbeats and does not announce its end.
     for task in here.live._tasks:
         task.cancel()
     assert (await grace.next("presence", user=str(scene.ada.user)))["online"] is False
@@ -145,7 +145,7 @@ async def test_no_user_counts_as_absent_while_redis_is_away(
     database_url: str, empty_redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "EMPTY_SECONDS", 0)
-    # Processes that tick when they are told to: a late answer to a running one would make presence unknown as well.
+    # These processes tick only when the test makes them: a late response would also make presence unknown.
     node = Node(database_url, f"{empty_redis_url.removesuffix('/0')}/1")
     nowhere = RedisClient("redis://127.0.0.1:1/0")
     steady = Presence(node.redis_client, node.database, node.bus.publish, "steady")

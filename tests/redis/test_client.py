@@ -84,7 +84,7 @@ async def test_one_failed_call_replaces_all_dead_idle_connections(redis_client: 
     await asyncio.gather(*(echo(redis_client, str(n)) for n in range(CONNECTIONS)))
     assert len(redis_client.redis._waiting) == CONNECTIONS
     for connection in redis_client.redis._waiting:
-        # As after a reset, or where nothing answers any more: there is no end to be read.
+        # As after a reset, or when the server is silent: no end of the stream can be read.
         assert connection._reader is not None
         connection._reader.set_exception(ConnectionResetError(104, "reset"))
     with pytest.raises(RedisUnavailable):

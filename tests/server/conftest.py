@@ -56,7 +56,7 @@ class Peer:
         self.reader, self.writer = reader, writer
 
     async def say(self, data: bytes) -> None:
-        """Raises nothing when the server has gone meanwhile: its answer tells."""
+        """Raises nothing if the server has closed the connection: the response shows it."""
         try:
             self.writer.write(data)
             await self.writer.drain()

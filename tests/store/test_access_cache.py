@@ -66,7 +66,7 @@ async def test_access_is_remembered_only_for_the_checked_login_and_conversation(
     with pytest.raises(NotFound):
         await access_.ask(scene.conversation, scene.eve)
     assert access_.known(scene.conversation, scene.eve) is None
-    # A login of somebody else, one that nobody asked about, and a token that is over.
+    # Another user's login, one that was never checked, and an expired token.
     await learn(here, scene, scene.linus)
     for session in (scene.linus.session, scene.eve.session):
         borrowed = msgspec.structs.replace(scene.ada, session=session)

@@ -141,7 +141,7 @@ async def test_two_simultaneous_sends_of_a_message_succeed_when_either_is_allowe
 async def test_a_send_that_waited_for_its_batch_is_counted_when_the_batch_starts(
     database: Database, scene: Scene, redis_client: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was counted long ago would count no more soon after it is stored."""
+    """Counted at the request, a send that waited long would leave the throttle's window soon after it is stored."""
     throttles = RateLimiter(redis_client, PLENTY | {"messages": Rate(3, 60)})
     writer, taking, anew = MessageWriter(database, throttles), throttles.take, []
 

@@ -79,7 +79,7 @@ def place(postgres: TestPostgres, settings: Settings) -> Iterator[Place]:
 
 @pytest.fixture
 async def crowd(place: Place, postgres: TestPostgres) -> AsyncIterator[Crowd]:
-    """Nobody is there yet."""
+    """An empty crowd."""
     made = Crowd(place.settings.database_url)
     with psycopg.connect(postgres.owner_url(made.url.rpartition("/")[2]), connect_timeout=3) as connection:
         connection.execute("TRUNCATE users, broadcasts CASCADE")

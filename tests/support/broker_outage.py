@@ -22,13 +22,13 @@ EVERY = 0.1
 """Seconds between two messages."""
 TOLD_WITHIN = 180.0
 ROUNDS = 12.0
-"""Seconds in which each of two beats has asked twice more for everything."""
+"""Seconds in which each of two beats has posted every periodic task twice more."""
 
 
 class Told(msgspec.Struct, frozen=True):
-    """Milliseconds of the slowest send with the broker away, and seconds until everybody was told after its return.
+    """The slowest send without the broker in milliseconds, and the seconds from its return until all were notified.
 
-    `twice` names who was told more often than once.
+    `twice` names the users who were notified more than once.
     """
 
     sends: int
@@ -41,9 +41,9 @@ class Told(msgspec.Struct, frozen=True):
 async def play(
     node: Node, valkey: EmbeddedValkey, mailboxes: Mailboxes, *, seconds: float, members: int, hurried: bool = False
 ) -> Told:
-    """`hurried`: as if the two minutes were over in which nobody knows who is there.
+    """`hurried` skips the two minutes in which presence is unknown.
 
-    Raises AssertionError when a send is refused, or somebody is not told within three minutes.
+    Raises AssertionError if a send is refused, or a user is not notified within three minutes.
     """
     ada = await node.register("Ada")
     others = [await node.register(f"Member{number}") for number in range(members)]

@@ -104,7 +104,7 @@ class Node:
 
 
 class Person:
-    """Somebody with one login, at one process; `at` is the same login at another."""
+    """A user with one login, at one process; `at` is the same login at another process."""
 
     def __init__(self, node: Node, id: str, email: str, access: str, refresh: str) -> None:  # noqa: A002
         self.node = node
@@ -159,7 +159,7 @@ class Person:
 
 
 class Socket:
-    """Everything one socket was told, in order; `expect` gives what was not looked at yet."""
+    """Every frame that one socket received, in order; `expect` returns those not yet consumed."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.frames: list[Json] = []
@@ -217,7 +217,7 @@ class Socket:
         return self.code
 
     async def settle(self) -> None:
-        """Until all that this process had to tell before is here: frames keep their order, so a pong comes last."""
+        """Waits for all frames that this process has sent so far: frames keep their order, so the pong comes last."""
         await self.say("ping", ref="settle")
         await self.expect("pong", ref="settle")
 

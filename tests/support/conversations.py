@@ -65,7 +65,7 @@ class Chat:
         self.told.extend(events)
 
     def changes(self, conversation: UUID) -> list[LogChange]:
-        """What was told of a conversation's log."""
+        """The frames received about a conversation's log."""
         return [one for one in self.told if isinstance(one, LogChange) and one.conversation == conversation]
 
     async def do(
@@ -89,7 +89,7 @@ class Chat:
         return Caller(user, self._logins[user])
 
     async def group(self, cast: Cast, *, is_private: bool = True, name: str = "Mathematicians") -> UUID:
-        """A group in which everybody of the cast has their part."""
+        """A group in which each member of the cast has a role."""
         conversation = await self.do(groups.create, cast.ada, name, is_private=is_private)
         for member in (cast.grace, cast.linus, cast.mallory):
             await self.do(members.add, conversation, cast.ada, member)
@@ -119,7 +119,7 @@ class Chat:
         return SnapshotRequest(user, self._logins[user], most)
 
     async def snapshot(self, user: UUID, cut: int | None = None) -> list[ConversationSummary]:
-        """Everything `user` is in, as a socket that opens is told."""
+        """Returns every conversation of `user`, as a new socket receives them."""
         (lines,) = await self.do(newest, [self.asker(user)], cut=cut)
         assert lines is not None
         return lines

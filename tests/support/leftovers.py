@@ -26,7 +26,7 @@ def directory_prefix() -> str:
 
 
 def ended_leftovers() -> list[str]:
-    """Ends what is left of this run and tells what it was."""
+    """Ends what is left of this run and returns what it was."""
     ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     left = [process for process in psutil.process_iter() if process.pid not in ours and _is_of_this_run(process)]
     told = []

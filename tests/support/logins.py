@@ -17,7 +17,7 @@ SECOND_FACTORS = SecondFactors("for-tests-only")
 
 
 class Unlimited:
-    """Quotas nobody exceeds."""
+    """Quotas that no test exceeds."""
 
     async def allows(self, _quota: Quota, _subject: str, /) -> bool:
         return True

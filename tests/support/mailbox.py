@@ -67,7 +67,7 @@ class Mailboxes:
         self.envelopes.append(envelope)
         self._letters += [(recipient, message) for recipient in envelope.rcpt_tos]
 
-    # What tests ask
+    # Queries for tests
 
     @property
     def letters(self) -> list[tuple[str, EmailMessage]]:

@@ -71,7 +71,7 @@ async def eventually(condition: Callable[[], Any], patience: float = PATIENCE) -
 
 
 class Listener:
-    """A client: everything it was told, in order; `next()` gives what it has not looked at yet."""
+    """A client with every frame it received, in order; `next()` returns those it has not looked at yet."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -118,7 +118,7 @@ class Listener:
         return [frame for frame in self.frames if frame["type"] in types]
 
     async def quiet(self, *types: str) -> None:
-        """Nothing of these types arrives before the answer to a ping, which everything told before precedes."""
+        """Asserts that no frame of these types arrives before the pong, which follows every frame sent before it."""
         before = len(self.told(*types))
         await self.say("ping", ref="quiet")
         await self.next("pong", ref="quiet")
@@ -156,7 +156,7 @@ class Node:
         self.live.receive(events)
 
     async def killed(self, events: list[Outgoing]) -> None:
-        """Tells nobody."""
+        """Delivers no event, as a process that is killed after COMMIT."""
 
     async def _hand_over(self, events: list[Outgoing]) -> None:
         await self.hand_over(events)
@@ -208,7 +208,7 @@ class Node:
         ).access
 
     async def open_idle(self, caller: Caller) -> ClientConnection:
-        """A socket whose client reads nothing until it is asked to, and whose kernel takes little."""
+        """A socket whose client reads nothing until the test makes it read, and whose kernel buffers are small."""
         client = sockets.socket()
         client.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)
         client.setblocking(False)

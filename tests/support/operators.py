@@ -14,7 +14,7 @@ def promote(database_url: str, email: str) -> None:
 
 
 async def root(node: Node, database_url: str) -> Person:
-    """root, who looks after the chat."""
+    """root, the operator of the chat."""
     person = await node.register("Root")
     promote(database_url, person.email)
     return person

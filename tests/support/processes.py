@@ -88,7 +88,7 @@ class Process:
         self.process.wait(5)
 
     def end(self) -> None:
-        """At the end of the tests: at once, with its children. How it stops when asked is a test of its own."""
+        """Kills it and its children at the end of the tests. A graceful stop is a test of its own."""
         family = psutil.Process(self.process.pid).children(recursive=True) if self.is_running else []
         self.kill()
         end_all([process for process in family if process.is_running()])
@@ -153,7 +153,7 @@ class Processes:
                     starting[at].wait_ready()
                     break
                 except StartRefused:
-                    # Somebody took the port between our look and its own.
+                    # Another process took the port between our check and its start.
                     if attempt == 2 or not port_is_taken(starting[at].port):
                         raise
                     starting[at] = self._start_api(arguments, environment)

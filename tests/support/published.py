@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def app() -> Litestar:
-    """The application as it describes itself; no server is asked."""
+    """The application's own description of itself, without a server."""
     postgres, redis = "postgresql://127.0.0.1/unused", "redis://127.0.0.1/0"
     return create_app(Settings(database_url=postgres, redis_url=redis, cache_redis_url=redis, secret_key="-" * 32))
 

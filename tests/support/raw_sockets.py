@@ -1,4 +1,4 @@
-"""A raw WebSocket client: it sends any bytes, and reads only when a test asks it to."""
+"""A raw WebSocket client: it sends any bytes, and reads only when a test makes it read."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def person(database: Database, first_name: str) -> Caller:
-    """Somebody who is logged in."""
+    """A user with a login."""
     user = UserFactory.build(first_name=first_name)
     login = LoginSessionFactory.build(user_id=user.id)
     async with database.transaction() as session:

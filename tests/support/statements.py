@@ -12,7 +12,7 @@ from app.db import Database
 
 @contextmanager
 def asked(database: Database) -> Iterator[list[str]]:
-    """The statements executed meanwhile, through SQLAlchemy."""
+    """Records the statements that SQLAlchemy executes within the context."""
     statements: list[str] = []
 
     def note(_c: object, _k: object, statement: str, *_: object) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from tests.support.proxy import Cut
 
-NEGOTIATIONS: Final = (80877103, 80877104)  # SSLRequest, GSSENCRequest: asked before the startup message
+NEGOTIATIONS: Final = (80877103, 80877104)  # SSLRequest, GSSENCRequest: sent before the startup message
 PING: Final = b"*1\r\n$4\r\nPING\r\n"
 COMMITTED: Final = b"COMMIT\0"
 """The tag of a COMMIT that is complete."""

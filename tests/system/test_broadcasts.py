@@ -40,7 +40,7 @@ def told(socket: Socket, broadcast: Json) -> int:
 
 
 async def greeted(operator: Person, person: Person) -> list[str]:
-    """The ids of the broadcasts that a new socket is told, at a process that knows of all so far."""
+    """The ids of the broadcasts that a new socket receives, at a process that knows all of them so far."""
     async with operator.at(person.node).listening() as known:
         await told_by_now(operator, known)
     async with person.listening() as socket:
@@ -48,7 +48,7 @@ async def greeted(operator: Person, person: Person) -> list[str]:
 
 
 async def told_by_now(operator: Person, socket: Socket) -> list[str]:
-    """The ids of what a socket was told. Broadcasts keep their order, so one that is sent now comes last."""
+    """The ids of the broadcasts a socket has received. They keep their order, so one sent now comes last."""
     last = await announce(operator, title=LAST)
     await socket.expect("broadcast", id=last["id"])
     return [frame["id"] for frame in socket.told("broadcast") if frame["title"] != LAST]
@@ -61,7 +61,7 @@ def seen(database_url: str, person: Person) -> int:
 
 
 async def cursor_at(database_url: str, person: Person, broadcast: Json) -> None:
-    """Until it is known that this person has been told."""
+    """Waits until the person's cursor covers this broadcast."""
     number = count(database_url, f"SELECT number FROM broadcasts WHERE id = '{broadcast['id']}'")
     await eventually(lambda: seen(database_url, person) >= number)
 
@@ -254,7 +254,7 @@ async def test_at_most_a_hundred_broadcasts_are_planned_at_once(operator: Person
 async def test_broadcasts_of_two_processes_are_delivered_in_order_of_their_numbers(
     pair: Pair, operator: Person, database_url: str
 ) -> None:
-    """Sent at once from two processes, and heard on a socket: each is told, none is passed over."""
+    """Sent at once from two processes and received on one socket: each arrives, none is skipped."""
     async with operator.listening() as socket:
         both = [operator.at(node) for node in (pair.one, pair.two)]
         made = await asyncio.gather(*(announce(both[at % 2], title=str(at)) for at in range(12)))

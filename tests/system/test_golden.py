@@ -1,6 +1,6 @@
 """The wire is frozen: one file for each frame and each view, as a running chat sends them, field by field, in order.
 
-Clients rely on these bytes. `make golden` writes them anew: look at the difference, and say it in the changelog.
+Clients rely on these bytes. `make golden` rewrites them: read the difference, and describe it in the changelog.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _told() -> bytes:
 
 
 def _announced() -> bytes:
-    """What operators announce; `tests/system/test_broadcasts.py` holds it against what a socket is told."""
+    """What operators announce; `tests/system/test_broadcasts.py` compares it with what a socket receives."""
     moment = datetime(2026, 5, 4, 9, tzinfo=UTC)
     told = Announcement(id=UUID(int=44), title="Maintenance", text="Away from 22:00 UTC.", sent_at=moment)
     [frame] = payloads_of(broadcast_poller.broadcast_frame(told).wire)

@@ -76,7 +76,7 @@ async def test_present_members_are_notified_on_their_sockets_and_absent_ones_by_
     engines = await ada.converse(grace, linus)
     await linus.say(engines, "I am here")  # so that mails to him quote what is said there
     async with grace.listening() as socket:
-        await asyncio.sleep(1.5)  # until presence is told
+        await asyncio.sleep(1.5)  # until presence is published
         message = (await ada.say(engines, "look at this, @Linus")).body
         sweep()
         told = await socket.expect("notification", conversation=engines)
@@ -209,7 +209,7 @@ async def test_a_message_read_between_decision_and_mail_is_not_mailed(node: Node
 
         await eventually(put_off)
         await grace.call("PUT", f"/conversations/{engines}/read/", {"seq": 1})
-        # As if half a minute had passed: the mail is due again, and asks once more whether it is wanted.
+        # As if half a minute had passed: the mail is due again, and checks once more whether it is wanted.
         due = connection.execute(
             "UPDATE mails SET due_at = now() - interval '1 s' WHERE user_id = %s AND kind = 'unread' RETURNING id",
             [grace.id],

@@ -32,7 +32,7 @@ async def test_paths_of_operators_are_404_for_other_users(pair: Pair, settings: 
     for method, path in found:
         for body in (None, {"nonsense": True}):
             answer = await ada.call(method, fill(path) + "/", body)
-            # An unknown path is nobody's, so it has no cache headers of an answer to somebody.
+            # An unknown path has no handler, so its response lacks the cache headers of an authenticated one.
             assert seen(answer)[:2] == seen(nowhere)[:2], f"{method} {path}"
 
 

@@ -46,7 +46,7 @@ CASES: dict[str, Any] = {
     f"GET {MESSAGE}/notifications": None,
     "DELETE /sessions/{login_id}": None,
 }
-"""For every route with an id, a body that its rules accept: what is refused is refused because of who asks."""
+"""For every route with an id, a body that passes validation: a refusal then depends on the caller alone."""
 
 LIBRARY = "/docs/raw"
 """Where the library shows the very document that is public at /openapi.json."""
@@ -78,7 +78,7 @@ async def own_ids(person: Person, *members: Person) -> dict[str, str]:
     return {
         "conversation_id": conversation,
         "message_id": message["id"],
-        "login_id": logins[0]["id"],  # if there are several, not the one that asks: ending it is a case
+        "login_id": logins[0]["id"],  # if there are several, not the caller's own: ending that is a case
         "eve": members[-1].id,
     }
 
@@ -101,7 +101,7 @@ async def try_case(person: Person, case: str, ids: dict[str, str]) -> Answer:
 
 
 def seen(answer: Answer) -> tuple[int, bytes, list[tuple[str, str]]]:
-    """All that whoever asks can tell two answers apart by."""
+    """Everything by which a caller can distinguish two responses."""
     return answer.status, answer.content, [pair for pair in answer.headers.items() if pair[0] not in VARYING]
 
 
@@ -192,7 +192,7 @@ async def test_a_message_is_not_found_under_another_conversations_path(scene: Sc
 
 
 def fill(path: str) -> str:
-    """The path with ids nobody has."""
+    """The path with unknown ids."""
     while "{" in path:
         before, _, rest = path.partition("{")
         path = f"{before}{uuid7()}{rest.partition('}')[2]}"

@@ -62,7 +62,7 @@ async def test_two_users_converse_and_an_outsider_learns_nothing(pair: Pair) -> 
 
 
 async def nothing_is_known(eve: Person, engines: str, message: str, to_eve: Socket) -> None:
-    """For eve this conversation is one that does not exist, on every path, and she has been told nothing."""
+    """For eve this conversation does not exist, on any path, and her socket has received nothing."""
     nowhere = str(uuid7())
     for method, path, body in (
         ("GET", "/conversations/{}/", None),

@@ -115,7 +115,7 @@ async def test_an_exception_gives_one_user_another_rate(stage: Stage) -> None:
     for node in stage.nodes:
         await told_limit(ada, node, 5)
     assert await eve.fill(stage.nodes) == LIMIT
-    # What holds for everybody does not hold for them, until theirs is taken back.
+    # The general limit does not apply to them until their own is withdrawn.
     (await stage.rate("messages", f"{HIGHER}/minute")).good(200)
     for node in stage.nodes:
         await allowed_more(eve, node)
@@ -131,7 +131,7 @@ async def test_a_changed_policy_survives_a_restart(stage: Stage, own_database_ur
     (await stage.rate("messages", FIVE)).good(200)
     (await stage.rate("messages", "3/minute", eve.person)).good(200)
     with psycopg.connect(own_database_url, connect_timeout=3) as connection:
-        # Long ago, for a look at what changed lately.
+        # Too long ago for a process that polls for recent changes.
         connection.execute("UPDATE throttle_policies SET changed_bucket = changed_bucket - 10_000")
     later = Node(stage.started.api().url)
     assert await ada.fill([later]) == 5

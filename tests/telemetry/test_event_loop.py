@@ -21,7 +21,7 @@ def longer_than(text: str, bound: float) -> float:
 
 
 def _keep_busy(seconds: float) -> None:
-    """What nobody may do on a loop."""
+    """Blocks the event loop, which no code may do."""
     time.sleep(seconds)
 
 

@@ -47,7 +47,7 @@ def lines(log_file: Path) -> list[dict[str, Any]]:
 def test_a_request_is_logged_once_because_uvicorns_access_log_has_no_handler(log_file: Path) -> None:
     logging.getLogger("uvicorn.access").propagate = True
     configured(log_file)
-    assert not logging.getLogger("uvicorn.access").hasHandlers()  # what uvicorn asks before it writes any
+    assert not logging.getLogger("uvicorn.access").hasHandlers()  # what uvicorn checks before it writes any
     assert logging.getLogger("uvicorn.error").hasHandlers()
 
 

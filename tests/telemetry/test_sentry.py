@@ -32,7 +32,7 @@ from app.telemetry import sentry
 from tests.support import patches
 from tests.support.web import API, running
 
-# Made up anew in each run: the lines of source that Sentry shows around an error must not contain them.
+# Generated in each run: the lines of source that Sentry shows around an error must not contain them.
 WORD = {name: f"canary{uuid4().hex}" for name in ("text", "password", "token", "query", "cookie", "email")}
 
 

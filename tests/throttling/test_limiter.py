@@ -132,7 +132,7 @@ async def test_a_counter_outlives_its_window_after_its_expiry_was_shortened(
             client.pexpire(f"throttle:{{{subject}}}:policy:60", left)
             clock.advance(bucket)
             await throttles.take([demand])
-            # The server's clock goes on while this runs: by less than the 5 s with which a renewal is told from none.
+            # The server's clock runs on: by less than the 5 s that distinguish a renewal from none.
             assert client.pttl(f"throttle:{{{subject}}}:policy:60") > max(ring, left) - 5_000
 
 

@@ -38,7 +38,7 @@ BY_MAIL = {"activate", "resendActivation", "forgotPassword", "chooseNewPassword"
 BY_MAIL |= {"unsubscribe", "unsubscribeByOneClick"}
 PUBLIC = {"about", "register", "logIn", "refreshTokens", "verifyToken", "livez", "readyz", "metrics"} | BY_MAIL
 WITHOUT_ERRORS = {"livez", "metrics"}
-"""They ask nothing and nobody, so nothing can be refused."""
+"""They take no login and check no permission, so they refuse nothing."""
 
 PROBLEM = "application/problem+json"
 

@@ -188,7 +188,7 @@ def test_a_running_chat_answers_as_documented(document: Json, api: Api, database
             for mode in modes_of(operation):
                 try:
                     hold(operation, mode, ask)
-                except Exception as error:  # noqa: BLE001 - each operation is told of, not the first alone
+                except Exception as error:  # noqa: BLE001 - report every operation that fails, not only the first
                     wrong.append(f"{operation.label} ({mode.value}): {_told(error)}")
     assert not wrong, "\n\n".join(wrong)
     # What was tried was more than one way to be refused.

@@ -49,7 +49,7 @@ def test_only_the_public_routes_of_the_contract_need_no_login(settings: Settings
 
 
 async def test_every_other_route_is_401_without_a_login(api: Client, settings: Settings) -> None:
-    """Whatever the path's ids or the body: asking comes first."""
+    """The login is checked first, whatever ids the path has and whatever the body is."""
     walked = 0
     for method, path, _ in routes(settings):
         if (method, path) in PUBLIC:
@@ -132,7 +132,7 @@ async def test_requests_with_an_invalid_token_are_limited_by_network(
         assert refused.headers["ratelimit-policy"] == '"strangers";q=3;w=60'
         assert refused.headers["retry-after"]
         assert statuses[3] == 429
-        # Other networks, monitors on the machine, liveness, and whoever is logged in, are not concerned.
+        # Other networks, local monitors, liveness checks and logged-in users are not affected.
         assert (await ask("198.51.100.2")).status_code != 429
         assert {(await ask("127.0.0.1")).status_code for _ in range(5)} == {statuses[0]}
         assert (await ask("198.51.100.1", path="/livez")).status_code == 200
@@ -240,7 +240,7 @@ async def test_guesses_from_many_networks_are_slowed_and_the_owner_is_not_locked
         assert strangers == [401] * 100 + [429] * 3
         assert await guess(api, email, right, "198.51.100.200") == 429
         assert await guess(api, email, right, home) == 200
-        # 401 here would tell that there is an account, and that it is at home in this network.
+        # A 401 here would reveal that the account exists and that this network is one of its own.
         assert await guess(api, email, "wrong", home) == 429
 
 

@@ -78,7 +78,7 @@ async def test_only_stored_or_throttled_sends_count_as_attempts(office: Office) 
     assert told["counted_until"] is not None
     everything = {one["policy"]: one for one in (await office.get("analytics"))["policies"]}
     assert (everything["user"]["attempts"], everything["user"]["refused"]) == (LIMIT + 2, 0)
-    # Right passwords are given back, so nobody guessed.
+    # A correct password is refunded, so no guess is counted.
     assert {"requests", "address"} <= set(everything)
     assert "guesses" not in everything
     assert everything["address"]["hours"][0]["attempts"] == everything["address"]["attempts"]

@@ -81,7 +81,7 @@ async def test_a_cancelled_caller_frees_no_hashing_thread(hold: threading.Event)
     with pytest.raises(Unavailable):
         await passwords.hash("correct horse")
     hold.set()
-    while passwords._jobs:  # noqa: ASYNC110 - the thread tells the loop; pytest's timeout is the deadline
+    while passwords._jobs:  # noqa: ASYNC110 - the thread notifies the loop; pytest's timeout is the deadline
         await asyncio.sleep(0.001)
     assert await passwords.hash("correct horse")
     passwords.close()

@@ -220,7 +220,7 @@ async def test_verify_refuses_a_spent_refresh_token(api: Client, database: Datab
     assert (await api.post(f"{API}/verify/", json={"token": ada.refresh})).status_code == 200
     await age(database, tokens, ada.refresh, 11)
     problem(await api.post(f"{API}/verify/", json={"token": ada.refresh}), 401, "invalid_token")
-    # Asking spends nothing and ends nothing; the access token of before lives out its minutes.
+    # Verifying consumes nothing and ends nothing; the earlier access token stays valid until it expires.
     assert (await api.post(f"{API}/verify/", json={"token": ada.access})).status_code == 200
     await age(database, tokens, ada.refresh, -11)
     await refreshed(api, pair.refresh)

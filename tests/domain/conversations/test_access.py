@@ -196,7 +196,7 @@ async def test_no_view_of_a_conversation_contains_an_email_address_or_a_hash(cha
 
 
 async def test_an_outsider_does_not_wait_for_a_private_conversation(chat: Chat, cast: Cast) -> None:
-    """Waiting takes time, and an id that is nobody's is answered at once: so it would tell."""
+    """An unknown id gets an immediate response, so waiting would reveal that the conversation exists."""
     where = await chat.group(cast)
     async with chat.database.transaction() as session:
         await access.lock(session, where)

@@ -56,7 +56,7 @@ async def state_of(chat: Chat, conversation: UUID) -> tuple[int, int, int, bool]
 
 
 async def assert_gapless(chat: Chat, conversation: UUID) -> None:
-    """Each change moved the position by one, and was told once."""
+    """Each change moved the position by one and was delivered once."""
     position, _, _, _ = await state_of(chat, conversation)
     told = sorted((one.position, one.prev) for one in chat.changes(conversation))
     assert told == [(step, step - 1) for step in range(1, position + 1)]

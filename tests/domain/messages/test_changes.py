@@ -24,7 +24,7 @@ from tests.support.conversations import Cast, Chat
 
 
 class Client:
-    """What somebody holds of a conversation who upserts whatever comes."""
+    """The copy of a conversation held by a client that upserts every change it receives."""
 
     def __init__(self, conversation: UUID) -> None:
         self.conversation = conversation
@@ -49,7 +49,7 @@ class Client:
             self.facts = msgspec.json.decode(item.data, type=ConversationFacts)
 
     def _rename(self, person: Person) -> None:
-        """A person told anew is called so in everything held."""
+        """Applies the person's current name to everything held."""
         for seq, message in self.messages.items():
             if message.sent_by.id == person.id:
                 self.messages[seq] = msgspec.structs.replace(message, sent_by=person)

@@ -81,7 +81,7 @@ async def test_the_contacts_of_a_user_are_those_the_user_wrote_to_or_added(api: 
     for contact in (answered, begun, added):
         assert (await add(api, contact, linus)).status_code == 204
     problem(await add(api, silent, linus), 403, "not_addable")
-    # What exists is found, whoever may begin one now.
+    # An existing conversation is found, even by users who may not start one now.
     assert (await converse(api, silent, linus)).status_code == 200
     await let(api, linus, "nobody")
     for contact in (answered, begun, added):

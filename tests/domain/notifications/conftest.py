@@ -28,7 +28,7 @@ AFTER, QUIET = timedelta(seconds=30), timedelta(minutes=60)
 
 
 class Room:
-    """One conversation, and time that passes when told to."""
+    """One conversation, and a clock that the test advances."""
 
     def __init__(self, database: Database, scene: Scene) -> None:
         self.database = database

@@ -28,7 +28,7 @@ BAIT = "URGENT: verify at https://evil.example/login"
 
 
 async def name_it(room: Room, name: str, *added: Caller) -> None:
-    """The group's name; these were added by somebody, the others joined by themselves."""
+    """Names the group and records which members were added by others; the rest joined by themselves."""
     async with room.database.transaction() as session:
         await session.execute(update(Conversation).where(Conversation.id == room.conversation).values(name=name))
         await session.execute(

@@ -54,7 +54,7 @@ async def compare(
     since: datetime,
     random: Random,
 ) -> None:
-    """What is told of some limits is what counting slowly says."""
+    """The report for several limits equals a straightforward count."""
     most, people = max(windows.values()), len({subject for subject, _ in windows})
     for limit in {1, most // 2 + 1, most - 1 or 1, most, most + 1, *random.choices(range(1, most + 1), k=8)}:
         told = await reports.what_if(session, policy, limit=limit, share=0.05, since=since, until=None)

@@ -13,7 +13,7 @@ from tests.support.web import API, Client, join, problem, register
 
 
 def unique() -> str:
-    """A name nobody else has."""
+    """A name that no other user has."""
     return uuid7().hex[-12:]
 
 

@@ -95,7 +95,7 @@ async def test_live_events_come_after_the_missed_ones(nodes: Nodes, monkeypatch:
         start = len(linus.frames)
         await resume(linus, **{str(scene.conversation): at})
         told = [frame for frame in linus.frames[start:] if frame["type"] == "message.created"]
-        # What was heard before the resume took effect is told again by it.
+        # Frames received before the resume took effect are repeated by it.
         resumed = max((n for n, frame in enumerate(told) if frame["prev"] == at), default=len(told))
         at = chained(told[resumed:], at)
     writing = False

@@ -88,7 +88,7 @@ async def test_a_read_mark_moved_during_a_catch_up_is_delivered(nodes: Nodes, mo
     await linus.say("resume", conversations={str(scene.conversation): 4}, ref="late")
     await eventually(lambda: scene.conversation in there.sockets(scene.linus)[0].catching_up)
     await here.do(read_cursors.read, scene.conversation, scene.linus.user, 1)
-    await asyncio.sleep(0.2)  # heard, and told to nobody: the socket is in no room
+    await asyncio.sleep(0.2)  # received but not delivered: the socket is in no room
     released.set()
     assert (await linus.next("read"))["seq"] == 1
     await linus.next("caught_up", ref="late")

@@ -114,7 +114,7 @@ async def test_an_event_received_twice_is_delivered_once(nodes: Nodes) -> None:
 
     here.hand_over = twice
     await here.send(scene.conversation, scene.ada, "first")
-    # The same again as if from a third process, so that it is nobody's echo.
+    # The same batch again as if from a third process, so that it is not this process's own echo.
     await here.redis_client.redis.publish(CHANNEL, seal(b"elsewher", held))
     await here.send(scene.conversation, scene.ada, "second")
     for listener in (ada, linus):
@@ -272,7 +272,7 @@ async def test_sockets_opened_during_writes_receive_each_message_once(nodes: Nod
 
 
 async def _stop_looking(node: Node) -> None:
-    """Nothing is found by looking any more; what is known counts for a while yet."""
+    """Stops polling; the last poll counts as recent for another minute."""
     for task in node.live._tasks:
         task.cancel()
     node.live.hub.polled_at = time.monotonic() + 60

@@ -1,4 +1,4 @@
-"""Snapshot + events = fresh read: clients that only ever apply what they are told end with what the database has.
+"""Snapshot + events = fresh read: clients that only apply the frames they receive end with the database's state.
 
 Two processes, writers on both, a third of all publishes lost, some processes "killed" after COMMIT, batches out of
 order, members coming and going, sockets that drop and resume. Seeded: a failure names its seed.
@@ -61,7 +61,7 @@ class Replica:
             self.listener = None
 
     def apply(self) -> None:
-        """Take in what has been told since."""
+        """Applies the frames received since the last call."""
         assert self.listener is not None
         for frame in self.listener.frames[self._applied :]:
             self._take(frame)
@@ -91,9 +91,9 @@ class Replica:
     def _event(self, frame: Json) -> None:
         assert self.position is not None, f"{self.caller.user} was told {frame} without access"
         if frame["position"] <= self.position:
-            return  # told live before the resume took effect, which told it again
+            return  # delivered live before the resume took effect, which repeated it
         if self.resuming and frame["prev"] > self.position:
-            return  # told live before the resume took effect, which brings it
+            return  # delivered live before the resume took effect, which will bring it
         assert frame["prev"] <= self.position, f"a gap: at {self.position}, told {frame}"
         self.position = frame["position"]
         self.rows[_key(frame["type"], frame["data"])] = (frame["position"], frame["data"])
@@ -130,7 +130,7 @@ class Weather:
 
 
 async def act(node: Node, scene: Scene, dice: random.Random) -> None:
-    """Something somebody does."""
+    """Performs one random action."""
     conversation, ada = scene.conversation, scene.ada
     match dice.randrange(12):
         case 0:

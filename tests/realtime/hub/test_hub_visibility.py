@@ -105,7 +105,7 @@ async def test_a_resume_of_a_hidden_conversation_receives_access_revoked(node: N
 async def test_sockets_converge_to_the_list_despite_concurrent_hiding_messages_and_resumes(
     nodes: Nodes, scene: Scene, seed: int
 ) -> None:
-    """Hiding, showing, messages and resumes at once; a third of what one process tells is lost."""
+    """Hiding, showing, messages and resumes run concurrently; a third of one process's publishes is lost."""
     dice = random.Random(seed)
     conversation = await direct(nodes[0], scene.eve, scene.linus)
     sockets = [await node.join(scene.linus) for node in nodes]
@@ -154,7 +154,7 @@ def _hears(node: Node, scene: Scene, conversation: UUID) -> bool:
 
 
 def _knows(socket: Listener, conversation: UUID) -> bool:
-    """What a client that does as it is told holds."""
+    """Returns whether a client that applies every frame holds the conversation."""
     known = False
     for frame in socket.frames:
         if frame["type"] in ("hello", "conversations"):

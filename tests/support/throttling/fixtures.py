@@ -41,7 +41,7 @@ def make(redis_client: RedisClient) -> Make:
 
 @pytest.fixture
 def subject() -> str:
-    """Somebody no other test counts."""
+    """A subject that no other test counts."""
     return str(uuid7())
 
 

@@ -67,7 +67,7 @@ async def staged(two: Two, database_url: str) -> AsyncIterator[Stage]:
 
 
 class Sender:
-    """Somebody who sends to one conversation, to any process, over REST or a socket."""
+    """A user who sends to one conversation, to any process, over REST or a socket."""
 
     def __init__(self, person: Person, conversation: str) -> None:
         self.person = person

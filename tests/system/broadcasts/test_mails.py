@@ -24,7 +24,7 @@ PATIENCE = 200.0
 
 @pytest.fixture
 def clock(place: Place) -> Iterator[None]:
-    """Asks workers every few seconds, as in production."""
+    """A beat that posts the mail task to the workers every few seconds, as in production."""
     one = Process("beat", [], place.processes.directory, place.processes.environment)
     place.processes.keep(one)
     yield
@@ -63,7 +63,7 @@ async def test_a_worker_killed_twice_mails_a_thousand_accounts_once_each(place: 
     last = place.processes.worker()
 
     def all_but_those_under_way() -> bool:
-        # Whoever claimed a mail and was killed: after minutes it is known that nobody knows what became of it.
+        # The claim of a killed worker expires after minutes, and the mail's outcome is then `unknown`.
         crowd.sql("UPDATE mails SET claimed_at = claimed_at - interval '1 hour' WHERE outcome IS NULL AND attempts > 0")
         return settled(crowd, made) == ACCOUNTS
 

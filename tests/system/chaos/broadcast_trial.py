@@ -26,7 +26,7 @@ ACCOUNTS: Final = 10_000
 A_SECOND: Final = 200
 MAIL_SECONDS: Final = 300.0
 WORDS: Final = "The chat is away from 22:00 to 22:10 UTC, while its database moves to a larger machine. " * 5
-"""Long enough to be told from other frames by its size."""
+"""Long enough to be distinguished from other frames by its size."""
 
 
 class Count:
@@ -65,7 +65,7 @@ async def to_sockets(stage: Stage, say: Callable[[str], None]) -> list[str]:
     later = Count()
     for crowd, share in zip(crowds, (late[::2], late[1::2]), strict=True):
         await crowd.open([person.access for person in share], later)
-        # Who was told is not told again by coming back.
+        # A user who has received it does not receive it again on a new connection.
         await crowd.open([person.access for person in people[:half]], later)
     await asyncio.sleep(AGAIN_SECONDS)
     if later.number != LATE:
@@ -129,7 +129,7 @@ async def _killed_at(started: Processes, mailboxes: Mailboxes, letters: int) -> 
 
 
 async def _settled(operator: Person, broadcast: str, url: str) -> dict[str, int]:
-    """Its mails, once all are settled. Claims of the killed are nobody's after minutes: as if those were over."""
+    """Returns the outcomes of its mails once all are settled. Ages the claims of killed workers so that they expire."""
     end = time.monotonic() + MAIL_SECONDS
     progress: dict[str, int] = {}
     while time.monotonic() < end:

@@ -1,4 +1,4 @@
-"""How long messages took from being said to being told, over a whole run."""
+"""How long messages took from the send to their delivery, over a whole run."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _decode = msgspec.json.Decoder(_Created).decode
 
 
 def deliveries(record: Record) -> list[tuple[float, float]]:
-    """(when it was told first, seconds since it was first said) of every message and socket, in order of time.
+    """Returns (time of the first delivery, seconds since the first send) of every message and socket, in order of time.
 
     What a socket missed counts from when it was said, however long the socket was away. Left out is what was said
-    before a reader was there at all, and whoever is removed and comes back: they were not to be told.
+    before a reader was there at all, and every user who is removed and comes back: no delivery to them was due.
     """
     said: dict[str, float] = {}
     for call in record.of("send"):

@@ -31,7 +31,7 @@ CHUNKS: Final = (1024 * 1024, 4096, 1)
 
 @contextmanager
 def small_disk() -> Iterator[None]:
-    """Temporary directories are made on it meanwhile. Raises CalledProcessError where it may not be mounted."""
+    """Creates temporary directories on it within the context. Raises CalledProcessError if it cannot be mounted."""
     path = Path(tempfile.mkdtemp(prefix=directory_prefix()))
     options = f"size={MEGABYTES}m,mode=711"
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True, timeout=10)

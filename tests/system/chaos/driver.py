@@ -57,7 +57,7 @@ class Driver:
         self.people: dict[str, Person] = {}
         self.stable: list[str] = []
         self.absent: list[Person] = []
-        """They are told by mail, and one of them has a socket that it does not read."""
+        """They are notified by mail, and one of them has a socket that it does not read."""
         self.conversations: list[str] = []
         self.direct = ""
         self.pair: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class Driver:
         return self.dice.choice(self.stage.up)
 
     async def bring_back(self, place: Place) -> None:
-        """Another process in its place; in a hurry others are broken meanwhile."""
+        """Starts another process in its place; when hurried, without waiting for it before the next fault."""
         if self.hurried:
             self._start(self.stage.restart(place))
         else:
@@ -89,7 +89,7 @@ class Driver:
             self._window.problems.append(what)
 
     async def set_up(self, crowd: int) -> None:
-        """The cast, their conversations, and who does what."""
+        """Creates the cast, their conversations, and the activities."""
         first = self.stage.places[0].node
         names = ("Ada", "Grace", "Alan", "Joan", "Linus", "Eve", "Tess", "Rory", "Pat")
         cast = dict(zip(names, await asyncio.gather(*(first.register(name) for name in names)), strict=True))
@@ -232,7 +232,7 @@ class Driver:
                 for reader, _ in there
                 if reader.opened == opened[reader] and reader.settled
                 for one, held in reader.replica.held.items()
-                # What is being loaded over REST was given meanwhile: that is no delivery.
+                # What a REST load brings is not a delivery.
                 if one in goal and held.position < goal[one] and held.loading is None
             ]
             waited = time.monotonic() - began
@@ -281,13 +281,13 @@ class Driver:
         return [violation for found in self.verdicts.values() for violation in found]
 
     async def end(self) -> None:
-        """Nobody writes or reads any more."""
+        """Ends all writers and readers."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _pulse(self) -> None:
-        """How long this driver slept through: of its own slowness nobody is accused."""
+        """Records how long this driver was delayed itself, so that no check counts that as a violation."""
         while True:
             before = time.monotonic()
             await asyncio.sleep(0.05)

@@ -142,7 +142,7 @@ async def _is_done_again(driver: Driver) -> None:
 
 
 async def _newcomer(driver: Driver) -> str:
-    """Somebody registers, and is to have a mail."""
+    """Registers a user, who must receive a mail."""
     for _ in range(TRIES):
         with suppress(AssertionError, httpx.HTTPError):
             return (await driver.some_place().node.register(f"New{next(_numbers)}")).id
@@ -157,7 +157,7 @@ def _mails_of(url: str, person: str) -> list[str]:
 
 
 def _unsettled(url: str) -> list[str]:
-    """The newest of them are on their way; of older ones whoever had them may have been killed."""
+    """The newest of them are in progress; the workers that had claimed the older ones may have been killed."""
     with psycopg.connect(url, connect_timeout=3) as connection:
         rows = connection.execute(
             "SELECT id::text FROM mails WHERE outcome IS NULL ORDER BY id DESC LIMIT 5"

@@ -1,4 +1,4 @@
-"""The faults: each breaks one thing, checks what must hold meanwhile, heals it, and says what did not hold.
+"""The faults: each breaks one thing, checks what must hold during the fault, heals it, and reports what did not hold.
 
 A fault raises NotFired when what it set out to break was never broken: that fails the run. None touches a process that
 this run did not start.
@@ -30,7 +30,7 @@ SPRING_SECONDS: Final = 10.0
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """`seconds`: about how long it takes. `redis`: Redis is away meanwhile, and nothing may wait for it.
+    """`seconds`: about how long it takes. `redis`: Redis is away during it, and no request may wait for Redis.
 
     `restarts`: an API process goes and another comes, so both must be there before.
     """
@@ -181,7 +181,7 @@ def api_stopped(seconds: float) -> Callable[[Driver], Awaitable[None]]:
 
 
 async def removal_races(driver: Driver) -> None:
-    """Somebody is removed while they send from both processes as fast as they can."""
+    """A user is removed while they send from both processes as fast as they can."""
     if not await driver.race_a_removal():
         raise NotFired
 
@@ -236,7 +236,7 @@ LONG: Final = (
 
 
 async def positions(url: str, conversations: list[str]) -> dict[str, int]:
-    """Where each conversation stands in the database; empty when it cannot be asked."""
+    """Returns the position of each conversation in the database; empty if the database is unavailable."""
     with suppress(psycopg.Error, TimeoutError):
         connection = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=3)
         async with connection:

@@ -1,4 +1,4 @@
-"""Who founds conversations and closes them again, and who is called something else now."""
+"""Users who create conversations and close them again, and a user who changes their name."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Founder:
         else:
             return
         self._record.deletions.append(Deletion(conversation=conversation, gone=time.monotonic()))
-        # Nobody finds it any more, from this moment and at any process.
+        # From this moment no process finds it.
         for person in (self._person, *self._others):
             await self._ask("look after", person, conversation, "GET", f"{path}/messages/")
         body = {"message_type": "text", "text": "too late"}
@@ -60,7 +60,7 @@ class Founder:
 
 
 class Renamer:
-    """Somebody who is called something else every few seconds: all who know them are to know it."""
+    """A user who changes their name every few seconds: every client that knows them must learn the new one."""
 
     def __init__(self, stage: Stage, record: Record, person: Person, dice: random.Random) -> None:
         self._stage, self._record, self._person, self._dice = stage, record, person, dice

@@ -21,7 +21,7 @@ MARK: Final = b'"text":"at '
 
 
 class Lags:
-    """Milliseconds from asking to send to having it."""
+    """Milliseconds from the send to the delivery."""
 
     def __init__(self, milliseconds: list[float]) -> None:
         self._ascending = sorted(milliseconds)
@@ -37,7 +37,7 @@ class Lags:
 
 
 class Latency:
-    """Somebody says when it is, every `pause` seconds; readers hold it against their clock, which is the same."""
+    """Sends the current time every `pause` seconds; readers compare it with their own clock, which is the same one."""
 
     def __init__(self, sender: Person, conversation: str, *, pause: float = PAUSE) -> None:
         self._sender = sender

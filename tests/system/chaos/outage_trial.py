@@ -1,4 +1,4 @@
-"""The broker away for a minute while people write, two beats, two workers: all are told once, and nobody waits."""
+"""The broker is away for a minute during sends, with two beats and two workers: each user is notified once."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def _faults(scale: Scale, windows: Sequence[Window], kinds: Sequence[str]) -> li
 def _steps(
     delays: Sequence[tuple[float, float]], began: float, step: float
 ) -> Iterator[tuple[int, float, list[float]]]:
-    """(number, the middle's time, delays in ascending order) of each step in which something was told."""
+    """Yields (number, the middle's time, delays in ascending order) of each step that has deliveries."""
     found: dict[int, list[float]] = {}
     for at, delay in delays:
         found.setdefault(int((at - began) / step), []).append(delay)
@@ -98,7 +98,7 @@ def _steps(
 
 
 def _line(scale: Scale, steps: Sequence[tuple[int, float, list[float]]], share: float) -> str:
-    """Broken where nothing was told."""
+    """A line with a gap at each step without deliveries."""
     words, before = [], -2
     for number, at, delays in steps:
         delay = delays[min(len(delays) - 1, int(len(delays) * share))]

@@ -1,4 +1,4 @@
-"""What must work while Redis is away, tried by somebody of their own; and crowds of sockets that open at once."""
+"""What must work while Redis is away, tried by a separate user; and crowds of sockets that open at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readers on sockets that come back: dropped, killed, told to go or bored, they connect elsewhere and `resume`."""
+"""Readers that reconnect: dropped, killed, closed by either side, they connect elsewhere and `resume`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Reader:
         self.settled = False
         """Greeted."""
         self.patient = False
-        """Does not go away by itself any more."""
+        """Does not disconnect by itself."""
         self._stage = stage
         self._record = record
         self._dice = dice
@@ -58,11 +58,11 @@ class Reader:
 
     @property
     def is_whole(self) -> bool:
-        """Greeted, and told all it has asked for."""
+        """Whether it has `hello` and everything it has requested."""
         return self.settled and not self._asked and not self._loads
 
     async def run(self, start: Place) -> None:
-        """For ever, wherever somebody listens."""
+        """Runs forever, at any process that accepts it."""
         place = start
         while True:
             with suppress(OSError, TimeoutError, WebSocketException):
@@ -172,7 +172,7 @@ class Reader:
         await connection.send(msgspec.json.encode({"type": "resume", "ref": ref, "conversations": positions}).decode())
 
     async def _load(self, conversation: str) -> None:
-        """Anew, over REST, until it succeeds: what `reset` asks for."""
+        """Loads a conversation again over REST, until it succeeds, as `reset` requires."""
         while True:
             for place in self._stage.places:
                 with suppress(httpx.HTTPError, AssertionError, OSError):

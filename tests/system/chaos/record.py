@@ -34,7 +34,7 @@ class Call(msgspec.Struct, kw_only=True):
     status: int = 0
     code: str = ""
     key: str = ""
-    """Of a send its client_id, of a read mark the seq asked for, of an edit or deletion the message's id."""
+    """The client_id of a send, the requested seq of a read mark, the message's id of an edit or deletion."""
     text: str = ""
     answer: Json | None = None
 
@@ -58,7 +58,7 @@ class Timeline(msgspec.Struct):
     name: str
     entries: list[Entry] = []
     made: Any = None
-    """The replica they make, once somebody judged them."""
+    """The replica built from the entries, once a check has replayed them."""
 
 
 class Walk(msgspec.Struct, kw_only=True):
@@ -80,7 +80,7 @@ class Walk(msgspec.Struct, kw_only=True):
 
 
 class Removal(msgspec.Struct, kw_only=True):
-    """Somebody was out of a conversation, surely, from `gone` until `back` (None: to the end of the run).
+    """A user was certainly out of a conversation from `gone` until `back` (None: to the end of the run).
 
     `at`: wall clock of `gone`. `before`, `after`: their newest seq in the database, read at both ends.
     `leaks`: what they could still read more than 2 s after.
@@ -103,7 +103,7 @@ class Peek(msgspec.Struct, kw_only=True):
     conversation: str
     page: dict[int, tuple[int, str]]
     older: dict[int, tuple[int, str]]
-    """As the database was at least 2 s before the page was asked for."""
+    """The rows in the database at least 2 s before the page was requested."""
     newer: dict[int, tuple[int, str]]
     """As it was after the page had come."""
 
@@ -162,7 +162,7 @@ class Record:
         self.began = time.monotonic()
 
     def call(self, verb: str, user: str, conversation: str, key: object = "", text: str = "") -> Call:
-        """Invoked. Whoever called settles it."""
+        """Records the start of a call. The caller settles it."""
         call = Call(verb=verb, user=user, conversation=conversation, key=str(key), text=text, began=time.monotonic())
         self.calls.append(call)
         return call

@@ -1,7 +1,7 @@
-"""A client that holds nothing but what its socket told it: the same rules live and when a record is judged.
+"""A client that holds only what its socket delivered, by the same rules live and when a record is checked.
 
-The rules are those of docs/realtime.md: apply what follows on the own position, drop what is older, ask (`resume`) when
-something is missing, load anew after `reset`. Rows stay the bytes they came as.
+The rules are those of docs/realtime.md: apply what follows the own position, drop what is older, send `resume` if
+something is missing, load again after `reset`. Rows stay the bytes they came as.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ class Held:
         self.known = line["position"]
         """The position of the newest line that was given."""
         self.told: int = line["position"]
-        """How far the socket itself has told. What was loaded may be ahead of it, and is then told once more."""
+        """The position the socket has delivered. Loaded state may be ahead of it, and is then delivered once more."""
         self.messages: dict[int, msgspec.Raw | bytes] = {}
         self.members: dict[str, msgspec.Raw | bytes] = {}
         self.facts: msgspec.Raw | bytes | None = None
         self.asked: set[object] = set()
-        """`resume`s under way: what is told meanwhile may be told again."""
+        """`resume`s in progress: what is delivered during them may be delivered again."""
         self.loading: list[Frame] | None = None
 
 
@@ -76,7 +76,7 @@ class Replica:
         self.gone: set[str] = set()
         self.wrong: list[str] = []
         self.gaps: list[str] = []
-        """Conversations in which something was found missing and nobody asked yet."""
+        """Conversations with a gap for which no `resume` has been sent yet."""
         self.steps: dict[tuple[str, int], str] = {}
         """What moved a conversation to a position, where one change did."""
         self.ids: dict[tuple[str, int], str] = {}
@@ -139,7 +139,7 @@ class Replica:
                 if held.position != line["position"]:
                     wishes.append(("resume", conversation))
         if not frame.next:
-            # What was not in the snapshot is ours no more.
+            # The user is no longer in conversations that the snapshot lacks.
             for conversation in self._unheard:
                 self.held.pop(conversation, None)
             self._unheard = set()
@@ -224,7 +224,7 @@ class Replica:
         if held is None or held.loading is None:
             return []
         waiting, held.loading = held.loading, None
-        # A read mark that was told meanwhile is not in a line read before it.
+        # A read mark delivered during the load is missing from a line read before it.
         read_seq = max(held.line["read_seq"], data["line"]["read_seq"])
         held.position, held.line = data["position"], {**data["line"], "read_seq": read_seq}
         held.messages = {message["seq"]: msgspec.json.encode(message) for message in data["messages"]}
@@ -235,7 +235,7 @@ class Replica:
         # Live ones that came while it was loaded: the older ones are in it.
         wishes = [wish for frame in waiting if frame.position > held.position for wish in self._changed(frame)]
         if held.position < held.known and not wishes:
-            # Begun before the line was given: what lies between was told to who had not the conversation then.
+            # Created before the line was given: the changes between went to sockets that had the conversation then.
             return [("resume", data["conversation"])]
         return wishes[:1]
 

@@ -1,4 +1,4 @@
-"""What a run tells: a line now and then, and the table at the end. Only what was counted."""
+"""The output of a run: progress lines, and the table at the end. It contains only counts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`python -m tests.system.chaos.skewed SECONDS api …`: `chat api …` on a machine whose clock is so many seconds ahead.
 
-Set before anything of the application is loaded: what tells it the time are `time.time`, a few `datetime.now`, and the
+Set before any module of the application is loaded: it takes the time from `time.time`, a few `datetime.now`, and the
 moment in an id. Postgres's clock stays right, and so does the monotonic one.
 """
 
@@ -16,7 +16,7 @@ from uuid import UUID
 import uuid_utils.compat
 
 TOLD_BY_DATETIME: Final = ("jwt.api_jwt", "app.domain.auth.socket_tickets")
-"""Modules that ask `datetime.now`. Nothing else of it is replaced: types of wire and rows must stay what they are."""
+"""Modules that call `datetime.now`. Nothing else of it is replaced: types of wire and rows must stay what they are."""
 
 
 def set_ahead(seconds: float) -> None:

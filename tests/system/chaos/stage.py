@@ -39,7 +39,7 @@ REQUEST_SECONDS: Final = 8.0
 ENVIRONMENT: Final = {
     "ACCESS_TOKEN_MINUTES": "600",
     "WS_FRAMES_PER_SECOND": "500",
-    # Who is not there is told by mail in every sweep.
+    # Absent users are notified by mail in every sweep.
     "NOTIFY_AFTER_SECONDS": "0",
     "NOTIFY_QUIET_MINUTES": "0",
 }
@@ -60,7 +60,7 @@ class Place:
         self.node = Node(f"http://127.0.0.1:{port}")
         self.api: Api | None = None
         self.up = asyncio.Event()
-        """Cleared while somebody has it down on purpose."""
+        """Cleared while a fault keeps it down."""
 
     @property
     def running(self) -> Api:
@@ -142,7 +142,7 @@ class Stage:
 
     @property
     def up(self) -> list[Place]:
-        """Those that nobody has down on purpose."""
+        """The places that no fault keeps down."""
         return [place for place in self.places if place.up.is_set()]
 
     def other(self, place: Place) -> Place:

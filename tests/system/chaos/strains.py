@@ -37,7 +37,7 @@ TOO_MANY: Final = 4429
 
 
 async def redis_full(driver: Driver) -> None:
-    """Redis takes no more writes, for so long."""
+    """Redis refuses writes for FULL_SECONDS."""
     client: Any = redis.Redis.from_url(driver.stage.valkey.url, socket_timeout=3)
     with client:
         before = await asyncio.to_thread(_refused, client)
@@ -55,7 +55,7 @@ def _refused(client: Any) -> int:
 
 
 async def stops_reading(driver: Driver) -> None:
-    """Somebody is told much and reads nothing: when they read again, they find the close code behind what was kept."""
+    """A client receives much and reads nothing: later it finds the close code after the buffered frames."""
     place, person = driver.some_place(), driver.absent[0]
     room = socket.create_connection(("127.0.0.1", place.port), timeout=3)
     # What is not read soon waits at the server.
@@ -125,7 +125,7 @@ async def clock_ahead(driver: Driver) -> None:
     await asyncio.sleep(SKEWED_SECONDS)
     given = [call.answer["id"] for call in driver.record.calls[began:] if call.verb == "send" and call.answer]
     await _exchange(driver, place, ())
-    # The first 48 bits of an id are the milliseconds of whoever made it (RFC 9562, section 5.7).
+    # The first 48 bits of an id are its creator's clock in milliseconds (RFC 9562, section 5.7).
     if not any(UUID(one).int >> 80 > (here + AHEAD_SECONDS) * 1_000 for one in given):
         raise NotFired
 

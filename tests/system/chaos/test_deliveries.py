@@ -24,7 +24,7 @@ def told(key: str, at: float) -> Entry:
 
 
 def run() -> Record:
-    """Three messages: Ada is told all of them, the first twice; Linus came after the first, and Eve was removed."""
+    """Three messages: Ada receives all, the first twice; Linus came after the first, and Eve was removed."""
     record = Record()
     record.began = 100.0
     for at in range(3):

@@ -7,7 +7,7 @@ from tests.system.chaos.record import Entry
 from tests.system.chaos.replica import Replica
 
 LONG = 2_000
-"""More than a resume tells: such a conversation is loaded over REST."""
+"""More than a resume delivers: such a conversation is loaded over REST."""
 
 
 def created(position: int) -> Entry:

@@ -1,4 +1,4 @@
-"""Somebody is removed, added, made admin and not, leaves and joins again, while they and everybody else send."""
+"""A member is removed, added, promoted and demoted, leaves and joins again, while all members send."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Toggler:
         return False
 
     async def _newest(self) -> int | None:
-        """Their newest message in the database; None when that cannot be asked now."""
+        """Returns their newest message in the database; None if the database is unavailable."""
         with suppress(psycopg.Error):
             connection = await psycopg.AsyncConnection.connect(self._stage.url, autocommit=True, connect_timeout=3)
             async with connection:

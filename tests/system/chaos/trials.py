@@ -1,8 +1,8 @@
 """`make trials`: eleven long trials, one after the other, each with figures; red when a promise does not hold.
 
 `kills`: fifty times kill -9 under 200 sends a second. `redis`: away for a minute, then silent for a minute.
-`storm`: a thousand sockets lost and back at once, at one process. `slow`: somebody who never reads, beside 200 others.
-`hello`: how soon somebody with 500 conversations has `hello`, and all of them. `broker`: see `outage_trial`.
+`storm`: a thousand sockets lost and back at once, at one process. `slow`: a client that never reads, beside 200 others.
+`hello`: how soon a user with 500 conversations has `hello`, and all of them. `broker`: see `outage_trial`.
 `broadcasts`: see `broadcast_trial`. `disk`: see `disk_trial`, which wants to be root. `hostile`: see its package.
 `standby`, `stall`: COMMIT waits; see `commit_trials`. `stall` wants to be root.
 """

@@ -170,7 +170,7 @@ class Peeker:
 async def rows_from(
     connection: psycopg.AsyncConnection[Any], conversation: str, first: int
 ) -> dict[int, tuple[int, str]]:
-    """The rows from this seq on, however many came meanwhile, past everything of ours."""
+    """Returns the rows from this seq on, including those stored since our last one."""
     rows = await connection.execute(
         "SELECT seq, position, text FROM messages WHERE conversation_id = %s AND seq >= %s ORDER BY seq",
         [conversation, first],

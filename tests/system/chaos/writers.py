@@ -123,7 +123,7 @@ class KeylessWriter:
 
 
 class Editor:
-    """Edits and deletes what was said lately."""
+    """Edits and deletes recent messages."""
 
     def __init__(self, stage: Stage, record: Record, writers: list[Writer], dice: random.Random) -> None:
         self._stage, self._record, self._writers, self._dice = stage, record, writers, dice

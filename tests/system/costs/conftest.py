@@ -1,4 +1,4 @@
-"""The whole application in this process, and what its requests ask of Postgres and of Redis, counted.
+"""The whole application in this process, with its requests' statements to Postgres and calls to Redis counted.
 
 Counts do not move with the machine: what is asserted here is never a time.
 """
@@ -32,7 +32,7 @@ UNTHROTTLED = {f"throttle_{name}": HIGH for name in ("requests", "address", "mes
 
 
 class Cost(msgspec.Struct):
-    """What was asked while it was counted: of Postgres on the connections of requests, of Redis by anybody."""
+    """What was counted: statements on the connections of requests, and every call to Redis."""
 
     statements: list[str] = []
     calls: int = 0
@@ -119,7 +119,7 @@ class Chat:
 
 @asynccontextmanager
 async def chatting(settings: Settings, **changes: Any) -> AsyncIterator[Chat]:
-    """The application on `settings`, with `changes`, unthrottled: what is allowed is still asked for."""
+    """The application on `settings`, with `changes`, under limits no test reaches: throttles still cost their calls."""
     app = create_app(msgspec.structs.replace(settings, **(UNTHROTTLED | changes)))
     async with serving(app) as client:
         chat = Chat(app, client)

@@ -63,7 +63,7 @@ async def test_a_replay_costs_one_statement_more(chat: Chat) -> None:
 
 
 async def test_a_page_read_again_costs_no_statement(chat: Chat) -> None:
-    """Who may read is known, and the cache proves the page."""
+    """The access cache has the membership, and the page cache has the page."""
     assert await chat.statements(partial(reading_again, chat)) == 0
 
 
@@ -74,7 +74,7 @@ async def test_a_page_read_for_the_first_time_costs_one_statement(chat: Chat) ->
 
 @pytest.mark.parametrize(
     ("method", "path", "body", "statements"),
-    # The list judges the login in its one statement. The others ask for the login, then for the door, then for what
+    # The list checks the login in its one statement. The others check the login, then the access, then read what
     # is wanted; the door of a conversation that is opened is its line of the list, followed by its members.
     [
         pytest.param("GET", "", None, 1, id="list"),
@@ -94,7 +94,7 @@ async def test_other_routes_have_a_fixed_number_of_statements(
 
 
 async def test_a_send_costs_two_round_trips_to_redis(chat: Chat) -> None:
-    """The throttles of requests and messages, asked together, and the cache's write with the publish."""
+    """The throttles of requests and messages in one call, and the cache's write with the publish."""
     assert await chat.calls(partial(sending, chat)) == 2
 
 

@@ -98,7 +98,7 @@ class Plan(msgspec.Struct):
 
 
 class Log:
-    """A database of a million messages, and somebody who is in all of its conversations."""
+    """A database of a million messages, and a user who is in all of its conversations."""
 
     def __init__(self, database: Database, ada: Caller, conversation: UUID, crowd: UUID) -> None:
         self.database = database
@@ -136,7 +136,7 @@ class Log:
         return Plan(scans=list(_scans(plan)), answered=plan["Actual Rows"] * plan["Actual Loops"])
 
     async def memberships_read(self, verb: Callable[[Session], Awaitable[None]]) -> int:
-        """Rows of them that `verb` reads, once Postgres plans it no more for what it is given."""
+        """Returns the rows of them that `verb` reads, once Postgres uses a generic plan."""
         async with self.database.transaction() as session:
             for _ in range(BEFORE_GENERIC):
                 await verb(session)
@@ -227,7 +227,7 @@ async def test_lists_read_together_read_each_membership_once(log: Log) -> None:
 
 @pytest.mark.parametrize("size", [1, 32])
 async def test_a_send_finds_its_sender_without_reading_the_members(log: Log, size: int) -> None:
-    """Once to judge, once to move the read mark, of whoever sends; the function's own plans are not to be seen."""
+    """Read once to check the sender's access, once to move the read mark; the function's own plans are not visible."""
 
     async def sending(session: Session) -> None:
         drafts = [draft(log.crowd, log.ada, "text", f"message {n}") for n in range(size)]

@@ -138,7 +138,7 @@ async def test_a_slow_search_is_refused_and_the_next_one_is_not(town: Log) -> No
 
 async def test_a_plan_is_made_for_what_is_searched(town: Log) -> None:
     """A plan for every pattern there is reads people from the first one on, until it has found enough: for a name that
-    nobody has, all of them."""
+    no user has, all of them."""
     for _ in range(8):
         await town.database.search(find, town.ada, search="an", limit=50, cursor=None)
 

@@ -61,7 +61,7 @@ async def listening(app: Litestar) -> AsyncIterator[int]:
 
 @pytest.fixture
 async def people(settings: Settings) -> AsyncIterator[tuple[Chat, int, list[Caller]]]:
-    """Couples: each two have their conversations with each other, and nobody else is in them."""
+    """Couples: each two share their conversations, which have no other members."""
     async with chatting(settings) as chat, listening(chat.app) as port:
         couples = [await couple(chat) for _ in range((WARM + TIMES * SOCKETS) // 2)]
         yield chat, port, [one for both in couples for one in both]
@@ -91,7 +91,7 @@ async def test_an_idle_socket_with_twenty_conversations_takes_about_thirty_kilob
 ) -> None:
     """All that Python allocated in this process and still holds once the sockets are greeted, divided by them.
 
-    The least of several times: what else the process does meanwhile only adds to it. The clients
+    The least of several runs: other work of the process only adds to it. The clients
     are in it, with a file object each. What C libraries and the kernel take by themselves is not.
     """
     chat, port, everybody = people

@@ -109,7 +109,7 @@ def test_a_blueprint_names_only_what_it_makes(blueprint: Path) -> None:
 
 @pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.name)
 def test_a_blueprint_asks_for_the_mail_server_and_gives_it_to_what_sends(blueprint: Path) -> None:
-    """Render asks for `sync: false` of services only; what a group declares so, it leaves out without a word."""
+    """Render prompts for `sync: false` of services only; it silently ignores such entries of a group."""
     document = read(blueprint)
     services = {
         one["name"]: {entry.get("key"): entry for entry in one.get("envVars", [])} for one in document["services"]

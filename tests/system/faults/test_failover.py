@@ -59,7 +59,7 @@ async def node(started: Processes, pair: Pair, first: Proxy) -> AsyncIterator[No
 
 
 def set_read_only(server: EmbeddedPostgres, state: str, *, of_all: bool = True) -> None:
-    """The server takes no writes; with `of_all` its sessions begin anew."""
+    """The server refuses writes; `of_all` ends its sessions too, so that they reconnect."""
     with server.connect() as connection:
         connection.execute(f"ALTER DATABASE chat SET default_transaction_read_only = {state}".encode())
         if of_all:

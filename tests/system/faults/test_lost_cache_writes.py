@@ -88,7 +88,7 @@ async def test_no_process_serves_a_deleted_text_and_the_cache_is_rebuilt(
     changed = (await ada.get(f"/conversations/{engines}/messages/{said[1]['id']}/"))["position"]
 
     async def rebuilt() -> bool:
-        await ada.at(nodes.two).page(engines)  # asks again, should the first have been lost with the rest
+        await ada.at(nodes.two).page(engines)  # reads again, in case the first read was lost with the rest
         return bool(await held.edited() == changed)
 
     await eventually(rebuilt)

@@ -12,7 +12,7 @@ from tests.system.faults.conftest import Breakable, Nodes
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(60)]
 
 CODES: dict[Where, str] = {"before": "outcome_unknown", "after": "outcome_unknown"}
-"""A send is one statement that commits itself: whoever lost the connection cannot tell the one from the other."""
+"""A send is one statement that commits itself: a client that lost the connection cannot distinguish the two."""
 
 
 def texts(socket: Socket) -> list[str]:
@@ -33,7 +33,7 @@ async def test_a_send_whose_commit_is_lost_is_settled_by_its_retry(
         assert lost.headers["retry-after"]
         stored = where == "after"
         assert log_state(database_url, engines).count == stored
-        if stored:  # nobody announced it: the look finds it
+        if stored:  # its publish never happened: the poll finds it
             for socket in (near, far):
                 await socket.expect("message.created")
 

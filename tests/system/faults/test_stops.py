@@ -131,7 +131,7 @@ class Stuck:
 
 @asynccontextmanager
 async def stuck(api: Api, words: bytes) -> AsyncIterator[Stuck]:
-    """A client that says this, and then neither speaks nor answers nor leaves, unless it is told to."""
+    """A client that sends these bytes, and then neither sends nor reads nor leaves until the test makes it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(words)
     await writer.drain()

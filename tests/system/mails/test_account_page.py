@@ -93,7 +93,7 @@ async def test_a_user_activates_and_later_resets_the_password(
         await page.get_by_text("The address is confirmed.").wait_for()
         assert (await http.get(f"{API}/me/", headers=headers)).json()["email"] == new
     assert watched.complaints == []
-    # No server was told a token with the address of a page, and no log has one, nor the links they are in.
+    # No server received a token in the page's address, and no log has one, nor the links they are in.
     told = "".join(log.read_text(errors="replace") for log in place.processes.directory.glob("*.log"))
     assert "/api/v1/forgot-password-confirm" in told
     for letter in (*mailboxes.to(email), *mailboxes.to(new)):

@@ -108,7 +108,7 @@ async def _nobody(_: object) -> set[UUID]:
 
 
 async def _unheard(_: object) -> None:
-    """Nobody listens here."""
+    """Accepts an event without delivering it."""
 
 
 @contextmanager

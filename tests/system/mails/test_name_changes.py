@@ -134,9 +134,9 @@ async def test_a_closed_account_is_gone_everywhere_within_ten_seconds(
         assert row.email.endswith("@closed.invalid")
         assert ada.id not in row.email
         assert row.password_hash == ""
-    # Nobody was left there: it is closed, and found by none.
+    # It has no members left: it is closed, and no user finds it.
     assert (await grace.call("POST", f"/conversations/{alone}/join/")).status == 404
-    # The address is free for whoever has it now.
+    # The address is free for a new account.
     account = {"email": ada.email, "password": PASSWORD, "first_name": "Another", "last_name": "Ada"}
     assert (await node.request("POST", f"{API}/users/", json=account)).status == 201
 

@@ -90,7 +90,7 @@ async def test_guesses_from_the_owners_network_do_not_lock_the_owner_out(api: Cl
     email = await besieged(api)
     for _ in range(11):
         await attempt(api, email, "wrong", HOME)
-    # At home too: whoever guesses there would see a right password pass.
+    # At home too: otherwise a guess from there would reveal a right password by passing.
     assert (await attempt(api, email, address=HOME)).status_code == 429
     code = await mailed_code(mailboxes, email)
     assert (await attempt(api, email, address=HOME, mailed_code=code)).status_code == 200

@@ -14,7 +14,7 @@ SENT = "sent"
 UNDECIDED = (None, "unknown")
 SLOWER = 3.0
 SLOWER_SECONDS = 0.2
-"""Coarse, for 240 messages of 8 KB are told beside. Who waited for a reader that never reads would wait for seconds."""
+"""Coarse: 240 messages of 8 KB are delivered as well. A delivery that waits for a stalled reader takes seconds."""
 ENOUGH = 50
 
 

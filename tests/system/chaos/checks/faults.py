@@ -33,7 +33,7 @@ def nothing_waits_for_redis(record: Record, truth: Truth) -> list[str]:
 
 
 def stops_are_clean(record: Record, truth: Truth) -> list[str]:
-    """I13: told to stop under load a process is out within 20 s with code 0, and its sockets are closed with 1012."""
+    """I13: a process stopped under load exits within 20 s with code 0, and its sockets are closed with 1012."""
     found = []
     for stop in record.stops:
         if stop.seconds > STOP_SECONDS or stop.exit_code != 0:

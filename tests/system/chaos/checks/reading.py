@@ -60,7 +60,7 @@ def _newest_between(truth: Truth, walk: Walk) -> set[int]:
 
 
 def the_cache_never_lies(record: Record, truth: Truth) -> list[str]:
-    """I15: a page equals what Postgres had at most 2 s before it was asked for, or had meanwhile."""
+    """I15: a page equals what Postgres had at most 2 s before the request, or between request and response."""
     found = []
     for peek in record.peeks:
         where = f"I15: the newest page at {peek.node}"
@@ -110,7 +110,7 @@ def unread_converges(record: Record, truth: Truth) -> list[str]:
 
 
 def cursors_never_move_back(record: Record, truth: Truth) -> list[str]:
-    """I8: nobody is told an older cursor than before, and the database keeps the newest."""
+    """I8: no user receives an older cursor than before, and the database keeps the newest."""
     found = []
     told: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
     for call in record.of("read"):
@@ -151,7 +151,7 @@ def removal_cuts_off(record: Record, truth: Truth) -> list[str]:
 
 
 def deletion_ends_all(record: Record, truth: Truth) -> list[str]:
-    """I7: a conversation that was closed is not found by anybody; 2 s later no socket is told of it, or holds it."""
+    """I7: no user finds a closed conversation; 2 s later no socket receives its events or holds it."""
     gone = {deletion.conversation: deletion.gone for deletion in record.deletions}
     found = [
         f"I7: {call.conversation} was closed, and a '{call.verb}' was answered {call.status}"
@@ -175,7 +175,7 @@ def deletion_ends_all(record: Record, truth: Truth) -> list[str]:
 
 
 def _told_after(record: Record, timeline: Timeline, removal: Removal) -> list[str]:
-    """Messages said after the removal, told more than 2 s after it."""
+    """Messages sent after the removal and delivered more than 2 s after it."""
     since = removal.gone + REVOKED_SECONDS * record.patience
     until = removal.back if removal.back is not None else float("inf")
     gone = datetime.fromisoformat(removal.at)

@@ -93,7 +93,7 @@ def there_is_one_order(record: Record, truth: Truth) -> list[str]:
 
 
 def nothing_fails_inside(record: Record, truth: Truth) -> list[str]:
-    """Whatever is broken, nobody is answered 500: what cannot be done now is 503, and says so."""
+    """Whatever fails, no request is answered 500: what cannot be done now is refused with 503 and a reason."""
     return [
         f"5xx: a {call.verb} was answered {call.status} {call.code}"
         for call in record.calls

@@ -1,4 +1,4 @@
-"""What sockets made of what they were told: in order, without a hole, and in the end the same as a fresh read."""
+"""The views that sockets built from their frames: in order, without a gap, and in the end equal to a fresh read."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SILENCE_SECONDS = 10.0
 
 
 def frames_follow_on_each_other(record: Record, truth: Truth) -> list[str]:
-    """I3, I7: no socket is told twice, backwards, of what it was not given, or after its access was revoked."""
+    """I3, I7: no socket gets an event twice, out of order, of a conversation it does not hold, or after revocation."""
     return [f"I3: {timeline.name} was {wrong}" for timeline in record.timelines for wrong in replay(timeline).wrong]
 
 
 def a_gap_is_repaired(record: Record, truth: Truth) -> list[str]:
-    """I5: whoever sees a gap asks, and each `resume` is answered to its end or ends with the socket: never silence."""
+    """I5: each gap leads to a `resume`, and each `resume` is answered completely or ends with the socket."""
     found = []
     for timeline in record.timelines:
         replica = replay(timeline)
@@ -43,7 +43,7 @@ def a_gap_is_repaired(record: Record, truth: Truth) -> list[str]:
 
 
 def views_equal_a_fresh_read(record: Record, truth: Truth) -> list[str]:
-    """I6, I10: the list at `hello`, and everything told since, equals a new fetch, others' read marks excepted."""
+    """I6, I10: the list at `hello` and all frames since equal a new fetch, except for other users' read marks."""
     return [wrong for timeline in record.timelines for wrong in _differences(timeline, truth)]
 
 
@@ -97,7 +97,7 @@ def _unlike(held: Held, line: Json, one: Conversation) -> list[str]:
 
 
 def _unnamed(message: Json) -> Json:
-    """Who is called something else now is told of as a member: messages that were told before name them as before."""
+    """A renamed user is announced as a member; messages delivered before keep the earlier name."""
     return {**message, "sent_by": message["sent_by"]["id"]}
 
 

@@ -21,7 +21,7 @@ Process = Literal["api", "worker"]
 class Mutation(msgspec.Struct, frozen=True, kw_only=True):
     """`caught` is the checker that must turn red, by name, and `promise` what it must say is broken.
 
-    `faults` are suffered meanwhile, by name, for the defects that only show then; the run goes on for `seconds` at
+    `faults`, by name, run at the same time, for defects that appear only then; the run lasts for `seconds` at
     least, with `rate` sends a second. `process` is where the defect lives.
     """
 

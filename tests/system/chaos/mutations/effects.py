@@ -42,7 +42,7 @@ def claim_given_back() -> None:
 
     def hopeful(claim: Any) -> Any:
         async def take(session: AsyncSession, mail: UUID) -> Any:
-            # Older than a hand-over takes here: whoever claimed it is dead.
+            # Older than a hand-over takes here: the worker that claimed it is dead.
             freed = await session.execute(
                 text(
                     "UPDATE mails SET claimed_at = NULL WHERE id = :mail AND outcome IS NULL"

@@ -1,4 +1,4 @@
-"""Defects of removal: whoever was let in once still hears, or still reads."""
+"""Defects of removal: a removed member still receives events, or still reads."""
 
 from __future__ import annotations
 

@@ -88,4 +88,4 @@ def _fault(name: str) -> Fault:
 
 
 def _unheard(line: str) -> None:
-    """What breaks is told at the end."""
+    """Failures are reported at the end."""

@@ -1,4 +1,4 @@
-"""Defects of live delivery: what a room's sockets are told, and what a `resume` brings."""
+"""Defects of live delivery: which frames a room's sockets receive, and what a `resume` brings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Tell = Callable[[Room, Run], None]
 
 
 class Concealed:
-    """From which position on a room was told nothing: what it is told next pretends to follow on that."""
+    """The position from which a room received nothing: its next frame claims to follow on that."""
 
     def __init__(self) -> None:
         self._since: dict[UUID, int] = {}
