@@ -13,7 +13,7 @@ from sqlalchemy import Connection, create_engine, pool, text
 
 from alembic import context
 from app.db import adoption, charset, privileges
-from app.db.connector import values
+from app.db.connector import session_settings
 from app.db.database_url import parameters
 from app.db.engine import DIALECT
 from app.domain import metadata
@@ -35,7 +35,7 @@ def run() -> None:
     found = parameters(context.config.attributes["url"])
     engine = create_engine(DIALECT, poolclass=pool.NullPool, creator=lambda: psycopg.connect(**{**TCP, **found}))
     with engine.connect() as connection, connection.begin():
-        for setting in {**values(found), **BOUNDS}.items():
+        for setting in {**session_settings(found), **BOUNDS}.items():
             connection.execute(text("SELECT set_config(:name, :value, true)"), dict(zip(NAMES, setting, strict=True)))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(AdvisoryLock.MIGRATIONS)})
         if warning := charset.verify(connection):

@@ -59,7 +59,7 @@ class NewConversation(msgspec.Struct, forbid_unknown_fields=True):
         if self.kind == "direct":
             if self.user is None or self.name is not None or self.is_private is not None:
                 raise invalid(("user", "A direct conversation takes the other user and nothing else."))
-            return await contacts.converse(tx, quotas, by.user, self.user)
+            return await contacts.start_direct(tx, quotas, by.user, self.user)
         if self.name is None or self.user is not None:
             raise invalid(("name", "A group takes a name and no user."))
         return await groups.create(tx, by.user, self.name, is_private=bool(self.is_private)), True
@@ -198,7 +198,7 @@ class ConversationController(Controller):
         request: ChatRequest,
         tx: Tx,
     ) -> None:
-        await hidden_conversations.turn(tx, conversation_id, request.caller.user, hidden=data.hidden)
+        await hidden_conversations.set_hidden(tx, conversation_id, request.caller.user, hidden=data.hidden)
 
 
 async def _opened(tx: Tx, caller: Caller, conversation: UUID, new: bool) -> Response[ConversationDetail]:

@@ -67,9 +67,9 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
 
 def refused(settings: Settings) -> bool:
     """Whether the chat cannot run on its database; prints the reason."""
-    from app.db.connector import unfit
+    from app.db.connector import pooler_refusal
 
-    if sentence := asyncio.run(unfit(settings.libpq_url)):
+    if sentence := asyncio.run(pooler_refusal(settings.libpq_url)):
         print(f"chat: {sentence}.", file=sys.stderr, flush=True)
     return bool(sentence)
 

@@ -44,14 +44,14 @@ def tasks(arguments: argparse.Namespace) -> int:
 
     async def listed(session: Session) -> list[str]:
         page = await failed_tasks.listing(session, limit=MAX_SHOWN, cursor=None)
-        number = await failed_tasks.number(session)
+        number = await failed_tasks.count_open(session)
         lines = [line for one in page.items for line in _lines(one)]
         return [*lines, f"{number} failed for good; the newest {len(page.items)} are shown." if lines else "None."]
 
     async def retried(session: Session) -> int:
         if which is None:
-            return await failed_tasks.ask_all_again(session, by=None)
-        await failed_tasks.ask_again(session, which, by=None)
+            return await failed_tasks.request_all_retries(session, by=None)
+        await failed_tasks.request_retry(session, which, by=None)
         return 1
 
     try:

@@ -1,7 +1,7 @@
 """The database's edge: begin → yield a session → COMMIT → publish the recorded events. Nothing else commits.
 
-A hot single statement runs as its own transaction without BEGIN and COMMIT (`single`), which saves two round trips and
-most of the work around them.
+A hot single statement runs as its own transaction without BEGIN and COMMIT (`autocommit`), which saves two round trips
+and most of the work around them.
 
 Nothing leaves before COMMIT: events that verbs record (`app.domain.events.record`) are published afterwards, even if
 the caller has been cancelled. A connection lost during COMMIT raises `OutcomeUnknown`; one lost earlier raises

@@ -48,10 +48,12 @@ def adopt(context: MigrationContext, scripts: ScriptDirectory) -> None:
         return
     connection = context.connection
     assert connection is not None
-    if wrong := differences(_without_sending(objects(connection, _SCHEMA)), _expected(connection, context, scripts)):
+    if wrong := differences(
+        _without_send_functions(objects(connection, _SCHEMA)), _expected(connection, context, scripts)
+    ):
         raise SchemaRefused(
             f"The database is at revision {LAST_REPLACED}, but its schema is not the one that this revision made:"
-            f" {_listed(wrong)}. Undo these changes, and then migrate again."
+            f" {_summary(wrong)}. Undo these changes, and then migrate again."
         )
     for arguments in _FORMER_FUNCTIONS:
         connection.execute(text(f"DROP FUNCTION IF EXISTS send_messages ({arguments})"))
@@ -69,15 +71,15 @@ def _expected(connection: Connection, context: MigrationContext, scripts: Script
         with Operations.context(context):
             for step in reversed(list(scripts.walk_revisions("base", REPLACEMENT))):
                 step.module.upgrade()
-        return _without_sending(objects(connection, _EXPECTED))
+        return _without_send_functions(objects(connection, _EXPECTED))
     finally:
         trial.rollback()
 
 
-def _without_sending(found: Objects) -> Objects:
+def _without_send_functions(found: Objects) -> Objects:
     return {name: definition for name, definition in found.items() if not name.startswith("function send_messages(")}
 
 
-def _listed(wrong: list[str]) -> str:
+def _summary(wrong: list[str]) -> str:
     more = len(wrong) - MAX_NAMED
     return "; ".join(wrong[:MAX_NAMED]) + (f"; and {more} more" if more > 0 else "")

@@ -18,7 +18,7 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import Dialect, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.db.outages import meaning, report_outages, takes_no_writes
+from app.db.outages import as_chat_error, is_read_only_error, report_outages
 from app.domain.error_catalogue import outcome_unknown
 
 MAX_CONCURRENT_CLOSES = 16
@@ -55,9 +55,9 @@ class AutocommitStatement:
             if self._connection.closed:
                 raise outcome_unknown() from error
             self.may_be_stored = False
-            if takes_no_writes(error):
+            if is_read_only_error(error):
                 await self._connection.close()
-            meant = meaning(error)
+            meant = as_chat_error(error)
             if meant is None:
                 raise
             raise meant from error
@@ -66,7 +66,7 @@ class AutocommitStatement:
         return rows
 
 
-class Kept(NamedTuple):
+class KeptConnection(NamedTuple):
     """An autocommit connection, and the driver's connection beneath it."""
 
     connection: AsyncConnection
@@ -79,7 +79,7 @@ class AutocommitPool:
     def __init__(self, engine: AsyncEngine, *, keep: int) -> None:
         self._engine = engine
         self._keep = keep
-        self._kept: list[Kept] = []
+        self._kept: list[KeptConnection] = []
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AutocommitStatement]:
@@ -107,12 +107,12 @@ class AutocommitPool:
                         stack.pop_all()
                 return
 
-    async def _keepable(self) -> Kept:
+    async def _keepable(self) -> KeptConnection:
         with report_outages():
             connection = await self._engine.connect()
         driver = (await connection.get_raw_connection()).driver_connection
         assert isinstance(driver, psycopg.AsyncConnection)
-        return Kept(connection, driver)
+        return KeptConnection(connection, driver)
 
     async def close(self) -> None:
         while self._kept:

@@ -24,7 +24,7 @@ STAGGER_SECONDS: Final = 0.3
 TRANSACTION_SECONDS: Final = 15
 """The driver needs up to 10 s more to give up on an unresponsive server: 25 s in all."""
 
-VALUES: Final = {
+SESSION_SETTINGS: Final = {
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "TimeZone": "UTC",
@@ -41,13 +41,13 @@ VALUES: Final = {
 """How values and names are read and written, and what a statement sees. Only the URL's `options` may override
 `search_path`. `default_transaction_read_only` is left to the server: it marks a server that refuses writes."""
 
-BOUNDS: Final = {
+TIMEOUT_SETTINGS: Final = {
     "lock_timeout": "1s",
     "statement_timeout": "10s",
     "idle_in_transaction_session_timeout": "5s",
 }
 
-TCP: Final[Parameters] = {
+CONNECTION_PARAMETERS: Final[Parameters] = {
     "connect_timeout": CONNECT_SECONDS,
     "application_name": "chat",
     "keepalives_idle": 5,
@@ -55,7 +55,7 @@ TCP: Final[Parameters] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-PROBES: Final = 3
+POOLER_PROBES: Final = 3
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -80,7 +80,7 @@ class Connections:
     """
 
     def __init__(self, url: str) -> None:
-        self._shared = {**parameters(url), **TCP}
+        self._shared = {**parameters(url), **CONNECTION_PARAMETERS}
         self._hosts = hosts(self._shared)
         self._best = 0
         self._pooler_is_fine = False
@@ -94,7 +94,7 @@ class Connections:
         """
         connection = await self._connect()
         try:
-            await self._settle(connection)
+            await self._apply_settings(connection)
         except BaseException:
             await connection.close()
             raise
@@ -124,11 +124,11 @@ class Connections:
                 task.cancel()
                 task.add_done_callback(_close)
 
-    async def _settle(self, connection: Connection) -> None:
-        if not self._pooler_is_fine and await _backend(connection) != connection.info.backend_pid:
+    async def _apply_settings(self, connection: Connection) -> None:
+        if not self._pooler_is_fine and await _backend_pid(connection) != connection.info.backend_pid:
             await self._verify(connection)
             self._pooler_is_fine = True
-        wanted = values(self._shared) | BOUNDS
+        wanted = session_settings(self._shared) | TIMEOUT_SETTINGS
         if connection.info.server_version >= 170000:
             # Older servers have no such setting: only our own deadline applies.
             wanted["transaction_timeout"] = f"{TRANSACTION_SECONDS}s"
@@ -140,29 +140,29 @@ class Connections:
         """Runs if a pooler gave us this connection: Postgres reports another process id than the handshake did. Raises
         PoolerRefused if the pooler reassigns sessions between transactions: while a second connection of ours is in a
         transaction, this one gets another session, or none."""
-        for _ in range(PROBES):
-            mine = await _backend(connection)
+        for _ in range(POOLER_PROBES):
+            mine = await _backend_pid(connection)
             other = await self._connect()
             try:
-                if not await _in_time(_backend(other, stay=True)):
+                if not await _with_timeout(_backend_pid(other, stay=True)):
                     return  # the pooler keeps our session, and has no second one
-                if await _in_time(_backend(connection)) != mine:
+                if await _with_timeout(_backend_pid(connection)) != mine:
                     raise PoolerRefused
             finally:
                 await other.close()
 
 
-def values(found: Parameters) -> dict[str, str]:
+def session_settings(found: Parameters) -> dict[str, str]:
     """Returns VALUES without what the URL sets itself."""
     options = str(found.get("options", ""))
-    return {name: value for name, value in VALUES.items() if name != "search_path" or name not in options}
+    return {name: value for name, value in SESSION_SETTINGS.items() if name != "search_path" or name not in options}
 
 
 async def _connect(found: Parameters) -> Connection:
     return await psycopg.AsyncConnection.connect(prepare_threshold=1, **found)
 
 
-async def _backend(connection: Connection, *, stay: bool = False) -> int:
+async def _backend_pid(connection: Connection, *, stay: bool = False) -> int:
     """Returns the server process id of a transaction. `stay` leaves the transaction open."""
     row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
     assert row is not None
@@ -171,7 +171,7 @@ async def _backend(connection: Connection, *, stay: bool = False) -> int:
     return int(row[0])
 
 
-async def _in_time(query: Awaitable[int]) -> int:
+async def _with_timeout(query: Awaitable[int]) -> int:
     """Returns the result, or 0 after a timeout."""
     try:
         return await asyncio.wait_for(query, CONNECT_SECONDS)
@@ -185,7 +185,7 @@ def _close(task: asyncio.Task[Connection]) -> None:
         task.result().pgconn.finish()
 
 
-async def unfit(url: str) -> str:
+async def pooler_refusal(url: str) -> str:
     """Returns a sentence saying why the chat cannot run on this database. Empty if it can, or if the database is down:
     it may start later."""
     try:

@@ -30,11 +30,11 @@ ReadOnly = AsyncConnection
 READ_ONLY = text("SHOW transaction_read_only")
 """Also "on" during recovery."""
 
-SEARCHES_AT_ONCE = 2
+MAX_CONCURRENT_SEARCHES = 2
 SEARCH_SECONDS = 1.0
 """Limit for the wait, and again for the statement. A search that uses an index takes milliseconds."""
 
-_BOUNDED = text(
+_SEARCH_SETTINGS = text(
     # A generic plan cannot use a prefix index, and is slowest for rare names.
     "SELECT set_config('statement_timeout', '1s', true), set_config('plan_cache_mode', 'force_custom_plan', true)"
 )
@@ -44,11 +44,11 @@ Enqueue = Callable[[list[FollowUp]], None]
 """Must not block and must not raise."""
 
 
-async def _nowhere(events: list[Outgoing]) -> None:
+async def _publish_nothing(events: list[Outgoing]) -> None:
     """Publishes nothing: for processes without a bus."""
 
 
-def _to_nobody(_: list[FollowUp]) -> None:
+def _enqueue_nothing(_: list[FollowUp]) -> None:
     """Drops follow-ups in processes without a queue; the sweeps find them in the rows."""
 
 
@@ -65,10 +65,15 @@ def _leave_objects_unchanged(execution: orm.ORMExecuteState) -> None:
 
 
 class Database:
-    """The only way to use an engine. `single` keeps at most `keep` connections between uses."""
+    """The only way to use an engine. `autocommit` keeps at most `keep` connections between uses."""
 
     def __init__(
-        self, engine: AsyncEngine, publish: Publish = _nowhere, enqueue: Enqueue = _to_nobody, *, keep: int = 0
+        self,
+        engine: AsyncEngine,
+        publish: Publish = _publish_nothing,
+        enqueue: Enqueue = _enqueue_nothing,
+        *,
+        keep: int = 0,
     ) -> None:
         self.engine = engine
         self.publish = publish
@@ -76,9 +81,9 @@ class Database:
         self._sessions = async_sessionmaker(
             engine, sync_session_class=_OrmSession, expire_on_commit=False, autoflush=False
         )
-        self._looks = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._singles = AutocommitPool(self._looks, keep=keep)
-        self._searches = asyncio.Semaphore(SEARCHES_AT_ONCE)
+        self._autocommit_engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._autocommit_pool = AutocommitPool(self._autocommit_engine, keep=keep)
+        self._searches = asyncio.Semaphore(MAX_CONCURRENT_SEARCHES)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -98,7 +103,7 @@ class Database:
         await self._committed(session)
 
     @asynccontextmanager
-    async def single(self) -> AsyncIterator[AutocommitStatement]:
+    async def autocommit(self) -> AsyncIterator[AutocommitStatement]:
         """Runs one writing statement as a transaction of its own.
 
         Raises:
@@ -106,21 +111,21 @@ class Database:
             OutcomeUnknown: the connection was lost, the deadline passed, or the block failed after the statement was
                 sent and not refused.
         """
-        single: AutocommitStatement | None = None
-        with _deadline(lambda: single is not None and single.may_be_stored) as deadline:
-            async with deadline, self._singles.open() as single:
+        statement: AutocommitStatement | None = None
+        with _deadline(lambda: statement is not None and statement.may_be_stored) as deadline:
+            async with deadline, self._autocommit_pool.open() as statement:
                 try:
-                    yield single
+                    yield statement
                 except ChatError:
                     raise
                 except Exception as error:
-                    if single.may_be_stored:
+                    if statement.may_be_stored:
                         raise outcome_unknown() from error
                     raise
-        await self._committed(single)
+        await self._committed(statement)
 
     @asynccontextmanager
-    async def look(self) -> AsyncIterator[ReadOnly]:
+    async def read_only(self) -> AsyncIterator[ReadOnly]:
         """Opens a connection for one read-only statement with its own snapshot. Saves the round trips of BEGIN and
         COMMIT.
 
@@ -130,7 +135,7 @@ class Database:
             Unavailable: the database is down, the pool is exhausted, or the deadline passed.
         """
         with _deadline(lambda: False) as deadline:
-            async with deadline, self._taken() as connection:
+            async with deadline, self._connection() as connection:
                 yield connection
 
     async def verify(self) -> None:
@@ -139,23 +144,23 @@ class Database:
         Raises:
             Unavailable: the database is down, or the server is read-only; its connections are then dropped.
         """
-        async with self.look() as look:
-            if (await look.execute(READ_ONLY)).scalar_one() == "on":
-                await look.invalidate()
+        async with self.read_only() as connection:
+            if (await connection.execute(READ_ONLY)).scalar_one() == "on":
+                await connection.invalidate()
                 raise database_unavailable()
 
     @asynccontextmanager
-    async def _taken(self) -> AsyncIterator[AsyncConnection]:
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
         async with AsyncExitStack() as stack:
             with report_outages():
-                connection = await stack.enter_async_context(self._looks.connect())
+                connection = await stack.enter_async_context(self._autocommit_engine.connect())
             yield connection
 
     async def read(
         self, verb: Callable[Concatenate[ReadOnly, P], Awaitable[T]], *arguments: P.args, **named: P.kwargs
     ) -> T:
-        """Returns the result of `verb`, which runs one read-only statement. Raises as `verb` and `look` do."""
-        async with self.look() as reader:
+        """Returns the result of `verb`, which runs one read-only statement. Raises as `verb` and `read_only` do."""
+        async with self.read_only() as reader:
             return await verb(reader, *arguments, **named)
 
     async def search(
@@ -174,7 +179,7 @@ class Database:
             raise search_busy() from None
         try:
             async with self.transaction() as session:
-                await session.execute(_BOUNDED)
+                await session.execute(_SEARCH_SETTINGS)
                 return await verb(session, *arguments, **named)
         except Unavailable as error:
             if error.code != "busy":
@@ -192,7 +197,7 @@ class Database:
             await asyncio.shield(asyncio.ensure_future(self.publish(events)))
 
     async def close(self) -> None:
-        await self._singles.close()
+        await self._autocommit_pool.close()
         await self.engine.dispose()
 
 

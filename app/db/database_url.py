@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-HOW_TO_WRITE_ONE: Final = (
+URL_FORMAT: Final = (
     "write it as postgresql://user:password@host:5432/chat, with special characters percent-encoded; several hosts as"
     " host1:5432,host2:5432, and a directory of sockets as %2Frun%2Fpostgresql"
 )
@@ -31,12 +31,12 @@ def parameters(url: str) -> Parameters:
     url = "postgresql:" + url.partition(":")[2]
     names = [name for name, _ in parse_qsl(url.partition("?")[2])]
     if len(names) != len(set(names)):
-        raise AddressRefused(f"it names a parameter twice; {HOW_TO_WRITE_ONE}")
+        raise AddressRefused(f"it names a parameter twice; {URL_FORMAT}")
     try:
         found: Parameters = dict(conninfo_to_dict(url))
     except psycopg.Error:
         # libpq's error message quotes the faulty part, which may be a password.
-        raise AddressRefused(f"libpq cannot read it; {HOW_TO_WRITE_ONE}") from None
+        raise AddressRefused(f"libpq cannot read it; {URL_FORMAT}") from None
     ports = str(found.get("port", "")).split(",")
     if not all(port == "" or (port.isdecimal() and 1 <= int(port) <= 65_535) for port in ports):
         raise AddressRefused("a port is a number from 1 to 65535")

@@ -20,16 +20,16 @@ NO_PRIMARY_STATES = frozenset({"25006"})
 an unusable server (shutdown, recovery, startup) are OperationalErrors of the driver."""
 
 
-def meaning(error: Exception) -> ChatError | None:
+def as_chat_error(error: Exception) -> ChatError | None:
     """Returns the error the caller receives for a driver error, or None if the fault is ours."""
     if getattr(error, "sqlstate", None) in BUSY_STATES:
         return busy()
-    if isinstance(error, psycopg.OperationalError) or takes_no_writes(error):
+    if isinstance(error, psycopg.OperationalError) or is_read_only_error(error):
         return database_unavailable()
     return None
 
 
-def takes_no_writes(error: BaseException | None) -> bool:
+def is_read_only_error(error: BaseException | None) -> bool:
     """True if the error means that this server is not a primary: its connections are useless, and another server may
     be the primary."""
     return getattr(error, "sqlstate", None) in NO_PRIMARY_STATES
@@ -42,9 +42,9 @@ def translate(context: ExceptionContext) -> ChatError | None:
     """
     if not isinstance(context.original_exception, Exception):
         return None  # a cancellation also loses the connection; it must stay one, or the canceller waits forever
-    if takes_no_writes(context.original_exception):
+    if is_read_only_error(context.original_exception):
         context.is_disconnect = True  # drops the whole pool: new connections find the new primary
-    return meaning(context.original_exception) or (database_unavailable() if context.is_disconnect else None)
+    return as_chat_error(context.original_exception) or (database_unavailable() if context.is_disconnect else None)
 
 
 @contextmanager

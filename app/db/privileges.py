@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import MetaData
 
-EVERYTHING: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
+DEFAULT_PRIVILEGES: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 """The application's privileges on a table, unless its model sets `info={"privileges": (…)}`."""
 
 Connection = psycopg.Connection[Any]
@@ -46,10 +46,10 @@ def create(connection: Connection, role: str, password: str) -> None:
             f"Create it once with: CREATE ROLE {role} LOGIN PASSWORD '…'."
         )
     statement = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
-    connection.execute(statement.format(sql.Identifier(role), hashed(connection, role, password)))
+    connection.execute(statement.format(sql.Identifier(role), hashed_password(connection, role, password)))
 
 
-def hashed(connection: Connection, role: str, password: str) -> sql.Literal:
+def hashed_password(connection: Connection, role: str, password: str) -> sql.Literal:
     """Returns `password` hashed as Postgres stores it, because the server may log the statement."""
     digest = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
     return sql.Literal(digest.decode())
@@ -61,18 +61,18 @@ def grant(connection: Connection, role: str, metadata: MetaData) -> None:
     The connection's role owns the tables. Raises RoleRefused if `role` owns them too, through a membership.
     """
     name = sql.Identifier(role)
-    if _is(connection, "SELECT pg_has_role(%s, current_user, 'MEMBER') AND NOT rolsuper FROM pg_roles"
+    if _is_true(connection, "SELECT pg_has_role(%s, current_user, 'MEMBER') AND NOT rolsuper FROM pg_roles"
                        " WHERE rolname = %s", role, role):  # fmt: skip
         raise RoleRefused(
             f"DATABASE_URL: its role '{role}' is a member of the tables' owner, and so may drop them. "
             "Take the membership away with REVOKE."
         )
-    if not _is(connection, "SELECT has_database_privilege(%s, current_database(), 'CONNECT')", role):
+    if not _is_true(connection, "SELECT has_database_privilege(%s, current_database(), 'CONNECT')", role):
         database = sql.Identifier(connection.info.dbname)
         connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, name))
-    if not _is(connection, "SELECT has_schema_privilege(%s, 'public', 'USAGE')", role):
+    if not _is_true(connection, "SELECT has_schema_privilege(%s, 'public', 'USAGE')", role):
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(name))
-    if _is(connection, "SELECT has_schema_privilege(%s, 'public', 'CREATE')", role):
+    if _is_true(connection, "SELECT has_schema_privilege(%s, 'public', 'CREATE')", role):
         # The default for PUBLIC in databases created before Postgres 15.
         connection.execute(sql.SQL("REVOKE CREATE ON SCHEMA public FROM PUBLIC, {}").format(name))
     there = {str(name) for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
@@ -80,7 +80,7 @@ def grant(connection: Connection, role: str, metadata: MetaData) -> None:
         (table.name, privilege)
         for table in metadata.sorted_tables
         if table.name in there
-        for privilege in table.info.get("privileges", EVERYTHING)
+        for privilege in table.info.get("privileges", DEFAULT_PRIVILEGES)
     }
     had = {
         (str(table), str(privilege))
@@ -98,6 +98,6 @@ def grant(connection: Connection, role: str, metadata: MetaData) -> None:
         connection.execute(statement.format(sql.SQL(privilege), sql.Identifier(table), name))
 
 
-def _is(connection: Connection, question: str, *values: str) -> bool:
+def _is_true(connection: Connection, question: str, *values: str) -> bool:
     row = connection.execute(question.encode(), values).fetchone()
     return bool(row and row[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.domain.audit import models as audit
 from app.domain.broadcasts import models as broadcasts
 from app.domain.conversations import models as conversations
-from app.domain.jobs import models as work
+from app.domain.jobs import models as jobs
 from app.domain.mails import models as mails
 from app.domain.messages import models as messages
 from app.domain.notifications import models as notifications
@@ -17,11 +17,11 @@ __all__ = [
     "audit",
     "broadcasts",
     "conversations",
+    "jobs",
     "mails",
     "messages",
     "metadata",
     "notifications",
     "throttling",
     "users",
-    "work",
 ]

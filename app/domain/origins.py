@@ -64,10 +64,10 @@ class Hosts:
     def __init__(self, patterns: Iterable[str]) -> None:
         patterns = tuple(patterns)
         self._any = ANY in patterns
-        self._names = frozenset(one.removeprefix(".") for one in patterns if not one.startswith("*"))
-        self._below = tuple(one.removeprefix("*") for one in patterns if one.startswith(("*.", ".")))
+        self._names = frozenset(pattern.removeprefix(".") for pattern in patterns if not pattern.startswith("*"))
+        self._below = tuple(pattern.removeprefix("*") for pattern in patterns if pattern.startswith(("*.", ".")))
 
-    def know(self, header: str) -> bool:
+    def allows(self, header: str) -> bool:
         """Returns whether a `Host` header names an allowed host, on any port."""
         if self._any:
             return True
@@ -81,10 +81,10 @@ class Origins:
     """The origins of ALLOWED_ORIGINS. `patterns` are results of `origin_pattern`."""
 
     def __init__(self, patterns: Collection[str]) -> None:
-        self._exact = frozenset(one for one in patterns if "://*." not in one)
-        self._below = tuple(one.split("*", 1) for one in patterns if "://*." in one)
+        self._exact = frozenset(pattern for pattern in patterns if "://*." not in pattern)
+        self._below = tuple(pattern.split("*", 1) for pattern in patterns if "://*." in pattern)
 
-    def know(self, header: str) -> bool:
+    def allows(self, header: str) -> bool:
         """Returns whether an `Origin` header is allowed."""
         return (
             header in self._exact

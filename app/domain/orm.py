@@ -83,7 +83,7 @@ def like(text: Any, pattern: Any) -> ColumnElement[bool]:
 
 def containing(part: str) -> str:
     """Returns the pattern of texts that contain `part`."""
-    return f"%{_literally(part)}%"
+    return f"%{_escaped(part)}%"
 
 
 def has_trigram(part: str) -> bool:
@@ -94,10 +94,10 @@ def has_trigram(part: str) -> bool:
 def matching(part: str) -> str:
     """Returns the pattern of texts that contain `part` or, without a trigram, begin with it: a trigram or prefix
     index then serves every search, and none scans all rows."""
-    return containing(part) if has_trigram(part) else f"{_literally(part)}%"
+    return containing(part) if has_trigram(part) else f"{_escaped(part)}%"
 
 
-def _literally(part: str) -> str:
+def _escaped(part: str) -> str:
     return "".join(f"\\{character}" if character in "\\%_" else character for character in part)
 
 

@@ -34,13 +34,13 @@ def clean(text: str, field: str, most: int, least: int = 1, *, one_line: bool = 
         Invalid: naming `field`.
     """
     if _UNSTORABLE.search(text):
-        raise wrong(field, "Contains a character that is not text (NUL or half of a surrogate pair).")
+        raise field_error(field, "Contains a character that is not text (NUL or half of a surrogate pair).")
     if one_line and _CONTROL.search(text):
-        raise wrong(field, "Contains a line break or another control character.")
+        raise field_error(field, "Contains a line break or another control character.")
     if len(text) > most:
-        raise wrong(field, f"Longer than {most:,} characters.")
+        raise field_error(field, f"Longer than {most:,} characters.")
     if len(text) < least or (least and not text.strip()):
-        raise wrong(field, "May not be empty or blank." if least <= 1 else f"Shorter than {least} characters.")
+        raise field_error(field, "May not be empty or blank." if least <= 1 else f"Shorter than {least} characters.")
     return text
 
 
@@ -54,9 +54,9 @@ def clean_name(name: str, field: str, most: int) -> str:
     """
     name = clean(normalize("NFC", name), field, most, one_line=True)
     if _BIDI.search(name):
-        raise wrong(field, "Contains a character that changes the direction of the text.")
-    if all(category(one) in _UNSEEN or one in _BLANK_LETTERS for one in name):
-        raise wrong(field, "Contains no visible character.")
+        raise field_error(field, "Contains a character that changes the direction of the text.")
+    if all(category(character) in _UNSEEN or character in _BLANK_LETTERS for character in name):
+        raise field_error(field, "Contains no visible character.")
     return name
 
 
@@ -65,16 +65,16 @@ def clean_search(search: str, most: int, least: int) -> str:
     return clean(normalize("NFC", search), "search", most, least)
 
 
-def moment(time: datetime, field: str) -> datetime:
+def to_utc(time: datetime, field: str) -> datetime:
     """Converts `time` to UTC; it must have a time zone. Raises Invalid, naming `field`."""
     if time.tzinfo is None:
-        raise wrong(field, "Needs a time zone, as in 2026-05-04T09:00:00Z.")
+        raise field_error(field, "Needs a time zone, as in 2026-05-04T09:00:00Z.")
     try:
         return time.astimezone(UTC)
     except OverflowError as error:
-        raise wrong(field, "Lies outside the years 1 to 9999.") from error
+        raise field_error(field, "Lies outside the years 1 to 9999.") from error
 
 
-def wrong(field: str, message: str) -> Invalid:
+def field_error(field: str, message: str) -> Invalid:
     """Returns the error of a single field."""
     return invalid((field, message))

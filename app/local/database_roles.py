@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from psycopg import Connection, sql
 
-from app.db.privileges import hashed
+from app.db.privileges import hashed_password
 
 ADMINISTRATOR: Final = "chat"
 OWNER: Final = "chat_owner"
@@ -39,7 +39,7 @@ def create_roles(connection: Connection[Any], password_of: Callable[[str], str])
     for role in (OWNER, APPLICATION):
         there = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
         statement = sql.SQL("ALTER ROLE {} PASSWORD {}" if there else "CREATE ROLE {} LOGIN PASSWORD {}")
-        connection.execute(statement.format(sql.Identifier(role), hashed(connection, role, password_of(role))))
+        connection.execute(statement.format(sql.Identifier(role), hashed_password(connection, role, password_of(role))))
 
 
 def transfer(connection: Connection[Any], database: str) -> None:

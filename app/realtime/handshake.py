@@ -69,7 +69,7 @@ class Authenticator:
             Unavailable: the database is unavailable.
         """
         origin = _header(socket, b"origin")
-        if origin is not None and not self._origins.know(origin):
+        if origin is not None and not self._origins.allows(origin):
             raise HandshakeRefused(REFUSED)
         try:
             caller = await self._authenticate(socket)

@@ -118,18 +118,18 @@ class AccessCache:
         changed: set[UUID] = set()
         self._changed = changed
         try:
-            async with self._database.look() as reader:
-                doors = await check_access_many(reader, pairs)
+            async with self._database.read_only() as reader:
+                accesses = await check_access_many(reader, pairs)
         finally:
             self._changed = None
         answers: list[ConversationHead | ChatError] = []
-        for pair, door in zip(pairs, doors, strict=True):
-            if isinstance(door, Access):
-                head = ConversationHead(door.conversation, door.position, door.last_seq, door.edited_position)
+        for pair, access in zip(pairs, accesses, strict=True):
+            if isinstance(access, Access):
+                head = ConversationHead(access.conversation, access.position, access.last_seq, access.edited_position)
                 self._remember(pair, head, changed)
                 answers.append(head)
             else:
-                answers.append(door)
+                answers.append(access)
         return answers
 
     def _remember(self, pair: MembershipKey, head: ConversationHead, changed: Collection[UUID]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from app.batching import Batcher
 from app.db import Database
-from app.domain.auth.login_status import dead
+from app.domain.auth.login_status import ended_logins
 from app.domain.auth.operator_check import is_operator
 from app.domain.error_catalogue import login_ended, path_not_found
 from app.domain.users.caller import Caller
@@ -31,11 +31,11 @@ class BatchedLoginChecks:
     async def ensure_operator(self, caller: Caller) -> None:
         """Raises NotFound, worded like an unknown path, if the caller is not an operator; Forbidden
         `second_factor_needed` if an operator lacks a required second factor."""
-        async with self._database.look() as reader:
+        async with self._database.read_only() as reader:
             if not await is_operator(reader, caller, need_second_factor=self._need_second_factor):
                 raise path_not_found()
 
     async def _ask(self, callers: Sequence[Caller]) -> Sequence[bool]:
-        async with self._database.look() as reader:
-            over = await dead(reader, {(caller.session, caller.user) for caller in callers})
+        async with self._database.read_only() as reader:
+            over = await ended_logins(reader, {(caller.session, caller.user) for caller in callers})
         return [caller.session not in over for caller in callers]

@@ -166,9 +166,9 @@ class MessageWriter:
         """Writes one part in one transaction. Returns the parts to retry if it was refused and several drafts may be
         at fault."""
         try:
-            async with self._database.single() as single:
+            async with self._database.autocommit() as statement:
                 _put(answers, places, [outcome_unknown() for _ in places])
-                outcomes = await send_batch(single, [drafts[at] for at in places], [lookups[at] for at in places])
+                outcomes = await send_batch(statement, [drafts[at] for at in places], [lookups[at] for at in places])
                 _put(answers, places, [busy() if isinstance(one, Replay) else one for one in outcomes])
         except ChatError as refused:
             # A busy conversation must not fail the others; any other refusal applies to all of them.

@@ -101,7 +101,7 @@ class PageReader:
             _MISSES[found.why].inc()
             if found.rebuild:
                 self._rebuild(head.conversation)
-        async with self._database.look() as reader:
+        async with self._database.read_only() as reader:
             entries = await read_span(reader, head.conversation, span)
         return b",".join([data for _, _, data in entries]), len(entries) > span.high - span.low
 

@@ -88,7 +88,7 @@ def _note(failure: Failure, *, expected: bool = False) -> None:
 
 async def _write(failure: Failure, context: TaskContext) -> bool:
     async with context.database.transaction() as session:
-        return await failed_tasks.note(session, failure)
+        return await failed_tasks.record_failure(session, failure)
 
 
 def _reason(exception: BaseException | None) -> str:

@@ -9,7 +9,7 @@ import structlog
 from celery import shared_task
 
 from app.db import Session
-from app.domain.accounts.account_mail import MailContent, letter_of
+from app.domain.accounts.account_mail import MailContent, compose
 from app.domain.broadcasts import broadcast_mail
 from app.domain.mails import outbox
 from app.domain.mails.outbox import FAILED, REFUSED, UNKNOWN, Claimed
@@ -53,23 +53,23 @@ async def _send(context: TaskContext, mail: UUID) -> str:
         if outcome is not None:
             await _settle(session, claimed, outcome)
         elif not await outbox.postpone(session, claimed):
-            await digests.settled(session, mail, FAILED)
+            await digests.record_mail_outcome(session, mail, FAILED)
             log.error("mail_given_up", mail=str(mail), kind=claimed.kind)
     return outcome or "postponed"
 
 
 async def _letter_of(context: TaskContext, session: Session, claimed: Claimed) -> MailContent | str:
     if claimed.kind == "unread":
-        return await digest_content.letter_of(session, claimed, context.notices.unsubscribe_tokens)
+        return await digest_content.compose(session, claimed, context.notices.unsubscribe_tokens)
     if claimed.kind == "broadcast":
-        return await broadcast_mail.letter_of(session, claimed)
-    return await letter_of(session, claimed)
+        return await broadcast_mail.compose(session, claimed)
+    return await compose(session, claimed)
 
 
 async def _settle(session: Session, claimed: Claimed, outcome: str) -> None:
     await outbox.settle(session, claimed.id, outcome)
     if claimed.kind == "unread":
-        await digests.settled(session, claimed.id, outcome)
+        await digests.record_mail_outcome(session, claimed.id, outcome)
 
 
 def _transmit(context: TaskContext, claimed: Claimed, letter: MailContent) -> str | None:
@@ -89,4 +89,4 @@ def _transmit(context: TaskContext, claimed: Claimed, letter: MailContent) -> st
 
 async def _overlooked(context: TaskContext) -> list[UUID]:
     async with context.database.transaction() as session:
-        return await outbox.overlooked(session)
+        return await outbox.overdue(session)

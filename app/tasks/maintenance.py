@@ -42,9 +42,9 @@ def run_again() -> int:
 
 async def _run_again(context: TaskContext) -> int:
     async with context.database.transaction() as session:
-        again = await failed_tasks.requested(session, MAX_RETRIES)
+        again = await failed_tasks.retry_requests(session, MAX_RETRIES)
         known = [one for one in again if one.task in current_app.tasks]
-        await failed_tasks.refuse(session, [one.id for one in again if one not in known])
+        await failed_tasks.mark_refused(session, [one.id for one in again if one not in known])
         done: list[UUID] = []
         try:
             for one in known:
@@ -53,7 +53,7 @@ async def _run_again(context: TaskContext) -> int:
                 done.append(one.id)
         except OperationalError:
             log.warning("not_handed_over_again", tasks=len(known) - len(done))  # broker away: the next run retries
-        await failed_tasks.handed_over(session, done)
+        await failed_tasks.mark_retried(session, done)
     if done:
         log.info("handed_over_again", tasks=len(done))
     return len(done)

@@ -34,7 +34,7 @@ async def database(database: Database, request: pytest.FixtureRequest) -> AsyncI
 
 
 async def send(database: Database, scene: Scene) -> None:
-    async with database.single() as single:
+    async with database.autocommit() as single:
         await send_batch(single, [draft(scene.conversation, scene.ada, "text", "hello")])
 
 
@@ -47,7 +47,7 @@ async def test_a_single_statement_is_committed_when_it_returns(
 
 async def test_connections_closed_in_the_pool_fail_no_send(database: Database, database_url: str, scene: Scene) -> None:
     await send(database, scene)
-    async with database.single(), database.single():
+    async with database.autocommit(), database.autocommit():
         pass  # two wait for their next use
     with psycopg.connect(database_url, autocommit=True) as other:
         other.execute(
@@ -72,7 +72,7 @@ async def test_a_send_inside_an_open_transaction_is_not_acknowledged(
     database: Database, database_url: str, scene: Scene
 ) -> None:
     async def send_inside(database: Database) -> None:
-        async with database.single() as single:
+        async with database.autocommit() as single:
             await single._connection.set_autocommit(False)
             await send_batch(single, [draft(scene.conversation, scene.ada, "text", "hello")])
 
@@ -85,34 +85,34 @@ async def test_a_send_inside_an_open_transaction_is_not_acknowledged(
 
 async def test_a_busy_row_and_a_lost_connection_are_different_errors(database: Database) -> None:
     with pytest.raises(Unavailable) as busy:
-        async with database.single() as single:
+        async with database.autocommit() as single:
             await single.execute(text("DO $$ BEGIN RAISE SQLSTATE '55P03'; END $$"), {})
     assert busy.value.code == "busy"
     with pytest.raises(OutcomeUnknown):
-        async with database.single() as single:
+        async with database.autocommit() as single:
             await single.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"), {})
-    async with database.single() as single:
+    async with database.autocommit() as single:
         assert (await single.execute(text("SELECT 1 AS one"), {}))[0].one == 1
 
 
 async def test_kept_connections_are_bounded_and_reused(database: Database, database_url: str) -> None:
-    keeps = database._singles._keep
+    keeps = database._autocommit_pool._keep
 
     async def backend() -> int:
-        async with database.single() as single:
+        async with database.autocommit() as single:
             return int((await single.execute(text("SELECT pg_backend_pid() AS pid"), {}))[0].pid)
 
-    async with database.single(), database.single(), database.single():
+    async with database.autocommit(), database.autocommit(), database.autocommit():
         pass
-    assert len(database._singles._kept) == keeps
+    assert len(database._autocommit_pool._kept) == keeps
     assert len({await backend() for _ in range(5)}) == 1
     await database.close()
-    assert database._singles._kept == []
+    assert database._autocommit_pool._kept == []
 
 
 async def test_a_cancelled_statement_leaves_a_usable_connection(database: Database) -> None:
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1), database.single() as single:
+        async with asyncio.timeout(0.1), database.autocommit() as single:
             await single.execute(text("SELECT pg_sleep(5)"), {})
-    async with database.single() as single:
+    async with database.autocommit() as single:
         assert (await single.execute(text("SELECT 1 AS one"), {}))[0].one == 1

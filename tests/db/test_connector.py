@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, open_engine
-from app.db.connector import PoolerRefused, unfit
+from app.db.connector import PoolerRefused, pooler_refusal
 from app.domain.locks import AdvisoryLock
 from app.settings import environment_for_child
 from tests.support.pooler import Mode, Pooler
@@ -60,7 +60,7 @@ async def test_connections_of_a_transaction_pooler_are_never_used(fresh_database
     with pooled(fresh_database_url, "transaction") as url:
         database = Database(open_engine(url, pool_size=1))
         with pytest.raises(PoolerRefused) as refused:
-            async with database.look():
+            async with database.read_only():
                 pass
         assert refused.value.code == "database_unavailable"
         await database.close()
@@ -68,17 +68,17 @@ async def test_connections_of_a_transaction_pooler_are_never_used(fresh_database
 
 async def test_the_timeouts_hold_through_a_session_pooler(fresh_database_url: str) -> None:
     with pooled(fresh_database_url, "session") as url:
-        assert await unfit(url) == ""
+        assert await pooler_refusal(url) == ""
         database = Database(open_engine(url, pool_size=2))
         async with database.transaction() as session:
             assert (await session.execute(text("SHOW lock_timeout"))).scalar_one() == "1s"
-        async with database.look() as look:
-            assert (await look.execute(text("SHOW transaction_timeout"))).scalar_one() == "15s"
+        async with database.read_only() as connection:
+            assert (await connection.execute(text("SHOW transaction_timeout"))).scalar_one() == "15s"
         await database.close()
 
 
 async def test_an_unreachable_database_is_not_reported_as_unfit() -> None:
-    assert await unfit("postgresql://chat@127.0.0.1:1/chat") == ""
+    assert await pooler_refusal("postgresql://chat@127.0.0.1:1/chat") == ""
 
 
 def test_a_migration_through_a_pooler_leaves_no_lock_and_no_setting(empty_database_url: str) -> None:

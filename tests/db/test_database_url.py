@@ -63,7 +63,7 @@ async def test_every_reader_reads_several_hosts_and_options(empty_database_url: 
         connection.execute("CREATE SCHEMA elsewhere")
     migrate(url)
     database = Database(open_engine(url, pool_size=1))
-    async with database.look() as look:
-        found = await look.execute(text("SELECT to_regclass('messages') = to_regclass('elsewhere.messages')"))
+    async with database.read_only() as connection:
+        found = await connection.execute(text("SELECT to_regclass('messages') = to_regclass('elsewhere.messages')"))
         assert found.scalar_one() is True
     await database.close()

@@ -119,7 +119,7 @@ async def test_rest_and_socket_judge_an_origin_alike(
     ],
 )
 def test_hosts_are_matched_in_the_form_that_browsers_send(written: str, header: str, is_ours: bool) -> None:
-    assert Hosts([host_pattern(written)]).know(header) is is_ours
+    assert Hosts([host_pattern(written)]).allows(header) is is_ours
 
 
 async def test_hsts_is_sent_only_by_a_chat_on_https(settings: Settings) -> None:

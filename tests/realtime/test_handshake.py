@@ -88,7 +88,7 @@ async def test_only_a_live_access_token_opens_a_socket(node: Node) -> None:
 async def test_an_ended_login_opens_no_socket_and_its_sockets_are_closed(node: Node) -> None:
     ada = await person(node.database, "Ada")
     listener = await node.join(ada)
-    await node.do(families.end, LoginSession.id == ada.session)
+    await node.do(families.end_logins, LoginSession.id == ada.session)
     assert await listener.closed() == 4401
     again = await node.open(headers={"Authorization": f"Bearer {node.access(ada)}"})
     assert await again.closed() == 4401

@@ -125,7 +125,7 @@ async def test_access_of_an_ended_login_is_forgotten(nodes: Nodes, scene: Scene,
     here, there = nodes
     await learn(there, scene, scene.grace)
     here.hand_over = here.bus.publish if heard else here.killed
-    await here.do(refresh.end, LoginSession.user_id == scene.grace.user)
+    await here.do(refresh.end_logins, LoginSession.user_id == scene.grace.user)
     if not heard:
         await there.live.poller.once()
     await eventually(lambda: there.live.access.known(scene.conversation, scene.grace) is None)
@@ -164,7 +164,7 @@ async def test_an_access_check_older_than_a_concurrent_change_is_not_remembered(
     if what == "removed":
         await here.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
     else:
-        await here.do(refresh.end, LoginSession.user_id == scene.linus.user)
+        await here.do(refresh.end_logins, LoginSession.user_id == scene.linus.user)
     go_on.set()
     await question
     assert here.live.access.known(scene.conversation, scene.linus) is None

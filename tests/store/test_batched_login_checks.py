@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from app.db import Database
-from app.domain.auth.login_status import dead
+from app.domain.auth.login_status import ended_logins
 from app.domain.errors import Unauthenticated
 from app.domain.orm import uuid7
 from app.domain.users.caller import Caller
@@ -40,14 +40,14 @@ async def test_one_query_finds_every_ended_login(database: Database) -> None:
         (uuid7(), uuid7()),
     ]
     async with database.transaction() as session:
-        assert await dead(session, [*live, *over]) == {login for login, _ in over}
-        assert await dead(session, []) == set()
+        assert await ended_logins(session, [*live, *over]) == {login for login, _ in over}
+        assert await ended_logins(session, []) == set()
 
 
 async def test_a_login_is_live_only_for_its_owner(database: Database) -> None:
     (first, ada), (second, eve) = await login(database), await login(database)
     async with database.transaction() as session:
-        assert await dead(session, [(first, eve), (second, ada)]) == {first, second}
+        assert await ended_logins(session, [(first, eve), (second, ada)]) == {first, second}
 
 
 async def test_requests_at_once_share_a_query(database: Database) -> None:

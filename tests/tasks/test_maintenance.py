@@ -23,7 +23,7 @@ async def test_a_failing_sweep_does_not_stop_the_others(settings: Settings, monk
     context = cast("Any", SimpleNamespace(database=database, audit=MIN_RETENTION))
     async with database.transaction() as session:
         gone = Failure("chat.cache.long_ago", "[]", "cache", "failed", "E", "w", 6)
-        await failed_tasks.note(session, gone)
+        await failed_tasks.record_failure(session, gone)
 
     async def cannot(_: AsyncSession) -> int:
         raise ValueError("what somebody wrote")

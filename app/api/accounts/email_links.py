@@ -67,7 +67,7 @@ class MailedController(Controller):
         responses=documented(),
     )
     async def resend_activation(self, data: JSONBody[Address], tx: Tx, quotas: Quotas) -> None:
-        await registration.mail_again(tx, data.email, quotas)
+        await registration.resend_activation(tx, data.email, quotas)
 
     @post(
         "/forgot-password",
@@ -78,7 +78,7 @@ class MailedController(Controller):
         responses=documented(),
     )
     async def forgot_password(self, data: JSONBody[Address], tx: Tx, quotas: Quotas) -> None:
-        await password_reset.ask(tx, data.email, quotas)
+        await password_reset.request(tx, data.email, quotas)
 
     @post(
         "/forgot-password-confirm",

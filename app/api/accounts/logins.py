@@ -185,7 +185,7 @@ class LoginController(Controller):
         responses=documented(login_not_found),
     )
     async def end_login(self, login_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
-        await logins.end_one(tx, request.caller, login_id)
+        await logins.end_login(tx, request.caller, login_id)
 
     @post(
         "/ws-ticket",

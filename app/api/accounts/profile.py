@@ -208,7 +208,7 @@ class AccountController(Controller):
         quotas: Quotas,
     ) -> None:
         async with own_guess:
-            await email_change.ask(
+            await email_change.request(
                 tx,
                 request.caller,
                 new_email=data.new_email,

@@ -44,4 +44,4 @@ class AllowedHosts:
 
     def _known(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
         hosts = [value for name, value in headers if name == b"host"]
-        return len(hosts) == 1 and self._hosts.know(hosts[0].decode("latin-1"))
+        return len(hosts) == 1 and self._hosts.allows(hosts[0].decode("latin-1"))

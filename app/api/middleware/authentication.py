@@ -74,7 +74,7 @@ class Authentication(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Raises Unauthenticated, Throttled, NotFound on operators' paths, or 415 for a body that is not JSON."""
-        security_log.comes_from(lambda: client_of(ASGIConnection(scope), self._hops).address)
+        security_log.set_client_address(lambda: client_of(ASGIConnection(scope), self._hops).address)
         admission = await self._admit(ChatRequest(scope), scope["route_handler"].opt)
         if admission is None:
             await next_app(scope, receive, send)

@@ -17,4 +17,4 @@ class SharedOrigins(CORSConfig):
         return Origins(self.allow_origins)
 
     def is_origin_allowed(self, origin: str) -> bool:
-        return self._known.know(origin)
+        return self._known.allows(origin)

@@ -40,4 +40,4 @@ class FailedTaskController(Controller):
         responses=documented(failed_task_not_found, not_repeatable),
     )
     async def retry(self, failed_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> FailedTask:
-        return await failed_tasks.ask_again(tx, failed_id, by=request.caller.user)
+        return await failed_tasks.request_retry(tx, failed_id, by=request.caller.user)

@@ -13,12 +13,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.auth.mailed_tokens import mint
-from app.domain.auth.typed_codes import new_code, typed
+from app.domain.auth.typed_codes import new_code, normalize_code
 from app.domain.mails.outbox import Claimed
 from app.domain.orm import AnyRow
 from app.domain.users.email_addresses import owned_by
 from app.domain.users.models import PendingRegistration, User
-from app.domain.users.pending_registrations import waiting
+from app.domain.users.pending_registrations import pending_registrations
 
 NO_ACCOUNT, GONE, KNOWN = "no account", "gone", "active already"
 """Outcomes of mails that are not sent."""
@@ -35,7 +35,7 @@ class MailContent(msgspec.Struct, frozen=True, kw_only=True):
     facts: Mapping[str, Any] = {}
 
 
-async def letter_of(session: AsyncSession, mail: Claimed) -> MailContent | str:
+async def compose(session: AsyncSession, mail: Claimed) -> MailContent | str:
     """Returns the mail's content, or the outcome that explains why nothing is sent."""
     match mail.kind:
         case "activation":
@@ -54,7 +54,7 @@ async def letter_of(session: AsyncSession, mail: Claimed) -> MailContent | str:
 
 async def _activation(session: AsyncSession, mail: Claimed) -> MailContent | str:
     if owner := await _owner(session, mail.address):
-        return _known_already(owner)
+        return _already_registered(owner)
     if await session.scalar(select(PendingRegistration.id).where(PendingRegistration.id == mail.registration)) is None:
         return GONE
     token = await mint(session, "activation", registration=mail.registration)
@@ -69,7 +69,7 @@ async def _activation_again(session: AsyncSession, mail: Claimed) -> MailContent
         return MailContent(
             template="activation", address=owner.email, token=token, facts={"first_name": owner.first_name}
         )
-    registrations = (await session.execute(waiting(mail.address).limit(2))).all()
+    registrations = (await session.execute(pending_registrations(mail.address).limit(2))).all()
     if not registrations:
         return NO_ACCOUNT
     newest = registrations[0]
@@ -97,7 +97,7 @@ async def _login_code(session: AsyncSession, mail: Claimed) -> MailContent | str
     if owner is None or not owner.is_active or owner.suspended_at is not None:
         return NO_ACCOUNT
     code = new_code()
-    await mint(session, "login", user=owner.id, credentials=owner.credentials, token=typed(code))
+    await mint(session, "login", user=owner.id, credentials=owner.credentials, token=normalize_code(code))
     facts = {"first_name": owner.first_name, **mail.facts}
     return MailContent(template="login_code", address=owner.email, token=code, facts=facts)
 
@@ -105,7 +105,7 @@ async def _login_code(session: AsyncSession, mail: Claimed) -> MailContent | str
 async def _confirm_email(session: AsyncSession, mail: Claimed) -> MailContent | str:
     owner = await _owner(session, mail.address)
     if owner is not None and owner.id != mail.user:
-        return _known_already(owner)
+        return _already_registered(owner)
     asker = await session.scalar(select(User.credentials).where(User.id == mail.user, User.closed_at.is_(None)))
     if asker is None or str(asker) != mail.facts["credentials"]:
         return GONE  # the credentials have changed since: the request is void
@@ -113,7 +113,7 @@ async def _confirm_email(session: AsyncSession, mail: Claimed) -> MailContent | 
     return MailContent(template="confirm_email", address=mail.address, token=token, facts=mail.facts)
 
 
-def _known_already(owner: AnyRow) -> MailContent:
+def _already_registered(owner: AnyRow) -> MailContent:
     return MailContent(template="known_already", address=owner.email, facts={"first_name": owner.first_name})
 
 

@@ -15,7 +15,7 @@ from app.domain.audit import log
 from app.domain.auth import mailed_tokens
 from app.domain.auth.passwords import Passwords
 from app.domain.auth.reauthentication import require_password
-from app.domain.auth.refresh import end
+from app.domain.auth.refresh import end_logins
 from app.domain.error_catalogue import wrong_password
 from app.domain.events import FollowUp, enqueue_after_commit
 from app.domain.mails import outbox
@@ -52,9 +52,9 @@ async def close(session: AsyncSession, caller: Caller, *, current_password: str,
     )
     if closed is None:
         raise wrong_password()
-    await end(session, LoginSession.user_id == own.id)
+    await end_logins(session, LoginSession.user_id == own.id)
     await session.execute(update(LoginSession).where(LoginSession.user_id == own.id).values(address="", user_agent=""))
-    await mailed_tokens.forget(session, own.id)
+    await mailed_tokens.void_all(session, own.id)
     await session.execute(delete(SecondFactor).where(SecondFactor.user_id == own.id))
     await outbox.withdraw(session, own.id)
     await outbox.post(session, "account_closed", own.email, user=own.id, first_name=own.first_name)

@@ -13,12 +13,12 @@ from app.domain.error_catalogue import email_taken, invalid_mailed_token
 from app.domain.mails import outbox
 from app.domain.users.account_status import account_is_open
 from app.domain.users.caller import Caller
-from app.domain.users.email_addresses import check_email, is_had_otherwise
+from app.domain.users.email_addresses import check_email, is_taken_in_other_spelling
 from app.domain.users.models import User
 from app.domain.users.quotas import Quotas, require_mail
 
 
-async def ask(
+async def request(
     session: AsyncSession,
     caller: Caller,
     *,
@@ -62,7 +62,7 @@ async def confirm(session: AsyncSession, token: str) -> None:
     ).one_or_none()
     if own is None:
         raise invalid_mailed_token()
-    if await is_had_otherwise(session, held.email):
+    if await is_taken_in_other_spelling(session, held.email):
         raise email_taken()
     try:
         async with session.begin_nested():
@@ -71,7 +71,7 @@ async def confirm(session: AsyncSession, token: str) -> None:
             )
     except IntegrityError as error:
         raise email_taken() from error
-    await mailed_tokens.forget(session, own.id)
-    security_log.done("email_changed", own.id)
+    await mailed_tokens.void_all(session, own.id)
+    security_log.log_act("email_changed", own.id)
     for address in (own.email, held.email):
         await outbox.post(session, "email_changed", address, user=own.id, first_name=own.first_name)

@@ -6,8 +6,8 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.auth import mailed_tokens, security_log
-from app.domain.auth.passwords import Passwords, check_new, released_connection
-from app.domain.auth.refresh import end
+from app.domain.auth.passwords import Passwords, check_new_password, released_connection
+from app.domain.auth.refresh import end_logins
 from app.domain.error_catalogue import invalid_mailed_token
 from app.domain.mails import outbox
 from app.domain.users.account_status import account_is_open
@@ -16,7 +16,7 @@ from app.domain.users.models import LoginSession, User
 from app.domain.users.quotas import Quotas, allows_mail
 
 
-async def ask(session: AsyncSession, email: str, quotas: Quotas) -> None:
+async def request(session: AsyncSession, email: str, quotas: Quotas) -> None:
     """Mails a token to the owner of the account. The account is looked up only when the mail is sent, so known and
     unknown addresses get the same answer in the same time.
 
@@ -35,12 +35,12 @@ async def confirm(session: AsyncSession, *, token: str, new_password: str, passw
         Invalid: `invalid_mailed_token`, or the password is not acceptable.
         Unavailable: too many passwords are being hashed.
     """
-    check_new(new_password, "new_password")
-    seen = await mailed_tokens.look(session, token, "password")
+    check_new_password(new_password, "new_password")
+    seen = await mailed_tokens.find(session, token, "password")
     owner = (
         await session.execute(select(User.email, User.first_name, User.last_name).where(User.id == seen.user))
     ).one()
-    check_new(new_password, "new_password", about=owner)
+    check_new_password(new_password, "new_password", about=owner)
     async with released_connection(session):
         password_hash = await passwords.hash(new_password)
     held = await mailed_tokens.spend(session, token, "password")
@@ -53,7 +53,7 @@ async def confirm(session: AsyncSession, *, token: str, new_password: str, passw
     row = changed.one_or_none()
     if row is None:
         raise invalid_mailed_token()
-    await mailed_tokens.forget(session, row.id)
-    await end(session, LoginSession.user_id == row.id)
-    security_log.done("password_reset", row.id)
+    await mailed_tokens.void_all(session, row.id)
+    await end_logins(session, LoginSession.user_id == row.id)
+    security_log.log_act("password_reset", row.id)
     await outbox.post(session, "password_changed", row.email, user=row.id, first_name=row.first_name)

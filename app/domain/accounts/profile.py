@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.accounts.registration import begin, check, check_name
 from app.domain.audit import log
 from app.domain.auth import mailed_tokens, security_log
-from app.domain.auth.passwords import Passwords, check_new, released_connection
+from app.domain.auth.passwords import Passwords, check_new_password, released_connection
 from app.domain.auth.reauthentication import require_password
-from app.domain.auth.refresh import end
+from app.domain.auth.refresh import end_logins
 from app.domain.error_catalogue import not_authenticated, wrong_password
 from app.domain.events import FollowUp, enqueue_after_commit
 from app.domain.mails import outbox
@@ -31,7 +31,7 @@ async def create_operator(
     Raises:
         Invalid: a field is not valid, or the password is too common.
     """
-    check_new(password, about=(email, first_name, last_name))
+    check_new_password(password, about=(email, first_name, last_name))
     found = await session.scalar(select(User.id).where(owned_by(check_email(email)), User.closed_at.is_(None)))
     if found is None:
         wanted = await check(
@@ -51,8 +51,8 @@ async def create_operator(
         .returning(*PROFILE)
     )
     await log.record_action(session, by=None, action="operator.created", subject=found, details={"account": "existing"})
-    await mailed_tokens.forget(session, found)
-    await end(session, LoginSession.user_id == found)
+    await mailed_tokens.void_all(session, found)
+    await end_logins(session, LoginSession.user_id == found)
     return profile_of(promoted.one())
 
 
@@ -108,9 +108,9 @@ async def change_password(
         Invalid: `wrong_password`, or the new password is not acceptable.
         Unavailable: too many passwords are being hashed.
     """
-    check_new(new_password, "new_password")
+    check_new_password(new_password, "new_password")
     own = await require_password(session, caller, current_password, passwords)
-    check_new(new_password, "new_password", about=(own.email, own.first_name, own.last_name))
+    check_new_password(new_password, "new_password", about=(own.email, own.first_name, own.last_name))
     async with released_connection(session):
         password_hash = await passwords.hash(new_password)
     changed = await session.scalar(
@@ -121,9 +121,9 @@ async def change_password(
     )
     if changed is None:
         raise wrong_password()
-    await mailed_tokens.forget(session, own.id)
-    await end(session, LoginSession.user_id == own.id, LoginSession.id != caller.session)
-    security_log.done("password_changed", own.id)
+    await mailed_tokens.void_all(session, own.id)
+    await end_logins(session, LoginSession.user_id == own.id, LoginSession.id != caller.session)
+    security_log.log_act("password_changed", own.id)
     await outbox.post(session, "password_changed", own.email, user=own.id, first_name=own.first_name)
 
 

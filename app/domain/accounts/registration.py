@@ -16,13 +16,13 @@ from sqlalchemy.dialects.postgresql import insert as insert_if_free
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.auth import mailed_tokens
-from app.domain.auth.passwords import Passwords, check_new, released_connection
+from app.domain.auth.passwords import Passwords, check_new_password, released_connection
 from app.domain.error_catalogue import email_taken, invalid_mailed_token
 from app.domain.mails import outbox
 from app.domain.orm import uuid7
-from app.domain.users.email_addresses import check_email, is_had_otherwise
+from app.domain.users.email_addresses import check_email, is_taken_in_other_spelling
 from app.domain.users.models import PendingRegistration, User
-from app.domain.users.pending_registrations import of_address
+from app.domain.users.pending_registrations import has_address
 from app.domain.users.queries import PROFILE, profile_of
 from app.domain.users.quotas import Quotas, allows_mail
 from app.domain.users.schemas import Profile
@@ -72,7 +72,7 @@ class Registrar:
                 await _welcome(session, made)
             return made
         if await allows_mail(self._quotas, wanted.email, "registration"):
-            await _keep(session, wanted)
+            await _store(session, wanted)
         return RegistrationResult()
 
 
@@ -91,7 +91,7 @@ async def check(
     """Validates the fields and hashes the password. Raises Invalid, Unavailable."""
     email = check_email(email)
     first_name, last_name = check_name(first_name, "first_name"), check_name(last_name, "last_name")
-    check_new(password, about=(email, first_name, last_name))
+    check_new_password(password, about=(email, first_name, last_name))
     async with released_connection(session):
         password_hash = await passwords.hash(password)
     return RegistrationRequest(email=email, first_name=first_name, last_name=last_name, password_hash=password_hash)
@@ -101,7 +101,7 @@ async def begin(
     session: AsyncSession, wanted: RegistrationRequest, *, is_operator: bool = False, welcome: bool = True
 ) -> Profile:
     """Creates the account, active, and with `welcome` mails its owner. Raises Conflict `email_taken`."""
-    if await is_had_otherwise(session, wanted.email):
+    if await is_taken_in_other_spelling(session, wanted.email):
         raise email_taken()
     # If two requests register one address at once, only the unique index on lower(email) can reject one; a look-up
     # cannot.
@@ -152,10 +152,10 @@ async def activate(session: AsyncSession, token: str) -> None:
         email=row.email, first_name=row.first_name, last_name=row.last_name, password_hash=row.password_hash
     )
     await begin(session, wanted)
-    await session.execute(delete(PendingRegistration).where(of_address(row.email)))
+    await session.execute(delete(PendingRegistration).where(has_address(row.email)))
 
 
-async def mail_again(session: AsyncSession, email: str, quotas: Quotas) -> None:
+async def resend_activation(session: AsyncSession, email: str, quotas: Quotas) -> None:
     """Sends another activation mail if an activation is pending. The answer does not reveal whether one is."""
     email = check_email(email)
     if await allows_mail(quotas, email, "activation"):
@@ -171,7 +171,7 @@ async def _welcome(session: AsyncSession, made: Profile) -> None:
     await outbox.post(session, "welcome", made.email, user=made.id, first_name=made.first_name)
 
 
-async def _keep(session: AsyncSession, wanted: RegistrationRequest) -> None:
+async def _store(session: AsyncSession, wanted: RegistrationRequest) -> None:
     registration = uuid7()
     await session.execute(
         insert(PendingRegistration).values(

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit import log
-from app.domain.auth.refresh import end
+from app.domain.auth.refresh import end_logins
 from app.domain.error_catalogue import account_closed, account_not_found, already_suspended, not_suspended, own_account
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, User
@@ -31,10 +31,10 @@ async def suspend(session: AsyncSession, by: Caller, user: UUID, *, reason: str)
     reason = clean(reason, "reason", MAX_REASON_LENGTH, one_line=True)
     if user == by.user:
         raise own_account()
-    # A concurrent login holds this row: the update waits for it, and `end` then ends that login as well.
+    # A concurrent login holds this row: the update waits for it, and `end_logins` then ends that login as well.
     if not await _change(session, user, User.suspended_at.is_(None), func.clock_timestamp()):
         raise already_suspended()
-    await end(session, LoginSession.user_id == user, refused=True)
+    await end_logins(session, LoginSession.user_id == user, refused=True)
     await log.record_action(session, by=by.user, action="account.suspended", subject=user, details={"reason": reason})
 
 

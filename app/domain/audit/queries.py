@@ -14,7 +14,7 @@ from app.domain.audit.log import Action
 from app.domain.audit.models import AuditEntry
 from app.domain.audit.schemas import AuditPage, AuditRecord
 from app.domain.cursors import Keyset
-from app.domain.validation import moment
+from app.domain.validation import to_utc
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ async def page(session: AsyncSession, filters: Filters, *, limit: int, cursor: s
         AuditEntry.id, AuditEntry.at, AuditEntry.by, AuditEntry.action, AuditEntry.subject, AuditEntry.details
     ).where(*_conditions(filters))
     if (after := _KEYSET.key(cursor)) is not None:
-        query = query.where(tuple_(AuditEntry.at, AuditEntry.id) < tuple_(moment(after.at, "cursor"), after.id))
+        query = query.where(tuple_(AuditEntry.at, AuditEntry.id) < tuple_(to_utc(after.at, "cursor"), after.id))
     query = query.order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(limit + 1)
     rows = (await session.execute(query)).all()
     shown, following = _KEYSET.page(rows, limit, lambda row: _MomentKey(row.at, row.id))
@@ -67,7 +67,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     if filters.subject is not None:
         found.append(AuditEntry.subject == filters.subject)
     if filters.since is not None:
-        found.append(AuditEntry.at >= moment(filters.since, "from"))
+        found.append(AuditEntry.at >= to_utc(filters.since, "from"))
     if filters.until is not None:
-        found.append(AuditEntry.at < moment(filters.until, "to"))
+        found.append(AuditEntry.at < to_utc(filters.until, "to"))
     return found

@@ -23,16 +23,18 @@ BATCH_SIZE = 10_000
 async def sweep(session: AsyncSession) -> int:
     """Deletes at most 10,000 rows of each kind and returns how many. The next run deletes the rest."""
     now = func.clock_timestamp()
-    tickets = await _sweep(session, SocketTicket, SocketTicket.digest, SocketTicket.expires_at < now - TICKETS)
-    sessions = await _sweep(session, LoginSession, LoginSession.id, LoginSession.expires_at < now - SESSIONS)
-    tokens = await _sweep(session, MailedTokenRow, MailedTokenRow.digest, MailedTokenRow.expires_at < now - TICKETS)
-    registrations = await _sweep(
+    tickets = await _delete_batch(session, SocketTicket, SocketTicket.digest, SocketTicket.expires_at < now - TICKETS)
+    sessions = await _delete_batch(session, LoginSession, LoginSession.id, LoginSession.expires_at < now - SESSIONS)
+    tokens = await _delete_batch(
+        session, MailedTokenRow, MailedTokenRow.digest, MailedTokenRow.expires_at < now - TICKETS
+    )
+    registrations = await _delete_batch(
         session, PendingRegistration, PendingRegistration.id, PendingRegistration.expires_at < now - TICKETS
     )
     return tickets + sessions + tokens + registrations
 
 
-async def _sweep(
+async def _delete_batch(
     session: AsyncSession, row: type[DefaultBase], key: InstrumentedAttribute[Any], over: ColumnElement[bool]
 ) -> int:
     some = select(key).where(over).limit(BATCH_SIZE).with_for_update(skip_locked=True)

@@ -93,7 +93,7 @@ def program_of(user_agent: str) -> str:
 
 
 def printable(text: str) -> str:
-    return "".join(one for one in text if one.isprintable())
+    return "".join(character for character in text if character.isprintable())
 
 
 def _kind(user_agent: str) -> str:

@@ -21,16 +21,16 @@ def login_is_live() -> ColumnElement[bool]:
     return and_(LoginSession.revoked_at.is_(None), LoginSession.expires_at > func.clock_timestamp())
 
 
-_ALIVE = (
+_LIVE = (
     select(LoginSession.id, LoginSession.user_id)
     .join(User, User.id == LoginSession.user_id)
     .where(LoginSession.id == any_(bindparam("logins", type_=ARRAY(Uuid))), login_is_live(), account_is_open())
 )
 
 
-async def dead(reader: Reader, logins: Collection[tuple[UUID, UUID]]) -> set[UUID]:
+async def ended_logins(reader: Reader, logins: Collection[tuple[UUID, UUID]]) -> set[UUID]:
     """Returns those sessions of the (login session, user) pairs that are not live or not that user's. One query."""
-    alive = await reader.execute(_ALIVE, {"logins": list({login for login, _ in logins})})
+    alive = await reader.execute(_LIVE, {"logins": list({login for login, _ in logins})})
     living = {(login, user) for login, user in alive}
     return {login for login, user in logins if (login, user) not in living}
 

@@ -13,7 +13,7 @@ from app.domain.auth import security_log, slowed_logins
 from app.domain.auth.devices import Device, is_new_device, printable, program_of
 from app.domain.auth.login_status import login_is_live
 from app.domain.auth.passwords import Passwords, released_connection
-from app.domain.auth.refresh import FAMILY, end, end_of, pair_of
+from app.domain.auth.refresh import FAMILY, end_logins, expiry_of, pair_of
 from app.domain.auth.schemas import Login, LoginPage
 from app.domain.auth.second_factors import SecondFactors
 from app.domain.auth.slowed_logins import Slowed
@@ -26,13 +26,13 @@ from app.domain.orm import AnyRow, uuid7
 from app.domain.users.caller import Caller
 from app.domain.users.email_addresses import owned_by
 from app.domain.users.models import LoginSession, PendingRegistration, User
-from app.domain.users.pending_registrations import waiting
+from app.domain.users.pending_registrations import pending_registrations
 from app.domain.users.queries import profile_of
 from app.domain.users.quotas import Quotas
 from app.domain.users.schemas import Profile
 from app.domain.validation import clean
 
-NEW_DEVICE_QUIET = timedelta(hours=1)
+NEW_DEVICE_MAIL_INTERVAL = timedelta(hours=1)
 """Minimum interval between two mails about logins from new devices."""
 
 MAX_LOGINS = 100
@@ -83,7 +83,7 @@ async def log_in(
     email = clean(email, "email", 1_000, 0)
     passed_by = None
     if slowed is not None:
-        passed_by = await slowed_logins.passes(
+        passed_by = await slowed_logins.check_attempt(
             session,
             slowed,
             email=email,
@@ -95,7 +95,7 @@ async def log_in(
         )
         if passed_by is None:
             return slowed.refusal
-    user = await _proven(session, email, password, passwords)
+    user = await _authenticate(session, email, password, passwords)
     if slowed is not None and passed_by == "code" and not await slowed_logins.spend(session, mailed_code, user.id):
         return slowed.refusal
     if not user.is_active:
@@ -109,7 +109,7 @@ async def log_in(
             raise
         return error  # each mailed code allows one guess at the second factor
     if await is_new_device(session, user.id, device) and not await outbox.was_written_within(
-        session, "new_login", user.id, NEW_DEVICE_QUIET
+        session, "new_login", user.id, NEW_DEVICE_MAIL_INTERVAL
     ):
         facts = {"first_name": user.first_name, "network": device.address, "program": program_of(device.user_agent)}
         await outbox.post(session, "new_login", user.email, user=user.id, **facts)
@@ -120,14 +120,14 @@ async def log_in(
                 id=uuid7(),
                 user_id=user.id,
                 rotated_at=func.clock_timestamp(),
-                expires_at=end_of(func.clock_timestamp(), tokens),
+                expires_at=expiry_of(func.clock_timestamp(), tokens),
                 address=device.address[:45],
                 user_agent=printable(device.user_agent)[:255],
             )
             .returning(*FAMILY)
         )
     ).one()
-    await _end_beyond(session, user.id, MAX_LOGINS)
+    await _end_excess(session, user.id, MAX_LOGINS)
     if user.is_operator:
         await log.record_action(session, by=user.id, action="operator.logged_in", subject=user.id)
     pair = pair_of(begun, tokens)
@@ -136,12 +136,12 @@ async def log_in(
 
 async def log_out(session: AsyncSession, caller: Caller) -> None:
     """Ends the caller's login, with its tokens and sockets."""
-    await end(session, LoginSession.id == caller.session)
+    await end_logins(session, LoginSession.id == caller.session)
 
 
-async def end_one(session: AsyncSession, caller: Caller, login: UUID) -> None:
+async def end_login(session: AsyncSession, caller: Caller, login: UUID) -> None:
     """Ends one of the caller's logins. Raises NotFound if it is another user's or has already ended."""
-    if not await end(session, LoginSession.id == login, LoginSession.user_id == caller.user, login_is_live()):
+    if not await end_logins(session, LoginSession.id == login, LoginSession.user_id == caller.user, login_is_live()):
         raise login_not_found()
 
 
@@ -180,14 +180,14 @@ async def listing(session: AsyncSession, caller: Caller, *, limit: int, cursor: 
     return LoginPage(items=items, next=following)
 
 
-async def _proven(session: AsyncSession, email: str, password: str, passwords: Passwords) -> AnyRow:
+async def _authenticate(session: AsyncSession, email: str, password: str, passwords: Passwords) -> AnyRow:
     """Returns the user with this e-mail and password, locked against a change of password until the transaction ends.
 
     Two attempts: a concurrent login may have rehashed the same password in between.
     """
     account: UUID | None = None
     for _ in range(2):
-        seen = await _candidate(session, email)
+        seen = await _stored_hashes(session, email)
         account = seen.account_id
         async with released_connection(session):
             right = await passwords.verify(seen.account_hash, password)
@@ -213,11 +213,11 @@ async def _proven(session: AsyncSession, email: str, password: str, passwords: P
             if fresh is not None:
                 await session.execute(update(User).where(User.id == user.id).values(password_hash=fresh))
             return user
-    security_log.failed("login_failed", account)
+    security_log.log_failure("login_failed", account)
     raise invalid_credentials()
 
 
-async def _candidate(session: AsyncSession, email: str) -> AnyRow:
+async def _stored_hashes(session: AsyncSession, email: str) -> AnyRow:
     """Returns what to verify the password against: `account_hash` of `account_id`, and `waiting_hash` of the newest
     registration.
 
@@ -225,7 +225,7 @@ async def _candidate(session: AsyncSession, email: str) -> AnyRow:
     """
     account = select(User.password_hash).where(owned_by(email), User.closed_at.is_(None))
     whose = account.with_only_columns(User.id)
-    newest = waiting(email).with_only_columns(PendingRegistration.password_hash).limit(1)
+    newest = pending_registrations(email).with_only_columns(PendingRegistration.password_hash).limit(1)
     return (
         await session.execute(
             select(
@@ -237,11 +237,11 @@ async def _candidate(session: AsyncSession, email: str) -> AnyRow:
     ).one()
 
 
-async def _end_beyond(session: AsyncSession, user: UUID, most: int) -> None:
+async def _end_excess(session: AsyncSession, user: UUID, most: int) -> None:
     newest = (
         select(LoginSession.id)
         .where(LoginSession.user_id == user, login_is_live())
         .order_by(LoginSession.last_used_at.desc(), LoginSession.id.desc())
         .offset(most)
     )
-    await end(session, LoginSession.id.in_(newest))
+    await end_logins(session, LoginSession.id.in_(newest))

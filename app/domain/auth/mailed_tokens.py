@@ -30,7 +30,7 @@ LIFETIMES: Final[dict[Purpose, timedelta]] = {
 RANDOM_BYTES: Final = 32
 MAX_TOKEN_LENGTH: Final = 128
 
-_HELD = (MailedTokenRow.user_id, MailedTokenRow.registration_id, MailedTokenRow.email, MailedTokenRow.credentials)
+_COLUMNS = (MailedTokenRow.user_id, MailedTokenRow.registration_id, MailedTokenRow.email, MailedTokenRow.credentials)
 
 
 class ActiveToken(msgspec.Struct, frozen=True):
@@ -71,40 +71,40 @@ async def mint(
     return token
 
 
-async def look(session: AsyncSession, token: str, purpose: Purpose) -> ActiveToken:
+async def find(session: AsyncSession, token: str, purpose: Purpose) -> ActiveToken:
     """Returns what the token is for without spending it, before costly work. Raises Invalid `invalid_mailed_token`."""
-    return _held((await session.execute(select(*_HELD).where(_good(token, purpose)))).one_or_none())
+    return _active_token((await session.execute(select(*_COLUMNS).where(_is_valid(token, purpose)))).one_or_none())
 
 
 async def spend(session: AsyncSession, token: str, purpose: Purpose) -> ActiveToken:
     """Spends the token and returns what it is for. Raises Invalid `invalid_mailed_token`."""
     # One statement: of two concurrent uses, the second waits for the row and finds it deleted.
-    spent = await session.execute(delete(MailedTokenRow).where(_good(token, purpose)).returning(*_HELD))
-    return _held(spent.one_or_none())
+    spent = await session.execute(delete(MailedTokenRow).where(_is_valid(token, purpose)).returning(*_COLUMNS))
+    return _active_token(spent.one_or_none())
 
 
-async def is_good(session: AsyncSession, token: str, purpose: Purpose, user: UUID) -> bool:
+async def is_valid(session: AsyncSession, token: str, purpose: Purpose, user: UUID) -> bool:
     """Returns whether the token is one of `user`'s and can still be spent."""
-    good = select(exists().where(_good(token, purpose), MailedTokenRow.user_id == user))
+    good = select(exists().where(_is_valid(token, purpose), MailedTokenRow.user_id == user))
     return bool(await session.scalar(good))
 
 
-async def spend_of(session: AsyncSession, token: str, purpose: Purpose, user: UUID) -> bool:
+async def spend_owned(session: AsyncSession, token: str, purpose: Purpose, user: UUID) -> bool:
     """Spends the token if it is one of `user`'s, and returns whether it did."""
     spent = await session.scalar(
         delete(MailedTokenRow)
-        .where(_good(token, purpose), MailedTokenRow.user_id == user)
+        .where(_is_valid(token, purpose), MailedTokenRow.user_id == user)
         .returning(MailedTokenRow.user_id)
     )
     return spent is not None
 
 
-async def forget(session: AsyncSession, user: UUID) -> None:
+async def void_all(session: AsyncSession, user: UUID) -> None:
     """Voids all tokens of an account, including those requested with an old password."""
     await session.execute(delete(MailedTokenRow).where(MailedTokenRow.user_id == user))
 
 
-def _good(token: str, purpose: Purpose) -> ColumnElement[bool]:
+def _is_valid(token: str, purpose: Purpose) -> ColumnElement[bool]:
     return and_(
         MailedTokenRow.digest == _digest(token),
         MailedTokenRow.purpose == purpose,
@@ -116,7 +116,7 @@ def _good(token: str, purpose: Purpose) -> ColumnElement[bool]:
     )
 
 
-def _held(row: AnyRow | None) -> ActiveToken:
+def _active_token(row: AnyRow | None) -> ActiveToken:
     if row is None:
         raise invalid_mailed_token()
     return ActiveToken(row.user_id, row.registration_id, row.email, row.credentials)

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.error_catalogue import common_password, database_unavailable, overloaded, personal_password
 from app.domain.events import recorded
-from app.domain.validation import wrong
+from app.domain.validation import field_error
 
 SHORTEST, LONGEST = 8, 128
 MEMORY_KIB, PASSES, LANES = 19_456, 2, 1
@@ -76,7 +76,7 @@ class Passwords:
 
     def _matches(self, encoded: str | None, password: str) -> bool:
         # Older hashes were of NFC-normalized text only. The forms tried depend on the input, not on the account.
-        forms = dict.fromkeys((canonical(password), _former(password)))
+        forms = dict.fromkeys((canonical(password), _formerly_canonical(password)))
         return any(self._holds(encoded or self._nobodys, form) for form in forms) and encoded is not None
 
     def _holds(self, encoded: str, password: bytes) -> bool:
@@ -92,14 +92,14 @@ class Passwords:
         future = self._threads.submit(job)
         # Counted until the thread finishes, not until the caller gives up: a disconnect frees no thread.
         loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda _: _tell(loop, self._job_done))
+        future.add_done_callback(lambda _: _call_soon(loop, self._job_done))
         return await asyncio.wrap_future(future)
 
     def _job_done(self) -> None:
         self._jobs -= 1
 
 
-def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(callback)
 
@@ -107,46 +107,46 @@ def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None
 def canonical(password: str) -> bytes:
     """Encodes a password in one form where keyboards produce several (RFC 8265, 4.2.2, OpaqueString): é is one
     character, and every kind of blank is a space. Unlike the RFC, control characters are allowed."""
-    return _one_form(password).encode("utf-8", "surrogatepass")
+    return _normalized(password).encode("utf-8", "surrogatepass")
 
 
-def _one_form(password: str) -> str:
-    return normalize("NFC", "".join(" " if category(one) == "Zs" else one for one in password))
+def _normalized(password: str) -> str:
+    return normalize("NFC", "".join(" " if category(character) == "Zs" else character for character in password))
 
 
-def _former(password: str) -> bytes:
+def _formerly_canonical(password: str) -> bytes:
     return normalize("NFC", password).encode("utf-8", "surrogatepass")
 
 
-def check_new(password: str, field: str = "password", *, about: Iterable[str] = ()) -> str:
+def check_new_password(password: str, field: str = "password", *, about: Iterable[str] = ()) -> str:
     """Returns `password` if it is acceptable for the user whose e-mail address and names are `about`.
 
     Raises:
         Invalid: its normalized form is shorter than 8 or longer than 128 characters; not encodable; among the most
             common ones (`common_password`); or the e-mail address or name (`personal_password`).
     """
-    chosen = _one_form(password)
+    chosen = _normalized(password)
     if not SHORTEST <= len(chosen) <= LONGEST:
-        raise wrong(field, f"Use {SHORTEST} to {LONGEST} characters.")
+        raise field_error(field, f"Use {SHORTEST} to {LONGEST} characters.")
     try:
         chosen.encode()
     except UnicodeEncodeError:
-        raise wrong(field, "Contains half of a surrogate pair.") from None
-    if _letters(chosen) in _known(about):
+        raise field_error(field, "Contains half of a surrogate pair.") from None
+    if _letters(chosen) in _personal_words(about):
         raise personal_password((field, "Is your e-mail address or name. Choose another."))
     if chosen.lower() in common_passwords():
         raise common_password((field, "Is among the most common passwords. Choose another."))
     return password
 
 
-def _known(about: Iterable[str]) -> set[str]:
+def _personal_words(about: Iterable[str]) -> set[str]:
     """Each fact, the part of an address before the @ and before a +, and all names joined, in both orders."""
     facts = [fact for fact in about if fact]
     locals_of = [fact.partition("@")[0] for fact in facts if "@" in fact]
     names = [fact for fact in facts if "@" not in fact]
     rows = ["".join(names), "".join(reversed(names))]
-    known = (*facts, *locals_of, *[one.partition("+")[0] for one in locals_of], *rows)
-    return {_letters(one) for one in known} - {""}
+    known = (*facts, *locals_of, *[name.partition("+")[0] for name in locals_of], *rows)
+    return {_letters(word) for word in known} - {""}
 
 
 def _letters(text: str) -> str:

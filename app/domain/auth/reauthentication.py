@@ -32,7 +32,7 @@ async def require_password(
         raise not_authenticated()
     async with released_connection(session):
         if not await passwords.verify(seen, current_password):
-            security_log.failed("password_wrong", caller.user)
+            security_log.log_failure("password_wrong", caller.user)
             raise wrong_password()
     # Checked again under the lock: the password may have changed during verification.
     own = await session.execute(

@@ -46,7 +46,7 @@ async def refresh(session: AsyncSession, token: str, tokens: Tokens) -> TokenPai
         Unauthenticated: the token is not valid, or its login has ended.
     """
     claims = tokens.verify(token, "refresh")
-    family = await _locked(session, claims.session, claims.user)
+    family = await _lock_family(session, claims.session, claims.user)
     if family.oldness >= timedelta(seconds=tokens.login_seconds):
         raise invalid_token()  # begun under a longer lifetime than the current one
     if claims.generation == family.generation:
@@ -55,8 +55,8 @@ async def refresh(session: AsyncSession, token: str, tokens: Tokens) -> TokenPai
         return pair_of(family, tokens)
     if claims.generation > family.generation:
         raise invalid_token()  # newer than the row, as after restoring a backup: not theft
-    await end(session, LoginSession.id == family.id)
-    security_log.failed("refresh_reused", family.user_id)
+    await end_logins(session, LoginSession.id == family.id)
+    security_log.log_failure("refresh_reused", family.user_id)
     return token_reused()
 
 
@@ -71,7 +71,7 @@ async def verify(session: AsyncSession, token: str, tokens: Tokens) -> None:
         raise invalid_token()
 
 
-async def end(session: AsyncSession, *which: ColumnElement[bool], refused: bool = False) -> list[UUID]:
+async def end_logins(session: AsyncSession, *which: ColumnElement[bool], refused: bool = False) -> list[UUID]:
     """Ends all logins that meet these conditions and returns those it ended. `refused`: see `LoginsEnded`."""
     ended = await session.scalars(
         update(LoginSession)
@@ -84,7 +84,9 @@ async def end(session: AsyncSession, *which: ColumnElement[bool], refused: bool 
     return sessions
 
 
-def end_of(begun: ColumnElement[datetime] | InstrumentedAttribute[datetime], tokens: Tokens) -> ColumnElement[datetime]:
+def expiry_of(
+    begun: ColumnElement[datetime] | InstrumentedAttribute[datetime], tokens: Tokens
+) -> ColumnElement[datetime]:
     """Returns when a login that began at `begun` and is used now expires: after disuse, or at its maximum age."""
     return func.least(
         func.clock_timestamp() + timedelta(seconds=tokens.refresh_seconds),
@@ -102,7 +104,7 @@ def pair_of(family: AnyRow, tokens: Tokens) -> TokenPair:
     )
 
 
-async def _locked(session: AsyncSession, login: UUID, user: UUID) -> AnyRow:
+async def _lock_family(session: AsyncSession, login: UUID, user: UUID) -> AnyRow:
     """Returns the login's row, locked and read after the lock was acquired. Raises Unauthenticated if it has ended."""
     await session.execute(select(LoginSession.id).where(LoginSession.id == login).with_for_update(key_share=True))
     # A second statement: the one that waited for the lock would check the account on an older snapshot.
@@ -129,7 +131,7 @@ async def _rotate(session: AsyncSession, login: UUID, tokens: Tokens) -> AnyRow:
             generation=LoginSession.generation + 1,
             rotated_at=now,
             last_used_at=now,
-            expires_at=end_of(LoginSession.created_at, tokens),
+            expires_at=expiry_of(LoginSession.created_at, tokens),
         )
         .returning(*FAMILY)
     )

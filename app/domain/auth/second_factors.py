@@ -22,8 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.auth import security_log
 from app.domain.auth.passwords import Passwords
 from app.domain.auth.reauthentication import require_password
-from app.domain.auth.refresh import end
-from app.domain.auth.typed_codes import new_code, typed
+from app.domain.auth.refresh import end_logins
+from app.domain.auth.typed_codes import new_code, normalize_code
 from app.domain.error_catalogue import (
     invalid_code,
     second_factor_not_begun,
@@ -65,7 +65,7 @@ class SecondFactors:
     """Seals secrets with a key derived from `secret`; opens those sealed with `previous` and reseals them on use."""
 
     def __init__(self, secret: str, previous: str = "") -> None:
-        self._seal = MultiFernet([Fernet(_key(one)) for one in (secret, previous) if one])
+        self._seal = MultiFernet([Fernet(_key(value)) for value in (secret, previous) if value])
 
     async def enrol(
         self, session: AsyncSession, caller: Caller, current_password: str, passwords: Passwords
@@ -96,7 +96,7 @@ class SecondFactors:
             Conflict: `second_factor_off`: nothing was enrolled; `second_factor_on`: already active.
             Invalid: `wrong_code`.
         """
-        row = await _locked(session, caller.user)
+        row = await _lock_factor(session, caller.user)
         if row is None:
             raise second_factor_not_begun()
         if row.confirmed_at is not None:
@@ -110,9 +110,9 @@ class SecondFactors:
             .values(confirmed_at=func.clock_timestamp(), last_step=step)
         )
         codes = await _new_recovery_codes(session, caller.user)
-        await end(session, LoginSession.user_id == caller.user, LoginSession.id != caller.session)
-        await _tell(session, "second_factor_on", caller.user)
-        security_log.done("second_factor_on", caller.user)
+        await end_logins(session, LoginSession.user_id == caller.user, LoginSession.id != caller.session)
+        await _post_notice(session, "second_factor_on", caller.user)
+        security_log.log_act("second_factor_on", caller.user)
         return codes
 
     async def renew_recovery_codes(
@@ -128,8 +128,8 @@ class SecondFactors:
         await self._prove(session, own.id, code)
         await session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == own.id))
         codes = await _new_recovery_codes(session, own.id)
-        await _tell(session, "recovery_codes_new", own.id)
-        security_log.done("recovery_codes_renewed", own.id)
+        await _post_notice(session, "recovery_codes_new", own.id)
+        security_log.log_act("recovery_codes_renewed", own.id)
         return codes
 
     async def disable(
@@ -144,16 +144,16 @@ class SecondFactors:
         own = await require_password(session, caller, current_password, passwords)
         await self._prove(session, own.id, code)
         await session.execute(delete(SecondFactor).where(SecondFactor.user_id == own.id))
-        await _tell(session, "second_factor_off", own.id)
-        security_log.done("second_factor_off", own.id)
+        await _post_notice(session, "second_factor_off", own.id)
+        security_log.log_act("second_factor_off", own.id)
 
     async def _prove(self, session: AsyncSession, user: UUID, code: str) -> None:
         """Accepts a code of the authenticator or spends a recovery code. Raises Conflict, Invalid."""
-        row = await _locked(session, user)
+        row = await _lock_factor(session, user)
         if row is None or row.confirmed_at is None:
             raise second_factor_off()
         if not await self._accept(session, user, row, code):
-            security_log.failed("second_factor_failed", user)
+            security_log.log_failure("second_factor_failed", user)
             raise wrong_code()
 
     async def require(self, session: AsyncSession, user: UUID, code: str | None) -> None:
@@ -162,20 +162,20 @@ class SecondFactors:
         Raises:
             Unauthenticated: `second_factor_required` without a code; `invalid_code` with a wrong or used one.
         """
-        row = await _locked(session, user)
+        row = await _lock_factor(session, user)
         if row is None or row.confirmed_at is None:
             return
         if not code:
             raise second_factor_required()
         if not await self._accept(session, user, row, code):
-            security_log.failed("second_factor_failed", user)
+            security_log.log_failure("second_factor_failed", user)
             raise invalid_code()
 
     async def _accept(self, session: AsyncSession, user: UUID, row: Row[*tuple[object, ...]], code: str) -> bool:
         """Returns whether the code, of the authenticator or a recovery code, is valid, and uses it up."""
         step = self._step(row, code)
         if step is None:
-            return await _spent(session, user, code)
+            return await _spend_recovery_code(session, user, code)
         await session.execute(
             update(SecondFactor)
             .where(SecondFactor.user_id == user)
@@ -221,7 +221,7 @@ class SecondFactors:
         return next((step for step in good if step > row.last_step), None)
 
 
-async def _locked(session: AsyncSession, user: UUID) -> Row[*tuple[object, ...]] | None:
+async def _lock_factor(session: AsyncSession, user: UUID) -> Row[*tuple[object, ...]] | None:
     found = await session.execute(
         select(SecondFactor.sealed_secret, SecondFactor.confirmed_at, SecondFactor.last_step, _NOW.label("now"))
         .where(SecondFactor.user_id == user)
@@ -230,7 +230,7 @@ async def _locked(session: AsyncSession, user: UUID) -> Row[*tuple[object, ...]]
     return found.one_or_none()
 
 
-async def _spent(session: AsyncSession, user: UUID, code: str) -> bool:
+async def _spend_recovery_code(session: AsyncSession, user: UUID, code: str) -> bool:
     spent = await session.scalar(
         delete(RecoveryCode)
         .where(RecoveryCode.user_id == user, RecoveryCode.digest == _digest(code))
@@ -245,13 +245,13 @@ async def _new_recovery_codes(session: AsyncSession, user: UUID) -> RecoveryCode
     return RecoveryCodes(codes)
 
 
-async def _tell(session: AsyncSession, kind: outbox.Kind, user: UUID) -> None:
+async def _post_notice(session: AsyncSession, kind: outbox.Kind, user: UUID) -> None:
     own = (await session.execute(select(User.email, User.first_name).where(User.id == user))).one()
     await outbox.post(session, kind, own.email, user=user, first_name=own.first_name)
 
 
 def _digest(code: str) -> bytes:
-    return hashlib.sha256(typed(code).encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(normalize_code(code).encode("utf-8", "surrogatepass")).digest()
 
 
 def _key(secret: str) -> bytes:

@@ -30,16 +30,16 @@ log = structlog.get_logger("chat.security")
 _ADDRESS: Final[ContextVar[Callable[[], str]]] = ContextVar("security_address", default=lambda: UNKNOWN)
 
 
-def comes_from(address: Callable[[], str]) -> None:
+def set_client_address(address: Callable[[], str]) -> None:
     """Sets the function that returns the client's address for this task; called only when an event is logged."""
     _ADDRESS.set(address)
 
 
-def failed(event: Failure, account: UUID | None, **facts: bool) -> None:
+def log_failure(event: Failure, account: UUID | None, **facts: bool) -> None:
     """Logs a failed proof of identity. `account` is None if there is no such account."""
     log.warning(event, account=str(account) if account else None, address=_ADDRESS.get()(), **facts)
 
 
-def done(event: Act, account: UUID) -> None:
+def log_act(event: Act, account: UUID) -> None:
     """Logs a change of an account's credentials, just before it is committed."""
     log.info(event, account=str(account), address=_ADDRESS.get()())

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.auth import mailed_tokens, security_log
 from app.domain.auth.devices import Device, has_logged_in_from, program_of
 from app.domain.auth.passwords import Passwords, released_connection
-from app.domain.auth.typed_codes import typed
+from app.domain.auth.typed_codes import normalize_code
 from app.domain.errors import Throttled
 from app.domain.mails import outbox
 from app.domain.users.email_addresses import owned_by
@@ -39,7 +39,7 @@ class Slowed(msgspec.Struct, frozen=True):
     home_passes: bool
 
 
-async def passes(
+async def check_attempt(
     session: AsyncSession,
     slowed: Slowed,
     *,
@@ -66,14 +66,14 @@ async def passes(
         right = await passwords.verify(seen.password_hash if seen else None, password)
     owner: UUID = seen.id if seen is not None and right else NO_USER
     at_home = await has_logged_in_from(session, owner, device.address)
-    has_code = await mailed_tokens.is_good(session, typed(mailed_code or ""), "login", owner)
+    has_code = await mailed_tokens.is_valid(session, normalize_code(mailed_code or ""), "login", owner)
     if at_home and slowed.home_passes:
         return "home"
     if has_code:
         return "code"
     # Counted separately, so that wrong guesses do not use up the owner's mails.
     wanted = await allows_mail(quotas, email, "login" if right else "login_refused")
-    security_log.failed("login_slowed", seen.id if seen else None, code_mailed=right and wanted)
+    security_log.log_failure("login_slowed", seen.id if seen else None, code_mailed=right and wanted)
     if right and wanted:
         program = program_of(device.user_agent)
         await outbox.post(session, "login_code", email, network=device.address, user_agent=program)
@@ -84,4 +84,4 @@ async def passes(
 
 async def spend(session: AsyncSession, mailed_code: str | None, user: UUID) -> bool:
     """Spends a code and returns whether it was still valid. Of two logins with one code, the second waits and fails."""
-    return await mailed_tokens.spend_of(session, typed(mailed_code or ""), "login", user)
+    return await mailed_tokens.spend_owned(session, normalize_code(mailed_code or ""), "login", user)

@@ -85,7 +85,7 @@ class Tokens:
         self.access_seconds = access_minutes * 60
         self.refresh_seconds = refresh_days * 86_400
         self.login_seconds = login_days * 86_400
-        self._keys = [_key(one) for one in (secret, previous) if one]
+        self._keys = [_key(value) for value in (secret, previous) if value]
         self._seen: OrderedDict[str, Claims] = OrderedDict()
 
     def pair(

@@ -19,6 +19,6 @@ def new_code() -> str:
     return "-".join(letters[at : at + GROUP] for at in range(0, len(letters), GROUP))
 
 
-def typed(code: str) -> str:
+def normalize_code(code: str) -> str:
     """Normalizes a typed code: lower case, without blanks and hyphens."""
     return "".join(code.lower().split()).replace("-", "")

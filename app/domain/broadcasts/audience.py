@@ -12,7 +12,7 @@ from app.domain.users.account_status import account_is_open
 from app.domain.users.models import User
 
 
-def addressed() -> ColumnElement[bool]:
+def is_addressed() -> ColumnElement[bool]:
     """SQL condition on `User` and a joined `BroadcastRow`: the broadcast is addressed to this account."""
     member = (
         select(Membership.user_id)
@@ -40,7 +40,7 @@ async def mailboxes(session: AsyncSession, broadcast: AnyRow) -> int:
         select(func.count())
         .select_from(User)
         .join(BroadcastRow, BroadcastRow.id == broadcast.id)
-        .where(account_is_open(), addressed())
+        .where(account_is_open(), is_addressed())
     )
     return int(await session.scalar(query) or 0)
 

@@ -17,7 +17,7 @@ from app.domain.users.models import User
 CANCELED: Final = "canceled"
 
 
-async def letter_of(session: AsyncSession, mail: Claimed) -> MailContent | str:
+async def compose(session: AsyncSession, mail: Claimed) -> MailContent | str:
     """Returns the mail, or the outcome if there is nothing to send."""
     row = (
         await session.execute(

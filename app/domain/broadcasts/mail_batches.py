@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.broadcasts.audience import addressed
+from app.domain.broadcasts.audience import is_addressed
 from app.domain.broadcasts.models import BroadcastMail, BroadcastRow
 from app.domain.mails import outbox
 from app.domain.mails.models import Mail
@@ -148,7 +148,7 @@ async def _next_people(session: AsyncSession, broadcast: AnyRow, size: int) -> l
     query = (
         select(User.id, User.email, User.first_name)
         .join(BroadcastRow, BroadcastRow.id == broadcast.id)
-        .where(account_is_open(), addressed())
+        .where(account_is_open(), is_addressed())
         .order_by(User.id)
         .limit(size)
     )

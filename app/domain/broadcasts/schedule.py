@@ -18,7 +18,7 @@ from app.domain.conversations.models import Conversation
 from app.domain.error_catalogue import already_canceled, broadcast_not_found, too_many_broadcasts, unknown_conversation
 from app.domain.orm import uuid7
 from app.domain.size_limits import MAX_SCHEDULED_BROADCASTS
-from app.domain.validation import clean, clean_name, moment, wrong
+from app.domain.validation import clean, clean_name, field_error, to_utc
 
 MAX_TITLE_LENGTH: Final = 200
 MAX_TEXT_LENGTH: Final = 8_000
@@ -55,11 +55,11 @@ async def plan(
     title = clean_name(title, "title", MAX_TITLE_LENGTH)
     text = clean(text, "text", MAX_TEXT_LENGTH)
     if not SLOWEST <= mails_per_second <= FASTEST:
-        raise wrong("mails_per_second", f"A number from {SLOWEST} to {FASTEST:,}.")
-    named = await _known(session, to, conversations)
+        raise field_error("mails_per_second", f"A number from {SLOWEST} to {FASTEST:,}.")
+    named = await _check_audience(session, to, conversations)
     start, end = await _times(session, send_at, expires_at)
     if send_at is not None:
-        await _room_for_one_more(session)
+        await _require_room(session)
     made = await session.execute(
         insert(BroadcastRow)
         .values(
@@ -105,13 +105,13 @@ async def cancel(session: AsyncSession, broadcast: UUID, *, by: UUID | None) -> 
     await log.record_action(session, by=by, action="broadcast.canceled", subject=broadcast)
 
 
-async def _known(session: AsyncSession, to: Audience, conversations: Sequence[UUID]) -> list[UUID]:
+async def _check_audience(session: AsyncSession, to: Audience, conversations: Sequence[UUID]) -> list[UUID]:
     """Returns the given conversations, deduplicated. Only the audience `conversations` may name any."""
     named = sorted(set(conversations))
     if (to == "conversations") is not bool(named):
-        raise wrong("conversations", "Name them when `to` is conversations, and only then.")
+        raise field_error("conversations", "Name them when `to` is conversations, and only then.")
     if len(named) > MAX_CONVERSATIONS:
-        raise wrong("conversations", f"More than {MAX_CONVERSATIONS}.")
+        raise field_error("conversations", f"More than {MAX_CONVERSATIONS}.")
     if named:
         there = await session.scalars(
             select(Conversation.id).where(Conversation.id.in_(named), Conversation.deleted_at.is_(None))
@@ -128,20 +128,20 @@ async def _times(
     now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
     start = now
     if send_at is not None:
-        start = moment(send_at, "send_at")
+        start = to_utc(send_at, "send_at")
         if start < now:
-            raise wrong("send_at", "Lies in the past.")
+            raise field_error("send_at", "Lies in the past.")
         if start > now + MAX_AHEAD:
-            raise wrong("send_at", f"More than {MAX_AHEAD.days} days ahead.")
+            raise field_error("send_at", f"More than {MAX_AHEAD.days} days ahead.")
     if expires_at is None:
         return start, start + DELIVERY_PERIOD
-    end = moment(expires_at, "expires_at")
+    end = to_utc(expires_at, "expires_at")
     if not start < end <= start + MAX_AHEAD:
-        raise wrong("expires_at", f"Not after it is sent, or more than {MAX_AHEAD.days} days after.")
+        raise field_error("expires_at", f"Not after it is sent, or more than {MAX_AHEAD.days} days after.")
     return start, end
 
 
-async def _room_for_one_more(session: AsyncSession) -> None:
+async def _require_room(session: AsyncSession) -> None:
     waiting = await session.scalar(
         select(func.count())
         .select_from(BroadcastRow)

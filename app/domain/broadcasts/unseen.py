@@ -47,7 +47,7 @@ _MEMBERS = select(Membership.user_id, Membership.conversation_id, Membership.joi
 )
 
 
-async def newest(reader: Reader) -> int:
+async def newest_number(reader: Reader) -> int:
     """Returns the number of the last broadcast sent, 0 if there is none."""
     return (await reader.execute(_NEWEST)).scalar_one() or 0
 
@@ -55,20 +55,22 @@ async def newest(reader: Reader) -> int:
 async def since(session: AsyncSession, listeners: Collection[Listener], after: int, through: int) -> UnseenBroadcast:
     """Returns the broadcasts for these listeners after number `after`, up to `through`, regardless of cursors."""
     people = await _people(session, listeners)
-    return await _told(session, {one: (people[one[0]], after) for one in listeners if one[0] in people}, through)
+    return await _unseen_after(
+        session, {listener: (people[listener[0]], after) for listener in listeners if listener[0] in people}, through
+    )
 
 
 async def missed(session: AsyncSession, listeners: Collection[Listener], through: int) -> UnseenBroadcast:
     """Returns the broadcasts for these listeners up to `through`: after their cursors or since their sockets opened."""
     people = await _people(session, listeners)
     starts = {}
-    for one in listeners:
-        if (person := people.get(one[0])) is not None:
-            starts[one] = (person, person.seen if one[1] is None else min(person.seen, one[1]))
-    return await _told(session, starts, through)
+    for listener in listeners:
+        if (person := people.get(listener[0])) is not None:
+            starts[listener] = (person, person.seen if listener[1] is None else min(person.seen, listener[1]))
+    return await _unseen_after(session, starts, through)
 
 
-async def move(session: AsyncSession, users: Collection[UUID], through: int) -> None:
+async def move_cursors(session: AsyncSession, users: Collection[UUID], through: int) -> None:
     """Moves the cursors of these users to `through`. Cursors never move back."""
     # Sorted by id, so that two processes delivering to the same users cannot deadlock.
     rows: list[dict[str, Any]] = [{"user_id": user, "seen": through} for user in sorted(users)]
@@ -114,7 +116,9 @@ async def _people(session: AsyncSession, listeners: Collection[Listener]) -> dic
     return {row.id: row for row in rows}
 
 
-async def _told(session: AsyncSession, starts: dict[Listener, tuple[AnyRow, int]], through: int) -> UnseenBroadcast:
+async def _unseen_after(
+    session: AsyncSession, starts: dict[Listener, tuple[AnyRow, int]], through: int
+) -> UnseenBroadcast:
     """`starts` maps listeners to their user row and the number after which they receive broadcasts."""
     if not starts:
         return {}
@@ -146,7 +150,7 @@ async def _members(
 
 
 def _is_for(row: AnyRow, person: AnyRow, members: dict[tuple[UUID, UUID], datetime]) -> bool:
-    """Same rule as `audience.addressed`, for many users and broadcasts at once."""
+    """Same rule as `audience.is_addressed`, for many users and broadcasts at once."""
     if person.created_at > row.sent_at:
         return False
     if row.audience == "operators":

@@ -91,7 +91,7 @@ class MembershipKey(msgspec.Struct, frozen=True):
     session: UUID | None = None
 
 
-def live() -> ColumnElement[bool]:
+def is_live() -> ColumnElement[bool]:
     """Whether the account is live: activated, not suspended, not closed."""
     return and_(User.is_active, User.suspended_at.is_(None), User.closed_at.is_(None))
 
@@ -111,7 +111,7 @@ _COLUMNS = (
     Membership.joined_at,
     Membership.hidden_seq,
 )
-_ONE = (
+_SINGLE = (
     select(*_COLUMNS, User.id.is_not(None).label("live"))
     .select_from(Conversation)
     .outerjoin(
@@ -122,10 +122,10 @@ _ONE = (
             still_in(),
         ),
     )
-    .outerjoin(User, and_(User.id == bindparam("user", type_=Uuid()), live()))
+    .outerjoin(User, and_(User.id == bindparam("user", type_=Uuid()), is_live()))
     .where(Conversation.id == bindparam("conversation", type_=Uuid()), Conversation.deleted_at.is_(None))
 )
-_ASKED = (
+_REQUESTED = (
     func.unnest(
         bindparam("conversations", type_=ARRAY(Uuid())),
         bindparam("users", type_=ARRAY(Uuid())),
@@ -142,28 +142,30 @@ _ASKED = (
 _MANY = (
     select(
         *_COLUMNS,
-        and_(User.id.is_not(None), or_(_ASKED.c.session_id.is_(None), LoginSession.id.is_not(None))).label("live"),
+        and_(User.id.is_not(None), or_(_REQUESTED.c.session_id.is_(None), LoginSession.id.is_not(None))).label("live"),
     )
-    .select_from(_ASKED)
-    .outerjoin(User, and_(User.id == _ASKED.c.user_id, live()))
+    .select_from(_REQUESTED)
+    .outerjoin(User, and_(User.id == _REQUESTED.c.user_id, is_live()))
     .outerjoin(
         LoginSession,
         and_(
-            LoginSession.id == _ASKED.c.session_id,
-            LoginSession.user_id == _ASKED.c.user_id,
+            LoginSession.id == _REQUESTED.c.session_id,
+            LoginSession.user_id == _REQUESTED.c.user_id,
             LoginSession.revoked_at.is_(None),
             LoginSession.expires_at > func.clock_timestamp(),
         ),
     )
-    .outerjoin(Conversation, and_(Conversation.id == _ASKED.c.conversation_id, Conversation.deleted_at.is_(None)))
+    .outerjoin(Conversation, and_(Conversation.id == _REQUESTED.c.conversation_id, Conversation.deleted_at.is_(None)))
     # Join on the request, not on `Conversation.id`: otherwise the planner may use only half of the primary key.
     .outerjoin(
         Membership,
         and_(
-            Membership.conversation_id == _ASKED.c.conversation_id, Membership.user_id == _ASKED.c.user_id, still_in()
+            Membership.conversation_id == _REQUESTED.c.conversation_id,
+            Membership.user_id == _REQUESTED.c.user_id,
+            still_in(),
         ),
     )
-    .order_by(_ASKED.c.ordinal)
+    .order_by(_REQUESTED.c.ordinal)
 )
 _LOCK = (
     select(true())
@@ -203,12 +205,12 @@ def _as_access(row: AnyRow, user: UUID) -> Access:
     )
 
 
-def _judge(row: AnyRow | None, user: UUID, *, outsiders: bool) -> Access:
+def _require_visible(row: AnyRow | None, user: UUID, *, outsiders: bool) -> Access:
     """Decides what the caller may learn, for every statement in this module."""
     if row is None or row.id is None or (row.is_private and row.role is None):
         raise conversation_not_found()
-    door = _as_access(row, user)
-    return door if outsiders else door.require_member()
+    access = _as_access(row, user)
+    return access if outsiders else access.require_member()
 
 
 async def check_access(
@@ -220,8 +222,8 @@ async def check_access(
         NotFound: the conversation does not exist, is deleted, or is private and `user` is not a member.
         Forbidden: `not_a_member` of a public one, unless outsiders are allowed (their `role` is None).
     """
-    rows = await session.execute(_ONE, {"conversation": conversation, "user": user})
-    return _judge(rows.one_or_none(), user, outsiders=allow_outsiders)
+    rows = await session.execute(_SINGLE, {"conversation": conversation, "user": user})
+    return _require_visible(rows.one_or_none(), user, outsiders=allow_outsiders)
 
 
 async def check_access_many(reader: Reader, pairs: Sequence[MembershipKey]) -> list[Access | ChatError]:
@@ -244,7 +246,7 @@ def _answer(row: AnyRow, pair: MembershipKey) -> Access | ChatError:
     if not row.live:
         return not_authenticated()
     try:
-        return _judge(row, pair.user, outsiders=False)
+        return _require_visible(row, pair.user, outsiders=False)
     except ChatError as error:
         return error
 
@@ -260,11 +262,11 @@ async def lock_for_change(
     """
     parameters = {"conversation": conversation, "user": user}
     locked = await session.scalar(_LOCK_KNOWN, parameters)
-    row = (await session.execute(_ONE, parameters)).one_or_none()
+    row = (await session.execute(_SINGLE, parameters)).one_or_none()
     if row is not None and not row.live:
         raise not_authenticated()
     # A conversation that became visible after the first statement is not locked, so treat it as not found.
-    return _judge(row if locked else None, user, outsiders=allow_outsiders)
+    return _require_visible(row if locked else None, user, outsiders=allow_outsiders)
 
 
 async def lock(session: AsyncSession, conversation: UUID) -> None:

@@ -20,8 +20,8 @@ async def make_admin(session: AsyncSession, conversation: UUID, user: UUID, othe
         Forbidden: `admins_only`; `creator`.
         Conflict: `direct`, `not_a_member`, `already_admin`.
     """
-    door = (await lock_for_change(session, conversation, user)).require_group().require_admin()
-    if await require_ordinary(session, door, other) == "admin":
+    access = (await lock_for_change(session, conversation, user)).require_group().require_admin()
+    if await require_ordinary(session, access, other) == "admin":
         raise already_admin()
     await give_role(session, conversation, other, "admin", by=user)
     await log.record_action(
@@ -36,8 +36,8 @@ async def remove_admin(session: AsyncSession, conversation: UUID, user: UUID, ot
         Forbidden: `admins_only`; `creator`.
         Conflict: `direct`, `not_a_member`, `not_an_admin`.
     """
-    door = (await lock_for_change(session, conversation, user)).require_group().require_admin()
-    if await require_ordinary(session, door, other) != "admin":
+    access = (await lock_for_change(session, conversation, user)).require_group().require_admin()
+    if await require_ordinary(session, access, other) != "admin":
         raise not_an_admin()
     await give_role(session, conversation, other, "member", by=user)
     await log.record_action(

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.conversations.groups import tell_created
+from app.domain.conversations.groups import record_creation
 from app.domain.conversations.hidden_conversations import show
 from app.domain.conversations.membership_changes import begin_membership, hold_newcomers
 from app.domain.conversations.models import Conversation
@@ -60,7 +60,7 @@ async def get_or_create(session: AsyncSession, user: UUID, other: UUID) -> tuple
         existing = await find(session, key)
         assert existing is not None, "a conflict is with a committed row, and those are never deleted"
         return existing, False
-    await tell_created(session, created)
+    await record_creation(session, created)
     await begin_membership(session, created, user, by=user)
     await begin_membership(session, created, other, by=user)
     return created, True

@@ -49,10 +49,10 @@ async def open_log(session: AsyncSession, conversation: UUID, user: UUID, **valu
             id=conversation, created_by=user, creator_id=user, changed_by=user, position=1, meta_position=1, **values
         )
     )
-    await tell_created(session, conversation)
+    await record_creation(session, conversation)
 
 
-async def tell_created(session: AsyncSession, conversation: UUID) -> None:
+async def record_creation(session: AsyncSession, conversation: UUID) -> None:
     facts = await facts_of(session, conversation)
     events.record(
         session,
@@ -76,8 +76,8 @@ async def change(
         raise empty_change()
     if name is not None:
         name = checked_name(name)
-    door = (await lock_for_change(session, conversation, user)).require_group().require_admin()
-    facts = await facts_of(session, door.conversation)
+    access = (await lock_for_change(session, conversation, user)).require_group().require_admin()
+    facts = await facts_of(session, access.conversation)
     wanted = {"name": name, "is_private": is_private}
     values = {key: value for key, value in wanted.items() if value is not None and value != getattr(facts, key)}
     if values:
@@ -91,8 +91,8 @@ async def delete(session: AsyncSession, conversation: UUID, user: UUID) -> None:
         Conflict: `direct`.
         Forbidden: `creator_only`.
     """
-    door = (await lock_for_change(session, conversation, user)).require_group()
-    if not door.is_creator:
+    access = (await lock_for_change(session, conversation, user)).require_group()
+    if not access.is_creator:
         raise creator_only()
     await close(session, conversation, by=user)
     await log.record_action(session, by=user, action="conversation.deleted", subject=conversation)

@@ -17,25 +17,25 @@ from app.domain.conversations.models import Membership
 from app.domain.error_catalogue import not_in_groups
 from app.domain.orm import bucket_now
 
-SHOWN = -1
+NOT_HIDDEN = -1
 
 
-async def turn(session: AsyncSession, conversation: UUID, user: UUID, *, hidden: bool) -> None:
+async def set_hidden(session: AsyncSession, conversation: UUID, user: UUID, *, hidden: bool) -> None:
     """Hides a direct conversation from the list of `user`, or shows it again. Idempotent.
 
     Raises: as `lock_for_change`, and
         Conflict: `group`: a group is left, not hidden.
     """
-    door = await lock_for_change(session, conversation, user)
-    if door.kind != "direct":
+    access = await lock_for_change(session, conversation, user)
+    if access.kind != "direct":
         raise not_in_groups()
-    if door.is_hidden != hidden:
-        await _write(session, conversation, user, door.last_seq if hidden else SHOWN)
+    if access.is_hidden != hidden:
+        await _write(session, conversation, user, access.last_seq if hidden else NOT_HIDDEN)
 
 
 async def show(session: AsyncSession, conversation: UUID, user: UUID) -> None:
     """Shows the conversation again if its member `user` has hidden it."""
-    await _write(session, conversation, user, SHOWN)
+    await _write(session, conversation, user, NOT_HIDDEN)
 
 
 async def _write(session: AsyncSession, conversation: UUID, user: UUID, hidden_seq: int) -> None:

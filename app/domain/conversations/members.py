@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit import log
-from app.domain.conversations.access import Access, live, lock, lock_for_change
+from app.domain.conversations.access import Access, is_live, lock, lock_for_change
 from app.domain.conversations.conversation_projection import member_of
 from app.domain.conversations.groups import close
 from app.domain.conversations.membership_changes import (
@@ -147,7 +147,7 @@ async def _succeed(session: AsyncSession, conversation: UUID, before: UUID) -> N
             select(Membership.user_id, Membership.role)
             .join(User, User.id == Membership.user_id)
             .where(Membership.conversation_id == conversation, Membership.left_at.is_(None))
-            .order_by(live().desc(), (Membership.role == "admin").desc(), Membership.created_position)
+            .order_by(is_live().desc(), (Membership.role == "admin").desc(), Membership.created_position)
             .limit(1)
         )
     ).one_or_none()

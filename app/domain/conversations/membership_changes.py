@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import events
 from app.domain.conversations import change_log
-from app.domain.conversations.access import live
+from app.domain.conversations.access import is_live
 from app.domain.conversations.change_log import LogStep, move, move_meta
 from app.domain.conversations.conversation_projection import as_member, facts_of, member_of, member_type
 from app.domain.conversations.models import Conversation, Membership, is_listed
@@ -37,7 +37,7 @@ async def hold_people(session: AsyncSession, *users: UUID) -> set[UUID]:
     from being closed while it is being added, so that its closure finds the membership.
     """
     held = await session.execute(
-        select(User.id, live().label("live"))
+        select(User.id, is_live().label("live"))
         .where(User.id.in_(users))
         .order_by(User.id)
         .with_for_update(key_share=True)

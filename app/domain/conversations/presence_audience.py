@@ -60,7 +60,7 @@ async def presence_audience(session: AsyncSession, conversation: UUID, user: UUI
     Raises:
         NotFound, Forbidden: as `check_access`.
     """
-    door = await check_access(session, conversation, user)
-    if door.member_count > SMALL_CONVERSATION:
+    access = await check_access(session, conversation, user)
+    if access.member_count > SMALL_CONVERSATION:
         return []
     return list((await session.scalars(_MEMBERS, {"conversation": conversation})).all())

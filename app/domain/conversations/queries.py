@@ -45,8 +45,8 @@ async def members_for(
 
     Raises: as `members_page` and `check_access`.
     """
-    door = await check_access(session, conversation, user, allow_outsiders=True)
-    return await members_page(session, door.conversation, cursor=cursor, limit=limit)
+    access = await check_access(session, conversation, user, allow_outsiders=True)
+    return await members_page(session, access.conversation, cursor=cursor, limit=limit)
 
 
 async def groups_of(session: AsyncSession, user: UUID) -> list[UUID]:

@@ -43,23 +43,23 @@ async def read_furthest(
     Raises:
         NotFound, Forbidden: as `check_access`.
     """
-    door = await check_access(session, conversation, user)
-    exist = {seq: 0 <= seq <= door.last_seq for seq in seqs}
-    invalid = invalid_seq(("seq", f"Must be between 0 and {door.last_seq}."))
+    access = await check_access(session, conversation, user)
+    exist = {seq: 0 <= seq <= access.last_seq for seq in seqs}
+    invalid = invalid_seq(("seq", f"Must be between 0 and {access.last_seq}."))
     furthest = max((seq for seq, exists in exist.items() if exists), default=None)
-    state = None if furthest is None else await move_cursor(session, door, furthest)
+    state = None if furthest is None else await move_cursor(session, access, furthest)
     return {seq: state if exists and state is not None else invalid for seq, exists in exist.items()}
 
 
-async def move_cursor(session: AsyncSession, door: Access, seq: int) -> ReadState:
+async def move_cursor(session: AsyncSession, access: Access, seq: int) -> ReadState:
     """Moves the cursor to `seq`, which exists. Publishes the move only if the cursor moved."""
-    if seq <= door.read_seq:
-        return _state(door, door.read_seq)
+    if seq <= access.read_seq:
+        return _state(access, access.read_seq)
     moved = await session.scalar(
         update(Membership)
         .where(
-            Membership.conversation_id == door.conversation,
-            Membership.user_id == door.user,
+            Membership.conversation_id == access.conversation,
+            Membership.user_id == access.user,
             still_in(),
             Membership.read_seq < seq,
         )
@@ -68,12 +68,12 @@ async def move_cursor(session: AsyncSession, door: Access, seq: int) -> ReadStat
     )
     if moved is None:
         # Another device was faster, or the membership has ended. `check_access` raises in the second case.
-        door = await check_access(session, door.conversation, door.user)
-        return _state(door, door.read_seq)
-    small = door.member_count <= events.SMALL_CONVERSATION
-    events.record(session, events.ReadMoved(conversation=door.conversation, user=door.user, seq=seq, small=small))
-    return _state(door, seq)
+        access = await check_access(session, access.conversation, access.user)
+        return _state(access, access.read_seq)
+    small = access.member_count <= events.SMALL_CONVERSATION
+    events.record(session, events.ReadMoved(conversation=access.conversation, user=access.user, seq=seq, small=small))
+    return _state(access, seq)
 
 
-def _state(door: Access, read_seq: int) -> ReadState:
-    return ReadState(read_seq=read_seq, unread=max(door.last_seq - read_seq, 0))
+def _state(access: Access, read_seq: int) -> ReadState:
+    return ReadState(read_seq=read_seq, unread=max(access.last_seq - read_seq, 0))

@@ -135,7 +135,7 @@ async def inbox(
     """
     parameters: dict[str, object] = {"user": user, "most": limit + 1}
     if search:
-        parameters["pattern"] = containing(_sought(search))
+        parameters["pattern"] = containing(_search_parameters(search))
     after = _OWN.key(cursor)
     if after is not None:
         parameters |= {"after_time": after.updated_at, "after_id": after.id}
@@ -159,7 +159,7 @@ async def discover(
     """
     parameters: dict[str, object] = {"user": user, "most": limit + 1}
     if search:
-        parameters["pattern"] = matching(_sought(search))
+        parameters["pattern"] = matching(_search_parameters(search))
     after = _OTHERS.key(cursor)
     if after is not None:
         parameters["after_id"] = after.id
@@ -168,5 +168,5 @@ async def discover(
     return ConversationPage(items=list(shown), next=following)
 
 
-def _sought(search: str) -> str:
+def _search_parameters(search: str) -> str:
     return clean_search(search, MAX_SEARCH_LENGTH, 0)

@@ -34,74 +34,76 @@ class SnapshotRequest(msgspec.Struct, frozen=True):
     most: int | None = None
 
 
-def _given(name: str, kind: Uuid[UUID] | Integer) -> ScalarSelect[Sequence[object]]:
+def _array_parameter(name: str, kind: Uuid[UUID] | Integer) -> ScalarSelect[Sequence[object]]:
     """An array parameter of `kind`. The subquery keeps its length from causing a new plan for each call."""
     return select(bindparam(name, type_=ARRAY(kind))).scalar_subquery()
 
 
-_ASKED = (
-    func.unnest(_given("users", Uuid()), _given("logins", Uuid()), _given("mosts", Integer()))
+_REQUESTED = (
+    func.unnest(
+        _array_parameter("users", Uuid()), _array_parameter("logins", Uuid()), _array_parameter("mosts", Integer())
+    )
     .table_valued(
         column("user_id", Uuid()), column("login_id", Uuid()), column("most", Integer()), with_ordinality="ordinal"
     )
     .render_derived(name="asked")
 )
-_LIVING = (
+_LIVE_LOGINS = (
     select(LoginSession.id.label("login_id"))
     .join(User, User.id == LoginSession.user_id)
     .where(
-        LoginSession.id == _ASKED.c.login_id,
-        LoginSession.user_id == _ASKED.c.user_id,
+        LoginSession.id == _REQUESTED.c.login_id,
+        LoginSession.user_id == _REQUESTED.c.user_id,
         login_is_live(),
         account_is_open(),
     )
-    .correlate(_ASKED)
+    .correlate(_REQUESTED)
     .lateral("living")
 )
 _MINE = (
     select(Membership.conversation_id, Membership.role, Membership.read_seq)
     .join(Conversation, Conversation.id == Membership.conversation_id)
     .where(
-        Membership.user_id == _ASKED.c.user_id,
+        Membership.user_id == _REQUESTED.c.user_id,
         Membership.left_at.is_(None),
         Conversation.deleted_at.is_(None),
         is_listed(),
-        _LIVING.c.login_id.is_not(None),
+        _LIVE_LOGINS.c.login_id.is_not(None),
     )
     .order_by(*LATEST_FIRST)
-    .limit(_ASKED.c.most)
-    .correlate(_ASKED, _LIVING)
+    .limit(_REQUESTED.c.most)
+    .correlate(_REQUESTED, _LIVE_LOGINS)
     .lateral("mine")
 )
 _CUT_TEXT = func.coalesce(func.left(MessageRow.text, bindparam("cut", type_=Integer())), MessageRow.text)
 _NEWEST = with_lines(
-    select(_ASKED.c.ordinal, _LIVING.c.login_id.is_not(None))
-    .select_from(_ASKED)
-    .outerjoin(_LIVING, true())
+    select(_REQUESTED.c.ordinal, _LIVE_LOGINS.c.login_id.is_not(None))
+    .select_from(_REQUESTED)
+    .outerjoin(_LIVE_LOGINS, true())
     .outerjoin(_MINE, true())
     .outerjoin(Conversation, Conversation.id == _MINE.c.conversation_id),
-    _ASKED.c.user_id,
+    _REQUESTED.c.user_id,
     _MINE.c.role,
     _MINE.c.read_seq,
     text=_CUT_TEXT,
-).order_by(_ASKED.c.ordinal, *LATEST_FIRST)
+).order_by(_REQUESTED.c.ordinal, *LATEST_FIRST)
 
 
 async def newest(
-    reader: Reader, askers: Sequence[SnapshotRequest], *, cut: int | None = None
+    reader: Reader, requests: Sequence[SnapshotRequest], *, cut: int | None = None
 ) -> list[list[ConversationSummary] | None]:
     """Returns the conversations for each request, in order, latest activity first; None where the login has ended.
 
     The texts of last messages are cut to `cut` characters (None: not cut).
     """
     parameters = {
-        "users": [one.user for one in askers],
-        "logins": [one.login for one in askers],
-        "mosts": [one.most for one in askers],
+        "users": [request.user for request in requests],
+        "logins": [request.login for request in requests],
+        "mosts": [request.most for request in requests],
         "cut": cut,
     }
     rows = (await reader.execute(_NEWEST, parameters)).all()
-    found: list[list[ConversationSummary] | None] = [None] * len(askers)
+    found: list[list[ConversationSummary] | None] = [None] * len(requests)
     for start in range(0, len(rows), ROWS_PER_STEP):
         for ordinal, living, *line in rows[start : start + ROWS_PER_STEP]:
             if not living:

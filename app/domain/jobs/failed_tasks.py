@@ -50,7 +50,7 @@ class RetryRequest(msgspec.Struct, frozen=True):
     arguments: list[Any]
 
 
-async def note(session: AsyncSession, failure: Failure) -> bool:
+async def record_failure(session: AsyncSession, failure: Failure) -> bool:
     """Records a failure. Returns False if this task's list is full. A repeated failure updates its open row."""
     counted = await session.scalars(
         update(FailedTaskRow)
@@ -68,7 +68,7 @@ async def note(session: AsyncSession, failure: Failure) -> bool:
     if counted.one_or_none() is not None:
         return True
     # One task must not crowd out the others.
-    if await number(session, failure.task) >= MAX_OPEN_PER_TASK:
+    if await count_open(session, failure.task) >= MAX_OPEN_PER_TASK:
         return False
     row = insert(FailedTaskRow).values(id=uuid7(), **msgspec.structs.asdict(failure))
     said = {name: row.excluded[name] for name in ("reason", "error", "worker", "attempts")}
@@ -101,7 +101,7 @@ async def newest(session: AsyncSession, task: str) -> schemas.FailedTask | None:
     return None if row is None else _view(row)
 
 
-async def ask_again(session: AsyncSession, failed: UUID, *, by: UUID | None) -> schemas.FailedTask:
+async def request_retry(session: AsyncSession, failed: UUID, *, by: UUID | None) -> schemas.FailedTask:
     """Marks a failed task for retry; a worker publishes it within ten seconds. `by` is None for the command line.
 
     Raises:
@@ -121,7 +121,7 @@ async def ask_again(session: AsyncSession, failed: UUID, *, by: UUID | None) -> 
     return _view(row)
 
 
-async def ask_all_again(session: AsyncSession, *, by: UUID | None) -> int:
+async def request_all_retries(session: AsyncSession, *, by: UUID | None) -> int:
     """Marks all repeatable failures for retry. Returns their number."""
     requested = await session.scalars(
         update(FailedTaskRow)
@@ -135,7 +135,7 @@ async def ask_all_again(session: AsyncSession, *, by: UUID | None) -> int:
     return number
 
 
-async def requested(session: AsyncSession, most: int) -> list[RetryRequest]:
+async def retry_requests(session: AsyncSession, most: int) -> list[RetryRequest]:
     """Returns tasks to publish now. Their rows stay locked until COMMIT, so no other worker publishes them."""
     rows = await session.execute(
         select(FailedTaskRow.id, FailedTaskRow.task, FailedTaskRow.arguments)
@@ -147,14 +147,14 @@ async def requested(session: AsyncSession, most: int) -> list[RetryRequest]:
     return [RetryRequest(row.id, row.task, msgspec.json.decode(row.arguments)) for row in rows]
 
 
-async def handed_over(session: AsyncSession, those: Sequence[UUID]) -> None:
+async def mark_retried(session: AsyncSession, those: Sequence[UUID]) -> None:
     """Removes these from the list. If they fail again, they are recorded as new failures."""
     await session.execute(
         update(FailedTaskRow).where(FailedTaskRow.id.in_(those)).values(retried_at=func.clock_timestamp())
     )
 
 
-async def refuse(session: AsyncSession, those: Sequence[UUID]) -> None:
+async def mark_refused(session: AsyncSession, those: Sequence[UUID]) -> None:
     """Marks these as refused, because their task is no longer registered."""
     if those:
         await session.execute(
@@ -162,7 +162,7 @@ async def refuse(session: AsyncSession, those: Sequence[UUID]) -> None:
         )
 
 
-async def number(session: AsyncSession, task: str | None = None) -> int:
+async def count_open(session: AsyncSession, task: str | None = None) -> int:
     """Returns the number of open failures, of all tasks or of this one."""
     query = select(func.count()).select_from(FailedTaskRow).where(_OPEN)
     return int(await session.scalar(query if task is None else query.where(FailedTaskRow.task == task)) or 0)

@@ -185,7 +185,7 @@ async def postpone(session: AsyncSession, mail: Claimed) -> bool:
     return True
 
 
-async def overlooked(session: AsyncSession) -> list[UUID]:
+async def overdue(session: AsyncSession) -> list[UUID]:
     """Returns mails that are overdue and unclaimed, because they were postponed or their follow-up was lost. At most
     500, oldest first.
 

@@ -14,7 +14,7 @@ from sqlalchemy import String, Uuid, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations import directs, members
-from app.domain.conversations.access import check_access, live
+from app.domain.conversations.access import check_access, is_live
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.error_catalogue import already_member, not_addable
 from app.domain.messages.models import MessageRow
@@ -26,7 +26,7 @@ RECENT_MESSAGES: Final = 1_000
 
 _KEY = bindparam("key", type_=String())
 _ADDER, _OTHER = bindparam("adder", type_=Uuid()), bindparam("other", type_=Uuid())
-_WROTE = (
+_OTHER_WROTE = (
     select(MessageRow.seq)
     .where(
         MessageRow.conversation_id == Conversation.id,
@@ -38,7 +38,7 @@ _WROTE = (
 )
 _CONVERSE = (
     select(Conversation.id)
-    .where(Conversation.direct_key == _KEY, or_(Conversation.created_by == _OTHER, _WROTE))
+    .where(Conversation.direct_key == _KEY, or_(Conversation.created_by == _OTHER, _OTHER_WROTE))
     .exists()
 )
 _ADDED = (
@@ -51,7 +51,7 @@ _ADDED = (
     )
     .exists()
 )
-_STANDING = select(User.who_may_add, or_(_CONVERSE, _ADDED).label("is_known")).where(User.id == _OTHER, live())
+_RELATION = select(User.who_may_add, or_(_CONVERSE, _ADDED).label("is_known")).where(User.id == _OTHER, is_live())
 
 
 async def add(session: AsyncSession, quotas: Quotas, conversation: UUID, user: UUID, other: UUID) -> None:
@@ -70,7 +70,7 @@ async def add(session: AsyncSession, quotas: Quotas, conversation: UUID, user: U
     await members.add(session, conversation, user, other)
 
 
-async def converse(session: AsyncSession, quotas: Quotas, user: UUID, other: UUID) -> tuple[UUID, bool]:
+async def start_direct(session: AsyncSession, quotas: Quotas, user: UUID, other: UUID) -> tuple[UUID, bool]:
     """Returns the direct conversation of the pair and whether this call created it, if `other` allows that.
 
     Raises:
@@ -85,7 +85,7 @@ async def converse(session: AsyncSession, quotas: Quotas, user: UUID, other: UUI
 
 async def _require_addable(session: AsyncSession, quotas: Quotas, user: UUID, other: UUID) -> None:
     parameters = {"key": directs.direct_key(user, other), "adder": user, "other": other}
-    row = (await session.execute(_STANDING, parameters)).one_or_none()
+    row = (await session.execute(_RELATION, parameters)).one_or_none()
     if row is None or other == user:
         return  # no user to add: the caller raises the error
     if row.who_may_add == "nobody" or (row.who_may_add == "contacts" and not row.is_known):

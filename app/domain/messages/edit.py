@@ -48,14 +48,14 @@ async def edit(
         Conflict: `deleted`.
         Invalid: the content does not fit the message's type, or is not valid.
     """
-    door = await lock_for_change(session, conversation, by.user)
+    access = await lock_for_change(session, conversation, by.user)
     row = await find(session, conversation, message)
     if row.sender_id != by.user:
         raise not_the_sender()
     if row.message_deleted_at is not None:
         raise message_deleted()
     content = _content(row.message_type, text, media_url)
-    return await _change(session, door, row, "message.updated", by, **content)
+    return await _change(session, access, row, "message.updated", by, **content)
 
 
 async def delete(session: AsyncSession, conversation: UUID, message: UUID, by: Caller) -> None:
@@ -66,13 +66,13 @@ async def delete(session: AsyncSession, conversation: UUID, message: UUID, by: C
         Forbidden: not a member, or neither the sender nor an admin.
         Conflict: `deleted` already.
     """
-    door = await lock_for_change(session, conversation, by.user)
+    access = await lock_for_change(session, conversation, by.user)
     row = await find(session, conversation, message)
-    if row.sender_id != by.user and not door.is_admin:
+    if row.sender_id != by.user and not access.is_admin:
         raise sender_or_admin_only()
     if row.message_deleted_at is not None:
         raise message_deleted()
-    await _change(session, door, row, "message.deleted", by, **EMPTY, deleted_at=func.clock_timestamp())
+    await _change(session, access, row, "message.deleted", by, **EMPTY, deleted_at=func.clock_timestamp())
     if row.sender_id != by.user:
         facts = {"conversation": str(conversation), "message": str(message)}
         await log.record_action(session, by=by.user, action="message.deleted", subject=row.sender_id, details=facts)
@@ -92,19 +92,19 @@ def _content(message_type: str, text: str | None, media_url: str | None) -> dict
 
 async def _change(
     session: AsyncSession,
-    door: Access,
+    access: Access,
     row: AnyRow,
     event: Literal["message.updated", "message.deleted"],
     by: Caller,
     **values: Any,
 ) -> Message:
-    step: LogStep = await move(session, door.conversation, edited=door.edited_position)
+    step: LogStep = await move(session, access.conversation, edited=access.edited_position)
     await session.execute(
         update(MessageRow)
-        .where(MessageRow.conversation_id == door.conversation, MessageRow.seq == row.message_seq)
+        .where(MessageRow.conversation_id == access.conversation, MessageRow.seq == row.message_seq)
         .values(position=step.position, changed_by=by.user, updated_at=func.clock_timestamp(), **values)
     )
-    message = as_message(await find(session, door.conversation, row.message_id))
+    message = as_message(await find(session, access.conversation, row.message_id))
     change = message_projection.message_change(
         event,
         message,

@@ -49,30 +49,30 @@ class SeqRange(msgspec.Struct, frozen=True):
     anchor: int | None = None
 
 
-def span_of(ask: PageQuery, last_seq: int) -> SeqRange:
-    """Returns the seqs of the page `ask` in a log of `last_seq` messages.
+def span_of(query: PageQuery, last_seq: int) -> SeqRange:
+    """Returns the seqs of the page `query` in a log of `last_seq` messages.
 
     Raises:
         Invalid: two directions at once, a seq below the minimum, or a limit outside 1 … 500.
     """
-    if not 1 <= ask.limit <= MAX_PAGE_SIZE:
+    if not 1 <= query.limit <= MAX_PAGE_SIZE:
         raise invalid_limit()
-    if sum(seq is not None for seq in (ask.before, ask.after, ask.around)) > 1:
+    if sum(seq is not None for seq in (query.before, query.after, query.around)) > 1:
         raise invalid_page()
-    for field, seq, least in (("before", ask.before, 1), ("after", ask.after, 0), ("around", ask.around, 1)):
+    for field, seq, least in (("before", query.before, 1), ("after", query.after, 0), ("around", query.around, 1)):
         if seq is not None and seq < least:
             raise page_out_of_range((field, f"Must be at least {least}."))
-    if ask.after is not None:
-        low = ask.after + 1
-        high = min(low + ask.limit - 1, last_seq)
+    if query.after is not None:
+        low = query.after + 1
+        high = min(low + query.limit - 1, last_seq)
         return SeqRange(low, high, has_more=high < last_seq and low <= last_seq, anchor=low)
-    if ask.around is not None:
-        low = max(min(ask.around, last_seq) - ask.limit // 2, 1)
-        high = min(low + ask.limit - 1, last_seq)
-        low = max(high - ask.limit + 1, 1)
-        return SeqRange(low, high, has_more=low > 1 or high < last_seq, anchor=ask.around)
-    high = last_seq if ask.before is None else min(ask.before - 1, last_seq)
-    low = max(high - ask.limit + 1, 1)
+    if query.around is not None:
+        low = max(min(query.around, last_seq) - query.limit // 2, 1)
+        high = min(low + query.limit - 1, last_seq)
+        low = max(high - query.limit + 1, 1)
+        return SeqRange(low, high, has_more=low > 1 or high < last_seq, anchor=query.around)
+    high = last_seq if query.before is None else min(query.before - 1, last_seq)
+    low = max(high - query.limit + 1, 1)
     return SeqRange(low, high, has_more=low > 1 and high >= 1)
 
 

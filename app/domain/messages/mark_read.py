@@ -22,7 +22,7 @@ async def mark_read(session: AsyncSession, conversation: UUID, user: UUID, messa
         NotFound: as `check_access`, or one of them is not a message of this conversation.
         Forbidden: as `check_access`.
     """
-    door = await check_access(session, conversation, user)
+    access = await check_access(session, conversation, user)
     wanted = set(messages)
     found = (
         await session.execute(
@@ -33,4 +33,4 @@ async def mark_read(session: AsyncSession, conversation: UUID, user: UUID, messa
     ).one()
     if found.number < len(wanted):
         raise message_not_found()
-    return await move_cursor(session, door, found.newest or 0)
+    return await move_cursor(session, access, found.newest or 0)

@@ -47,7 +47,7 @@ class Names:
     def __init__(self) -> None:
         self._left: dict[UUID, int] = {}
 
-    def of(self, sender: UUID, text: str) -> str | None:
+    def lookup(self, sender: UUID, text: str) -> str | None:
         """Returns the names in the format of `send_messages`, or None if there are none."""
         if "@" not in text:
             return None

@@ -46,5 +46,5 @@ async def _seen_by(session: AsyncSession, conversation: UUID, seq: int, sender: 
         .order_by(Membership.read_seq.desc(), User.id)
         .limit(FIRST_READERS - 1)
     )
-    readers = [Person(id=one.id, first_name=one.first_name, last_name=one.last_name) for one in people]
+    readers = [Person(id=row.id, first_name=row.first_name, last_name=row.last_name) for row in people]
     return SeenBy(count=count + 1, users=[sender, *readers])

@@ -137,7 +137,7 @@ async def send_batch(
             session=draft.session,
             digest=None if draft.body.client_id is None else "\\x" + draft.body.digest().hex(),
             lookup=lookups is not None and lookups[at],
-            names=names.of(draft.sender, draft.body.text or ""),
+            names=names.lookup(draft.sender, draft.body.text or ""),
         )
         for at, draft in enumerate(drafts)
     ]
@@ -154,7 +154,7 @@ async def send_batch(
 
 async def read_replays(reader: Reader, replays: Sequence[Replay]) -> list[Sent]:
     """Returns the current state of each message. A message that was sent once is never gone."""
-    wanted = {"conversations": [one.conversation for one in replays], "seqs": [one.seq for one in replays]}
+    wanted = {"conversations": [replay.conversation for replay in replays], "seqs": [replay.seq for replay in replays]}
     found = [as_message(row) for row in await reader.execute(_REPLAYS, wanted)]
     stored = {Replay(message.conversation, message.seq): message for message in found}
     return [Sent(_encode(stored[replay]), replayed=True) for replay in replays]

@@ -17,7 +17,7 @@ from app.domain.orm import uuid7
 from app.domain.users.caller import Caller
 
 
-async def trace(
+async def record_decisions(
     session: AsyncSession,
     conversation: UUID,
     channel: str,

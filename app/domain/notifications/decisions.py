@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.messages.models import Mention, MessageRow
-from app.domain.notifications.decision_log import trace
+from app.domain.notifications.decision_log import record_decisions
 from app.domain.notifications.in_app_notifications import NewNotice, notify
 from app.domain.notifications.models import DecisionProgress, Subscription
 from app.domain.orm import BUCKET_SECONDS, AnyRow, bucket_now
@@ -112,7 +112,7 @@ async def decide(session: AsyncSession, conversation: UUID, after: timedelta, qu
             ),
         )
     )
-    await trace(
+    await record_decisions(
         session, conversation, "app", due, [(row.user_id, row.decided_from, outcomes[row.user_id]) for row in behind]
     )
     return await notify(session, conversation, due, sent)

@@ -29,7 +29,7 @@ MAX_LINE_LENGTH: Final = 200
 _SENDER = aliased(User, name="sender")
 
 
-async def letter_of(session: AsyncSession, mail: Claimed, unsubscribe_tokens: UnsubscribeTokens) -> MailContent | str:
+async def compose(session: AsyncSession, mail: Claimed, unsubscribe_tokens: UnsubscribeTokens) -> MailContent | str:
     """Returns the digest, or the outcome if there is nothing to send."""
     assert mail.user is not None
     conversation, up_to = UUID(mail.facts["conversation"]), int(mail.facts["up_to"])

@@ -18,7 +18,7 @@ from app.domain.conversations.models import Conversation, Membership, is_listed
 from app.domain.mails import outbox
 from app.domain.mails.models import Mail
 from app.domain.messages.models import Mention
-from app.domain.notifications.decision_log import trace
+from app.domain.notifications.decision_log import record_decisions
 from app.domain.notifications.models import NotificationDecisionRow, Subscription
 from app.domain.orm import AnyRow
 from app.domain.users.account_status import account_is_open
@@ -49,8 +49,8 @@ async def due(session: AsyncSession) -> list[DigestKey]:
 
 async def decide(session: AsyncSession, keys: Collection[DigestKey], here: Collection[UUID] | None) -> tuple[int, int]:
     """Decides these; `here` are the users online (None: unknown). Returns the numbers decided and of mails queued."""
-    rows = await _locked(session, keys)
-    often = await _often(session, {row.user_id for row in rows})
+    rows = await _lock_due(session, keys)
+    often = await _users_at_limit(session, {row.user_id for row in rows})
     posted = 0
     for row in rows:
         outcome = _judge(row, here, often)
@@ -58,7 +58,7 @@ async def decide(session: AsyncSession, keys: Collection[DigestKey], here: Colle
     return len(rows), posted
 
 
-async def settled(session: AsyncSession, mail: UUID, outcome: str) -> None:
+async def record_mail_outcome(session: AsyncSession, mail: UUID, outcome: str) -> None:
     """Stores the outcome of a queued digest in its decision record."""
     await session.execute(
         update(NotificationDecisionRow)
@@ -67,7 +67,7 @@ async def settled(session: AsyncSession, mail: UUID, outcome: str) -> None:
     )
 
 
-async def _locked(session: AsyncSession, keys: Collection[DigestKey]) -> list[AnyRow]:
+async def _lock_due(session: AsyncSession, keys: Collection[DigestKey]) -> list[AnyRow]:
     unread_from = func.greatest(Membership.read_seq, Membership.joined_seq)
     mentioned = exists().where(
         Mention.conversation_id == Subscription.conversation_id,
@@ -110,7 +110,7 @@ async def _locked(session: AsyncSession, keys: Collection[DigestKey]) -> list[An
     return list(rows)
 
 
-async def _often(session: AsyncSession, users: Collection[UUID]) -> set[UUID]:
+async def _users_at_limit(session: AsyncSession, users: Collection[UUID]) -> set[UUID]:
     """Returns the users who have reached `MAX_PER_HOUR` digests in the last hour."""
     rows = await session.scalars(
         select(Mail.user_id)
@@ -169,5 +169,5 @@ async def _carry_out(session: AsyncSession, row: AnyRow, outcome: str) -> int:
         .values(values)
     )
     judged = [(row.user_id, row.mailed_from, outcome)]
-    await trace(session, row.conversation_id, "mail", row.decided_seq, judged, mails)
+    await record_decisions(session, row.conversation_id, "mail", row.decided_seq, judged, mails)
     return len(mails)

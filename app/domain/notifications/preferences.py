@@ -15,7 +15,7 @@ from app.domain.conversations.models import Membership
 from app.domain.notifications.models import Subscription
 from app.domain.notifications.schemas import Attention
 from app.domain.users.caller import Caller
-from app.domain.validation import moment
+from app.domain.validation import to_utc
 
 
 async def preferences(session: AsyncSession, caller: Caller, conversation: UUID) -> Attention:
@@ -49,7 +49,7 @@ async def set_preferences(
         NotFound, Forbidden: see `check_access`.
     """
     if muted_until is not None:
-        muted_until = moment(muted_until, "muted_until")
+        muted_until = to_utc(muted_until, "muted_until")
     await check_access(session, conversation, caller.user)
     values: dict[str, Any] = {"level": level, "muted_until": muted_until, "mails": mails}
     joined = select(Membership.joined_seq).where(

@@ -23,7 +23,9 @@ class UnsubscribeTokens:
     """Signs with a key derived from `secret`, and also accepts signatures of the previous secret."""
 
     def __init__(self, secret: str, previous: str = "") -> None:
-        self._keys = [hmac.digest(one.encode(), b"chat.unsubscribe.v1", "sha256") for one in (secret, previous) if one]
+        self._keys = [
+            hmac.digest(value.encode(), b"chat.unsubscribe.v1", "sha256") for value in (secret, previous) if value
+        ]
 
     def token(self, user: UUID, conversation: UUID) -> str:
         return base64.urlsafe_b64encode(self._signed(self._keys[0], user.bytes + conversation.bytes)).decode()

@@ -71,7 +71,7 @@ async def accounts(
         )
         for row in shown
     ]
-    await _note(session, by, "accounts.looked_up", search, [one.id for one in items])
+    await _note(session, by, "accounts.looked_up", search, [item.id for item in items])
     return AccountPage(items=items, next=following)
 
 
@@ -117,7 +117,7 @@ async def conversations(
         )
         for row in shown
     ]
-    await _note(session, by, "conversations.looked_up", search, [one.id for one in items])
+    await _note(session, by, "conversations.looked_up", search, [item.id for item in items])
     return ConversationRecordPage(items=items, next=following)
 
 

@@ -31,7 +31,7 @@ from app.domain.orm import AnyRow, bucket_now
 from app.domain.rates import Rate
 from app.domain.size_limits import MAX_THROTTLE_EXCEPTIONS
 from app.domain.throttling.models import ThrottlePolicy
-from app.domain.throttling.overrides import MARKS_SECONDS
+from app.domain.throttling.overrides import REMOVAL_RETENTION_SECONDS
 from app.domain.throttling.schemas import (
     ThrottleException,
     ThrottleExceptionPage,
@@ -58,7 +58,7 @@ class Policies:
 
     async def in_force(self, session: AsyncSession, policy: str) -> Rate:
         """Returns the rate for users without an exception. Raises NotFound `unknown_policy`."""
-        self._known(policy)
+        self._require_known(policy)
         row = await self._row(session, policy, None)
         return self._defaults[policy] if row is None or row.rate is None else Rate.parse(row.rate)
 
@@ -84,7 +84,7 @@ class Policies:
         Raises:
             NotFound `unknown_policy`. Invalid: the cursor belongs to another list.
         """
-        self._known(policy, by_user=True)
+        self._require_known(policy, by_user=True)
         query = _changes().where(_IS_EXCEPTION, ThrottlePolicy.policy == policy)
         if (after := _EXCEPTIONS.key(cursor)) is not None:
             query = query.where(ThrottlePolicy.user_id > after.user)
@@ -98,13 +98,13 @@ class Policies:
         Raises:
             NotFound `unknown_policy`. Invalid: `rate` is not a rate.
         """
-        self._known(policy)
+        self._require_known(policy)
         await self._change(session, by, policy, None, _parsed(rate))
-        return await self._told(session, policy)
+        return await self._updated_state(session, policy)
 
     async def unset(self, session: AsyncSession, by: UUID | None, policy: str) -> None:
         """Restores the rate of the settings for users without an exception. Raises NotFound `unknown_policy`."""
-        self._known(policy)
+        self._require_known(policy)
         await self._change(session, by, policy, None, None)
 
     async def set_for(
@@ -116,7 +116,7 @@ class Policies:
             NotFound: `unknown_policy` (also if it does not count by user), `unknown_user`. Invalid: not a rate.
             Conflict `too_many_exceptions`.
         """
-        self._known(policy, by_user=True)
+        self._require_known(policy, by_user=True)
         parsed = _parsed(rate)
         if await session.scalar(select(User.id).where(User.id == user, User.closed_at.is_(None))) is None:
             raise user_not_found()
@@ -126,10 +126,10 @@ class Policies:
 
     async def unset_for(self, session: AsyncSession, by: UUID | None, policy: str, user: UUID) -> None:
         """Removes the user's exception. Raises NotFound `unknown_policy`."""
-        self._known(policy, by_user=True)
+        self._require_known(policy, by_user=True)
         await self._change(session, by, policy, user, None)
 
-    def _known(self, policy: str, *, by_user: bool = False) -> None:
+    def _require_known(self, policy: str, *, by_user: bool = False) -> None:
         if policy not in self._defaults:
             raise policy_not_found()
         if by_user and policy not in BY_USER:
@@ -167,7 +167,7 @@ class Policies:
         )
         return found
 
-    async def _told(self, session: AsyncSession, policy: str) -> ThrottlePolicyState:
+    async def _updated_state(self, session: AsyncSession, policy: str) -> ThrottlePolicyState:
         return next(state for state in (await self.report(session)).items if state.policy == policy)
 
     def _state(self, policy: str, change: AnyRow | None, exceptions: int) -> ThrottlePolicyState:
@@ -190,7 +190,7 @@ async def sweep(session: AsyncSession) -> int:
         .where(
             ThrottlePolicy.user_id.is_not(None),
             ThrottlePolicy.rate.is_(None),
-            ThrottlePolicy.changed_at < func.clock_timestamp() - timedelta(seconds=2 * MARKS_SECONDS),
+            ThrottlePolicy.changed_at < func.clock_timestamp() - timedelta(seconds=2 * REMOVAL_RETENTION_SECONDS),
         )
         .limit(MAX_DELETED)
         .with_for_update(skip_locked=True)

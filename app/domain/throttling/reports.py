@@ -30,9 +30,9 @@ from app.domain.throttling.usage_counts import UNATTRIBUTED
 from app.domain.throttling.what_if import Distribution
 from app.domain.users.models import User
 from app.domain.users.schemas import Person
-from app.domain.validation import moment, wrong
+from app.domain.validation import field_error, to_utc
 
-SHOWN: Final = timedelta(days=1)
+DEFAULT_PERIOD: Final = timedelta(days=1)
 """Default length of a report's period."""
 
 MAX_SUBJECTS: Final = 10
@@ -44,12 +44,12 @@ class ReportPeriod:
     """From `since` to `until`, in whole steps of `step` seconds, limited to the retention of counts."""
 
     def __init__(self, now: datetime, since: datetime | None, until: datetime | None, step: int) -> None:
-        end = now if until is None else moment(until, "to")
-        if since is not None and moment(since, "from") >= end:
-            raise wrong("from", "Is not before `to`.")
+        end = now if until is None else to_utc(until, "to")
+        if since is not None and to_utc(since, "from") >= end:
+            raise field_error("from", "Is not before `to`.")
         oldest, newest = now - RETENTION - timedelta(seconds=step), now + timedelta(seconds=step)
         end = min(max(end, oldest), newest)
-        begin = max(end - SHOWN if since is None else min(since, end), oldest)
+        begin = max(end - DEFAULT_PERIOD if since is None else min(since, end), oldest)
         self.since = _floor(begin, step)
         self.until = _floor(end + timedelta(seconds=step, microseconds=-1), step)
 
@@ -70,7 +70,7 @@ class Reports:
         """Returns the counts of one policy, or of all policies with attempts. The default period is the last day."""
         if policy is not None:
             await self._policies.in_force(session, policy)
-        span = ReportPeriod(await _now(session), since, until, HOUR)
+        span = ReportPeriod(await _current_time(session), since, until, HOUR)
         hours = await _hours(session, span, policy)
         totals = {row.policy: row for row in await session.execute(_totals(span))}
         return ThrottleAnalytics(
@@ -106,7 +106,7 @@ class Reports:
         The suggestion is the lowest limit that affects at most `share` (0 ... 1) of the subjects with attempts.
         """
         rate = await self._policies.in_force(session, policy)
-        span = ReportPeriod(await _now(session), since, until, max(rate.window, HOUR))
+        span = ReportPeriod(await _current_time(session), since, until, max(rate.window, HOUR))
         found = await _distribution(session, span, policy, rate.window)
         limit = rate.limit if limit is None else limit
         suggested = _suggestion(found, rate, share)
@@ -147,7 +147,7 @@ def _suggestion(found: Distribution, rate: Rate, share: float) -> ThrottleSugges
     return ThrottleSuggestion(limit=limit, reason=reason)
 
 
-async def _now(session: AsyncSession) -> datetime:
+async def _current_time(session: AsyncSession) -> datetime:
     now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
     return now
 

@@ -19,14 +19,14 @@ from sqlalchemy.orm import aliased
 
 from app.domain.users.idna_domains import to_ascii, to_unicode
 from app.domain.users.models import User
-from app.domain.validation import clean, wrong
+from app.domain.validation import clean, field_error
 
 MAX_EMAIL_LENGTH = 254
 """Octets (RFC 5321, 4.5.3.1.3, less the angle brackets)."""
 
 _SHAPE = re.compile(r"""(?P<local>[^\s@<>()\[\],;:\\"]{1,64})@(?P<domain>[^\s@.]+(?:\.[^\s@.]+)+)""")
 
-_TWIN = aliased(User, name="twin")
+_OTHER_ACCOUNT = aliased(User, name="twin")
 
 
 def check_email(email: str, field: str = "email") -> str:
@@ -40,21 +40,21 @@ def check_email(email: str, field: str = "email") -> str:
     email = clean(email.strip(), field, MAX_EMAIL_LENGTH, one_line=True)
     shape = _SHAPE.fullmatch(email)
     if shape is None or ".." in email or shape["local"][0] == "." == shape["local"][0]:
-        raise wrong(field, "Is not an e-mail address.")
+        raise field_error(field, "Is not an e-mail address.")
     # RFC 2606: no such domain exists. Addresses of closed accounts end like this; a new account must not have one.
     if shape["domain"].lower().endswith(".invalid"):
-        raise wrong(field, "Addresses that end with .invalid do not exist.")
+        raise field_error(field, "Addresses that end with .invalid do not exist.")
     # `=?` begins an encoded word in a header (RFC 2047), which would decode to another address.
     if not _is_plain(email) or not email.isprintable() or "=?" in email:
-        raise wrong(field, "Contains characters that pass for others.")
+        raise field_error(field, "Contains characters that pass for others.")
     try:
         kept, wire = f"{shape['local']}@{to_unicode(shape['domain'])}", f"{shape['local']}@{to_ascii(shape['domain'])}"
     except UnicodeError:
-        raise wrong(field, "The domain of this address is not a valid one (IDNA 2008).") from None
+        raise field_error(field, "The domain of this address is not a valid one (IDNA 2008).") from None
     if max(len(kept.encode()), len(wire.encode())) > MAX_EMAIL_LENGTH:
-        raise wrong(field, f"Is longer than {MAX_EMAIL_LENGTH} bytes.")
+        raise field_error(field, f"Is longer than {MAX_EMAIL_LENGTH} bytes.")
     if not _is_plain(kept):
-        raise wrong(field, "Contains characters that pass for others.")
+        raise field_error(field, "Contains characters that pass for others.")
     return kept
 
 
@@ -66,19 +66,19 @@ def owned_by(email: str) -> ColumnElement[bool]:
     """
     forms = spellings(email)
     found = [
-        and_(func.lower(User.email) == func.lower(form), *(~_is_had(better) for better in forms[:place]))
+        and_(func.lower(User.email) == func.lower(form), *(~_is_taken(better) for better in forms[:place]))
         for place, form in enumerate(forms)
     ]
     return or_(*found) if len(found) > 1 else found[0]
 
 
-async def is_had_otherwise(session: AsyncSession, email: str) -> bool:
+async def is_taken_in_other_spelling(session: AsyncSession, email: str) -> bool:
     """Returns whether an account has this address in another spelling, which the unique index does not cover.
 
     Only old accounts have such addresses and none can be created, so this check cannot race.
     """
     _, *others = spellings(email)
-    return bool(others) and bool(await session.scalar(select(or_(*(_is_had(other) for other in others)))))
+    return bool(others) and bool(await session.scalar(select(or_(*(_is_taken(other) for other in others)))))
 
 
 def key_of(email: str) -> str:
@@ -125,12 +125,12 @@ def digest_of(account: str) -> str:
     return hashlib.sha256(canonical(account).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _is_had(email: str) -> ColumnElement[bool]:
-    return exists().where(func.lower(_TWIN.email) == func.lower(email))
+def _is_taken(email: str) -> ColumnElement[bool]:
+    return exists().where(func.lower(_OTHER_ACCOUNT.email) == func.lower(email))
 
 
 def _is_plain(email: str) -> bool:
     """Returns whether no letter is a variant of another or becomes an ASCII one in the other case."""
     return normalize("NFKC", email) == email and all(
-        letter.isascii() or not any(one.isascii() for one in letter.lower()) for letter in email
+        letter.isascii() or not any(lowered.isascii() for lowered in letter.lower()) for letter in email
     )

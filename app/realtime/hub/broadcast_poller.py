@@ -64,8 +64,8 @@ class BroadcastPoller:
             Unavailable: the database is unavailable.
         """
         await self._save()
-        async with self._database.look() as reader:
-            through = await unseen.newest(reader)
+        async with self._database.read_only() as reader:
+            through = await unseen.newest_number(reader)
         before = self._hub.last_broadcast
         newcomers = list(islice(self._ready(is_new=True), MAX_NEW_LISTENERS))
         present = list(self._ready(is_new=False)) if before not in (None, through) else []
@@ -109,7 +109,7 @@ class BroadcastPoller:
                 islice((user for user, number in self._unsaved.items() if number == through), MAX_LISTENERS_PER_POLL)
             )
             async with self._database.transaction() as session:
-                await unseen.move(session, users, through)
+                await unseen.move_cursors(session, users, through)
             for user in users:
                 del self._unsaved[user]
 

@@ -25,7 +25,7 @@ from app.domain.inbox.queries import opened
 from app.domain.inbox.schemas import ConversationSummary
 from app.domain.inbox.snapshot import SnapshotRequest, newest
 from app.domain.messages.changes import Changes, changes_after
-from app.domain.throttling.overrides import MARKS_SECONDS, Override, all_overrides, overrides_since
+from app.domain.throttling.overrides import REMOVAL_RETENTION_SECONDS, Override, all_overrides, overrides_since
 from app.realtime.frames.server_frames import Reason
 
 LAST_MESSAGE_CUT = 200
@@ -117,7 +117,7 @@ class HubReads:
         async with self._database.transaction() as session:
             began = await clock(session)
             bucket = bucket_of(began if since is None else since)
-            everything = since is None or began - since > MARKS_SECONDS
+            everything = since is None or began - since > REMOVAL_RETENTION_SECONDS
             return RecentChanges(
                 began,
                 await moved_since(session, bucket),

@@ -8,7 +8,7 @@ import pytest
 
 from app.db import Database
 from app.domain.accounts.profile import change_password, create_operator
-from app.domain.auth.login_status import dead
+from app.domain.auth.login_status import ended_logins
 from app.domain.auth.passwords import Passwords
 from app.domain.auth.tokens import Tokens
 from app.domain.errors import Unauthenticated
@@ -96,8 +96,8 @@ async def test_no_login_with_the_old_password_survives_the_change(
     assert not [one for one in outcomes if isinstance(one, Exception) and not isinstance(one, Unauthenticated)]
     begun = [(one.session, one.user) for one in outcomes if isinstance(one, Caller)]
     async with database.transaction() as session:
-        assert await dead(session, begun) == {session for session, _ in begun}
-        assert await dead(session, [(first.session, first.user)]) == set()
+        assert await ended_logins(session, begun) == {session for session, _ in begun}
+        assert await ended_logins(session, [(first.session, first.user)]) == set()
 
 
 async def test_a_password_change_during_its_verification_fails_the_login(

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from app.db import Database
 from app.domain.auth import logins
 from app.domain.auth.devices import Device
-from app.domain.auth.login_status import dead
+from app.domain.auth.login_status import ended_logins
 from app.domain.auth.passwords import Passwords
 from app.domain.auth.tokens import Tokens
 from app.domain.errors import Unauthenticated
@@ -187,4 +187,4 @@ async def test_a_login_above_the_limit_ends_the_longest_unused_one(
     begun = [await begin(database, grace.email, quick_passwords, tokens) for _ in range(4)]
     assert told == [LoginsEnded(sessions=(begun[0].session,))]
     async with database.transaction() as session:
-        assert await dead(session, [(one.session, one.user) for one in begun]) == {begun[0].session}
+        assert await ended_logins(session, [(one.session, one.user) for one in begun]) == {begun[0].session}

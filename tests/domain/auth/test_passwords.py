@@ -12,7 +12,7 @@ import pytest
 from argon2 import extract_parameters
 from argon2.low_level import Type
 
-from app.domain.auth.passwords import Passwords, check_new, common_passwords
+from app.domain.auth.passwords import Passwords, check_new_password, common_passwords
 from app.domain.errors import Invalid, Unavailable
 
 
@@ -97,7 +97,7 @@ async def test_a_cheaper_hash_is_outdated(quick_passwords: Passwords) -> None:
 @pytest.mark.parametrize("password", ["12345678", "password1", "PassWord", "qwertyuiop", "trustno1", "iloveyou"])
 def test_common_passwords_are_refused_in_any_case(password: str) -> None:
     with pytest.raises(Invalid, match="common_password"):
-        check_new(password)
+        check_new_password(password)
 
 
 def test_more_than_three_thousand_common_passwords_are_known() -> None:
@@ -108,14 +108,14 @@ def test_more_than_three_thousand_common_passwords_are_known() -> None:
 @pytest.mark.parametrize("password", ["short 1", "x" * 129, "", "half \ud800 of a pair"])
 def test_lengths_and_half_characters_are_refused(password: str) -> None:
     with pytest.raises(Invalid):
-        check_new(password)
+        check_new_password(password)
 
 
 @pytest.mark.parametrize(
     "password", ["        ", "\x00\x01\x02\x03\x04\x05\x06\x07", "пароль-да", "🐎🐎🐎🐎🐎🐎🐎🐎", "x" * 128]
 )
 def test_any_characters_are_allowed(password: str) -> None:
-    assert check_new(password) == password
+    assert check_new_password(password) == password
 
 
 @pytest.mark.parametrize(
@@ -127,25 +127,25 @@ def test_any_characters_are_allowed(password: str) -> None:
 )  # fmt: skip
 def test_a_password_made_of_its_owners_data_is_refused(password: str) -> None:
     with pytest.raises(Invalid, match="personal_password"):
-        check_new(password, about=("ada.lovelace@example.org", "Ada Byron", "Lovelace"))
+        check_new_password(password, about=("ada.lovelace@example.org", "Ada Byron", "Lovelace"))
 
 
 def test_a_password_equal_to_the_address_before_its_plus_is_refused() -> None:
     for password in ("ada.lovelace", "ada.lovelace+chat"):
         with pytest.raises(Invalid, match="personal_password"):
-            check_new(password, about=("ada.lovelace+chat@example.org", "Ada", "Byron"))
+            check_new_password(password, about=("ada.lovelace+chat@example.org", "Ada", "Byron"))
 
 
 def test_a_name_within_a_longer_password_is_allowed() -> None:
-    assert check_new("Ada likes engines", about=("ada@example.org", "Ada", "Lovelace"))
+    assert check_new_password("Ada likes engines", about=("ada@example.org", "Ada", "Lovelace"))
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_characters_are_counted_as_people_count_them(form: Literal["NFC", "NFD"]) -> None:
-    assert check_new(normalize(form, "é" * 128))
+    assert check_new_password(normalize(form, "é" * 128))
     for length in (7, 129):
         with pytest.raises(Invalid):
-            check_new(normalize(form, "é" * length))
+            check_new_password(normalize(form, "é" * length))
 
 
 async def test_every_kind_of_blank_counts_as_a_space(quick_passwords: Passwords) -> None:

@@ -37,7 +37,7 @@ async def leave(crowd: Crowd, broadcast: Broadcast, outcome: str = "") -> list[s
         async with crowd.database.transaction() as session:
             claimed = await outbox.claim(session, mail)
             assert claimed is not None
-            letter = await broadcast_mail.letter_of(session, claimed)
+            letter = await broadcast_mail.compose(session, claimed)
             outcomes.append(letter if isinstance(letter, str) else outcome or "sent")
             await outbox.settle(session, mail, outcomes[-1])
     return outcomes

@@ -37,7 +37,7 @@ async def test_a_direct_conversation_is_hidden_from_one_member_until_the_next_me
 ) -> None:
     assert await in_list(chat, cast.linus, direct)
     before = await chat.do(detail, direct, cast.linus)
-    await chat.do(hidden_conversations.turn, direct, cast.linus, hidden=True)
+    await chat.do(hidden_conversations.set_hidden, direct, cast.linus, hidden=True)
     assert not await in_list(chat, cast.linus, direct)
     assert await in_list(chat, cast.eve, direct)
     # It is still theirs: opened, it is as it was, and no position has moved.
@@ -53,8 +53,8 @@ async def test_an_edit_keeps_a_conversation_hidden_and_an_own_message_shows_it(
     chat: Chat, cast: Cast, direct: UUID
 ) -> None:
     message = await chat.send(direct, cast.eve, "typo")
-    await chat.do(hidden_conversations.turn, direct, cast.linus, hidden=True)
-    await chat.do(hidden_conversations.turn, direct, cast.eve, hidden=True)
+    await chat.do(hidden_conversations.set_hidden, direct, cast.linus, hidden=True)
+    await chat.do(hidden_conversations.set_hidden, direct, cast.eve, hidden=True)
     await chat.edit(message, cast.eve, "type")
     assert not await in_list(chat, cast.linus, direct)
     await chat.send(direct, cast.linus, "I am here")
@@ -65,7 +65,7 @@ async def test_an_edit_keeps_a_conversation_hidden_and_an_own_message_shows_it(
 
 async def test_hiding_twice_equals_hiding_once_and_can_be_undone(chat: Chat, cast: Cast, direct: UUID) -> None:
     for hidden in (False, True, True, False, False):
-        await chat.do(hidden_conversations.turn, direct, cast.linus, hidden=hidden)
+        await chat.do(hidden_conversations.set_hidden, direct, cast.linus, hidden=hidden)
         assert await in_list(chat, cast.linus, direct) is not hidden
     turned = ListTurned(conversation=direct, user=cast.linus)
     assert [one for one in chat.told if isinstance(one, ListTurned)] == [turned, turned]
@@ -73,7 +73,7 @@ async def test_hiding_twice_equals_hiding_once_and_can_be_undone(chat: Chat, cas
 
 async def test_opening_a_hidden_direct_conversation_shows_it(chat: Chat, cast: Cast, direct: UUID) -> None:
     for user, other in ((cast.linus, cast.eve), (cast.eve, cast.linus)):
-        await chat.do(hidden_conversations.turn, direct, user, hidden=True)
+        await chat.do(hidden_conversations.set_hidden, direct, user, hidden=True)
         await chat.do(directs.get_or_create, other, user)
         assert not await in_list(chat, user, direct)
         assert await chat.do(directs.get_or_create, user, other) == (direct, False)
@@ -82,11 +82,11 @@ async def test_opening_a_hidden_direct_conversation_shows_it(chat: Chat, cast: C
 
 async def test_a_group_cannot_be_hidden(chat: Chat, cast: Cast) -> None:
     private, public = await chat.group(cast), await chat.group(cast, is_private=False)
-    refused = await refusal(chat.do(hidden_conversations.turn, private, cast.linus, hidden=True))
+    refused = await refusal(chat.do(hidden_conversations.set_hidden, private, cast.linus, hidden=True))
     assert (type(refused), refused.code) == (Conflict, "group")
-    assert isinstance(await refusal(chat.do(hidden_conversations.turn, public, cast.eve, hidden=True)), Forbidden)
+    assert isinstance(await refusal(chat.do(hidden_conversations.set_hidden, public, cast.eve, hidden=True)), Forbidden)
     for where in (private, uuid4()):
-        refused = await refusal(chat.do(hidden_conversations.turn, where, cast.eve, hidden=True))
+        refused = await refusal(chat.do(hidden_conversations.set_hidden, where, cast.eve, hidden=True))
         assert (type(refused), refused.code) == (NotFound, "not_found")
 
 
@@ -97,5 +97,5 @@ async def test_hidden_conversations_do_not_count_towards_the_limit(
     monkeypatch.setattr(membership_changes, "MAX_CONVERSATIONS", 1)
     refused = await refusal(chat.do(groups.create, cast.linus, "One more"))
     assert refused.code == "too_many_conversations"
-    await chat.do(hidden_conversations.turn, direct, cast.linus, hidden=True)
+    await chat.do(hidden_conversations.set_hidden, direct, cast.linus, hidden=True)
     await chat.do(groups.create, cast.linus, "One more")

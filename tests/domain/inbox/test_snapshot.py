@@ -58,7 +58,7 @@ async def test_an_ended_login_receives_no_list(chat: Chat, cast: Cast, end: str)
 
 async def test_repeated_list_queries_reuse_a_plan(chat: Chat, cast: Cast) -> None:
     await chat.group(cast)
-    async with chat.database.look() as reader:
+    async with chat.database.read_only() as reader:
         for _ in range(12):
             await newest(reader, [chat.asker(cast.linus, 51)])
             await inbox(reader, cast.linus)

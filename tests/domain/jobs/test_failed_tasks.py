@@ -37,7 +37,7 @@ def failure(task: str, argument: str) -> Failure:
 
 async def note(database: Database, task: str, argument: str) -> bool:
     async with database.transaction() as session:
-        return await failed_tasks.note(session, failure(task, argument))
+        return await failed_tasks.record_failure(session, failure(task, argument))
 
 
 async def rows(database: Database, task: str) -> list[FailedTaskRow]:
@@ -68,7 +68,7 @@ async def test_a_task_that_fails_again_before_its_retry_is_still_retried(databas
     await note(database, "chat.cache.meanwhile", "1")
     (row,) = await rows(database, "chat.cache.meanwhile")
     async with database.transaction() as session:
-        await failed_tasks.ask_again(session, row.id, by=None)
+        await failed_tasks.request_retry(session, row.id, by=None)
     await note(database, "chat.cache.meanwhile", "1")
     (row,) = await rows(database, "chat.cache.meanwhile")
     assert row.asked_at is not None

@@ -52,7 +52,7 @@ async def digest(room: Room, reader: Caller) -> MailContent:
         newest = select(Mail.id).where(Mail.user_id == reader.user, Mail.kind == "unread").order_by(Mail.id.desc())
         claimed = await outbox.claim(session, (await session.scalars(newest.limit(1))).one())
         assert claimed is not None
-        letter = await digest_content.letter_of(session, claimed, UnsubscribeTokens("s" * 40))
+        letter = await digest_content.compose(session, claimed, UnsubscribeTokens("s" * 40))
     assert isinstance(letter, MailContent)
     return letter
 

@@ -15,7 +15,7 @@ from app.domain.errors import Conflict
 from app.domain.orm import uuid7
 from app.domain.rates import Rate
 from app.domain.throttling import policies as module
-from app.domain.throttling.overrides import MARKS_SECONDS, Override
+from app.domain.throttling.overrides import REMOVAL_RETENTION_SECONDS, Override
 from app.domain.throttling.policies import Policies, sweep
 from app.realtime.hub.hub_queries import HubReads
 from app.redis.client import RedisClient
@@ -95,7 +95,7 @@ async def test_a_poll_reads_recent_changes_and_reads_everything_after_a_long_pau
     with psycopg.connect(fresh_database_url, connect_timeout=3) as connection:
         connection.execute("UPDATE throttle_policies SET changed_bucket = changed_bucket - 100")
     assert (await reads.recent_changes(lately.began, [])).policies == []
-    asleep = await reads.recent_changes(lately.began - MARKS_SECONDS - 60, [])
+    asleep = await reads.recent_changes(lately.began - REMOVAL_RETENTION_SECONDS - 60, [])
     assert (asleep.policies, asleep.all_policies) == ([Override("messages", None, Rate(5, 60))], True)
 
 

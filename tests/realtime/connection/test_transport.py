@@ -43,7 +43,7 @@ def test_a_frame_arrives_with_its_payload(length: int) -> None:
 async def test_close_codes_are_the_same(plain: Node) -> None:
     scene = await set_up(plain.database)
     ada, linus = await plain.join(scene.ada), await plain.join(scene.linus)
-    await plain.do(refresh.end, LoginSession.id == scene.ada.session)
+    await plain.do(refresh.end_logins, LoginSession.id == scene.ada.session)
     assert await ada.closed() == 4401
     assert await (await plain.open()).closed() == 4401
     await plain.live.drain()

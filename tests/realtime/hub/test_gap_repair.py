@@ -156,7 +156,7 @@ async def test_the_poll_finds_an_ended_login_whose_event_was_lost(nodes: Nodes) 
     scene = await set_up(here.database)
     linus, ada = await there.join(scene.linus), await there.join(scene.ada)
     here.hand_over = here.killed
-    await here.do(refresh.end, LoginSession.id == scene.linus.session)
+    await here.do(refresh.end_logins, LoginSession.id == scene.linus.session)
     assert await linus.closed() == 4401
     await ada.quiet()
 

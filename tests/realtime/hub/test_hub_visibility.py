@@ -43,7 +43,7 @@ async def test_hiding_reaches_all_own_sockets_and_the_next_message_restores_the_
     await one.send(conversation, scene.eve, "first")
     await here.next("message.created", **told)
     await there.next("message.created", **told)
-    await one.do(hidden_conversations.turn, conversation, scene.linus.user, hidden=True)
+    await one.do(hidden_conversations.set_hidden, conversation, scene.linus.user, hidden=True)
     for socket in (here, there):
         assert (await socket.next("access.revoked", **told))["reason"] == "hidden"
     late = await two.join(scene.linus)
@@ -68,21 +68,21 @@ async def test_a_hidden_conversation_returns_although_the_bus_loses_the_events(n
     told: dict[str, Any] = {"conversation": str(conversation)}
     there = await two.join(scene.linus)
     one.hand_over = one.mute
-    await one.do(hidden_conversations.turn, conversation, scene.linus.user, hidden=True)
+    await one.do(hidden_conversations.set_hidden, conversation, scene.linus.user, hidden=True)
     assert (await there.next("access.revoked", **told))["reason"] == "hidden"
     await one.send(conversation, scene.eve)
     assert (await there.next("conversation.created", **told))["data"]["unread"] == 1
     one.hand_over = one.killed
-    await one.do(hidden_conversations.turn, conversation, scene.linus.user, hidden=True)
+    await one.do(hidden_conversations.set_hidden, conversation, scene.linus.user, hidden=True)
     await there.next("access.revoked", **told)
-    await one.do(hidden_conversations.turn, conversation, scene.linus.user, hidden=False)
+    await one.do(hidden_conversations.set_hidden, conversation, scene.linus.user, hidden=False)
     await there.next("conversation.created", **told)
 
 
 async def test_writing_in_a_hidden_conversation_restores_it(node: Node, scene: Scene) -> None:
     conversation = await direct(node, scene.eve, scene.linus)
     linus = await node.join(scene.linus)
-    await node.do(hidden_conversations.turn, conversation, scene.linus.user, hidden=True)
+    await node.do(hidden_conversations.set_hidden, conversation, scene.linus.user, hidden=True)
     await linus.next("access.revoked", conversation=str(conversation))
     await linus.say("send", conversation=str(conversation), message_type="text", text="back", ref=1)
     await linus.next("ack", ref=1)
@@ -92,7 +92,7 @@ async def test_writing_in_a_hidden_conversation_restores_it(node: Node, scene: S
 
 async def test_a_resume_of_a_hidden_conversation_receives_access_revoked(node: Node, scene: Scene) -> None:
     conversation = await direct(node, scene.eve, scene.linus)
-    await node.do(hidden_conversations.turn, conversation, scene.linus.user, hidden=True)
+    await node.do(hidden_conversations.set_hidden, conversation, scene.linus.user, hidden=True)
     linus = await node.join(scene.linus)
     await linus.say("resume", conversations={str(conversation): 1}, ref="back")
     assert (await linus.next("access.revoked", conversation=str(conversation)))["reason"] == "hidden"
@@ -133,7 +133,7 @@ async def _turning(nodes: Nodes, scene: Scene, conversation: UUID, dice: random.
     for _ in range(12):
         node = dice.choice(nodes)
         node.hand_over = dice.choice([node.mute, node.bus.publish, node.bus.publish])
-        await node.do(hidden_conversations.turn, conversation, scene.linus.user, hidden=dice.random() < 0.6)
+        await node.do(hidden_conversations.set_hidden, conversation, scene.linus.user, hidden=dice.random() < 0.6)
         await asyncio.sleep(dice.random() / 20)
 
 

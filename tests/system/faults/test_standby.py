@@ -199,8 +199,10 @@ async def test_a_transaction_that_times_out_is_unknown_in_commit_and_busy_before
     with pytest.raises(OutcomeUnknown):
         await renamed("After")
     require_standby(primary, "")
-    async with database.look() as look:
-        found = await look.execute(text("SELECT name FROM conversations WHERE id = :id"), {"id": scene.conversation})
+    async with database.read_only() as connection:
+        found = await connection.execute(
+            text("SELECT name FROM conversations WHERE id = :id"), {"id": scene.conversation}
+        )
         assert found.scalar_one() == "After"
     assert commits_that_wait(primary) == 0
 
@@ -216,7 +218,7 @@ async def test_a_deadline_of_the_caller_stays_a_timeout(database: Database) -> N
 
 async def test_a_block_that_fails_after_its_statement_has_an_unknown_outcome(database: Database) -> None:
     async def failing(*statements: str) -> None:
-        async with database.single() as single:
+        async with database.autocommit() as single:
             for statement in statements:
                 await single.execute(text(statement), {})
             raise LookupError

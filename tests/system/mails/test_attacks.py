@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from app.db import Database
 from app.domain.accounts import profile
-from app.domain.accounts.account_mail import MailContent, letter_of
+from app.domain.accounts.account_mail import MailContent, compose
 from app.domain.auth import mailed_tokens
 from app.domain.auth.passwords import Passwords
 from app.domain.errors import Invalid
@@ -102,11 +102,11 @@ async def test_a_password_change_cancels_an_email_change_whose_mail_is_queued(
         attempts=1,
     )
     async with database.transaction() as session:
-        assert isinstance(await letter_of(session, mail), MailContent)
+        assert isinstance(await compose(session, mail), MailContent)
     change = {"current_password": PASSWORD, "new_password": "a new one, and better"}
     assert (await api.post(f"{API}/reset-password/", json=change, headers=ada.headers)).status_code == 204
     async with database.transaction() as session:
-        assert await letter_of(session, mail) == "gone"
+        assert await compose(session, mail) == "gone"
 
 
 async def test_a_token_minted_during_a_credential_change_is_invalid(database: Database, ada: Someone) -> None:
@@ -118,9 +118,9 @@ async def test_a_token_minted_during_a_credential_change_is_invalid(database: Da
         late = await mailed_tokens.mint(session, "password", user=own.id, credentials=own.credentials)
         good = await mailed_tokens.mint(session, "password", user=own.id, credentials=own.credentials + 1)
     async with database.transaction() as session:
-        assert (await mailed_tokens.look(session, good, "password")).user == own.id
+        assert (await mailed_tokens.find(session, good, "password")).user == own.id
         with pytest.raises(Invalid):
-            await mailed_tokens.look(session, late, "password")
+            await mailed_tokens.find(session, late, "password")
 
 
 async def test_promoting_an_operator_ends_the_accounts_logins_and_mailed_tokens(

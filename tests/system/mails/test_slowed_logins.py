@@ -193,7 +193,7 @@ async def test_a_right_a_wrong_and_an_unknown_login_run_the_same_statements(api:
     for typed, password in ((email, PASSWORD), (email, "wrong"), ("no.account@example.org", PASSWORD)):
         with asked(database) as statements:
             async with database.transaction() as session:
-                passed = await slowed_logins.passes(
+                passed = await slowed_logins.check_attempt(
                     session,
                     slowed,
                     email=typed,

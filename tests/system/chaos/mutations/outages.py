@@ -109,5 +109,5 @@ def postgres_not_asked_again() -> None:
 
     replace(engine, "translate", noticing)
     replace(database, "_connect", sulking)
-    replace(database.Database, "_taken", sulking_alone)
+    replace(database.Database, "_connection", sulking_alone)
     replace(AutocommitPool, "open", sulking_alone)
