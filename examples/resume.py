@@ -19,17 +19,17 @@ def call(path, body=None):
 
 
 def listen(socket):
-    missed, asked = set(), set()  # conversations to `resume`, and those with a `resume` in progress
+    missed, resuming = set(), set()  # conversations to `resume`, and those with a `resume` in progress
     for frame in map(json.loads, socket):
         kind, conversation, changes = frame["type"], frame.get("conversation"), []
         mine = positions.get(conversation, 0)
         if kind in ("hello", "conversations"):
             missed |= {one["id"] for one in frame["conversations"] if one["position"] != positions.get(one["id"], 0)}
         elif kind in ("caught_up", "access.revoked"):
-            asked.difference_update(frame.get("positions", [conversation]))
+            resuming.difference_update(frame.get("positions", [conversation]))
         elif kind == "reset":  # more than `resume` can repair: read a page over REST, then resume from there
             changes = call(f"/conversations/{conversation}/changes/?after={mine}")["items"]
-            asked.discard(conversation)
+            resuming.discard(conversation)
             missed.add(conversation)
         elif frame.get("prev") == mine and kind != "conversation.created":
             changes = [frame]
@@ -39,9 +39,9 @@ def listen(socket):
             positions[conversation] = change["position"]
             if change["type"].startswith("message."):
                 print(change["type"], change["data"]["seq"], change["data"]["text"], flush=True)
-        if not frame.get("next") and (missed := missed - asked):
+        if not frame.get("next") and (missed := missed - resuming):
             socket.send(json.dumps({"type": "resume", "conversations": {one: positions.get(one, 0) for one in missed}}))
-            asked, missed = asked | missed, set()
+            resuming, missed = resuming | missed, set()
 
 
 code, pause, began, pair = None, 0.5, 0, call("/login/", LOGIN)

@@ -7,7 +7,7 @@ async with Chat("https://chat.example.org").logged_in(email, password) as chat:
 
 from chat_client import events
 from chat_client.chat import Chat
-from chat_client.errors import ChatError, Closed, LoginEnded, Refused, Throttled, Unreachable, Unsettled
+from chat_client.errors import ChatError, Closed, LoginEnded, OutcomeUnknown, Refused, Throttled, Unreachable
 from chat_client.rows import Broadcast, Conversation, Member, Message, Notification, Person
 
 __all__ = [
@@ -20,10 +20,10 @@ __all__ = [
     "Member",
     "Message",
     "Notification",
+    "OutcomeUnknown",
     "Person",
     "Refused",
     "Throttled",
     "Unreachable",
-    "Unsettled",
     "events",
 ]

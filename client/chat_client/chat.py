@@ -9,13 +9,13 @@ from typing import Any, Final
 from uuid import uuid4
 
 from chat_client.errors import ChatError, Refused, Unreachable
-from chat_client.events import ConversationGone, Event
+from chat_client.events import ConversationRemoved, Event
 from chat_client.link import Link
 from chat_client.login import Login
 from chat_client.pauses import Pauses
 from chat_client.rest import Rest
 from chat_client.rows import Conversation, Json, Message, MessageType, row
-from chat_client.sending import Sending
+from chat_client.sender import Sender
 from chat_client.view import View
 
 MOST_EVENTS: Final = 1_000
@@ -58,7 +58,7 @@ class Chat:
         rest = Rest(self._url, self._seconds)
         self._login = Login(rest, email, password, code)
         self._link = Link(self._url, self._login, self._view, self._emit, self._reload)
-        self._sending = Sending(self._link, self._login, self._tell, lambda: not self._events.full())
+        self._sender = Sender(self._link, self._login, self._offer, lambda: not self._events.full())
         try:
             await self._login.begin()
             self._running = asyncio.create_task(self._link.run())
@@ -120,11 +120,11 @@ class Chat:
 
         Raises:
             Refused: it cannot be stored. Throttled: the throttle outlasts `within` seconds. Unreachable: other sends
-            took all of `within`; nothing was sent. Unsettled: no response; send again with its `client_id`.
+            took all of `within`; nothing was sent. OutcomeUnknown: no response; send again with its `client_id`.
         """
-        told = {"text": text, "media_url": media_url, "reply_to": reply_to}
+        optional = {"text": text, "media_url": media_url, "reply_to": reply_to}
         body: Json = {"message_type": message_type, "client_id": client_id or uuid4().hex}
-        body |= {name: value for name, value in told.items() if value is not None}
+        body |= {name: value for name, value in optional.items() if value is not None}
         began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(within):
@@ -133,7 +133,7 @@ class Chat:
             raise Unreachable("too many sends are under way: nothing was sent") from None
         try:
             left = began + within - asyncio.get_running_loop().time()
-            return await self._sending.send(conversation, body, left)
+            return await self._sender.send(conversation, body, left)
         finally:
             self._turns.release()
 
@@ -185,23 +185,23 @@ class Chat:
             while True:
                 page = await self.request("GET", f"/conversations/{conversation}/messages/", **query)
                 if page["position"] >= position:
-                    return [row(Message, told) for told in page["items"]]
+                    return [row(Message, item) for item in page["items"]]
                 await asyncio.sleep(STALE_SECONDS)
 
     async def _emit(self, event: Event) -> None:
         await self._events.put(event)
 
-    def _tell(self, event: Event) -> None:
+    def _offer(self, event: Event) -> None:
         """Queues an optional event; drops it if the queue is full."""
         with suppress(asyncio.QueueFull):
             self._events.put_nowait(event)
 
     def _reload(self, conversation: str) -> None:
-        task = asyncio.create_task(self._load_anew(conversation))
+        task = asyncio.create_task(self._load_again(conversation))
         self._loads.add(task)
         task.add_done_callback(self._loads.discard)
 
-    async def _load_anew(self, conversation: str) -> None:
+    async def _load_again(self, conversation: str) -> None:
         """Reloads a conversation. Retries until it succeeds, the conversation is gone, or it has been replaced."""
         pauses = Pauses()
         held = self._view.held.get(conversation)
@@ -219,7 +219,7 @@ class Chat:
             except Refused as refused:
                 if refused.status in (403, 404):
                     self._view.held.pop(conversation, None)
-                    await self._emit(ConversationGone(conversation, "not_a_member"))
+                    await self._emit(ConversationRemoved(conversation, "not_a_member"))
             except (ChatError, TimeoutError):
                 pass
             await asyncio.sleep(pauses.next())

@@ -1,12 +1,12 @@
 """The errors of the client.
 
 ChatError
-├── Unreachable      no response in time: the outcome of the request is unknown
-│   └── Unsettled    the same for a message; sending it again with its `client_id` settles it
-├── Refused          the server rejected the request and gave the reason
-│   └── Throttled    too many requests; says how long to wait. Nothing was stored
-├── LoginEnded       the login has ended, and there is no password to log in again
-└── Closed           the client was used after its `async with`
+├── Unreachable          no response in time: the outcome of the request is unknown
+│   └── OutcomeUnknown   the same for a message; sending it again with its `client_id` settles it
+├── Refused              the server rejected the request and gave the reason
+│   └── Throttled        too many requests; says how long to wait. Nothing was stored
+├── LoginEnded           the login has ended, and there is no password to log in again
+└── Closed               the client was used after its `async with`
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Unreachable(ChatError):
     """The server did not respond."""
 
 
-class Unsettled(Unreachable):
+class OutcomeUnknown(Unreachable):
     """A send got no response before its deadline: the message may or may not be stored."""
 
     def __init__(self, client_id: str) -> None:
-        super().__init__(f"nobody knows yet whether {client_id} is stored: send it again with this client_id")
+        super().__init__(f"the outcome of {client_id} is unknown: send it again with this client_id")
         self.client_id = client_id
 
 

@@ -26,7 +26,7 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True)
-class ConversationGiven:
+class ConversationAdded:
     """A conversation is new to this client; its changes follow as events."""
 
     conversation: Conversation
@@ -40,7 +40,7 @@ class ConversationChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class ConversationGone:
+class ConversationRemoved:
     """No further events of this conversation follow. `reason`: left, removed, deleted, not_a_member, hidden."""
 
     conversation: str
@@ -48,7 +48,7 @@ class ConversationGone:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageTold:
+class MessageChanged:
     """The current state of a message. `what` may be "updated" or "deleted" even if the message is new to the client."""
 
     what: What
@@ -56,7 +56,7 @@ class MessageTold:
 
 
 @dataclass(frozen=True, slots=True)
-class MemberTold:
+class MemberChanged:
     """The current state of a membership. `what`: joined, added, left, removed, promoted, demoted, updated (renamed)."""
 
     what: str
@@ -139,11 +139,11 @@ class Unknown:
 Event: TypeAlias = (
     Connected
     | Disconnected
-    | ConversationGiven
+    | ConversationAdded
     | ConversationChanged
-    | ConversationGone
-    | MessageTold
-    | MemberTold
+    | ConversationRemoved
+    | MessageChanged
+    | MemberChanged
     | ReadMoved
     | Typing
     | Presence

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from chat_client.events import ConversationChanged, Event, MemberTold, MessageTold, What
+from chat_client.events import ConversationChanged, Event, MemberChanged, MessageChanged, What
 from chat_client.rows import Conversation, Json, Member, Message, row
 
 WHAT: Final[dict[str, What]] = {
@@ -26,7 +26,7 @@ class Held:
     def __init__(self, line: Conversation, keep: int) -> None:
         self.line = line
         self.floor = line.last_seq
-        self.asked: object = None
+        self.resume_ref: object = None
         """The `ref` of the `resume` in progress."""
         self.waiting: list[Json] | None = None
         """The frames that arrive during a reload; None outside one."""
@@ -49,22 +49,22 @@ class Held:
         """Applies a change whose `prev` is the current position. `user` is the logged-in user's id."""
         kind, data = frame["type"], frame["data"]
         before, self.line = _shown(self.line), replace(self.line, position=frame["position"])
-        told: list[Event] = []
+        events: list[Event] = []
         if kind in WHAT:
             message = row(Message, data)
             self._take(message, user)
-            told.append(MessageTold(WHAT[kind], message))
+            events.append(MessageChanged(WHAT[kind], message))
         elif kind.startswith("member."):
             member = row(Member, data)
             self._meet(member, user)
-            told.append(MemberTold(kind.removeprefix("member."), self.line.id, member))
+            events.append(MemberChanged(kind.removeprefix("member."), self.line.id, member))
         else:
             fields = {field: data[field] for field in ("name", "is_private", "creator")}
             changed_at = datetime.fromisoformat(data["updated_at"])
             self.line = replace(self.line, **fields, updated_at=max(self.line.updated_at, changed_at))
         if _shown(self.line) != before:
-            told.append(ConversationChanged(self.line))
-        return told
+            events.append(ConversationChanged(self.line))
+        return events
 
     def read(self, seq: int) -> None:
         """Moves the user's read cursor forward to `seq`."""

@@ -29,7 +29,7 @@ HELLO_SECONDS: Final = 20.0
 PING_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 2.0
 LARGEST_FRAME: Final = 16 * 1024 * 1024
-MOST_ASKED: Final = 256
+MAX_PENDING_REQUESTS: Final = 256
 NOT_AUTHENTICATED: Final = 4401
 REFUSED: Final = 4403
 WAIT: Final = 5.0
@@ -40,7 +40,7 @@ Emit = Callable[[Event], Awaitable[None]]
 
 
 class Link:
-    """`run` is the client's background task. `ask` sends a frame and waits for the response."""
+    """`run` is the client's background task. `request` sends a frame and waits for the response."""
 
     def __init__(self, url: str, login: Login, view: View, emit: Emit, load: Callable[[str], None]) -> None:
         self._url = url.rstrip("/").replace("http", "ws", 1) + "/ws/conversations"
@@ -71,10 +71,10 @@ class Link:
             with suppress(ConnectionClosed, Unreachable):
                 await self._send(frame)
 
-    async def ask(self, frame: Json) -> Json:
+    async def request(self, frame: Json) -> Json:
         """Sends a frame and returns its response: `ack`, `error` or `throttled`. Raises Unreachable without a socket,
         with too many frames unanswered, or if the socket closes first."""
-        if self._socket is None or len(self._answers) >= MOST_ASKED:
+        if self._socket is None or len(self._answers) >= MAX_PENDING_REQUESTS:
             raise Unreachable("no socket")
         ref = f"c{next(self._refs)}"
         answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
@@ -93,7 +93,7 @@ class Link:
         """Requests the events that the view has missed, in as many `resume` frames as needed."""
         while self._view.missed and self._socket is not None:
             ref = f"c{next(self._refs)}"
-            if positions := self._view.asked(ref, self._together):
+            if positions := self._view.begin_resume(ref, self._together):
                 await self.say({"type": "resume", "ref": ref, "conversations": positions})
 
     async def _send(self, frame: Json) -> None:
@@ -190,7 +190,7 @@ class Link:
             try:
                 following = await self._login.following(access)
                 async with asyncio.timeout(OPEN_SECONDS):
-                    answer = await self.ask({"type": "auth", "token": following})
+                    answer = await self.request({"type": "auth", "token": following})
             except LoginEnded:
                 break
             except (Unreachable, Refused, TimeoutError):

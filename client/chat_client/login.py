@@ -125,7 +125,7 @@ def _lifetime(access: str) -> float:
     """Returns the token's lifetime in seconds. It uses the server's clock only, which may differ from ours."""
     try:
         payload = access.split(".")[1]
-        told = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return float(told["exp"]) - float(told["iat"])
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return float(claims["exp"]) - float(claims["iat"])
     except (IndexError, KeyError, TypeError, ValueError, binascii.Error):
         return 300.0

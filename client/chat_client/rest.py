@@ -51,18 +51,18 @@ def _refusal(answer: httpx.Response) -> Refused:
     wait = answer.headers.get("Retry-After", "")
     seconds = float(wait) if wait.isdecimal() else 0.0
     try:
-        told = answer.json()
+        problem = answer.json()
     except ValueError:
-        told = {}
-    if not isinstance(told, dict):
-        told = {}
+        problem = {}
+    if not isinstance(problem, dict):
+        problem = {}
     if answer.status_code == 429:
         policy = re.match(r'"?([\w-]+)', answer.headers.get("RateLimit", ""))
         return Throttled(policy[1] if policy else "requests", max(seconds, 1.0), status=429)
     # A response from elsewhere (such as a proxy's error page) has no code: derive one from the status.
-    code = told.get("code") or ("unavailable" if answer.status_code >= 500 else "refused")
+    code = problem.get("code") or ("unavailable" if answer.status_code >= 500 else "refused")
     refused = Refused(
-        code, told.get("detail", answer.reason_phrase), status=answer.status_code, errors=told.get("errors")
+        code, problem.get("detail", answer.reason_phrase), status=answer.status_code, errors=problem.get("errors")
     )
     refused.retry_after = seconds
     return refused

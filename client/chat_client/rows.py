@@ -99,9 +99,9 @@ class Conversation:
 _PEOPLE = {"sent_by", "user", "peer", "by"}
 
 
-def row(kind: type[Row], told: Json) -> Row:
-    """Decodes `told` into a `kind`. Raises ValueError or TypeError if it is invalid."""
-    return kind(**{name: _value(name, told.get(name)) for name in kind.__dataclass_fields__})
+def row(kind: type[Row], data: Json) -> Row:
+    """Decodes `data` into a `kind`. Raises ValueError or TypeError if it is invalid."""
+    return kind(**{name: _value(name, data.get(name)) for name in kind.__dataclass_fields__})
 
 
 def _value(name: str, value: Any) -> Any:

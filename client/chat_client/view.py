@@ -1,8 +1,8 @@
 """The client's state, maintained by the rules of docs/realtime.md; no network here.
 
 `take` each frame in order. It returns events and records what to request: `missed` (send `resume` with the positions
-from `asked`) and `resets` (fetch again, then call `reload`). A conversation advances from position to position without
-a gap: a change that does not follow the current position is not applied.
+from `begin_resume`) and `resets` (fetch again, then call `reload`). A conversation advances from position to position
+without a gap: a change that does not follow the current position is not applied.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from chat_client.events import (
     Announced,
     Connected,
-    ConversationGiven,
-    ConversationGone,
+    ConversationAdded,
+    ConversationRemoved,
     Event,
     GapFound,
     Notified,
@@ -45,19 +45,19 @@ class View:
         self.missed.clear()
         self.resets.clear()
         for held in self.held.values():
-            held.asked = None
+            held.resume_ref = None
             if held.waiting is not None:
                 # Its reload did not finish: buffer frames from this socket's `hello` on.
                 self.resets.add(held.line.id)
                 held.waiting = []
 
-    def asked(self, ref: object, most: int) -> dict[str, int]:
+    def begin_resume(self, ref: object, most: int) -> dict[str, int]:
         """Returns at most `most` positions to `resume` from, marked as requested under `ref`. The rest stay missed."""
-        missed = [one for one in self.missed if one in self.held and self.held[one].asked is None]
+        missed = [one for one in self.missed if one in self.held and self.held[one].resume_ref is None]
         self.missed = set(missed[most:])
         missed = missed[:most]
         for conversation in missed:
-            self.held[conversation].asked = ref
+            self.held[conversation].resume_ref = ref
         return {one: self.held[one].line.position for one in missed}
 
     def take(self, frame: Json) -> list[Event]:
@@ -90,18 +90,18 @@ class View:
             fresh.read(held.line.read_seq)
         fresh.load(messages)
         self.held[conversation] = fresh
-        told: list[Event] = [Reset(fresh.line)]
+        events: list[Event] = [Reset(fresh.line)]
         for frame in waiting:
-            told += self._changed(frame)
-        return told
+            events += self._changed(frame)
+        return events
 
     def _greeted(self, frame: Json) -> Iterator[Event]:
         if frame["type"] == "hello":
             self.user = frame["user"]
             self._unheard = set(self.held)
             yield Connected(self.user)
-        for told in frame["conversations"]:
-            line = row(Conversation, told)
+        for entry in frame["conversations"]:
+            line = row(Conversation, entry)
             self._unheard.discard(line.id)
             yield from self._listed(line)
         if not frame["next"]:
@@ -111,15 +111,15 @@ class View:
             self._unheard = set()
 
     def _listed(self, line: Conversation) -> list[Event]:
-        held, told = self.held.get(line.id), list[Event]()
+        held, events = self.held.get(line.id), list[Event]()
         if held is None:
             self.held[line.id] = Held(line, self._keep)
-            return [ConversationGiven(line)]
+            return [ConversationAdded(line)]
         if held.line.position != line.position and held.waiting is None:
             self.missed.add(line.id)
-            told.append(GapFound(line.id, held.line.position))
+            events.append(GapFound(line.id, held.line.position))
         held.read(line.read_seq)  # read cursors are not replayed
-        return told
+        return events
 
     def _changed(self, frame: Json) -> list[Event]:
         conversation, position = frame["conversation"], frame["position"]
@@ -129,14 +129,14 @@ class View:
             if not is_beginning:
                 return []
             self.held[conversation] = Held(row(Conversation, frame["data"]), self._keep)
-            return [ConversationGiven(self.held[conversation].line)]
+            return [ConversationAdded(self.held[conversation].line)]
         if held.waiting is not None:
             held.wait(frame)
             return []
         if position <= held.line.position:
             return []
         if is_beginning or frame["prev"] != held.line.position:
-            if held.asked is not None or conversation in self.missed:
+            if held.resume_ref is not None or conversation in self.missed:
                 return []
             self.missed.add(conversation)
             return [GapFound(conversation, held.line.position)]
@@ -145,8 +145,8 @@ class View:
     def _answered(self, ref: object, *, refused: bool) -> list[Event]:
         """Ends a `resume`. A refused one is sent again with the next `resume`."""
         for held in self.held.values():
-            if ref is not None and held.asked == ref:
-                held.asked = None
+            if ref is not None and held.resume_ref == ref:
+                held.resume_ref = None
                 if refused:
                     self.missed.add(held.line.id)
         return []
@@ -154,7 +154,7 @@ class View:
     def _revoked(self, conversation: str, reason: str) -> list[Event]:
         self.missed.discard(conversation)
         self.resets.discard(conversation)
-        return [ConversationGone(conversation, reason)] if self.held.pop(conversation, None) else []
+        return [ConversationRemoved(conversation, reason)] if self.held.pop(conversation, None) else []
 
     def _fleeting(self, frame: Json) -> Event:
         match frame["type"]:

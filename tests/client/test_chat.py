@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from chat_client import Chat, LoginEnded, Refused, Throttled, Unreachable, Unsettled, events
+from chat_client import Chat, LoginEnded, OutcomeUnknown, Refused, Throttled, Unreachable, events
 from chat_client.errors import ChatError
 from chat_client.login import Login
 
@@ -32,13 +32,13 @@ async def test_the_view_equals_the_servers_state(stage: Stage) -> None:
         sent = await watcher.chat.send(engines, text="hello", reply_to=1)
         image = await watcher.chat.send(engines, message_type="image", media_url="https://example.org/moth.jpg")
         await watcher.chat.read(engines, image.seq)
-        await watcher.sees_what_there_is()
+        await watcher.assert_in_sync()
         assert watcher.chat.conversations[engines].unread == 0
         assert (sent.text, sent.reply_to, sent.sent_by.id) == ("hello", 1, watcher.chat.user)
         assert [message.seq for message in watcher.chat.messages(engines)] == list(range(1, 8))
         assert watcher.of(events.ConversationChanged)
         assert watcher.of(events.GapFound, events.Disconnected, events.Reset, events.Unknown) == []
-        watcher.told_once()
+        watcher.assert_no_duplicates()
 
 
 async def test_all_conversations_beyond_the_hello_arrive(stage: Stage) -> None:
@@ -46,7 +46,7 @@ async def test_all_conversations_beyond_the_hello_arrive(stage: Stage) -> None:
     for number in range(55):
         await grace.post("/conversations/", name=f"Number {number}", is_private=True)
     async with watching(stage.there.url, grace) as watcher:
-        await watcher.sees_what_there_is()
+        await watcher.assert_in_sync()
         assert len(watcher.chat.conversations) == 55
 
 
@@ -55,17 +55,17 @@ async def test_a_removed_conversation_disappears_and_a_restored_one_returns(stag
     async with watching(stage.there.url, grace) as watcher:
         assert engines in watcher.chat.conversations
         await ada.post(f"/conversations/{engines}/remove_member/", user=grace.id)
-        await watcher.hears(events.ConversationGone)
-        assert watcher.of(events.ConversationGone) == [events.ConversationGone(engines, "removed")]
+        await watcher.receives(events.ConversationRemoved)
+        assert watcher.of(events.ConversationRemoved) == [events.ConversationRemoved(engines, "removed")]
         assert watcher.chat.conversations == {}
         with pytest.raises(Refused) as refused:
             await watcher.chat.send(engines, text="still here?")
         assert refused.value.code == "not_found"
         (await ada.say(engines, "among ourselves")).good(201)
         await ada.post(f"/conversations/{engines}/add_member/", user=grace.id)
-        await watcher.hears(events.ConversationGiven, count=2)
+        await watcher.receives(events.ConversationAdded, count=2)
         await life(ada, grace, engines)
-        await watcher.sees_what_there_is()
+        await watcher.assert_in_sync()
 
 
 async def test_a_throttled_send_waits_and_is_stored_once(stage: Stage) -> None:
@@ -76,7 +76,7 @@ async def test_a_throttled_send_waits_and_is_stored_once(stage: Stage) -> None:
         await asyncio.gather(*(watcher.chat.send(engines, text=text, within=60) for text in texts))
         assert watcher.of(events.ThrottledFor)
         assert {event.policy for event in watcher.of(events.ThrottledFor)} == {"messages"}
-        await watcher.sees_what_there_is()
+        await watcher.assert_in_sync()
     said = await stored(grace, engines)
     assert [said[text] for text in texts] == [1] * 7
 
@@ -138,10 +138,10 @@ async def test_the_client_logs_in_again_after_its_login_was_ended(stage: Stage) 
         for login in (await grace.get("/sessions/"))["items"]:
             if not login["current"]:
                 (await grace.call("DELETE", f"/sessions/{login['id']}/")).good(204)
-        await watcher.hears(events.Connected, count=2)
+        await watcher.receives(events.Connected, count=2)
         assert [event.code for event in watcher.of(events.Disconnected)] == [4401]
         await life(ada, grace, engines)
-        await watcher.sees_what_there_is()
+        await watcher.assert_in_sync()
 
 
 async def test_a_login_that_cannot_be_renewed_ends_the_events(stage: Stage) -> None:
@@ -165,7 +165,7 @@ async def test_a_caller_that_does_not_read_has_a_bounded_queue_and_misses_nothin
         heard: list[str] = []
         async with asyncio.timeout(WITHIN):
             async for event in chat.events():
-                if isinstance(event, events.MessageTold):
+                if isinstance(event, events.MessageChanged):
                     heard.append(event.message.text)
                     if event.message.id == sent.id:
                         break
@@ -190,14 +190,14 @@ async def test_a_send_without_an_answer_is_unsettled_at_its_deadline(stage: Stag
     _, grace, engines = await two(stage)
     async with watching(stage.there.url, grace) as watcher:
         stage.there.kill()
-        with pytest.raises(Unsettled) as unsettled:
+        with pytest.raises(OutcomeUnknown) as unknown:
             await watcher.chat.send(engines, text="anybody?", client_id="mine", within=2)
-        assert unsettled.value.client_id == "mine"
+        assert unknown.value.client_id == "mine"
         await asyncio.to_thread(stage.bring_back)
         settled = await watcher.chat.send(engines, text="anybody?", client_id="mine", within=60)
         assert settled.client_id == "mine"
     assert (await stored(grace, engines))["anybody?"] == 1
-    assert issubclass(Unsettled, ChatError)
+    assert issubclass(OutcomeUnknown, ChatError)
 
 
 async def test_a_page_older_than_the_received_events_is_loaded_again(
@@ -207,7 +207,7 @@ async def test_a_page_older_than_the_received_events_is_loaded_again(
     async with watching(stage.there.url, grace) as watcher:
         chat, call, asked = watcher.chat, watcher.chat._login.call, list[str]()
         await grace.say(engines, "one")
-        await watcher.hears(events.MessageTold)
+        await watcher.receives(events.MessageChanged)
 
         async def late(method: str, path: str, **more: Any) -> Any:
             """A cache that is two seconds behind, once."""
@@ -216,7 +216,7 @@ async def test_a_page_older_than_the_received_events_is_loaded_again(
             return {"items": [], "position": 0, "has_more": False} if len(asked) == 1 else page
 
         monkeypatch.setattr(chat._login, "call", late)
-        assert await chat.load(engines) == [], "the one there is was told already"
+        assert await chat.load(engines) == [], "the only message is already an event"
         assert len(asked) == 2
 
 
@@ -231,7 +231,7 @@ async def test_the_program_of_the_readme_answers_a_ping(stage: Stage) -> None:
     async with watching(stage.there.url, ada) as watcher:
 
         async def answered() -> bool:
-            """What is said before it listens is in its view, and no event: so it is said again."""
+            """A message sent before it listens is in its view and no event, so it is sent again."""
             assert not running.done()
             await watcher.chat.send(engines, text="ping")
             return (await stored(ada, engines))["pong"] > 0

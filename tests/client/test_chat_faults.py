@@ -42,19 +42,19 @@ async def test_a_killed_server_loses_nothing(stage: Stage) -> None:
     await life(ada, grace, engines)
     async with watching(stage.there.url, grace) as watcher:
         await watcher.chat.load(engines)
-        await watcher.sees_what_there_is()
+        await watcher.assert_in_sync()
         stage.there.kill()
-        await watcher.hears(events.Disconnected)
+        await watcher.receives(events.Disconnected)
         sends = [asyncio.create_task(watcher.chat.send(engines, text=f"through {n}", within=60)) for n in range(SENDS)]
         await life(ada, grace, engines)
         new = await ada.converse(grace)
         await asyncio.to_thread(stage.bring_back)
         messages = await asyncio.gather(*sends)
-        await watcher.sees_what_there_is()
+        await watcher.assert_in_sync()
         assert watcher.of(events.GapFound)
         assert new in watcher.chat.conversations
         assert len(watcher.chat.messages(engines)) == 10 + SENDS
-        watcher.told_once()
+        watcher.assert_no_duplicates()
     said = await stored(grace, engines)
     assert [said[message.text] for message in messages] == [1] * SENDS
 
@@ -64,15 +64,15 @@ async def test_the_client_reconnects_to_a_restarted_server(stage: Stage) -> None
     async with watching(stage.there.url, grace) as watcher:
         sends = [asyncio.create_task(watcher.chat.send(engines, text=f"through {n}", within=60)) for n in range(SENDS)]
         stage.there.signal(signal.SIGTERM)
-        await watcher.hears(events.Disconnected)
+        await watcher.receives(events.Disconnected)
         assert watcher.of(events.Disconnected)[0].code == 1012
         assert watcher.of(events.Disconnected)[0].pause <= 0.5, "at once"
         await life(ada, grace, engines)
         await asyncio.to_thread(stage.there.process.wait, WITHIN)
         await asyncio.to_thread(stage.bring_back)
         messages = await asyncio.gather(*sends)
-        await watcher.sees_what_there_is()
-        watcher.told_once()
+        await watcher.assert_in_sync()
+        watcher.assert_no_duplicates()
     said = await stored(grace, engines)
     assert [said[message.text] for message in messages] == [1] * SENDS
 
@@ -84,12 +84,12 @@ async def test_the_client_receives_and_sends_without_redis(stage: Stage) -> None
         try:
             await life(ada, grace, engines)
             sent = await watcher.chat.send(engines, text="without", within=60)
-            await watcher.sees_what_there_is()
+            await watcher.assert_in_sync()
         finally:
             stage.valkey.start()
         await life(ada, grace, engines)
-        await watcher.sees_what_there_is()
-        watcher.told_once()
+        await watcher.assert_in_sync()
+        watcher.assert_no_duplicates()
     assert (await stored(grace, engines))[sent.text] == 1
 
 
@@ -102,13 +102,13 @@ async def test_a_cut_socket_is_reopened_and_catches_up(stage: Stage) -> None:
             for cut in range(1, 4):
                 send = asyncio.create_task(watcher.chat.send(engines, text=f"through {cut}", within=60))
                 proxy.refuse()
-                await watcher.hears(events.Disconnected, count=cut)
+                await watcher.receives(events.Disconnected, count=cut)
                 await life(ada, grace, engines)
                 proxy.resume()
                 await send
-                await watcher.hears(events.Connected, count=1 + cut)
-            await watcher.sees_what_there_is()
-            watcher.told_once()
+                await watcher.receives(events.Connected, count=1 + cut)
+            await watcher.assert_in_sync()
+            watcher.assert_no_duplicates()
             said = await stored(grace, engines)
             assert [said[f"through {cut}"] for cut in range(1, 4)] == [1, 1, 1]
     finally:
@@ -125,10 +125,10 @@ async def test_a_silent_connection_is_closed(stage: Stage, monkeypatch: pytest.M
             proxy.swallow()
             send = asyncio.create_task(watcher.chat.send(engines, text="into the silence", within=60))
             await eventually(lambda: proxy.swallowed > 0)
-            await watcher.hears(events.Disconnected)
+            await watcher.receives(events.Disconnected)
             proxy.resume()
             await send
-            await watcher.sees_what_there_is()
+            await watcher.assert_in_sync()
     finally:
         proxy.stop()
     assert (await stored(ada, engines))["into the silence"] == 1
@@ -142,12 +142,12 @@ async def test_a_message_whose_answer_is_lost_is_stored_once(stage: Stage) -> No
     try:
         async with watching(proxy.through, grace) as watcher:
             for number in range(3):
-                await watcher.hears(events.Connected, count=1 + min(number, 2))
+                await watcher.receives(events.Connected, count=1 + min(number, 2))
                 await eventually(lambda: watcher.chat.is_connected)
                 sent = await watcher.chat.send(engines, text=f"answer me {number}", within=60)
                 assert sent.seq == number + 1
             assert answers.count == 0, "no answer was lost"
-            await watcher.sees_what_there_is()
+            await watcher.assert_in_sync()
     finally:
         proxy.stop()
     assert await stored(ada, engines) == {f"answer me {number}": 1 for number in range(3)}
@@ -164,10 +164,10 @@ async def test_a_lost_event_is_a_gap_and_is_requested_again(stage: Stage) -> Non
             await ada.say(engines, "lost too")
             await eventually(lambda: not lost.count)
             await ada.say(engines, "heard")
-            await watcher.hears(events.MessageTold, count=3)
+            await watcher.receives(events.MessageChanged, count=3)
             assert watcher.of(events.GapFound) == [events.GapFound(engines, 3)]
-            assert [event.message.text for event in watcher.of(events.MessageTold)] == ["lost", "lost too", "heard"]
-            await watcher.sees_what_there_is()
+            assert [event.message.text for event in watcher.of(events.MessageChanged)] == ["lost", "lost too", "heard"]
+            await watcher.assert_in_sync()
     finally:
         proxy.stop()
 
@@ -178,14 +178,14 @@ async def test_too_many_missed_changes_are_loaded_over_rest(stage: Stage) -> Non
     async with watching(stage.there.url, grace, keep=60) as watcher:
         assert len(await watcher.chat.load(engines)) == 5
         stage.there.kill()
-        await watcher.hears(events.Disconnected)
+        await watcher.receives(events.Disconnected)
         for first in range(0, 1_100, 50):
             await asyncio.gather(*(ada.say(engines, f"{first + each}") for each in range(50)))
         await asyncio.to_thread(stage.bring_back)
-        await watcher.hears(events.Reset)
+        await watcher.receives(events.Reset)
         await life(ada, grace, engines)
-        await watcher.sees_what_there_is()
+        await watcher.assert_in_sync()
         assert 5 <= len(watcher.chat.messages(engines)) <= 60
         await watcher.chat.load(engines, 100)
         assert len(watcher.chat.messages(engines)) == 60, "no more than it may keep"
-        await watcher.sees_what_there_is()
+        await watcher.assert_in_sync()

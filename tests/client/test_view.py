@@ -58,15 +58,15 @@ def texts(view: View) -> list[str]:
 def test_a_consecutive_change_is_applied_once(view: View) -> None:
     frame = message(6, 11, "six")
     (told,) = view.take(frame)
-    assert isinstance(told, events.MessageTold)
+    assert isinstance(told, events.MessageChanged)
     assert view.take(frame) == []
     assert (texts(view), view.held[ROOM].line.position, view.held[ROOM].line.last_seq) == (["six"], 11, 6)
-    assert view.asked("r", MOST) == {}
+    assert view.begin_resume("r", MOST) == {}
 
 
 def test_a_gap_is_reported_and_requested_once(view: View) -> None:
     assert view.take(message(7, 12)) == [events.GapFound(ROOM, 10)]
-    assert view.asked("r", MOST) == {ROOM: 10}
+    assert view.begin_resume("r", MOST) == {ROOM: 10}
     assert view.take(message(8, 13)) == [], "it comes again"
     view.take(message(7, 12, "edited", prev=10, what="updated"))
     view.take(message(6, 13, "six"))
@@ -102,7 +102,7 @@ def test_a_reset_waits_for_the_load_and_continues_from_it(view: View) -> None:
     assert view.take(message(2002, 4002, "after it")) == []
     loaded = row(Conversation, line(position=4001, last_seq=2001))
     told = view.reload(ROOM, loaded, [row(Message, message(2001, 4001, "in the load")["data"])])
-    assert [type(event) for event in told] == [events.Reset, events.MessageTold]
+    assert [type(event) for event in told] == [events.Reset, events.MessageChanged]
     assert texts(view) == ["in the load", "after it"]
     assert view.held[ROOM].line.position == 4002
 
@@ -128,19 +128,19 @@ def test_a_conversation_missing_from_the_snapshot_is_gone_at_its_end(view: View)
     view.connected()
     assert view.take(hello(more=True)) == [events.Connected("me")]
     rest = {"type": "conversations", "conversations": [], "next": False}
-    assert view.take(rest) == [events.ConversationGone(ROOM, "not_a_member")]
+    assert view.take(rest) == [events.ConversationRemoved(ROOM, "not_a_member")]
 
 
 def test_conversation_created_for_a_known_conversation_requests_its_changes(view: View) -> None:
     frame = {**golden("conversation.created"), "conversation": ROOM, "position": 14, "data": line(14)}
     assert view.take(frame) == [events.GapFound(ROOM, 10)]
-    assert view.asked("r", MOST) == {ROOM: 10}
+    assert view.begin_resume("r", MOST) == {ROOM: 10}
 
 
 def test_a_position_that_moved_back_is_a_gap(view: View) -> None:
     view.connected()
     assert events.GapFound(ROOM, 10) in view.take(hello(line(position=7)))
-    assert view.asked("r", MOST) == {ROOM: 10}, "and the server says reset"
+    assert view.begin_resume("r", MOST) == {ROOM: 10}, "and the server says reset"
 
 
 def test_an_own_read_mark_lowers_the_unread_count(view: View) -> None:
@@ -177,19 +177,19 @@ def test_five_thousand_missed_conversations_are_resumed_in_parts_that_fit_a_fram
     asked: dict[str, int] = {}
     parts = 0
     while view.missed:
-        part = view.asked(f"part {parts}", RESUMED_TOGETHER)
+        part = view.begin_resume(f"part {parts}", RESUMED_TOGETHER)
         assert len(json.dumps({"type": "resume", "ref": "c" * 60, "conversations": part})) <= MAX_FRAME_BYTES
         asked |= part
         parts += 1
     assert (set(asked), parts) == (set(ids), 3)
     view.take({"type": "caught_up", "ref": "part 0", "positions": {}})
-    assert sum(held.asked is None for held in view.held.values()) == RESUMED_TOGETHER
+    assert sum(held.resume_ref is None for held in view.held.values()) == RESUMED_TOGETHER
 
 
 def test_a_refused_resume_is_requested_again(view: View) -> None:
     view.take(message(8, 13))
-    assert view.asked("r", MOST) == {ROOM: 10}
+    assert view.begin_resume("r", MOST) == {ROOM: 10}
     view.take({"type": "error", "ref": "another", "code": "too_many_resumes", "detail": "Wait."})
     assert view.missed == set()
     view.take({"type": "error", "ref": "r", "code": "too_many_resumes", "detail": "Wait."})
-    assert view.asked("s", MOST) == {ROOM: 10}
+    assert view.begin_resume("s", MOST) == {ROOM: 10}

@@ -17,29 +17,29 @@ WITHIN = 60.0
 
 
 class Watcher:
-    """`heard` are all events, `ended` the error the events ended with."""
+    """`received` holds all events, `ended` the error that ended them."""
 
     def __init__(self, chat: Chat, person: Person) -> None:
         self.chat = chat
-        self.heard: list[events.Event] = []
+        self.received: list[events.Event] = []
         self.ended: ChatError | None = None
         self._person = person
 
     async def listen(self) -> None:
         try:
             async for event in self.chat.events():
-                self.heard.append(event)
+                self.received.append(event)
         except ChatError as error:
             self.ended = error
 
     def of(self, *kinds: type[Any]) -> list[Any]:
-        return [event for event in self.heard if isinstance(event, kinds)]
+        return [event for event in self.received if isinstance(event, kinds)]
 
-    async def hears(self, *kinds: type[Any], count: int = 1) -> None:
+    async def receives(self, *kinds: type[Any], count: int = 1) -> None:
         await eventually(lambda: len(self.of(*kinds)) >= count, WITHIN)
 
-    async def sees_what_there_is(self) -> None:
-        """Until the view it keeps equals a fresh fetch."""
+    async def assert_in_sync(self) -> None:
+        """Waits until its view equals a fresh fetch."""
         with suppress(AssertionError):
             await eventually(self._agrees, WITHIN)
         assert self.chat.conversations == await self._lines()
@@ -47,10 +47,12 @@ class Watcher:
             held = self.chat.messages(conversation)
             assert held == (await self._messages(conversation))[-len(held) :] or not held
 
-    def told_once(self) -> None:
+    def assert_no_duplicates(self) -> None:
         """No change of a message arrived twice."""
-        told = Counter((event.message.conversation, event.message.position) for event in self.of(events.MessageTold))
-        assert [change for change, count in told.items() if count > 1] == []
+        counts = Counter(
+            (event.message.conversation, event.message.position) for event in self.of(events.MessageChanged)
+        )
+        assert [change for change, count in counts.items() if count > 1] == []
 
     async def _agrees(self) -> bool:
         if self.chat.conversations != await self._lines():
@@ -71,12 +73,12 @@ class Watcher:
 
 @asynccontextmanager
 async def watching(url: str, person: Person, **options: Any) -> AsyncIterator[Watcher]:
-    """The client, connected; `person` is the same one at a process that is left alone."""
+    """A connected client; `person` is the same user at a process without faults."""
     async with Chat(url, **options).logged_in(person.email, PASSWORD) as chat:
         watcher = Watcher(chat, person)
         listening = asyncio.create_task(watcher.listen())
         try:
-            await watcher.hears(events.Connected)
+            await watcher.receives(events.Connected)
             yield watcher
         finally:
             listening.cancel()
@@ -84,5 +86,5 @@ async def watching(url: str, person: Person, **options: Any) -> AsyncIterator[Wa
 
 
 async def stored(person: Person, conversation: str) -> Counter[str]:
-    """How often each text is there."""
+    """Counts the stored messages by text."""
     return Counter(message["text"] for message in await person.history(conversation))

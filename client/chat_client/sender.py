@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from chat_client.errors import AGAIN, LOGIN, Refused, Throttled, Unreachable, Unsettled
+from chat_client.errors import AGAIN, LOGIN, OutcomeUnknown, Refused, Throttled, Unreachable
 from chat_client.events import Event, ThrottledFor
 from chat_client.link import Link
 from chat_client.login import Login
@@ -24,23 +24,23 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
 
 
-class Sending:
-    """`hears` returns whether the socket's responses are being read at the moment."""
+class Sender:
+    """`is_reading` returns whether the socket's responses are being read at the moment."""
 
-    def __init__(self, link: Link, login: Login, tell: Callable[[Event], None], hears: Callable[[], bool]) -> None:
-        self._link, self._login, self._tell, self._hears = link, login, tell, hears
+    def __init__(self, link: Link, login: Login, emit: Callable[[Event], None], is_reading: Callable[[], bool]) -> None:
+        self._link, self._login, self._emit, self._is_reading = link, login, emit, is_reading
 
     async def send(self, conversation: str, body: Json, within: float) -> Message:
         """Returns the stored message. `within` is in seconds.
 
         Raises:
             Refused: it was not stored, and a retry would not help. Throttled: the throttle outlasts `within`.
-            Unsettled: the outcome is unknown.
+            OutcomeUnknown: no response arrived in time.
         """
         loop = asyncio.get_running_loop()
         until, pauses, over_rest = loop.time() + within, Pauses(FIRST_PAUSE, LONGEST_PAUSE), False
         while True:
-            way = self._over_rest if over_rest or not (self._link.is_open and self._hears()) else self._over_socket
+            way = self._over_rest if over_rest or not (self._link.is_open and self._is_reading()) else self._over_socket
             try:
                 async with asyncio.timeout_at(until):
                     return row(Message, await way(conversation, body))
@@ -48,7 +48,7 @@ class Sending:
                 pause = throttled.retry_after
                 if loop.time() + pause > until:
                     raise
-                self._tell(ThrottledFor(conversation, throttled.policy, pause))
+                self._emit(ThrottledFor(conversation, throttled.policy, pause))
             except Refused as refused:
                 if refused.code not in AGAIN and refused.code not in LOGIN:
                     raise
@@ -57,7 +57,7 @@ class Sending:
                 # The socket may be dead: alternate between the two transports.
                 over_rest, pause = not over_rest, pauses.next()
             if loop.time() + pause >= until:
-                raise Unsettled(body["client_id"])
+                raise OutcomeUnknown(body["client_id"])
             await asyncio.sleep(pause)
 
     async def _over_rest(self, conversation: str, body: Json) -> Any:
@@ -65,7 +65,7 @@ class Sending:
 
     async def _over_socket(self, conversation: str, body: Json) -> Any:
         async with asyncio.timeout(ATTEMPT_SECONDS):
-            answer = await self._link.ask({"type": "send", "conversation": conversation, **body})
+            answer = await self._link.request({"type": "send", "conversation": conversation, **body})
         if answer["type"] == "throttled":
             raise Throttled(answer["policy"], answer["retry_after"])
         if answer["type"] == "error":
