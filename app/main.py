@@ -67,8 +67,8 @@ CONTROLLERS = (
 
 SOCKET = docs.Vocabulary(
     path=endpoint.PATH,
-    said=get_args(client_frames.AnyClientFrame),
-    told=server_frames.PUSHED,
+    client_frames=get_args(client_frames.AnyClientFrame),
+    server_frames=server_frames.PUSHED,
     replies=server_frames.REPLIES,
 )
 

@@ -179,7 +179,7 @@ def test_the_rules_of_names_find_their_violations() -> None:
 
 def test_the_architecture_page_names_existing_files() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
-    present = text.split("## Rooms for what comes")[0]
+    present = text.split("## Where future features belong")[0]
     named = re.findall(r"`((?:app|alembic|docs)/[\w./]+)`", present)
     assert len(named) > 40
     assert [path for path in named if not (ROOT / path).exists()] == []

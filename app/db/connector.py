@@ -141,12 +141,12 @@ class Connections:
         PoolerRefused if the pooler reassigns sessions between transactions: while a second connection of ours is in a
         transaction, this one gets another session, or none."""
         for _ in range(POOLER_PROBES):
-            mine = await _backend_pid(connection)
+            backend_pid = await _backend_pid(connection)
             other = await self._connect()
             try:
                 if not await _with_timeout(_backend_pid(other, stay=True)):
                     return  # the pooler keeps our session, and has no second one
-                if await _with_timeout(_backend_pid(connection)) != mine:
+                if await _with_timeout(_backend_pid(connection)) != backend_pid:
                     raise PoolerRefused
             finally:
                 await other.close()

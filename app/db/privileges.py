@@ -75,14 +75,16 @@ def grant(connection: Connection, role: str, metadata: MetaData) -> None:
     if _is_true(connection, "SELECT has_schema_privilege(%s, 'public', 'CREATE')", role):
         # The default for PUBLIC in databases created before Postgres 15.
         connection.execute(sql.SQL("REVOKE CREATE ON SCHEMA public FROM PUBLIC, {}").format(name))
-    there = {str(name) for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    existing = {
+        str(name) for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    }
     wanted = {
         (table.name, privilege)
         for table in metadata.sorted_tables
-        if table.name in there
+        if table.name in existing
         for privilege in table.info.get("privileges", DEFAULT_PRIVILEGES)
     }
-    had = {
+    granted = {
         (str(table), str(privilege))
         for table, privilege in connection.execute(
             "SELECT relname, privilege_type FROM pg_class, aclexplode(relacl) one JOIN pg_roles r ON r.oid = grantee"
@@ -90,14 +92,14 @@ def grant(connection: Connection, role: str, metadata: MetaData) -> None:
             [role],
         )
     }
-    for table, privilege in sorted(wanted - had):
+    for table, privilege in sorted(wanted - granted):
         statement = sql.SQL("GRANT {} ON public.{} TO {}")
         connection.execute(statement.format(sql.SQL(privilege), sql.Identifier(table), name))
-    for table, privilege in sorted(had - wanted):
+    for table, privilege in sorted(granted - wanted):
         statement = sql.SQL("REVOKE {} ON public.{} FROM {}")
         connection.execute(statement.format(sql.SQL(privilege), sql.Identifier(table), name))
 
 
-def _is_true(connection: Connection, question: str, *values: str) -> bool:
-    row = connection.execute(question.encode(), values).fetchone()
+def _is_true(connection: Connection, query: str, *values: str) -> bool:
+    row = connection.execute(query.encode(), values).fetchone()
     return bool(row and row[0])

@@ -59,18 +59,18 @@ Frames = Sequence[type[msgspec.Struct]]
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
-    """Frames sent by clients (`said`), frames sent by the server (`told`), and `replies` by client frame type."""
+    """The frames sent by clients and by the server, and the `replies` to each type of client frame."""
 
     path: str
-    said: Frames
-    told: Frames
+    client_frames: Frames
+    server_frames: Frames
     replies: Mapping[str, Frames]
 
 
 def socket_document(vocabulary: Vocabulary, public_url: str) -> Json:
     """Returns the document for a server at `public_url`."""
-    said = {OF_CLIENTS + tag_of(kind): kind for kind in vocabulary.said}
-    told = _names(vocabulary)
+    client_frames = {OF_CLIENTS + tag_of(kind): kind for kind in vocabulary.client_frames}
+    server_frames = _names(vocabulary)
     url = urlsplit(public_url)
     return {
         "asyncapi": "3.0.0",
@@ -89,21 +89,26 @@ def socket_document(vocabulary: Vocabulary, public_url: str) -> Json:
                 "title": "The socket",
                 "description": "All conversations of one user.",
                 "servers": [{"$ref": "#/servers/here"}],
-                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in (*said, *told)},
+                "messages": {
+                    name: {"$ref": f"#/components/messages/{name}"} for name in (*client_frames, *server_frames)
+                },
             }
         },
         "operations": {
-            **{_verb(name): _said(name, kind, vocabulary, told) for name, kind in said.items()},
+            **{
+                _verb(name): _receive_operation(name, kind, vocabulary, server_frames)
+                for name, kind in client_frames.items()
+            },
             "tell": {
                 "action": "send",
                 "title": "Frames that the server sends",
                 "channel": {"$ref": f"#/channels/{CHANNEL}"},
-                "messages": _of_the_channel(told),
+                "messages": _of_the_channel(server_frames),
             },
         },
         "components": {
-            "messages": {name: _message(name, kind) for name, kind in (said | told).items()},
-            "schemas": schemas_of([*vocabulary.said, *vocabulary.told]),
+            "messages": {name: _message(name, kind) for name, kind in (client_frames | server_frames).items()},
+            "schemas": schemas_of([*vocabulary.client_frames, *vocabulary.server_frames]),
             "securitySchemes": SECURITY,
         },
     }
@@ -117,14 +122,16 @@ def tag_of(kind: type[msgspec.Struct]) -> str:
 def _names(vocabulary: Vocabulary) -> dict[str, type[msgspec.Struct]]:
     """Returns the server's frames by message name."""
     answered = {kind: verb for verb, kinds in vocabulary.replies.items() for kind in kinds if tag_of(kind) == "ack"}
-    return {f"ack.{answered[kind]}" if kind in answered else tag_of(kind): kind for kind in vocabulary.told}
+    return {f"ack.{answered[kind]}" if kind in answered else tag_of(kind): kind for kind in vocabulary.server_frames}
 
 
 def _verb(name: str) -> str:
     return name.removeprefix(OF_CLIENTS)
 
 
-def _said(name: str, kind: type[msgspec.Struct], vocabulary: Vocabulary, told: Mapping[str, object]) -> Json:
+def _receive_operation(
+    name: str, kind: type[msgspec.Struct], vocabulary: Vocabulary, server_frames: Mapping[str, object]
+) -> Json:
     kinds = vocabulary.replies[_verb(name)]
     return {
         "action": "receive",
@@ -133,7 +140,7 @@ def _said(name: str, kind: type[msgspec.Struct], vocabulary: Vocabulary, told: M
         "messages": _of_the_channel([name]),
         "reply": {
             "channel": {"$ref": f"#/channels/{CHANNEL}"},
-            "messages": _of_the_channel(other for other, one in told.items() if one in kinds),
+            "messages": _of_the_channel(other for other, one in server_frames.items() if one in kinds),
         },
     }
 

@@ -106,10 +106,10 @@ async def _confirm_email(session: AsyncSession, mail: Claimed) -> MailContent | 
     owner = await _owner(session, mail.address)
     if owner is not None and owner.id != mail.user:
         return _already_registered(owner)
-    asker = await session.scalar(select(User.credentials).where(User.id == mail.user, User.closed_at.is_(None)))
-    if asker is None or str(asker) != mail.facts["credentials"]:
+    credentials = await session.scalar(select(User.credentials).where(User.id == mail.user, User.closed_at.is_(None)))
+    if credentials is None or str(credentials) != mail.facts["credentials"]:
         return GONE  # the credentials have changed since: the request is void
-    token = await mint(session, "email", user=mail.user, email=mail.address, credentials=asker)
+    token = await mint(session, "email", user=mail.user, email=mail.address, credentials=credentials)
     return MailContent(template="confirm_email", address=mail.address, token=token, facts=mail.facts)
 
 

@@ -32,10 +32,10 @@ async def close(session: AsyncSession, caller: Caller, *, current_password: str,
         Invalid: `wrong_password`.
         Unavailable: too many passwords are being hashed.
     """
-    own = await require_password(session, caller, current_password, passwords)
+    account = await require_password(session, caller, current_password, passwords)
     closed = await session.scalar(
         update(User)
-        .where(User.id == own.id, User.password_hash == own.password_hash, User.closed_at.is_(None))
+        .where(User.id == account.id, User.password_hash == account.password_hash, User.closed_at.is_(None))
         .values(
             # A domain that never exists (RFC 2606) frees the address. The local part is random, not the account's id:
             # others know the id, and an account at that address would have blocked this update.
@@ -52,11 +52,13 @@ async def close(session: AsyncSession, caller: Caller, *, current_password: str,
     )
     if closed is None:
         raise wrong_password()
-    await end_logins(session, LoginSession.user_id == own.id)
-    await session.execute(update(LoginSession).where(LoginSession.user_id == own.id).values(address="", user_agent=""))
-    await mailed_tokens.void_all(session, own.id)
-    await session.execute(delete(SecondFactor).where(SecondFactor.user_id == own.id))
-    await outbox.withdraw(session, own.id)
-    await outbox.post(session, "account_closed", own.email, user=own.id, first_name=own.first_name)
-    await log.record_action(session, by=own.id, action="account.closed", subject=own.id)
-    enqueue_after_commit(session, FollowUp("person", own.id))
+    await end_logins(session, LoginSession.user_id == account.id)
+    await session.execute(
+        update(LoginSession).where(LoginSession.user_id == account.id).values(address="", user_agent="")
+    )
+    await mailed_tokens.void_all(session, account.id)
+    await session.execute(delete(SecondFactor).where(SecondFactor.user_id == account.id))
+    await outbox.withdraw(session, account.id)
+    await outbox.post(session, "account_closed", account.email, user=account.id, first_name=account.first_name)
+    await log.record_action(session, by=account.id, action="account.closed", subject=account.id)
+    enqueue_after_commit(session, FollowUp("person", account.id))

@@ -35,14 +35,14 @@ async def request(
         Unavailable: too many passwords are being hashed.
     """
     new_email = check_email(new_email, "new_email")
-    own = await require_password(session, caller, current_password, passwords)
+    account = await require_password(session, caller, current_password, passwords)
     await require_mail(quotas, new_email, "email")
     # Any change of the account's credentials before the mail is sent voids the request: see `account_mail`.
-    facts = {"first_name": own.first_name, "credentials": str(own.credentials)}
-    await outbox.post(session, "confirm_email", new_email, user=own.id, **facts)
+    facts = {"first_name": account.first_name, "credentials": str(account.credentials)}
+    await outbox.post(session, "confirm_email", new_email, user=account.id, **facts)
     # Neither this mail nor the one after the change quotes the new address: a stranger who registered the old address
     # in its owner's name chooses the new one, and could put a message or a link into it.
-    await outbox.post(session, "email_change_asked", own.email, user=own.id, first_name=own.first_name)
+    await outbox.post(session, "email_change_asked", account.email, user=account.id, first_name=account.first_name)
 
 
 async def confirm(session: AsyncSession, token: str) -> None:
@@ -52,26 +52,26 @@ async def confirm(session: AsyncSession, token: str) -> None:
         Invalid: `invalid_mailed_token`.
         Conflict: `email_taken`: another account has taken the address since.
     """
-    held = await mailed_tokens.spend(session, token, "email")
-    own = (
+    spent = await mailed_tokens.spend(session, token, "email")
+    account = (
         await session.execute(
             select(User.id, User.email, User.first_name)
-            .where(User.id == held.user, User.credentials == held.credentials, account_is_open())
+            .where(User.id == spent.user, User.credentials == spent.credentials, account_is_open())
             .with_for_update(key_share=True)
         )
     ).one_or_none()
-    if own is None:
+    if account is None:
         raise invalid_mailed_token()
-    if await is_taken_in_other_spelling(session, held.email):
+    if await is_taken_in_other_spelling(session, spent.email):
         raise email_taken()
     try:
         async with session.begin_nested():
             await session.execute(
-                update(User).where(User.id == own.id).values(email=held.email, credentials=User.credentials + 1)
+                update(User).where(User.id == account.id).values(email=spent.email, credentials=User.credentials + 1)
             )
     except IntegrityError as error:
         raise email_taken() from error
-    await mailed_tokens.void_all(session, own.id)
-    security_log.log_act("email_changed", own.id)
-    for address in (own.email, held.email):
-        await outbox.post(session, "email_changed", address, user=own.id, first_name=own.first_name)
+    await mailed_tokens.void_all(session, account.id)
+    security_log.log_act("email_changed", account.id)
+    for address in (account.email, spent.email):
+        await outbox.post(session, "email_changed", address, user=account.id, first_name=account.first_name)

@@ -109,22 +109,22 @@ async def change_password(
         Unavailable: too many passwords are being hashed.
     """
     check_new_password(new_password, "new_password")
-    own = await require_password(session, caller, current_password, passwords)
-    check_new_password(new_password, "new_password", about=(own.email, own.first_name, own.last_name))
+    account = await require_password(session, caller, current_password, passwords)
+    check_new_password(new_password, "new_password", about=(account.email, account.first_name, account.last_name))
     async with released_connection(session):
         password_hash = await passwords.hash(new_password)
     changed = await session.scalar(
         update(User)
-        .where(User.id == caller.user, User.password_hash == own.password_hash)
+        .where(User.id == caller.user, User.password_hash == account.password_hash)
         .values(password_hash=password_hash, credentials=User.credentials + 1)
         .returning(User.id)
     )
     if changed is None:
         raise wrong_password()
-    await mailed_tokens.void_all(session, own.id)
-    await end_logins(session, LoginSession.user_id == own.id, LoginSession.id != caller.session)
-    security_log.log_act("password_changed", own.id)
-    await outbox.post(session, "password_changed", own.email, user=own.id, first_name=own.first_name)
+    await mailed_tokens.void_all(session, account.id)
+    await end_logins(session, LoginSession.user_id == account.id, LoginSession.id != caller.session)
+    security_log.log_act("password_changed", account.id)
+    await outbox.post(session, "password_changed", account.email, user=account.id, first_name=account.first_name)
 
 
 def _known(row: AnyRow | None) -> AnyRow:

@@ -69,5 +69,5 @@ async def sweep(session: AsyncSession, keeping: timedelta) -> int:
         .order_by(AuditEntry.at)
         .limit(MAX_DELETED)
     )
-    gone = await session.execute(delete(AuditEntry).where(AuditEntry.id.in_(old)).returning(AuditEntry.id))
-    return len(gone.all())
+    deleted = await session.execute(delete(AuditEntry).where(AuditEntry.id.in_(old)).returning(AuditEntry.id))
+    return len(deleted.all())

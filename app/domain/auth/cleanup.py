@@ -35,8 +35,8 @@ async def sweep(session: AsyncSession) -> int:
 
 
 async def _delete_batch(
-    session: AsyncSession, row: type[DefaultBase], key: InstrumentedAttribute[Any], over: ColumnElement[bool]
+    session: AsyncSession, row: type[DefaultBase], key: InstrumentedAttribute[Any], expired: ColumnElement[bool]
 ) -> int:
-    some = select(key).where(over).limit(BATCH_SIZE).with_for_update(skip_locked=True)
-    gone = await session.execute(delete(row).where(key.in_(some)).returning(key))
-    return len(gone.all())
+    batch = select(key).where(expired).limit(BATCH_SIZE).with_for_update(skip_locked=True)
+    deleted = await session.execute(delete(row).where(key.in_(batch)).returning(key))
+    return len(deleted.all())

@@ -81,9 +81,9 @@ async def log_in(
         Unavailable: too many logins at once.
     """
     email = clean(email, "email", 1_000, 0)
-    passed_by = None
+    proof = None
     if slowed is not None:
-        passed_by = await slowed_logins.check_attempt(
+        proof = await slowed_logins.check_attempt(
             session,
             slowed,
             email=email,
@@ -93,10 +93,10 @@ async def log_in(
             passwords=passwords,
             quotas=quotas,
         )
-        if passed_by is None:
+        if proof is None:
             return slowed.refusal
     user = await _authenticate(session, email, password, passwords)
-    if slowed is not None and passed_by == "code" and not await slowed_logins.spend(session, mailed_code, user.id):
+    if slowed is not None and proof == "code" and not await slowed_logins.spend(session, mailed_code, user.id):
         return slowed.refusal
     if not user.is_active:
         raise not_activated()
@@ -187,17 +187,17 @@ async def _authenticate(session: AsyncSession, email: str, password: str, passwo
     """
     account: UUID | None = None
     for _ in range(2):
-        seen = await _stored_hashes(session, email)
-        account = seen.account_id
+        stored = await _stored_hashes(session, email)
+        account = stored.account_id
         async with released_connection(session):
-            right = await passwords.verify(seen.account_hash, password)
+            matches = await passwords.verify(stored.account_hash, password)
             # Checked against a registration whether or not an account exists: registering a stranger's address and
             # logging in must not reveal whether it has one.
-            waits = seen.waiting_hash is not None and await passwords.verify(seen.waiting_hash, password)
-            outdated = right and passwords.is_outdated(seen.account_hash)
-            fresh = await passwords.hash(password) if outdated else None
-        if not right:
-            if waits:
+            is_pending = stored.waiting_hash is not None and await passwords.verify(stored.waiting_hash, password)
+            outdated = matches and passwords.is_outdated(stored.account_hash)
+            new_hash = await passwords.hash(password) if outdated else None
+        if not matches:
+            if is_pending:
                 raise not_activated()
             break
         # Checked again under the lock: a concurrent change of password either waits for this login and then ends it
@@ -205,13 +205,13 @@ async def _authenticate(session: AsyncSession, email: str, password: str, passwo
         user = (
             await session.execute(
                 select(*_ACCOUNT)
-                .where(owned_by(email), User.password_hash == seen.account_hash, User.closed_at.is_(None))
-                .with_for_update(read=fresh is None, key_share=fresh is not None)
+                .where(owned_by(email), User.password_hash == stored.account_hash, User.closed_at.is_(None))
+                .with_for_update(read=new_hash is None, key_share=new_hash is not None)
             )
         ).one_or_none()
         if user is not None:
-            if fresh is not None:
-                await session.execute(update(User).where(User.id == user.id).values(password_hash=fresh))
+            if new_hash is not None:
+                await session.execute(update(User).where(User.id == user.id).values(password_hash=new_hash))
             return user
     security_log.log_failure("login_failed", account)
     raise invalid_credentials()
@@ -223,25 +223,25 @@ async def _stored_hashes(session: AsyncSession, email: str) -> AnyRow:
 
     One statement, so that every case takes the same time.
     """
-    account = select(User.password_hash).where(owned_by(email), User.closed_at.is_(None))
-    whose = account.with_only_columns(User.id)
-    newest = pending_registrations(email).with_only_columns(PendingRegistration.password_hash).limit(1)
+    account_hash = select(User.password_hash).where(owned_by(email), User.closed_at.is_(None))
+    account_id = account_hash.with_only_columns(User.id)
+    pending_hash = pending_registrations(email).with_only_columns(PendingRegistration.password_hash).limit(1)
     return (
         await session.execute(
             select(
-                whose.scalar_subquery().label("account_id"),
-                account.scalar_subquery().label("account_hash"),
-                newest.scalar_subquery().label("waiting_hash"),
+                account_id.scalar_subquery().label("account_id"),
+                account_hash.scalar_subquery().label("account_hash"),
+                pending_hash.scalar_subquery().label("waiting_hash"),
             )
         )
     ).one()
 
 
-async def _end_excess(session: AsyncSession, user: UUID, most: int) -> None:
-    newest = (
+async def _end_excess(session: AsyncSession, user: UUID, limit: int) -> None:
+    excess = (
         select(LoginSession.id)
         .where(LoginSession.user_id == user, login_is_live())
         .order_by(LoginSession.last_used_at.desc(), LoginSession.id.desc())
-        .offset(most)
+        .offset(limit)
     )
-    await end_logins(session, LoginSession.id.in_(newest))
+    await end_logins(session, LoginSession.id.in_(excess))

@@ -27,20 +27,20 @@ async def require_password(
         Unavailable: too many passwords are being hashed.
     """
     found = await session.execute(select(User.password_hash).where(User.id == caller.user, User.closed_at.is_(None)))
-    seen = found.scalar_one_or_none()
-    if seen is None:
+    stored = found.scalar_one_or_none()
+    if stored is None:
         raise not_authenticated()
     async with released_connection(session):
-        if not await passwords.verify(seen, current_password):
+        if not await passwords.verify(stored, current_password):
             security_log.log_failure("password_wrong", caller.user)
             raise wrong_password()
     # Checked again under the lock: the password may have changed during verification.
-    own = await session.execute(
+    account = await session.execute(
         select(User.id, User.email, User.first_name, User.last_name, User.password_hash, User.credentials)
-        .where(User.id == caller.user, User.password_hash == seen, User.closed_at.is_(None))
+        .where(User.id == caller.user, User.password_hash == stored, User.closed_at.is_(None))
         .with_for_update(key_share=True)
     )
-    row = own.one_or_none()
+    row = account.one_or_none()
     if row is None:
         raise wrong_password()
     return row

@@ -66,16 +66,16 @@ async def verify(session: AsyncSession, token: str, tokens: Tokens) -> None:
     family = (await session.execute(_live_family(claims.session, claims.user))).one_or_none()
     if family is None:
         raise invalid_token()
-    good = {family.generation, family.generation - 1} if family.age <= REPLAY_GRACE else {family.generation}
-    if claims.type == "refresh" and claims.generation not in good:
+    accepted = {family.generation, family.generation - 1} if family.age <= REPLAY_GRACE else {family.generation}
+    if claims.type == "refresh" and claims.generation not in accepted:
         raise invalid_token()
 
 
-async def end_logins(session: AsyncSession, *which: ColumnElement[bool], refused: bool = False) -> list[UUID]:
+async def end_logins(session: AsyncSession, *conditions: ColumnElement[bool], refused: bool = False) -> list[UUID]:
     """Ends all logins that meet these conditions and returns those it ended. `refused`: see `LoginsEnded`."""
     ended = await session.scalars(
         update(LoginSession)
-        .where(LoginSession.revoked_at.is_(None), *which)
+        .where(LoginSession.revoked_at.is_(None), *conditions)
         .values(revoked_at=func.clock_timestamp(), revoked_bucket=bucket_now())
         .returning(LoginSession.id)
     )

@@ -76,18 +76,18 @@ class SecondFactors:
             Invalid: `wrong_password`.
             Conflict: `second_factor_on`: a second factor is already active.
         """
-        own = await require_password(session, caller, current_password, passwords)
+        account = await require_password(session, caller, current_password, passwords)
         secret = pyotp.random_base32()
         new = {"sealed_secret": self._seal.encrypt(secret.encode()), "last_step": 0}
         enrolled = await session.scalar(
             upsert(SecondFactor)
-            .values(user_id=own.id, **new)
+            .values(user_id=account.id, **new)
             .on_conflict_do_update(index_elements=["user_id"], set_=new, where=SecondFactor.confirmed_at.is_(None))
             .returning(SecondFactor.user_id)
         )
         if enrolled is None:
             raise second_factor_on()
-        return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=own.email, issuer_name=ISSUER))
+        return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=ISSUER))
 
     async def confirm(self, session: AsyncSession, caller: Caller, code: str) -> RecoveryCodes:
         """Activates the second factor: logins need a code from now on, and all logins but the caller's end.
@@ -124,12 +124,12 @@ class SecondFactors:
             Invalid: `wrong_password`, `wrong_code`.
             Conflict: `second_factor_off`.
         """
-        own = await require_password(session, caller, current_password, passwords)
-        await self._prove(session, own.id, code)
-        await session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == own.id))
-        codes = await _new_recovery_codes(session, own.id)
-        await _post_notice(session, "recovery_codes_new", own.id)
-        security_log.log_act("recovery_codes_renewed", own.id)
+        account = await require_password(session, caller, current_password, passwords)
+        await self._prove(session, account.id, code)
+        await session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == account.id))
+        codes = await _new_recovery_codes(session, account.id)
+        await _post_notice(session, "recovery_codes_new", account.id)
+        security_log.log_act("recovery_codes_renewed", account.id)
         return codes
 
     async def disable(
@@ -141,11 +141,11 @@ class SecondFactors:
             Invalid: `wrong_password`, `wrong_code`.
             Conflict: `second_factor_off`: none is active.
         """
-        own = await require_password(session, caller, current_password, passwords)
-        await self._prove(session, own.id, code)
-        await session.execute(delete(SecondFactor).where(SecondFactor.user_id == own.id))
-        await _post_notice(session, "second_factor_off", own.id)
-        security_log.log_act("second_factor_off", own.id)
+        account = await require_password(session, caller, current_password, passwords)
+        await self._prove(session, account.id, code)
+        await session.execute(delete(SecondFactor).where(SecondFactor.user_id == account.id))
+        await _post_notice(session, "second_factor_off", account.id)
+        security_log.log_act("second_factor_off", account.id)
 
     async def _prove(self, session: AsyncSession, user: UUID, code: str) -> None:
         """Accepts a code of the authenticator or spends a recovery code. Raises Conflict, Invalid."""
@@ -212,11 +212,11 @@ class SecondFactors:
         except InvalidToken:
             return None  # sealed with a key that is no longer configured: a recovery code still logs in
         now = int(row.now) // STEP
-        said = code.strip().replace(" ", "")
+        typed = code.strip().replace(" ", "")
         good = [
             step
             for step in (now - 1, now, now + 1)
-            if hmac.compare_digest(totp.generate_otp(step).encode(), said.encode("utf-8", "surrogatepass"))
+            if hmac.compare_digest(totp.generate_otp(step).encode(), typed.encode("utf-8", "surrogatepass"))
         ]
         return next((step for step in good if step > row.last_step), None)
 
@@ -246,8 +246,8 @@ async def _new_recovery_codes(session: AsyncSession, user: UUID) -> RecoveryCode
 
 
 async def _post_notice(session: AsyncSession, kind: outbox.Kind, user: UUID) -> None:
-    own = (await session.execute(select(User.email, User.first_name).where(User.id == user))).one()
-    await outbox.post(session, kind, own.email, user=user, first_name=own.first_name)
+    account = (await session.execute(select(User.email, User.first_name).where(User.id == user))).one()
+    await outbox.post(session, kind, account.email, user=user, first_name=account.first_name)
 
 
 def _digest(code: str) -> bytes:

@@ -59,12 +59,12 @@ async def check_attempt(
     Raises:
         Unavailable: too many passwords are being hashed.
     """
-    seen = (
+    stored = (
         await session.execute(select(User.id, User.password_hash).where(owned_by(email), User.closed_at.is_(None)))
     ).one_or_none()
     async with released_connection(session):
-        right = await passwords.verify(seen.password_hash if seen else None, password)
-    owner: UUID = seen.id if seen is not None and right else NO_USER
+        matches = await passwords.verify(stored.password_hash if stored else None, password)
+    owner: UUID = stored.id if stored is not None and matches else NO_USER
     at_home = await has_logged_in_from(session, owner, device.address)
     has_code = await mailed_tokens.is_valid(session, normalize_code(mailed_code or ""), "login", owner)
     if at_home and slowed.home_passes:
@@ -72,9 +72,9 @@ async def check_attempt(
     if has_code:
         return "code"
     # Counted separately, so that wrong guesses do not use up the owner's mails.
-    wanted = await allows_mail(quotas, email, "login" if right else "login_refused")
-    security_log.log_failure("login_slowed", seen.id if seen else None, code_mailed=right and wanted)
-    if right and wanted:
+    may_mail = await allows_mail(quotas, email, "login" if matches else "login_refused")
+    security_log.log_failure("login_slowed", stored.id if stored else None, code_mailed=matches and may_mail)
+    if matches and may_mail:
         program = program_of(device.user_agent)
         await outbox.post(session, "login_code", email, network=device.address, user_agent=program)
     else:

@@ -16,7 +16,7 @@ GROUP: Final = 4
 def new_code() -> str:
     """`k3mz-q5xw-7b2n-tfya`"""
     letters = base64.b32encode(token_bytes(RANDOM_BYTES)).decode().lower()
-    return "-".join(letters[at : at + GROUP] for at in range(0, len(letters), GROUP))
+    return "-".join(letters[start : start + GROUP] for start in range(0, len(letters), GROUP))
 
 
 def normalize_code(code: str) -> str:

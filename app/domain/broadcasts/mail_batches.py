@@ -136,12 +136,12 @@ async def sweep(session: AsyncSession) -> int:
         .limit(MAX_DELETED)
         .with_for_update(of=BroadcastMail, skip_locked=True)
     )
-    gone = await session.execute(
+    deleted = await session.execute(
         delete(BroadcastMail)
         .where(tuple_(BroadcastMail.broadcast_id, BroadcastMail.user_id).in_(old))
         .returning(BroadcastMail.user_id)
     )
-    return len(gone.all())
+    return len(deleted.all())
 
 
 async def _next_people(session: AsyncSession, broadcast: AnyRow, size: int) -> list[AnyRow]:

@@ -113,10 +113,10 @@ async def _check_audience(session: AsyncSession, to: Audience, conversations: Se
     if len(named) > MAX_CONVERSATIONS:
         raise field_error("conversations", f"More than {MAX_CONVERSATIONS}.")
     if named:
-        there = await session.scalars(
+        existing = await session.scalars(
             select(Conversation.id).where(Conversation.id.in_(named), Conversation.deleted_at.is_(None))
         )
-        if missing := set(named) - set(there):
+        if missing := set(named) - set(existing):
             field = ("conversations", f"There is no conversation {min(missing)}.")
             raise unknown_conversation(field)
     return named

@@ -128,13 +128,13 @@ async def _unseen_after(
     members = await _members(session, rows, [person.id for person, _ in starts.values()])
     unseen: UnseenBroadcast = {}
     for listener, (person, start) in starts.items():
-        mine = [
+        announcements = [
             Announcement(id=row.id, title=row.title, text=row.text, sent_at=row.sent_at)
             for row in rows
             if row.number > start and _is_for(row, person, members)
         ]
-        if mine:
-            unseen[listener] = mine[-MAX_PER_LISTENER:]
+        if announcements:
+            unseen[listener] = announcements[-MAX_PER_LISTENER:]
     return unseen
 
 

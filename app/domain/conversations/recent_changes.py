@@ -54,9 +54,9 @@ async def moved_since(session: AsyncSession, bucket: int) -> list[ConversationHe
     return [ConversationHead(*row) for row in await session.execute(_MOVED, {"bucket": bucket})]
 
 
-async def busiest(session: AsyncSession, most: int) -> list[ConversationHead]:
-    """The `most` conversations active last, latest first, without deleted and empty ones."""
-    return [ConversationHead(*row) for row in await session.execute(_BUSIEST, {"most": most})]
+async def busiest(session: AsyncSession, limit: int) -> list[ConversationHead]:
+    """The `limit` conversations active last, latest first, without deleted and empty ones."""
+    return [ConversationHead(*row) for row in await session.execute(_BUSIEST, {"most": limit})]
 
 
 async def memberships_since(session: AsyncSession, bucket: int, users: Sequence[UUID]) -> list[MembershipState]:

@@ -135,30 +135,30 @@ async def request_all_retries(session: AsyncSession, *, by: UUID | None) -> int:
     return number
 
 
-async def retry_requests(session: AsyncSession, most: int) -> list[RetryRequest]:
+async def retry_requests(session: AsyncSession, limit: int) -> list[RetryRequest]:
     """Returns tasks to publish now. Their rows stay locked until COMMIT, so no other worker publishes them."""
     rows = await session.execute(
         select(FailedTaskRow.id, FailedTaskRow.task, FailedTaskRow.arguments)
         .where(FailedTaskRow.asked_at.is_not(None), _OPEN)
         .order_by(FailedTaskRow.asked_at)
-        .limit(most)
+        .limit(limit)
         .with_for_update(skip_locked=True)
     )
     return [RetryRequest(row.id, row.task, msgspec.json.decode(row.arguments)) for row in rows]
 
 
-async def mark_retried(session: AsyncSession, those: Sequence[UUID]) -> None:
+async def mark_retried(session: AsyncSession, ids: Sequence[UUID]) -> None:
     """Removes these from the list. If they fail again, they are recorded as new failures."""
     await session.execute(
-        update(FailedTaskRow).where(FailedTaskRow.id.in_(those)).values(retried_at=func.clock_timestamp())
+        update(FailedTaskRow).where(FailedTaskRow.id.in_(ids)).values(retried_at=func.clock_timestamp())
     )
 
 
-async def mark_refused(session: AsyncSession, those: Sequence[UUID]) -> None:
+async def mark_refused(session: AsyncSession, ids: Sequence[UUID]) -> None:
     """Marks these as refused, because their task is no longer registered."""
-    if those:
+    if ids:
         await session.execute(
-            update(FailedTaskRow).where(FailedTaskRow.id.in_(those)).values(reason="refused", asked_at=None)
+            update(FailedTaskRow).where(FailedTaskRow.id.in_(ids)).values(reason="refused", asked_at=None)
         )
 
 
@@ -171,7 +171,7 @@ async def count_open(session: AsyncSession, task: str | None = None) -> int:
 async def sweep(session: AsyncSession) -> int:
     """Deletes failures older than 30 days, and those retried more than a day ago. Returns their number."""
     now = func.clock_timestamp()
-    gone = await session.scalars(
+    deleted = await session.scalars(
         delete(FailedTaskRow)
         .where(
             or_(
@@ -181,7 +181,7 @@ async def sweep(session: AsyncSession) -> int:
         )
         .returning(FailedTaskRow.id)
     )
-    return len(gone.all())
+    return len(deleted.all())
 
 
 def _view(row: FailedTaskRow) -> schemas.FailedTask:

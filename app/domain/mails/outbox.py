@@ -214,5 +214,5 @@ async def sweep(session: AsyncSession) -> int:
         .limit(MAX_DELETED)
         .with_for_update(skip_locked=True)
     )
-    gone = await session.execute(delete(Mail).where(Mail.id.in_(old)).returning(Mail.id))
-    return len(gone.all())
+    deleted = await session.execute(delete(Mail).where(Mail.id.in_(old)).returning(Mail.id))
+    return len(deleted.all())

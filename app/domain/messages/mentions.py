@@ -37,7 +37,11 @@ def names_in(text: str) -> list[str]:
 
 
 def _name(word: str) -> str:
-    ends = (at for at, one in enumerate(word) if not one.isascii() and category(one)[0] == "P" and one not in _INSIDE)
+    ends = (
+        index
+        for index, character in enumerate(word)
+        if not character.isascii() and category(character)[0] == "P" and character not in _INSIDE
+    )
     return word[: next(ends, len(word))].rstrip(_AROUND).lower()
 
 
@@ -51,7 +55,7 @@ class Names:
         """Returns the names in the format of `send_messages`, or None if there are none."""
         if "@" not in text:
             return None
-        left = self._left.get(sender, MAX_MENTIONS)
-        names = names_in(text)[:left]
-        self._left[sender] = left - len(names)
+        remaining = self._left.get(sender, MAX_MENTIONS)
+        names = names_in(text)[:remaining]
+        self._left[sender] = remaining - len(names)
         return SEPARATOR.join(names) or None

@@ -26,8 +26,8 @@ async def detail(session: AsyncSession, conversation: UUID, message: UUID, by: C
     """
     await check_access(session, conversation, by.user)
     view = as_message(await find(session, conversation, message))
-    seen = await _seen_by(session, conversation, view.seq, view.sent_by)
-    return MessageDetail(**{name: getattr(view, name) for name in view.__struct_fields__}, seen_by=seen)
+    seen_by = await _seen_by(session, conversation, view.seq, view.sent_by)
+    return MessageDetail(**{name: getattr(view, name) for name in view.__struct_fields__}, seen_by=seen_by)
 
 
 async def _seen_by(session: AsyncSession, conversation: UUID, seq: int, sender: Person) -> SeenBy:

@@ -136,10 +136,10 @@ async def send_batch(
             sender=draft.sender,
             session=draft.session,
             digest=None if draft.body.client_id is None else "\\x" + draft.body.digest().hex(),
-            lookup=lookups is not None and lookups[at],
+            lookup=lookups is not None and lookups[index],
             names=names.lookup(draft.sender, draft.body.text or ""),
         )
-        for at, draft in enumerate(drafts)
+        for index, draft in enumerate(drafts)
     ]
     conversations = ",".join([str(conversation) for conversation in {draft.conversation for draft in drafts}])
     # Pass all as text: the driver would inspect each value of an array.

@@ -27,11 +27,11 @@ async def record_decisions(
 ) -> None:
     """Records (user, from_seq, outcome) for each member. An unchanged outcome extends the existing record."""
     mails = mails or {}
-    lengthened: set[UUID] = set()
+    extended: set[UUID] = set()
     for outcome in {outcome for _, _, outcome in judged} - {"sent", "due"}:
-        starts = {user: low for user, low, one in judged if one == outcome}
+        starts = {user: low for user, low, user_outcome in judged if user_outcome == outcome}
         start = case(starts, value=NotificationDecisionRow.user_id)
-        longer = await session.scalars(
+        updated = await session.scalars(
             update(NotificationDecisionRow)
             .where(
                 NotificationDecisionRow.conversation_id == conversation,
@@ -43,7 +43,7 @@ async def record_decisions(
             .values(up_to_seq=up_to, decided_at=func.clock_timestamp())
             .returning(NotificationDecisionRow.user_id)
         )
-        lengthened |= set(longer)
+        extended |= set(updated)
     new: list[dict[str, Any]] = [
         {
             "id": uuid7(),
@@ -56,7 +56,7 @@ async def record_decisions(
             "mail_id": mails.get(user),
         }
         for user, start, outcome in judged
-        if user not in lengthened
+        if user not in extended
     ]
     if new:
         await session.execute(insert(NotificationDecisionRow), new)

@@ -121,7 +121,7 @@ async def decide(session: AsyncSession, conversation: UUID, after: timedelta, qu
 async def _subscribe(session: AsyncSession, conversation: UUID, due: int) -> None:
     """Inserts the missing subscriptions of members with messages to decide (joined before `due`)."""
     # One lookup by key for each member: with a join, a planner that expects few rows picks a nested loop.
-    there = (
+    existing = (
         select(true())
         .where(Subscription.conversation_id == Membership.conversation_id, Subscription.user_id == Membership.user_id)
         .scalar_subquery()
@@ -130,7 +130,7 @@ async def _subscribe(session: AsyncSession, conversation: UUID, due: int) -> Non
         Membership.conversation_id == conversation,
         Membership.left_at.is_(None),
         Membership.joined_seq < due,
-        there.is_(None),
+        existing.is_(None),
     )
     await session.execute(
         upsert(Subscription)

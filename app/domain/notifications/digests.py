@@ -47,13 +47,15 @@ async def due(session: AsyncSession) -> list[DigestKey]:
     return [(row.conversation_id, row.user_id) for row in rows]
 
 
-async def decide(session: AsyncSession, keys: Collection[DigestKey], here: Collection[UUID] | None) -> tuple[int, int]:
-    """Decides these; `here` are the users online (None: unknown). Returns the numbers decided and of mails queued."""
+async def decide(
+    session: AsyncSession, keys: Collection[DigestKey], online: Collection[UUID] | None
+) -> tuple[int, int]:
+    """Decides these; `online` are the users online (None: unknown). Returns the numbers decided and of mails queued."""
     rows = await _lock_due(session, keys)
-    often = await _users_at_limit(session, {row.user_id for row in rows})
+    at_limit = await _users_at_limit(session, {row.user_id for row in rows})
     posted = 0
     for row in rows:
-        outcome = _judge(row, here, often)
+        outcome = _judge(row, online, at_limit)
         posted += await _carry_out(session, row, outcome)
     return len(rows), posted
 
@@ -125,7 +127,7 @@ async def _users_at_limit(session: AsyncSession, users: Collection[UUID]) -> set
     return {user for user in rows if user is not None}
 
 
-def _judge(row: AnyRow, here: Collection[UUID] | None, often: Collection[UUID]) -> str:
+def _judge(row: AnyRow, online: Collection[UUID] | None, at_limit: Collection[UUID]) -> str:
     if not row.is_member:
         return "gone"
     if row.unread_from >= row.decided_seq:
@@ -140,11 +142,11 @@ def _judge(row: AnyRow, here: Collection[UUID] | None, often: Collection[UUID]) 
         return "muted"
     if row.level == "none" or (row.level == "mentions" and not row.mentioned):
         return "level"
-    if here is None:
+    if online is None:
         return "unknown"
-    if row.user_id in here:
+    if row.user_id in online:
         return "present"
-    return "throttled" if row.user_id in often else "due"
+    return "throttled" if row.user_id in at_limit else "due"
 
 
 async def _carry_out(session: AsyncSession, row: AnyRow, outcome: str) -> int:

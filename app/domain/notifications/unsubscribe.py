@@ -50,11 +50,11 @@ class UnsubscribeTokens:
             raw = base64.urlsafe_b64decode(token.strip().encode("ascii"))
         except (binascii.Error, UnicodeEncodeError, ValueError) as error:
             raise invalid_unsubscribe_token() from error
-        what = raw[:32]
-        if len(raw) != LENGTH or not any(hmac.compare_digest(self._signed(key, what), raw) for key in self._keys):
+        signed = raw[:32]
+        if len(raw) != LENGTH or not any(hmac.compare_digest(self._signed(key, signed), raw) for key in self._keys):
             raise invalid_unsubscribe_token()
-        return UUID(bytes=what[:16]), UUID(bytes=what[16:])
+        return UUID(bytes=signed[:16]), UUID(bytes=signed[16:])
 
     @staticmethod
-    def _signed(key: bytes, what: bytes) -> bytes:
-        return what + hmac.digest(key, what, "sha256")[:SIGNATURE_BYTES]
+    def _signed(key: bytes, content: bytes) -> bytes:
+        return content + hmac.digest(key, content, "sha256")[:SIGNATURE_BYTES]

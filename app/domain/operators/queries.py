@@ -153,6 +153,6 @@ def _conversations() -> ScalarSelect[int]:
     )
 
 
-def _logins(what: ColumnElement[Any]) -> ScalarSelect[Any]:
-    live = select(what).where(LoginSession.user_id == User.id, login_is_live())
+def _logins(columns: ColumnElement[Any]) -> ScalarSelect[Any]:
+    live = select(columns).where(LoginSession.user_id == User.id, login_is_live())
     return live.correlate(User).scalar_subquery()

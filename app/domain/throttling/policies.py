@@ -161,11 +161,11 @@ class Policies:
         record(session, PoliciesChanged())
 
     async def _row(self, session: AsyncSession, policy: str, user: UUID | None) -> ThrottlePolicy | None:
-        whose = ThrottlePolicy.user_id.is_(None) if user is None else ThrottlePolicy.user_id == user
-        found: ThrottlePolicy | None = await session.scalar(
-            select(ThrottlePolicy).where(ThrottlePolicy.policy == policy, whose)
+        owner = ThrottlePolicy.user_id.is_(None) if user is None else ThrottlePolicy.user_id == user
+        row: ThrottlePolicy | None = await session.scalar(
+            select(ThrottlePolicy).where(ThrottlePolicy.policy == policy, owner)
         )
-        return found
+        return row
 
     async def _updated_state(self, session: AsyncSession, policy: str) -> ThrottlePolicyState:
         return next(state for state in (await self.report(session)).items if state.policy == policy)
@@ -195,8 +195,10 @@ async def sweep(session: AsyncSession) -> int:
         .limit(MAX_DELETED)
         .with_for_update(skip_locked=True)
     )
-    gone = await session.execute(delete(ThrottlePolicy).where(ThrottlePolicy.id.in_(old)).returning(ThrottlePolicy.id))
-    return len(gone.all())
+    deleted = await session.execute(
+        delete(ThrottlePolicy).where(ThrottlePolicy.id.in_(old)).returning(ThrottlePolicy.id)
+    )
+    return len(deleted.all())
 
 
 async def _ensure_room(session: AsyncSession) -> None:

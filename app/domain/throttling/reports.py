@@ -125,8 +125,8 @@ class Reports:
             refused=found.refused(limit),
             touched=found.touched(limit),
             curve=[
-                ThrottlePoint(limit=one, refused=found.refused(one), subjects=found.touched(one))
-                for one in found.steps(limit, rate.limit, *([suggested.limit] if suggested.limit else []))
+                ThrottlePoint(limit=point, refused=found.refused(point), subjects=found.touched(point))
+                for point in found.steps(limit, rate.limit, *([suggested.limit] if suggested.limit else []))
             ],
             suggestion=suggested,
         )
@@ -228,11 +228,11 @@ def _cells(span: ReportPeriod, policy: str, window: int) -> Subquery:
         each = func.unnest(ThrottleAttempts.windows).table_valued("n", name="each").render_derived().lateral()
         found = select(ThrottleAttempts.subject, each.c.n).select_from(ThrottleAttempts).join(each, true())
         return found.where(*counted, each.c.n > 0).subquery()
-    which = func.floor(func.extract("epoch", ThrottleAttempts.hour) / window)
+    condition = func.floor(func.extract("epoch", ThrottleAttempts.hour) / window)
     return (
         select(ThrottleAttempts.subject, _sum(ThrottleAttempts.attempts).label("n"))
         .where(*counted)
-        .group_by(ThrottleAttempts.subject, which)
+        .group_by(ThrottleAttempts.subject, condition)
         .subquery()
     )
 

@@ -49,8 +49,8 @@ class Distribution:
 
     def refused(self, limit: int) -> int:
         """Returns the number of attempts that `limit` would have refused."""
-        at = bisect_right(self._numbers, limit)
-        return self._attempts_above[at] - limit * self._windows_above[at]
+        index = bisect_right(self._numbers, limit)
+        return self._attempts_above[index] - limit * self._windows_above[index]
 
     def touched(self, limit: int) -> int:
         """Returns the number of subjects with at least one attempt that `limit` would have refused."""
