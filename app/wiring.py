@@ -41,8 +41,7 @@ from app.settings import Settings
 from app.store.batched_lists import BatchedLists
 from app.store.batched_login_checks import BatchedLoginChecks
 from app.store.cache_rebuild import Rebuilder
-from app.store.message_writer import CONCURRENT_BATCHES as WRITES
-from app.store.message_writer import MessageWriter
+from app.store.message_writer import CONCURRENT_BATCHES, MessageWriter
 from app.store.page_cache import PageCache
 from app.store.page_reader import PageReader
 from app.tasks import cache as cache_tasks
@@ -56,7 +55,7 @@ from app.tasks.mail_transport import open_transport
 from app.tasks.queue_stats import BrokerStats
 from app.tasks.slack import SlackWebhook
 from app.telemetry import event_loop
-from app.telemetry.queue_metrics import QueueFigures
+from app.telemetry.queue_metrics import QueueMetrics
 from app.throttling.limiter import SITES, STRANGERS, RateLimiter
 from app.throttling.password_guesses import RATES as GUESS_RATES
 from app.throttling.password_guesses import PasswordGuesses
@@ -67,7 +66,7 @@ from app.throttling.usage_reader import UsageReader
 POOL_SIZE = 10
 READY_SECONDS = 2.0
 WRITE_SECONDS = 3.0
-FOLLOW_UP_TASKS = {"mail": mail_tasks.send_mail, "person": profile_changes.tell_person}
+FOLLOW_UP_TASKS = {"mail": mail_tasks.send_mail, "person": profile_changes.publish_profile_change}
 ENQUEUE_SECONDS = 1.5
 """Time at shutdown to enqueue waiting tasks. With the requests' grace (see `chat api`) shutdown stays within 20 s."""
 
@@ -82,10 +81,10 @@ class Runtime:
         self.bus = Bus(self.redis_client, settings.cache_redis_url, self.cache)
         self.dispatcher = Dispatcher()
         self.database = Database(
-            open_engine(settings.libpq_url, pool_size=POOL_SIZE + WRITES),
+            open_engine(settings.libpq_url, pool_size=POOL_SIZE + CONCURRENT_BATCHES),
             self.bus.publish,
             self._enqueue,
-            keep=WRITES,
+            keep=CONCURRENT_BATCHES,
         )
         self.throttles = RateLimiter(self.redis_client, throttle_rates(settings), processes=settings.web_concurrency)
         self.tokens = Tokens(
@@ -116,7 +115,6 @@ class Runtime:
             proxy_hops=settings.trusted_proxy_hops,
             frames=settings.ws_frames_per_second,
             readers=self.readers,
-            limits=self.throttles,
         )
         self.celery = make_celery(settings)
         login_checks = BatchedLoginChecks(
@@ -130,7 +128,7 @@ class Runtime:
             self.tokens, login_checks, self.throttles, proxy_hops=settings.trusted_proxy_hops
         )
         self.broker = BrokerStats(settings.redis_url)
-        self.queue_metrics = QueueFigures(self.broker.figures)
+        self.queue_metrics = QueueMetrics(self.broker.read_stats)
         self.draining = False
 
     def dependencies(self) -> dict[str, Provide]:

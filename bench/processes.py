@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.local.processes import dying_with_us, end, last_words
+from app.local.processes import dying_with_us, end, last_line
 from bench.cores import Cores
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,7 +60,7 @@ def running(
         deadline = time.monotonic() + READY_SECONDS
         while not _answers(port, path):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise Failed(f"{' '.join(command[1:])} did not start ({last_words(log)}).")
+                raise Failed(f"{' '.join(command[1:])} did not start ({last_line(log)}).")
             time.sleep(0.05)
         yield Server(process, port)
     finally:

@@ -24,8 +24,7 @@ from psycopg import sql
 
 from app.cli.database import migrate
 from app.domain.auth.tokens import Tokens
-from app.local import data_dir_lock
-from app.local import embedded as servers
+from app.local import data_dir_lock, embedded
 from app.local.character_type import character_type
 from app.local.database_roles import ADMINISTRATOR
 from app.local.processes import free_port
@@ -96,10 +95,10 @@ class Stage:
 
     def start(self) -> None:
         """Starts the servers and prepares the database, but starts no API yet."""
-        started = servers.start(self.directory, postgres=not self.database_url, redis=not self.redis_url)
+        started = embedded.start(self.directory, postgres=not self.database_url, redis=not self.redis_url)
         self.life.callback(started.stop)
-        embedded = started.postgres.url(role=ADMINISTRATOR) if started.postgres else ""
-        server = "postgresql:" + (self.database_url or embedded).partition(":")[2]
+        embedded_url = started.postgres.url(role=ADMINISTRATOR) if started.postgres else ""
+        server = "postgresql:" + (self.database_url or embedded_url).partition(":")[2]
         self.server_url = server
         self.redis_url = self.redis_url or started.redis_url
         self.database_url = self.copy_of("run", self.kept("seed", self.scale))

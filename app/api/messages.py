@@ -110,8 +110,8 @@ class MessageController(Controller):
         around: Annotated[int | None, FROM_ONE] = None,
         limit: MessageLimit = 50,
     ) -> Response[bytes]:
-        ask = PageQuery(before, after, around, limit)
-        return passed_on(await page_reader.page(conversation_id, request.caller, ask, request.admission))
+        query = PageQuery(before, after, around, limit)
+        return passed_on(await page_reader.page(conversation_id, request.caller, query, request.admission))
 
     @get(
         "/{message_id:uuid}",

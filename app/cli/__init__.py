@@ -17,9 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
     output.prepare()
     parsed = parser().parse_args(arguments)
     if parsed.tied:
-        from app.local.processes import tie
+        from app.local.processes import end_with_parent
 
-        tie()
+        end_with_parent()
     try:
         return int(parsed.verb(parsed) or 0)
     except SettingsRefused as refused:

@@ -31,7 +31,7 @@ def queues(arguments: argparse.Namespace) -> int:
     settings = load_beside()
     overview = import_module("app.tasks.queue_stats")
     try:
-        report = overview.figures(settings.redis_url).report
+        report = overview.read_stats(settings.redis_url).report
     except RedisError as error:
         print(f"chat: The broker is unavailable ({type(error).__name__}).", file=sys.stderr)
         return 1

@@ -24,7 +24,7 @@ def convert(postgres: EmbeddedPostgres) -> str:
     """Copies the database `chat` of a running server into one with a Unicode character type and swaps their names;
     the old database is kept as `BEFORE`. Returns a sentence for the operator. Raises StartRefused; `chat` is then
     unchanged."""
-    if postgres.knows_letters():
+    if postgres.has_unicode_character_type():
         return "The database knows the letters of all scripts already; nothing was changed."
     with postgres.connect() as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [BEFORE]).fetchone():

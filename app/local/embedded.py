@@ -11,14 +11,14 @@ from app.local import database_roles
 from app.local.postgres import EmbeddedPostgres
 from app.local.valkey import EmbeddedValkey
 
-NOTE_FILE: Final = "servers.json"
+URLS_FILE: Final = "servers.json"
 
 
 class EmbeddedServers:
     """The started servers; a server that is not embedded is None."""
 
     def __init__(self, data_dir: Path, postgres: EmbeddedPostgres | None, valkey: EmbeddedValkey | None) -> None:
-        self.note = data_dir / NOTE_FILE
+        self.urls_file = data_dir / URLS_FILE
         self.postgres = postgres
         self.valkey = valkey
 
@@ -44,12 +44,12 @@ class EmbeddedServers:
         return revived
 
     def stop(self) -> None:
-        self.note.unlink(missing_ok=True)
+        self.urls_file.unlink(missing_ok=True)
         for server in (self.valkey, self.postgres):
             if server:
                 server.stop()
 
-    def tell(self) -> None:
+    def write_urls(self) -> None:
         """Writes the URLs to a file for other operator commands. They hold passwords, so only this account may read
         the file."""
         urls = {
@@ -57,8 +57,8 @@ class EmbeddedServers:
             "MIGRATE_DATABASE_URL": self.migrate_database_url,
             "REDIS_URL": self.redis_url,
         }
-        self.note.touch(mode=0o600)
-        self.note.write_bytes(msgspec.json.encode({name: url for name, url in urls.items() if url}))
+        self.urls_file.touch(mode=0o600)
+        self.urls_file.write_bytes(msgspec.json.encode({name: url for name, url in urls.items() if url}))
 
 
 def start(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> EmbeddedServers:
@@ -73,7 +73,7 @@ def start(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> Embed
             servers.valkey.start()
         if servers.postgres:
             servers.postgres.start()
-        servers.tell()
+        servers.write_urls()
     except BaseException:
         servers.stop()
         raise
@@ -83,6 +83,6 @@ def start(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> Embed
 def running(data_dir: Path) -> dict[str, str]:
     """Returns the URLs of the embedded servers that run on DATA_DIR, by setting name; empty if none run."""
     try:
-        return msgspec.json.decode((data_dir / NOTE_FILE).read_bytes(), type=dict[str, str])
+        return msgspec.json.decode((data_dir / URLS_FILE).read_bytes(), type=dict[str, str])
     except (OSError, msgspec.DecodeError):
         return {}

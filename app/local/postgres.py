@@ -26,7 +26,7 @@ from app.local.processes import (
     dying_with_us,
     end,
     free_port,
-    last_words,
+    last_line,
     port_is_taken,
     stop_leftovers,
     wait_until,
@@ -103,15 +103,15 @@ class EmbeddedPostgres:
     def create_database(self, name: str, template: str = "") -> None:
         """Creates the database unless it exists: as a copy of `template`, or empty and with a Unicode character type,
         whatever the data directory was initialized with."""
-        letters = sql.SQL(
+        unicode_template = sql.SQL(
             "template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {} LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
         )
-        copied = sql.Identifier(template) if template else letters.format(character_type())
+        template_options = sql.Identifier(template) if template else unicode_template.format(character_type())
         with self.connect() as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 connection.execute(
                     sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
-                        sql.Identifier(name), sql.Identifier(database_roles.OWNER), copied
+                        sql.Identifier(name), sql.Identifier(database_roles.OWNER), template_options
                     )
                 )
 
@@ -121,7 +121,7 @@ class EmbeddedPostgres:
             row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
         return row is not None and bool(row[0])
 
-    def knows_letters(self) -> bool:
+    def has_unicode_character_type(self) -> bool:
         """Whether searches in the chat's database find names outside ASCII."""
         with self.connect() as connection:
             found = connection.execute("SELECT datctype FROM pg_database WHERE datname = 'chat'").fetchone()
@@ -136,7 +136,7 @@ class EmbeddedPostgres:
     def _run(self) -> None:
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
-        settings = [part for key, value in self.options.items() for part in ("-c", f"{key}={value}")]
+        settings = [argument for key, value in self.options.items() for argument in ("-c", f"{key}={value}")]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [self.account.binaries / "postgres", "-D", self.data, "-p", str(self.port), *settings],
@@ -160,18 +160,18 @@ class EmbeddedPostgres:
 
     def _create(self) -> None:
         """Runs initdb in a draft directory: an interrupted run leaves no data directory that looks complete."""
-        draft, note = self.account.home / "data.new", self.account.home / "password.new"
+        draft, password_file = self.account.home / "data.new", self.account.home / "password.new"
         shutil.rmtree(draft, ignore_errors=True)
-        note.touch(mode=0o600)
-        note.write_text(self.password_of(database_roles.ADMINISTRATOR))
-        self.account.give(note)
+        password_file.touch(mode=0o600)
+        password_file.write_text(self.password_of(database_roles.ADMINISTRATOR))
+        self.account.give(password_file)
         command: list[str | Path] = [
             self.account.binaries / "initdb",
             "-D",
             draft,
             "-U",
             database_roles.ADMINISTRATOR,
-            f"--pwfile={note}",
+            f"--pwfile={password_file}",
         ]
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", f"--lc-ctype={character_type()}"]
@@ -191,20 +191,21 @@ class EmbeddedPostgres:
                     **self.account.run_as,
                 )
             except subprocess.SubprocessError as error:
-                raise StartRefused(f"Postgres could not make its data directory ({last_words(self.log)}).") from error
+                raise StartRefused(f"Postgres could not create its data directory ({last_line(self.log)}).") from error
             finally:
-                note.unlink()
+                password_file.unlink()
         draft.rename(self.data)
 
     def _check_version(self) -> None:
-        theirs = (self.data / "PG_VERSION").read_text().strip()
-        ours = subprocess.run(
+        data_version = (self.data / "PG_VERSION").read_text().strip()
+        server_version = subprocess.run(
             [self.account.binaries / "postgres", "--version"], capture_output=True, text=True, timeout=10
         )
-        if f" {theirs}." not in ours.stdout:
+        if f" {data_version}." not in server_version.stdout:
             raise StartRefused(
-                f"The data in {self.data} was written by Postgres {theirs}, and this is {ours.stdout.strip()}: "
-                "dump it with the old version, or move the directory away to start with an empty one."
+                f"The data in {self.data} was written by Postgres {data_version}, and this is "
+                f"{server_version.stdout.strip()}: dump it with the old version, or move the directory away to start "
+                "with an empty one."
             )
 
     def password_of(self, role: str) -> str:

@@ -30,19 +30,19 @@ class StartRefused(Exception):
     """A start is impossible; the message is a sentence for the operator."""
 
 
-def dying_with_us(gently: signal.Signals) -> Callable[[], None] | None:
+def dying_with_us(first_signal: signal.Signals) -> Callable[[], None] | None:
     """Returns a `preexec_fn`: the child gets this signal when its parent dies for any reason. Linux only; elsewhere
     the next start stops leftovers. Start children from the main thread: the kernel watches the starting thread."""
     if not sys.platform.startswith("linux"):
         return None
     libc, parent = ctypes.CDLL(None), os.getpid()
 
-    def arrange() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, int(gently), 0, 0, 0)
+    def set_death_signal() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, int(first_signal), 0, 0, 0)
         if os.getppid() != parent:  # the parent died between the fork and the line above
             os._exit(1)
 
-    return arrange
+    return set_death_signal
 
 
 def free_port() -> int:
@@ -74,20 +74,22 @@ def running_in(directory: Path, name: str) -> list[psutil.Process]:
     return found
 
 
-def stop_leftovers(directory: Path, name: str, gently: signal.Signals, seconds: float = 10) -> None:
-    """Ends the processes that a killed run left in this directory: first with the signal `gently`, after `seconds`
-    with SIGKILL. Raises StartRefused if one survives."""
-    left = running_in(directory, name)
-    ids = {process.pid for process in left}
-    for process in left:
+def stop_leftovers(directory: Path, name: str, first_signal: signal.Signals, seconds: float = 10) -> None:
+    """Ends the processes that a killed run left in this directory: with `first_signal`, after `seconds` with SIGKILL.
+
+    Raises StartRefused if one survives.
+    """
+    leftovers = running_in(directory, name)
+    ids = {process.pid for process in leftovers}
+    for process in leftovers:
         with suppress(psutil.Error):
             if process.ppid() not in ids:  # a parent ends its children in the right order
-                process.send_signal(gently)
-    for process in psutil.wait_procs(left, timeout=seconds)[1]:
+                process.send_signal(first_signal)
+    for process in psutil.wait_procs(leftovers, timeout=seconds)[1]:
         with suppress(psutil.Error):
             process.kill()
-    if stubborn := psutil.wait_procs(left, timeout=5)[1]:
-        raise StartRefused(f"A {name} of an earlier run (process {stubborn[0].pid}) cannot be ended.")
+    if survivors := psutil.wait_procs(leftovers, timeout=5)[1]:
+        raise StartRefused(f"A {name} of an earlier run (process {survivors[0].pid}) cannot be ended.")
 
 
 def end(process: subprocess.Popen[bytes], *signals: tuple[signal.Signals, float]) -> None:
@@ -109,19 +111,19 @@ def wait_until(
     deadline = time.monotonic() + seconds
     while not ready():
         if process.poll() is not None:
-            raise StartRefused(f"{what} ended at once ({last_words(log)}).")
+            raise StartRefused(f"{what} ended at once ({last_line(log)}).")
         if time.monotonic() > deadline:
-            raise StartRefused(f"{what} was not ready within {seconds:.0f} seconds ({last_words(log)}).")
+            raise StartRefused(f"{what} was not ready within {seconds:.0f} seconds ({last_line(log)}).")
         time.sleep(0.02)
 
 
-def last_words(log: Path) -> str:
+def last_line(log: Path) -> str:
     """Returns the last non-empty line of a log, for an error sentence."""
     lines = log.read_text(errors="replace").split("\n") if log.exists() else []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "its log is empty")
 
 
-def tie() -> None:
+def end_with_parent() -> None:
     """Makes this process end with its parent (Linux only). Raises SystemExit if the parent has just died."""
     if sys.platform.startswith("linux"):
         parent = os.getppid()

@@ -16,8 +16,7 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import Final
 
-from app.local import data_dir_lock
-from app.local import embedded as servers
+from app.local import data_dir_lock, embedded
 from app.local.processes import StartRefused, dying_with_us, end, port_is_taken
 from app.local.supervisord import Supervisord
 from app.settings import Settings, environment_for_child
@@ -56,16 +55,16 @@ def _run(settings: Settings, running: ExitStack, asked_to_stop: threading.Event)
         raise StartRefused(
             f"Port {settings.port} is in use on this machine: end what holds it, or set PORT to another."
         )
-    embedded = servers.start(settings.data_dir, postgres=not settings.database_url, redis=not settings.redis_url)
-    running.callback(embedded.stop)
+    servers = embedded.start(settings.data_dir, postgres=not settings.database_url, redis=not settings.redis_url)
+    running.callback(servers.stop)
     environment = environment_for_child(
-        DATABASE_URL=settings.database_url or embedded.database_url,
+        DATABASE_URL=settings.database_url or servers.database_url,
         # Only the migrating process receives the owner's password.
         MIGRATE_DATABASE_URL="",
-        REDIS_URL=settings.redis_url or embedded.redis_url,
+        REDIS_URL=settings.redis_url or servers.redis_url,
         PYTHONUNBUFFERED="1",
     )
-    owner = settings.migrate_database_url if settings.database_url else embedded.migrate_database_url
+    owner = settings.migrate_database_url if settings.database_url else servers.migrate_database_url
     if not _migrated({**environment, "MIGRATE_DATABASE_URL": owner}, asked_to_stop):
         return
     running.callback(manager.stop)
@@ -74,7 +73,7 @@ def _run(settings: Settings, running: ExitStack, asked_to_stop: threading.Event)
         return
     print(f"ready http://127.0.0.1:{settings.port}", flush=True)
     while not asked_to_stop.wait(TICK):
-        for name in embedded.revive():
+        for name in servers.revive():
             print(f"chat: {name} ended by itself; it runs again", file=sys.stderr, flush=True)
         if not manager.is_running:
             raise StartRefused("The process manager ended by itself; start again.")

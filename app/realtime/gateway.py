@@ -33,7 +33,7 @@ from app.throttling.limiter import RateLimiter
 
 class Gateway:
     """`database` publishes to `bus`. The hub reads through `readers`, a separate pool if given, so that polls and
-    repairs never wait behind requests. `limits` receives changed throttle policies."""
+    repairs never wait behind requests. `limiter` throttles the sockets and receives changed throttle policies."""
 
     def __init__(
         self,
@@ -41,14 +41,13 @@ class Gateway:
         database: Database,
         sender: MessageWriter,
         tokens: Tokens,
-        requests: RateLimiter,
+        limiter: RateLimiter,
         *,
         origins: Collection[str],
         query_tokens: bool = True,
         proxy_hops: int = 0,
         frames: int = FRAMES_PER_SECOND,
         readers: Database | None = None,
-        limits: RateLimiter | None = None,
     ) -> None:
         self.bus = bus
         self.presence = Presence(bus.redis, database, bus.publish, bus.origin.hex())
@@ -67,10 +66,10 @@ class Gateway:
         )
         # Without the bus, cached access would be as old as the last poll.
         self.access = AccessCache(database, trusted=lambda: self.hub.trusted and bus.connected)
-        self.poller = Poller(self.hub, self.access, poll_timer, limits)
+        self.poller = Poller(self.hub, self.access, poll_timer, limiter)
         self.broadcasts = BroadcastPoller(self.hub, readers or database, broadcast_timer)
         authenticator = Authenticator(
-            database, tokens, requests, origins=origins, query_tokens=query_tokens, proxy_hops=proxy_hops
+            database, tokens, limiter, origins=origins, query_tokens=query_tokens, proxy_hops=proxy_hops
         )
         self.read_marks = ReadMarks(database)
         context = CommandContext(
@@ -80,7 +79,7 @@ class Gateway:
             tokens,
             bus.publish,
             partial(online, bus.redis),
-            requests,
+            limiter,
             self.read_marks,
             TypingLimits(database),
         )

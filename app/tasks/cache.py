@@ -31,11 +31,11 @@ def rebuild(conversation: str) -> int:
 def sweep() -> int:
     """Warms and repairs the caches of the busiest conversations. Returns the number rebuilt."""
     swept = worker_runtime.run(lambda context: context.sweep_caches(MAX_EXAMINED, MAX_REBUILT))
-    if made := swept.warmed + swept.repaired:
-        task_stats.note_upkeep(current_app, "warmed", swept.warmed)
-        task_stats.note_upkeep(current_app, "repaired", swept.repaired)
+    if rebuilt_count := swept.warmed + swept.repaired:
+        task_stats.count_rebuilds(current_app, "warmed", swept.warmed)
+        task_stats.count_rebuilds(current_app, "repaired", swept.repaired)
         log.info("caches_swept", warmed=swept.warmed, repaired=swept.repaired, left=swept.left)
-    return made
+    return rebuilt_count
 
 
 async def _rebuilt(counting: Awaitable[int]) -> int:

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 NOT_CONFIGURED = "The worker runtime is not configured: see app.worker."
 CANCEL_SECONDS = 5.0
-ASIDE_SECONDS = 10.0
+SEPARATE_SECONDS = 10.0
 
 
 class NoticeSettings(msgspec.Struct, frozen=True):
@@ -68,35 +68,35 @@ class WorkerRuntime:
     """Runs coroutines for tasks. Call `configure` once per program, before the first task."""
 
     def __init__(self) -> None:
-        self._open: Callable[[], TaskContext] | None = None
+        self._open_context: Callable[[], TaskContext] | None = None
         self._context: TaskContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
 
-    def configure(self, opener: Callable[[], TaskContext]) -> None:
+    def configure(self, open_context: Callable[[], TaskContext]) -> None:
         """Sets the function that opens the task context. Each process calls it on first use."""
-        self._open = opener
+        self._open_context = open_context
 
     def run(self, job: Callable[[TaskContext], Coroutine[Any, Any, T]]) -> T:
         """Returns the result of `job(context)`. The task's soft time limit interrupts it."""
         if self._context is None or self._loop is None or self._process != os.getpid():
-            if self._open is None:
+            if self._open_context is None:
                 raise RuntimeError(NOT_CONFIGURED)
             self._process = os.getpid()
             self._loop = asyncio.new_event_loop()
-            self._context = self._open()
+            self._context = self._open_context()
         return self._finish(self._loop, self._loop.create_task(job(self._context)))
 
-    def run_aside(self, job: Callable[[TaskContext], Coroutine[Any, Any, T]]) -> T:
+    def run_separately(self, job: Callable[[TaskContext], Coroutine[Any, Any, T]]) -> T:
         """Runs `job` like `run`, with a context of its own that it closes afterwards.
 
         For the main process, which forks the task processes: they would share everything that is open at the fork.
         """
-        if self._open is None:
+        if self._open_context is None:
             raise RuntimeError(NOT_CONFIGURED)
-        loop, context = asyncio.new_event_loop(), self._open()
+        loop, context = asyncio.new_event_loop(), self._open_context()
         try:
-            return loop.run_until_complete(asyncio.wait_for(job(context), ASIDE_SECONDS))
+            return loop.run_until_complete(asyncio.wait_for(job(context), SEPARATE_SECONDS))
         finally:
             loop.run_until_complete(context.database.close())
             loop.close()

@@ -43,7 +43,7 @@ def _failed(
     where = traceback if isinstance(traceback, TracebackType) else getattr(exception, "__traceback__", None)
     error = f"{type(exception).__name__}{_place(where)}"
     request = sender.request
-    _note(
+    _record(
         Failure(
             task=sender.name,
             arguments=_arguments(args),
@@ -66,7 +66,7 @@ def _refused(sender: Any = None, message: Any = None, exc: BaseException | None 
     name = str(headers.get("task") or "unreadable")[:MAX_NAME_LENGTH]
     error = type(exc).__name__ if exc else "UnknownMessage"
     queue = str((message.delivery_info or {}).get("routing_key") or "unknown")[:50]
-    _note(
+    _record(
         Failure(
             task=name, arguments="[]", queue=queue, reason="refused", error=error, worker=sender.hostname, attempts=0
         )
@@ -74,19 +74,19 @@ def _refused(sender: Any = None, message: Any = None, exc: BaseException | None 
     task_stats.alert(sender.app, name)
 
 
-def _note(failure: Failure, *, expected: bool = False) -> None:
+def _record(failure: Failure, *, expected: bool = False) -> None:
     """Stores the failure and logs it. `expected` (an outage or rejection) logs a warning, which Sentry does not get."""
     fields = {"failed_task": failure.task, "reason": failure.reason, "error": failure.error}
     try:
-        noted = worker_runtime.run_aside(partial(_write, failure))
+        stored = worker_runtime.run_separately(partial(_store, failure))
     except Exception:
         # The worker must survive any outage.
-        log.exception("failed_task_not_noted", **fields)
+        log.exception("failed_task_not_stored", **fields)
     else:
-        log.log(logging.WARNING if expected else logging.ERROR, "task_failed", **fields, noted=noted)
+        log.log(logging.WARNING if expected else logging.ERROR, "task_failed", **fields, stored=stored)
 
 
-async def _write(failure: Failure, context: TaskContext) -> bool:
+async def _store(failure: Failure, context: TaskContext) -> bool:
     async with context.database.transaction() as session:
         return await failed_tasks.record_failure(session, failure)
 

@@ -41,14 +41,14 @@ async def _send(context: TaskContext, mail: UUID) -> str:
         claimed = await outbox.claim(session, mail)
         if claimed is None:
             return "not due"
-        letter = await _letter_of(context, session, claimed)
-        if isinstance(letter, str):
-            await _settle(session, claimed, letter)
-            log.info("mail", mail=str(mail), kind=claimed.kind, outcome=letter)
-            return letter
+        content = await _content_of(context, session, claimed)
+        if isinstance(content, str):
+            await _settle(session, claimed, content)
+            log.info("mail", mail=str(mail), kind=claimed.kind, outcome=content)
+            return content
     # Committed. A crash after this point leaves a claim, so the mail is never sent twice.
-    outcome = await asyncio.to_thread(_transmit, context, claimed, letter)
-    log.info("mail", mail=str(mail), kind=claimed.kind, template=letter.template, outcome=outcome or "postponed")
+    outcome = await asyncio.to_thread(_transmit, context, claimed, content)
+    log.info("mail", mail=str(mail), kind=claimed.kind, template=content.template, outcome=outcome or "postponed")
     async with context.database.transaction() as session:
         if outcome is not None:
             await _settle(session, claimed, outcome)
@@ -58,7 +58,7 @@ async def _send(context: TaskContext, mail: UUID) -> str:
     return outcome or "postponed"
 
 
-async def _letter_of(context: TaskContext, session: Session, claimed: Claimed) -> MailContent | str:
+async def _content_of(context: TaskContext, session: Session, claimed: Claimed) -> MailContent | str:
     if claimed.kind == "unread":
         return await digest_content.compose(session, claimed, context.notices.unsubscribe_tokens)
     if claimed.kind == "broadcast":
@@ -72,10 +72,10 @@ async def _settle(session: Session, claimed: Claimed, outcome: str) -> None:
         await digests.record_mail_outcome(session, claimed.id, outcome)
 
 
-def _transmit(context: TaskContext, claimed: Claimed, letter: MailContent) -> str | None:
+def _transmit(context: TaskContext, claimed: Claimed, content: MailContent) -> str | None:
     """Returns the outcome, None if the mail is to be sent later."""
     try:
-        return context.transport.send(context.renderer.write(letter, claimed.id))
+        return context.transport.send(context.renderer.write(content, claimed.id))
     except TemporaryFailure as why:
         log.warning("mail_postponed", mail=str(claimed.id), kind=claimed.kind, why=str(why))
         return None

@@ -81,44 +81,46 @@ class SmtpTransport:
         # The socket would encode it by IDNA 2003, and our password could go to another machine.
         self._host = host if host.isascii() else to_ascii(host)
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
-        self._tls_at_once = parts.scheme == "smtps"
-        self._port = parts.port or (465 if self._tls_at_once else 587 if self._user else 25)
-        is_near = self._host in ("localhost", "127.0.0.1", "::1")
-        self._tls_is_a_must = parts.scheme == "smtp+starttls" or (bool(self._user) and not is_near)
+        self._implicit_tls = parts.scheme == "smtps"
+        self._port = parts.port or (465 if self._implicit_tls else 587 if self._user else 25)
+        is_local = self._host in ("localhost", "127.0.0.1", "::1")
+        self._requires_tls = parts.scheme == "smtp+starttls" or (bool(self._user) and not is_local)
         self._context = ssl.create_default_context()
 
     def send(self, mail: MailObject, /) -> str:
         try:
             server = self._connected()
             try:
-                self._address(server, mail)
-                _hand_over(server, mail.content)
+                self._send_envelope(server, mail)
+                _transmit(server, mail.content)
             finally:
                 with suppress(OSError):
                     server.quit()
                 server.close()
         except OSError as error:  # includes smtplib's own errors
-            raise TemporaryFailure(_words(error)) from error
+            raise TemporaryFailure(_sentence(error)) from error
         return SENT
 
     def _connected(self) -> smtplib.SMTP:
-        if self._tls_at_once:
+        if self._implicit_tls:
             return smtplib.SMTP_SSL(self._host, self._port, timeout=SMTP_TIMEOUT_SECONDS, context=self._context)
         return smtplib.SMTP(self._host, self._port, timeout=SMTP_TIMEOUT_SECONDS)
 
-    def _address(self, server: smtplib.SMTP, mail: MailObject) -> None:
+    def _send_envelope(self, server: smtplib.SMTP, mail: MailObject) -> None:
         server.ehlo()
-        if not self._tls_at_once and (self._tls_is_a_must or server.has_extn("starttls")):
+        if not self._implicit_tls and (self._requires_tls or server.has_extn("starttls")):
             if not server.has_extn("starttls"):
-                raise TemporaryFailure("the server offers no TLS, and the password of SMTP_URL is not sent without")
+                raise TemporaryFailure(
+                    "the server does not offer TLS, and the password of SMTP_URL is never sent unencrypted"
+                )
             server.starttls(context=self._context)
             server.ehlo()
         if self._user:
             server.login(self._user, self._password)
         if mail.needs_smtputf8 and not server.has_extn("smtputf8"):
-            raise PermanentFailure("the server knows ASCII addresses only")
-        _judge(*server.mail(mail.sender, ["SMTPUTF8"] if mail.needs_smtputf8 else []))
-        _judge(*server.rcpt(mail.recipient))
+            raise PermanentFailure("the server accepts only ASCII addresses")
+        _check(*server.mail(mail.sender, ["SMTPUTF8"] if mail.needs_smtputf8 else []))
+        _check(*server.rcpt(mail.recipient))
 
 
 class FileTransport:
@@ -135,35 +137,35 @@ class FileTransport:
             draft.touch(mode=0o600)
             draft.write_bytes(mail.content)
             draft.rename(file)
-            self._forget_old()
+            self._delete_old()
         except OSError as error:
-            raise TemporaryFailure(_words(error)) from error
+            raise TemporaryFailure(_sentence(error)) from error
         log.info("mail_written", file=str(file))
         return WRITTEN
 
-    def _forget_old(self) -> None:
+    def _delete_old(self) -> None:
         for old in sorted(self._directory.glob("*.eml"))[:-MAX_FILES]:
             old.unlink(missing_ok=True)
 
 
-def _hand_over(server: smtplib.SMTP, content: bytes) -> None:
+def _transmit(server: smtplib.SMTP, content: bytes) -> None:
     try:
-        code, words = server.data(content)
+        code, text = server.data(content)
     except smtplib.SMTPDataError as error:  # rejected before the content was sent
-        code, words = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
+        code, text = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
     except OSError as error:
-        raise AmbiguousFailure(_words(error)) from error
-    _judge(code, words)
+        raise AmbiguousFailure(_sentence(error)) from error
+    _check(code, text)
 
 
-def _judge(code: int, words: bytes) -> None:
+def _check(code: int, text: bytes) -> None:
     if 200 <= code < 300:
         return
     if code < 200:
-        raise AmbiguousFailure(f"an answer that is none: {code}")
-    said = f"{code} {words.decode(errors='replace')[:200]}"
-    raise (TemporaryFailure if code < 500 else PermanentFailure)(said)
+        raise AmbiguousFailure(f"an invalid reply: {code}")
+    reply = f"{code} {text.decode(errors='replace')[:200]}"
+    raise (TemporaryFailure if code < 500 else PermanentFailure)(reply)
 
 
-def _words(error: Exception) -> str:
+def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:200]

@@ -9,7 +9,7 @@ import structlog
 from celery import current_app, shared_task
 from kombu.exceptions import OperationalError
 
-from app.domain.audit import log as trail
+from app.domain.audit import log as audit_log
 from app.domain.auth import cleanup
 from app.domain.broadcasts import mail_batches
 from app.domain.jobs import failed_tasks
@@ -42,36 +42,37 @@ def run_again() -> int:
 
 async def _run_again(context: TaskContext) -> int:
     async with context.database.transaction() as session:
-        again = await failed_tasks.retry_requests(session, MAX_RETRIES)
-        known = [one for one in again if one.task in current_app.tasks]
-        await failed_tasks.mark_refused(session, [one.id for one in again if one not in known])
+        marked = await failed_tasks.retry_requests(session, MAX_RETRIES)
+        known = [marked_task for marked_task in marked if marked_task.task in current_app.tasks]
+        await failed_tasks.mark_refused(session, [marked_task.id for marked_task in marked if marked_task not in known])
         done: list[UUID] = []
         try:
-            for one in known:
+            for marked_task in known:
                 # Published before it is recorded: a crash in between makes it run twice, which is safe.
-                current_app.tasks[one.task].apply_async(tuple(one.arguments))
-                done.append(one.id)
+                current_app.tasks[marked_task.task].apply_async(tuple(marked_task.arguments))
+                done.append(marked_task.id)
         except OperationalError:
-            log.warning("not_handed_over_again", tasks=len(known) - len(done))  # broker away: the next run retries
+            # The broker is unavailable: the next run retries.
+            log.warning("tasks_not_republished", tasks=len(known) - len(done))
         await failed_tasks.mark_retried(session, done)
     if done:
-        log.info("handed_over_again", tasks=len(done))
+        log.info("tasks_republished", tasks=len(done))
     return len(done)
 
 
 async def _expire(context: TaskContext) -> int:
-    gone, unswept = 0, 0
+    deleted, failed = 0, 0
     sweeps = (cleanup.sweep, outbox.sweep, queries.sweep, failed_tasks.sweep, policies.sweep, mail_batches.sweep)
-    for sweep in (*sweeps, partial(trail.sweep, keeping=context.audit)):
+    for sweep in (*sweeps, partial(audit_log.sweep, keeping=context.audit)):
         # Each has its own transaction: a failing sweep must not stop the others.
         try:
             async with context.database.transaction() as session:
-                gone += await sweep(session)
+                deleted += await sweep(session)
         except Exception:
             log.exception("sweep_failed")
-            unswept += 1
-    if gone:
-        log.info("expired", rows=gone)
-    if unswept:
-        raise SweepFailed(f"{unswept} of {len(sweeps) + 1} sweeps failed")
-    return gone
+            failed += 1
+    if deleted:
+        log.info("expired", rows=deleted)
+    if failed:
+        raise SweepFailed(f"{failed} of {len(sweeps) + 1} sweeps failed")
+    return deleted

@@ -43,29 +43,29 @@ def enqueue_mails(follow_ups: list[FollowUp]) -> None:
 
 async def _sweep(context: TaskContext) -> int:
     end = time.monotonic() + TURN_SECONDS
-    notified = await _tell(context, end)
-    mails = await _mail(context, end)
+    notified = await _notify(context, end)
+    mails = await _queue_mails(context, end)
     if notified or mails:
         log.info("notified", people=notified, mails=mails)
     return notified
 
 
-async def _tell(context: TaskContext, end: float) -> int:
+async def _notify(context: TaskContext, end: float) -> int:
     notices, notified = context.notices, 0
     async with context.database.transaction() as session:
         since, following, now = await decisions.bounds(session, notices.after)
-    at: ConversationPosition | None = None
-    through = False
-    while not through and time.monotonic() < end:
+    position: ConversationPosition | None = None
+    is_last = False
+    while not is_last and time.monotonic() < end:
         async with context.database.transaction() as session:
-            places = await decisions.moved(session, since, now, at)
-        through = not places
-        for at in places:
-            notified += len(await decide_one(context, at[1]))
+            positions = await decisions.moved(session, since, now, position)
+        is_last = not positions
+        for position in positions:
+            notified += len(await decide_one(context, position[1]))
             if time.monotonic() >= end:
                 break
     async with context.database.transaction() as session:
-        await decisions.decided(session, following if through or at is None else min(following, at[0]))
+        await decisions.decided(session, following if is_last or position is None else min(following, position[0]))
     return notified
 
 
@@ -78,17 +78,17 @@ async def decide_one(context: TaskContext, conversation: UUID) -> list[NewNotice
     return notified
 
 
-async def _mail(context: TaskContext, end: float) -> int:
-    posted = 0
+async def _queue_mails(context: TaskContext, end: float) -> int:
+    queued = 0
     while time.monotonic() < end:
         async with context.database.transaction() as session:
             keys = await digests.due(session)
         if not keys:
             break
-        here = await context.notices.online({user for _, user in keys})
+        online_users = await context.notices.online({user for _, user in keys})
         async with context.database.transaction() as session:
-            judged, mails = await digests.decide(session, keys, here)
-        posted += mails
-        if not judged:
+            decided_count, mails = await digests.decide(session, keys, online_users)
+        queued += mails
+        if not decided_count:
             break  # another sweep holds the locks
-    return posted
+    return queued

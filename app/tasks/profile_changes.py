@@ -19,27 +19,27 @@ TURN_SECONDS = 5.0
 
 
 @shared_task(name="chat.upkeep.tell_person", bind=True)
-def tell_person(self: Task, person: str) -> int:
+def publish_profile_change(self: Task, person: str) -> int:
     """Updates conversations from the position in the user's row on, unless another task does. Returns their number."""
     again = bool(self.request.retries)
-    published, done = worker_runtime.run(lambda context: _tell(context, UUID(person), again=again))
+    published, done = worker_runtime.run(lambda context: _publish(context, UUID(person), again=again))
     if published:
-        log.info("person_told", person=person, conversations=published, done=done)
+        log.info("profile_change_published", person=person, conversations=published, done=done)
     if not done:
-        tell_person.apply_async((person,))
+        publish_profile_change.apply_async((person,))
     return published
 
 
 @shared_task(name="chat.upkeep.tell_people", base=PeriodicTask)
-def tell_people() -> int:
+def publish_lost_profile_changes() -> int:
     """Enqueues the users whose follow-up task was lost. Returns their number."""
-    people = worker_runtime.run(_untold)
-    for person in people:
-        tell_person.apply_async((str(person),))
-    return len(people)
+    users = worker_runtime.run(_users_with_pending_names)
+    for person in users:
+        publish_profile_change.apply_async((str(person),))
+    return len(users)
 
 
-async def _tell(context: TaskContext, person: UUID, *, again: bool) -> tuple[int, bool]:
+async def _publish(context: TaskContext, person: UUID, *, again: bool) -> tuple[int, bool]:
     end, published = time.monotonic() + TURN_SECONDS, 0
     async with context.database.transaction() as session:
         if not await name_changes.begin_propagation(session, person, again=again):
@@ -54,6 +54,6 @@ async def _tell(context: TaskContext, person: UUID, *, again: bool) -> tuple[int
     return published, False
 
 
-async def _untold(context: TaskContext) -> list[UUID]:
+async def _users_with_pending_names(context: TaskContext) -> list[UUID]:
     async with context.database.transaction() as session:
         return await name_changes.users_with_pending_names(session)

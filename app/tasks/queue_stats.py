@@ -11,14 +11,14 @@ import msgspec
 from redis import Redis, RedisError
 
 from app.domain.error_catalogue import broker_unavailable
-from app.domain.jobs.schemas import QueueReport, QueueState, WorkFigures
+from app.domain.jobs.schemas import QueueReport, QueueState, QueueStats
 from app.tasks import task_stats
 from app.tasks.celery_app import KINDS, SENT_AT
 
 BROKER_TIMEOUT_SECONDS: Final = 2.0
 RATE_MINUTES: Final = 5
 UNACKED: Final = "unacked"
-"""The key where kombu's Redis transport keeps messages that workers have taken and not acknowledged."""
+"""The key where kombu's Redis transport keeps messages that workers have received and not acknowledged."""
 
 
 class BrokerStats:
@@ -28,19 +28,19 @@ class BrokerStats:
         self._url = redis_url
 
     async def report(self) -> QueueReport:
-        """Returns the report. Raises Unavailable if the broker is away."""
-        return (await self.figures()).report
+        """Returns the report. Raises Unavailable if the broker is unavailable."""
+        return (await self.read_stats()).report
 
-    async def figures(self) -> WorkFigures:
-        """Returns the report with totals for Prometheus. Raises Unavailable if the broker is away."""
+    async def read_stats(self) -> QueueStats:
+        """Returns the report with totals for Prometheus. Raises Unavailable if the broker is unavailable."""
         try:
-            return await asyncio.to_thread(figures, self._url)
+            return await asyncio.to_thread(read_stats, self._url)
         except RedisError as error:
             raise broker_unavailable() from error
 
 
-def figures(redis_url: str) -> WorkFigures:
-    """Reads the statistics from the broker. Raises redis.RedisError if it is away."""
+def read_stats(redis_url: str) -> QueueStats:
+    """Reads the statistics from the broker. Raises redis.RedisError if it is unavailable."""
     with Redis.from_url(
         redis_url, socket_timeout=BROKER_TIMEOUT_SECONDS, socket_connect_timeout=BROKER_TIMEOUT_SECONDS
     ) as client:
@@ -60,20 +60,20 @@ def figures(redis_url: str) -> WorkFigures:
             for kind in KINDS
         ]
         report = QueueReport(queues=queues, workers=task_stats.workers(client))
-        return WorkFigures(report, dict(tally.totals), task_stats.upkeep(client))
+        return QueueStats(report, dict(tally.totals), task_stats.rebuilds(client))
 
 
 def table(report: QueueReport) -> str:
     """Formats the report as a text table."""
-    heads = ("queue", "waiting", "oldest", "running", "a minute", "retried", "failed")
-    lines = ["{:<14} {:>8} {:>9} {:>8} {:>9} {:>8} {:>7}".format(*heads)]
+    headings = ("queue", "waiting", "oldest", "running", "a minute", "retried", "failed")
+    lines = ["{:<14} {:>8} {:>9} {:>8} {:>9} {:>8} {:>7}".format(*headings)]
     for queue in report.queues:
         oldest = "–" if queue.oldest is None else f"{queue.oldest:,.0f} s"
         lines.append(
             f"{queue.name:<14} {queue.waiting:>8,} {oldest:>9} {queue.running:>8,}"
             f" {queue.per_minute:>9,.1f} {queue.retried:>8,} {queue.failed:>7,}"
         )
-    workers = ", ".join(report.workers) or "none has shown itself for 15 s: is `chat worker` running?"
+    workers = ", ".join(report.workers) or "none seen in the last 15 s; is `chat worker` running?"
     return "\n".join([*lines, "", f"workers: {workers}", "retried and failed: in the last hour"])
 
 

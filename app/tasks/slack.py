@@ -32,8 +32,8 @@ class SlackWebhook:
     def post(self, text: str) -> None:
         """Posts `text`. Raises OSError if Slack did not accept it."""
         parts = urlsplit(self._url)
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=WEBHOOK_TIMEOUT_SECONDS)
+        connection_class = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        connection = connection_class(parts.hostname or "", parts.port, timeout=WEBHOOK_TIMEOUT_SECONDS)
         try:
             body = msgspec.json.encode({"text": text})
             connection.request("POST", parts.path or "/", body, {"Content-Type": "application/json"})
@@ -56,10 +56,10 @@ async def _alert(context: TaskContext, task: str) -> bool:
     if context.post_to_slack is None:
         return False
     async with context.database.transaction() as session:
-        here = await failed_tasks.newest(session, task)
-    if here is None:
+        failure = await failed_tasks.newest(session, task)
+    if failure is None:
         return False
-    times = f"{here.times} times since {here.first_failed_at:%H:%M} UTC"
-    context.post_to_slack(f":warning: `{task}`: {here.reason}, {here.error}, {times}. See `chat tasks failed`.")
-    log.info("operators_told", failed_task=task)
+    times = f"{failure.times} times since {failure.first_failed_at:%H:%M} UTC"
+    context.post_to_slack(f":warning: `{task}`: {failure.reason}, {failure.error}, {times}. See `chat tasks failed`.")
+    log.info("operators_alerted", failed_task=task)
     return True

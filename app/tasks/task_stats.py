@@ -21,13 +21,13 @@ MINUTE: Final = 60
 KEPT_MINUTES: Final = 60
 KEPT_TOTALS: Final = 30 * 24 * 3600
 ALIVE_SECONDS: Final = 15
-SHOWN_EVERY: Final = 5.0
+HEARTBEAT_SECONDS: Final = 5.0
 ALERT: Final = "chat.upkeep.alert"
 TOTALS: Final = "chat:work:totals"
-UPKEEP: Final = "chat:work:upkeep"
+REBUILDS: Final = "chat:work:upkeep"
 WORKERS: Final = "chat:work:workers"
 
-_shown = {"at": 0.0}
+_last_heartbeat = {"at": 0.0}
 
 
 class TaskTally:
@@ -46,40 +46,40 @@ def read(client: Redis) -> TaskTally:
     """Reads all counts. Raises redis.RedisError."""
     now = int(time.time()) // MINUTE
     with client.pipeline(transaction=False) as pipeline:
-        for ago in range(KEPT_MINUTES):
-            pipeline.hgetall(_key(now - ago))
+        for minutes_ago in range(KEPT_MINUTES):
+            pipeline.hgetall(_key(now - minutes_ago))
         pipeline.hgetall(TOTALS)
-        *recent, totals = [_counter(found) for found in pipeline.execute()]
+        *recent, totals = [_counter(reply) for reply in pipeline.execute()]
     return TaskTally(recent, totals)
 
 
 def workers(client: Redis) -> list[str]:
     """Returns the names of workers with a heartbeat in the last 15 s. Raises redis.RedisError."""
-    found: Any = client.zrangebyscore(WORKERS, time.time() - ALIVE_SECONDS, "+inf")
-    return sorted(name.decode() for name in found)
+    reply: Any = client.zrangebyscore(WORKERS, time.time() - ALIVE_SECONDS, "+inf")
+    return sorted(name.decode() for name in reply)
 
 
-def note(celery: Celery, queue: str, outcome: Outcome, number: int = 1) -> None:
+def count(celery: Celery, queue: str, outcome: Outcome, number: int = 1) -> None:
     """Adds to the counts. Never raises: a count that Redis does not accept is lost."""
     minute = _key(int(time.time()) // MINUTE)
     with suppress(RedisError), _client(celery.conf.broker_url).pipeline(transaction=False) as pipeline:
-        for key, kept in ((minute, KEPT_MINUTES * MINUTE * 2), (TOTALS, KEPT_TOTALS)):
+        for key, seconds in ((minute, KEPT_MINUTES * MINUTE * 2), (TOTALS, KEPT_TOTALS)):
             pipeline.hincrby(key, f"{queue}:{outcome}", number)
-            pipeline.expire(key, kept)
+            pipeline.expire(key, seconds)
         pipeline.execute()
 
 
-def upkeep(client: Redis) -> dict[str, int]:
+def rebuilds(client: Redis) -> dict[str, int]:
     """Returns the number of caches rebuilt, by reason. Raises redis.RedisError."""
-    found: Any = client.hgetall(UPKEEP)
-    return {why.decode(): int(number) for why, number in found.items()}
+    reply: Any = client.hgetall(REBUILDS)
+    return {reason.decode(): int(number) for reason, number in reply.items()}
 
 
-def note_upkeep(celery: Celery, why: str, number: int) -> None:
+def count_rebuilds(celery: Celery, reason: str, number: int) -> None:
     """Adds to the counts. Never raises: a count that Redis does not accept is lost."""
     with suppress(RedisError), _client(celery.conf.broker_url).pipeline(transaction=False) as pipeline:
-        pipeline.hincrby(UPKEEP, why, number)
-        pipeline.expire(UPKEEP, KEPT_TOTALS)
+        pipeline.hincrby(REBUILDS, reason, number)
+        pipeline.expire(REBUILDS, KEPT_TOTALS)
         pipeline.execute()
 
 
@@ -100,32 +100,32 @@ def queue_of(task: str) -> str:
 
 @signals.task_success.connect(weak=False, dispatch_uid="chat.counts.done")
 def _done(sender: Any = None, **_: object) -> None:
-    note(sender.app, queue_of(sender.name), "done")
+    count(sender.app, queue_of(sender.name), "done")
 
 
 @signals.task_retry.connect(weak=False, dispatch_uid="chat.counts.retried")
 def _retried(sender: Any = None, **_: object) -> None:
-    note(sender.app, queue_of(sender.name), "retried")
+    count(sender.app, queue_of(sender.name), "retried")
 
 
 @signals.task_failure.connect(weak=False, dispatch_uid="chat.counts.failed")
 def _failed(sender: Any = None, **_: object) -> None:
-    note(sender.app, queue_of(sender.name), "failed")
+    count(sender.app, queue_of(sender.name), "failed")
 
 
 @signals.task_rejected.connect(weak=False, dispatch_uid="chat.counts.rejected")
 @signals.task_unknown.connect(weak=False, dispatch_uid="chat.counts.unknown")
 def _refused(sender: Any = None, message: Any = None, **_: object) -> None:
     """Counts a message that is not a registered task: unknown name, wrong encoding or invalid content."""
-    note(sender.app, (message.delivery_info or {}).get("routing_key") or "unknown", "refused")
+    count(sender.app, (message.delivery_info or {}).get("routing_key") or "unknown", "refused")
 
 
 @signals.heartbeat_sent.connect(weak=False, dispatch_uid="chat.counts.workers")
-def _show(sender: Any = None, **_: object) -> None:
+def _record_heartbeat(sender: Any = None, **_: object) -> None:
     """Records the heartbeat of the worker's main process."""
-    if time.monotonic() - _shown["at"] < SHOWN_EVERY:
+    if time.monotonic() - _last_heartbeat["at"] < HEARTBEAT_SECONDS:
         return
-    _shown["at"] = time.monotonic()
+    _last_heartbeat["at"] = time.monotonic()
     celery, name = sender.eventer.app, sender.eventer.hostname
     with suppress(RedisError), _client(celery.conf.broker_url).pipeline(transaction=False) as pipeline:
         pipeline.zadd(WORKERS, {name: time.time()})
@@ -135,7 +135,7 @@ def _show(sender: Any = None, **_: object) -> None:
 
 
 @signals.worker_shutdown.connect(weak=False, dispatch_uid="chat.counts.gone")
-def _go(sender: Any = None, **_: object) -> None:
+def _remove_worker(sender: Any = None, **_: object) -> None:
     with suppress(RedisError):
         _client(sender.app.conf.broker_url).zrem(WORKERS, sender.hostname)
 
@@ -152,9 +152,9 @@ def _key(minute: int) -> str:
     return f"chat:work:minute:{minute}"
 
 
-def _counter(found: dict[bytes, bytes]) -> Counter[tuple[str, str]]:
+def _counter(reply: dict[bytes, bytes]) -> Counter[tuple[str, str]]:
     counted: Counter[tuple[str, str]] = Counter()
-    for field, number in found.items():
+    for field, number in reply.items():
         queue, _, outcome = field.decode().partition(":")
         counted[queue, outcome] += int(number)
     return counted

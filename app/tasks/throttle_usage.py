@@ -26,21 +26,21 @@ TURN_SECONDS: Final = 40.0
 @shared_task(name="chat.analytics.bring_counts", base=PeriodicTask)
 def fetch_usage() -> int:
     """Transfers the batches of completed minutes. Returns their number."""
-    return worker_runtime.run(_bring)
+    return worker_runtime.run(_transfer)
 
 
-async def _bring(context: TaskContext) -> int:
-    end, brought = time.monotonic() + TURN_SECONDS, 0
+async def _transfer(context: TaskContext) -> int:
+    end, transferred = time.monotonic() + TURN_SECONDS, 0
     try:
         for minute in await context.usage_reader.open_batches():
             if time.monotonic() >= end or not await fetch_batch(context, minute):
                 break
-            brought += 1
+            transferred += 1
     except Unavailable as error:
-        log.warning("counts_wait", error=error.code)
+        log.warning("usage_not_transferred", error=error.code)
     async with context.database.transaction() as session:
         await usage.sweep(session)
-    return brought
+    return transferred
 
 
 async def fetch_batch(context: TaskContext, minute: int) -> bool:
@@ -49,7 +49,7 @@ async def fetch_batch(context: TaskContext, minute: int) -> bool:
     if batch is None:
         return True
     async with context.database.transaction() as session:
-        arrived = await usage.add(session, batch, context.subjects)
-    if arrived:
+        is_added = await usage.add(session, batch, context.subjects)
+    if is_added:
         await context.usage_reader.drop(batch)
-    return arrived
+    return is_added

@@ -62,10 +62,10 @@ class RequestLog:
             return
         request_id = _request_id(scope)
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        began = time.perf_counter()
+        started = time.perf_counter()
         status = 0
 
-        async def watching(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             kind = message["type"]
             if kind == "http.response.start":
@@ -76,14 +76,14 @@ class RequestLog:
             await send(message)
 
         try:
-            await self.inner(scope, receive, watching)
+            await self.inner(scope, receive, send_with_id)
         finally:
             if scope["path"] not in SILENT or status >= 400:
-                self._note(scope, request_id, status, (time.perf_counter() - began) * 1_000)
+                self._add(scope, request_id, status, (time.perf_counter() - started) * 1_000)
 
-    def _note(self, scope: Scope, request_id: str, status: int, milliseconds: float) -> None:
+    def _add(self, scope: Scope, request_id: str, status: int, milliseconds: float) -> None:
         user = _user(scope)
-        if user is None and not self._has_room():
+        if user is None and not self._is_within_limit():
             return
         path = scope["path"][:LONGEST_PATH]
         line = {
@@ -102,7 +102,7 @@ class RequestLog:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
         self.waiting.append(line)
 
-    def _has_room(self) -> bool:
+    def _is_within_limit(self) -> bool:
         """Whether this minute's budget allows another line for a request without a user. Counts the request."""
         loop = asyncio.get_running_loop()
         if loop.time() >= self._window:
@@ -111,11 +111,11 @@ class RequestLog:
         if self._strangers <= STRANGERS_LINES:
             return True
         if not self.left_out:
-            loop.call_at(self._window, self._tell)
+            loop.call_at(self._window, self._log_left_out)
         self.left_out += 1
         return False
 
-    def _tell(self) -> None:
+    def _log_left_out(self) -> None:
         left_out, self.left_out = self.left_out, 0
         log.warning("requests_not_logged", requests=left_out, seconds=WINDOW_SECONDS)
 

@@ -122,9 +122,9 @@ def _requests() -> Integration:
 
 def _error(event: Any, hint: Mapping[str, Any]) -> Any:
     """Drops expected errors from any source; rebuilds all other events."""
-    words = getattr(hint.get("log_record"), "msg", None)
+    message = getattr(hint.get("log_record"), "msg", None)
     error = (hint.get("exc_info") or (None, None))[1]
-    if is_expected(error) or (isinstance(words, dict) and words.get(EXPECTED)):
+    if is_expected(error) or (isinstance(message, dict) and message.get(EXPECTED)):
         return None
     return _event(event, hint)
 
@@ -136,7 +136,7 @@ def _event(event: Any, hint: Mapping[str, Any]) -> Any:
     if "user" in kept:
         kept["user"] = {"id": kept["user"]["id"]} if kept["user"].get("id") else {}
     if "logentry" in kept:
-        kept["logentry"] = {"message": _spoken(hint)}
+        kept["logentry"] = {"message": _log_text(hint)}
     if "contexts" in kept:
         kept["contexts"] = {
             name: _context(name, kept["contexts"][name]) for name in CONTEXTS_KEPT & kept["contexts"].keys()
@@ -169,7 +169,7 @@ def _exception(value: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value.get(name) for name in ("type", "module")}
     ours = str(value.get("module") or "").startswith("app.")
     kept["value"] = _text(value.get("value")) if ours else ""
-    kept["stacktrace"] = {"frames": [{k: v for k, v in frame.items() if k != "vars"} for frame in frames]}
+    kept["stacktrace"] = {"frames": [{key: value for key, value in frame.items() if key != "vars"} for frame in frames]}
     return kept
 
 
@@ -177,7 +177,7 @@ def _breadcrumb(crumb: Any, hint: Mapping[str, Any]) -> Any:
     data = crumb.get("data") or {}
     return {
         **{name: crumb.get(name) for name in ("type", "category", "level", "timestamp")},
-        "message": _spoken(hint),
+        "message": _log_text(hint),
         "data": {name: data[name] for name in ("status_code", "method") if name in data},
     }
 
@@ -191,7 +191,7 @@ def _context(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
     return {key: context[key] for key in TRACE_KEPT if key in context} if name == "trace" else dict(context)
 
 
-def _spoken(hint: Mapping[str, Any]) -> str:
+def _log_text(hint: Mapping[str, Any]) -> str:
     """Returns a log line's text without its arguments. structlog's records carry the whole event as the message."""
     record = hint.get("log_record")
     message = getattr(record, "msg", "")

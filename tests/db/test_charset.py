@@ -216,7 +216,7 @@ def test_a_failed_conversion_changes_nothing(earlier: Earlier, monkeypatch: pyte
             connection.execute("UPDATE pg_class SET relispopulated = true WHERE relname = 'failing'")
         with pytest.raises(StartRefused, match="nothing was changed"):
             charset_conversion.convert(postgres)
-        assert not postgres.knows_letters()
+        assert not postgres.has_unicode_character_type()
         assert count(postgres.url(role=ADMINISTRATOR), "SELECT count(*) FROM users") == 101
     finally:
         postgres.stop()

@@ -64,7 +64,7 @@ def test_each_count_is_stored_once_despite_a_killed_worker(counted: Counted, com
             holding.rollback()
             until(lambda: count(counted.database_url, ARRIVED) > 0, 20)
         worker.end()
-    assert "counts_wait" not in worker.said
+    assert "usage_not_transferred" not in worker.said
     assert count(counted.database_url, ARRIVED) == (2 * PEOPLE if committed else 0)
     with redis.Redis.from_url(counted.redis_url, socket_timeout=5) as client:
         client.execute_command("CLIENT", "UNPAUSE")

@@ -228,7 +228,7 @@ def test_a_task_that_fails_in_an_outage_makes_no_event_and_no_traceback(
     from app.tasks.base import PeriodicTask
 
     noted: list[bool] = []
-    monkeypatch.setattr(failures, "_note", lambda _failure, *, expected: noted.append(expected))
+    monkeypatch.setattr(failures, "_record", lambda _failure, *, expected: noted.append(expected))
     monkeypatch.setattr(task_stats, "alert", lambda *_: None)
     log_configuration.configure(Settings(environment="production"), process="worker")
     application = Celery("test", broker="memory://", set_as_current=False, task_cls=PeriodicTask)

@@ -96,7 +96,7 @@ def socket_document(vocabulary: Vocabulary, public_url: str) -> Json:
         },
         "operations": {
             **{
-                _verb(name): _receive_operation(name, kind, vocabulary, server_frames)
+                _frame_type(name): _receive_operation(name, kind, vocabulary, server_frames)
                 for name, kind in client_frames.items()
             },
             "tell": {
@@ -121,18 +121,20 @@ def tag_of(kind: type[msgspec.Struct]) -> str:
 
 def _names(vocabulary: Vocabulary) -> dict[str, type[msgspec.Struct]]:
     """Returns the server's frames by message name."""
-    answered = {kind: verb for verb, kinds in vocabulary.replies.items() for kind in kinds if tag_of(kind) == "ack"}
+    answered = {
+        kind: frame_type for frame_type, kinds in vocabulary.replies.items() for kind in kinds if tag_of(kind) == "ack"
+    }
     return {f"ack.{answered[kind]}" if kind in answered else tag_of(kind): kind for kind in vocabulary.server_frames}
 
 
-def _verb(name: str) -> str:
+def _frame_type(name: str) -> str:
     return name.removeprefix(OF_CLIENTS)
 
 
 def _receive_operation(
     name: str, kind: type[msgspec.Struct], vocabulary: Vocabulary, server_frames: Mapping[str, object]
 ) -> Json:
-    kinds = vocabulary.replies[_verb(name)]
+    kinds = vocabulary.replies[_frame_type(name)]
     return {
         "action": "receive",
         "title": _sentence(kind),
@@ -147,7 +149,7 @@ def _receive_operation(
 
 def _message(name: str, kind: type[msgspec.Struct]) -> Json:
     message: Json = {
-        "name": _verb(name),
+        "name": _frame_type(name),
         "title": kind.__name__,
         "summary": _sentence(kind),
         "contentType": JSON,

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-_NAMED = re.compile(r"^Object (contains unknown|missing required) field `([^`]*)`")
+_FIELD_ERROR = re.compile(r"^Object (contains unknown|missing required) field `([^`]*)`")
 _INDEX = re.compile(r"\[(\d+|\.\.\.)\]")
-_PLAIN = {"contains unknown": "Is not known here.", "missing required": "Is required."}
+_MESSAGES = {"contains unknown": "Is not a known field.", "missing required": "Is required."}
 _TYPES = {
     "`str`": "text",
     "`int`": "a whole number",
@@ -34,21 +34,21 @@ class FieldError(msgspec.Struct, frozen=True):
 
 def field_errors(extra: Any) -> list[FieldError]:
     """Returns the errors that Litestar's ValidationException carries in `extra`."""
-    given = extra if isinstance(extra, list) else []
-    return [_fault(one) for one in given if isinstance(one, Mapping)]
+    errors = extra if isinstance(extra, list) else []
+    return [_field_error(error) for error in errors if isinstance(error, Mapping)]
 
 
-def _fault(one: Mapping[str, Any]) -> FieldError:
+def _field_error(error: Mapping[str, Any]) -> FieldError:
     # A parameter named like a Python keyword has a trailing `_` (`from_`).
-    field, message = _INDEX.sub(r".\1", str(one.get("key", ""))).removesuffix("_"), str(one.get("message", ""))
-    named = _NAMED.match(message)
+    field, message = _INDEX.sub(r".\1", str(error.get("key", ""))).removesuffix("_"), str(error.get("message", ""))
+    matched = _FIELD_ERROR.match(message)
     if message == NO_BODY:
         field = ""  # Litestar's name for the whole body; with any other message "data" is a field
-    if named:
-        field = f"{field}.{named[2]}" if field else named[2]
-        message = _PLAIN[named[1]]
+    if matched:
+        field = f"{field}.{matched[2]}" if field else matched[2]
+        message = _MESSAGES[matched[1]]
     elif message == NO_BODY:
         message = "A JSON object is required."
-    for kind, words in _TYPES.items():
-        message = message.replace(kind, words)
+    for kind, name in _TYPES.items():
+        message = message.replace(kind, name)
     return FieldError(field[:MAX_ERRORS], message[:MAX_ERRORS])

@@ -41,17 +41,17 @@ class AnonymousLimits:
         if scope["type"] != "http" or scope["path"] in FREE:
             await self._app(scope, receive, send)
         elif scope["path"].startswith(API):
-            await self._app(scope, receive, self._judging(scope, send))
+            await self._app(scope, receive, self._counting(scope, send))
         elif (refused := await self._refusal(scope)) is not None:
             await _answer(send, refused, [])
         else:
             await self._app(scope, receive, send)
 
-    def _judging(self, scope: MutableMapping[str, Any], send: Send) -> Send:
+    def _counting(self, scope: MutableMapping[str, Any], send: Send) -> Send:
         """Counts an API request if its response shows that it is unauthenticated; a refusal replaces that response."""
         replaced = False
 
-        async def judge(message: Message) -> None:
+        async def send_counted(message: Message) -> None:
             nonlocal replaced
             if message["type"] == "http.response.start" and message["status"] in UNKNOWN_CALLER:
                 refused = None if scope.get("user") else await self._refusal(scope)
@@ -61,7 +61,7 @@ class AnonymousLimits:
             if not replaced:
                 await send(message)
 
-        return judge
+        return send_counted
 
     async def _refusal(self, scope: MutableMapping[str, Any]) -> Throttled | None:
         address = client_of(ASGIConnection(scope), self._hops).address  # type: ignore[arg-type]
@@ -76,10 +76,10 @@ class AnonymousLimits:
         return None
 
 
-async def _answer(send: Send, refused: Throttled, before: Any) -> None:
+async def _answer(send: Send, refused: Throttled, replaced_headers: Any) -> None:
     problem = refusal(refused)
     headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
-    headers += [pair for pair in before if pair[0].lower().startswith(KEPT)]
+    headers += [header for header in replaced_headers if header[0].lower().startswith(KEPT)]
     headers += [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(problem.content))]
     await send({"type": "http.response.start", "status": 429, "headers": headers})
     await send({"type": "http.response.body", "body": problem.content})

@@ -32,13 +32,13 @@ from app.throttling.limiter import RateLimiter
 PUBLIC: Final = {"public": True}
 """`opt` of a route that requires no token."""
 
-JUDGED_LATER: Final = {"judged_later": True}
+CHECKED_LATER: Final = {"checked_later": True}
 """`opt` of a route whose domain function checks the login in its own transaction: a second check is wasted."""
 
 OPERATORS: Final = {"operators": True}
 """`opt` of an operator route: other callers receive 404."""
 
-ADMITTED_LATER: Final = {**JUDGED_LATER, "admitted_later": True}
+ADMITTED_LATER: Final = {**CHECKED_LATER, "admitted_later": True}
 """`opt` of a route that awaits the throttle itself (`request.admission`), concurrently with its own queries."""
 
 
@@ -101,7 +101,7 @@ class Authentication(ASGIMiddleware):
                 admission = request.admission = self._limiter.admission(str(caller.user))
             else:
                 await self._limiter.of_user(str(caller.user))
-            if not opt.get("judged_later"):
+            if not opt.get("checked_later"):
                 await self._login_checks.ensure(caller)
             if opt.get("operators"):
                 await self._login_checks.ensure_operator(caller)

@@ -107,7 +107,15 @@ async def begin(
     # cannot.
     created = await session.execute(
         insert_if_free(User)
-        .values(id=uuid7(), is_active=True, is_operator=is_operator, **msgspec.structs.asdict(wanted))
+        .values(
+            id=uuid7(),
+            email=wanted.email,
+            first_name=wanted.first_name,
+            last_name=wanted.last_name,
+            password_hash=wanted.password_hash,
+            is_active=True,
+            is_operator=is_operator,
+        )
         .on_conflict_do_nothing()
         .returning(*PROFILE)
     )
@@ -175,7 +183,12 @@ async def _store(session: AsyncSession, wanted: RegistrationRequest) -> None:
     registration = uuid7()
     await session.execute(
         insert(PendingRegistration).values(
-            id=registration, expires_at=func.clock_timestamp() + LIFETIME, **msgspec.structs.asdict(wanted)
+            id=registration,
+            email=wanted.email,
+            first_name=wanted.first_name,
+            last_name=wanted.last_name,
+            password_hash=wanted.password_hash,
+            expires_at=func.clock_timestamp() + LIFETIME,
         )
     )
     await outbox.post(session, "activation", wanted.email, registration=registration, first_name=wanted.first_name)

@@ -70,7 +70,16 @@ async def record_failure(session: AsyncSession, failure: Failure) -> bool:
     # One task must not crowd out the others.
     if await count_open(session, failure.task) >= MAX_OPEN_PER_TASK:
         return False
-    row = insert(FailedTaskRow).values(id=uuid7(), **msgspec.structs.asdict(failure))
+    row = insert(FailedTaskRow).values(
+        id=uuid7(),
+        task=failure.task,
+        arguments=failure.arguments,
+        queue=failure.queue,
+        reason=failure.reason,
+        error=failure.error,
+        worker=failure.worker,
+        attempts=failure.attempts,
+    )
     said = {name: row.excluded[name] for name in ("reason", "error", "worker", "attempts")}
     await session.execute(
         row.on_conflict_do_update(

@@ -58,7 +58,7 @@ class FailedTaskPage(View, frozen=True, kw_only=True):
     next: str | None
 
 
-class WorkFigures(msgspec.Struct, frozen=True):
+class QueueStats(msgspec.Struct, frozen=True):
     """For Prometheus. `totals`: tasks by (queue, outcome). `upkeep`: caches rebuilt, by reason."""
 
     report: QueueReport

@@ -102,7 +102,7 @@ async def test_an_unusual_name_is_kept_unchanged(api: Client, name: str) -> None
 @pytest.mark.parametrize("extra", ["id", "is_operator", "is_active", "is_staff", "password_hash", "created_at"])
 async def test_privileged_fields_are_refused(api: Client, extra: str) -> None:
     body = problem(await api.post(f"{API}/users/", json=someone(**{extra: True})), 400, "invalid")
-    assert body["errors"] == [{"field": extra, "message": "Is not known here."}]
+    assert body["errors"] == [{"field": extra, "message": "Is not a known field."}]
 
 
 @pytest.mark.parametrize("password", ["short 1", "x" * 129, "password1", "PASSWORD1", None, 12345678])

@@ -159,9 +159,9 @@ async def test_an_interrupted_name_change_continues_where_it_stopped(
         async with database.transaction() as session:
             assert await name_changes.propagate_next(session, UUID(ada.id))
     make_celery(place.settings)
-    profile_changes.tell_people.apply_async()
+    profile_changes.publish_lost_profile_changes.apply_async()
     await asyncio.sleep(name_changes.LEASE.total_seconds() + 0.2)
-    profile_changes.tell_people.apply_async()
+    profile_changes.publish_lost_profile_changes.apply_async()
 
     async def done() -> bool:
         async with database.transaction() as session:

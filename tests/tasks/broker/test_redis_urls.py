@@ -93,7 +93,7 @@ async def test_every_client_uses_the_same_database_and_the_same_certificate_chec
         verified = "not verified" not in form
         assert (made.cert_reqs == ssl.CERT_REQUIRED) is verified
         assert made.check_hostname is verified
-    assert queue_stats.figures(url).report.workers == []
+    assert queue_stats.read_stats(url).report.workers == []
     with server.client() as direct:
         assert direct.get("said") == b"by the API"
         direct.flushdb()
@@ -155,7 +155,7 @@ def test_a_server_with_an_untrusted_certificate_receives_neither_password_nor_ta
     url = server.url("TLS, unknown authority")
     for open_one in (
         lambda: celery_app.make(url).connection().ensure_connection(max_retries=1, timeout=3),
-        lambda: queue_stats.figures(url),
+        lambda: queue_stats.read_stats(url),
     ):
         with pytest.raises((redis.ConnectionError, OSError, Exception), match="certificate verify failed"):
             open_one()
