@@ -2,7 +2,7 @@
 
 An idle process adds no delay; a busy one shares the cost. The queue is bounded: callers beyond the bound are refused. A
 caller that gives up cancels nothing: queued items still run. A batch has the deadlines of the functions it calls.
-`patience` also bounds the time in the queue: if no batch takes longer, no caller waits twice as long.
+`max_wait` also bounds the time in the queue: if no batch takes longer, no caller waits twice as long.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ Answer = TypeVar("Answer")
 
 
 class Batcher(Generic[Item, Answer]):
-    """`run` takes at most `largest` items and returns one answer (or exception, to be raised) for each, in order.
+    """`run` takes at most `max_batch` items and returns one answer (or exception, to be raised) for each, in order.
 
-    An item that has waited longer than `patience` seconds when the next batch starts is refused and never runs.
-    At most `waiting` items are queued, and `concurrency` batches run at once.
+    An item that has waited longer than `max_wait` seconds when the next batch starts is refused and never runs.
+    At most `max_waiting` items are queued, and `concurrency` batches run at once.
     """
 
     def __init__(
         self,
         run: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]],
         *,
-        largest: int,
-        waiting: int,
+        max_batch: int,
+        max_waiting: int,
         concurrency: int = 1,
-        patience: float = inf,
+        max_wait: float = inf,
     ) -> None:
         self._run_batch = run
-        self._largest = largest
-        self._most = waiting
+        self._max_batch = max_batch
+        self._max_waiting = max_waiting
         self._concurrency = concurrency
-        self._patience = patience
+        self._max_wait = max_wait
         self._queue: deque[tuple[Item, asyncio.Future[Answer], float]] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
@@ -52,36 +52,36 @@ class Batcher(Generic[Item, Answer]):
         Raises:
             Unavailable: the queue is full, or the item waited too long.
         """
-        return await self.ask(item)
+        return await self.submit(item)
 
-    def ask(self, item: Item) -> asyncio.Future[Answer]:
-        """Queues `item` and returns a future. A caller that does not await the future must cancel it.
+    def submit(self, item: Item) -> asyncio.Future[Answer]:
+        """Queues `item` and returns a future. The caller must await the future or cancel it.
 
         Raises:
             Unavailable: the queue is full.
         """
-        self.check()
+        self.ensure_capacity()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._queue.append((item, answer, loop.time()))
         if len(self._running) < self._concurrency:
-            self._launch()
+            self._start_batches()
         return answer
 
-    def check(self) -> None:
+    def ensure_capacity(self) -> None:
         """Raises Unavailable if the queue is full."""
-        if len(self._queue) >= self._most:
+        if len(self._queue) >= self._max_waiting:
             raise overloaded()
 
-    def _launch(self) -> None:
-        task = asyncio.create_task(self._run())
+    def _start_batches(self) -> None:
+        task = asyncio.create_task(self._run_batches())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _run(self) -> None:
+    async def _run_batches(self) -> None:
         while self._queue:
-            self._refuse_the_late()
-            if not (batch := [self._queue.popleft() for _ in range(self._share())]):
+            self._refuse_expired()
+            if not (batch := [self._queue.popleft() for _ in range(self._next_batch_size())]):
                 break
             try:
                 answers = await self._run_batch([item for item, _, _ in batch])
@@ -97,18 +97,18 @@ class Batcher(Generic[Item, Answer]):
         # In the same event-loop step that found the queue empty: a call queued in between would never run.
         self._running.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
-    def _refuse_the_late(self) -> None:
-        earliest = asyncio.get_running_loop().time() - self._patience
+    def _refuse_expired(self) -> None:
+        earliest = asyncio.get_running_loop().time() - self._max_wait
         while self._queue and self._queue[0][2] < earliest:
             _, waiting, _ = self._queue.popleft()
             if not waiting.done():
                 waiting.set_exception(overloaded())
 
-    def _share(self) -> int:
+    def _next_batch_size(self) -> int:
         """Returns the size of the next batch. Concurrent batches split a long queue, so that one can prepare while
         another waits for its answer."""
         waiting = len(self._queue)
-        return min(waiting, self._largest, max(SMALL_BATCH, -(-waiting // self._concurrency)))
+        return min(waiting, self._max_batch, max(SMALL_BATCH, -(-waiting // self._concurrency)))
 
     async def drain(self) -> None:
         """Waits until nothing is queued or running."""

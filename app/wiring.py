@@ -77,7 +77,7 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.redis_client = RedisClient(settings.cache_redis_url)
-        self.cache = PageCache(most=settings.cache_messages)
+        self.cache = PageCache(max_messages=settings.cache_messages)
         self.bus = Bus(self.redis_client, settings.cache_redis_url, self.cache)
         self.dispatcher = Dispatcher()
         self.database = Database(
@@ -235,7 +235,7 @@ def make_celery(settings: Settings) -> Celery:
 def open_task_context(settings: Settings) -> TaskContext:
     """Returns the task context of a worker process. Call it in that process, after the fork."""
     redis_client = RedisClient(settings.cache_redis_url, connections=2)
-    cache = PageCache(most=settings.cache_messages)
+    cache = PageCache(max_messages=settings.cache_messages)
     bus = Bus(redis_client, settings.cache_redis_url, cache)
     database = Database(open_engine(settings.libpq_url, pool_size=2), bus.publish, notification_tasks.enqueue_mails)
     rebuilder = Rebuilder(database, redis_client, cache)

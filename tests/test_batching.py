@@ -26,10 +26,10 @@ class Airline:
 
 async def test_calls_during_a_running_batch_share_the_next_one() -> None:
     airline = Airline()
-    batcher = Batcher(airline.fly, largest=100, waiting=100)
-    answers = [batcher.ask(0)]
+    batcher = Batcher(airline.fly, max_batch=100, max_waiting=100)
+    answers = [batcher.submit(0)]
     await asyncio.sleep(0)
-    answers += [batcher.ask(item) for item in (1, -2, 3)]
+    answers += [batcher.submit(item) for item in (1, -2, 3)]
     airline.landing.set()
     told = await asyncio.gather(*answers, return_exceptions=True)
     assert airline.carried == [[0], [1, -2, 3]]
@@ -47,19 +47,19 @@ async def test_calls_during_a_running_batch_share_the_next_one() -> None:
 )
 async def test_a_long_queue_is_divided(waiting: int, concurrency: int, carried: list[int]) -> None:
     airline = Airline()
-    batcher = Batcher(airline.fly, largest=128, waiting=1_000, concurrency=concurrency)
+    batcher = Batcher(airline.fly, max_batch=128, max_waiting=1_000, concurrency=concurrency)
     airline.landing.set()
     # All of them wait before the first flight begins.
-    assert await asyncio.gather(*[batcher.ask(item) for item in range(waiting)]) == [2 * n for n in range(waiting)]
+    assert await asyncio.gather(*[batcher.submit(item) for item in range(waiting)]) == [2 * n for n in range(waiting)]
     assert [len(one) for one in airline.carried] == carried
 
 
 async def test_concurrent_batches_are_bounded() -> None:
     airline = Airline()
-    batcher = Batcher(airline.fly, largest=10, waiting=100, concurrency=2)
+    batcher = Batcher(airline.fly, max_batch=10, max_waiting=100, concurrency=2)
     answers = []
     for item in range(3):
-        answers.append(batcher.ask(item))
+        answers.append(batcher.submit(item))
         await asyncio.sleep(0)
     assert airline.carried == [[0], [1]]
     airline.landing.set()
@@ -68,32 +68,32 @@ async def test_concurrent_batches_are_bounded() -> None:
 
 async def test_a_full_queue_refuses() -> None:
     airline = Airline()
-    batcher = Batcher(airline.fly, largest=10, waiting=2)
-    answers = [batcher.ask(0), batcher.ask(1)]
+    batcher = Batcher(airline.fly, max_batch=10, max_waiting=2)
+    answers = [batcher.submit(0), batcher.submit(1)]
     with pytest.raises(Unavailable):
-        batcher.check()
+        batcher.ensure_capacity()
     with pytest.raises(Unavailable):
-        batcher.ask(2)
+        batcher.submit(2)
     airline.landing.set()
     assert await asyncio.gather(*answers) == [0, 2]
-    batcher.check()
+    batcher.ensure_capacity()
 
 
 async def test_a_call_that_waited_too_long_is_refused_and_never_runs() -> None:
     airline = Airline()
-    batcher = Batcher(airline.fly, largest=1, waiting=100, patience=0.1)
-    answers = [batcher.ask(item) for item in (1, 2, 3)]
+    batcher = Batcher(airline.fly, max_batch=1, max_waiting=100, max_wait=0.1)
+    answers = [batcher.submit(item) for item in (1, 2, 3)]
     await asyncio.sleep(0.2)
-    late = batcher.ask(4)
+    late = batcher.submit(4)
     airline.landing.set()
     told = await asyncio.gather(*answers, late, return_exceptions=True)
     assert airline.carried == [[1], [4]]
     assert [one.code if isinstance(one, Unavailable) else one for one in told] == [2, "overloaded", "overloaded", 8]
     await batcher.drain()
     airline.landing.clear()
-    again = [batcher.ask(item) for item in (5, 6)]
+    again = [batcher.submit(item) for item in (5, 6)]
     await asyncio.sleep(0.2)
     airline.landing.set()
     told = await asyncio.gather(*again, return_exceptions=True)
     assert [one.code if isinstance(one, Unavailable) else one for one in told] == [10, "overloaded"]
-    assert await batcher.ask(7) == 14
+    assert await batcher.submit(7) == 14

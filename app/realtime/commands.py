@@ -45,7 +45,7 @@ from app.throttling.limiter import RateLimiter
 log = structlog.get_logger(__name__)
 
 Publish = Callable[[Sequence[Event]], Awaitable[None]]
-WhoIsOnline = Callable[[Collection[UUID]], Awaitable[set[UUID] | None]]
+FindOnline = Callable[[Collection[UUID]], Awaitable[set[UUID] | None]]
 
 
 class CommandContext(NamedTuple):
@@ -53,24 +53,24 @@ class CommandContext(NamedTuple):
 
     hub: Hub
     database: Database
-    sender: MessageWriter
+    writer: MessageWriter
     tokens: Tokens
     publish: Publish
-    online: WhoIsOnline
-    requests: RateLimiter
+    find_online: FindOnline
+    limiter: RateLimiter
     read_marks: ReadMarks
     typing_limits: TypingLimits
 
 
 class Commands:
-    """The actions of one socket. `renewed` is called after `auth` has renewed its access token."""
+    """The actions of one socket. `on_renewed` is called after `auth` has renewed its access token."""
 
-    __slots__ = ("_connection", "_context", "_renewed", "_resume_lock", "_resumes", "_resuming")
+    __slots__ = ("_connection", "_context", "_on_renewed", "_resume_lock", "_resumes", "_resuming")
 
-    def __init__(self, connection: Connection, context: CommandContext, renewed: Callable[[], None]) -> None:
+    def __init__(self, connection: Connection, context: CommandContext, on_renewed: Callable[[], None]) -> None:
         self._connection = connection
         self._context = context
-        self._renewed = renewed
+        self._on_renewed = on_renewed
         self._resumes: set[asyncio.Task[None]] = set()
         self._resuming = 0
         self._resume_lock = asyncio.Lock()
@@ -116,7 +116,7 @@ class Commands:
                 self._resume(frame)
 
     async def _send(self, frame: client_frames.Send) -> None:
-        sent = await self._context.sender.send(draft(frame.conversation, self._connection.caller, frame))
+        sent = await self._context.writer.send(draft(frame.conversation, self._connection.caller, frame))
         self._connection.put(frame_of(SendAck(ref=frame.ref, data=raw(sent.message))))
 
     async def _read(self, frame: client_frames.Read) -> None:
@@ -138,11 +138,11 @@ class Commands:
 
     async def _presence(self, frame: client_frames.WhoIsHere) -> None:
         # It counts as a request of the user.
-        await self._context.requests.of_user(str(self._connection.user))
+        await self._context.limiter.count_user(str(self._connection.user))
         async with self._context.database.transaction() as session:
             audience = await presence_audience(session, frame.conversation, self._connection.user)
-        present = await self._context.online(audience)
-        online = None if present is None else [user for user in audience if user in present]
+        online_users = await self._context.find_online(audience)
+        online = None if online_users is None else [user for user in audience if user in online_users]
         self._connection.put(frame_of(PresenceState(ref=frame.ref, data=PresenceAck(online=online))))
 
     def _authenticate(self, frame: client_frames.Auth) -> None:
@@ -150,7 +150,7 @@ class Commands:
         if (caller.user, caller.session) != (self._connection.user, self._connection.caller.session):
             raise another_login()
         self._connection.caller = caller
-        self._renewed()
+        self._on_renewed()
         self._connection.put(frame_of(AuthAck(ref=frame.ref)))
 
     def _resume(self, frame: client_frames.Resume) -> None:

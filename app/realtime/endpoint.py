@@ -77,8 +77,8 @@ class SocketEndpoint:
             if not self._unauthenticated.enter(address):
                 await socket.accept(subprotocols=answer_protocol(socket))
                 transport = transport_of(socket)
-                transport.cut(TOO_MANY)
-                await transport.gone()
+                transport.close_at_once(TOO_MANY)
+                await transport.wait_closed()
                 return
             try:
                 caller = await self._accept(socket)
@@ -96,12 +96,12 @@ class SocketEndpoint:
         except Unavailable:
             caller, code = None, RESTARTING
         await socket.accept(subprotocols=answer_protocol(socket))
-        if caller is not None and len(self._hub.registry.people.get(caller.user, ())) >= SOCKETS_PER_USER:
+        if caller is not None and len(self._hub.registry.sockets_by_user.get(caller.user, ())) >= SOCKETS_PER_USER:
             caller, code = None, TOO_MANY
         if caller is None:
             transport = transport_of(socket)
-            transport.end(code)
-            await transport.gone()
+            transport.close(code)
+            await transport.wait_closed()
         return caller
 
     async def watch(self) -> None:
@@ -110,7 +110,7 @@ class SocketEndpoint:
             await asyncio.sleep(WATCH_SECONDS)
             now = time.monotonic()
             for connection in list(self._open):
-                connection.check(now)
+                connection.close_if_stuck(now)
 
     async def drain(self) -> None:
         """Close all sockets with 1012 after sending their queued frames. Clients then reconnect."""
@@ -128,7 +128,7 @@ class SocketEndpoint:
     async def _serve_caller(self, socket: Socket, caller: Caller) -> None:
         transport, allowance = transport_of(socket), FrameLimiter(self._frames)
         connection = Connection(caller, transport)
-        transport.accepted(allowance, connection.flush)
+        transport.authenticated(allowance, connection.flush)
         task = asyncio.current_task()
         assert task is not None
         self._open[connection] = task
@@ -140,13 +140,13 @@ class SocketEndpoint:
             await greet(self._hub, connection, self._heartbeat, self._limits)
             await self._read_frames(socket, connection, commands, allowance)
         except ConnectionGone:
-            await _disconnected(socket)
+            await _wait_for_disconnect(socket)
         except (OSError, WebSocketDisconnect):
             pass
         except Exception:
             log.exception("socket_failed")
             connection.close(RESTARTING)
-            await _disconnected(socket)
+            await _wait_for_disconnect(socket)
         finally:
             expiry.cancel()
             self._hub.unregister(connection)
@@ -157,14 +157,14 @@ class SocketEndpoint:
     async def _read_frames(
         self, socket: Socket, connection: Connection, commands: Commands, allowance: FrameLimiter
     ) -> None:
-        counted = transport_of(socket).counts_frames
+        counts_frames = transport_of(socket).counts_frames
         while True:
             message: Any = await socket.receive()
             if message["type"] != "websocket.receive":
                 return
             if connection.close_code is not None:
                 continue
-            if not counted and not allowance.take():
+            if not counts_frames and not allowance.take():
                 connection.close(TOO_MANY)
                 continue
             text = message.get("text")
@@ -200,7 +200,7 @@ class Expiry:
             self._timer = None
 
 
-async def _disconnected(socket: Socket) -> None:
+async def _wait_for_disconnect(socket: Socket) -> None:
     """Wait for the disconnect. Returning earlier would cut off the close frame."""
     with suppress(TimeoutError):
         async with asyncio.timeout(STUCK_SECONDS):

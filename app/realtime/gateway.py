@@ -39,7 +39,7 @@ class Gateway:
         self,
         bus: Bus,
         database: Database,
-        sender: MessageWriter,
+        writer: MessageWriter,
         tokens: Tokens,
         limiter: RateLimiter,
         *,
@@ -75,7 +75,7 @@ class Gateway:
         context = CommandContext(
             self.hub,
             database,
-            sender,
+            writer,
             tokens,
             bus.publish,
             partial(online, bus.redis),
@@ -90,7 +90,7 @@ class Gateway:
     def receive(self, events: Sequence[Event]) -> None:
         """Process events of this and other processes. Never raises."""
         # Access first: a client may send a request as soon as the hub has delivered an event.
-        self.access.hear(events)
+        self.access.apply_events(events)
         self.hub.receive(events)
 
     def route(self) -> WebsocketRouteHandler:
@@ -100,7 +100,7 @@ class Gateway:
     async def start(self) -> None:
         """Start on the process's event loop. While the database is unavailable, the poll is retried every second."""
         await self.bus.start()
-        await self.poller.once()  # the first request already meets the current throttles
+        await self.poller.poll()  # the first request already meets the current throttles
         runs = (self.poller.run(), self.endpoint.watch(), self.presence.run(), self.broadcasts.run())
         self._tasks = [asyncio.create_task(run) for run in runs]
 

@@ -73,7 +73,7 @@ class Authenticator:
             raise HandshakeRefused(REFUSED)
         try:
             caller = await self._authenticate(socket)
-            await self._limiter.of_user(str(caller.user))
+            await self._limiter.count_user(str(caller.user))
         except Throttled:
             raise HandshakeRefused(TOO_MANY) from None
         except Unauthenticated:
@@ -91,9 +91,9 @@ class Authenticator:
             if token is not None:
                 return self.tokens.verify(token, "access").caller()
         except Unauthenticated:
-            await self._limiter.of_network(self._network(socket))
+            await self._limiter.count_network(self._network(socket))
             raise
-        await self._limiter.of_network(self._network(socket))
+        await self._limiter.count_network(self._network(socket))
         if "ticket" not in query:
             raise not_authenticated()
         async with self._database.transaction() as session:

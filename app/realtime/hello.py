@@ -86,12 +86,12 @@ async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: Socket
         connection.ready = True
         await _subscribe(hub, connection, snapshot[:CONVERSATIONS_PER_FRAME], cursor)
         for first in range(CONVERSATIONS_PER_FRAME, len(snapshot), CONVERSATIONS_PER_FRAME):
-            await connection.room_for_more()
+            await connection.wait_for_space()
             part = snapshot[first : first + CONVERSATIONS_PER_FRAME]
             summaries = [summary for summary in part if summary.id not in connection.rooms]
             more = first + CONVERSATIONS_PER_FRAME < len(snapshot)
             frame = frame_of(Conversations(conversations=summaries, next=more))
-            connection.give({summary.id for summary in summaries}, frame)
+            connection.send_snapshot({summary.id for summary in summaries}, frame)
             await _subscribe(hub, connection, summaries, cursor)
         connection.settled = True
         for conversation in hub.replay_buffer.joined_after(cursor, connection.user):

@@ -39,18 +39,18 @@ class FastRedis(Redis):
         super().__init__(**options)
         # redis-py has no types for these two.
         self._pool: Any = self.connection_pool
-        self._long_way: Any = super().execute_command
-        self._waiting: list[Connection] = []
+        self._slow_path: Any = super().execute_command
+        self._idle: list[Connection] = []
         self._busy = 0
         self._closed = False
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Returns the answer. Raises RedisError or OSError."""
         if self._busy >= self._pool.max_connections:
-            return await self._long_way(*args, **options)
+            return await self._slow_path(*args, **options)
         self._busy += 1
         try:
-            connection = self._waiting.pop() if self._waiting else self._pool.make_connection()
+            connection = self._idle.pop() if self._idle else self._pool.make_connection()
             try:
                 if connection.is_connected and await connection.can_read():
                     await connection.disconnect(nowait=True)  # the server closed it while it was idle
@@ -65,7 +65,7 @@ class FastRedis(Redis):
                 await connection.disconnect(nowait=True)
                 raise
             finally:
-                self._waiting.append(connection)
+                self._idle.append(connection)
                 if self._closed:
                     await connection.disconnect(nowait=True)
         finally:
@@ -73,8 +73,8 @@ class FastRedis(Redis):
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         self._closed = True
-        while self._waiting:
-            await self._waiting.pop().disconnect(nowait=True)
+        while self._idle:
+            await self._idle.pop().disconnect(nowait=True)
         await super().aclose(close_connection_pool)
 
 
@@ -95,12 +95,12 @@ class RedisClient:
         )
         self.redis = FastRedis(connection_pool=pool)
         self._failures = 0
-        self._closed_until = 0.0
+        self._open_until = 0.0
 
     @property
-    def away(self) -> bool:
+    def is_open(self) -> bool:
         """True while the circuit is open."""
-        return self._failures >= FAILURES and time.monotonic() < self._closed_until
+        return self._failures >= FAILURES and time.monotonic() < self._open_until
 
     async def call(self, operation: Callable[[Redis], Awaitable[T]], *, deadline: float = DEADLINE) -> T:
         """Runs `operation` on the client within `deadline` seconds.
@@ -108,17 +108,17 @@ class RedisClient:
         Raises:
             RedisUnavailable: Redis failed or timed out, or the circuit is open.
         """
-        if self.away:
+        if self.is_open:
             raise RedisUnavailable
         if self._failures >= FAILURES:
-            # Half open: this call probes; concurrent calls are refused until it returns.
-            self._closed_until = time.monotonic() + PAUSE
+            # Half-open: this call probes; concurrent calls are refused until it returns.
+            self._open_until = time.monotonic() + PAUSE
         try:
             async with asyncio.timeout(deadline):
                 answer = await operation(self.redis)
         except (RedisError, OSError, TimeoutError) as error:
             self._failures += 1
-            self._closed_until = time.monotonic() + PAUSE
+            self._open_until = time.monotonic() + PAUSE
             raise RedisUnavailable from error
         self._failures = 0
         return answer

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 
-class Line:
+class EventQueue:
     """A single-reader `asyncio.Queue` in a tenth of its memory. Unbounded: uvicorn stops reading while events wait."""
 
     __slots__ = ("_events", "_reader")

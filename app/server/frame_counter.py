@@ -14,15 +14,15 @@ from websockets.server import ServerProtocol
 from app.realtime.connection.close_codes import TOO_MANY
 from app.realtime.connection.frame_limits import FrameLimiter
 
-_warnings_only = logging.getLogger("uvicorn.error.sockets")
-_warnings_only.setLevel(logging.WARNING)
+_logger = logging.getLogger("uvicorn.error.sockets")
+_logger.setLevel(logging.WARNING)
 
 
 class FrameParser(ServerProtocol):
     """`exceeded` is true once the client has sent more than `allowance` permits; nothing after that is parsed."""
 
     def __init__(self, max_size: int | None) -> None:
-        super().__init__(max_size=max_size, logger=_warnings_only)
+        super().__init__(max_size=max_size, logger=_logger)
         self.allowance = FrameLimiter()
         self.exceeded = False
 
@@ -30,15 +30,15 @@ class FrameParser(ServerProtocol):
         if self.allowance.take_bytes(len(data)):
             super().receive_data(data)
         else:
-            self._give_up()
+            self._fail_excess()
 
     def recv_frame(self, frame: Frame) -> None:
         if self.allowance.take():
             super().recv_frame(frame)
         else:
-            self._give_up()
+            self._fail_excess()
 
-    def _give_up(self) -> None:
+    def _fail_excess(self) -> None:
         self.exceeded = True
         # Drop the answers to earlier frames: only the close frame is written.
         self.events.clear()

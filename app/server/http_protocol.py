@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from app.api.errors import codes
 from app.server import limits
-from app.server.refusals import ANSWERS, Refused
+from app.server.refusals import RESPONSES, Refused
 from app.server.web_server import Config
 
 PIECE_BYTES: Final = 16 * 1024
@@ -42,15 +42,15 @@ class RequestProtocol(HttpToolsProtocol):
         self.logger = _errors_only
         self._peers = self.config.peers
         self._reading: str | None = "head"
-        self._number = 0  # of the request being read
+        self._request_number = 0  # of the request being read
         self._head_bytes = self._fields = self._body_bytes = self._idle_bytes = 0
         self._answering: RequestResponseCycle | None = None
-        self._over = False  # true once nothing more is read
-        self._lingers = self._is_counted = False
-        self._watched: tuple[str | None, int] = (None, 0)
+        self._reading_ended = False  # true once nothing more is read
+        self._is_lingering = self._is_counted = False
+        self._deadline_state: tuple[str | None, int] = (None, 0)
         self._deadline: asyncio.TimerHandle | None = None
-        self._unread: asyncio.TimerHandle | None = None
-        self._end: asyncio.TimerHandle | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
+        self._abort_timer: asyncio.TimerHandle | None = None
 
     # The connection
 
@@ -58,21 +58,21 @@ class RequestProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._is_counted = True
         if self._peers.enter(self._address):
-            self._watch()
+            self._set_deadline()
         else:
             self._refuse(codes.TOO_MANY_CONNECTIONS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._over = True
-        self._forget()
-        for timer in (self._end, self._unread):
+        self._reading_ended = True
+        self._release()
+        for timer in (self._abort_timer, self._unread_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
-        self._over = True
-        self._forget()
+        self._reading_ended = True
+        self._release()
         super().handle_websocket_upgrade()
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -86,17 +86,17 @@ class RequestProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         super().shutdown()
         if self.transport.is_closing():
-            self._end_within(SHUTDOWN_SECONDS)
+            self._abort_after(SHUTDOWN_SECONDS)
 
     # Reading requests
 
     def data_received(self, data: bytes) -> None:
         for start in range(0, len(data), PIECE_BYTES):
-            if self._over:
+            if self._reading_ended:
                 return
             self._read(data if len(data) <= PIECE_BYTES else data[start : start + PIECE_BYTES])
-        if not self._over:
-            self._watch()
+        if not self._reading_ended:
+            self._set_deadline()
 
     def _read(self, piece: bytes) -> None:
         self._idle_bytes += len(piece)
@@ -118,7 +118,7 @@ class RequestProtocol(HttpToolsProtocol):
             raise Refused(codes.NOT_HTTP)
         self._unset_keepalive_if_required()
         self._reading = "head"
-        self._number += 1
+        self._request_number += 1
         self._head_bytes = self._fields = self._body_bytes = self._idle_bytes = 0
         super().on_message_begin()
 
@@ -165,46 +165,46 @@ class RequestProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.transport.is_closing():
-            self._end_once_taken()
+            self._abort_unless_read()
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
-        self._end_once_taken()
+        self._abort_unless_read()
 
     def pause_writing(self) -> None:
         super().pause_writing()
         self._watch_reader(self.transport.get_write_buffer_size())
-        self._peers.stopped_reading(self.transport)
+        self._peers.reading_stopped(self.transport)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._peers.reads_again(self.transport)
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
+        self._peers.reading_resumed(self.transport)
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
 
-    def _watch_reader(self, left: int) -> None:
-        def look() -> None:
-            still = self.transport.get_write_buffer_size()
-            if left - still < limits.UNREAD_STEP:
+    def _watch_reader(self, before: int) -> None:
+        def check() -> None:
+            remaining = self.transport.get_write_buffer_size()
+            if before - remaining < limits.UNREAD_STEP:
                 REFUSED.labels("unread").inc()
                 self.transport.abort()
             else:
-                self._watch_reader(still)
+                self._watch_reader(remaining)
 
-        self._unread = self.loop.call_later(limits.UNREAD_SECONDS, look)
+        self._unread_timer = self.loop.call_later(limits.UNREAD_SECONDS, check)
 
     # Refusing requests
 
     def _refuse(self, error: codes.HttpError) -> None:
         """Stops reading. Earlier requests are still answered; then the refusal is sent and the connection closes."""
         REFUSED.labels(error.code).inc()
-        self._over = True
-        self._unwatch()
+        self._reading_ended = True
+        self._cancel_deadline()
         self._unset_keepalive_if_required()
         self.flow.resume_reading()  # further bytes are discarded
         if self._reading == "body":
-            self._drop_what_is_read()
+            self._drop_incomplete_request()
         last = self.pipeline[0][0] if self.pipeline else self._answering
         if last is not None and not last.response_complete and not last.disconnected:
             last.keep_alive = False
@@ -212,9 +212,11 @@ class RequestProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             # A request that was answered before its body arrived gets no second response.
-            self._part(b"" if self._reading == "body" and self.cycle.response_complete else ANSWERS[error])
+            self._answer_and_linger(
+                b"" if self._reading == "body" and self.cycle.response_complete else RESPONSES[error]
+            )
 
-    def _drop_what_is_read(self) -> None:
+    def _drop_incomplete_request(self) -> None:
         """Drops the request whose body is incomplete, whether it is queued or already running."""
         if self.pipeline:
             self.pipeline.popleft()
@@ -222,17 +224,17 @@ class RequestProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
 
-    def _part(self, answer: bytes) -> None:
-        """Writes `answer` and lingers, so that the client can read it before the kernel discards it."""
+    def _answer_and_linger(self, response: bytes) -> None:
+        """Writes `response` and lingers, so that the client can read it before the kernel discards it."""
         if self.transport.is_closing():
             return
-        if not self._peers.linger():
+        if not self._peers.start_linger():
             self.transport.abort()
             return
-        self._lingers = True
-        self.transport.write(answer)
+        self._is_lingering = True
+        self.transport.write(response)
         self.transport.write_eof()
-        self._end_within(limits.LINGER_SECONDS)
+        self._abort_after(limits.LINGER_SECONDS)
 
     # Deadlines
 
@@ -240,54 +242,54 @@ class RequestProtocol(HttpToolsProtocol):
     def _address(self) -> str | None:
         return self.client[0] if self.client else None
 
-    def _watch(self) -> None:
+    def _set_deadline(self) -> None:
         """Sets the deadline of the current state. Most requests arrive in one piece and need no timer."""
-        state = (self._reading, self._number)
-        if state == self._watched:
+        state = (self._reading, self._request_number)
+        if state == self._deadline_state:
             return
-        self._unwatch()
-        self._watched = state
+        self._cancel_deadline()
+        self._deadline_state = state
         if self._reading is not None:
-            patience = limits.HEAD_SECONDS if self._reading == "head" else limits.BODY_SECONDS
-            self._deadline = self.loop.call_later(patience, self._too_late)
+            timeout = limits.HEAD_SECONDS if self._reading == "head" else limits.BODY_SECONDS
+            self._deadline = self.loop.call_later(timeout, self._deadline_passed)
 
-    def _too_late(self) -> None:
-        if self._number or self._idle_bytes:
+    def _deadline_passed(self) -> None:
+        if self._request_number or self._idle_bytes:
             self._refuse(codes.REQUEST_TIMEOUT)
         else:
             REFUSED.labels("silent").inc()
             self.transport.abort()
 
-    def _unwatch(self) -> None:
-        self._watched = (None, self._number)
+    def _cancel_deadline(self) -> None:
+        self._deadline_state = (None, self._request_number)
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _end_once_taken(self) -> None:
+    def _abort_unless_read(self) -> None:
         """Aborts a closing connection whose last response bytes stay unread: they are too few for `pause_writing`.
         `_watch_reader` watches larger remainders."""
 
-        def look() -> None:
+        def check() -> None:
             if self.flow.write_paused:
-                self._end_once_taken()
+                self._abort_unless_read()
             else:
                 self.transport.abort()
 
-        self._end = self.loop.call_later(limits.UNREAD_SECONDS, look)
+        self._abort_timer = self.loop.call_later(limits.UNREAD_SECONDS, check)
 
-    def _end_within(self, seconds: float) -> None:
+    def _abort_after(self, seconds: float) -> None:
         """Aborts after `seconds`, because `close()` waits for bytes that the client may never read."""
-        if self._end is None:
-            self._end = self.loop.call_later(seconds, self.transport.abort)
+        if self._abort_timer is None:
+            self._abort_timer = self.loop.call_later(seconds, self.transport.abort)
 
-    def _forget(self) -> None:
+    def _release(self) -> None:
         """Releases timers and counts: the connection has ended or become a WebSocket."""
-        self._unwatch()
-        self._peers.reads_again(self.transport)
+        self._cancel_deadline()
+        self._peers.reading_resumed(self.transport)
         if self._is_counted:
             self._is_counted = False
             self._peers.leave(self._address)
-        if self._lingers:
-            self._lingers = False
-            self._peers.lingered()
+        if self._is_lingering:
+            self._is_lingering = False
+            self._peers.end_linger()

@@ -14,51 +14,53 @@ from app.server.limits import LINGERING, UNREAD_BYTES
 
 
 class Peers:
-    """At most `most` connections, `most_each` per address (an IPv6 /64 network counts as one); None: unlimited."""
+    """At most `max_total` connections, `max_per_address` per address (an IPv6 /64 network is one). None: unlimited."""
 
-    def __init__(self, *, most: int | None = None, most_each: int | None = None) -> None:
-        self._most = most
-        self._most_each = most_each
-        self._all = 0
-        self._of: Counter[str] = Counter()
+    def __init__(self, *, max_total: int | None = None, max_per_address: int | None = None) -> None:
+        self._max_total = max_total
+        self._max_per_address = max_per_address
+        self._total = 0
+        self._per_address: Counter[str] = Counter()
         self._lingering = 0
         self._unread: dict[asyncio.WriteTransport, None] = {}
 
     def __len__(self) -> int:
-        return self._all
+        return self._total
 
     def enter(self, address: str | None) -> bool:
         """Counts a connection; returns False if it exceeds a limit. Refused or not, it counts until `leave`."""
-        self._all += 1
-        name = self._counted(address)
-        if name:
-            self._of[name] += 1
-        crowded = self._most is not None and self._all > self._most
-        return not crowded and not (name and self._most_each is not None and self._of[name] > self._most_each)
+        self._total += 1
+        counted_as = self._counted_as(address)
+        if counted_as:
+            self._per_address[counted_as] += 1
+        if self._max_total is not None and self._total > self._max_total:
+            return False
+        per_address = self._per_address[counted_as] if counted_as else 0
+        return self._max_per_address is None or per_address <= self._max_per_address
 
     def leave(self, address: str | None) -> None:
-        self._all -= 1
-        name = self._counted(address)
-        if name:
-            self._of[name] -= 1
-            if not self._of[name]:
-                del self._of[name]
+        self._total -= 1
+        counted_as = self._counted_as(address)
+        if counted_as:
+            self._per_address[counted_as] -= 1
+            if not self._per_address[counted_as]:
+                del self._per_address[counted_as]
 
-    def linger(self) -> bool:
+    def start_linger(self) -> bool:
         """Returns whether another refused connection may linger until its client has read the response."""
         if self._lingering >= LINGERING:
             return False
         self._lingering += 1
         return True
 
-    def lingered(self) -> None:
+    def end_linger(self) -> None:
         self._lingering -= 1
 
-    def stopped_reading(self, transport: asyncio.WriteTransport) -> None:
+    def reading_stopped(self, transport: asyncio.WriteTransport) -> None:
         """Records that the client of `transport` stopped reading. Beyond UNREAD_BYTES, aborts the longest-stalled
         connections."""
         self._unread[transport] = None
-        unread = {one: one.get_write_buffer_size() for one in self._unread}
+        unread = {transport: transport.get_write_buffer_size() for transport in self._unread}
         total = sum(unread.values())
         while total > UNREAD_BYTES:
             oldest = next(iter(self._unread))
@@ -66,13 +68,13 @@ class Peers:
             del self._unread[oldest]
             oldest.abort()
 
-    def reads_again(self, transport: asyncio.WriteTransport) -> None:
+    def reading_resumed(self, transport: asyncio.WriteTransport) -> None:
         """Also call it when a connection ends."""
         self._unread.pop(transport, None)
 
-    def _counted(self, address: str | None) -> str:
+    def _counted_as(self, address: str | None) -> str:
         """Returns the network under which a connection counts besides the total, or an empty string."""
-        if address is None or self._most_each is None:
+        if address is None or self._max_per_address is None:
             return ""
         try:
             parsed = ip_address(address.partition("%")[0])

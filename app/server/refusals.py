@@ -32,7 +32,7 @@ class Refused(Exception):
         self.error = error
 
 
-def _wire(error: HttpError) -> bytes:
+def _encode_response(error: HttpError) -> bytes:
     """Returns the complete response, after which the connection closes."""
     status = error.status
     body = msgspec.json.encode(problem_of(*error))
@@ -44,8 +44,9 @@ def _wire(error: HttpError) -> bytes:
         *ALWAYS,
         *UNLESS_SET,
     ]
-    lines = [b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode()), *(b"%b: %b" % one for one in headers)]
+    status_line = b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode())
+    lines = [status_line, *(b"%b: %b" % header for header in headers)]
     return b"\r\n".join([*lines, b"", body])
 
 
-ANSWERS: Final = {error: _wire(error) for error in REFUSALS}
+RESPONSES: Final = {error: _encode_response(error) for error in REFUSALS}

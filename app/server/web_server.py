@@ -55,7 +55,7 @@ class GracefulServer(uvicorn.Server):
                 await retiring.retire()
                 await asyncio.sleep(max(0.0, began + self.notice - time.monotonic()))
         except TimeoutError:
-            log.warning("not every socket has said good-bye")
+            log.warning("not every socket closed in time")
         except Exception:
             log.exception("the sockets could not be closed")
         self.config.timeout_graceful_shutdown = max(1, round(began + grace - time.monotonic()))
@@ -68,7 +68,7 @@ class Config(uvicorn.Config):
     def __init__(self, app: Any, *, notice: float = 0.0, per_address: int | None = None, **options: Any) -> None:
         super().__init__(app, **options)
         self.notice = notice
-        self.peers = Peers(most=_open_files() - FILES_KEPT, most_each=per_address)
+        self.peers = Peers(max_total=_raise_open_file_limit() - FILES_KEPT, max_per_address=per_address)
 
 
 class Worker(multiprocess.Process):
@@ -100,7 +100,7 @@ def run(config: Config) -> int:
     return 0 if server.started else STARTUP_FAILED
 
 
-def _open_files() -> int:
+def _raise_open_file_limit() -> int:
     """Raises the process's limit of open files to MOST_FILES, or as far as allowed, and returns it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)

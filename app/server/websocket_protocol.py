@@ -23,13 +23,13 @@ from websockets.http11 import Request
 from app.realtime.connection.close_codes import TOO_MANY, TOO_SLOW
 from app.realtime.connection.frame_limits import FrameLimiter
 from app.realtime.connection.transport import EXTENSION
-from app.server.event_queue import Line
+from app.server.event_queue import EventQueue
 from app.server.frame_counter import FrameParser
 from app.server.web_server import Config
 
 log = structlog.get_logger(__name__)
 
-GOODBYE_SECONDS = 10.0
+CLOSE_SECONDS = 10.0
 """Time for the peer to answer our close frame."""
 
 LINGER_SECONDS = 60.0
@@ -59,16 +59,16 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self.conn = FrameParser(self.config.ws_max_size)
         self.logger = self.conn.logger  # type: ignore[assignment]
-        self.takes_more = True
+        self.can_write = True
         self._on_writable: Callable[[], None] | None = None
-        self.queue: Line = Line()  # type: ignore[assignment]
+        self.queue: EventQueue = EventQueue()  # type: ignore[assignment]
         self._admitted = False
-        self._owed_pong: bytes | None = None
+        self._pending_pong: bytes | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
     # `Transport` of a connection
 
-    def accepted(self, allowance: FrameLimiter, on_writable: Callable[[], None], /) -> None:
+    def authenticated(self, allowance: FrameLimiter, on_writable: Callable[[], None], /) -> None:
         self._admitted = True
         self._on_writable = on_writable
         self.conn.allowance = allowance
@@ -82,8 +82,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def write(self, wire: bytes, /) -> None:
         self.transport.write(wire)
 
-    def end(self, code: int) -> None:
-        self.takes_more = False
+    def close(self, code: int) -> None:
+        self.can_write = False
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
         try:
@@ -91,19 +91,19 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         except (InvalidState, ProtocolError):
             self.transport.abort()
             return
-        self._say_goodbye(code)
+        self._send_close_frame(code)
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
-        patience = LINGER_SECONDS if code == TOO_SLOW else GOODBYE_SECONDS
-        self._await_goodbye(patience if self._admitted else REFUSED_SECONDS)
+        timeout = LINGER_SECONDS if code == TOO_SLOW else CLOSE_SECONDS
+        self._await_close_frame(timeout if self._admitted else REFUSED_SECONDS)
 
-    def cut(self, code: int) -> None:
-        self.end(code)
+    def close_at_once(self, code: int) -> None:
+        self.close(code)
         self.transport.close()
-        self._hasten()
+        self._bound_closing()
 
-    async def gone(self) -> None:
+    async def wait_closed(self) -> None:
         while not self.disconnected:
             await self.queue.get()
 
@@ -123,7 +123,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             return
         self.conn.receive_data(data)
         if self.conn.exceeded:
-            self._end_excess()
+            self._close_for_excess()
         elif self.conn.parser_exc is not None:
             self.handle_parser_exception()
         else:
@@ -132,7 +132,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
                 # websockets has prepared the response, if any; uvicorn would leave the connection open.
                 self.transport.write(b"".join(self.conn.data_to_send()))
                 self.transport.close()
-        self._hasten()
+        self._bound_closing()
 
     def eof_received(self) -> None:
         # The transport closes once everything is written.
@@ -145,26 +145,26 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_cont(self, event: Frame) -> None:
         # Use one buffer: a list of one-byte fragments takes fifty times their size, and empty ones are unbounded.
-        begun: Any = self.frames[0]
-        if not isinstance(begun, bytearray):
-            begun = self.frames[0] = bytearray(begun)  # type: ignore[call-overload]
-        begun += event.data
+        payload: Any = self.frames[0]
+        if not isinstance(payload, bytearray):
+            payload = self.frames[0] = bytearray(payload)  # type: ignore[call-overload]
+        payload += event.data
         if event.fin:
             self.send_receive_event_to_app()
 
     def handle_ping(self) -> None:
-        answers = self.conn.data_to_send()
-        if self.close_sent or self.transport.is_closing() or not answers:
+        pongs = self.conn.data_to_send()
+        if self.close_sent or self.transport.is_closing() or not pongs:
             return
         if self.writable.is_set():
-            self.transport.write(b"".join(answers))
+            self.transport.write(b"".join(pongs))
         else:
             # RFC 6455, 5.5.3: only the most recent ping needs an answer.
-            self._owed_pong = answers[-1]
+            self._pending_pong = pongs[-1]
 
     def handle_close(self, event: Frame) -> None:
         super().handle_close(event)
-        self.takes_more = False
+        self.can_write = False
 
     def handle_parser_exception(self) -> None:
         close = self.conn.close_sent
@@ -174,7 +174,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             return
         if not self.close_sent:
             log.info("socket_protocol_error", code=int(close.code), reason=close.reason)
-            self._say_goodbye(close.code)
+            self._send_close_frame(close.code)
         self.transport.close()
 
     def send_receive_event_to_app(self) -> None:
@@ -205,26 +205,26 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         await super().run_asgi()
-        self._hasten()
+        self._bound_closing()
         if self._deadline is None:
             # The application closed the socket through ASGI: uvicorn waits for a peer that may never read.
-            self._abort_after(GOODBYE_SECONDS)
+            self._abort_after(CLOSE_SECONDS)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.takes_more = False
+        self.can_write = False
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self.takes_more = not self.close_sent and not self.disconnected
-        if self._owed_pong is not None and self.takes_more:
-            self.transport.write(self._owed_pong)
-        self._owed_pong = None
+        self.can_write = not self.close_sent and not self.disconnected
+        if self._pending_pong is not None and self.can_write:
+            self.transport.write(self._pending_pong)
+        self._pending_pong = None
         if self._on_writable is not None:
             self._on_writable()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.takes_more = False
+        self.can_write = False
         self._abort_after(None)
         self.config.peers.leave(self.client[0] if self.client else None)
         super().connection_lost(exc)
@@ -232,16 +232,16 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
-        self._hasten()
+        self._bound_closing()
 
     def shutdown(self) -> None:
         if self.handshake_complete and not self.close_sent:
-            self.end(1012)
+            self.close(1012)
         else:
             super().shutdown()
         self._abort_after(SHUTDOWN_SECONDS)
 
-    def _end_excess(self) -> None:
+    def _close_for_excess(self) -> None:
         """Closes with 4429 and stops reading: further client bytes stay in the kernel."""
         self.queue.clear()
         if self.close_sent or self.conn.close_sent is None:
@@ -249,25 +249,25 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.transport.abort()
             return
         log.info("socket_excess", admitted=self._admitted)
-        self._say_goodbye(TOO_MANY)
+        self._send_close_frame(TOO_MANY)
         self.read_paused = False
         self.transport.pause_reading()
-        self._await_goodbye(SHUTDOWN_SECONDS)
+        self._await_close_frame(SHUTDOWN_SECONDS)
 
-    def _say_goodbye(self, code: int) -> None:
+    def _send_close_frame(self, code: int) -> None:
         """Writes the close frame prepared by `conn`. The application gets the disconnect after its unread events."""
-        self.takes_more = False
+        self.can_write = False
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self.stop_keepalive()
         self.queue.put_nowait({"type": "websocket.disconnect", "code": int(code), "reason": ""})
 
-    def _await_goodbye(self, seconds: float) -> None:
+    def _await_close_frame(self, seconds: float) -> None:
         self._abort_after(seconds)
         # uvicorn ends the connection when the peer answers, or if there is no timer and the application has ended.
         self.close_timer = self._deadline
 
-    def _hasten(self) -> None:
+    def _bound_closing(self) -> None:
         """Gives a closing transport SHUTDOWN_SECONDS to write what is left."""
         if self.transport.is_closing() and not self.disconnected:
             self._abort_after(SHUTDOWN_SECONDS)

@@ -31,7 +31,7 @@ MAX_READERS = 50_000
 MAX_LOGINS = 50_000
 
 
-class KnownConversation:
+class CachedConversation:
     """A cached conversation: its head and the users known to be members."""
 
     __slots__ = ("head", "readers")
@@ -40,7 +40,7 @@ class KnownConversation:
         self.head = head
         self.readers: set[UUID] = set()
 
-    def follow(self, change: LogChange) -> bool:
+    def advance(self, change: LogChange) -> bool:
         """Advances the head if `change` is the next message. Returns False if the entry is no longer valid."""
         if change.position <= self.head.position:
             return True
@@ -51,70 +51,70 @@ class KnownConversation:
 
 
 class AccessCache:
-    """The cache is used only while `trusted()` is true. `hear` takes bus events, `saw` takes poll results."""
+    """The cache is used only while `trusted()` is true. `apply_events` takes bus events, `apply_poll` poll accesses."""
 
-    def __init__(self, database: Database, *, trusted: Callable[[], bool], most: int = MAX_READERS) -> None:
+    def __init__(self, database: Database, *, trusted: Callable[[], bool], max_readers: int = MAX_READERS) -> None:
         self._trusted = trusted
         self._database = database
-        self._most = most
-        self._places: OrderedDict[UUID, KnownConversation] = OrderedDict()
-        self._readers = 0
+        self._max_readers = max_readers
+        self._conversations: OrderedDict[UUID, CachedConversation] = OrderedDict()
+        self._reader_count = 0
         self._logins: OrderedDict[UUID, UUID] = OrderedDict()
         # Ids that changed while a query runs: its snapshot may be older, so its result must not be cached.
         self._changed: set[UUID] | None = None
-        self._asked: Batcher[MembershipKey, ConversationHead] = Batcher(
-            self._ask, largest=MAX_BATCH, waiting=MAX_WAITING
+        self._queries: Batcher[MembershipKey, ConversationHead] = Batcher(
+            self._query_heads, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
         )
 
-    def known(self, conversation: UUID, caller: Caller) -> ConversationHead | None:
+    def cached_head(self, conversation: UUID, caller: Caller) -> ConversationHead | None:
         """Returns the cached head, or None if the cache does not prove that `caller` may read the conversation."""
-        place = self._places.get(conversation)
+        entry = self._conversations.get(conversation)
         if (
-            place is None
-            or caller.user not in place.readers
+            entry is None
+            or caller.user not in entry.readers
             or self._logins.get(caller.session) != caller.user
             or caller.expires_at <= time.time()
             or not self._trusted()
         ):
             return None
-        self._places.move_to_end(conversation)
-        return place.head
+        self._conversations.move_to_end(conversation)
+        return entry.head
 
-    def ask(self, conversation: UUID, caller: Caller) -> Future[ConversationHead]:
-        """Starts a Postgres query for the head. A caller that does not await the future must cancel it.
+    def query_head(self, conversation: UUID, caller: Caller) -> Future[ConversationHead]:
+        """Starts a Postgres query for the head. The caller must await the future or cancel it.
 
         Raises:
             NotFound, Forbidden: the caller may not read the conversation.
             Unauthenticated: the caller's login has ended.
             Unavailable: the database is down, or the queue is full.
         """
-        return self._asked.ask(MembershipKey(conversation, caller.user, caller.session))
+        return self._queries.submit(MembershipKey(conversation, caller.user, caller.session))
 
     async def drain(self) -> None:
         """Waits for running batches, even those without a waiting caller: they hold a connection."""
-        await self._asked.drain()
+        await self._queries.drain()
 
-    def hear(self, events: Iterable[object]) -> None:
+    def apply_events(self, events: Iterable[object]) -> None:
         """Applies committed events, local or from other processes, in the order received."""
         for event in events:
             if isinstance(event, LogChange):
-                self._touch((event.conversation,))
-                place = self._places.get(event.conversation)
-                if place is not None and not place.follow(event):
-                    self._forget(place)
+                self._note_changed((event.conversation,))
+                entry = self._conversations.get(event.conversation)
+                if entry is not None and not entry.advance(event):
+                    self._evict(entry)
             elif isinstance(event, LoginsEnded):
-                self._end(event.sessions)
+                self._forget_logins(event.sessions)
 
-    def saw(self, moved: Iterable[ConversationHead], ended_logins: Collection[UUID]) -> None:
+    def apply_poll(self, moved: Iterable[ConversationHead], ended_logins: Collection[UUID]) -> None:
         """Applies the result of a poll."""
-        for one in moved:
-            self._touch((one.conversation,))
-            place = self._places.get(one.conversation)
-            if place is not None and one.position > place.head.position:
-                self._forget(place)
-        self._end(ended_logins)
+        for head in moved:
+            self._note_changed((head.conversation,))
+            entry = self._conversations.get(head.conversation)
+            if entry is not None and head.position > entry.head.position:
+                self._evict(entry)
+        self._forget_logins(ended_logins)
 
-    async def _ask(self, pairs: Sequence[MembershipKey]) -> Sequence[ConversationHead | ChatError]:
+    async def _query_heads(self, pairs: Sequence[MembershipKey]) -> Sequence[ConversationHead | ChatError]:
         changed: set[UUID] = set()
         self._changed = changed
         try:
@@ -126,41 +126,41 @@ class AccessCache:
         for pair, access in zip(pairs, accesses, strict=True):
             if isinstance(access, Access):
                 head = ConversationHead(access.conversation, access.position, access.last_seq, access.edited_position)
-                self._remember(pair, head, changed)
+                self._store(pair, head, changed)
                 answers.append(head)
             else:
                 answers.append(access)
         return answers
 
-    def _remember(self, pair: MembershipKey, head: ConversationHead, changed: Collection[UUID]) -> None:
-        place = self._places.get(pair.conversation)
-        if place is not None and head.position > place.head.position:
+    def _store(self, pair: MembershipKey, head: ConversationHead, changed: Collection[UUID]) -> None:
+        entry = self._conversations.get(pair.conversation)
+        if entry is not None and head.position > entry.head.position:
             # The events in between have not arrived yet; one may remove a member.
-            self._forget(place)
-            place = None
-        if place is None:
+            self._evict(entry)
+            entry = None
+        if entry is None:
             if pair.conversation in changed:
                 return
-            place = self._places[pair.conversation] = KnownConversation(head)
-        if pair.user not in place.readers:
-            place.readers.add(pair.user)
-            self._readers += 1
+            entry = self._conversations[pair.conversation] = CachedConversation(head)
+        if pair.user not in entry.readers:
+            entry.readers.add(pair.user)
+            self._reader_count += 1
         if pair.session is not None and pair.session not in changed:
             self._logins[pair.session] = pair.user
-        while self._readers > self._most:
-            self._forget(next(iter(self._places.values())))
+        while self._reader_count > self._max_readers:
+            self._evict(next(iter(self._conversations.values())))
         while len(self._logins) > MAX_LOGINS:
             self._logins.popitem(last=False)
 
-    def _touch(self, what: Iterable[UUID]) -> None:
+    def _note_changed(self, ids: Iterable[UUID]) -> None:
         if self._changed is not None:
-            self._changed.update(what)
+            self._changed.update(ids)
 
-    def _end(self, sessions: Collection[UUID]) -> None:
-        self._touch(sessions)
+    def _forget_logins(self, sessions: Collection[UUID]) -> None:
+        self._note_changed(sessions)
         for session in sessions:
             self._logins.pop(session, None)
 
-    def _forget(self, place: KnownConversation) -> None:
-        del self._places[place.head.conversation]
-        self._readers -= len(place.readers)
+    def _evict(self, entry: CachedConversation) -> None:
+        del self._conversations[entry.head.conversation]
+        self._reader_count -= len(entry.readers)

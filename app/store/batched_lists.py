@@ -27,8 +27,8 @@ class BatchedLists:
     def __init__(self, database: Database, login_checks: BatchedLoginChecks) -> None:
         self._database = database
         self._login_checks = login_checks
-        self._first: Batcher[SnapshotRequest, list[ConversationSummary] | None] = Batcher(
-            self._read, largest=MAX_BATCH, waiting=MAX_WAITING, concurrency=CONCURRENT_BATCHES
+        self._first_pages: Batcher[SnapshotRequest, list[ConversationSummary] | None] = Batcher(
+            self._read, max_batch=MAX_BATCH, max_waiting=MAX_WAITING, concurrency=CONCURRENT_BATCHES
         )
 
     async def page(
@@ -47,14 +47,16 @@ class BatchedLists:
             await admission
             await self._login_checks.ensure(caller)
             return await self._database.search(inbox, caller.user, search=search, cursor=cursor, limit=limit)
-        lines = await run_beside(admission, self._first.ask(SnapshotRequest(caller.user, caller.session, limit + 1)))
-        if lines is None:
+        summaries = await run_beside(
+            admission, self._first_pages.submit(SnapshotRequest(caller.user, caller.session, limit + 1))
+        )
+        if summaries is None:
             raise login_ended()
-        return page_of(lines, limit)
+        return page_of(summaries, limit)
 
     async def drain(self) -> None:
         """Waits for running batches, even those without a waiting caller: they hold a connection."""
-        await self._first.drain()
+        await self._first_pages.drain()
 
-    async def _read(self, askers: Sequence[SnapshotRequest]) -> Sequence[list[ConversationSummary] | None]:
-        return await self._database.read(newest, askers)
+    async def _read(self, requests: Sequence[SnapshotRequest]) -> Sequence[list[ConversationSummary] | None]:
+        return await self._database.read(newest, requests)

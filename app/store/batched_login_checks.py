@@ -21,11 +21,13 @@ class BatchedLoginChecks:
     def __init__(self, database: Database, *, operators_need_second_factor: bool = False) -> None:
         self._database = database
         self._need_second_factor = operators_need_second_factor
-        self._asked: Batcher[Caller, bool] = Batcher(self._ask, largest=MAX_BATCH, waiting=MAX_WAITING, concurrency=2)
+        self._checks: Batcher[Caller, bool] = Batcher(
+            self._check, max_batch=MAX_BATCH, max_waiting=MAX_WAITING, concurrency=2
+        )
 
     async def ensure(self, caller: Caller) -> None:
         """Raises Unauthenticated if the login has ended, Unavailable if Postgres is down."""
-        if not await self._asked.call(caller):
+        if not await self._checks.call(caller):
             raise login_ended()
 
     async def ensure_operator(self, caller: Caller) -> None:
@@ -35,7 +37,7 @@ class BatchedLoginChecks:
             if not await is_operator(reader, caller, need_second_factor=self._need_second_factor):
                 raise path_not_found()
 
-    async def _ask(self, callers: Sequence[Caller]) -> Sequence[bool]:
+    async def _check(self, callers: Sequence[Caller]) -> Sequence[bool]:
         async with self._database.read_only() as reader:
-            over = await ended_logins(reader, {(caller.session, caller.user) for caller in callers})
-        return [caller.session not in over for caller in callers]
+            ended = await ended_logins(reader, {(caller.session, caller.user) for caller in callers})
+        return [caller.session not in ended for caller in callers]

@@ -37,7 +37,7 @@ class Rebuilder:
             RedisUnavailable, Unavailable: Redis or Postgres is down; the task is retried.
         """
         async with self._database.transaction() as session:
-            edited_position, entries = await newest(session, conversation, self._cache.most)
+            edited_position, entries = await newest(session, conversation, self._cache.max_messages)
         fitting = _fitting(entries)
 
         async def write(redis: Redis) -> None:
@@ -49,8 +49,9 @@ class Rebuilder:
             await self._redis_client.call(write, deadline=DEADLINE)
         return len(fitting)
 
-    async def sweep(self, looked: int, repaired: int) -> RebuildResult:
-        """Compares the caches of the `looked` busiest conversations with Postgres and rebuilds at most `repaired`.
+    async def sweep(self, max_examined: int, max_rebuilt: int) -> RebuildResult:
+        """Compares the caches of the `max_examined` busiest conversations with Postgres and rebuilds at most
+        `max_rebuilt`.
 
         Warms an empty Redis (new, or after FLUSHALL), newest conversations first.
 
@@ -58,22 +59,22 @@ class Rebuilder:
             RedisUnavailable, Unavailable: Redis or Postgres is down.
         """
         async with self._database.transaction() as session:
-            heads = await busiest(session, looked)
+            heads = await busiest(session, max_examined)
         if not heads:
             return RebuildResult(0, 0, 0)
-        standings = await self._redis_client.call(lambda redis: self._cache.standings(redis, heads), deadline=DEADLINE)
-        found = [(head, standing) for head, standing in zip(heads, standings, strict=True) if standing != "whole"]
-        for head, _ in found[:repaired]:
+        states = await self._redis_client.call(lambda redis: self._cache.states(redis, heads), deadline=DEADLINE)
+        found = [(head, state) for head, state in zip(heads, states, strict=True) if state != "whole"]
+        for head, _ in found[:max_rebuilt]:
             await self.rebuild(head.conversation)
-        done = [standing for _, standing in found[:repaired]]
-        return RebuildResult(done.count("missing"), done.count("behind"), len(found) - len(done))
+        rebuilt = [state for _, state in found[:max_rebuilt]]
+        return RebuildResult(rebuilt.count("missing"), rebuilt.count("behind"), len(found) - len(rebuilt))
 
 
 def _fitting(entries: list[EncodedMessage]) -> list[EncodedMessage]:
     """Returns the newest `entries` that fit into MAX_BYTES."""
     room = MAX_BYTES
-    for place in range(len(entries) - 1, -1, -1):
-        room -= len(entries[place][2])
+    for index in range(len(entries) - 1, -1, -1):
+        room -= len(entries[index][2])
         if room < 0:
-            return entries[place + 1 :]
+            return entries[index + 1 :]
     return entries

@@ -21,8 +21,7 @@ from typing import NamedTuple, TypeAlias
 from app.batching import Batcher
 from app.db import Database
 from app.domain.error_catalogue import busy, idempotency_mismatch, outcome_unknown, unavailable
-from app.domain.errors import ChatError, OutcomeUnknown
-from app.domain.errors import Throttled as Refused
+from app.domain.errors import ChatError, OutcomeUnknown, Throttled
 from app.domain.messages.send import Draft, Replay, SendThrottled, Sent, read_replays, send_batch
 from app.throttling.limiter import RateDecision, RateLimiter, RateRequest
 
@@ -50,7 +49,7 @@ class PendingSend(NamedTuple):
     `requested_at` is the loop time at which the rate limiter was called."""
 
     draft: Draft
-    verdict: Awaitable[RateDecision]
+    decision: Awaitable[RateDecision]
     admission: Awaitable[None] | None
     requested_at: float
 
@@ -58,15 +57,15 @@ class PendingSend(NamedTuple):
 class MessageWriter:
     """Sends messages; `drain()` waits until the queue is written."""
 
-    def __init__(self, database: Database, throttles: RateLimiter) -> None:
+    def __init__(self, database: Database, limiter: RateLimiter) -> None:
         self._database = database
-        self._throttles = throttles
+        self._limiter = limiter
         self._sends: Batcher[PendingSend, Sent] = Batcher(
             self._write_batch,
-            largest=MAX_BATCH,
-            waiting=MAX_WAITING,
+            max_batch=MAX_BATCH,
+            max_waiting=MAX_WAITING,
             concurrency=CONCURRENT_BATCHES,
-            patience=QUEUE_SECONDS,
+            max_wait=QUEUE_SECONDS,
         )
         self._writing: set[asyncio.Task[None]] = set()
 
@@ -81,9 +80,9 @@ class MessageWriter:
             Unavailable: the database is down or busy, or the queue is full. Nothing is stored.
             OutcomeUnknown: the connection or the deadline was lost during COMMIT. The message may be stored.
         """
-        self._sends.check()
-        verdict = self._throttles.ask(RateRequest(MESSAGE_POLICIES, str(draft.sender)))
-        return await self._sends.call(PendingSend(draft, verdict, admission, _now()))
+        self._sends.ensure_capacity()
+        decision = self._limiter.submit(RateRequest(MESSAGE_POLICIES, str(draft.sender)))
+        return await self._sends.call(PendingSend(draft, decision, admission, _now()))
 
     async def drain(self) -> None:
         """Waits until every queued send is answered and every abandoned write has ended."""
@@ -92,50 +91,52 @@ class MessageWriter:
             await asyncio.wait(set(self._writing))
 
     async def _write_batch(self, sends: Sequence[PendingSend]) -> Sequence[Sent | Exception]:
-        drafts = [one.draft for one in sends]
-        verdicts = await self._verdicts(sends)
-        refusals = [await _refusal(one.admission) for one in sends]
-        first, twins, judges = _folded(drafts, verdicts)
-        admitted = {at for (at, _), refusal in zip(twins, refusals, strict=True) if refusal is None}
-        outcomes = await self._write_allowed(first, [verdicts[judge] for judge in judges], admitted)
-        await self._throttles.give_back(
+        drafts = [send.draft for send in sends]
+        decisions = await self._decisions(sends)
+        refusals = [await _refusal(send.admission) for send in sends]
+        unique, positions, deciding = _deduplicate(drafts, decisions)
+        admitted = {position for (position, _), refusal in zip(positions, refusals, strict=True) if refusal is None}
+        outcomes = await self._write_allowed(unique, [decisions[i] for i in deciding], admitted)
+        await self._limiter.give_back(
             [
-                verdict
-                for i, (verdict, (at, _)) in enumerate(zip(verdicts, twins, strict=True))
-                if not _counts(verdict, outcomes[at], judged=judges[at] == i)
+                decision
+                for i, (decision, (position, _)) in enumerate(zip(decisions, positions, strict=True))
+                if not _counts(decision, outcomes[position], was_used=deciding[position] == i)
             ]
         )
         return [
-            refusals[i] or _answer(drafts[i], first[at], outcomes[at], i_is_twin)
-            for i, (at, i_is_twin) in enumerate(twins)
+            refusals[i] or _answer(drafts[i], unique[position], outcomes[position], is_repeat)
+            for i, (position, is_repeat) in enumerate(positions)
         ]
 
-    async def _verdicts(self, sends: Sequence[PendingSend]) -> list[RateDecision]:
+    async def _decisions(self, sends: Sequence[PendingSend]) -> list[RateDecision]:
         """Returns the decisions, and repeats those older than LATE_SECONDS: such a take may have left the window by
         the time the message is stored, which would allow as many again."""
-        verdicts = [await one.verdict for one in sends]
-        late = [i for i, one in enumerate(sends) if _now() - one.requested_at > LATE_SECONDS]
+        decisions = [await send.decision for send in sends]
+        late = [i for i, send in enumerate(sends) if _now() - send.requested_at > LATE_SECONDS]
         if late:
-            await self._throttles.give_back([verdicts[i] for i in late])
-            fresh = await self._throttles.take([verdicts[i].demand for i in late])
-            for i, verdict in zip(late, fresh, strict=True):
-                verdicts[i] = verdict
-        return verdicts
+            await self._limiter.give_back([decisions[i] for i in late])
+            fresh = await self._limiter.take([decisions[i].request for i in late])
+            for i, decision in zip(late, fresh, strict=True):
+                decisions[i] = decision
+        return decisions
 
     async def _write_allowed(
-        self, drafts: Sequence[Draft], verdicts: Sequence[RateDecision], admitted: Collection[int]
+        self, drafts: Sequence[Draft], decisions: Sequence[RateDecision], admitted: Collection[int]
     ) -> list[Sent | Exception]:
         """Writes the allowed drafts, and looks up throttled drafts that have a key: they may be replays."""
-        going = [
-            at
-            for at, (one, v) in enumerate(zip(drafts, verdicts, strict=True))
-            if at in admitted and (v.allowed or one.key is not None)
+        selected = [
+            i
+            for i, (draft, decision) in enumerate(zip(drafts, decisions, strict=True))
+            if i in admitted and (decision.allowed or draft.key is not None)
         ]
-        written = await self._write([drafts[at] for at in going], [not verdicts[at].allowed for at in going])
-        answers: list[Sent | Exception] = [unavailable() if v.allowed else v.error() for v in verdicts]
-        for at, outcome in zip(going, written, strict=True):
+        written = await self._write([drafts[i] for i in selected], [not decisions[i].allowed for i in selected])
+        answers: list[Sent | Exception] = [
+            unavailable() if decision.allowed else decision.error() for decision in decisions
+        ]
+        for i, outcome in zip(selected, written, strict=True):
             if not isinstance(outcome, SendThrottled):
-                answers[at] = outcome
+                answers[i] = outcome
         return answers
 
     async def _write(self, drafts: list[Draft], lookups: list[bool]) -> list[Answer]:
@@ -168,22 +169,25 @@ class MessageWriter:
         try:
             async with self._database.autocommit() as statement:
                 _put(answers, places, [outcome_unknown() for _ in places])
-                outcomes = await send_batch(statement, [drafts[at] for at in places], [lookups[at] for at in places])
-                _put(answers, places, [busy() if isinstance(one, Replay) else one for one in outcomes])
-        except ChatError as refused:
+                outcomes = await send_batch(statement, [drafts[i] for i in places], [lookups[i] for i in places])
+                _put(answers, places, [busy() if isinstance(outcome, Replay) else outcome for outcome in outcomes])
+        except ChatError as refusal:
             # A busy conversation must not fail the others; any other refusal applies to all of them.
-            _put(answers, places, [refused for _ in places])
-            return _split(drafts, places) if refused.code == "busy" and _several(drafts, places) else []
-        except Exception as broken:  # noqa: BLE001 - any error becomes the answer of the faulty draft
+            _put(answers, places, [refusal for _ in places])
+            return (
+                _split(drafts, places) if refusal.code == "busy" and _in_several_conversations(drafts, places) else []
+            )
+        except Exception as error:  # noqa: BLE001 - any error becomes the answer of the faulty draft
             if len(places) > 1:
                 _put(answers, places, [busy() for _ in places])
                 return _split(drafts, places)
             # The draft's own key exists already. Should be unreachable; the draft is not stored twice in any case.
-            is_there = getattr(broken, "sqlstate", None) == UNIQUE_VIOLATION
-            _put(answers, places, [outcome_unknown() if is_there else broken])
+            is_stored = getattr(error, "sqlstate", None) == UNIQUE_VIOLATION
+            _put(answers, places, [outcome_unknown() if is_stored else error])
         else:
             await self._read_replays(
-                answers, {at: one for at, one in zip(places, outcomes, strict=True) if isinstance(one, Replay)}
+                answers,
+                {i: outcome for i, outcome in zip(places, outcomes, strict=True) if isinstance(outcome, Replay)},
             )
         return []
 
@@ -194,25 +198,25 @@ class MessageWriter:
             return
         try:
             _put(answers, list(replays), await self._database.read(read_replays, list(replays.values())))
-        except Exception as broken:  # noqa: BLE001 - any error becomes the answer of these drafts
-            _put(answers, list(replays), [broken for _ in replays])
+        except Exception as error:  # noqa: BLE001 - any error becomes the answer of these drafts
+            _put(answers, list(replays), [error for _ in replays])
 
 
-def _put(answers: list[Answer], places: Sequence[int], these: Sequence[Answer]) -> None:
-    for at, answer in zip(places, these, strict=True):
-        answers[at] = answer
+def _put(answers: list[Answer], places: Sequence[int], new: Sequence[Answer]) -> None:
+    for i, answer in zip(places, new, strict=True):
+        answers[i] = answer
 
 
-def _several(drafts: Sequence[Draft], places: Sequence[int]) -> bool:
-    return len({drafts[at].conversation for at in places}) > 1
+def _in_several_conversations(drafts: Sequence[Draft], places: Sequence[int]) -> bool:
+    return len({drafts[i].conversation for i in places}) > 1
 
 
 def _split(drafts: Sequence[Draft], places: Sequence[int]) -> list[list[int]]:
     """Splits by conversation if there are several, otherwise one by one."""
-    several = _several(drafts, places)
+    by_conversation = _in_several_conversations(drafts, places)
     groups: dict[object, list[int]] = {}
-    for at in places:
-        groups.setdefault(drafts[at].conversation if several else at, []).append(at)
+    for i in places:
+        groups.setdefault(drafts[i].conversation if by_conversation else i, []).append(i)
     return list(groups.values())
 
 
@@ -229,45 +233,45 @@ async def _refusal(admission: Awaitable[None] | None) -> Exception | None:
     return None
 
 
-def _folded(
-    drafts: Sequence[Draft], verdicts: Sequence[RateDecision]
+def _deduplicate(
+    drafts: Sequence[Draft], decisions: Sequence[RateDecision]
 ) -> tuple[list[Draft], list[tuple[int, bool]], list[int]]:
-    """Returns the drafts without repeated keys; for each draft (its place there, whether it repeats a key); and for
-    each place the index of the draft whose decision applies: the first one allowed."""
-    first: list[Draft] = []
-    places: dict[object, int] = {}
-    twins: list[tuple[int, bool]] = []
-    judges: list[int] = []
-    for i, one in enumerate(drafts):
-        at = places.get(one.key) if one.key is not None else None
-        twins.append((len(first), False) if at is None else (at, True))
-        if at is None:
-            if one.key is not None:
-                places[one.key] = len(first)
-            first.append(one)
-            judges.append(i)
-        elif verdicts[i].allowed and not verdicts[judges[at]].allowed:
-            judges[at] = i
-    return first, twins, judges
+    """Returns the drafts without repeated keys; for each draft (its index there, whether it repeats a key); and for
+    each of them the index of the draft whose decision applies: the first one allowed."""
+    unique: list[Draft] = []
+    index_by_key: dict[object, int] = {}
+    positions: list[tuple[int, bool]] = []
+    deciding: list[int] = []
+    for i, draft in enumerate(drafts):
+        position = index_by_key.get(draft.key) if draft.key is not None else None
+        positions.append((len(unique), False) if position is None else (position, True))
+        if position is None:
+            if draft.key is not None:
+                index_by_key[draft.key] = len(unique)
+            unique.append(draft)
+            deciding.append(i)
+        elif decisions[i].allowed and not decisions[deciding[position]].allowed:
+            deciding[position] = i
+    return unique, positions, deciding
 
 
-def _answer(draft: Draft, first: Draft, outcome: Sent | Exception, is_twin: bool) -> Sent | Exception:
-    """Returns the answer of a draft, given the outcome of it or of its twin in the same batch."""
-    if not is_twin:
+def _answer(draft: Draft, written: Draft, outcome: Sent | Exception, is_repeat: bool) -> Sent | Exception:
+    """Returns the answer of a draft, given the outcome of `written`: itself, or the earlier draft with its key."""
+    if not is_repeat:
         return outcome
     if isinstance(outcome, Sent):
         return (
             Sent(outcome.message, replayed=True)
-            if draft.body.digest() == first.body.digest()
+            if draft.body.digest() == written.body.digest()
             else idempotency_mismatch()
         )
     return outcome
 
 
-def _counts(verdict: RateDecision, outcome: Sent | Exception, *, judged: bool) -> bool:
+def _counts(decision: RateDecision, outcome: Sent | Exception, *, was_used: bool) -> bool:
     """Returns whether a decision keeps counting as an attempt, and as taken if allowed: true if the message is or may
-    be stored, or the limiter refused it; false for replays and for other refusals. `judged`: the draft used this
-    decision."""
-    if isinstance(outcome, Refused):
-        return not verdict.allowed
-    return judged and (not outcome.replayed if isinstance(outcome, Sent) else isinstance(outcome, OutcomeUnknown))
+    be stored, or the limiter refused it; false for replays, for other refusals, and for decisions that no write
+    used."""
+    if isinstance(outcome, Throttled):
+        return not decision.allowed
+    return was_used and (not outcome.replayed if isinstance(outcome, Sent) else isinstance(outcome, OutcomeUnknown))

@@ -31,7 +31,12 @@ EXPIRY = 24 * 3600
 NAMED_FIELDS = 4
 """Fields of a hash that are not messages: low, high, bytes, edited. `floor` is added once known."""
 
-WHY: Final[tuple[Literal["beyond", "missing", "unproven", "behind"], ...]] = ("beyond", "missing", "unproven", "behind")
+MISS_REASONS: Final[tuple[Literal["beyond", "missing", "unproven", "behind"], ...]] = (
+    "beyond",
+    "missing",
+    "unproven",
+    "behind",
+)
 """Reasons in the order of their numbers in `page_cache_read.lua`."""
 
 WRITE = (Path(__file__).parent / "page_cache_write.lua").read_text(encoding="utf-8")
@@ -52,7 +57,7 @@ class PageRequest(msgspec.Struct, frozen=True):
     newest: int = 0
 
 
-class Write(NamedTuple):
+class CacheWrite(NamedTuple):
     """A write to one conversation's cache. `entries` are (seq, json)."""
 
     mode: Literal["live", "edit", "rebuild"]
@@ -66,15 +71,15 @@ CacheState = Literal["whole", "missing", "behind"]
 
 
 class CacheMiss(msgspec.Struct, frozen=True):
-    """The page is not proven. `why`: no hash (`missing`), the hash does not prove it (`unproven`), the page is older
+    """The page is not proven. `reason`: no hash (`missing`), the hash does not prove it (`unproven`), the page is older
     than the hash (`beyond`), the hash holds messages newer than the caller knows (`behind`), or Redis is down."""
 
-    why: Literal["missing", "unproven", "beyond", "behind", "away"]
+    reason: Literal["missing", "unproven", "beyond", "behind", "away"]
 
     @property
-    def rebuild(self) -> bool:
+    def needs_rebuild(self) -> bool:
         """True if the cache should hold this page but does not."""
-        return self.why in ("missing", "unproven")
+        return self.reason in ("missing", "unproven")
 
 
 def key_of(conversation: UUID) -> str:
@@ -83,18 +88,18 @@ def key_of(conversation: UUID) -> str:
 
 
 class PageCache:
-    """Keeps at most `most` messages per conversation."""
+    """Keeps at most `max_messages` per conversation."""
 
-    def __init__(self, *, most: int = 500) -> None:
-        self.most = most
+    def __init__(self, *, max_messages: int = 500) -> None:
+        self.max_messages = max_messages
         self._read: AsyncScript | None = None
-        self._is_known = False
+        self._script_is_loaded = False
 
     def add_writes(self, pipeline: Pipeline, changes: Iterable[LogChange]) -> None:
         """Adds the cache writes for `changes` to `pipeline`, which also publishes them. Call `note_written` with the
         answers. One script call serves all conversations of a batch."""
         live: dict[UUID, list[LogChange]] = {}
-        writes: list[Write] = []
+        writes: list[CacheWrite] = []
         for change in changes:
             if change.type == "message.created":
                 live.setdefault(change.conversation, []).append(change)
@@ -103,15 +108,15 @@ class PageCache:
                 writes += _live(live.pop(change.conversation, []))
                 if change.seq:
                     entry = [(change.seq, change.data)]
-                    writes.append(Write("edit", change.conversation, change.edited_before, change.edited, entry))
+                    writes.append(CacheWrite("edit", change.conversation, change.edited_before, change.edited, entry))
                 else:
                     # A user rename: every cached message has the old name, which must not be served again.
-                    self._run(pipeline, writes)
+                    self._add_script(pipeline, writes)
                     writes = []
                     pipeline.unlink(key_of(change.conversation))
         for created in live.values():
             writes += _live(created)
-        self._run(pipeline, writes)
+        self._add_script(pipeline, writes)
 
     def add_rebuild(
         self, pipeline: Pipeline, conversation: UUID, edited_position: int, messages: Sequence[tuple[int, int, bytes]]
@@ -119,33 +124,33 @@ class PageCache:
         """Adds a rebuild to `pipeline`. `messages` are (seq, position, json), read in one snapshot with
         `edited_position`."""
         entries = [(seq, data) for seq, _, data in messages]
-        write = Write("rebuild", conversation, edited_position, edited_position, entries)
+        write = CacheWrite("rebuild", conversation, edited_position, edited_position, entries)
         pipeline.eval(WRITE, 1, *self._arguments([write]))
 
-    async def pages(self, redis: Redis, wanted: Sequence[PageRequest]) -> list[bytes | CacheMiss]:
+    async def pages(self, redis: Redis, requests: Sequence[PageRequest]) -> list[bytes | CacheMiss]:
         """Returns for each page its messages' JSON, joined by commas in ascending seq, or a CacheMiss. One round trip
         for all."""
         if self._read is None:
             self._read = redis.register_script(READ)
-        keys = [key_of(page.conversation) for page in wanted]
-        numbers = [number for page in wanted for number in (page.low, page.high, page.edited_position, page.newest)]
+        keys = [key_of(page.conversation) for page in requests]
+        numbers = [number for page in requests for number in (page.low, page.high, page.edited_position, page.newest)]
         answers = await self._read(keys=keys, args=numbers, client=redis)
-        return [one if isinstance(one, bytes) else CacheMiss(WHY[one]) for one in answers]
+        return [answer if isinstance(answer, bytes) else CacheMiss(MISS_REASONS[answer]) for answer in answers]
 
-    async def standings(self, redis: Redis, heads: Sequence[ConversationHead]) -> list[CacheState]:
+    async def states(self, redis: Redis, heads: Sequence[ConversationHead]) -> list[CacheState]:
         """Compares each conversation's hash with its head in Postgres. One round trip for all."""
         pipeline = redis.pipeline(transaction=False)
         for head in heads:
             pipeline.hmget(key_of(head.conversation), "low", "high", "edited", "floor")
             pipeline.hlen(key_of(head.conversation))
         answers = await pipeline.execute()
-        return [_standing(*found) for found in zip(heads, answers[::2], answers[1::2], strict=True)]
+        return [_state_of(*found) for found in zip(heads, answers[::2], answers[1::2], strict=True)]
 
-    def _run(self, pipeline: Pipeline, writes: Sequence[Write]) -> None:
+    def _add_script(self, pipeline: Pipeline, writes: Sequence[CacheWrite]) -> None:
         if not writes:
             return
         # By hash once Redis has the script: the source is longer than the data it writes.
-        if self._is_known:
+        if self._script_is_loaded:
             pipeline.evalsha(WRITE_NAME, len(writes), *self._arguments(writes))
         else:
             pipeline.eval(WRITE, len(writes), *self._arguments(writes))
@@ -155,27 +160,27 @@ class PageCache:
 
         After NOSCRIPT the write was skipped: the page is unproven until rebuilt; the next call sends the source.
         """
-        if any(isinstance(one, NoScriptError) for one in answers):
-            self._is_known = False
-        elif any(isinstance(one, int) for one in answers):
-            self._is_known = True
+        if any(isinstance(answer, NoScriptError) for answer in answers):
+            self._script_is_loaded = False
+        elif any(isinstance(answer, int) for answer in answers):
+            self._script_is_loaded = True
 
-    def _arguments(self, writes: Sequence[Write]) -> list[str | bytes | int]:
-        arguments: list[str | bytes | int] = [key_of(one.conversation) for one in writes]
-        arguments += (self.most, MAX_BYTES, EXPIRY)
-        for one in writes:
-            arguments += (one.mode, one.edited_before, one.edited, len(one.entries))
-            for entry in one.entries:
+    def _arguments(self, writes: Sequence[CacheWrite]) -> list[str | bytes | int]:
+        arguments: list[str | bytes | int] = [key_of(write.conversation) for write in writes]
+        arguments += (self.max_messages, MAX_BYTES, EXPIRY)
+        for write in writes:
+            arguments += (write.mode, write.edited_before, write.edited, len(write.entries))
+            for entry in write.entries:
                 arguments += entry
         return arguments
 
 
-def _live(created: Sequence[LogChange]) -> list[Write]:
+def _live(created: Sequence[LogChange]) -> list[CacheWrite]:
     entries = [(change.seq, change.data) for change in created]
-    return [Write("live", created[0].conversation, 0, 0, entries)] if created else []
+    return [CacheWrite("live", created[0].conversation, 0, 0, entries)] if created else []
 
 
-def _standing(head: ConversationHead, fields: Sequence[Any], length: int) -> CacheState:
+def _state_of(head: ConversationHead, fields: Sequence[Any], length: int) -> CacheState:
     low, high, edited, floor = fields
     if high is None:
         return "missing"

@@ -24,11 +24,11 @@ from app.store.page_cache import CacheMiss, PageCache, PageRequest
 
 MAX_BATCH = 64
 MAX_WAITING = 2_000
-NOTHING = SeqRange(1, 0, has_more=False)
+EMPTY_RANGE = SeqRange(1, 0, has_more=False)
 
 LOOKUPS = Counter("chat_cache_pages", "Page reads from the cache, by result.", ["had"])
 _HITS = LOOKUPS.labels("page")
-_MISSES = {why: LOOKUPS.labels(why) for why in ("missing", "unproven", "beyond", "away")}
+_MISSES = {reason: LOOKUPS.labels(reason) for reason in ("missing", "unproven", "beyond", "away")}
 
 
 class PageReader:
@@ -48,10 +48,10 @@ class PageReader:
         self._access = access
         self._rebuild = rebuild
         self._proofs: Batcher[PageRequest, bytes | CacheMiss] = Batcher(
-            self._prove, largest=MAX_BATCH, waiting=MAX_WAITING
+            self._prove, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
         )
 
-    async def page(self, conversation: UUID, caller: Caller, ask: PageQuery, admission: Awaitable[None]) -> bytes:
+    async def page(self, conversation: UUID, caller: Caller, query: PageQuery, admission: Awaitable[None]) -> bytes:
         """Returns a `MessagePage` as JSON. Reads while `admission` is pending; errors of `admission` take precedence.
 
         Raises:
@@ -60,56 +60,56 @@ class PageReader:
             Invalid: the page query is contradictory.
             Unavailable: the database is down.
         """
-        known = self._access.known(conversation, caller)
-        if known is None:
-            head = await run_beside(admission, self._access.ask(conversation, caller))
+        cached = self._access.cached_head(conversation, caller)
+        if cached is None:
+            head = await run_beside(admission, self._access.query_head(conversation, caller))
         else:
-            page = await self._known(known, ask, admission)
+            page = await self._cached_page(cached, query, admission)
             if page is not None:
                 return page
-            head = await self._access.ask(conversation, caller)
-        span = span_of(ask, head.last_seq)
-        found, whole = await self._messages(head, span)
-        return assemble(found, head.position, has_more=span.has_more or not whole)
+            head = await self._access.query_head(conversation, caller)
+        span = span_of(query, head.last_seq)
+        found, complete = await self._read_messages(head, span)
+        return assemble(found, head.position, has_more=span.has_more or not complete)
 
-    async def _known(self, head: ConversationHead, ask: PageQuery, admission: Awaitable[None]) -> bytes | None:
+    async def _cached_page(self, head: ConversationHead, query: PageQuery, admission: Awaitable[None]) -> bytes | None:
         """Returns the page if the cache proves it and holds nothing newer. The cache may be ahead of `head`: another
         process caches a message before acknowledging it, and its event may not have arrived here yet."""
         try:
-            span = span_of(ask, head.last_seq)
+            span = span_of(query, head.last_seq)
         except Invalid:
-            span = NOTHING
-        if not self._is_kept(head, span):
+            span = EMPTY_RANGE
+        if not self._is_cacheable(head, span):
             await admission
             return None
-        wanted = PageRequest(head.conversation, span.low, span.high, head.edited_position, head.last_seq)
-        found = await run_beside(admission, self._proofs.ask(wanted))
+        request = PageRequest(head.conversation, span.low, span.high, head.edited_position, head.last_seq)
+        found = await run_beside(admission, self._proofs.submit(request))
         if isinstance(found, CacheMiss):
             return None
         _HITS.inc()
         return assemble(found, head.position, has_more=span.has_more)
 
-    async def _messages(self, head: ConversationHead, span: SeqRange) -> tuple[bytes, bool]:
+    async def _read_messages(self, head: ConversationHead, span: SeqRange) -> tuple[bytes, bool]:
         """Returns the messages of `span`, and whether they are complete."""
         if span.high < span.low:
             return b"", True
-        if self._is_kept(head, span):
+        if self._is_cacheable(head, span):
             found = await self._proofs.call(PageRequest(head.conversation, span.low, span.high, head.edited_position))
             if not isinstance(found, CacheMiss):
                 _HITS.inc()
                 return found, True
-            _MISSES[found.why].inc()
-            if found.rebuild:
+            _MISSES[found.reason].inc()
+            if found.needs_rebuild:
                 self._rebuild(head.conversation)
         async with self._database.read_only() as reader:
             entries = await read_span(reader, head.conversation, span)
         return b",".join([data for _, _, data in entries]), len(entries) > span.high - span.low
 
-    def _is_kept(self, head: ConversationHead, span: SeqRange) -> bool:
-        return span.high >= span.low > head.last_seq - self._cache.most
+    def _is_cacheable(self, head: ConversationHead, span: SeqRange) -> bool:
+        return span.high >= span.low > head.last_seq - self._cache.max_messages
 
-    async def _prove(self, wanted: Sequence[PageRequest]) -> Sequence[bytes | CacheMiss]:
+    async def _prove(self, requests: Sequence[PageRequest]) -> Sequence[bytes | CacheMiss]:
         try:
-            return await self._redis_client.call(lambda redis: self._cache.pages(redis, wanted))
+            return await self._redis_client.call(lambda redis: self._cache.pages(redis, requests))
         except RedisUnavailable:
-            return [CacheMiss("away")] * len(wanted)
+            return [CacheMiss("away")] * len(requests)

@@ -1,29 +1,29 @@
 -- At most N in any window of W, for several policies and many subjects in one call, on this server's clock.
 --
--- KEYS[1]: one of the counters. ARGV: 'take' or 'give', and the demands as JSON (packing each as an argument would cost
--- the caller more than the script itself).
+-- KEYS[1]: one of the counters. ARGV: 'take' or 'give', and the requests as JSON (packing each as an argument would
+-- cost the caller more than the script itself).
 --
--- 'take': [[cost, [subject, ...], ending, n, width, ending, n, width, ...], ...]: runs of demands that differ in their
--- subject only. For each policy there is the end of the counter's key, behind the subject, the limit n, and the width
--- of a bucket (us). Answers the second of the clock, then for each demand in turn: the buckets it was taken from, one
--- for each policy; or, refused, which policy did as -1, -2, ..., and microseconds to wait.
+-- 'take': [[cost, [subject, ...], suffix, n, width, suffix, n, width, ...], ...]: runs of requests that differ in their
+-- subject only. For each policy: the suffix of the counter's key, after the subject, the limit n, and the width of a
+-- bucket (us). Answers the second of the clock, then for each request in turn: the buckets it was taken from, one for
+-- each policy; or, if refused, the refusing policy as -1, -2, ..., and the microseconds to wait.
 --
--- 'give': [[cost, second, refused, key, bucket, width, key, bucket, width, ...], ...], in the words of that answer;
--- `refused` is 1 for the first policy, and 0 where none did.
+-- 'give': [[cost, second, refused, key, bucket, width, key, bucket, width, ...], ...], in the terms of that answer;
+-- `refused` is 1 for the first policy, and 0 if none refused.
 --
 -- A counter is a hash: t the total, h the newest bucket, and one field per bucket in a ring of RING. Everything in the
 -- ring counts. A window of W touches at most PARTS + 1 buckets; one more is kept, so that what was taken at the end of
 -- a bucket and stored a little later is still counted for as long as it must be. So a take counts for W + W/120 at
 -- least and W + W/60 at most.
 --
--- For the analytics each demand is an attempt of each of its counters, but for those given back: by minute of this
+-- For the analytics each request is an attempt of each of its counters, except those given back: by minute of this
 -- clock in the hash throttle:counts:<minute>, field = the counter's key, '!' before it where it refused, '@' and the
 -- second behind it where buckets tell windows shorter than a minute. Folded here, so that a batch costs one HINCRBY a
--- counter. Beyond MOST fields subjects are not told apart any more: they are counted together, as a subject without a
+-- counter. Beyond MOST fields subjects are no longer distinguished: they are counted together, as a subject without a
 -- name.
 --
--- Every request asks this, and what it costs is its commands: one HMGET and one HSET a counter where a take stays in
--- its bucket, a PTTL where it goes to the next one, more only where it passed over some.
+-- Every API request runs this. Its cost is its commands: one HMGET and one HSET per counter if a take stays in its
+-- bucket, a PTTL if it moves to the next one, more only if it skipped some.
 local PARTS = 120
 local RING = PARTS + 2
 local MOST, KEPT_SECONDS = 20000, 3600
@@ -90,7 +90,7 @@ local function store(key, total, head, count, new, width)
   end
   call('HSET', key, 't', total, 'h', head, head % RING, count)
   -- What is taken in this bucket counts for a ring from now at most. A quarter more is given, so that the next is due a
-  -- quarter later. It is asked and not remembered: a process of another version may have given less meanwhile.
+  -- quarter later. It is read, not remembered: a process of another version may have set less.
   local ring = math.ceil(RING * width / 1000)
   if call('PTTL', key) < ring then
     call('PEXPIRE', key, ring + math.ceil(ring / 4))
@@ -148,13 +148,13 @@ local function note(minute, counted)
   end
 end
 
-local function give_back(demand, uncounted)
-  local cost, second, refused = demand[1], demand[2], demand[3]
+local function give_back(request, uncounted)
+  local cost, second, refused = request[1], request[2], request[3]
   local minute = floor(second / 60)
   local counted = uncounted[minute] or {}
   uncounted[minute] = counted
-  for at = 4, #demand, 3 do
-    local key, bucket, width = demand[at], demand[at + 1], demand[at + 2]
+  for at = 4, #request, 3 do
+    local key, bucket, width = request[at], request[at + 1], request[at + 2]
     local field = width < MINUTES_WIDTH and key .. '@' .. second or key
     add(counted, field, -cost)
     if refused == 0 then
@@ -165,10 +165,10 @@ local function give_back(demand, uncounted)
   end
 end
 
--- Of the demand that is judged, by policy. They are kept from one to the next, which makes less garbage.
+-- Of the current request, by policy. Reused from one request to the next, which makes less garbage.
 local keys, fields, totals, heads, counts, news = {}, {}, {}, {}, {}, {}
 
--- Nothing is taken; what turned is stored, so that it need not be turned again for as long as demands are refused.
+-- Nothing is taken; what turned is stored, so that it need not be turned again for as long as requests are refused.
 local function refuse(run, cost, last, counted, answers)
   local refused, longest = 1, 0
   for i = 1, last do
@@ -207,11 +207,11 @@ local function take(run, cost, subject, counted, answers)
   end
 end
 
-local asked, answers = cjson.decode(ARGV[2]), {tonumber(clock[1])}
+local requests, answers = cjson.decode(ARGV[2]), {tonumber(clock[1])}
 if ARGV[1] == 'give' then
   local uncounted = {}
-  for _, demand in ipairs(asked) do
-    give_back(demand, uncounted)
+  for _, request in ipairs(requests) do
+    give_back(request, uncounted)
   end
   for minute, counted in pairs(uncounted) do
     note(minute, counted)
@@ -219,7 +219,7 @@ if ARGV[1] == 'give' then
   return answers
 end
 local counted = {}
-for _, run in ipairs(asked) do
+for _, run in ipairs(requests) do
   for _, subject in ipairs(run[2]) do
     take(run, run[1], subject, counted, answers)
   end

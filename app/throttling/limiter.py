@@ -54,7 +54,7 @@ class RateDecision(msgspec.Struct, frozen=True):
     alone counted it.
     """
 
-    demand: RateRequest
+    request: RateRequest
     rates: Rates
     buckets: tuple[int, ...] = ()
     policy: str | None = None
@@ -68,23 +68,23 @@ class RateDecision(msgspec.Struct, frozen=True):
 
     def error(self, hint: str = "") -> Throttled:
         """Returns the error for the caller of a refused request."""
-        policy = self.policy or self.demand.policies[0]
-        rate = self.rates[self.demand.policies.index(policy)]
+        policy = self.policy or self.request.policies[0]
+        rate = self.rates[self.request.policies.index(policy)]
         return Throttled(policy, max(1, self.retry_after), limit=rate.limit, window=rate.window, hint=hint)
 
 
 class PendingDecision:
     """A decision in progress. Awaiting it raises Throttled if refused; it need not be awaited."""
 
-    __slots__ = ("_verdict",)
+    __slots__ = ("_decision",)
 
-    def __init__(self, verdict: Future[RateDecision]) -> None:
-        self._verdict = verdict
+    def __init__(self, decision: Future[RateDecision]) -> None:
+        self._decision = decision
 
     def __await__(self) -> Generator[object, None, None]:
-        verdict = yield from self._verdict
-        if not verdict.allowed:
-            raise verdict.error()
+        decision = yield from self._decision
+        if not decision.allowed:
+            raise decision.error()
 
 
 class RateLimiter:
@@ -100,8 +100,8 @@ class RateLimiter:
         self._redis_client = redis_client
         self._script = redis_client.redis.register_script(SCRIPT)
         self._local = LocalLimiter(processes)
-        self._singles: Batcher[RateRequest, RateDecision] = Batcher(
-            self._take_mixed, largest=MAX_BATCH, waiting=MAX_WAITING
+        self._batcher: Batcher[RateRequest, RateDecision] = Batcher(
+            self._take_sorted, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
         )
 
     def rate(self, policy: str, subject: str) -> Rate:
@@ -109,159 +109,164 @@ class RateLimiter:
         own = self.exceptions.get(policy)
         return (own.get(subject) if own else None) or self.rates[policy]
 
-    def learn(self, standing: Sequence[Override], *, everything: bool) -> None:
-        """Applies changed overrides. With `everything`, `standing` is the complete list and replaces the current one.
+    def apply_overrides(self, overrides: Sequence[Override], *, complete: bool) -> None:
+        """Applies changed overrides. If `complete`, they are all there are and replace the current ones.
         An override without a rate is removed."""
-        if everything:
+        if complete:
             self.rates, self.exceptions = dict(self._defaults), {}
-        for one in standing:
-            if one.policy not in self._defaults:
+        for override in overrides:
+            if override.policy not in self._defaults:
                 continue  # from another version of the program
-            if one.user is None:
-                self.rates[one.policy] = one.rate or self._defaults[one.policy]
-            elif one.rate is None:
-                self.exceptions.get(one.policy, {}).pop(str(one.user), None)
+            if override.user is None:
+                self.rates[override.policy] = override.rate or self._defaults[override.policy]
+            elif override.rate is None:
+                self.exceptions.get(override.policy, {}).pop(str(override.user), None)
             else:
-                self.exceptions.setdefault(one.policy, {})[str(one.user)] = one.rate
+                self.exceptions.setdefault(override.policy, {})[str(override.user)] = override.rate
 
-    async def take(self, demands: Sequence[RateRequest]) -> list[RateDecision]:
-        """Decides `demands` in order, in one call; each sees what the earlier ones took."""
-        if not demands:
+    async def take(self, requests: Sequence[RateRequest]) -> list[RateDecision]:
+        """Decides `requests` in order, in one call; each sees what the earlier ones took."""
+        if not requests:
             return []
-        every = [self._rates(one) for one in demands]
+        rates = [self._rates(request) for request in requests]
         try:
-            answers = await self._call("take", _asked(demands, every), demands[0], every[0])
+            answers = await self._call("take", _encode_runs(requests, rates), requests[0], rates[0])
         except RedisUnavailable:
-            return [self._take_here(one, rates) for one, rates in zip(demands, every, strict=True)]
-        return _told(demands, every, answers)
+            return [self._take_locally(*pair) for pair in zip(requests, rates, strict=True)]
+        return _decode_decisions(requests, rates, answers)
 
-    async def _take_mixed(self, demands: Sequence[RateRequest]) -> list[RateDecision]:
+    async def _take_sorted(self, requests: Sequence[RateRequest]) -> list[RateDecision]:
         """Decides a batch of independent requests; each sees what earlier ones took from the same policies."""
-        # Sort into runs: what consecutive requests have in common is sent once (`_asked`).
-        order = sorted(range(len(demands)), key=lambda i: demands[i].policies)
-        verdicts = dict(zip(order, await self.take([demands[i] for i in order]), strict=True))
-        return [verdicts[i] for i in range(len(demands))]
+        # Sort into runs: what consecutive requests have in common is sent once (`_encode_runs`).
+        order = sorted(range(len(requests)), key=lambda i: requests[i].policies)
+        decisions = dict(zip(order, await self.take([requests[i] for i in order]), strict=True))
+        return [decisions[i] for i in range(len(requests))]
 
-    async def take_one(self, demand: RateRequest) -> RateDecision:
+    async def take_one(self, request: RateRequest) -> RateDecision:
         """Decides one request, batched with concurrent ones.
 
         Raises:
             Unavailable: the queue is full.
         """
-        return await self.ask(demand)
+        return await self.submit(request)
 
-    def ask(self, demand: RateRequest) -> Future[RateDecision]:
+    def submit(self, request: RateRequest) -> Future[RateDecision]:
         """Like `take_one`, but returns a future."""
-        return self._singles.ask(demand)
+        return self._batcher.submit(request)
 
-    async def give_back(self, verdicts: Sequence[RateDecision]) -> None:
+    async def give_back(self, decisions: Sequence[RateDecision]) -> None:
         """Undoes decisions whose action did not happen: the tokens are returned, and the attempts are uncounted.
 
         A refused request took no tokens; only its attempt is uncounted.
         """
-        for one in verdicts:
-            if one.local and one.allowed:
-                self._local.give_back(_keys(one.demand, one.rates), one.buckets, one.demand.cost)
-        shared = [one for one in verdicts if not one.local]
+        for decision in decisions:
+            if decision.local and decision.allowed:
+                keys = _keys(decision.request, decision.rates)
+                self._local.give_back(keys, decision.buckets, decision.request.cost)
+        shared = [decision for decision in decisions if not decision.local]
         if shared:
             try:
-                await self._call("give", [_given(one) for one in shared], shared[0].demand, shared[0].rates)
+                await self._call("give", [_encode_return(item) for item in shared], shared[0].request, shared[0].rates)
             except RedisUnavailable:
                 return  # stays counted until the window ends: errs on the safe side
 
-    async def of_user(self, user: str) -> None:
+    async def count_user(self, user: str) -> None:
         """Counts a request of `user`. Raises Throttled."""
         await self.admission(user)
 
     def admission(self, user: str) -> Awaitable[None]:
         """Starts counting a request of `user`; awaiting the result raises Throttled. Other work can run alongside."""
-        return PendingDecision(self._singles.ask(RateRequest(("requests",), user)))
+        return PendingDecision(self._batcher.submit(RateRequest(("requests",), user)))
 
-    async def of_network(self, network: str) -> None:
+    async def count_network(self, network: str) -> None:
         """Counts a request before login from `network` and the wider networks of IPv6. Raises Throttled."""
         counted = [RateRequest(("address",), network)]
-        counted += [RateRequest((policy,), one) for policy, one in zip(SITES, wider(network), strict=False)]
-        verdicts = await asyncio.gather(*[self._singles.ask(one) for one in counted])
-        refused = next((one for one in verdicts if not one.allowed), None)
+        counted += [RateRequest((policy,), prefix) for policy, prefix in zip(SITES, wider(network), strict=False)]
+        decisions = await asyncio.gather(*[self._batcher.submit(request) for request in counted])
+        refused = next((decision for decision in decisions if not decision.allowed), None)
         if refused is not None:
-            await self.give_back([one for one in verdicts if one.allowed])
+            await self.give_back([decision for decision in decisions if decision.allowed])
             raise refused.error()
 
-    async def of_stranger(self, address: str) -> None:
+    async def count_unauthenticated(self, address: str) -> None:
         """Counts an unauthenticated request from the site of `address`. Raises Throttled."""
-        await PendingDecision(self._singles.ask(RateRequest(("strangers",), site(address))))
+        await PendingDecision(self._batcher.submit(RateRequest(("strangers",), site(address))))
 
-    async def _call(self, what: str, demands: object, some: RateRequest, rates: Rates) -> list[int]:
-        arguments: list[str | bytes] = [what, _encode(demands)]
-        some_key = _keys(some, rates)[0]
+    async def _call(self, command: str, data: object, first: RateRequest, rates: Rates) -> list[int]:
+        arguments: list[str | bytes] = [command, _encode(data)]
+        key = _keys(first, rates)[0]
         answers: list[int] = await self._redis_client.call(
-            lambda redis: self._script(keys=[some_key], args=arguments, client=redis)
+            lambda redis: self._script(keys=[key], args=arguments, client=redis)
         )
         return answers
 
-    def _rates(self, one: RateRequest) -> Rates:
-        return tuple([self.rate(policy, one.subject) for policy in one.policies])
+    def _rates(self, request: RateRequest) -> Rates:
+        return tuple([self.rate(policy, request.subject) for policy in request.policies])
 
-    def _take_here(self, one: RateRequest, rates: Rates) -> RateDecision:
-        which, seconds, buckets = self._local.take(_keys(one, rates), rates, one.cost)
-        policy = None if which < 0 else one.policies[which]
-        return RateDecision(one, rates, buckets, policy, seconds, local=True)
+    def _take_locally(self, request: RateRequest, rates: Rates) -> RateDecision:
+        refusing, seconds, buckets = self._local.take(_keys(request, rates), rates, request.cost)
+        policy = None if refusing < 0 else request.policies[refusing]
+        return RateDecision(request, rates, buckets, policy, seconds, local=True)
 
 
-def _asked(demands: Sequence[RateRequest], every: Sequence[Rates]) -> list[list[object]]:
+def _encode_runs(requests: Sequence[RateRequest], rates_each: Sequence[Rates]) -> list[list[object]]:
     """Encodes runs of requests that differ only in subject, so that their common part is sent and parsed once."""
     runs: list[list[object]] = []
     subjects: list[str] = []
-    before: object = None
-    for one, rates in zip(demands, every, strict=True):
-        kind = (one.cost, one.policies, rates)
-        if kind != before:
-            before, subjects = kind, []
-            run: list[object] = [one.cost, subjects]
-            for policy, rate in zip(one.policies, rates, strict=True):
-                run += _ending(policy, rate), rate.limit, _width(rate)
+    previous: object = None
+    for request, rates in zip(requests, rates_each, strict=True):
+        common = (request.cost, request.policies, rates)
+        if common != previous:
+            previous, subjects = common, []
+            run: list[object] = [request.cost, subjects]
+            for policy, rate in zip(request.policies, rates, strict=True):
+                run += _key_suffix(policy, rate), rate.limit, _bucket_width(rate)
             runs.append(run)
-        subjects.append(one.subject)
+        subjects.append(request.subject)
     return runs
 
 
-def _told(demands: Sequence[RateRequest], every: Sequence[Rates], answers: Sequence[int]) -> list[RateDecision]:
-    second, at, verdicts = answers[0], 1, []
-    for one, rates in zip(demands, every, strict=True):
-        end = at + len(rates)
-        if answers[at] >= 0:
-            verdict = RateDecision(one, rates, tuple(answers[at:end]), second=second)
+def _decode_decisions(
+    requests: Sequence[RateRequest], rates_each: Sequence[Rates], answers: Sequence[int]
+) -> list[RateDecision]:
+    second, start, decisions = answers[0], 1, []
+    for request, rates in zip(requests, rates_each, strict=True):
+        end = start + len(rates)
+        if answers[start] >= 0:
+            decision = RateDecision(request, rates, tuple(answers[start:end]), second=second)
         else:
-            end = at + 2
-            seconds = max(1, ceil(answers[at + 1] / MICROSECONDS))
-            verdict = RateDecision(one, rates, (), one.policies[-answers[at] - 1], seconds, second)
-        verdicts.append(verdict)
-        at = end
-    return verdicts
+            end = start + 2
+            seconds = max(1, ceil(answers[start + 1] / MICROSECONDS))
+            decision = RateDecision(request, rates, (), request.policies[-answers[start] - 1], seconds, second)
+        decisions.append(decision)
+        start = end
+    return decisions
 
 
-def _given(one: RateDecision) -> list[object]:
-    refused = 0 if one.policy is None else one.demand.policies.index(one.policy) + 1
-    given: list[object] = [one.demand.cost, one.second, refused]
-    buckets = one.buckets or [0] * len(one.rates)
-    for key, bucket, rate in zip(_keys(one.demand, one.rates), buckets, one.rates, strict=True):
-        given += key, bucket, _width(rate)
-    return given
+def _encode_return(decision: RateDecision) -> list[object]:
+    request = decision.request
+    refused = 0 if decision.policy is None else request.policies.index(decision.policy) + 1
+    encoded: list[object] = [request.cost, decision.second, refused]
+    buckets = decision.buckets or [0] * len(decision.rates)
+    for key, bucket, rate in zip(_keys(request, decision.rates), buckets, decision.rates, strict=True):
+        encoded += key, bucket, _bucket_width(rate)
+    return encoded
 
 
-def _keys(one: RateRequest, rates: Rates) -> list[str]:
+def _keys(request: RateRequest, rates: Rates) -> list[str]:
     # A subject's counters share a hash tag, so a cluster keeps them on one node.
     return [
-        f"throttle:{{{one.subject}{_ending(policy, rate)}" for policy, rate in zip(one.policies, rates, strict=True)
+        f"throttle:{{{request.subject}{_key_suffix(policy, rate)}"
+        for policy, rate in zip(request.policies, rates, strict=True)
     ]
 
 
-def _ending(policy: str, rate: Rate) -> str:
+def _key_suffix(policy: str, rate: Rate) -> str:
     """Returns the part of a counter's key after the subject."""
     # The window is part of the key, so a policy with a changed window starts a new counter.
     return f"}}:{policy}:{rate.window}"
 
 
-def _width(rate: Rate) -> int:
+def _bucket_width(rate: Rate) -> int:
     """Returns the microseconds of a bucket, rounded up so that all buckets together cover the window."""
     return -(-rate.window * MICROSECONDS // PARTS)

@@ -63,9 +63,11 @@ class SlidingWindow:
 class LocalLimiter:
     """The counters of this process, by key."""
 
-    def __init__(self, processes: int = 1, *, most: int = MAX_COUNTERS, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, processes: int = 1, *, max_counters: int = MAX_COUNTERS, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._processes = processes
-        self._most = most
+        self._max_counters = max_counters
         self._clock = clock
         self._counters: OrderedDict[str, SlidingWindow] = OrderedDict()
 
@@ -74,10 +76,10 @@ class LocalLimiter:
         now = self._clock()
         counters = [self._counter(key, rate.window) for key, rate in zip(keys, rates, strict=True)]
         refused, longest = -1, 0.0
-        for which, (counter, rate) in enumerate(zip(counters, rates, strict=True)):
+        for index, (counter, rate) in enumerate(zip(counters, rates, strict=True)):
             excess = counter.total(now) + cost - self.share(rate)
             if excess > 0 and (needed := counter.wait(now, excess)) > longest:
-                refused, longest = which, needed
+                refused, longest = index, needed
         if refused >= 0:
             return refused, max(1, ceil(longest)), ()
         return -1, 0, tuple(counter.add(now, cost) for counter in counters)
@@ -95,7 +97,7 @@ class LocalLimiter:
         counter = self._counters.get(key)
         if counter is None:
             counter = self._counters[key] = SlidingWindow(window)
-            if len(self._counters) > self._most:
+            if len(self._counters) > self._max_counters:
                 self._counters.popitem(last=False)
         else:
             self._counters.move_to_end(key)

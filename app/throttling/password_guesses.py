@@ -35,8 +35,8 @@ T = TypeVar("T")
 class PasswordGuesses:
     """Enforces the rate policies `guesses` and `guesses_anywhere`."""
 
-    def __init__(self, throttles: RateLimiter, database: Database) -> None:
-        self._throttles = throttles
+    def __init__(self, limiter: RateLimiter, database: Database) -> None:
+        self._limiter = limiter
         self._database = database
 
     async def at_login(self, email: str, address: str, attempt: Callable[[Slowed | None], Awaitable[T]]) -> T:
@@ -46,12 +46,12 @@ class PasswordGuesses:
         An attempt that returns an error keeps its tokens, correct password or not, so the counts reveal nothing either.
         """
         digest = digest_of(email)
-        here = await self._throttles.take_one(RateRequest((FROM_NETWORK,), f"{digest}@{network(address)}"))
-        if not here.allowed:
-            return await self._judged([here], attempt(Slowed(refusal=here.error(HINT), home_passes=False)))
-        anywhere = await self._throttles.take_one(RateRequest((FROM_ANYWHERE,), digest))
-        slowed = None if anywhere.allowed else Slowed(refusal=anywhere.error(HINT), home_passes=True)
-        return await self._judged([here, anywhere], attempt(slowed))
+        from_network = await self._limiter.take_one(RateRequest((FROM_NETWORK,), f"{digest}@{network(address)}"))
+        if not from_network.allowed:
+            return await self._run([from_network], attempt(Slowed(refusal=from_network.error(HINT), home_passes=False)))
+        from_anywhere = await self._limiter.take_one(RateRequest((FROM_ANYWHERE,), digest))
+        slowed = None if from_anywhere.allowed else Slowed(refusal=from_anywhere.error(HINT), home_passes=True)
+        return await self._run([from_network, from_anywhere], attempt(slowed))
 
     @asynccontextmanager
     async def counted(self, account: str, address: str) -> AsyncIterator[None]:
@@ -62,33 +62,33 @@ class PasswordGuesses:
             Throttled: too many recent wrong guesses.
         """
         digest = digest_of(account)
-        here = await self._throttles.take_one(RateRequest((FROM_NETWORK,), f"{digest}@{network(address)}"))
-        if not here.allowed:
-            raise here.error()
-        anywhere = await self._throttles.take_one(RateRequest((FROM_ANYWHERE,), digest))
-        if not anywhere.allowed and not await self._is_familiar(account, address):
-            await self._throttles.give_back([here])
-            raise anywhere.error()
+        from_network = await self._limiter.take_one(RateRequest((FROM_NETWORK,), f"{digest}@{network(address)}"))
+        if not from_network.allowed:
+            raise from_network.error()
+        from_anywhere = await self._limiter.take_one(RateRequest((FROM_ANYWHERE,), digest))
+        if not from_anywhere.allowed and not await self._is_familiar(account, address):
+            await self._limiter.give_back([from_network])
+            raise from_anywhere.error()
         try:
             yield
         except ChatError as error:
-            await self._give_back_unless_wrong([here, anywhere], error)
+            await self._give_back_unless_wrong([from_network, from_anywhere], error)
             raise
-        await self._throttles.give_back([here, anywhere])
+        await self._limiter.give_back([from_network, from_anywhere])
 
-    async def _judged(self, taken: list[RateDecision], attempt: Awaitable[T]) -> T:
+    async def _run(self, taken: list[RateDecision], attempt: Awaitable[T]) -> T:
         try:
             outcome = await attempt
         except ChatError as error:
             await self._give_back_unless_wrong(taken, error)
             raise
         if not isinstance(outcome, ChatError):
-            await self._throttles.give_back(taken)
+            await self._limiter.give_back(taken)
         return outcome
 
     async def _give_back_unless_wrong(self, taken: list[RateDecision], error: ChatError) -> None:
         if error.code not in WRONG:
-            await self._throttles.give_back(taken)
+            await self._limiter.give_back(taken)
 
     async def _is_familiar(self, account: str, address: str) -> bool:
         async with self._database.transaction() as session:

@@ -18,16 +18,16 @@ RATES: Final[dict[Quota, Rate]] = {
 class RedisQuotas:
     """Implements the protocol of `app.domain.users.quotas`."""
 
-    def __init__(self, throttles: RateLimiter) -> None:
-        self._throttles = throttles
+    def __init__(self, limiter: RateLimiter) -> None:
+        self._limiter = limiter
 
     async def allows(self, quota: Quota, subject: str) -> bool:
         return (await self._take(quota, subject)).allowed
 
     async def require(self, quota: Quota, subject: str) -> None:
-        verdict = await self._take(quota, subject)
-        if not verdict.allowed:
-            raise verdict.error()
+        decision = await self._take(quota, subject)
+        if not decision.allowed:
+            raise decision.error()
 
     async def _take(self, quota: Quota, subject: str) -> RateDecision:
-        return await self._throttles.take_one(RateRequest((quota,), subject))
+        return await self._limiter.take_one(RateRequest((quota,), subject))

@@ -42,13 +42,13 @@ class UsageReader:
 
     def __init__(self, redis_client: RedisClient) -> None:
         self._redis_client = redis_client
-        self._take_off = redis_client.redis.register_script(SCRIPT)
-        self._drop = redis_client.redis.register_script(DROP)
+        self._open_script = redis_client.redis.register_script(SCRIPT)
+        self._drop_script = redis_client.redis.register_script(DROP)
 
     async def open_batches(self) -> list[int]:
         """Renames the settled minutes to batches and returns all open batches: minutes since 1970, oldest first."""
         arguments: list[str | bytes | int] = [str(uuid7()), SETTLED_MINUTES, LOST_MINUTES]
-        found: list[int] = await self._ask(lambda redis: self._take_off(args=arguments, client=redis))
+        found: list[int] = await self._call(lambda redis: self._open_script(args=arguments, client=redis))
         return found
 
     async def read(self, minute: int) -> UsageBatch | None:
@@ -56,8 +56,8 @@ class UsageReader:
         fields: dict[bytes, bytes] = {}
         cursor = 0
         while True:
-            cursor, some = await self._ask(partial(_scan, minute, cursor))
-            fields |= some
+            cursor, page = await self._call(partial(_scan, minute, cursor))
+            fields |= page
             if cursor == 0:
                 break
         name = fields.pop(b"id", None)
@@ -65,9 +65,9 @@ class UsageReader:
 
     async def drop(self, batch: UsageBatch) -> None:
         """Deletes the batch from Redis once Postgres has committed it."""
-        await self._ask(lambda redis: self._drop(keys=[_key(batch.minute)], args=[batch.id], client=redis))
+        await self._call(lambda redis: self._drop_script(keys=[_key(batch.minute)], args=[batch.id], client=redis))
 
-    async def _ask(self, operation: Callable[[Redis], Awaitable[Any]]) -> Any:
+    async def _call(self, operation: Callable[[Redis], Awaitable[Any]]) -> Any:
         try:
             return await self._redis_client.call(operation, deadline=SECONDS)
         except RedisUnavailable as error:
@@ -83,14 +83,14 @@ async def _scan(minute: int, cursor: int, redis: Redis) -> Any:
 
 
 def _counts(fields: dict[bytes, bytes], minute: int) -> list[Count]:
-    """Pairs the fields of attempts and refusals. Leaves out counts that were fully returned."""
+    """Pairs the fields of attempts and refusals. Omits counts whose requests were all given back."""
     found = []
     for field, number in fields.items():
-        shape = _FIELD.fullmatch(field.decode())
-        if shape is None or shape[1]:
+        match = _FIELD.fullmatch(field.decode())
+        if match is None or match[1]:
             continue  # from another version of the program; or a refusal, read with its attempts
         attempts, refused = int(number), int(fields.get(b"!" + field, 0))
-        at = int(shape[5]) if shape[5] else minute * MINUTE
+        second = int(match[5]) if match[5] else minute * MINUTE
         if attempts > 0:
-            found.append(Count(shape[3], int(shape[4]), shape[2], at, attempts, max(0, refused)))
+            found.append(Count(match[3], int(match[4]), match[2], second, attempts, max(0, refused)))
     return found

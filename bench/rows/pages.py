@@ -54,7 +54,7 @@ async def warm(settings: Settings, conversations: Iterable[UUID]) -> None:
     """Rebuilds the caches as the worker does: conversations in use have a cache."""
     database = Database(open_engine(settings.libpq_url, pool_size=1))
     redis_client = RedisClient(settings.cache_redis_url, connections=1)
-    rebuilder = Rebuilder(database, redis_client, PageCache(most=settings.cache_messages))
+    rebuilder = Rebuilder(database, redis_client, PageCache(max_messages=settings.cache_messages))
     try:
         for conversation in conversations:
             await rebuilder.rebuild(conversation)

@@ -51,7 +51,7 @@ def test_the_numbers_are_those_of_the_program() -> None:
     assert f"{told.reads_per_second} a second, {frame_limits.USER_BURST} at once" in SOCKETS
     assert f"{told.unread_bytes // 1024} KiB" in SOCKETS
     assert (
-        websocket_protocol.GOODBYE_SECONDS,
+        websocket_protocol.CLOSE_SECONDS,
         websocket_protocol.LINGER_SECONDS,
         websocket_protocol.REFUSED_SECONDS,
         websocket_protocol.SHUTDOWN_SECONDS,

@@ -82,8 +82,8 @@ async def test_a_connection_closed_during_a_command_fails_only_that_command(redi
 
 async def test_one_failed_call_replaces_all_dead_idle_connections(redis_client: RedisClient) -> None:
     await asyncio.gather(*(echo(redis_client, str(n)) for n in range(CONNECTIONS)))
-    assert len(redis_client.redis._waiting) == CONNECTIONS
-    for connection in redis_client.redis._waiting:
+    assert len(redis_client.redis._idle) == CONNECTIONS
+    for connection in redis_client.redis._idle:
         # As after a reset, or when the server is silent: no end of the stream can be read.
         assert connection._reader is not None
         connection._reader.set_exception(ConnectionResetError(104, "reset"))
@@ -98,4 +98,4 @@ async def test_a_command_that_ends_after_close_leaves_no_connection(empty_redis_
     await asyncio.sleep(0.05)
     await redis_client.close()
     await waiting
-    assert [connection.is_connected for connection in redis_client.redis._waiting] == [False]
+    assert [connection.is_connected for connection in redis_client.redis._idle] == [False]

@@ -16,7 +16,7 @@ LARGE = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def test_connections_are_limited_per_address() -> None:
-    counted = Peers(most_each=2)
+    counted = Peers(max_per_address=2)
     assert [counted.enter("192.0.2.1") for _ in range(3)] == [True, True, False]
     assert counted.enter("192.0.2.2")
     counted.leave("192.0.2.1")
@@ -26,7 +26,7 @@ def test_connections_are_limited_per_address() -> None:
 
 
 def test_an_ipv6_network_counts_as_one_address() -> None:
-    counted = Peers(most_each=1)
+    counted = Peers(max_per_address=1)
     assert counted.enter("2001:db8::1")
     assert not counted.enter("2001:db8::2")
     assert counted.enter("2001:db8:0:1::1")
@@ -34,18 +34,18 @@ def test_an_ipv6_network_counts_as_one_address() -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1", None, "nonsense"])
 def test_connections_from_this_machine_are_not_limited_per_address(address: str | None) -> None:
-    counted = Peers(most_each=1)
+    counted = Peers(max_per_address=1)
     assert all(counted.enter(address) for _ in range(5))
 
 
 def test_behind_proxies_only_the_total_is_limited() -> None:
-    counted = Peers(most=3, most_each=None)
+    counted = Peers(max_total=3, max_per_address=None)
     assert [counted.enter("192.0.2.1") for _ in range(4)] == [True, True, True, False]
 
 
 async def test_a_connection_above_the_limit_is_503_and_the_others_continue() -> None:
     async with listening() as server, AsyncExitStack() as stack:
-        server.config.peers = Peers(most=2)
+        server.config.peers = Peers(max_total=2)
         first = [await stack.enter_async_context(server.peer()) for _ in range(2)]
         await eventually(lambda: server.connections == 2)
         async with server.peer() as third:
@@ -58,7 +58,7 @@ async def test_a_connection_above_the_limit_is_503_and_the_others_continue() -> 
 async def test_lingering_refused_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peer_counts, "LINGERING", 1)
     async with listening() as server:
-        server.config.peers = Peers(most=0)
+        server.config.peers = Peers(max_total=0)
         async with server.peer() as first, server.peer() as second:
             await eventually(lambda: server.connections == 1)
             assert await second.rest() == b""

@@ -77,7 +77,7 @@ async def test_a_client_that_reads_nothing_has_only_its_last_ping_answered(node:
         connection = await admitted(node, idle)
         transport = connection._transport.transport
         padding = b"\x81\x7e\xff\xff" + b"x" * 65_535
-        while connection._transport.takes_more:
+        while connection._transport.can_write:
             transport.write(padding)
         before = transport.get_write_buffer_size()
         pings = FRAMES_PER_SECOND
@@ -143,7 +143,7 @@ async def test_a_closed_socket_that_reads_nothing_is_aborted(node: Node, monkeyp
     async with raw_socket(node.port, room=4_096) as idle:
         connection = await admitted(node, idle)
         wire = connection._transport
-        while wire.takes_more:
+        while wire.can_write:
             wire.transport.write(b"\x81\x7e\xff\xff" + b"x" * 65_535)
         await idle.send(frame(CLOSE, b"\x03\xe8"))
         await eventually(lambda: wire.disconnected)
@@ -268,7 +268,7 @@ async def test_frames_before_the_handshake_response_are_harmless(
     async with raw_socket(node.port) as eager:
         await eager.send(head())
         await eager.send(early)
-        await eager.read_to_the_end(websocket_protocol.GOODBYE_SECONDS)
+        await eager.read_to_the_end(websocket_protocol.CLOSE_SECONDS)
     assert [record for record in caplog.records if record.levelno >= logging.ERROR or record.exc_info] == []
     await eventually(lambda: len(node.live.endpoint._unauthenticated) == 0)
 

@@ -124,13 +124,13 @@ async def test_two_simultaneous_sends_of_a_message_succeed_when_either_is_allowe
     database: Database, scene: Scene, redis_client: RedisClient, monkeypatch: pytest.MonkeyPatch, allowed: int
 ) -> None:
     throttles = RateLimiter(redis_client, PLENTY | {"messages": Rate(2, 60)})
-    judging = throttles.ask
+    judging = throttles.submit
     costs = iter([1, 3] if allowed == 0 else [3, 1])
 
     def in_turn(demand: RateRequest) -> asyncio.Future[RateDecision]:
         return judging(RateRequest(demand.policies, demand.subject, next(costs)))
 
-    monkeypatch.setattr(throttles, "ask", in_turn)
+    monkeypatch.setattr(throttles, "submit", in_turn)
     twins = [draft(scene.conversation, scene.ada, "text", "hello", client_id="a")] * 2
     assert codes(await send_all(MessageWriter(database, throttles), twins)) == ["sent", "sent"]
     monkeypatch.undo()

@@ -186,14 +186,14 @@ async def test_at_most_512_kib_are_kept(redis: Redis) -> None:
 
 
 async def test_a_page_older_than_the_kept_messages_triggers_no_rebuild(redis: Redis) -> None:
-    cache = PageCache(most=10)
+    cache = PageCache(max_messages=10)
     await write(redis, cache, *(created(seq) for seq in range(1, 21)))
     assert await page(redis, cache, 5, 14) == CacheMiss("beyond")
     assert await page(redis, cache, 11, 20) != CacheMiss("unproven")
 
 
 async def test_after_a_rebuild_the_cache_knows_where_it_ends(redis: Redis) -> None:
-    cache = PageCache(most=10)
+    cache = PageCache(max_messages=10)
     await rebuild(redis, cache, 0, *((seq, seq, "text") for seq in range(11, 21)))
     assert await page(redis, cache, 5, 14) == CacheMiss("beyond")
     # A hash that began in the middle of the log, without a rebuild, does not know it.

@@ -249,7 +249,7 @@ class Node:
         return listener
 
     def sockets(self, caller: Caller) -> list[Connection]:
-        return list(self.live.hub.registry.people.get(caller.user, ()))
+        return list(self.live.hub.registry.sockets_by_user.get(caller.user, ()))
 
     async def do(
         self, verb: Callable[Concatenate[AsyncSession, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs

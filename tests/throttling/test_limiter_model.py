@@ -45,8 +45,8 @@ class Models:
         return None, 0, tuple(one.take(demand.cost) for one in counters)
 
     def give_back(self, verdict: RateDecision) -> None:
-        for policy, bucket in zip(verdict.demand.policies, verdict.buckets, strict=bool(verdict.buckets)):
-            self.counter(policy, verdict.demand.subject).give_back(bucket, verdict.demand.cost)
+        for policy, bucket in zip(verdict.request.policies, verdict.buckets, strict=bool(verdict.buckets)):
+            self.counter(policy, verdict.request.subject).give_back(bucket, verdict.request.cost)
 
 
 def totals_are_true(client: redis.Redis, subjects: list[str]) -> bool:

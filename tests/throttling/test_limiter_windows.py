@@ -46,7 +46,7 @@ async def test_the_script_agrees_with_the_oracle(
         if action == "give" and taken:
             verdict, at = taken.pop()
             await throttles.give_back([verdict])
-            oracle.give_back(at, verdict.demand.cost)
+            oracle.give_back(at, verdict.request.cost)
             continue
         [verdict] = await throttles.take([RateRequest(demand.policies, demand.subject, cost)])
         if verdict.allowed:

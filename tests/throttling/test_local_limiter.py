@@ -78,7 +78,7 @@ async def test_redis_decides_again_when_it_is_back(redis_url: str, subject: str)
 
 
 async def test_a_local_limiter_remembers_a_bounded_number_of_subjects() -> None:
-    counters = LocalLimiter(most=10, clock=lambda: 1_000.0)
+    counters = LocalLimiter(max_counters=10, clock=lambda: 1_000.0)
     rate = Rate(1, 60)
     for i in range(50):
         assert counters.take([f"subject {i}"], [rate], 1)[0] == -1

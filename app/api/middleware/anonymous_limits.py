@@ -68,7 +68,7 @@ class AnonymousLimits:
         if address == UNKNOWN or ip_address(address).is_loopback:
             return None
         try:
-            await self._limiter.of_stranger(address)
+            await self._limiter.count_unauthenticated(address)
         except Throttled as refused:
             return refused
         except ChatError:

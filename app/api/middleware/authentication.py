@@ -94,13 +94,13 @@ class Authentication(ASGIMiddleware):
         if opt.get("operators") and request.method == "OPTIONS":
             await self.hide_from_others(request)
         elif opt.get("public") or request.method == "OPTIONS":
-            await self._limiter.of_network(client_of(request, self._hops).network)
+            await self._limiter.count_network(client_of(request, self._hops).network)
         else:
             caller = self._tokens.verify(bearer(request.headers), "access").caller()
             if opt.get("admitted_later"):
                 admission = request.admission = self._limiter.admission(str(caller.user))
             else:
-                await self._limiter.of_user(str(caller.user))
+                await self._limiter.count_user(str(caller.user))
             if not opt.get("checked_later"):
                 await self._login_checks.ensure(caller)
             if opt.get("operators"):
@@ -116,9 +116,9 @@ class Authentication(ASGIMiddleware):
             caller = self._tokens.verify(bearer(request.headers), "access").caller()
             await self._login_checks.ensure(caller)
         except Unauthenticated:
-            await self._limiter.of_network(client_of(request, self._hops).network)
+            await self._limiter.count_network(client_of(request, self._hops).network)
             raise path_not_found() from None
-        await self._limiter.of_user(str(caller.user))
+        await self._limiter.count_user(str(caller.user))
         await self._login_checks.ensure_operator(caller)
 
     def dependencies(self) -> dict[str, Provide]:

@@ -17,7 +17,7 @@ from litestar.channels import ChannelsPlugin, Subscriber
 from redis.asyncio import Redis
 
 from app.domain.events import LogChange
-from app.realtime.bus.envelope import ORIGIN_BYTES, open_foreign, seal
+from app.realtime.bus.envelope import ORIGIN_BYTES, decode_foreign_envelope, encode_envelope
 from app.realtime.bus.ephemeral_events import Event
 from app.realtime.bus.redis_backend import RedisBackend
 from app.redis.client import RedisClient, RedisUnavailable
@@ -76,7 +76,7 @@ class Bus:
         async def operation(redis: Redis) -> None:
             async with redis.pipeline(transaction=False) as pipeline:
                 self._cache.add_writes(pipeline, changes)
-                pipeline.publish(CHANNEL, seal(self.origin, events))
+                pipeline.publish(CHANNEL, encode_envelope(self.origin, events))
                 # Do not raise on error: a full Redis refuses cache writes but still publishes.
                 *written, _ = await pipeline.execute(raise_on_error=False)
             self._cache.note_written(written)
@@ -90,7 +90,7 @@ class Bus:
 
     def _receive(self, payload: bytes) -> None:
         try:
-            events = open_foreign(self.origin, payload)
+            events = decode_foreign_envelope(self.origin, payload)
         except msgspec.MsgspecError:
             log.error("envelope_unreadable", size=len(payload))
             return

@@ -17,16 +17,16 @@ _encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
 _decoder = msgspec.msgpack.Decoder(list[Event])
 
 
-def seal(origin: bytes, events: Sequence[Event]) -> bytes:
+def encode_envelope(origin: bytes, events: Sequence[Event]) -> bytes:
     """Returns the payload of one publish."""
     return origin + _encoder.encode(events)
 
 
-def open_foreign(origin: bytes, payload: bytes) -> list[Event]:
+def decode_foreign_envelope(origin: bytes, payload: bytes) -> list[Event]:
     """Returns the events of a payload, none if it came from `origin` itself.
 
     Raises:
-        msgspec.DecodeError: the payload is foreign or of another version.
+        msgspec.DecodeError: the payload is not an envelope, or is of another version.
     """
     if payload[:ORIGIN_BYTES] == origin:
         return []

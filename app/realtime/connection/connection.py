@@ -97,14 +97,14 @@ class Connection:
         return self.close_code is None and conversation not in self.rooms and conversation not in self.catching_up
 
     def revoke(self, conversation: UUID, reason: Reason = "not_a_member") -> None:
-        """Send `access.revoked`. Access returns only with the whole conversation (`give`), not with changes."""
+        """Send `access.revoked`. Only the whole conversation (`send_snapshot`) restores access, not changes."""
         self.put(frame_of(AccessRevoked(conversation=conversation, reason=reason)))
         self.revoked = self.revoked or {}
         self.revoked[conversation] = None
         if len(self.revoked) > MAX_REVOCATIONS:
             del self.revoked[next(iter(self.revoked))]
 
-    def give(self, conversations: Collection[UUID], frame: Frame) -> None:
+    def send_snapshot(self, conversations: Collection[UUID], frame: Frame) -> None:
         """Send `frame`, which holds the current state of `conversations`."""
         self.put(frame)
         if self.revoked is not None:
@@ -125,7 +125,7 @@ class Connection:
         if self.close_code is not None:
             return
         transport = self._transport
-        if self._queue is not None or not transport.takes_more:
+        if self._queue is not None or not transport.can_write:
             self._enqueue(frame)
             return
         try:
@@ -142,10 +142,10 @@ class Connection:
         if not (flush and self._queue):
             self._queue = self._merged = None
             self._bytes = 0
-            self._transport.end(code)
+            self._transport.close(code)
         self._wake()
 
-    def check(self, now: float) -> None:
+    def close_if_stuck(self, now: float) -> None:
         """Close if the transport has accepted nothing for `STUCK_SECONDS`; `now` is monotonic. Called periodically."""
         if self._stuck_since is None or now - self._stuck_since < STUCK_SECONDS:
             return
@@ -154,10 +154,10 @@ class Connection:
         if self.close_code is None:
             self.close(TOO_SLOW)
         else:
-            self._transport.end(self.close_code)
+            self._transport.close(self.close_code)
         self._stuck_since = None
 
-    async def room_for_more(self) -> None:
+    async def wait_for_space(self) -> None:
         """Wait until the queue is at most half full. For senders of many frames.
 
         Raises:
@@ -178,10 +178,10 @@ class Connection:
         return self._bytes + frame.size <= MAX_QUEUED_BYTES and len(self._queue or ()) < MAX_QUEUED_FRAMES
 
     def _enqueue(self, frame: Frame) -> None:
-        if frame.loss != "never" and self._lost(frame):
+        if frame.loss != "never" and self._merge_or_drop(frame):
             return
         if not self._has_room(frame):
-            self._shed()
+            self._drop_ephemeral()
             if not self._has_room(frame):
                 self.close(TOO_SLOW)
                 return
@@ -197,7 +197,7 @@ class Connection:
 
     def flush(self) -> None:
         """Write queued frames for as long as the transport accepts them. It calls this when it accepts more again."""
-        while self._queue and self._transport.takes_more:
+        while self._queue and self._transport.can_write:
             queued = self._queue.popleft()
             frame, merged = queued.frame, self._merged
             self._bytes -= frame.size
@@ -208,7 +208,7 @@ class Connection:
             self._stuck_since = time.monotonic()
         else:
             if self.close_code is not None and self._queue is not None:
-                self._transport.end(self.close_code)
+                self._transport.close(self.close_code)
             self._queue = self._merged = None
             self._stuck_since = None
         if not self._is_filling:
@@ -219,7 +219,7 @@ class Connection:
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
 
-    def _lost(self, frame: Frame) -> bool:
+    def _merge_or_drop(self, frame: Frame) -> bool:
         """Whether `frame` need not be queued: it replaced an older one, or may be dropped and the queue is filling."""
         if frame.loss == "dropped":
             return self._is_filling
@@ -230,7 +230,7 @@ class Connection:
         older.frame = frame
         return True
 
-    def _shed(self) -> None:
+    def _drop_ephemeral(self) -> None:
         """Drop queued frames that may be lost."""
         self._queue = deque(queued for queued in self._queue or () if queued.frame.loss != "dropped")
         self._bytes = sum(queued.frame.size for queued in self._queue)

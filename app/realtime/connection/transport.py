@@ -27,25 +27,25 @@ class Transport(Protocol):
     """With `counts_frames` the transport itself closes a socket that exceeds its allowance, with 4429."""
 
     counts_frames: bool
-    takes_more: bool
+    can_write: bool
 
-    def accepted(self, allowance: FrameLimiter, on_writable: Callable[[], None], /) -> None:
+    def authenticated(self, allowance: FrameLimiter, on_writable: Callable[[], None], /) -> None:
         """The socket is authenticated: enforce `allowance`, and discard the handshake headers with their token.
 
         `on_writable` is called whenever the transport accepts more after it did not.
         """
 
     def write(self, wire: bytes, /) -> None:
-        """Write whole frames. Call it only while `takes_more`."""
+        """Write whole frames. Call it only while `can_write`."""
 
-    def end(self, code: int) -> None:
+    def close(self, code: int) -> None:
         """Send a close frame with `code` after the bytes written. Abort if the peer does not accept it in time."""
 
-    def cut(self, code: int) -> None:
+    def close_at_once(self, code: int) -> None:
         """Send a close frame with `code` without waiting for an answer."""
 
-    async def gone(self) -> None:
-        """Wait until the closed connection is gone. Bounded by the deadline of `end`."""
+    async def wait_closed(self) -> None:
+        """Wait until the closed connection is gone. Bounded by the deadline of `close`."""
 
 
 def transport_of(socket: Socket) -> Transport:
@@ -60,44 +60,44 @@ class AsgiTransport:
     counts_frames = False
 
     def __init__(self, socket: Socket) -> None:
-        self.takes_more = True
+        self.can_write = True
         self._socket = socket
         self._on_writable: Callable[[], None] | None = None
-        self._writing: asyncio.Task[None] | None = None
-        self._code: int | None = None
+        self._write_task: asyncio.Task[None] | None = None
+        self._close_code: int | None = None
 
-    def accepted(self, _: FrameLimiter, on_writable: Callable[[], None], /) -> None:
+    def authenticated(self, _: FrameLimiter, on_writable: Callable[[], None], /) -> None:
         self._on_writable = on_writable
         self._socket.scope["headers"] = []
 
     def write(self, wire: bytes, /) -> None:
-        self.takes_more = False
-        self._writing = asyncio.create_task(self._write(payloads_of(wire)))
+        self.can_write = False
+        self._write_task = asyncio.create_task(self._write(payloads_of(wire)))
 
-    def cut(self, code: int) -> None:
-        self.end(code)
+    def close_at_once(self, code: int) -> None:
+        self.close(code)
 
-    async def gone(self) -> None:
-        if self._writing is not None:
-            await self._writing
+    async def wait_closed(self) -> None:
+        if self._write_task is not None:
+            await self._write_task
 
-    def end(self, code: int) -> None:
-        self._code = code
-        if self.takes_more:
-            self.takes_more = False
-            self._writing = asyncio.create_task(self._end())
+    def close(self, code: int) -> None:
+        self._close_code = code
+        if self.can_write:
+            self.can_write = False
+            self._write_task = asyncio.create_task(self._send_close())
 
     async def _write(self, payloads: list[bytes]) -> None:
         with suppress(OSError, WebSocketDisconnect, RuntimeError):
             for payload in payloads:
                 await self._socket.send_text(payload)
-        if self._code is not None:
-            await self._end()
+        if self._close_code is not None:
+            await self._send_close()
             return
-        self.takes_more = True
+        self.can_write = True
         if self._on_writable is not None:
             self._on_writable()
 
-    async def _end(self) -> None:
+    async def _send_close(self) -> None:
         with suppress(OSError, WebSocketDisconnect, RuntimeError):
-            await self._socket.close(self._code or 1000)
+            await self._socket.close(self._close_code or 1000)

@@ -41,7 +41,7 @@ class BroadcastPoller:
         self._hub = hub
         self._database = database
         self._timer = timer
-        self._unsaved: dict[UUID, int] = {}
+        self._unsaved_cursors: dict[UUID, int] = {}
         self._failing = False
 
     async def run(self) -> None:
@@ -50,42 +50,42 @@ class BroadcastPoller:
             await self._timer.wait()
             try:
                 async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
-                    await self.once()
+                    await self.poll()
                 self._failing = False
             except (ChatError, TimeoutError, OSError) as error:
                 self._note_failure(type(error).__name__)
             except Exception:
                 log.exception("broadcasts_failed")
 
-    async def once(self) -> None:
+    async def poll(self) -> None:
         """Deliver the broadcasts that are due.
 
         Raises:
             Unavailable: the database is unavailable.
         """
-        await self._save()
+        await self._save_cursors()
         async with self._database.read_only() as reader:
             through = await unseen.newest_number(reader)
         before = self._hub.last_broadcast
-        newcomers = list(islice(self._ready(is_new=True), MAX_NEW_LISTENERS))
-        present = list(self._ready(is_new=False)) if before not in (None, through) else []
-        if through and (newcomers or present):
+        newcomers = list(islice(self._ready_sockets(is_new=True), MAX_NEW_LISTENERS))
+        others = list(self._ready_sockets(is_new=False)) if before not in (None, through) else []
+        if through and (newcomers or others):
             async with self._database.transaction() as session:
                 missed = await unseen.missed(session, set(map(_listener, newcomers)), through)
-                recent = await unseen.since(session, set(map(_listener, present)), before or 0, through)
+                recent = await unseen.since(session, set(map(_listener, others)), before or 0, through)
             frames: dict[UUID, Frame] = {}
             self._deliver(newcomers, missed, through, frames)
-            self._deliver(present, recent, through, frames)
+            self._deliver(others, recent, through, frames)
         for connection in newcomers:
             connection.last_broadcast = through
         self._hub.last_broadcast = through
-        await self._save()
+        await self._save_cursors()
         if len(newcomers) == MAX_NEW_LISTENERS:
             self._timer.wake()
 
-    def _ready(self, *, is_new: bool) -> Iterator[Connection]:
+    def _ready_sockets(self, *, is_new: bool) -> Iterator[Connection]:
         """Yields the sockets that have received `hello`: new ones without a broadcast number, or the others."""
-        for sockets in list(self._hub.registry.people.values()):
+        for sockets in list(self._hub.registry.sockets_by_user.values()):
             for connection in list(sockets):
                 if connection.ready and (connection.last_broadcast is None) is is_new:
                     yield connection
@@ -99,19 +99,22 @@ class BroadcastPoller:
                 if announcement.id not in frames:
                     frames[announcement.id] = broadcast_frame(announcement)
                 connection.put(frames[announcement.id])
-                self._unsaved[connection.user] = through
+                self._unsaved_cursors[connection.user] = through
 
-    async def _save(self) -> None:
+    async def _save_cursors(self) -> None:
         """Move the cursors of users who received broadcasts. A failed update is retried with the next poll."""
-        while self._unsaved:
-            through = next(iter(self._unsaved.values()))
+        while self._unsaved_cursors:
+            through = next(iter(self._unsaved_cursors.values()))
             users = list(
-                islice((user for user, number in self._unsaved.items() if number == through), MAX_LISTENERS_PER_POLL)
+                islice(
+                    (user for user, number in self._unsaved_cursors.items() if number == through),
+                    MAX_LISTENERS_PER_POLL,
+                )
             )
             async with self._database.transaction() as session:
                 await unseen.move_cursors(session, users, through)
             for user in users:
-                del self._unsaved[user]
+                del self._unsaved_cursors[user]
 
     def _note_failure(self, error: str) -> None:
         if not self._failing:

@@ -74,14 +74,14 @@ async def _read(
             return await _reset(hub, connection, conversation, ref)
         if found is None or found[0].is_hidden:
             # A `resume` may name thousands of foreign conversations: their answers are subject to back-pressure, too.
-            await connection.room_for_more()
+            await connection.wait_for_space()
             connection.revoke(conversation, "not_a_member" if found is None else "hidden")
             return "revoked", sent
         access, changes = found
         if await _too_many(hub, connection, conversation, sent, count, access.position):
             return await _reset(hub, connection, conversation, ref)
         for change in changes.items:
-            await connection.room_for_more()
+            await connection.wait_for_space()
             connection.put(frame_of(change_frame(change)))
             if change.subject == connection.user and change.type in ENDINGS:
                 # Removed between reading the membership and reading the changes: no later change may be sent.

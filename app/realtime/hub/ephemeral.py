@@ -44,8 +44,8 @@ def deliver_to_others(room: Room, event: Typing | PresenceChanged) -> None:
 def deliver_notice(registry: Registry, event: Notice) -> None:
     """Deliver to all sockets of the users named, or of all users if none is."""
     frame = Frame(event.frame)
-    for user in event.users or list(registry.people):
-        for connection in registry.people.get(user, ()):
+    for user in event.users or list(registry.sockets_by_user):
+        for connection in registry.sockets_by_user.get(user, ()):
             if connection.ready:
                 connection.put(frame)
 

@@ -82,7 +82,7 @@ class Hub:
         for conversation in list(connection.rooms):
             self.unsubscribe(connection, conversation)
         self.registry.discard(connection)
-        if connection.user not in self.registry.people:
+        if connection.user not in self.registry.sockets_by_user:
             self._hooks.on_departure(connection.user)
 
     def subscribe(
@@ -143,7 +143,7 @@ class Hub:
         """Send all sockets of `user` the current state again, or `access.revoked` if hidden or left."""
         for connection in self.registry.of_user(conversation, user):
             self.unsubscribe(connection, conversation)
-        if user in self.registry.people:
+        if user in self.registry.sockets_by_user:
             self.join(user, conversation)
 
     # Events
@@ -222,7 +222,7 @@ class Hub:
 
     def _start_joins(self, change: LogChange) -> None:
         for user in change.joining:
-            if user in self.registry.people:
+            if user in self.registry.sockets_by_user:
                 self.join(user, change.conversation)
 
     def deliver_read(self, event: ReadMoved) -> None:

@@ -62,7 +62,7 @@ class HubReads:
         self._database = database
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
         self._snapshots: Batcher[SnapshotRequest, list[ConversationSummary] | None] = Batcher(
-            self._read_snapshots, largest=SNAPSHOT_BATCH, waiting=MAX_WAITING
+            self._read_snapshots, max_batch=SNAPSHOT_BATCH, max_waiting=MAX_WAITING
         )
 
     async def snapshot(self, user: UUID, login: UUID) -> list[ConversationSummary] | None:

@@ -57,7 +57,7 @@ class Joins:
 
 
 def _lacking(hub: Hub, user: UUID, conversation: UUID) -> list[Connection]:
-    sockets = hub.registry.people.get(user, ())
+    sockets = hub.registry.sockets_by_user.get(user, ())
     return [connection for connection in sockets if connection.ready and connection.lacks(conversation)]
 
 
@@ -83,7 +83,7 @@ async def _send(hub: Hub, user: UUID, conversation: UUID) -> None:
         return
     created = frame_of(ConversationCreated(conversation=conversation, position=summary.position, prev=0, data=summary))
     for connection in _lacking(hub, user, conversation):
-        connection.give({conversation}, created)
+        connection.send_snapshot({conversation}, created)
         sent = hub.subscribe(connection, conversation, summary.position, summary.read_seq, cursor)
         if sent is not None:
             try:

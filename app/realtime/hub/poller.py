@@ -27,11 +27,11 @@ POLL_TIMEOUT_SECONDS = 5.0
 class Poller:
     """Run `run()` as a task of the process. `timer` says when to poll."""
 
-    def __init__(self, hub: Hub, access: AccessCache, timer: PollTimer, limits: RateLimiter | None = None) -> None:
+    def __init__(self, hub: Hub, access: AccessCache, timer: PollTimer, limiter: RateLimiter | None = None) -> None:
         self._hub = hub
         self._access = access
         self._timer = timer
-        self._limits = limits
+        self._limiter = limiter
         self._since: float | None = None
         self._failing = False
 
@@ -39,14 +39,14 @@ class Poller:
         """Poll without end. No failure stops it."""
         while True:
             await self._timer.wait()
-            await self.once()
+            await self.poll()
 
-    async def once(self) -> bool:
-        """Poll once. Returns whether it succeeded."""
+    async def poll(self) -> bool:
+        """Polls Postgres. Returns whether that succeeded."""
         started = time.monotonic()
         try:
             async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
-                recent = await self._hub.reads.recent_changes(self._since, list(self._hub.registry.people))
+                recent = await self._hub.reads.recent_changes(self._since, list(self._hub.registry.sockets_by_user))
             self._apply(recent, started)
         except (ChatError, TimeoutError, OSError) as error:
             if not self._failing:
@@ -66,12 +66,12 @@ class Poller:
     def _apply(self, recent: RecentChanges, started: float) -> None:
         """Repair rooms that have a gap; apply missed joins and ended logins. `started` is on the monotonic clock."""
         hub, registry = self._hub, self._hub.registry
-        self._access.saw(recent.moved, recent.ended_logins)
+        self._access.apply_poll(recent.moved, recent.ended_logins)
         hub.note_poll(started)
         for login in recent.ended_logins.keys() & registry.logins.keys():
             registry.end_logins((login,), refused=recent.ended_logins[login])
-        if self._limits is not None and (recent.policies or recent.all_policies):
-            self._limits.learn(recent.policies, everything=recent.all_policies)
+        if self._limiter is not None and (recent.policies or recent.all_policies):
+            self._limiter.apply_overrides(recent.policies, complete=recent.all_policies)
         for head in recent.moved:
             room = registry.rooms.get(head.conversation)
             if room is not None and head.position > room.delivered:
@@ -82,7 +82,7 @@ class Poller:
 
     def _apply_membership(self, membership: MembershipState) -> None:
         user, conversation = membership.user, membership.conversation
-        sockets = self._hub.registry.people.get(user, ())
+        sockets = self._hub.registry.sockets_by_user.get(user, ())
         if membership.is_hidden:
             if any(conversation in connection.rooms for connection in sockets):
                 self._hub.rejoin(user, conversation)

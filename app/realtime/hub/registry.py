@@ -15,16 +15,16 @@ class Registry:
 
     def __init__(self) -> None:
         self.rooms: dict[UUID, Room] = {}
-        self.people: dict[UUID, set[Connection]] = {}
+        self.sockets_by_user: dict[UUID, set[Connection]] = {}
         self.logins: dict[UUID, set[Connection]] = {}
 
     def add(self, connection: Connection) -> None:
-        self.people.setdefault(connection.user, set()).add(connection)
+        self.sockets_by_user.setdefault(connection.user, set()).add(connection)
         self.logins.setdefault(connection.caller.session, set()).add(connection)
 
     def discard(self, connection: Connection) -> None:
         """Remove the socket from its user and login. Its subscriptions end with `unsubscribe`."""
-        for index, key in ((self.people, connection.user), (self.logins, connection.caller.session)):
+        for index, key in ((self.sockets_by_user, connection.user), (self.logins, connection.caller.session)):
             sockets = index.get(key, set())
             sockets.discard(connection)
             if not sockets:
@@ -50,7 +50,7 @@ class Registry:
 
     def of_user(self, conversation: UUID, user: UUID | None) -> list[Connection]:
         """Returns the sockets of `user` that are subscribed to `conversation`."""
-        sockets = self.people.get(user, ()) if user is not None else ()
+        sockets = self.sockets_by_user.get(user, ()) if user is not None else ()
         return [connection for connection in sockets if conversation in connection.rooms]
 
     def end_logins(self, sessions: Iterable[UUID], *, refused: bool) -> None:

@@ -52,19 +52,23 @@ def command(settings: Settings, url: str, *arguments: str) -> subprocess.Complet
 
 def test_an_override_holds_until_it_is_removed(make: Make) -> None:
     throttles, ada = make(messages=MESSAGES), uuid7()
-    throttles.learn([Override("messages", ada, Rate(5, 60)), Override("messages", None, Rate(9, 60))], everything=False)
-    throttles.learn([Override("of another version", None, Rate(9, 60))], everything=False)
+    throttles.apply_overrides(
+        [Override("messages", ada, Rate(5, 60)), Override("messages", None, Rate(9, 60))], complete=False
+    )
+    throttles.apply_overrides([Override("of another version", None, Rate(9, 60))], complete=False)
     assert (throttles.rate("messages", str(ada)), throttles.rate("messages", "eve")) == (Rate(5, 60), Rate(9, 60))
-    throttles.learn([Override("messages", ada, None)], everything=False)
+    throttles.apply_overrides([Override("messages", ada, None)], complete=False)
     assert throttles.rate("messages", str(ada)) == Rate(9, 60)
-    throttles.learn([Override("messages", None, None)], everything=False)
+    throttles.apply_overrides([Override("messages", None, None)], complete=False)
     assert throttles.rate("messages", str(ada)) == MESSAGES
 
 
 def test_a_complete_list_of_overrides_replaces_the_known_ones(make: Make) -> None:
     throttles, ada, eve = make(messages=MESSAGES, user=MESSAGES), uuid7(), uuid7()
-    throttles.learn([Override("messages", ada, Rate(5, 60)), Override("user", None, Rate(9, 60))], everything=False)
-    throttles.learn([Override("messages", eve, Rate(7, 60))], everything=True)
+    throttles.apply_overrides(
+        [Override("messages", ada, Rate(5, 60)), Override("user", None, Rate(9, 60))], complete=False
+    )
+    throttles.apply_overrides([Override("messages", eve, Rate(7, 60))], complete=True)
     assert throttles.rate("messages", str(ada)) == throttles.rate("user", str(ada)) == MESSAGES
     assert throttles.rate("messages", str(eve)) == Rate(7, 60)
 
@@ -72,7 +76,7 @@ def test_a_complete_list_of_overrides_replaces_the_known_ones(make: Make) -> Non
 async def test_without_redis_each_process_enforces_its_share_of_an_override(subject: str) -> None:
     redis_client = RedisClient(NOBODY)
     throttles = RateLimiter(redis_client, {"messages": MESSAGES}, processes=2)
-    throttles.learn([Override("messages", None, Rate(8, 60))], everything=False)
+    throttles.apply_overrides([Override("messages", None, Rate(8, 60))], complete=False)
     verdicts = [(await throttles.take([RateRequest(("messages",), subject)]))[0] for _ in range(6)]
     assert [one.allowed for one in verdicts] == [True] * 4 + [False] * 2
     assert (verdicts[-1].error().limit, verdicts[-1].local) == (8, True)

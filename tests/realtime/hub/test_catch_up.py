@@ -185,7 +185,7 @@ async def test_a_resume_waits_while_the_database_is_away(node: Node, monkeypatch
     monkeypatch.setattr(node.live.hub.reads, "changes_for", changes_for)
     await ada.say("resume", conversations={str(scene.conversation): 4}, ref="patience")
     # What a look finds lacking is lacking for a reason.
-    assert await node.live.poller.once()
+    assert await node.live.poller.poll()
     await ada.quiet("caught_up", "error", "conversation.created")
     await eventually(lambda: not node.live.joins)
     await ada.quiet("caught_up", "error", "conversation.created")

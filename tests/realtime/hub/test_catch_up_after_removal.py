@@ -116,7 +116,7 @@ async def test_a_member_added_again_during_a_refused_resume_receives_the_convers
         return True
 
     monkeypatch.setattr(hub.reads, "changes_for", changes_for)
-    monkeypatch.setattr(there.live.poller, "once", no_look)
+    monkeypatch.setattr(there.live.poller, "poll", no_look)
     await linus.say("resume", conversations={str(scene.conversation): 4}, ref="late")
     await linus.next("access.revoked")
     await linus.next("conversation.created", conversation=str(scene.conversation))
@@ -151,7 +151,7 @@ async def test_a_slow_reader_gets_every_answer_of_a_resume_of_foreign_conversati
     scene = await set_up(node.database)
     idle = await node.open_idle(scene.linus)
     (connection,) = await eventually(lambda: [one for one in node.sockets(scene.linus) if one.settled])
-    while connection._transport.takes_more:
+    while connection._transport.can_write:
         await node.send(scene.conversation, scene.ada, "x" * 8_000)
     foreign = [str(uuid4()) for _ in range(200)]
     await idle.send(msgspec.json.encode({"type": "resume", "conversations": dict.fromkeys(foreign, 1)}).decode())

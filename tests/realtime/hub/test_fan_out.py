@@ -226,5 +226,5 @@ async def test_a_room_without_sockets_is_removed(fresh_node: Node) -> None:
     registry = node.live.hub.registry
     await eventually(lambda: not node.live.endpoint)
     assert not registry.rooms
-    assert not registry.people
+    assert not registry.sockets_by_user
     assert not registry.logins

@@ -18,7 +18,7 @@ from app.domain.events import Outgoing
 from app.domain.users.models import LoginSession
 from app.local.valkey import EmbeddedValkey
 from app.realtime.bus.bus import CHANNEL
-from app.realtime.bus.envelope import seal
+from app.realtime.bus.envelope import encode_envelope
 from app.realtime.hub.hub_queries import RecentChanges
 from tests.support.nodes import Listener, Node, eventually
 from tests.support.scene import set_up
@@ -115,7 +115,7 @@ async def test_an_event_received_twice_is_delivered_once(nodes: Nodes) -> None:
     here.hand_over = twice
     await here.send(scene.conversation, scene.ada, "first")
     # The same batch again as if from a third process, so that it is not this process's own echo.
-    await here.redis_client.redis.publish(CHANNEL, seal(b"elsewher", held))
+    await here.redis_client.redis.publish(CHANNEL, encode_envelope(b"elsewher", held))
     await here.send(scene.conversation, scene.ada, "second")
     for listener in (ada, linus):
         await listener.next("message.created", position=6)

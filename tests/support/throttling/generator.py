@@ -34,10 +34,10 @@ class Known:
         self.refused: Counter[tuple[str, str, int]] = Counter()
 
     def note(self, verdict: RateDecision, second: int, sign: int = 1) -> None:
-        for policy in verdict.demand.policies:
-            self.attempts[policy, verdict.demand.subject, second] += sign * verdict.demand.cost
+        for policy in verdict.request.policies:
+            self.attempts[policy, verdict.request.subject, second] += sign * verdict.request.cost
         if verdict.policy is not None:
-            self.refused[verdict.policy, verdict.demand.subject, second] += sign * verdict.demand.cost
+            self.refused[verdict.policy, verdict.request.subject, second] += sign * verdict.request.cost
 
     def by_hour(self, policy: str) -> dict[int, tuple[int, int, int]]:
         """Attempts, refused and subjects of each hour."""

@@ -82,7 +82,7 @@ async def open_idle(chat: Chat, port: int, people: list[Caller], clients: ExitSt
         client.sendall(REQUEST.format(key=key, access=chat.access(one)).encode())
     registry = chat.runtime.gateway.hub.registry
     await eventually(
-        lambda: all(any(socket.settled for socket in registry.people.get(one.user, ())) for one in people), 60
+        lambda: all(any(socket.settled for socket in registry.sockets_by_user.get(one.user, ())) for one in people), 60
     )
 
 
@@ -105,7 +105,9 @@ async def test_an_idle_socket_with_twenty_conversations_takes_about_thirty_kilob
             await open_idle(chat, port, everybody[first : first + SOCKETS], clients)
             kept.append((held() - before) / SOCKETS)
         rooms = sum(
-            len(socket.rooms) for one in everybody for socket in chat.runtime.gateway.hub.registry.people[one.user]
+            len(socket.rooms)
+            for one in everybody
+            for socket in chat.runtime.gateway.hub.registry.sockets_by_user[one.user]
         )
         assert rooms == CONVERSATIONS * len(everybody)
     assert min(kept) <= MOST_BYTES, kept

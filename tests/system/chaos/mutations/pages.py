@@ -21,7 +21,7 @@ from app.domain.messages import changes
 from app.domain.messages.changes import Changes
 from app.domain.messages.history import PageQuery, SeqRange
 from app.store import page_cache, page_reader
-from app.store.page_cache import CacheMiss, PageCache, PageRequest, Write, key_of
+from app.store.page_cache import CacheMiss, CacheWrite, PageCache, PageRequest, key_of
 from tests.system.chaos.checks import reading
 from tests.system.chaos.mutations.declared import fire, mutation, one_in, replace
 
@@ -104,13 +104,13 @@ def cache_not_proven() -> None:
         return serve
 
     def losing(run: Any) -> Any:
-        def lose(self: PageCache, pipeline: Pipeline, writes: Sequence[Write]) -> None:
+        def lose(self: PageCache, pipeline: Pipeline, writes: Sequence[CacheWrite]) -> None:
             run(self, pipeline, [one for one in writes if one.mode != "edit"])
 
         return lose
 
     replace(PageCache, "pages", believing)
-    replace(PageCache, "_run", losing)
+    replace(PageCache, "_add_script", losing)
 
 
 @mutation("I15", reading.pages_are_true_in_the_quiet, rate=CALM, seconds=10.0)
@@ -118,13 +118,13 @@ def edit_not_cached() -> None:
     """An edit updates the cache's proof but leaves the old text in it."""
 
     def forgetting(run: Any) -> Any:
-        def half(self: PageCache, pipeline: Pipeline, writes: Sequence[Write]) -> None:
+        def half(self: PageCache, pipeline: Pipeline, writes: Sequence[CacheWrite]) -> None:
             fire(sum(one.mode == "edit" for one in writes))
             run(self, pipeline, [one._replace(entries=[]) if one.mode == "edit" else one for one in writes])
 
         return half
 
-    replace(PageCache, "_run", forgetting)
+    replace(PageCache, "_add_script", forgetting)
 
 
 @mutation("I8", reading.unread_converges)

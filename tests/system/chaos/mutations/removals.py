@@ -13,7 +13,7 @@ from app.domain.events import LogChange
 from app.realtime.connection.connection import Connection
 from app.realtime.hub.hub import Hub
 from app.realtime.hub.room import Room
-from app.store.access_cache import AccessCache, KnownConversation
+from app.store.access_cache import AccessCache, CachedConversation
 from tests.system.chaos.checks import reading
 from tests.system.chaos.mutations.declared import fire, mutation, replace
 
@@ -46,16 +46,16 @@ def removed_still_read() -> None:
 
         return answer
 
-    replace(AccessCache, "_ask", remembering)
+    replace(AccessCache, "_query_heads", remembering)
 
 
 @mutation("I7", reading.removal_cuts_off, seconds=14.0)
 def removed_are_known() -> None:
     """A process's cached access follows a removal as if it were a message."""
 
-    def follow(self: KnownConversation, change: LogChange) -> bool:
+    def follow(self: CachedConversation, change: LogChange) -> bool:
         fire(change.type.startswith("member."))
         self.head = ConversationHead(change.conversation, change.position, change.last_seq, change.edited)
         return True
 
-    replace(KnownConversation, "follow", lambda _: follow)
+    replace(CachedConversation, "advance", lambda _: follow)
