@@ -39,18 +39,18 @@ ROWS: dict[str, Prepare] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    asked = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    names = [name for name in ROWS if name in asked.only or not asked.only]
-    given = {name: getattr(asked, name) for name in ("warm_up", "seconds", "rounds")}
+    names = [name for name in ROWS if name in options.only or not options.only]
+    given = {name: getattr(options, name) for name in ("warm_up", "seconds", "rounds")}
     pace = msgspec.structs.replace(
-        QUICKLY if asked.quick else Pace(), **{name: value for name, value in given.items() if value is not None}
+        QUICKLY if options.quick else Pace(), **{name: value for name, value in given.items() if value is not None}
     )
     rows, failed = [], []
-    directory = asked.data_dir.absolute() / ("bench-quick" if asked.quick else "bench")
+    directory = options.data_dir.absolute() / ("bench-quick" if options.quick else "bench")
     try:
-        with opened(directory, QUICK if asked.quick else FULL, pace) as stage:
+        with opened(directory, QUICK if options.quick else FULL, pace) as stage:
             print(f"Load by {generator(pace.seconds)}; {stage.cores}.", flush=True)
             for name in names:
                 print(name, flush=True)
@@ -70,9 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
     results = Results(report.machine(), rows)
     print(report.table(results))
     # Figures at another pace are not comparable, so they are written only to a file named with --results.
-    written = asked.results or (report.RESULTS if pace == Pace() else None)
+    written = options.results or (report.RESULTS if pace == Pace() else None)
     if written:
-        results = report.write(results, written, whole=not asked.only)
+        results = report.write(results, written, whole=not options.only)
     if written == report.RESULTS:
         report.publish(results)
     return 1 if failed else 0

@@ -18,7 +18,7 @@ MESSAGE = b'{"type":"message.created","data":"' + b"x" * 520 + b'"}'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
-class Everybody(WSListener):
+class BroadcastListener(WSListener):
     transports: set[WSTransport] = set()  # noqa: RUF012 - all sockets of the process
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -36,7 +36,7 @@ class Everybody(WSListener):
 
 async def serve(port: int) -> None:
     def listener(_request: WSUpgradeRequest) -> WSListener:
-        return Everybody()
+        return BroadcastListener()
 
     server = await ws_create_server(listener, "127.0.0.1", port)
     await server.serve_forever()

@@ -16,7 +16,7 @@ from typing import cast
 import msgspec
 import uvloop
 
-from bench.load import BETWEEN, DIGITS, NUMBER, Told
+from bench.load import BETWEEN, DIGITS, NUMBER, LoadResult
 
 HEADERS_END = b"\r\n\r\n"
 LENGTH = b"content-length: "
@@ -87,7 +87,7 @@ class Client(asyncio.Protocol):
             self._transport.write(self._feeder.next())
 
 
-async def play(feeder: Feeder, port: int, clients: int, seconds: float) -> Told:
+async def play(feeder: Feeder, port: int, clients: int, seconds: float) -> LoadResult:
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     opened = [await loop.create_connection(lambda: Client(feeder), "127.0.0.1", port) for _ in range(clients)]
@@ -101,7 +101,7 @@ async def play(feeder: Feeder, port: int, clients: int, seconds: float) -> Told:
     for transport, _ in opened:
         transport.abort()
     times = sorted(feeder.times) or [0.0]
-    return Told(
+    return LoadResult(
         requests=len(feeder.times),
         seconds=took,
         p50=times[len(times) // 2] * 1_000,
@@ -114,8 +114,8 @@ async def play(feeder: Feeder, port: int, clients: int, seconds: float) -> Told:
 def main(file: str, port: str, first: str, clients: str, seconds: str, pause: str = "0") -> None:
     feeder = Feeder(Path(file), int(first), float(pause) / 1_000)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        told = runner.run(play(feeder, int(port), int(clients), float(seconds)))
-    print(msgspec.json.encode(told).decode())
+        result = runner.run(play(feeder, int(port), int(clients), float(seconds)))
+    print(msgspec.json.encode(result).decode())
 
 
 if __name__ == "__main__":

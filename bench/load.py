@@ -31,7 +31,7 @@ LONGEST = 600
 _firsts = itertools.count(int(time.time()) % 1_000_000 * 1_000_000, 10_000_000)
 
 
-class Told(msgspec.Struct, frozen=True):
+class LoadResult(msgspec.Struct, frozen=True):
     """The result of one run. `p50` and `p99` are in milliseconds; `refused` counts responses from 400 on."""
 
     requests: int
@@ -75,7 +75,7 @@ class Feed:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(BETWEEN.join(requests))
 
-    def play(self, *, clients: int, seconds: float) -> Told:
+    def play(self, *, clients: int, seconds: float) -> LoadResult:
         """Plays the requests as fast as possible over `clients` connections, one request in flight on each.
 
         Raises:
@@ -90,10 +90,10 @@ class Feed:
         lines = output.strip().splitlines()
         if process.returncode or not lines:
             raise Failed(f"The load generator failed: {complaint.strip() or output.strip()}")
-        told = msgspec.json.decode(lines[-1], type=Told)
-        if told.refused or told.broken:
-            raise Failed(f"{told.refused} of {told.requests} requests were refused, {told.broken} broke.")
-        return told
+        result = msgspec.json.decode(lines[-1], type=LoadResult)
+        if result.refused or result.broken:
+            raise Failed(f"{result.refused} of {result.requests} requests were refused, {result.broken} broke.")
+        return result
 
     @contextmanager
     def playing(self, *, clients: int, pause: float) -> Iterator[None]:

@@ -50,8 +50,8 @@ class Results(msgspec.Struct, frozen=True):
     rows: list[Row]
 
 
-def run(name: str, plan: Plan, pace: Pace, tell: Callable[[str], None]) -> list[Row]:
-    """Warms up every measure, then measures in alternating rounds. `tell` receives a line for each median.
+def run(name: str, plan: Plan, pace: Pace, report: Callable[[str], None]) -> list[Row]:
+    """Warms up every measure, then measures in alternating rounds. `report` receives a line for each median.
 
     Raises:
         Failed: a measure has no figure.
@@ -67,7 +67,7 @@ def run(name: str, plan: Plan, pace: Pace, tell: Callable[[str], None]) -> list[
             found[one].append(measure(pace.seconds))
     medians = {one: statistics.median(figures) for one, figures in found.items()}
     for one, median in medians.items():
-        tell(f"  {one}: {median:,.4g} {plan.unit}  (of {', '.join(f'{figure:,.4g}' for figure in found[one])})")
+        report(f"  {one}: {median:,.4g} {plan.unit}  (of {', '.join(f'{figure:,.4g}' for figure in found[one])})")
     if silent := [one for one, median in medians.items() if not median]:
         raise Failed(f"Nothing was answered in time: {', '.join(silent)}.")
     worse = min if plan.least else max

@@ -107,9 +107,9 @@ class Population:
 
 
 def fill(
-    connection: psycopg.Connection[tuple[object, ...]], population: Population, tell: Callable[[str], None]
+    connection: psycopg.Connection[tuple[object, ...]], population: Population, report: Callable[[str], None]
 ) -> None:
-    """Fills a migrated, empty database. `connection` is in autocommit mode. `tell` receives progress lines."""
+    """Fills a migrated, empty database. `connection` is in autocommit mode. `report` receives progress lines."""
     conversations = list(population.conversations())
     _copy(
         connection,
@@ -136,7 +136,7 @@ def fill(
         connection,
         "messages (conversation_id, seq, id, sender_id, created_position, position, message_type, text, client_id,"
         " digest, sent_at, updated_at)",
-        _message_lines(conversations, tell),
+        _message_lines(conversations, report),
     )
     connection.execute("VACUUM (ANALYZE, FREEZE)")
 
@@ -163,7 +163,7 @@ def _membership_lines(conversations: Conversations) -> Iterator[str]:
             yield f"{id_}\t{user(number)}\t{role}\t{read}\t{place}\t{place}\t0\n"
 
 
-def _message_lines(conversations: Conversations, tell: Callable[[str], None]) -> Iterator[str]:
+def _message_lines(conversations: Conversations, report: Callable[[str], None]) -> Iterator[str]:
     number = 0
     total = sum(messages for _, _, messages in conversations)
     now = datetime.now(UTC).isoformat()
@@ -172,7 +172,7 @@ def _message_lines(conversations: Conversations, tell: Callable[[str], None]) ->
         for seq in range(1, messages + 1):
             number += 1
             if number % 500_000 == 0:
-                tell(f"  {number:,} of {total:,} messages")
+                report(f"  {number:,} of {total:,} messages")
             position = len(members) + seq
             yield (
                 f"{id_}\t{seq}\t{_id(8, number)}\t{senders[seq % len(senders)]}\t{position}\t{position}\ttext"

@@ -73,8 +73,8 @@ def litestar_alone(stage: Stage, clients: int, *, median_ms: bool = False) -> Me
     feed = stage.feed("litestar_alone", stage.reference("bare"), [request("GET", "/")])
 
     def measure(seconds: float) -> float:
-        told = feed.play(clients=stage.pace.clients(clients), seconds=seconds)
-        return told.p50 if median_ms else told.rate
+        result = feed.play(clients=stage.pace.clients(clients), seconds=seconds)
+        return result.p50 if median_ms else result.rate
 
     return measure
 

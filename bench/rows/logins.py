@@ -95,10 +95,10 @@ def login_tells(stage: Stage) -> Iterator[Plan]:
             for email in known:
                 for exists in (True, False):
                     began = time.perf_counter()
-                    told = caller.post(path, email=email if exists else address(), **body)
+                    answered = caller.post(path, email=email if exists else address(), **body)
                     times[exists].append(time.perf_counter() - began)
-                    if told != status:
-                        raise Failed(f"{path} was answered {told}.")
+                    if answered != status:
+                        raise Failed(f"{path} was answered {answered}.")
             medians = sorted(statistics.median(of) for of in times.values())
             return medians[1] / medians[0]
 
@@ -115,7 +115,7 @@ def _buckets(caller: Caller) -> list[tuple[float, float]]:
     """Returns pairs (upper bound in seconds, cumulative count), ascending."""
     lines = [line for line in caller.get("/metrics").splitlines() if line.startswith(METRIC)]
     if not lines:
-        raise Failed("The API tells no delay of its event loop.")
+        raise Failed("The API reports no delay of its event loop.")
     pairs = [line.partition('le="')[2].partition('"} ') for line in lines]
     return [(float(bound), float(count)) for bound, _, count in pairs]
 

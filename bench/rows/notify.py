@@ -19,7 +19,7 @@ from bench.stage import Stage
 
 @contextmanager
 def notify(stage: Stage) -> Iterator[Plan]:
-    asked = "\n".join(str(ring(number)) for number in range(stage.scale.ring))
+    requests = "\n".join(str(ring(number)) for number in range(stage.scale.ring))
 
     def decide(seconds: float) -> float:
         with psycopg.connect(stage.database_url) as connection:
@@ -30,7 +30,7 @@ def notify(stage: Stage) -> Iterator[Plan]:
             [sys.executable, "-m", "bench.notifier", str(seconds)],
             cwd=ROOT,
             env={**os.environ, **stage.environment(), "NOTIFY_AFTER_SECONDS": "0"},
-            input=asked,
+            input=requests,
             capture_output=True,
             text=True,
             timeout=seconds + GRACE,

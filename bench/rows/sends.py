@@ -58,10 +58,10 @@ def counted(stage: Stage, feed: Feed, clients: int, *, median_ms: bool = False) 
 
     def measure(seconds: float) -> float:
         before = _stored(stage)
-        told = feed.play(clients=stage.pace.clients(clients), seconds=seconds)
-        if _stored(stage) - before < told.requests:
-            raise Failed(f"{told.requests} sends were acknowledged, {_stored(stage) - before} were stored.")
-        return told.p50 if median_ms else told.rate
+        result = feed.play(clients=stage.pace.clients(clients), seconds=seconds)
+        if _stored(stage) - before < result.requests:
+            raise Failed(f"{result.requests} sends were acknowledged, {_stored(stage) - before} were stored.")
+        return result.p50 if median_ms else result.rate
 
     return measure
 
