@@ -31,9 +31,9 @@ async def test_calls_during_a_running_batch_share_the_next_one() -> None:
     await asyncio.sleep(0)
     answers += [batcher.submit(item) for item in (1, -2, 3)]
     airline.landing.set()
-    told = await asyncio.gather(*answers, return_exceptions=True)
+    received = await asyncio.gather(*answers, return_exceptions=True)
     assert airline.carried == [[0], [1, -2, 3]]
-    assert [str(one) for one in told] == ["0", "2", "-2", "6"]
+    assert [str(one) for one in received] == ["0", "2", "-2", "6"]
 
 
 @pytest.mark.parametrize(
@@ -86,14 +86,14 @@ async def test_a_call_that_waited_too_long_is_refused_and_never_runs() -> None:
     await asyncio.sleep(0.2)
     late = batcher.submit(4)
     airline.landing.set()
-    told = await asyncio.gather(*answers, late, return_exceptions=True)
+    received = await asyncio.gather(*answers, late, return_exceptions=True)
     assert airline.carried == [[1], [4]]
-    assert [one.code if isinstance(one, Unavailable) else one for one in told] == [2, "overloaded", "overloaded", 8]
+    assert [one.code if isinstance(one, Unavailable) else one for one in received] == [2, "overloaded", "overloaded", 8]
     await batcher.drain()
     airline.landing.clear()
     again = [batcher.submit(item) for item in (5, 6)]
     await asyncio.sleep(0.2)
     airline.landing.set()
-    told = await asyncio.gather(*again, return_exceptions=True)
-    assert [one.code if isinstance(one, Unavailable) else one for one in told] == [10, "overloaded"]
+    received = await asyncio.gather(*again, return_exceptions=True)
+    assert [one.code if isinstance(one, Unavailable) else one for one in received] == [10, "overloaded"]
     assert await batcher.submit(7) == 14

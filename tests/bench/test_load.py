@@ -70,22 +70,24 @@ def feed(directory: Path, server: Recorder, path: str = "/") -> Feed:
 def test_every_answer_is_counted_and_every_number_is_another(
     seconds: float, tmp_path: Path, recorder: Recorder
 ) -> None:
-    told = feed(tmp_path, recorder).play(clients=3, seconds=seconds)
+    received = feed(tmp_path, recorder).play(clients=3, seconds=seconds)
     said = [msgspec.json.decode(body, type=dict[str, str]) for body in recorder.bodies]
     numbers = [one["client_id"] for one in said if "client_id" in one]
-    assert 0 < told.requests <= len(said) <= told.requests + 3  # one under way on each connection when time is up
+    assert (
+        0 < received.requests <= len(said) <= received.requests + 3
+    )  # one under way on each connection when time is up
     assert {one["who"] for one in said} == {"ada", "linus", "eve"}
     assert len(set(numbers)) == len(numbers)
     assert {len(number) for number in numbers} == {12}
-    assert 0 < told.p50 <= told.p99
+    assert 0 < received.p50 <= received.p99
 
 
 def test_a_short_round_lasts_until_something_is_answered(tmp_path: Path, recorder: Recorder) -> None:
     recorder.first_takes = 0.5
-    told = feed(tmp_path, recorder).play(clients=1, seconds=0.1)
-    assert told.requests >= 1
-    assert told.seconds >= 0.5
-    assert told.p99 >= 500
+    received = feed(tmp_path, recorder).play(clients=1, seconds=0.1)
+    assert received.requests >= 1
+    assert received.seconds >= 0.5
+    assert received.p99 >= 500
 
 
 @pytest.mark.parametrize("seconds", ROUNDS)

@@ -76,12 +76,12 @@ def test_the_worse_subjects_median_counts() -> None:
         left = iter(figures)
         return lambda _seconds: next(left)
 
-    told: list[str] = []
+    received: list[str] = []
     warm_up = 0.0
     plan = Plan("sends/s", {"one": played(warm_up, 9, 5, 100), "spread": played(warm_up, 7, 1, 8)})
-    [row] = run("send_64", plan, Pace(rounds=3), told.append)
+    [row] = run("send_64", plan, Pace(rounds=3), received.append)
     assert row.value == 7.0
-    assert len(told) == 2
+    assert len(received) == 2
 
 
 def test_the_chart_is_a_picture_with_a_bar_for_each_figure() -> None:

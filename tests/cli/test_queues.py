@@ -67,12 +67,12 @@ def test_the_command_shows_what_waits_and_since_when(broker: Broker) -> None:
     assert number == 3
     assert oldest is not None
     assert 1.0 < oldest < 30
-    told = command(broker)
-    assert told.returncode == 1
-    lines = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line}
+    received = command(broker)
+    assert received.returncode == 1
+    lines = {line.split()[0]: line.split()[1:] for line in received.stdout.splitlines() if line}
     assert lines["notifications"][0] == "3"
     assert lines["upkeep"] == ["0", "–", "0", "0.0", "0", "0"]
-    assert "none seen in the last 15 s" in told.stdout
+    assert "none seen in the last 15 s" in received.stdout
 
 
 def test_a_worker_is_named_and_empties_the_queue(broker: Broker) -> None:
@@ -84,31 +84,31 @@ def test_a_worker_is_named_and_empties_the_queue(broker: Broker) -> None:
         started.worker()
         until(lambda: waiting(broker, "notifications")[0] == 0, 20)
         until(lambda: bool(read_stats(broker.settings.redis_url).report.workers), 20)
-        told = command(broker)
-        assert told.returncode == 0, told.stdout + told.stderr
-        assert "workers: celery@" in told.stdout
+        received = command(broker)
+        assert received.returncode == 0, received.stdout + received.stderr
+        assert "workers: celery@" in received.stdout
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_without_unicode_shows_the_queues_too(broker: Broker, encoding: str) -> None:
-    told = command(broker, PYTHONIOENCODING=encoding)
-    assert told.stderr == ""
-    lines = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line}
+    received = command(broker, PYTHONIOENCODING=encoding)
+    assert received.stderr == ""
+    lines = {line.split()[0]: line.split()[1:] for line in received.stdout.splitlines() if line}
     assert lines["upkeep"] == ["0", "?", "0", "0.0", "0", "0"]
 
 
 def test_without_a_chat_on_its_directory_it_says_so(broker: Broker) -> None:
-    told = chat(msgspec.structs.replace(broker.settings, database_url="", redis_url=""), "queues")
-    assert told.returncode == 2
-    assert told.stderr.startswith(f"chat: No chat runs on {broker.settings.data_dir} (DATA_DIR)")
-    assert len(told.stderr.splitlines()) == 1
+    received = chat(msgspec.structs.replace(broker.settings, database_url="", redis_url=""), "queues")
+    assert received.returncode == 2
+    assert received.stderr.startswith(f"chat: No chat runs on {broker.settings.data_dir} (DATA_DIR)")
+    assert len(received.stderr.splitlines()) == 1
 
 
 def test_an_unreachable_broker_is_one_sentence(broker: Broker) -> None:
     gone = Broker(msgspec.structs.replace(broker.settings, redis_url="redis://127.0.0.1:1/0"))
-    told = command(gone)
-    assert told.returncode == 1
-    assert told.stderr == "chat: The broker is unavailable (ConnectionError).\n"
+    received = command(gone)
+    assert received.returncode == 1
+    assert received.stderr == "chat: The broker is unavailable (ConnectionError).\n"
 
 
 def test_a_foreign_message_is_set_aside_and_the_queue_continues(broker: Broker) -> None:

@@ -57,8 +57,8 @@ def texts(view: View) -> list[str]:
 
 def test_a_consecutive_change_is_applied_once(view: View) -> None:
     frame = message(6, 11, "six")
-    (told,) = view.take(frame)
-    assert isinstance(told, events.MessageChanged)
+    (received,) = view.take(frame)
+    assert isinstance(received, events.MessageChanged)
     assert view.take(frame) == []
     assert (texts(view), view.held[ROOM].line.position, view.held[ROOM].line.last_seq) == (["six"], 11, 6)
     assert view.begin_resume("r", MOST) == {}
@@ -101,8 +101,8 @@ def test_a_reset_waits_for_the_load_and_continues_from_it(view: View) -> None:
     assert view.take(message(2001, 4001, "in the load")) == []
     assert view.take(message(2002, 4002, "after it")) == []
     loaded = row(Conversation, line(position=4001, last_seq=2001))
-    told = view.reload(ROOM, loaded, [row(Message, message(2001, 4001, "in the load")["data"])])
-    assert [type(event) for event in told] == [events.Reset, events.MessageChanged]
+    received = view.reload(ROOM, loaded, [row(Message, message(2001, 4001, "in the load")["data"])])
+    assert [type(event) for event in received] == [events.Reset, events.MessageChanged]
     assert texts(view) == ["in the load", "after it"]
     assert view.held[ROOM].line.position == 4002
 

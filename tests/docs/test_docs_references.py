@@ -69,9 +69,9 @@ def test_every_page_is_in_the_index() -> None:
 
 def test_documented_commands_and_existing_commands_are_the_same() -> None:
     verbs: Any = next(action for action in parser()._actions if action.choices)
-    told = set(re.findall(r"`chat ([a-z-]+)", OPERATIONS))
-    assert told <= set(verbs.choices)
-    assert set(verbs.choices) - told == {"demo", "openapi"}
+    received = set(re.findall(r"`chat ([a-z-]+)", OPERATIONS))
+    assert received <= set(verbs.choices)
+    assert set(verbs.choices) - received == {"demo", "openapi"}
 
 
 def test_documented_queues_and_existing_queues_are_the_same() -> None:

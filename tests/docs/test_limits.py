@@ -33,7 +33,7 @@ def test_every_limit_of_hello_is_documented() -> None:
 
 
 def test_the_numbers_are_those_of_the_program() -> None:
-    told = limits()
+    received = limits()
     for number in (
         unauthenticated_sockets.MAX_UNAUTHENTICATED,
         connection.MAX_QUEUED_FRAMES,
@@ -41,15 +41,15 @@ def test_the_numbers_are_those_of_the_program() -> None:
         client_frames.MAX_RESUMED_CONVERSATIONS,
         client_frames.MAX_RESUMING_CONVERSATIONS,
         read_marks.MAX_WAITING_FRAMES,
-        told.text_characters,
-        told.resume_changes,
+        received.text_characters,
+        received.resume_changes,
     ):
         assert f"{number:,}" in SOCKETS
     assert f"{unauthenticated_sockets.MAX_PER_ADDRESS} of one address" in SOCKETS
-    assert f"8 KiB for each frame a second ({told.bytes_per_second // 1024} KiB)" in SOCKETS
-    assert f"{told.typing_per_second} a second, {frame_limits.USER_BURST} at once" in SOCKETS
-    assert f"{told.reads_per_second} a second, {frame_limits.USER_BURST} at once" in SOCKETS
-    assert f"{told.unread_bytes // 1024} KiB" in SOCKETS
+    assert f"8 KiB for each frame a second ({received.bytes_per_second // 1024} KiB)" in SOCKETS
+    assert f"{received.typing_per_second} a second, {frame_limits.USER_BURST} at once" in SOCKETS
+    assert f"{received.reads_per_second} a second, {frame_limits.USER_BURST} at once" in SOCKETS
+    assert f"{received.unread_bytes // 1024} KiB" in SOCKETS
     assert (
         websocket_protocol.CLOSE_SECONDS,
         websocket_protocol.LINGER_SECONDS,

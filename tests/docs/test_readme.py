@@ -72,13 +72,13 @@ def test_the_table_has_every_setting_with_its_sentence() -> None:
 
 
 def test_documented_folders_and_existing_folders_are_the_same() -> None:
-    told = {name for name in re.findall(r"^\| `([\w/]+)` \|", TEXT, re.MULTILINE) if name.islower()}
-    assert [name for name in told if not (ROOT / name).is_dir()] == []
+    received = {name for name in re.findall(r"^\| `([\w/]+)` \|", TEXT, re.MULTILINE) if name.islower()}
+    assert [name for name in received if not (ROOT / name).is_dir()] == []
     made = {"build", "__pycache__"}
     there = {one.name for one in ROOT.iterdir() if one.is_dir() and not one.name.startswith(".")}
     there = {name for name in there if name not in made and not name.endswith(".egg-info")}
     there |= {f"app/{one.parent.name}" for one in (ROOT / "app").glob("*/__init__.py")}
-    assert there - {"app"} == told
+    assert there - {"app"} == received
 
 
 @pytest.mark.parametrize("command", ["up", "test", "demo", "check", "fmt", "help", "documents", "golden"])

@@ -77,10 +77,10 @@ def test_every_client_frame_is_documented_with_its_fields() -> None:
 
 
 def test_every_close_code_is_documented_with_what_to_do() -> None:
-    told = {int(code): row for row in TEXT.splitlines() for code in re.findall(r"^\| (\d{4}) \|", row)}
-    assert set(told) == close_codes()
+    received = {int(code): row for row in TEXT.splitlines() for code in re.findall(r"^\| (\d{4}) \|", row)}
+    assert set(received) == close_codes()
     assert allowed_hosts.__doc__
-    for row in told.values():
+    for row in received.values():
         assert len(row.split("|")[3].split()) >= 2
 
 

@@ -23,13 +23,15 @@ def shown(line: str, conversation: str) -> Json:
     return frame
 
 
-def within(shown: Any, told: Any) -> bool:
-    """Returns whether `told` contains everything in `shown`."""
+def within(shown: Any, received: Any) -> bool:
+    """Returns whether `received` contains everything in `shown`."""
     if isinstance(shown, dict):
-        return isinstance(told, dict) and all(key in told and within(one, told[key]) for key, one in shown.items())
+        return isinstance(received, dict) and all(
+            key in received and within(one, received[key]) for key, one in shown.items()
+        )
     if isinstance(shown, list):
-        return len(shown) == len(told) and all(within(*pair) for pair in zip(shown, told, strict=True))
-    return bool(shown == told)
+        return len(shown) == len(received) and all(within(*pair) for pair in zip(shown, received, strict=True))
+    return bool(shown == received)
 
 
 async def test_the_worked_example_runs_as_shown(api: Api) -> None:
@@ -61,11 +63,11 @@ async def test_the_worked_example_runs_as_shown(api: Api) -> None:
                     await say(ada, room, text)
             if frame.get("data", {}).get("text") == "six" and positions[room] == 8:
                 await socket.expect("message.created", position=9)  # lost on the way
-            told = await socket.expect(frame["type"])
-            assert within(frame, told), (frame, told)
-            if told["type"] == "hello":
-                wanted += [one["id"] for one in told["conversations"] if one["position"] != positions[one["id"]]]
-            elif "prev" in told and decide(positions, told) is None:
+            received = await socket.expect(frame["type"])
+            assert within(frame, received), (frame, received)
+            if received["type"] == "hello":
+                wanted += [one["id"] for one in received["conversations"] if one["position"] != positions[one["id"]]]
+            elif "prev" in received and decide(positions, received) is None:
                 wanted.append(room)
     await node.close()
     assert positions == {room: 10}
@@ -78,7 +80,7 @@ async def say(person: Person, room: str, text: str) -> Json:
 
 
 @pytest.mark.parametrize(
-    ("shown", "told", "answer"),
+    ("shown", "received", "answer"),
     [
         ({"a": 1}, {"a": 1, "b": 2}, True),
         ({"a": 1}, {"a": 2}, False),
@@ -87,8 +89,8 @@ async def say(person: Person, room: str, text: str) -> Json:
         ({"a": {"b": 1}}, {"a": None}, False),
     ],
 )
-def test_within_compares_a_shown_frame_with_a_received_one(shown: Any, told: Any, answer: bool) -> None:
-    assert within(shown, told) is answer
+def test_within_compares_a_shown_frame_with_a_received_one(shown: Any, received: Any, answer: bool) -> None:
+    assert within(shown, received) is answer
 
 
 def test_the_picture_names_every_close_code_that_leads_elsewhere() -> None:

@@ -28,15 +28,15 @@ async def api(settings: Settings) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def told() -> list[Outgoing]:
+def received() -> list[Outgoing]:
     """What left after COMMIT, in order."""
     return []
 
 
 @pytest.fixture
-async def database(settings: Settings, told: list[Outgoing]) -> AsyncIterator[Database]:
+async def database(settings: Settings, received: list[Outgoing]) -> AsyncIterator[Database]:
     async def hand_over(events: list[Outgoing]) -> None:
-        told.extend(events)
+        received.extend(events)
 
     opened = Database(open_engine(settings.libpq_url, pool_size=8), hand_over)
     yield opened

@@ -25,5 +25,5 @@ print(os.WTERMSIG(os.waitpid(child, 0)[1]), signal.pthread_sigmask(signal.SIG_BL
 
 
 def test_a_program_that_is_stopped_before_it_begins_ends() -> None:
-    told = subprocess.run([sys.executable, "-c", FORKED], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert told.stdout == f"{int(signal.SIGTERM)} set()\n", told.stderr
+    received = subprocess.run([sys.executable, "-c", FORKED], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert received.stdout == f"{int(signal.SIGTERM)} set()\n", received.stderr

@@ -123,10 +123,10 @@ def test_configured_servers_replace_the_embedded_ones(
         running.wait_ready()
         assert not (data_dir / "postgres").exists()
         assert not (data_dir / "valkey").exists()
-        told, messages = demo(running), count(fresh_database_url, "SELECT count(*) FROM messages")
-        assert "ada@example.org" in told
+        received, messages = demo(running), count(fresh_database_url, "SELECT count(*) FROM messages")
+        assert "ada@example.org" in received
         assert messages > 20
-        assert demo(running) == told
+        assert demo(running) == received
         assert [process.environ()["MIGRATE_DATABASE_URL"] for process in running.children()] == ["", "", ""]
         assert count(fresh_database_url, "SELECT count(*) FROM messages") == messages
         assert running.stop(signal.SIGTERM) < STOP_SECONDS

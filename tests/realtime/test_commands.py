@@ -22,13 +22,13 @@ async def test_a_sent_message_is_acknowledged_and_delivered(nodes: tuple[Node, N
     ada, linus = await here.join(scene.ada), await there.join(scene.linus)
     await ada.say("send", conversation=str(scene.conversation), message_type="text", text="hello", client_id="1", ref=7)
     ack = await ada.next("ack", ref=7)
-    told = await linus.next("message.created")
-    assert told["data"] == ack["data"]
-    assert ada.told("message.created")[0]["data"] == ack["data"]
+    received = await linus.next("message.created")
+    assert received["data"] == ack["data"]
+    assert ada.received("message.created")[0]["data"] == ack["data"]
     await ada.say("send", conversation=str(scene.conversation), message_type="text", text="hello", client_id="1", ref=8)
     assert (await ada.next("ack", ref=8))["data"] == ack["data"]
     await linus.quiet("message.created")
-    assert len(linus.told("message.created")) == 1
+    assert len(linus.received("message.created")) == 1
 
 
 async def test_a_message_that_breaks_a_rule_is_refused_with_its_reason(node: Node) -> None:
@@ -51,7 +51,7 @@ async def test_a_message_that_breaks_a_rule_is_refused_with_its_reason(node: Nod
     assert (await ada.next("error", ref="where"))["code"] == "not_found"
     await eve.say("send", conversation=conversation, message_type="text", text="x", ref="who")
     assert (await eve.next("error", ref="who"))["code"] == "not_found"
-    assert ada.told("message.created") == []
+    assert ada.received("message.created") == []
 
 
 async def test_a_sender_who_sends_too_much_is_throttled(node: Node) -> None:
@@ -63,7 +63,7 @@ async def test_a_sender_who_sends_too_much_is_throttled(node: Node) -> None:
     throttled = await ada.next("throttled", ref=2)
     assert throttled["policy"] == "messages"
     assert throttled["retry_after"] >= 1
-    assert len(ada.told("ack")) == 2
+    assert len(ada.received("ack")) == 2
 
 
 async def test_a_read_frame_is_answered_with_the_read_state(node: Node) -> None:
@@ -133,7 +133,7 @@ async def test_a_socket_that_sends_only_malformed_frames_is_closed(node: Node) -
     for _ in range(10):
         await ada.socket.send("nonsense")
     assert await ada.closed() == 4400
-    assert len(ada.told("error")) == 10
+    assert len(ada.received("error")) == 10
 
 
 async def test_a_binary_frame_is_malformed(node: Node) -> None:

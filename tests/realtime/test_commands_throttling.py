@@ -41,7 +41,7 @@ async def test_typing_of_one_user_over_many_sockets_is_delivered_a_few_times(nod
     for socket in ada:
         await socket.quiet()
     await linus.quiet()
-    assert frame_limits.USER_BURST <= len(linus.told("typing")) <= frame_limits.USER_BURST + 20
+    assert frame_limits.USER_BURST <= len(linus.received("typing")) <= frame_limits.USER_BURST + 20
     # Dropped, not refused: typing may be lost.
     assert [frame["type"] for socket in ada for frame in socket.frames if frame.get("ref") == "typing"] == []
 
@@ -56,9 +56,9 @@ async def test_typing_of_one_user_leaves_the_allowance_of_another(node: Node) ->
     await linus.next("typing", user=str(scene.grace.user))
 
 
-@pytest.mark.parametrize(("members", "told"), [(SMALL_CONVERSATION, 1), (SMALL_CONVERSATION + 1, 0)])
+@pytest.mark.parametrize(("members", "received"), [(SMALL_CONVERSATION, 1), (SMALL_CONVERSATION + 1, 0)])
 async def test_typing_is_delivered_in_conversations_of_up_to_two_hundred_members(
-    node: Node, members: int, told: int
+    node: Node, members: int, received: int
 ) -> None:
     scene = await set_up(node.database)
     await resize(node, scene, members)
@@ -66,8 +66,8 @@ async def test_typing_is_delivered_in_conversations_of_up_to_two_hundred_members
     await ada.say("typing", conversation=str(scene.conversation))
     await ada.quiet()
     await linus.quiet()
-    assert len(linus.told("typing")) == told
-    assert ada.told("error") == []
+    assert len(linus.received("typing")) == received
+    assert ada.received("error") == []
 
 
 async def test_the_size_of_a_conversation_is_read_once_for_many_typing_frames(node: Node) -> None:
@@ -105,8 +105,8 @@ async def test_read_frames_that_arrive_together_share_a_transaction(
     assert last["data"] == {"read_seq": 30, "unread": 0}
     # Three at once, then one every two seconds for all that arrived in between.
     assert 1 <= moves(statements) <= 8
-    answered = [frame for socket in linus for frame in socket.told("ack")]
-    await eventually(lambda: len([frame for socket in linus for frame in socket.told("ack")]) == 30)
+    answered = [frame for socket in linus for frame in socket.received("ack")]
+    await eventually(lambda: len([frame for socket in linus for frame in socket.received("ack")]) == 30)
     assert all(frame["data"]["read_seq"] >= frame["ref"] for frame in answered)
 
 
@@ -179,4 +179,4 @@ async def test_a_presence_frame_counts_as_a_request(node: Node) -> None:
     for ref in range(3):
         await ada.say("presence", conversation=str(scene.conversation), ref=ref)
     assert (await ada.next("throttled", ref=2))["policy"] == "requests"
-    assert len(ada.told("ack")) == 2
+    assert len(ada.received("ack")) == 2

@@ -55,11 +55,11 @@ async def test_coming_online_and_going_offline_reach_the_others_once(nodes: Node
     desk = await there.join(scene.ada)
     await phone.close()
     await eventually(lambda: not here.live.presence._online)
-    assert len([f for f in grace.told("presence") if f["user"] == str(scene.ada.user)]) == 1
+    assert len([f for f in grace.received("presence") if f["user"] == str(scene.ada.user)]) == 1
     await desk.close()
     assert (await grace.next("presence", user=str(scene.ada.user)))["online"] is False
     await eve.quiet("presence")
-    assert eve.told("presence") == []
+    assert eve.received("presence") == []
 
 
 async def test_a_user_who_reconnects_at_once_stays_online(nodes: Nodes) -> None:
@@ -74,7 +74,7 @@ async def test_a_user_who_reconnects_at_once_stays_online(nodes: Nodes) -> None:
     await eventually(lambda: here.live.presence._last_heartbeat > beats + 0.5)
     await grace.quiet("presence")
     await again.quiet()
-    assert [f["online"] for f in grace.told("presence") if f["user"] == str(scene.ada.user)] == [True]
+    assert [f["online"] for f in grace.received("presence") if f["user"] == str(scene.ada.user)] == [True]
 
 
 async def test_a_large_conversation_delivers_no_presence(nodes: Nodes) -> None:
@@ -86,7 +86,7 @@ async def test_a_large_conversation_delivers_no_presence(nodes: Nodes) -> None:
     ada = await here.join(scene.ada)
     await eventually(lambda: not here.live.presence._arrivals)
     await grace.quiet("presence")
-    assert grace.told("presence") == []
+    assert grace.received("presence") == []
     # Presence is unknown until the first heartbeat: a later request returns it, and still no event is sent.
     data: dict[str, list[str] | None] = {}
     for ref in range(1, 101):
@@ -131,14 +131,14 @@ async def test_presence_is_restored_after_a_flush_of_redis(nodes: Nodes, monkeyp
     grace = await there.join(scene.grace)
     await here.join(scene.ada)
     await grace.next("presence", user=str(scene.ada.user), online=True)
-    told = len(grace.told("presence"))
+    received = len(grace.received("presence"))
     await here.redis_client.redis.flushall()
     async with asyncio.timeout(10):
         while (known := await online(here.redis_client, [scene.ada.user, scene.grace.user])) is None:
             await here.live.presence.tick()
     assert known == {scene.ada.user, scene.grace.user}
     await grace.quiet("presence")
-    assert len(grace.told("presence")) == told
+    assert len(grace.received("presence")) == received
 
 
 async def test_no_user_counts_as_absent_while_redis_is_away(

@@ -95,9 +95,9 @@ async def test_a_message_in_one_byte_fragments_is_assembled(node: Node) -> None:
         text = b'{"type":"ping","ref":"\xc3\xa9"}'
         pieces = [frame(TEXT if at == 0 else CONT, text[at : at + 1], fin=False) for at in range(len(text))]
         await slow.send(b"".join([*pieces, frame(CONT)]))
-        while (told := await slow.read(TEXT)) is not None and b"pong" not in told:
+        while (received := await slow.read(TEXT)) is not None and b"pong" not in received:
             continue
-        assert told == '{"type":"pong","ref":"é"}'.encode()
+        assert received == '{"type":"pong","ref":"é"}'.encode()
         assert connection._transport.frames == []
 
 
@@ -224,12 +224,12 @@ async def test_a_protocol_error_is_a_close_code_and_one_log_line(
     node: Node, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     data, code = PROTOCOL_ERRORS[kind]
-    with capture_logs() as told, caplog.at_level(logging.INFO):
+    with capture_logs() as received, caplog.at_level(logging.INFO):
         async with raw_socket(node.port) as wrong:
             await admitted(node, wrong)
             await wrong.send(data)
             assert await wrong.read_to_the_end() in ((code,) if code else (1000, 1007))
-    lines = [line for line in told if line["event"] != "request"]
+    lines = [line for line in received if line["event"] != "request"]
     assert [line["log_level"] for line in lines] == ["info"], lines
     assert [record for record in caplog.records if record.levelno >= logging.WARNING or record.exc_info] == []
 

@@ -63,9 +63,9 @@ def test_a_directory_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
 def test_a_command_shows_the_sentence_and_no_traceback(verb: str) -> None:
     environment = environment_for_child(**SERVERS, DATA_DIR="/proc/nope")
     command = [sys.executable, "-m", "app.cli", verb]
-    told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
-    assert told.returncode == 2
-    assert told.stderr == "chat: DATA_DIR: /proc/nope cannot be used: No such file or directory.\n"
+    received = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert received.returncode == 2
+    assert received.stderr == "chat: DATA_DIR: /proc/nope cannot be used: No such file or directory.\n"
 
 
 @pytest.mark.parametrize("env", ["MAIL_FROM=é@x.example\n".encode("latin-1"), "PORT=1\n".encode("utf-16"), b"P\0O\0"])

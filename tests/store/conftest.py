@@ -12,9 +12,9 @@ from app.redis.client import RedisClient
 from app.store.message_writer import MessageWriter
 from app.throttling.limiter import RateLimiter
 from tests.support.nodes import node, nodes, running_nodes
-from tests.support.scene import database, scene, told
+from tests.support.scene import database, received, scene
 
-__all__ = ["database", "node", "nodes", "running_nodes", "scene", "told"]
+__all__ = ["database", "node", "nodes", "received", "running_nodes", "scene"]
 
 PLENTY = {"messages": Rate(100_000, 60), "user": Rate(1_000_000, 86_400)}
 

@@ -260,12 +260,12 @@ async def test_without_a_database_a_send_is_unavailable_at_once(scene: Scene, re
 
 
 async def test_a_refused_send_publishes_no_event(
-    database: Database, scene: Scene, writer: MessageWriter, told: list[Outgoing]
+    database: Database, scene: Scene, writer: MessageWriter, received: list[Outgoing]
 ) -> None:
-    told.clear()
+    received.clear()
     outsider: Caller = await person(database, "Mallory")
-    told.clear()
+    received.clear()
     await send_all(
         writer, [draft(scene.conversation, outsider, "text", "hello"), draft(uuid4(), outsider, "text", "x")]
     )
-    assert told == []
+    assert received == []

@@ -20,12 +20,12 @@ from tests.support.mailbox import Mailboxes
 
 EVERY = 0.1
 """Seconds between two messages."""
-TOLD_WITHIN = 180.0
+NOTIFY_SECONDS = 180.0
 ROUNDS = 12.0
 """Seconds in which each of two beats has posted every periodic task twice more."""
 
 
-class Told(msgspec.Struct, frozen=True):
+class OutageResult(msgspec.Struct, frozen=True):
     """The slowest send without the broker in milliseconds, and the seconds from its return until all were notified.
 
     `twice` names the users who were notified more than once.
@@ -40,7 +40,7 @@ class Told(msgspec.Struct, frozen=True):
 
 async def play(
     node: Node, valkey: EmbeddedValkey, mailboxes: Mailboxes, *, seconds: float, members: int, hurried: bool = False
-) -> Told:
+) -> OutageResult:
     """`hurried` skips the two minutes in which presence is unknown.
 
     Raises AssertionError if a send is refused, or a user is not notified within three minutes.
@@ -56,22 +56,22 @@ async def play(
         await asyncio.to_thread(valkey.start)
     began = time.monotonic()
     if hurried:
-        await eventually(partial(presence_is_told, valkey), TOLD_WITHIN)
+        await eventually(partial(presence_is_known, valkey), NOTIFY_SECONDS)
         await asyncio.to_thread(forget_the_outage, valkey)
     last = (await ada.get(f"/conversations/{conversation}/"))["last_seq"]
 
-    async def all_told() -> bool:
+    async def all_notified() -> bool:
         return all([mailboxes.to(one.email, "Unread") and await up_to(one) == last for one in others])
 
-    await eventually(all_told, TOLD_WITHIN)
+    await eventually(all_notified, NOTIFY_SECONDS)
     waited = time.monotonic() - began
     await asyncio.sleep(ROUNDS)
     twice = [one.email for one in others if len(mailboxes.to(one.email, "Unread")) > 1]
     twice += [one.email for one in others if len((await one.get("/notifications/"))["items"]) > 1]
-    return Told(len(took), max(took), max(usual), waited, twice)
+    return OutageResult(len(took), max(took), max(usual), waited, twice)
 
 
-async def presence_is_told(valkey: EmbeddedValkey) -> bool:
+async def presence_is_known(valkey: EmbeddedValkey) -> bool:
     """Whether an API process has found its way back."""
     async with redis.asyncio.Redis.from_url(valkey.url, socket_timeout=5) as client:
         return bool(await client.exists(PROCESSES))

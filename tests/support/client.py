@@ -198,8 +198,8 @@ class Socket:
                     await self._told.wait()
                 return frame
         except TimeoutError:
-            told = [frame["type"] for frame in self.frames]
-            raise AssertionError(f"no {types} {fields} within {within} s; told were {told[-20:]}") from None
+            received = [frame["type"] for frame in self.frames]
+            raise AssertionError(f"no {types} {fields} within {within} s; told were {received[-20:]}") from None
 
     def _next(self, types: tuple[str, ...], fields: dict[str, object]) -> Json | None:
         while self._at < len(self.frames):
@@ -221,7 +221,7 @@ class Socket:
         await self.say("ping", ref="settle")
         await self.expect("pong", ref="settle")
 
-    def told(self, *types: str, conversation: str | None = None) -> list[Json]:
+    def received(self, *types: str, conversation: str | None = None) -> list[Json]:
         return [
             frame
             for frame in self.frames

@@ -45,11 +45,11 @@ class Cast(msgspec.Struct, frozen=True):
 
 
 class Chat:
-    """One verb, one transaction; `told` is what left after the commits, in their order."""
+    """One verb, one transaction; `received` is what left after the commits, in their order."""
 
     def __init__(self, database_url: str) -> None:
         url = database_url.replace("postgresql://", "postgresql+psycopg://", 1)
-        self.told: list[Outgoing] = []
+        self.received: list[Outgoing] = []
         self.database = Database(open_engine(url, pool_size=16), self._tell)
         event.listen(self.database.engine.sync_engine, "connect", self._be_patient)
         self._logins: dict[UUID, UUID] = {}
@@ -62,11 +62,11 @@ class Chat:
         connection.commit()
 
     async def _tell(self, events: list[Outgoing]) -> None:
-        self.told.extend(events)
+        self.received.extend(events)
 
     def changes(self, conversation: UUID) -> list[LogChange]:
         """The frames received about a conversation's log."""
-        return [one for one in self.told if isinstance(one, LogChange) and one.conversation == conversation]
+        return [one for one in self.received if isinstance(one, LogChange) and one.conversation == conversation]
 
     async def do(
         self, verb: Callable[Concatenate[AsyncSession, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs

@@ -98,13 +98,13 @@ class Ledger:
         found = [f"{client_id} is stored {count} times" for client_id, count in stored.items() if count > 1]
         if [message["seq"] for message in history] != list(range(1, len(history) + 1)):
             found.append("the seqs are not 1, 2, 3 …")
-        for client_id, told in self.acknowledged.items():
-            if told["conversation"] != (history[0]["conversation"] if history else told["conversation"]):
+        for client_id, received in self.acknowledged.items():
+            if received["conversation"] != (history[0]["conversation"] if history else received["conversation"]):
                 continue
             row = rows.get(client_id)
             if row is None:
                 found.append(f"{client_id} was acknowledged and is lost")
-            elif any(row[field] != told[field] for field in ("id", "seq", "text")):
-                found.append(f"{client_id} was acknowledged as {told} and is {row}")
+            elif any(row[field] != received[field] for field in ("id", "seq", "text")):
+                found.append(f"{client_id} was acknowledged as {received} and is {row}")
         found += [f"{client_id} was refused and is stored" for client_id in self.refused if client_id in rows]
         return found

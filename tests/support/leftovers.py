@@ -29,13 +29,13 @@ def ended_leftovers() -> list[str]:
     """Ends what is left of this run and returns what it was."""
     ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     left = [process for process in psutil.process_iter() if process.pid not in ours and _is_of_this_run(process)]
-    told = []
+    received = []
     for process in left:
         with suppress(psutil.Error):
-            told.append(f"process {process.pid}: {' '.join(process.cmdline())[:160]}")
+            received.append(f"process {process.pid}: {' '.join(process.cmdline())[:160]}")
             process.kill()
     psutil.wait_procs(left, timeout=5)
-    return told
+    return received
 
 
 def _is_of_this_run(process: psutil.Process) -> bool:

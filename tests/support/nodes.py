@@ -114,15 +114,15 @@ class Listener:
         assert self.code is not None
         return self.code
 
-    def told(self, *types: str) -> list[Json]:
+    def received(self, *types: str) -> list[Json]:
         return [frame for frame in self.frames if frame["type"] in types]
 
     async def quiet(self, *types: str) -> None:
         """Asserts that no frame of these types arrives before the pong, which follows every frame sent before it."""
-        before = len(self.told(*types))
+        before = len(self.received(*types))
         await self.say("ping", ref="quiet")
         await self.next("pong", ref="quiet")
-        assert len(self.told(*types)) == before
+        assert len(self.received(*types)) == before
 
     async def close(self) -> None:
         await self.socket.close()

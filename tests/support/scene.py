@@ -70,15 +70,15 @@ async def set_up(database: Database, *, is_private: bool = True) -> Scene:
 
 
 @pytest.fixture
-def told() -> list[Outgoing]:
+def received() -> list[Outgoing]:
     """What left after COMMIT, in order."""
     return []
 
 
 @pytest.fixture
-async def database(database_url: str, told: list[Outgoing]) -> AsyncIterator[Database]:
+async def database(database_url: str, received: list[Outgoing]) -> AsyncIterator[Database]:
     async def hand_over(events: list[Outgoing]) -> None:
-        told.extend(events)
+        received.extend(events)
 
     opened = Database(open_engine(database_url.replace("postgresql:", "postgresql+psycopg:"), pool_size=5), hand_over)
     yield opened

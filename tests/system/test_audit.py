@@ -48,7 +48,7 @@ async def audit(operator: Person, **query: object) -> list[Json]:
         page = await operator.get("/ops/audit/", limit=2, cursor=page["next"], **query)
 
 
-def told(entries: list[Json]) -> list[tuple[str, str, Json]]:
+def summaries(entries: list[Json]) -> list[tuple[str, str, Json]]:
     return [(one["action"], one["subject"], one["details"]) for one in entries]
 
 
@@ -62,7 +62,7 @@ async def test_each_act_of_an_admin_is_recorded_once_and_listed_newest_first(pai
     await ada.post(f"/conversations/{group}/remove_member/", user=linus.id)
     await ada.call("DELETE", f"/conversations/{group}/")
     here = {"conversation": group}
-    assert told(await audit(operator, by=ada.id)) == [
+    assert summaries(await audit(operator, by=ada.id)) == [
         ("conversation.deleted", group, {}),
         ("member.removed", linus.id, here),
         ("member.demoted", grace.id, here),
@@ -125,14 +125,14 @@ async def test_only_logins_of_operators_are_recorded(pair: Pair, operator: Perso
     ada = await pair.one.register("Ada")
     await pair.one.log_in(ada.email)
     await pair.two.log_in(operator.email)
-    assert told(await audit(operator, by=operator.id)) == [("operator.logged_in", operator.id, {})]
+    assert summaries(await audit(operator, by=operator.id)) == [("operator.logged_in", operator.id, {})]
     assert await audit(operator, by=ada.id) == []
 
 
 async def test_closing_an_account_is_recorded(pair: Pair, operator: Person) -> None:
     ada = await pair.one.register("Ada")
     (await ada.call("DELETE", "/me/", {"current_password": PASSWORD})).good(204)
-    assert told(await audit(operator, subject=ada.id)) == [("account.closed", ada.id, {})]
+    assert summaries(await audit(operator, subject=ada.id)) == [("account.closed", ada.id, {})]
 
 
 def create_operator(email: str, environment: dict[str, str]) -> None:
@@ -236,7 +236,7 @@ async def test_lookups_of_operators_are_recorded_without_the_search_text(pair: P
     await operator.get("/ops/users/", search=ada.id)
     await operator.get("/ops/users/", search="nobody of this name")
     await operator.get("/ops/conversations/", search=group)
-    assert told(await audit(operator, by=operator.id))[:4] == [
+    assert summaries(await audit(operator, by=operator.id))[:4] == [
         ("conversations.looked_up", group, {"search": "id", "found": 1}),
         ("accounts.looked_up", None, {"search": "name", "found": 0}),
         ("accounts.looked_up", ada.id, {"search": "id", "found": 1}),

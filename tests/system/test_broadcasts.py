@@ -35,23 +35,23 @@ async def announce(operator: Person, **fields: Any) -> Json:
     return made
 
 
-def told(socket: Socket, broadcast: Json) -> int:
-    return sum(frame["id"] == broadcast["id"] for frame in socket.told("broadcast"))
+def deliveries(socket: Socket, broadcast: Json) -> int:
+    return sum(frame["id"] == broadcast["id"] for frame in socket.received("broadcast"))
 
 
 async def greeted(operator: Person, person: Person) -> list[str]:
     """The ids of the broadcasts that a new socket receives, at a process that knows all of them so far."""
     async with operator.at(person.node).listening() as known:
-        await told_by_now(operator, known)
+        await received_by_now(operator, known)
     async with person.listening() as socket:
-        return await told_by_now(operator, socket)
+        return await received_by_now(operator, socket)
 
 
-async def told_by_now(operator: Person, socket: Socket) -> list[str]:
+async def received_by_now(operator: Person, socket: Socket) -> list[str]:
     """The ids of the broadcasts a socket has received. They keep their order, so one sent now comes last."""
     last = await announce(operator, title=LAST)
     await socket.expect("broadcast", id=last["id"])
-    return [frame["id"] for frame in socket.told("broadcast") if frame["title"] != LAST]
+    return [frame["id"] for frame in socket.received("broadcast") if frame["title"] != LAST]
 
 
 def seen(database_url: str, person: Person) -> int:
@@ -88,7 +88,7 @@ async def test_a_broadcast_reaches_every_socket_of_two_processes_once_within_two
             "sent_at": made["sent_at"],
         }
         for socket in sockets:
-            assert await told_by_now(operator, socket) == [made["id"]]
+            assert await received_by_now(operator, socket) == [made["id"]]
 
 
 async def test_a_later_socket_receives_a_broadcast_once_and_a_newer_account_does_not(
@@ -131,8 +131,8 @@ async def test_only_the_audience_receives_a_broadcast(pair: Pair, operator: Pers
         for socket in sockets:
             await socket.expect("broadcast", id=to_all["id"])
             await socket.settle()
-        assert [told(socket, to_group) for socket in sockets] == [1, 1, 0, 0, 0]
-        assert [told(socket, to_operators) for socket in sockets] == [0, 0, 0, 0, 1]
+        assert [deliveries(socket, to_group) for socket in sockets] == [1, 1, 0, 0, 0]
+        assert [deliveries(socket, to_operators) for socket in sockets] == [0, 0, 0, 0, 1]
     assert to_group["conversations"] == [group]
 
 
@@ -169,8 +169,8 @@ async def test_a_user_after_a_long_absence_receives_the_newest_twenty_broadcasts
     ada = await pair.one.register("Ada")
     made = [await announce(operator, title=f"Number {number}") for number in range(22)]
     async with ada.listening() as socket:
-        await eventually(lambda: len(socket.told("broadcast")) >= 20)
-        assert await told_by_now(operator, socket) == [one["id"] for one in made[2:]]
+        await eventually(lambda: len(socket.received("broadcast")) >= 20)
+        assert await received_by_now(operator, socket) == [one["id"] for one in made[2:]]
 
 
 async def test_a_planned_broadcast_waits_and_a_canceled_one_is_never_sent(pair: Pair, operator: Person) -> None:
@@ -180,7 +180,7 @@ async def test_a_planned_broadcast_waits_and_a_canceled_one_is_never_sent(pair: 
     async with operator.listening() as socket:
         now = await announce(operator)
         await socket.expect("broadcast", id=now["id"])
-        assert told(socket, made) == 0
+        assert deliveries(socket, made) == 0
     await operator.post(f"/ops/broadcasts/{made['id']}/cancel/")
     shown = await operator.get(f"/ops/broadcasts/{made['id']}/")
     assert (shown["state"], shown["sent_at"]) == ("canceled", None)
@@ -258,8 +258,8 @@ async def test_broadcasts_of_two_processes_are_delivered_in_order_of_their_numbe
     async with operator.listening() as socket:
         both = [operator.at(node) for node in (pair.one, pair.two)]
         made = await asyncio.gather(*(announce(both[at % 2], title=str(at)) for at in range(12)))
-        await eventually(lambda: len(socket.told("broadcast")) >= len(made))
-        ids = await told_by_now(operator, socket)
+        await eventually(lambda: len(socket.received("broadcast")) >= len(made))
+        ids = await received_by_now(operator, socket)
     with psycopg.connect(database_url, connect_timeout=3) as connection:
         rows = connection.execute("SELECT id::text FROM broadcasts WHERE number IS NOT NULL ORDER BY number").fetchall()
     assert ids == [one for (one,) in rows if one in set(ids)]

@@ -75,8 +75,8 @@ def _told() -> bytes:
 def _announced() -> bytes:
     """What operators announce; `tests/system/test_broadcasts.py` compares it with what a socket receives."""
     moment = datetime(2026, 5, 4, 9, tzinfo=UTC)
-    told = Announcement(id=UUID(int=44), title="Maintenance", text="Away from 22:00 UTC.", sent_at=moment)
-    [frame] = payloads_of(broadcast_poller.broadcast_frame(told).wire)
+    received = Announcement(id=UUID(int=44), title="Maintenance", text="Away from 22:00 UTC.", sent_at=moment)
+    [frame] = payloads_of(broadcast_poller.broadcast_frame(received).wire)
     return frame
 
 

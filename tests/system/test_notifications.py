@@ -79,10 +79,15 @@ async def test_present_members_are_notified_on_their_sockets_and_absent_ones_by_
         await asyncio.sleep(1.5)  # until presence is published
         message = (await ada.say(engines, "look at this, @Linus")).body
         sweep()
-        told = await socket.expect("notification", conversation=engines)
-        assert (told["kind"], told["from_seq"], told["up_to_seq"], told["is_read"]) == ("unread", 0, 2, False)
+        received = await socket.expect("notification", conversation=engines)
+        assert (received["kind"], received["from_seq"], received["up_to_seq"], received["is_read"]) == (
+            "unread",
+            0,
+            2,
+            False,
+        )
         [kept] = await listed(grace)
-        assert kept == {key: value for key, value in told.items() if key != "type"}
+        assert kept == {key: value for key, value in received.items() if key != "type"}
         letter = await place.mailboxes.wait_for(linus.email, "Unread in Engines")
         assert "Ada Tester: look at this, @Linus" in text_of(letter)
         await becomes(linus, engines, message["id"], [("mail", "sent"), ("app", "sent")])

@@ -42,7 +42,7 @@ async def test_two_users_converse_and_an_outsider_learns_nothing(pair: Pair) -> 
 
         await ada.post(f"/conversations/{engines}/remove_member/", user=linus.id)
         await to_linus.expect("access.revoked", conversation=engines)
-        heard = len(to_linus.told("message.created"))
+        heard = len(to_linus.received("message.created"))
         (await ada.say(engines, "between ourselves")).good(201)
         (await ada.call("DELETE", f"/conversations/{engines}/messages/{text['id']}/")).good(204)
 
@@ -55,8 +55,8 @@ async def test_two_users_converse_and_an_outsider_learns_nothing(pair: Pair) -> 
 
         await to_linus.settle()
         await once_and_in_order(to_ada, [1, 2, 3])
-        assert len(to_linus.told("message.created")) == heard == 2
-        assert not to_linus.told("message.deleted")
+        assert len(to_linus.received("message.created")) == heard == 2
+        assert not to_linus.received("message.deleted")
         assert (await linus.call("GET", f"/conversations/{engines}/messages/")).problem.status == 404
         assert (await linus.say(engines, "still here?")).problem.status == 404
 
@@ -85,7 +85,7 @@ async def nothing_is_known(eve: Person, engines: str, message: str, to_eve: Sock
         await to_eve.say("resume", ref=conversation, conversations={conversation: 0})
     await asyncio.gather(*(to_eve.expect("caught_up") for _ in range(1)))
     await to_eve.expect("caught_up")
-    told = {
+    received = {
         conversation: [
             {key: value for key, value in frame.items() if value != conversation}
             for frame in to_eve.frames
@@ -93,12 +93,12 @@ async def nothing_is_known(eve: Person, engines: str, message: str, to_eve: Sock
         ]
         for conversation in (engines, nowhere)
     }
-    assert told[engines] == told[nowhere]
+    assert received[engines] == received[nowhere]
     assert {frame["type"] for frame in to_eve.frames} == {"hello", "error", "access.revoked", "caught_up"}
 
 
 async def once_and_in_order(socket: Socket, seqs: list[int]) -> None:
-    created = socket.told("message.created")
+    created = socket.received("message.created")
     assert [frame["data"]["seq"] for frame in created] == seqs
     changes = [frame for frame in socket.frames if "prev" in frame]
     assert all(later["prev"] == earlier["position"] for earlier, later in pairwise(changes))

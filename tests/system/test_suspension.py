@@ -59,7 +59,7 @@ async def test_a_restored_account_keeps_its_conversations_and_must_log_in_again(
     assert (await ada.call("GET", "/me/")).problem.code == "login_ended"
     again = await pair.two.log_in(ada.email)
     async with again.listening() as socket:
-        (hello,) = socket.told("hello")
+        (hello,) = socket.received("hello")
         assert [(one["id"], one["unread"]) for one in hello["conversations"]] == [(group, 1)]
 
 

@@ -56,13 +56,13 @@ async def load(sender: Sender, node: Node, over: asyncio.Event) -> None:
         await sender.allowed(node)
 
 
-async def told_limit(sender: Sender, node: Node, limit: int) -> None:
+async def wait_for_limit(sender: Sender, node: Node, limit: int) -> None:
     """Wait until the process refuses, and says that this is the limit."""
 
-    async def told() -> bool:
+    async def received() -> bool:
         return f"q={limit};" in (await sender.send(node)).headers.get("ratelimit-policy", "")
 
-    await eventually(told, WITHIN)
+    await eventually(received, WITHIN)
 
 
 async def allowed_more(sender: Sender, node: Node) -> None:
@@ -90,7 +90,7 @@ async def changed_under_load(stage: Stage, counters: int) -> None:
         assert await ada.fill(stage.nodes) == HIGHER * counters
         (await stage.rate("messages", f"{LOWER}/minute")).good(200)
         for node in stage.nodes:
-            await told_limit(ada, node, LOWER)
+            await wait_for_limit(ada, node, LOWER)
         assert ada.stored == HIGHER * counters
     finally:
         over.set()
@@ -108,18 +108,22 @@ async def test_without_redis_the_current_policy_decides_as_well(alone: Stage) ->
 
 async def test_an_exception_gives_one_user_another_rate(stage: Stage) -> None:
     ada, eve = await Sender.registered(stage.one, "Ada"), await Sender.registered(stage.one, "Eve")
-    told = (await stage.rate("messages", FIVE, ada.person)).good(200)
-    assert (told["user"]["id"], told["rate"], told["changed_from"]) == (ada.person.id, FIVE, f"{LIMIT}/minute")
+    received = (await stage.rate("messages", FIVE, ada.person)).good(200)
+    assert (received["user"]["id"], received["rate"], received["changed_from"]) == (
+        ada.person.id,
+        FIVE,
+        f"{LIMIT}/minute",
+    )
     (noted,) = (await stage.operator.get("/ops/audit/", subject=ada.person.id))["items"]
     assert noted["details"] == {"policy": "messages", "from": f"{LIMIT}/minute", "to": FIVE}
     for node in stage.nodes:
-        await told_limit(ada, node, 5)
+        await wait_for_limit(ada, node, 5)
     assert await eve.fill(stage.nodes) == LIMIT
     # The general limit does not apply to them until their own is withdrawn.
     (await stage.rate("messages", f"{HIGHER}/minute")).good(200)
     for node in stage.nodes:
         await allowed_more(eve, node)
-        await told_limit(ada, node, 5)
+        await wait_for_limit(ada, node, 5)
     await stage.reset("messages", ada.person)
     for node in stage.nodes:
         await allowed_more(ada, node)
@@ -144,7 +148,7 @@ async def test_a_changed_window_starts_a_new_count(stage: Stage) -> None:
     assert await ada.fill(stage.nodes) == LIMIT
     (await stage.rate("messages", "5/hour")).good(200)
     for node in stage.nodes:
-        await told_limit(ada, node, 5)
+        await wait_for_limit(ada, node, 5)
     assert LIMIT + 5 <= ada.stored <= LIMIT + 5 + 10
 
 
@@ -176,12 +180,12 @@ async def test_an_unknown_policy_or_user_is_refused_and_changes_nothing(stage: S
 async def test_a_changed_policy_records_its_author_time_and_former_value(stage: Stage) -> None:
     await stage.reset("renames")
     root = {"id": stage.operator.id, "first_name": "Root", "last_name": "Tester"}
-    told: Json = (await stage.rate("renames", "20/Hour")).good(200)
-    assert (told["rate"], told["changed_from"], told["changed_by"]) == ("20/hour", "10/hour", root)
+    received: Json = (await stage.rate("renames", "20/Hour")).good(200)
+    assert (received["rate"], received["changed_from"], received["changed_by"]) == ("20/hour", "10/hour", root)
     # The same again is a retry, and forgets nothing.
-    assert (await stage.rate("renames", "20/Hour")).good(200) == told
-    assert (await stage.policies())["renames"] == told
-    assert (told["default"], told["exceptions"]) == ("10/hour", 0)
+    assert (await stage.rate("renames", "20/Hour")).good(200) == received
+    assert (await stage.policies())["renames"] == received
+    assert (received["default"], received["exceptions"]) == ("10/hour", 0)
     (await stage.rate("renames", "30/hour")).good(200)
     await stage.reset("renames")
     state: Json = (await stage.policies())["renames"]

@@ -24,7 +24,7 @@ class Channel:
     """What Slack's incoming webhook does: takes `{"text": …}`, refuses all else."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.received: list[str] = []
         channel = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -52,7 +52,7 @@ class Channel:
             return 400, b"invalid_payload"
         if not text:
             return 400, b"no_text"
-        self.told.append(text)
+        self.received.append(text)
         return 200, b"ok"
 
     def close(self) -> None:

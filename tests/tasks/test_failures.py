@@ -83,9 +83,9 @@ async def test_a_task_that_always_fails_is_tried_six_times_then_listed_and_retri
         return bool([row for row in await failed(operator, ran) if row["times"] == 2])
 
     await eventually(counted, WITHIN)
-    told = chat(place.settings, "tasks", "failed")
-    assert one["id"] in told.stdout
-    assert "2 times since" in told.stdout
+    received = chat(place.settings, "tasks", "failed")
+    assert one["id"] in received.stdout
+    assert "2 times since" in received.stdout
     mended.touch()
     again = (await operator.call("POST", f"/ops/tasks/failed/{one['id']}/retry/")).good(202)
     assert again["asked_at"] is not None
@@ -102,8 +102,8 @@ async def test_the_command_retries_all_failed_tasks(operator: Person, place: Pla
     misbehaving_tasks.always_fails.apply_async((str(ran), str(ran.with_name("mended"))))
     await the_one(operator, ran)
     ran.with_name("mended").touch()
-    told = chat(place.settings, "tasks", "retry")
-    assert told.returncode == 0, told.stderr
+    received = chat(place.settings, "tasks", "retry")
+    assert received.returncode == 0, received.stderr
     handed_over()
 
     async def through() -> bool:
@@ -177,10 +177,10 @@ async def test_slack_receives_one_message_per_minute_and_task(operator: Person, 
     for number in range(3):
         await the_one(operator, ran.with_name(f"ran{number}"))
     await goes_on(ran)
-    told = [text for text in channel.told if "chat.upkeep.fails_too" in text]
-    assert len(told) == 1
-    assert "LookupError" in told[0]
-    assert misbehaving_tasks.WORDS not in told[0]
+    received = [text for text in channel.received if "chat.upkeep.fails_too" in text]
+    assert len(received) == 1
+    assert "LookupError" in received[0]
+    assert misbehaving_tasks.WORDS not in received[0]
 
 
 def handed_over() -> None:

@@ -55,12 +55,12 @@ def flower(place: Place) -> Iterator[str]:
 
 
 async def test_prometheus_reads_the_queues(operator: Person, ran_twice: None) -> None:
-    async def told() -> bool:
+    async def received() -> bool:
         found = await metrics(operator.node)
         done = found.get('chat_tasks_total{outcome="done",queue="upkeep"}', 0)
         return done >= 2 and found["chat_workers"] == 1
 
-    await eventually(told, WITHIN)
+    await eventually(received, WITHIN)
     found = await metrics(operator.node)
     assert found["chat_broker_up"] == 1
     for name in ("waiting", "oldest_seconds", "running"):
@@ -101,9 +101,9 @@ async def test_flower_shows_tasks_with_the_password(flower: str, operator: Perso
 
 
 def test_flower_does_not_start_without_a_password(place: Place) -> None:
-    told = chat(place.settings, "flower")
-    assert told.returncode == 2
-    assert told.stderr.startswith("chat: FLOWER_BASIC_AUTH: not set")
+    received = chat(place.settings, "flower")
+    assert received.returncode == 2
+    assert received.stderr.startswith("chat: FLOWER_BASIC_AUTH: not set")
 
 
 async def test_a_sweep_rebuilds_missing_and_outdated_caches(place: Place, operator: Person) -> None:

@@ -25,7 +25,7 @@ def _keep_busy(seconds: float) -> None:
     time.sleep(seconds)
 
 
-async def told(api: Client) -> str:
+async def metrics(api: Client) -> str:
     return (await api.get("/metrics")).text
 
 
@@ -38,9 +38,9 @@ def watchers() -> int:
 async def test_a_busy_event_loop_reports_its_delay(settings: Settings) -> None:
     async with running(settings) as api:
         await asyncio.sleep(3 * event_loop.SAMPLE_SECONDS)
-        before = longer_than(await told(api), 1.0)
+        before = longer_than(await metrics(api), 1.0)
         # Longer than any neighbour on this machine keeps it waiting.
         _keep_busy(1.5)
         await asyncio.sleep(3 * event_loop.SAMPLE_SECONDS)
         assert watchers() >= 1
-        assert longer_than(await told(api), 1.0) == before + watchers()
+        assert longer_than(await metrics(api), 1.0) == before + watchers()

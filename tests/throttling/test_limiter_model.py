@@ -75,8 +75,8 @@ async def test_the_script_agrees_with_the_model_for_random_operations(
             for _ in range(random.randint(1, 4))
         ]
         verdicts = await throttles.take(demands)
-        told = [(one.policy, one.retry_after, one.buckets) for one in verdicts]
-        assert told == [models.take(demand, clock.now) for demand in demands]
+        received = [(one.policy, one.retry_after, one.buckets) for one in verdicts]
+        assert received == [models.take(demand, clock.now) for demand in demands]
         taken += verdicts
         if random.random() < 0.3:
             undone = random.sample(taken[-12:], min(2, len(taken)))

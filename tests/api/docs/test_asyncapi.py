@@ -45,9 +45,9 @@ def asyncapi() -> Json:
     return document
 
 
-def check(kind: str, told: Json) -> None:
+def check(kind: str, received: Json) -> None:
     needed, allowed = FIELDS[kind]
-    assert needed <= set(told) <= needed | allowed, (kind, set(told))
+    assert needed <= set(received) <= needed | allowed, (kind, set(received))
 
 
 def find(document: Json, reference: str) -> Any:
@@ -87,16 +87,16 @@ def test_the_document_is_valid_asyncapi_3(asyncapi: Json) -> None:
     for kind in ("", "info", "components"):
         check(kind, asyncapi[kind] if kind else asyncapi)
     for plural in ("server", "channel", "operation"):
-        for name, told in asyncapi[f"{plural}s"].items():
+        for name, received in asyncapi[f"{plural}s"].items():
             assert re.fullmatch(r"[\w.-]+", name)
-            check(plural, told)
+            check(plural, received)
     channel = asyncapi["channels"]["conversations"]
     mine = {f"#/channels/conversations/messages/{name}" for name in channel["messages"]}
     for operation in asyncapi["operations"].values():
         assert operation["action"] in ("send", "receive")
         check("reply", operation.get("reply", {}))
-        told = [*operation["messages"], *operation.get("reply", {}).get("messages", ())]
-        assert {one["$ref"] for one in told} <= mine, "an operation's messages are those of its channel"
+        received = [*operation["messages"], *operation.get("reply", {}).get("messages", ())]
+        assert {one["$ref"] for one in received} <= mine, "an operation's messages are those of its channel"
     for message in asyncapi["components"]["messages"].values():
         check("message", message)
         assert set(message["examples"][0]) <= {"payload", "headers", "name", "summary"}
@@ -105,12 +105,12 @@ def test_the_document_is_valid_asyncapi_3(asyncapi: Json) -> None:
 
 
 def test_every_reference_resolves_and_every_component_is_used(asyncapi: Json) -> None:
-    told = set(references(asyncapi))
-    for reference in told:
+    received = set(references(asyncapi))
+    for reference in received:
         find(asyncapi, reference)
     for section in ("messages", "schemas", "securitySchemes"):
         for name in asyncapi["components"][section]:
-            assert f"#/components/{section}/{name}" in told
+            assert f"#/components/{section}/{name}" in received
     for schema in asyncapi["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
     heard = {one["$ref"].rpartition("/")[2] for one in asyncapi["operations"]["tell"]["messages"]}
@@ -164,8 +164,8 @@ async def test_frames_of_a_running_chat_match_the_document(api: Api, asyncapi: J
         await hers.expect("member.removed")
         for ref, frame in enumerate(said, start=1):
             replies = [validate(asyncapi, one) for one in hers.frames if one.get("ref") == ref]
-            told = asyncapi["operations"][frame["type"]]["reply"]["messages"]
-            assert set(replies) <= {one["$ref"].rpartition("/")[2] for one in told}
+            received = asyncapi["operations"][frame["type"]]["reply"]["messages"]
+            assert set(replies) <= {one["$ref"].rpartition("/")[2] for one in received}
         kinds = {validate(asyncapi, frame) for frame in [*hers.frames, *his.frames]}
     await node.close()
     assert {"hello", "message.created", "read", "typing", "reset", "caught_up", "pong", "error", "ack.auth"} <= kinds

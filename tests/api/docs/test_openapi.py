@@ -46,21 +46,21 @@ PROBLEM = "application/problem+json"
 class Operation(msgspec.Struct, frozen=True):
     path: str
     method: str
-    told: Json
+    received: Json
 
     @property
     def name(self) -> str:
-        return str(self.told["operationId"])
+        return str(self.received["operationId"])
 
     @property
     def answers(self) -> dict[str, Json]:
-        return dict(self.told["responses"])
+        return dict(self.received["responses"])
 
 
 def operations(document: Json) -> Iterator[Operation]:
     for path, methods in document["paths"].items():
-        for method, told in methods.items():
-            yield Operation(path, method, told)
+        for method, received in methods.items():
+            yield Operation(path, method, received)
 
 
 @pytest.fixture(scope="session")
@@ -91,10 +91,10 @@ def references(value: Any) -> Iterator[str]:
 
 def test_every_route_of_the_contract_is_documented(every: list[Operation]) -> None:
     paths = [(one.method.upper(), re.sub(r"{\w+}", "{id}", one.path.removeprefix("/api/v1")) or "/") for one in every]
-    told = {f"{method} {path}" for method, path in paths}
+    received = {f"{method} {path}" for method, path in paths}
     wanted = {route.strip() for line in CONTRACT.strip().splitlines() for route in line.split("·")}
-    assert wanted - told == set()
-    assert {"GET /livez", "GET /readyz", "GET /metrics"} <= told
+    assert wanted - received == set()
+    assert {"GET /livez", "GET /readyz", "GET /metrics"} <= received
 
 
 def test_every_operation_has_a_summary_a_tag_and_a_name_of_its_own(document: Json, every: list[Operation]) -> None:
@@ -103,10 +103,10 @@ def test_every_operation_has_a_summary_a_tag_and_a_name_of_its_own(document: Jso
     assert [name for name in names if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", name)] == []
     tags = {tag["name"] for tag in document["tags"]}
     for one in every:
-        assert one.told.get("summary"), one.name
-        assert len(one.told["tags"]) == 1, one.name
-        assert set(one.told["tags"]) <= tags, one.name
-    assert tags == {one.told["tags"][0] for one in every}
+        assert one.received.get("summary"), one.name
+        assert len(one.received["tags"]) == 1, one.name
+        assert set(one.received["tags"]) <= tags, one.name
+    assert tags == {one.received["tags"][0] for one in every}
 
 
 def test_names_and_summaries_are_not_derived_from_the_handlers(app: Litestar) -> None:
@@ -117,8 +117,8 @@ def test_names_and_summaries_are_not_derived_from_the_handlers(app: Litestar) ->
 
 
 def test_public_operations_need_no_token_and_all_others_do(document: Json, every: list[Operation]) -> None:
-    assert {one.name for one in every if one.told.get("security") == []} == PUBLIC
-    assert [one.name for one in every if one.told.get("security") not in (None, [])] == []
+    assert {one.name for one in every if one.received.get("security") == []} == PUBLIC
+    assert [one.name for one in every if one.received.get("security") not in (None, [])] == []
     assert document["security"] == [{"access": []}]
     for one in every:
         if one.name not in PUBLIC:
@@ -158,16 +158,16 @@ def test_every_route_of_the_api_says_that_it_may_be_throttled_or_away(every: lis
 
 def test_every_body_has_valid_examples_and_documented_refusals(document: Json, every: list[Operation]) -> None:
     for one in every:
-        body = one.told.get("requestBody")
+        body = one.received.get("requestBody")
         assert bool(body) == (set(one.answers) >= {"413", "415"}), one.name
         if not body:
             continue
         assert body["required"], one.name
         assert list(body["content"]) == ["application/json"], one.name
-        told = body["content"]["application/json"]
-        assert told["examples"], one.name
-        for example in told["examples"].values():
-            validator(document, told["schema"]).validate(example["value"])
+        received = body["content"]["application/json"]
+        assert received["examples"], one.name
+        for example in received["examples"].values():
+            validator(document, received["schema"]).validate(example["value"])
         assert {"invalid", "malformed"} <= set(codes_of(one, "400")), one.name
 
 
@@ -180,16 +180,16 @@ def test_every_success_has_a_valid_example_or_no_content(document: Json, every: 
             if status == "204":
                 assert "content" not in answer, one.name
             elif one.name != "metrics":
-                told = answer["content"]["application/json"]
-                assert told["examples"], one.name
-                for example in told["examples"].values():
-                    validator(document, told["schema"]).validate(example["value"])
+                received = answer["content"]["application/json"]
+                assert received["examples"], one.name
+                for example in received["examples"].values():
+                    validator(document, received["schema"]).validate(example["value"])
 
 
 def test_every_parameter_is_described(every: list[Operation]) -> None:
     for one in every:
         named = set(re.findall(r"{(\w+)}", one.path))
-        parameters = one.told.get("parameters", [])
+        parameters = one.received.get("parameters", [])
         assert {two["name"] for two in parameters if two["in"] == "path"} == named, one.name
         for parameter in parameters:
             assert parameter["description"], (one.name, parameter["name"])
@@ -202,14 +202,14 @@ def test_schemas_are_valid_and_every_reference_resolves(document: Json) -> None:
     assert {ref.removeprefix("#/components/schemas/") for ref in references(document)} == set(schemas)
     for name, schema in schemas.items():
         Draft202012Validator.check_schema(schema)
-        for field, told in schema.get("properties", {}).items():
+        for field, received in schema.get("properties", {}).items():
             if field.endswith("_at") or field == "muted_until":
-                assert "date-time" in str(told), (name, field)
+                assert "date-time" in str(received), (name, field)
 
 
 def test_request_bodies_are_closed_lists_of_fields(document: Json, every: list[Operation]) -> None:
     for one in every:
-        if body := one.told.get("requestBody"):
+        if body := one.received.get("requestBody"):
             name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
             assert document["components"]["schemas"][name]["additionalProperties"] is False, name
 
@@ -220,7 +220,7 @@ def test_a_send_documents_created_and_replayed(every: list[Operation]) -> None:
         assert send.answers[status]["content"]["application/json"]["schema"]["$ref"].endswith("/Message")
     assert "Idempotency-Replayed" in send.answers["200"]["headers"]
     assert "idempotency_mismatch" in codes_of(send, "422")
-    assert [one["name"] for one in send.told["parameters"] if one["in"] == "header"] == ["Idempotency-Key"]
+    assert [one["name"] for one in send.received["parameters"] if one["in"] == "header"] == ["Idempotency-Key"]
 
 
 def test_a_change_carries_one_of_three_rows(document: Json) -> None:
@@ -229,5 +229,7 @@ def test_a_change_carries_one_of_three_rows(document: Json) -> None:
 
 
 def test_no_password_token_hash_or_row_is_in_any_answer(document: Json) -> None:
-    told = {field for schema in document["components"]["schemas"].values() for field in schema.get("properties", {})}
-    assert told & {"password_hash", "digest", "is_operator", "generation", "direct_key", "revoked_at"} == set()
+    received = {
+        field for schema in document["components"]["schemas"].values() for field in schema.get("properties", {})
+    }
+    assert received & {"password_hash", "digest", "is_operator", "generation", "direct_key", "revoked_at"} == set()

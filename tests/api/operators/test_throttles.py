@@ -70,12 +70,12 @@ async def test_only_stored_or_throttled_sends_count_as_attempts(office: Office) 
     assert (await send(api, ada, here, client_id="1")).status_code == 200
     assert (await send(api, ada, there, client_id="elsewhere")).status_code in (403, 404)
     await office.bring()
-    told = await office.get("analytics", policy="messages")
-    (policy,) = told["policies"]
+    received = await office.get("analytics", policy="messages")
+    (policy,) = received["policies"]
     assert (policy["attempts"], policy["refused"], policy["subjects"]) == (LIMIT + 2, 2, 1)
     (refused,) = policy["most_refused"]
     assert (refused["person"]["id"], refused["subject"], refused["refused"]) == (ada.id, ada.id, 2)
-    assert told["counted_until"] is not None
+    assert received["counted_until"] is not None
     everything = {one["policy"]: one for one in (await office.get("analytics"))["policies"]}
     assert (everything["user"]["attempts"], everything["user"]["refused"]) == (LIMIT + 2, 0)
     # A correct password is refunded, so no guess is counted.
@@ -94,12 +94,12 @@ async def test_operators_query_what_if_over_http(office: Office) -> None:
     assert (empty["subjects"], empty["suggestion"]["limit"], empty["limit"]) == (0, None, LIMIT)
     assert "Nothing was counted" in empty["suggestion"]["reason"]
     await office.bring()
-    told = await office.get("what-if", policy="messages", limit=2)
-    assert (told["rate"], told["limit"], told["refused"], told["touched"]) == ("3/minute", 2, 3, 1)
-    assert (told["suggestion"]["limit"], told["highest"]) == (5, 5)
-    assert "5/minute is the lowest limit" in told["suggestion"]["reason"]
-    assert "the most that anybody attempted" in told["suggestion"]["reason"]
-    assert [(one["limit"], one["refused"]) for one in told["curve"]] == [(1, 4), (2, 3), (3, 2), (5, 0)]
+    received = await office.get("what-if", policy="messages", limit=2)
+    assert (received["rate"], received["limit"], received["refused"], received["touched"]) == ("3/minute", 2, 3, 1)
+    assert (received["suggestion"]["limit"], received["highest"]) == (5, 5)
+    assert "5/minute is the lowest limit" in received["suggestion"]["reason"]
+    assert "the most that anybody attempted" in received["suggestion"]["reason"]
+    assert [(one["limit"], one["refused"]) for one in received["curve"]] == [(1, 4), (2, 3), (3, 2), (5, 0)]
     generous = await office.get("what-if", policy="messages", share=1)
     assert generous["suggestion"]["limit"] == 1
 

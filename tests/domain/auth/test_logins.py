@@ -180,11 +180,11 @@ async def test_a_login_above_the_limit_ends_the_longest_unused_one(
     grace: Profile,
     quick_passwords: Passwords,
     tokens: Tokens,
-    told: list[Outgoing],
+    received: list[Outgoing],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(logins, "MAX_LOGINS", 3)
     begun = [await begin(database, grace.email, quick_passwords, tokens) for _ in range(4)]
-    assert told == [LoginsEnded(sessions=(begun[0].session,))]
+    assert received == [LoginsEnded(sessions=(begun[0].session,))]
     async with database.transaction() as session:
         assert await ended_logins(session, [(one.session, one.user) for one in begun]) == {begun[0].session}

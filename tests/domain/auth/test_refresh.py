@@ -117,7 +117,7 @@ async def test_theft_ends_that_login_only(api: Client) -> None:
 
 
 async def test_the_end_of_a_login_by_theft_is_committed_and_published(
-    api: Client, database: Database, tokens: Tokens, told: list[Outgoing]
+    api: Client, database: Database, tokens: Tokens, received: list[Outgoing]
 ) -> None:
     ada = await join(api)
     await refreshed(api, ada.refresh)
@@ -125,7 +125,7 @@ async def test_the_end_of_a_login_by_theft_is_committed_and_published(
     async with database.transaction() as session:
         outcome = await families.refresh(session, ada.refresh, tokens)
     assert isinstance(outcome, Unauthenticated)
-    assert told == [LoginsEnded(sessions=(tokens.verify(ada.refresh).session,))]
+    assert received == [LoginsEnded(sessions=(tokens.verify(ada.refresh).session,))]
     assert (await row(database, tokens, ada.refresh)).revoked_at is not None
 
 

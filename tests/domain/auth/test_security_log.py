@@ -23,7 +23,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Any:
         yield captured
 
 
-def told(events: list[Any]) -> list[tuple[str, str | None, str]]:
+def summaries(events: list[Any]) -> list[tuple[str, str | None, str]]:
     return [(one["event"], one["account"], one["address"]) for one in events if "account" in one]
 
 
@@ -51,7 +51,7 @@ async def test_each_security_event_names_account_and_address(settings: Settings,
             pair = (await api.post(f"{API}/refresh/", json={"refresh": again.refresh})).json()
             if "refresh" in pair:
                 await api.post(f"{API}/refresh/", json={"refresh": pair["refresh"]})
-    assert told(events) == [
+    assert summaries(events) == [
         ("login_failed", ada.id, here),
         ("login_failed", None, here),
         ("password_wrong", ada.id, here),
@@ -70,4 +70,4 @@ async def test_each_security_event_names_account_and_address(settings: Settings,
 async def test_a_success_leaves_no_security_event(api: Client, events: list[Any]) -> None:
     ada = await join(api)
     await log_in(api, ada.email)
-    assert told(events) == []
+    assert summaries(events) == []

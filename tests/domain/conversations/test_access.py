@@ -127,13 +127,13 @@ async def test_an_outsider_of_a_public_conversation_sees_no_message_and_nothing_
 
 async def test_a_refused_action_leaves_no_trace(chat: Chat, cast: Cast) -> None:
     where = await chat.group(cast, is_private=False)
-    before, told = await chat.do(detail, where, cast.ada), len(chat.told)
+    before, received = await chat.do(detail, where, cast.ada), len(chat.received)
     for action, expected in EXPECTED.items():
         for part, allowed in zip(PARTS, expected, strict=True):
             if allowed != MAY:
                 assert await answer(ACTIONS[action](chat, cast, where, getattr(cast, part))) == allowed
     assert await chat.do(detail, where, cast.ada) == before
-    assert len(chat.told) == told
+    assert len(chat.received) == received
 
 
 async def test_many_access_checks_are_answered_together_in_order_and_independently(chat: Chat, cast: Cast) -> None:
@@ -184,7 +184,7 @@ async def test_no_view_of_a_conversation_contains_an_email_address_or_a_hash(cha
         await chat.do(newest, [SnapshotRequest(cast.linus, chat.caller(cast.linus).session)]),
         await chat.do(queries.members_for, where, cast.eve),
         (await chat.do(changes.changes_for, where, cast.linus, after=0)),
-        chat.told,
+        chat.received,
     ]
     text = msgspec.json.encode(shown).decode()
     assert "example.org" not in text

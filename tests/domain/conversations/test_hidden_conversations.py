@@ -68,7 +68,7 @@ async def test_hiding_twice_equals_hiding_once_and_can_be_undone(chat: Chat, cas
         await chat.do(hidden_conversations.set_hidden, direct, cast.linus, hidden=hidden)
         assert await in_list(chat, cast.linus, direct) is not hidden
     turned = ListTurned(conversation=direct, user=cast.linus)
-    assert [one for one in chat.told if isinstance(one, ListTurned)] == [turned, turned]
+    assert [one for one in chat.received if isinstance(one, ListTurned)] == [turned, turned]
 
 
 async def test_opening_a_hidden_direct_conversation_shows_it(chat: Chat, cast: Cast, direct: UUID) -> None:

@@ -24,12 +24,12 @@ async def test_a_new_group_has_its_creator_as_admin_and_only_member(chat: Chat, 
         "Analytical engines", False, 2, 0, 0,
     )  # fmt: skip
     assert [(member.user.first_name, member.role, member.by) for member in shown.members] == [("Ada", "admin", None)]
-    told = chat.changes(conversation)
-    assert [(one.type, one.position, one.prev) for one in told] == [
+    received = chat.changes(conversation)
+    assert [(one.type, one.position, one.prev) for one in received] == [
         ("conversation.created", 1, 0),
         ("member.joined", 2, 1),
     ]
-    assert told[1].subject == cast.ada
+    assert received[1].subject == cast.ada
 
 
 @pytest.mark.parametrize("name", ["", " \t", "x" * 101, "a\0b", "two\nlines"])

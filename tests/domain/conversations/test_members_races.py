@@ -58,8 +58,8 @@ async def state_of(chat: Chat, conversation: UUID) -> tuple[int, int, int, bool]
 async def assert_gapless(chat: Chat, conversation: UUID) -> None:
     """Each change moved the position by one and was delivered once."""
     position, _, _, _ = await state_of(chat, conversation)
-    told = sorted((one.position, one.prev) for one in chat.changes(conversation))
-    assert told == [(step, step - 1) for step in range(1, position + 1)]
+    received = sorted((one.position, one.prev) for one in chat.changes(conversation))
+    assert received == [(step, step - 1) for step in range(1, position + 1)]
 
 
 async def test_simultaneous_opens_of_a_direct_conversation_return_one_conversation(chat: Chat, cast: Cast) -> None:
@@ -130,7 +130,7 @@ async def test_the_limit_of_conversations_holds_for_two_simultaneous_joins(
     async with chat.database.transaction() as session:
         await members.join(session, one, cast.eve)
         waiting = asyncio.create_task(chat.do(members.join, other, cast.eve))
-        await until_somebody_waits(chat)
+        await wait_until_blocked(chat)
     (refused,) = await outcomes(waiting)
     assert isinstance(refused, Conflict)
     assert refused.code == "too_many_conversations"
@@ -173,7 +173,7 @@ async def test_a_read_mark_that_waited_for_a_removal_is_not_stored(chat: Chat, c
     async with chat.database.transaction() as session:
         await members.remove(session, conversation, cast.ada, cast.linus)
         waiting = asyncio.create_task(chat.do(read_cursors.read, conversation, cast.linus, 1))
-        await until_somebody_waits(chat)
+        await wait_until_blocked(chat)
     assert isinstance((await outcomes(waiting))[0], NotFound)
     ((read_seq,),) = await chat.sql(
         "SELECT read_seq FROM memberships WHERE conversation_id = :id AND user_id = :user",
@@ -183,7 +183,7 @@ async def test_a_read_mark_that_waited_for_a_removal_is_not_stored(chat: Chat, c
     assert read_seq == 0
 
 
-async def until_somebody_waits(chat: Chat) -> None:
+async def wait_until_blocked(chat: Chat) -> None:
     """Until a statement of this database waits for a lock."""
     async with asyncio.timeout(5):
         while not (  # noqa: ASYNC110 - Postgres has no event for this

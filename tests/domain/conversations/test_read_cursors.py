@@ -22,7 +22,7 @@ async def test_a_read_cursor_moves_only_forward(chat: Chat, cast: Cast) -> None:
         assert (state.read_seq, state.unread) == (read, unread)
     for seq in (6, -1):
         assert isinstance(await refusal(chat.do(read_cursors.read, conversation, cast.linus, seq)), Invalid)
-    assert [one.seq for one in chat.told if isinstance(one, ReadMoved)] == [3, 5]
+    assert [one.seq for one in chat.received if isinstance(one, ReadMoved)] == [3, 5]
     assert (await chat.do(summary, conversation, cast.linus)).position == before
 
 
@@ -33,7 +33,7 @@ async def test_read_marks_are_published_only_in_small_conversations(chat: Chat, 
     await chat.do(read_cursors.read, conversation, cast.linus, 1)
     await chat.sql("UPDATE conversations SET member_count = 201 WHERE id = :id", id=conversation)
     await chat.do(read_cursors.read, conversation, cast.linus, 2)
-    assert [one.small for one in chat.told if isinstance(one, ReadMoved)] == [True, False]
+    assert [one.small for one in chat.received if isinstance(one, ReadMoved)] == [True, False]
 
 
 async def test_marking_a_message_marks_all_before_it(chat: Chat, cast: Cast) -> None:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.scene import database, scene, told
+from tests.support.scene import database, received, scene
 
-__all__ = ["database", "scene", "told"]
+__all__ = ["database", "received", "scene"]

@@ -149,10 +149,10 @@ async def test_any_state_plus_the_changes_since_equals_a_fresh_read(chat: Chat, 
     taken = 0
     for _ in range(8):
         await busy(chat, conversation, people, dice, 8)
-        told = chat.changes(conversation)
-        for item in told[taken:]:
+        received = chat.changes(conversation)
+        for item in received[taken:]:
             live.take(item)
-        taken = len(told)
+        taken = len(received)
         held.append(live.copy())
     wanted = await fresh(chat, conversation)
     assert live.state() == wanted
@@ -221,12 +221,12 @@ async def test_a_page_of_changes_says_where_to_continue_and_whether_it_is_comple
 async def test_a_change_has_the_bytes_of_its_event(chat: Chat, cast: Cast) -> None:
     conversation = await chat.group(cast)
     await chat.send(conversation, cast.ada)
-    told = chat.changes(conversation)[-1]
-    found = await chat.do(changes.changes_after, conversation, told.prev, 10)
-    assert [encode_json(change_frame(item)) for item in found.items] == [encode_json(change_frame(told))]
+    received = chat.changes(conversation)[-1]
+    found = await chat.do(changes.changes_after, conversation, received.prev, 10)
+    assert [encode_json(change_frame(item)) for item in found.items] == [encode_json(change_frame(received))]
     assert msgspec.json.encode(found.page()) == (
         b'{"items":[{"type":"message.created","position":%d,"data":%b}],"position":%d,"complete":true}'
-        % (told.position, told.data, told.position)
+        % (received.position, received.data, received.position)
     )
 
 

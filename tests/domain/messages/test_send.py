@@ -45,7 +45,7 @@ async def counters(database: Database, conversation: UUID) -> tuple[int, int, in
         return row.last_seq, row.position, count, highest or 0
 
 
-async def somebody_waits(database: Database) -> None:
+async def wait_until_blocked(database: Database) -> None:
     """Until a connection of this database waits for a lock; each look is a transaction of its own."""
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -58,25 +58,25 @@ async def somebody_waits(database: Database) -> None:
 
 
 async def test_messages_are_numbered_without_gaps_and_each_moves_the_position(
-    database: Database, scene: Scene, told: list[Outgoing]
+    database: Database, scene: Scene, received: list[Outgoing]
 ) -> None:
-    told.clear()
+    received.clear()
     outcomes = await send(
         database, *(draft(scene.conversation, by, "text", "hello") for by in (scene.ada, scene.linus, scene.ada))
     )
     assert [message(one).seq for one in outcomes] == [1, 2, 3]
     assert [message(one).position for one in outcomes] == [5, 6, 7]
     assert await counters(database, scene.conversation) == (3, 7, 3, 3)
-    changes = [one for one in told if isinstance(one, LogChange)]
+    changes = [one for one in received if isinstance(one, LogChange)]
     assert [(one.prev, one.position, one.last_seq) for one in changes] == [(4, 5, 1), (5, 6, 2), (6, 7, 3)]
 
 
 async def test_the_published_message_equals_the_response(
-    database: Database, scene: Scene, told: list[Outgoing]
+    database: Database, scene: Scene, received: list[Outgoing]
 ) -> None:
-    told.clear()
+    received.clear()
     (outcome,) = await send(database, draft(scene.conversation, scene.ada, "image", None, "https://example.org/a.png"))
-    (change,) = told
+    (change,) = received
     assert isinstance(outcome, Sent)
     assert isinstance(change, LogChange)
     assert change.data == outcome.message
@@ -212,7 +212,7 @@ async def test_nothing_is_stored_after_a_removal_commits(database: Database, sce
                 text("SELECT 1 FROM conversations WHERE id = :id FOR NO KEY UPDATE"), {"id": scene.conversation}
             )
             removed.set()
-            await somebody_waits(database)
+            await wait_until_blocked(database)
             await session.execute(
                 text("UPDATE memberships SET left_at = now(), ended = 'removed' WHERE user_id = :user"),
                 {"user": scene.linus.user},

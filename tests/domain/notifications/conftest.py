@@ -115,5 +115,5 @@ async def room(database: Database) -> Room:
     return Room(database, await set_up(database))
 
 
-def told_to(told: list[NewNotice]) -> set[UUID]:
-    return {one.user for one in told}
+def told_to(received: list[NewNotice]) -> set[UUID]:
+    return {one.user for one in received}

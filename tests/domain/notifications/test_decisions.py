@@ -32,9 +32,9 @@ async def test_a_member_with_unread_messages_is_notified_once_after_the_delay(ro
     await room.say(scene.ada, ago=10)
     assert await room.decide() == []
     await room.age(25)
-    told = await room.decide()
-    assert told_to(told) == {scene.grace.user, scene.linus.user}
-    assert [(one.notification.kind, one.notification.from_seq, one.notification.up_to_seq) for one in told] == [
+    received = await room.decide()
+    assert told_to(received) == {scene.grace.user, scene.linus.user}
+    assert [(one.notification.kind, one.notification.from_seq, one.notification.up_to_seq) for one in received] == [
         ("unread", 0, 1)
     ] * 2
     assert await room.decide() == []
@@ -44,8 +44,11 @@ async def test_a_member_with_unread_messages_is_notified_once_after_the_delay(ro
 
 async def test_concurrent_decisions_notify_each_member_once(room: Room) -> None:
     await room.say(room.scene.ada)
-    told: list[list[NewNotice]] = await asyncio.gather(*(room.decide() for _ in range(6)))
-    assert Counter(one.user for some in told for one in some) == {room.scene.grace.user: 1, room.scene.linus.user: 1}
+    received: list[list[NewNotice]] = await asyncio.gather(*(room.decide() for _ in range(6)))
+    assert Counter(one.user for some in received for one in some) == {
+        room.scene.grace.user: 1,
+        room.scene.linus.user: 1,
+    }
 
 
 async def test_an_open_notification_grows_until_its_messages_are_read(room: Room) -> None:
@@ -100,8 +103,8 @@ async def test_a_mute_ends_at_its_time(room: Room) -> None:
     assert await room.why(grace, "app") == [("muted", 0, 1)]
     await room.attend(grace, muted_until=datetime.now(UTC) - timedelta(seconds=1))
     await room.say(room.scene.ada)
-    [told] = [one for one in await room.decide() if one.user == grace.user]
-    assert told.notification.up_to_seq == 2
+    [received] = [one for one in await room.decide() if one.user == grace.user]
+    assert received.notification.up_to_seq == 2
 
 
 async def test_a_member_at_level_mentions_is_notified_only_when_mentioned(room: Room) -> None:
@@ -111,8 +114,8 @@ async def test_a_member_at_level_mentions_is_notified_only_when_mentioned(room: 
     await room.say(scene.ada, "nobody in particular")
     assert await room.decide() == []
     await room.say(scene.ada, "what do you think, @Grace?")
-    told = await room.decide()
-    assert [(one.user, one.notification.kind) for one in told] == [(scene.grace.user, "mention")]
+    received = await room.decide()
+    assert [(one.user, one.notification.kind) for one in received] == [(scene.grace.user, "mention")]
     assert await room.why(scene.linus, "app") == [("level", 0, 2)]
 
 

@@ -29,8 +29,8 @@ async def test_decisions_for_ten_thousand_members_are_made_and_recorded_repeated
         )
     for _ in range(2):
         await room.say(room.scene.ada)
-        told = await room.decide()
-        assert MAX_MEMBERS - 5_001 <= len(told) <= MAX_MEMBERS - 5_000
+        received = await room.decide()
+        assert MAX_MEMBERS - 5_001 <= len(received) <= MAX_MEMBERS - 5_000
         assert await room.decide() == []
     async with room.database.transaction() as session:
         # Thousands of due mails would stand before those of the tests that follow.

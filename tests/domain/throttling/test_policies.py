@@ -116,8 +116,8 @@ async def test_exceptions_are_bounded_and_removed_ones_are_swept(
         # Another rate is no other exception.
         await POLICIES.set_for(session, None, "messages", some[0], "6/minute")
         await POLICIES.unset_for(session, None, "messages", some[1])
-        told = await POLICIES.set_for(session, None, "messages", one_more, "5/minute")
-        assert (told.user.id, told.changed_from, told.changed_by) == (one_more, "60/minute", None)
+        received = await POLICIES.set_for(session, None, "messages", one_more, "5/minute")
+        assert (received.user.id, received.changed_from, received.changed_by) == (one_more, "60/minute", None)
     async with database.transaction() as session:
         assert await sweep(session) == 0
     with psycopg.connect(fresh_database_url, connect_timeout=3) as connection:

@@ -34,8 +34,8 @@ async def test_reports_equal_the_exact_counts_for_every_limit(desk: Desk, clock:
     await desk.bring()
     since = datetime.fromtimestamp(clock.now / MICROSECONDS - 3 * 86_400, UTC)
     async with desk.database.transaction() as session:
-        told = await desk.reports(RATES).analytics(session, None, since, None)
-        found = {one.policy: one for one in told.policies}
+        received = await desk.reports(RATES).analytics(session, None, since, None)
+        found = {one.policy: one for one in received.policies}
         assert set(found) == set(RATES)
         for policy, rate in RATES.items():
             hours = {
@@ -57,13 +57,13 @@ async def compare(
     """The report for several limits equals a straightforward count."""
     most, people = max(windows.values()), len({subject for subject, _ in windows})
     for limit in {1, most // 2 + 1, most - 1 or 1, most, most + 1, *random.choices(range(1, most + 1), k=8)}:
-        told = await reports.what_if(session, policy, limit=limit, share=0.05, since=since, until=None)
-        assert (told.refused, told.touched) == would_refuse(windows, limit)
-        assert (told.attempts, told.highest, told.subjects) == (sum(windows.values()), most, people)
-        assert limit in {point.limit for point in told.curve}
-        for point in told.curve:
+        received = await reports.what_if(session, policy, limit=limit, share=0.05, since=since, until=None)
+        assert (received.refused, received.touched) == would_refuse(windows, limit)
+        assert (received.attempts, received.highest, received.subjects) == (sum(windows.values()), most, people)
+        assert limit in {point.limit for point in received.curve}
+        for point in received.curve:
             assert (point.refused, point.subjects) == would_refuse(windows, point.limit)
-        suggested = told.suggestion.limit
+        suggested = received.suggestion.limit
         assert suggested is not None
         assert would_refuse(windows, suggested)[1] <= 0.05 * people
         assert suggested == 1 or would_refuse(windows, suggested - 1)[1] > 0.05 * people

@@ -152,11 +152,11 @@ async def test_subjects_above_the_bound_are_counted_together(
     async with desk.database.transaction() as session:
         reports = desk.reports({"messages": Rate(1, 60)})
         since = datetime.fromtimestamp(clock.now / MICROSECONDS - 86_400, UTC)
-        (told,) = (await reports.analytics(session, "messages", since, None)).policies
+        (received,) = (await reports.analytics(session, "messages", since, None)).policies
         asked = await reports.what_if(session, "messages", limit=1, share=0.01, since=since, until=None)
-    assert (told.attempts, told.refused) == (78, 39)
-    assert (told.subjects, told.unattributed) == (asked.subjects, asked.unattributed)
-    assert told.subjects < 10
+    assert (received.attempts, received.refused) == (78, 39)
+    assert (received.subjects, received.unattributed) == (asked.subjects, asked.unattributed)
+    assert received.subjects < 10
     assert asked.attempts + asked.unattributed == 78
 
 
@@ -174,10 +174,10 @@ async def test_a_network_is_a_digest_in_the_database_and_only_there(
     assert Subjects("another secret").stored("address", "203.0.113.7") not in {row[1] for row in found}
     async with desk.database.transaction() as session:
         since = datetime.fromtimestamp(clock.now / MICROSECONDS - 86_400, UTC)
-        (told,) = (
+        (received,) = (
             await desk.reports(RATES | {"address": Rate(2, 60)}).analytics(session, "address", since, None)
         ).policies
-    assert {(one.subject in {row[1] for row in found}, one.person) for one in told.most_refused} == {(True, None)}
+    assert {(one.subject in {row[1] for row in found}, one.person) for one in received.most_refused} == {(True, None)}
 
 
 async def test_an_hour_of_many_people_goes_in_portions(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

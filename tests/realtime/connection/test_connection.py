@@ -48,14 +48,14 @@ async def test_a_socket_that_stops_reading_is_closed_and_the_others_receive_ever
         assert sent < 1_000, "the queue has no end"
     await grace.next("message.created", position=sent + 4)
     await eventually(lambda: not node.sockets(scene.linus))
-    told = await read_all(idle)
+    received = await read_all(idle)
     assert idle.close_code == 4408
-    assert len(told) < sent
+    assert len(received) < sent
     again = await node.join(scene.linus)
-    await again.say("resume", conversations={str(scene.conversation): told[-1]["position"]}, ref="back")
+    await again.say("resume", conversations={str(scene.conversation): received[-1]["position"]}, ref="back")
     await again.next("caught_up", ref="back")
-    assert [one["seq"] for one in (f["data"] for f in again.told("message.created"))] == list(
-        range(told[-1]["data"]["seq"] + 1, sent + 1)
+    assert [one["seq"] for one in (f["data"] for f in again.received("message.created"))] == list(
+        range(received[-1]["data"]["seq"] + 1, sent + 1)
     )
 
 

@@ -30,7 +30,7 @@ async def test_messages_are_delivered_in_order_and_sends_are_acknowledged(plain:
         await ada.say("send", conversation=str(scene.conversation), message_type="text", text=f"é{number}", ref=number)
     await ada.next("ack", ref=4)
     await linus.next("message.created", position=9)
-    assert [frame["data"]["text"] for frame in linus.told("message.created")] == ["é0", "é1", "é2", "é3", "é4"]
+    assert [frame["data"]["text"] for frame in linus.received("message.created")] == ["é0", "é1", "é2", "é3", "é4"]
 
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 65_535, 65_536])

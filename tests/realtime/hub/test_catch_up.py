@@ -49,8 +49,8 @@ async def test_a_resume_brings_the_missed_changes_in_their_current_state(nodes: 
     await here.do(groups.change, scene.conversation, scene.ada.user, name="Renamed")
     linus = await there.join(scene.linus)
     caught_up = await resume(linus, **{str(scene.conversation): at})
-    told = [frame for frame in linus.frames if "prev" in frame]
-    assert [frame["type"] for frame in told] == [
+    received = [frame for frame in linus.frames if "prev" in frame]
+    assert [frame["type"] for frame in received] == [
         "message.updated",
         "message.deleted",
         "message.created",
@@ -58,9 +58,9 @@ async def test_a_resume_brings_the_missed_changes_in_their_current_state(nodes: 
         "member.updated",
         "conversation.updated",
     ]
-    assert told[0]["data"]["text"] == "edited 2"
-    assert told[2]["data"]["text"] == "third, edited"
-    end = chained(told, at)
+    assert received[0]["data"]["text"] == "edited 2"
+    assert received[2]["data"]["text"] == "third, edited"
+    end = chained(received, at)
     assert caught_up["positions"] == {str(scene.conversation): end}
     await here.send(scene.conversation, scene.ada, "live")
     assert (await linus.next("message.created"))["prev"] == end
@@ -94,17 +94,17 @@ async def test_live_events_come_after_the_missed_ones(nodes: Nodes, monkeypatch:
     for _ in range(10):
         start = len(linus.frames)
         await resume(linus, **{str(scene.conversation): at})
-        told = [frame for frame in linus.frames[start:] if frame["type"] == "message.created"]
+        received = [frame for frame in linus.frames[start:] if frame["type"] == "message.created"]
         # Frames received before the resume took effect are repeated by it.
-        resumed = max((n for n, frame in enumerate(told) if frame["prev"] == at), default=len(told))
-        at = chained(told[resumed:], at)
+        resumed = max((n for n, frame in enumerate(received) if frame["prev"] == at), default=len(received))
+        at = chained(received[resumed:], at)
     writing = False
     last = max(await asyncio.gather(*writers))
     start = len(linus.frames)
     if at < last:
         await linus.next("message.created", position=last)
-    told = linus.told("message.created")
-    assert told[-1]["position"] == last
+    received = linus.received("message.created")
+    assert received[-1]["position"] == last
 
 
 async def test_a_resume_of_more_than_a_thousand_changes_is_a_reset(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,19 +117,19 @@ async def test_a_resume_of_more_than_a_thousand_changes_is_a_reset(node: Node, m
         await node.do(edit.edit, scene.conversation, message.id, scene.ada, text=str(uuid4()))
     linus = await node.join(scene.linus)
     await resume(linus, **{str(scene.conversation): message.position})
-    assert linus.told("reset") == []
+    assert linus.received("reset") == []
     at = linus.frames[-2]["position"]
     for _ in range(20):
         await node.send(scene.conversation, scene.ada)
     await resume(linus, **{str(scene.conversation): at})
-    assert linus.told("reset") == []
+    assert linus.received("reset") == []
     await node.send(scene.conversation, scene.ada)
-    count = len(linus.told("message.created"))
+    count = len(linus.received("message.created"))
     await linus.say("resume", conversations={str(scene.conversation): at}, ref="much")
     assert await linus.next("reset") == {"type": "reset", "ref": "much", "conversation": str(scene.conversation)}
     await linus.next("caught_up", ref="much")
     await linus.quiet("message.created")
-    assert len(linus.told("message.created")) - count <= 1
+    assert len(linus.received("message.created")) - count <= 1
     live = await node.send(scene.conversation, scene.ada)
     await linus.next("message.created", position=live.position)
 
@@ -154,7 +154,7 @@ async def test_a_resume_by_an_outsider_receives_access_revoked(nodes: Nodes) -> 
     positions = {str(one): 1 for one in (scene.conversation, public, unknown)}
     caught_up = await resume(linus, **positions)
     assert caught_up["positions"] == {}
-    assert {frame["conversation"] for frame in linus.told("access.revoked")} == positions.keys()
+    assert {frame["conversation"] for frame in linus.received("access.revoked")} == positions.keys()
     await here.send(scene.conversation, scene.ada, "secret")
     await linus.quiet("message.created")
     assert [frame for frame in linus.frames if "prev" in frame] == []
@@ -205,8 +205,8 @@ async def test_snapshot_and_changes_agree_after_leaving_renaming_and_rejoining(n
     assert created["data"]["name"] == "While away"
     caught_up = await resume(linus, **{str(scene.conversation): 4})
     assert caught_up["positions"] == {str(scene.conversation): created["position"]}
-    told = [frame["type"] for frame in linus.frames if frame.get("prev", 0) >= 4]
-    assert told == ["member.left", "conversation.updated", "member.added"] or told[-2:] == [
+    received = [frame["type"] for frame in linus.frames if frame.get("prev", 0) >= 4]
+    assert received == ["member.left", "conversation.updated", "member.added"] or received[-2:] == [
         "conversation.updated",
         "member.added",
     ]

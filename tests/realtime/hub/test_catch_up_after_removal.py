@@ -53,8 +53,8 @@ async def test_a_conversation_joined_again_comes_as_conversation_created_despite
     assert caught_up["positions"] == {}
     assert created["data"]["last_message"]["text"] == "while away"
     live = await here.send(scene.conversation, scene.ada, "live")
-    told = await linus.next("message.created", position=live.position)
-    assert told["prev"] == created["position"]
+    received = await linus.next("message.created", position=live.position)
+    assert received["prev"] == created["position"]
     again = await resume(linus, "again", **{str(scene.conversation): created["position"]})
     assert again["positions"] == {str(scene.conversation): live.position}
 
@@ -69,7 +69,7 @@ async def test_a_resume_of_a_foreign_conversation_starts_no_join(nodes: Nodes, m
     for ref in ("first", "second"):
         assert (await resume(eve, ref, **{str(scene.conversation): 1}))["positions"] == {}
     assert joins == []
-    assert len(eve.told("access.revoked")) == 1
+    assert len(eve.received("access.revoked")) == 1
 
 
 async def test_a_read_mark_moved_during_a_catch_up_is_delivered(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ async def test_a_read_mark_moved_during_a_catch_up_is_delivered(nodes: Nodes, mo
     assert (await linus.next("read"))["seq"] == 1
     await linus.next("caught_up", ref="late")
     await resume(linus, "again", **{str(scene.conversation): 4})
-    assert len(linus.told("read")) == 1
+    assert len(linus.received("read")) == 1
 
 
 async def test_a_member_added_again_during_a_refused_resume_receives_the_conversation_without_a_poll(
@@ -138,10 +138,10 @@ async def test_a_member_removed_between_the_access_check_and_the_read_receives_n
     monkeypatch.setattr(hub_queries, "check_access", check_access_then_lose)
     caught_up = await resume(linus, **{str(scene.conversation): 4})
     assert caught_up["positions"] == {}
-    assert [frame["reason"] for frame in linus.told("access.revoked")] == ["removed"]
+    assert [frame["reason"] for frame in linus.received("access.revoked")] == ["removed"]
     await here.send(scene.conversation, scene.ada, "another")
     await linus.quiet("message.created")
-    assert linus.told("message.created") == []
+    assert linus.received("message.created") == []
 
 
 async def test_a_slow_reader_gets_every_answer_of_a_resume_of_foreign_conversations(
@@ -192,7 +192,7 @@ async def test_five_thousand_foreign_conversations_are_resumed_in_two_parts_and_
     assert (await linus.next("caught_up", ref=3_000, patience=180))["positions"] == {}
     caught_up = await linus.next("caught_up", ref=2_000, patience=180)
     assert caught_up["positions"] == {str(scene.conversation): 4}
-    assert [frame["conversation"] for frame in linus.told("access.revoked")] == mine[:-1]
+    assert [frame["conversation"] for frame in linus.received("access.revoked")] == mine[:-1]
     live = await node.send(scene.conversation, scene.ada)
     await linus.next("message.created", position=live.position)
 

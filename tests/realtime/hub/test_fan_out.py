@@ -29,10 +29,10 @@ async def test_the_rest_of_a_long_list_follows_without_a_request(node: Node) -> 
     ada = await person(node.database, "Ada")
     ids = {str(await group(node.database, ada)) for _ in range(120)}
     listener = await node.join(ada)
-    told = listener.told("hello", "conversations")
-    assert [len(frame["conversations"]) for frame in told] == [50, 50, 20]
-    assert [frame["next"] for frame in told] == [True, True, False]
-    assert {line["id"] for frame in told for line in frame["conversations"]} == ids
+    received = listener.received("hello", "conversations")
+    assert [len(frame["conversations"]) for frame in received] == [50, 50, 20]
+    assert [frame["next"] for frame in received] == [True, True, False]
+    assert {line["id"] for frame in received for line in frame["conversations"]} == ids
     for conversation in ids:
         await node.send(UUID(conversation), ada)
     for _ in ids:
@@ -47,9 +47,9 @@ async def test_a_message_reaches_every_process_once_and_in_order(nodes: tuple[No
         await (here if number % 2 else there).send(scene.conversation, scene.ada, f"message {number}")
     for listener in (ada, linus):
         await listener.next("message.created", position=14)
-        told = listener.told("message.created")
-        assert [frame["data"]["text"] for frame in told] == [f"message {number}" for number in range(10)]
-        assert [(frame["prev"], frame["position"]) for frame in told] == [(n, n + 1) for n in range(4, 14)]
+        received = listener.received("message.created")
+        assert [frame["data"]["text"] for frame in received] == [f"message {number}" for number in range(10)]
+        assert [(frame["prev"], frame["position"]) for frame in received] == [(n, n + 1) for n in range(4, 14)]
     await eve.quiet("message.created")
 
 
@@ -67,11 +67,13 @@ async def test_events_of_one_commit_are_delivered_in_order_as_separate_frames(no
     for listener in (ada, linus):
         await listener.next("message.created", conversation=str(other), position=33)
         for conversation, first in ((scene.conversation, 4), (other, 3)):
-            told = [frame for frame in listener.told("message.created") if frame["conversation"] == str(conversation)]
-            assert [(frame["prev"], frame["position"]) for frame in told] == [
+            received = [
+                frame for frame in listener.received("message.created") if frame["conversation"] == str(conversation)
+            ]
+            assert [(frame["prev"], frame["position"]) for frame in received] == [
                 (n, n + 1) for n in range(first, first + 30)
             ]
-            assert [frame["data"]["text"].split()[1] for frame in told] == [str(number) for number in range(30)]
+            assert [frame["data"]["text"].split()[1] for frame in received] == [str(number) for number in range(30)]
 
 
 async def test_edits_and_deletions_are_delivered_in_their_current_state(nodes: tuple[Node, Node]) -> None:
@@ -103,7 +105,7 @@ async def test_a_creator_receives_the_new_conversation_and_its_events(nodes: tup
     for listener in (phone, desk):
         message = await listener.next("message.created")
         assert message["prev"] == 2
-        assert len(listener.told("conversation.created", "member.joined")) == 1
+        assert len(listener.received("conversation.created", "member.joined")) == 1
 
 
 async def test_an_added_member_receives_the_conversation_and_the_others_the_member(nodes: tuple[Node, Node]) -> None:
@@ -138,7 +140,7 @@ async def test_a_removed_member_receives_the_removal_and_nothing_later(nodes: tu
         revoked = await listener.next("access.revoked")
         assert (revoked["conversation"], revoked["reason"]) == (str(scene.conversation), "removed")
         await listener.quiet("message.created")
-        assert listener.told("message.created") == []
+        assert listener.received("message.created") == []
     await grace.quiet("access.revoked")
 
 
@@ -208,13 +210,13 @@ async def test_typing_reaches_the_other_members_and_no_outsider(nodes: tuple[Nod
     assert (typing["user"], typing["expires_in"]) == (str(scene.ada.user), 10)
     for listener in (phone, desk, eve):
         await listener.quiet("typing")
-        assert listener.told("typing") == []
+        assert listener.received("typing") == []
     await eve.say("typing", conversation=str(scene.conversation), ref=1)
     assert (await eve.next("error", ref=1))["code"] == "not_found"
     await there.send(scene.conversation, scene.ada)
     for listener in (linus, grace):
         await listener.next("message.created")
-        assert len(listener.told("typing")) == 1
+        assert len(listener.received("typing")) == 1
 
 
 async def test_a_room_without_sockets_is_removed(fresh_node: Node) -> None:

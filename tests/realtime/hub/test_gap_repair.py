@@ -46,7 +46,7 @@ async def frail(database_url: str, valkey: EmbeddedValkey) -> AsyncIterator[Node
 
 
 def texts(listener: Listener) -> list[str]:
-    return [frame["data"]["text"] for frame in listener.told("message.created")]
+    return [frame["data"]["text"] for frame in listener.received("message.created")]
 
 
 async def test_a_lost_message_is_delivered_before_the_next_one(nodes: Nodes) -> None:
@@ -59,7 +59,7 @@ async def test_a_lost_message_is_delivered_before_the_next_one(nodes: Nodes) -> 
     await here.send(scene.conversation, scene.ada, "heard")
     await linus.next("message.created", position=6)
     assert texts(linus) == ["lost", "heard"]
-    assert [(f["prev"], f["position"]) for f in linus.told("message.created")] == [(4, 5), (5, 6)]
+    assert [(f["prev"], f["position"]) for f in linus.received("message.created")] == [(4, 5), (5, 6)]
 
 
 async def test_the_poll_finds_a_lost_message_that_no_event_follows(nodes: Nodes) -> None:
@@ -98,7 +98,7 @@ async def test_events_that_arrive_in_reverse_are_delivered_in_log_order(nodes: N
     await here.bus.publish(held[::-1])
     await linus.next("message.created", position=9)
     assert texts(linus) == ["0", "1", "2", "3", "4"]
-    assert [f["prev"] for f in linus.told("message.created")] == [4, 5, 6, 7, 8]
+    assert [f["prev"] for f in linus.received("message.created")] == [4, 5, 6, 7, 8]
 
 
 async def test_an_event_received_twice_is_delivered_once(nodes: Nodes) -> None:
@@ -132,7 +132,7 @@ async def test_the_poll_finds_an_added_member_whose_event_was_lost(nodes: Nodes)
     here.hand_over = here.bus.publish
     await here.send(scene.conversation, scene.ada, "hello eve")
     assert (await eve.next("message.created"))["prev"] == created["position"]
-    assert len(eve.told("conversation.created")) == 1
+    assert len(eve.received("conversation.created")) == 1
 
 
 async def test_a_removed_member_whose_event_was_lost_receives_nothing_after_two_seconds(nodes: Nodes) -> None:
@@ -170,7 +170,7 @@ async def test_the_poll_finds_the_users_own_read_mark_whose_event_was_lost(nodes
     await here.do(read_cursors.read, scene.conversation, scene.linus.user, message.seq)
     assert (await linus.next("read"))["seq"] == message.seq
     await grace.quiet("read")
-    assert grace.told("read") == []
+    assert grace.received("read") == []
 
 
 async def test_a_process_whose_polls_fail_delivers_nothing_until_one_succeeds(
@@ -266,7 +266,7 @@ async def test_sockets_opened_during_writes_receive_each_message_once(nodes: Nod
     for listener in listeners:
         await listener.next("message.created", position=last.position)
         at = listener.frames[0]["conversations"][0]["position"]
-        for frame in listener.told("message.created"):
+        for frame in listener.received("message.created"):
             assert (frame["prev"], frame["position"]) == (at, at + 1)
             at += 1
 

@@ -43,8 +43,8 @@ class Replica:
         self._applied = 0
 
     def __repr__(self) -> str:
-        told = [(f["type"], f.get("position")) for f in self.listener.frames[-8:]] if self.listener else None
-        return f"{self.caller.user} at {self.position}, resuming {self.resuming}, told {told}"
+        received = [(f["type"], f.get("position")) for f in self.listener.frames[-8:]] if self.listener else None
+        return f"{self.caller.user} at {self.position}, resuming {self.resuming}, told {received}"
 
     async def connect(self, node: Node) -> None:
         self.listener = await node.open(headers={"Authorization": f"Bearer {node.access(self.caller)}"})

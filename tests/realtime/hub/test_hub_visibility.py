@@ -38,45 +38,47 @@ async def test_hiding_reaches_all_own_sockets_and_the_next_message_restores_the_
 ) -> None:
     one, two = nodes
     conversation = await direct(one, scene.eve, scene.linus)
-    told: dict[str, Any] = {"conversation": str(conversation)}
+    received: dict[str, Any] = {"conversation": str(conversation)}
     here, there, other = await one.join(scene.linus), await two.join(scene.linus), await one.join(scene.eve)
     await one.send(conversation, scene.eve, "first")
-    await here.next("message.created", **told)
-    await there.next("message.created", **told)
+    await here.next("message.created", **received)
+    await there.next("message.created", **received)
     await one.do(hidden_conversations.set_hidden, conversation, scene.linus.user, hidden=True)
     for socket in (here, there):
-        assert (await socket.next("access.revoked", **told))["reason"] == "hidden"
+        assert (await socket.next("access.revoked", **received))["reason"] == "hidden"
     late = await two.join(scene.linus)
-    assert [line["id"] for frame in late.told("hello") for line in frame["conversations"]] == [str(scene.conversation)]
+    assert [line["id"] for frame in late.received("hello") for line in frame["conversations"]] == [
+        str(scene.conversation)
+    ]
     await other.quiet("access.revoked")
     second = await one.send(conversation, scene.eve, "second")
     await one.send(conversation, scene.eve, "third")
     for socket in (here, there, late):
-        given = await socket.next("conversation.created", "message.created", **told)
+        given = await socket.next("conversation.created", "message.created", **received)
         assert (given["type"], given["prev"], given["data"]["peer"]["first_name"]) == ("conversation.created", 0, "Eve")
         assert given["position"] >= second.position
         last = given["data"]["last_message"]["text"]
         if last == "second":
-            last = (await socket.next("message.created", **told))["data"]["text"]
+            last = (await socket.next("message.created", **received))["data"]["text"]
         assert last == "third"
-    assert len(other.told("conversation.created", "access.revoked")) == 0
+    assert len(other.received("conversation.created", "access.revoked")) == 0
 
 
 async def test_a_hidden_conversation_returns_although_the_bus_loses_the_events(nodes: Nodes, scene: Scene) -> None:
     one, two = nodes
     conversation = await direct(one, scene.eve, scene.linus)
-    told: dict[str, Any] = {"conversation": str(conversation)}
+    received: dict[str, Any] = {"conversation": str(conversation)}
     there = await two.join(scene.linus)
     one.hand_over = one.mute
     await one.do(hidden_conversations.set_hidden, conversation, scene.linus.user, hidden=True)
-    assert (await there.next("access.revoked", **told))["reason"] == "hidden"
+    assert (await there.next("access.revoked", **received))["reason"] == "hidden"
     await one.send(conversation, scene.eve)
-    assert (await there.next("conversation.created", **told))["data"]["unread"] == 1
+    assert (await there.next("conversation.created", **received))["data"]["unread"] == 1
     one.hand_over = one.killed
     await one.do(hidden_conversations.set_hidden, conversation, scene.linus.user, hidden=True)
-    await there.next("access.revoked", **told)
+    await there.next("access.revoked", **received)
     await one.do(hidden_conversations.set_hidden, conversation, scene.linus.user, hidden=False)
-    await there.next("conversation.created", **told)
+    await there.next("conversation.created", **received)
 
 
 async def test_writing_in_a_hidden_conversation_restores_it(node: Node, scene: Scene) -> None:

@@ -98,8 +98,8 @@ async def test_a_worker_sends_a_due_broadcast_to_sockets_and_mailboxes(place: Pl
     soon = datetime.now(UTC) + timedelta(seconds=2)
     made = await crowd.plan(title="Maintenance & rest", text=text, send_at=soon, mail=True)
     async with ada.listening() as socket:
-        await until(lambda: bool(socket.told("broadcast")))
-        (frame,) = socket.told("broadcast")
+        await until(lambda: bool(socket.received("broadcast")))
+        (frame,) = socket.received("broadcast")
         assert (frame["id"], frame["title"], frame["text"]) == (str(made.id), "Maintenance & rest", text)
     await until(lambda: settled(crowd, made) == 1)
     letter = await place.mailboxes.wait_for(ada.email, "Maintenance & rest")

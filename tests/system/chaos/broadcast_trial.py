@@ -58,8 +58,8 @@ async def to_sockets(stage: Stage, say: Callable[[str], None]) -> list[str]:
     began = time.monotonic()
     await operator.post("/ops/broadcasts/", title="Maintenance", text=WORDS, to="everybody")
     await asyncio.sleep(TOLD_SECONDS + AGAIN_SECONDS)
-    seconds, told = count.last - began, count.number
-    problems = [] if told == SOCKETS else [f"{SOCKETS} sockets were told {told} times"]
+    seconds, received = count.last - began, count.number
+    problems = [] if received == SOCKETS else [f"{SOCKETS} sockets were told {received} times"]
     if seconds > TOLD_SECONDS:
         problems.append(f"the last socket was told after {seconds:.2f} s")
     later = Count()
@@ -74,7 +74,7 @@ async def to_sockets(stage: Stage, say: Callable[[str], None]) -> list[str]:
         crowd.require()
         await crowd.leave()
     say(
-        f"  {told} sockets at two processes told, the last after {seconds:.2f} s;"
+        f"  {received} sockets at two processes told, the last after {seconds:.2f} s;"
         f" of {LATE} who came later {later.number}"
     )
     return problems

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tests.support.client import eventually
 from tests.system.chaos.bounds import CONVERGED_SECONDS, NAMES_SECONDS
 from tests.system.chaos.faults import positions
-from tests.system.chaos.truth import names_are_told
+from tests.system.chaos.truth import names_are_delivered
 
 if TYPE_CHECKING:
     from tests.system.chaos.driver import Driver
@@ -22,7 +22,7 @@ async def late_after_quiet(driver: Driver) -> list[str]:
         await eventually(lambda: all(reader.is_whole for reader in driver.readers), 20 * driver.record.patience)
     late = [f"I5: {reader.name} never came back" for reader in driver.readers if not reader.is_whole]
     try:
-        await eventually(lambda: names_are_told(driver.stage.url), NAMES_SECONDS * driver.record.patience)
+        await eventually(lambda: names_are_delivered(driver.stage.url), NAMES_SECONDS * driver.record.patience)
     except AssertionError:
         late.append(f"I6: a new name is not told {NAMES_SECONDS:.0f} s after")
     began = time.monotonic()

@@ -35,15 +35,15 @@ def deliveries(record: Record) -> list[tuple[float, float]]:
     found: list[tuple[float, float]] = []
     for timeline in record.timelines:
         if timeline.user not in movers and timeline.entries:
-            found += _first_told(timeline, said)
+            found += _first_deliveries(timeline, said)
     return sorted(found)
 
 
-def _first_told(timeline: Timeline, said: dict[str, float]) -> Iterator[tuple[float, float]]:
+def _first_deliveries(timeline: Timeline, said: dict[str, float]) -> Iterator[tuple[float, float]]:
     known: set[str] = set()
     there = timeline.entries[0].at
     for entry in timeline.entries:
-        if entry.kind != "told" or not entry.data.startswith(CREATED):
+        if entry.kind != "received" or not entry.data.startswith(CREATED):
             continue
         key = _decode(entry.data).data.client_id or ""
         if key not in known and said.get(key, 0.0) > there:

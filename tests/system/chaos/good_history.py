@@ -50,13 +50,13 @@ def line(read: int, last: int, position: int) -> Json:
     }
 
 
-def told(frame: Json, at: float = 0.0) -> Entry:
-    return Entry("told", at, msgspec.json.encode(frame))
+def received(frame: Json, at: float = 0.0) -> Entry:
+    return Entry("received", at, msgspec.json.encode(frame))
 
 
 def change(position: int, kind: str, data: Json, prev: int | None = None) -> Entry:
     prev = position - 1 if prev is None else prev
-    return told({"type": kind, "conversation": HERE, "position": position, "prev": prev, "data": data})
+    return received({"type": kind, "conversation": HERE, "position": position, "prev": prev, "data": data})
 
 
 def history() -> tuple[Record, Truth]:
@@ -69,14 +69,14 @@ def history() -> tuple[Record, Truth]:
     record.settle(record.call("read", "linus", HERE, 1), 200, {"read_seq": 2, "unread": 3})
     entries = [
         Entry("opened", 0.0, "one"),
-        told({"type": "hello", "conversations": [line(0, 2, 4)], "next": False}),
+        received({"type": "hello", "conversations": [line(0, 2, 4)], "next": False}),
         Entry("resume", 0.0, (1, {HERE: 0})),
         change(1, "member.added", member(ADA)),
         change(2, "member.added", member(LINUS)),
         *(change(seq + 2, "message.created", message(seq)) for seq in (1, 2)),
-        told({"type": "caught_up", "ref": 1, "positions": {HERE: 4}}),
+        received({"type": "caught_up", "ref": 1, "positions": {HERE: 4}}),
         *(change(seq + 2, "message.created", message(seq)) for seq in (3, 4, 5)),
-        told({"type": "read", "conversation": HERE, "user": "linus", "seq": 2}),
+        received({"type": "read", "conversation": HERE, "user": "linus", "seq": 2}),
     ]
     record.timelines.append(Timeline("linus", "Linus's 1", entries))
     pages = [(seq, f"m{seq}") for seq in (2, 3, 4, 5)]

@@ -28,17 +28,17 @@ async def broker(stage: Stage, say: Callable[[str], None]) -> list[str]:
             await asyncio.to_thread(started.beat)
         node = Node(api.url)
         try:
-            told = await play(node, stage.valkey, mailboxes, seconds=SECONDS, members=MEMBERS)
+            received = await play(node, stage.valkey, mailboxes, seconds=SECONDS, members=MEMBERS)
         except AssertionError as missing:
             return [f"after the broker's return: {missing}"]
         finally:
             await node.close()
     say(
-        f"  {told.sends} sends meanwhile, the slowest {told.slowest_ms:.0f} ms ({told.usual_ms:.0f} ms before);"
-        f" {MEMBERS} people told, in the app and by mail, {told.seconds:.0f} s after its return"
+        f"  {received.sends} sends, the slowest {received.slowest_ms:.0f} ms ({received.usual_ms:.0f} ms before);"
+        f" {MEMBERS} people told, in the app and by mail, {received.seconds:.0f} s after its return"
     )
-    problems = [f"{one} was told twice" for one in told.twice]
+    problems = [f"{one} was told twice" for one in received.twice]
     # For the broker: beyond what they take anyway.
-    if told.slowest_ms > SLOWEST_MS + told.usual_ms:
-        problems.append(f"a send took {told.slowest_ms:.0f} ms")
+    if received.slowest_ms > SLOWEST_MS + received.usual_ms:
+        problems.append(f"a send took {received.slowest_ms:.0f} ms")
     return problems

@@ -126,7 +126,7 @@ class Reader:
         try:
             while True:
                 data = await connection.recv(decode=False)
-                self._enter("told", data)
+                self._enter("received", data)
                 self._record.counts["frames told"] += 1
                 self._look_at(data)
                 if self._wanted:

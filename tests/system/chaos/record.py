@@ -44,9 +44,9 @@ class Call(msgspec.Struct, kw_only=True):
 
 
 class Entry(msgspec.Struct):
-    """One thing in a socket reader's life: a frame it was `told`, or what it did itself."""
+    """One thing in a socket reader's life: a frame it was `received`, or what it did itself."""
 
-    kind: Literal["opened", "told", "resume", "loaded", "closed"]
+    kind: Literal["opened", "received", "resume", "loaded", "closed"]
     at: float
     data: Any = None
 

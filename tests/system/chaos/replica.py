@@ -57,7 +57,7 @@ class Held:
         self.position = position
         self.known = line["position"]
         """The position of the newest line that was given."""
-        self.told: int = line["position"]
+        self.received: int = line["position"]
         """The position the socket has delivered. Loaded state may be ahead of it, and is then delivered once more."""
         self.messages: dict[int, msgspec.Raw | bytes] = {}
         self.members: dict[str, msgspec.Raw | bytes] = {}
@@ -84,7 +84,7 @@ class Replica:
         self._unheard: set[str] = set()
 
     def take(self, entry: Entry) -> list[tuple[Wish, str]]:
-        if entry.kind == "told":
+        if entry.kind == "received":
             return self._told(decode(entry.data))
         if entry.kind == "resume":
             ref, conversations = entry.data
@@ -135,7 +135,7 @@ class Replica:
             if held is None:
                 wishes.append(self._given(line))
             else:
-                held.line, held.told = line, line["position"]
+                held.line, held.received = line, line["position"]
                 if held.position != line["position"]:
                     wishes.append(("resume", conversation))
         if not frame.next:
@@ -161,22 +161,22 @@ class Replica:
             if held is None:
                 return [self._given(line)]
             held.line = line
-            held.known = held.told = line["position"]
+            held.known = held.received = line["position"]
             return [("resume", conversation)] if held.position < frame.position else []
         if held is not None and held.loading is not None:
             held.loading.append(frame)
-            held.told = max(held.told, frame.position)
+            held.received = max(held.received, frame.position)
             return []
         if held is None:
             why = "after its access was revoked" if conversation in self.gone else "that it was never given"
             self.wrong.append(f"told {frame.type} at {frame.position} of {conversation} {why}")
             return []
         if frame.position <= held.position:
-            if not held.asked and frame.position <= held.told:
+            if not held.asked and frame.position <= held.received:
                 self.wrong.append(
                     f"told {frame.type} at {frame.position} of {conversation}, which stood at {held.position}: twice"
                 )
-            held.told = max(held.told, frame.position)
+            held.received = max(held.received, frame.position)
             return []
         if frame.prev != held.position:
             if held.asked:
@@ -190,7 +190,7 @@ class Replica:
         self.applied += 1
         conversation, data, key = frame.conversation, frame.data, key_of(frame.data)
         held.position = frame.position
-        held.told = max(held.told, frame.position)
+        held.received = max(held.received, frame.position)
         name = "itself"
         if frame.type.startswith("message."):
             name = f"message {key.seq}"

@@ -15,10 +15,10 @@ async def progress(driver: Driver, every: float) -> None:
     counts, before = driver.record.counts, Counter[str]()
     while True:
         await asyncio.sleep(every)
-        sent, told = counts["send ok"] - before["send ok"], counts["frames told"] - before["frames told"]
+        sent, received = counts["send ok"] - before["send ok"], counts["frames told"] - before["frames told"]
         print(
             f"{time.monotonic() - driver.record.began:6.1f} s  {sent / every:5.0f} acknowledged/s"
-            f"  {told / every:6.0f} frames/s  {counts['send unknown']} unknown so far",
+            f"  {received / every:6.0f} frames/s  {counts['send unknown']} unknown so far",
             flush=True,
         )
         before = counts.copy()

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.system.chaos.checks import judge
-from tests.system.chaos.good_history import ADA, AT, GONE, HERE, change, history, member, message, rows, told
+from tests.system.chaos.good_history import ADA, AT, GONE, HERE, change, history, member, message, received, rows
 from tests.system.chaos.record import Entry, Letter, Record
 from tests.system.chaos.truth import Digest, Truth
 
@@ -29,8 +29,8 @@ def entries(record: Record) -> list[Entry]:
 
 
 def swap(record: Record, _: Truth) -> None:
-    told = entries(record)
-    told[LIVE], told[LIVE + 1] = told[LIVE + 1], told[LIVE]
+    received = entries(record)
+    received[LIVE], received[LIVE + 1] = received[LIVE + 1], received[LIVE]
 
 
 def sent_once(text: str, status: int, more: Break = lambda *_: None) -> Break:
@@ -56,15 +56,15 @@ def gone_back(record: Record, _: Truth) -> None:
     record.settle(record.call("read", "linus", HERE, 1), 200, {"read_seq": 1, "unread": 4})
 
 
-def told_after_removal(record: Record, _: Truth) -> None:
+def delivered_after_removal(record: Record, _: Truth) -> None:
     said = {**message(5), "updated_at": AT.format(40)}
     frame = {"type": "message.updated", "conversation": HERE, "position": 8, "prev": 7, "data": said}
-    entries(record).append(told(frame, 150.0))
+    entries(record).append(received(frame, 150.0))
 
 
-def told_after_deletion(record: Record, _: Truth) -> None:
+def delivered_after_deletion(record: Record, _: Truth) -> None:
     said = {"type": "message.created", "conversation": GONE, "position": 8, "prev": 7, "data": message(5)}
-    entries(record).insert(1, told(said, 150.0))
+    entries(record).insert(1, received(said, 150.0))
 
 
 def answered_after_deletion(record: Record, _: Truth) -> None:
@@ -149,8 +149,8 @@ BREAKS: dict[str, tuple[str, Break]] = {
     "a member is skipped": ("I4", lambda record, _: record.walks[2].items.pop(0)),
     "something is stored after the removal": ("I7", lambda record, _: setattr(record.removals[0], "after", 4)),
     "the removed can still read": ("I7", lambda record, _: record.removals[0].leaks.append("changes answered 200")),
-    "the removed are still told": ("I7", told_after_removal),
-    "a closed conversation is told of": ("I7", told_after_deletion),
+    "the removed are still told": ("I7", delivered_after_removal),
+    "a closed conversation is told of": ("I7", delivered_after_deletion),
     "a closed conversation is found": ("I7", answered_after_deletion),
     "a send without a key is stored twice": ("sent once and is stored 2 times", sent_once("text 4", 0, double_row)),
     "a send without a key is refused and stored": ("answered 503 busy and is stored", sent_once("text 4", 503)),

@@ -18,9 +18,9 @@ SPACE = "{http://www.w3.org/2000/svg}"
 HERE = "conversation"
 
 
-def told(key: str, at: float) -> Entry:
+def received(key: str, at: float) -> Entry:
     frame = {"type": "message.created", "conversation": HERE, "data": {"client_id": key}}
-    return Entry("told", at, msgspec.json.encode(frame))
+    return Entry("received", at, msgspec.json.encode(frame))
 
 
 def run() -> Record:
@@ -29,11 +29,13 @@ def run() -> Record:
     record.began = 100.0
     for at in range(3):
         record.call("send", "grace", HERE, f"key {at}").began = 110.0 + at
-    heard = [told("key 0", 110.5), told("key 1", 111.1), told("key 0", 120.0), told("key 2", 112.2)]
+    heard = [received("key 0", 110.5), received("key 1", 111.1), received("key 0", 120.0), received("key 2", 112.2)]
     record.timelines = [
         Timeline("ada", "Ada's 1", [Entry("opened", 105.0, "one"), *heard]),
-        Timeline("linus", "Linus's 1", [Entry("opened", 110.8, "two"), told("key 0", 111.0), told("key 1", 111.4)]),
-        Timeline("eve", "Eve's 1", [Entry("opened", 105.0, "one"), told("key 1", 119.0)]),
+        Timeline(
+            "linus", "Linus's 1", [Entry("opened", 110.8, "two"), received("key 0", 111.0), received("key 1", 111.4)]
+        ),
+        Timeline("eve", "Eve's 1", [Entry("opened", 105.0, "one"), received("key 1", 119.0)]),
     ]
     record.removals = [Removal(user="eve", conversation=HERE, gone=110.0, at="")]
     record.windows = [
@@ -75,6 +77,6 @@ def test_a_slow_reader_must_not_slow_the_others(beside: float, violations: int) 
     ada = Timeline("ada", "Ada's 1", [Entry("opened", 0.0, "one")])
     for number in range(160):
         record.call("send", "grace", HERE, f"key {number}").began = began = 1_000.0 + number
-        ada.entries.append(told(f"key {number}", began + (0.01 if number < 90 else beside)))
+        ada.entries.append(received(f"key {number}", began + (0.01 if number < 90 else beside)))
     record.timelines = [ada]
     assert len(a_slow_reader_slows_nobody(record, Truth({}, {}))) == violations

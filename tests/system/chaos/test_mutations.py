@@ -44,8 +44,8 @@ def test_a_mutation_counts_only_when_its_named_checker_catches_it(
 
 def test_the_document_names_every_mutation_with_its_checker() -> None:
     document = DOCUMENT.read_text(encoding="utf-8").splitlines()
-    told = {cells[1].strip(): cells[3].strip() for line in document if len(cells := line.split("|")) == COLUMNS}
-    assert told.items() >= {one.says: f"`{one.caught}`" for one in MUTATIONS.values()}.items()
+    received = {cells[1].strip(): cells[3].strip() for line in document if len(cells := line.split("|")) == COLUMNS}
+    assert received.items() >= {one.says: f"`{one.caught}`" for one in MUTATIONS.values()}.items()
 
 
 def test_every_mutation_says_what_it_breaks() -> None:

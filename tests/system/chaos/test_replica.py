@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.system.chaos.good_history import HERE, change, line, message, told
+from tests.system.chaos.good_history import HERE, change, line, message, received
 from tests.system.chaos.record import Entry
 from tests.system.chaos.replica import Replica
 
@@ -12,7 +12,9 @@ LONG = 2_000
 
 def created(position: int) -> Entry:
     data = line(0, position - 2, position)
-    return told({"type": "conversation.created", "conversation": HERE, "position": position, "prev": 0, "data": data})
+    return received(
+        {"type": "conversation.created", "conversation": HERE, "position": position, "prev": 0, "data": data}
+    )
 
 
 def loaded(position: int) -> Entry:
@@ -22,10 +24,10 @@ def loaded(position: int) -> Entry:
 
 def test_missing_changes_are_requested_once() -> None:
     replica = Replica("linus")
-    replica.take(told({"type": "hello", "conversations": [line(0, 2, 4)], "next": False}))
+    replica.take(received({"type": "hello", "conversations": [line(0, 2, 4)], "next": False}))
     replica.take(Entry("resume", 0.0, (1, {HERE: 0})))
     assert replica.take(change(4, "message.created", message(2), prev=0)) == []
-    replica.take(told({"type": "caught_up", "ref": 1, "positions": {HERE: 4}}))
+    replica.take(received({"type": "caught_up", "ref": 1, "positions": {HERE: 4}}))
     assert replica.take(change(6, "message.created", message(4))) == [("resume", HERE)]
     replica.take(Entry("resume", 0.0, (2, {HERE: 4})))
     assert replica.take(change(7, "message.created", message(5))) == []
@@ -34,7 +36,7 @@ def test_missing_changes_are_requested_once() -> None:
 def test_a_load_older_than_the_snapshot_leads_to_a_resume() -> None:
     replica = Replica("linus")
     assert replica.take(created(LONG)) == [("load", HERE)]
-    replica.take(told({"type": "access.revoked", "conversation": HERE, "reason": "left"}))
+    replica.take(received({"type": "access.revoked", "conversation": HERE, "reason": "left"}))
     assert replica.take(created(LONG + 3)) == [("load", HERE)]
     assert replica.take(loaded(LONG)) == [("resume", HERE)], "begun before it was given again"
 
@@ -61,6 +63,6 @@ def test_a_load_may_be_ahead_of_the_socket_without_an_error() -> None:
 def test_a_read_mark_received_during_a_load_is_kept() -> None:
     replica = Replica("linus")
     replica.take(created(LONG))
-    replica.take(told({"type": "read", "conversation": HERE, "user": "linus", "seq": 7}))
+    replica.take(received({"type": "read", "conversation": HERE, "user": "linus", "seq": 7}))
     replica.take(loaded(LONG))
     assert replica.held[HERE].line["read_seq"] == 7

@@ -82,7 +82,7 @@ async def read_truth(url: str, conversations: list[str], witness: list[Person], 
     return Truth(found, lines, *_mails(url))
 
 
-def names_are_told(url: str) -> bool:
+def names_are_delivered(url: str) -> bool:
     """Whether every conversation knows how its people are called."""
     with psycopg.connect(url, connect_timeout=3) as connection:
         return not connection.execute("SELECT 1 FROM users WHERE version > told_version LIMIT 1").fetchall()

@@ -50,8 +50,8 @@ async def test_without_the_broker_no_send_waits_and_afterwards_each_member_is_no
     for _ in range(2):
         started.worker()
         started.beat()
-    told = await play(node, valkey, mailboxes[0], seconds=6, members=4, hurried=True)
+    received = await play(node, valkey, mailboxes[0], seconds=6, members=4, hurried=True)
     await node.close()
-    assert told.sends > 10
-    assert told.slowest_ms < 2_000
-    assert told.twice == []
+    assert received.sends > 10
+    assert received.slowest_ms < 2_000
+    assert received.twice == []

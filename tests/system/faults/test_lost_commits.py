@@ -16,7 +16,7 @@ CODES: dict[Where, str] = {"before": "outcome_unknown", "after": "outcome_unknow
 
 
 def texts(socket: Socket) -> list[str]:
-    return [frame["data"]["text"] for frame in socket.told("message.created")]
+    return [frame["data"]["text"] for frame in socket.received("message.created")]
 
 
 @pytest.mark.parametrize("where", CODES)
@@ -75,7 +75,7 @@ async def test_an_addition_lost_in_commit_makes_a_full_member_or_none(
             await to_ada.expect("member.added")
         await to_ada.settle()
         await to_linus.settle()
-        assert len(to_ada.told("member.added")) == len(to_linus.told("conversation.created")) == 1
+        assert len(to_ada.received("member.added")) == len(to_linus.received("conversation.created")) == 1
 
 
 async def test_without_a_fault_the_same_send_is_stored_and_delivered_once(nodes: Nodes, database_url: str) -> None:

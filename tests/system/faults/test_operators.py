@@ -49,7 +49,7 @@ async def test_without_redis_a_broadcast_is_delivered_once_within_two_seconds(
             last = await announce(operator, 2)
             for socket in (here, there, later):
                 await socket.expect("broadcast", id=last)
-                assert [frame["id"] for frame in socket.told("broadcast")] == [*made, last]
+                assert [frame["id"] for frame in socket.received("broadcast")] == [*made, last]
 
 
 async def announce(operator: Person, number: int) -> str:

@@ -60,6 +60,6 @@ async def test_the_chat_works_without_redis_and_recovers_without_a_restart(
 
 async def heard_all(socket: Socket, seqs: range) -> None:
     """Each message once and in order, and no other."""
-    await eventually(lambda: len(socket.told("message.created")) >= len(seqs))
+    await eventually(lambda: len(socket.received("message.created")) >= len(seqs))
     await socket.settle()
-    assert [frame["data"]["seq"] for frame in socket.told("message.created")] == list(seqs)
+    assert [frame["data"]["seq"] for frame in socket.received("message.created")] == list(seqs)

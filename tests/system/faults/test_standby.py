@@ -116,12 +116,12 @@ async def test_a_send_that_was_never_written_is_refused_and_not_stored(
     async with database.transaction() as session:
         await session.execute(text("SELECT 1 FROM conversations WHERE id = :id FOR NO KEY UPDATE"), {"id": rooms[0]})
         answers, seconds = await send_all(writer, drafts)
-    told = dict(zip((one.body.text for one in drafts), codes(answers), strict=True))
+    received = dict(zip((one.body.text for one in drafts), codes(answers), strict=True))
     assert seconds < ANSWERED
-    assert set(told.values()) <= {"busy", "outcome_unknown", "sent"}
+    assert set(received.values()) <= {"busy", "outcome_unknown", "sent"}
     stored = set(stored_texts(primary.url()))
-    assert [said for said, code in told.items() if code == "busy" and said in stored] == []
-    assert [said for said, code in told.items() if code == "sent" and said not in stored] == []
+    assert [said for said, code in received.items() if code == "busy" and said in stored] == []
+    assert [said for said, code in received.items() if code == "sent" and said not in stored] == []
 
 
 async def test_sends_without_a_client_id_are_answered_truthfully_while_the_standby_is_away(

@@ -170,8 +170,8 @@ async def whole(socket: Socket, conversation: str, database_url: str) -> None:
     state = await asyncio.to_thread(log_state, database_url, conversation)
     assert state.is_whole
 
-    def told() -> list[int]:
-        return [frame["data"]["seq"] for frame in socket.told("message.created", conversation=conversation)]
+    def received() -> list[int]:
+        return [frame["data"]["seq"] for frame in socket.received("message.created", conversation=conversation)]
 
-    await eventually(lambda: len(told()) >= state.last_seq)
-    assert told()[: state.last_seq] == list(range(1, state.last_seq + 1))
+    await eventually(lambda: len(received()) >= state.last_seq)
+    assert received()[: state.last_seq] == list(range(1, state.last_seq + 1))

@@ -172,8 +172,8 @@ async def test_an_email_change_takes_effect_when_confirmed_and_the_old_address_i
     problem(await api.post(f"{API}/me/email/", json=wrong, headers=ada.headers), 400, "wrong_password")
     asked = {"new_email": new_email, "current_password": PASSWORD}
     assert (await api.post(f"{API}/me/email/", json=asked, headers=ada.headers)).status_code == 204
-    told = await mailboxes.wait_for(ada.email, "about to change")
-    assert new_email not in text_of(told), "a stranger could write a link into it"
+    received = await mailboxes.wait_for(ada.email, "about to change")
+    assert new_email not in text_of(received), "a stranger could write a link into it"
     letter = await mailboxes.wait_for(new_email, "Confirm")
     await log_in(api, ada.email)
     await refused(api, new_email, PASSWORD)

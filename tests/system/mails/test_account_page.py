@@ -94,13 +94,13 @@ async def test_a_user_activates_and_later_resets_the_password(
         assert (await http.get(f"{API}/me/", headers=headers)).json()["email"] == new
     assert watched.complaints == []
     # No server received a token in the page's address, and no log has one, nor the links they are in.
-    told = "".join(log.read_text(errors="replace") for log in place.processes.directory.glob("*.log"))
-    assert "/api/v1/forgot-password-confirm" in told
+    received = "".join(log.read_text(errors="replace") for log in place.processes.directory.glob("*.log"))
+    assert "/api/v1/forgot-password-confirm" in received
     for letter in (*mailboxes.to(email), *mailboxes.to(new)):
         if "#" in text_of(letter):
-            assert token_of(letter) not in told
+            assert token_of(letter) not in received
     for secret in (email, new, PASSWORD, NEW):
-        assert secret not in told
+        assert secret not in received
     assert {one.partition("?")[0] for one in watched.requests if "/account" in one} >= {f"{url}/account"}
     assert not [one for one in watched.requests if "token" in one or "?" in one]
 

@@ -164,10 +164,10 @@ async def test_a_claimed_mail_of_a_closed_account_is_not_retried(database: Datab
 async def test_a_mail_does_not_quote_the_user_agent(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
     words = "Firefox/1 Windows. Your account is locked: verify.evil.example/now, call 0900 123456 " + "x" * 5_000
     await log_in(api, ada.email, **{"user-agent": words})
-    told = text_of(await mailboxes.wait_for(ada.email, "new device"))
-    assert "Firefox on Windows" in " ".join(told.split())
+    received = text_of(await mailboxes.wait_for(ada.email, "new device"))
+    assert "Firefox on Windows" in " ".join(received.split())
     for word in ("evil", "locked", "0900", "xxx"):
-        assert word not in told
+        assert word not in received
 
 
 @pytest.mark.parametrize("name", ["https://spam.example <b>win</b>", "Call 0900 123456", "a b c d e", "www.x.example"])

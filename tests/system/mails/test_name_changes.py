@@ -202,13 +202,13 @@ async def test_a_name_changed_during_its_propagation_reaches_every_conversation(
         async with database.transaction() as session:
             assert await name_changes.propagate_next(session, UUID(ada.id))
     await rename("Byron")
-    told = 0
+    received = 0
     while True:
         async with database.transaction() as session:
             if not await name_changes.propagate_next(session, UUID(ada.id)):
                 break
-        told += 1
-    assert told == len(conversations) + 1
+        received += 1
+    assert received == len(conversations) + 1
     for one in conversations:
         changes = await ada.get(f"/conversations/{one}/changes/", after=0)
         [member] = [change for change in changes["items"] if change["type"].startswith("member.")]

@@ -63,7 +63,7 @@ async def mailed_code(mailboxes: Mailboxes, email: str, number: int = 1) -> str:
     return str(code)
 
 
-def told(answer: Response) -> tuple[int, Any, set[tuple[str, str]]]:
+def visible(answer: Response) -> tuple[int, Any, set[tuple[str, str]]]:
     """All that a client sees, but for the request's id and the seconds, which move with the clock."""
     body = re.sub(r"wait \d+ s", "wait N s", answer.text)
     headers = {(name, re.sub(r"\d+$", "N", value)) for name, value in answer.headers.items()}
@@ -101,11 +101,11 @@ async def test_a_slowed_login_answers_right_wrong_and_unknown_alike(api: Client)
     unknown = "no.account.here@example.org"
     for number in range(6):
         await attempt(api, unknown, "wrong", f"192.0.2.{number}")
-    right = told(await attempt(api, email, address="198.51.100.1"))
+    right = visible(await attempt(api, email, address="198.51.100.1"))
     assert right[0] == 429
-    assert told(await attempt(api, email, "wrong", "198.51.100.2")) == right
-    assert told(await attempt(api, unknown, "wrong", "198.51.100.3")) == right
-    assert told(await attempt(api, unknown, "wrong", "198.51.100.4", mailed_code="aaaa-aaaa-aaaa-aaaa")) == right
+    assert visible(await attempt(api, email, "wrong", "198.51.100.2")) == right
+    assert visible(await attempt(api, unknown, "wrong", "198.51.100.3")) == right
+    assert visible(await attempt(api, unknown, "wrong", "198.51.100.4", mailed_code="aaaa-aaaa-aaaa-aaaa")) == right
 
 
 async def test_a_wrong_password_does_not_reveal_the_owners_network(api: Client) -> None:
@@ -113,10 +113,10 @@ async def test_a_wrong_password_does_not_reveal_the_owners_network(api: Client) 
     unknown = "no.account.here@example.org"
     for number in range(6):
         await attempt(api, unknown, "wrong", f"192.0.2.{number}")
-    at_home = told(await attempt(api, email, "wrong", HOME))
+    at_home = visible(await attempt(api, email, "wrong", HOME))
     assert at_home[0] == 429
-    assert at_home == told(await attempt(api, email, "wrong", "198.51.100.5"))
-    assert at_home == told(await attempt(api, unknown, "wrong", HOME))
+    assert at_home == visible(await attempt(api, email, "wrong", "198.51.100.5"))
+    assert at_home == visible(await attempt(api, unknown, "wrong", HOME))
     assert (await attempt(api, email, address=HOME)).status_code == 200
 
 

@@ -117,9 +117,9 @@ def test_periodic_tasks_run_and_queues_are_shown_with_every_form_of_the_url(
             lambda: f"{noted(notes, 0)}\n{beat.said}\n{worker.said[-2_000:]}",
         )
         assert httpx.get(f"{api.url}/readyz", trust_env=False).json()["degraded"] == []
-        told = chat(settings_of(url), "queues")
-        assert told.returncode == 0, told.stderr
-        assert "celery@" in told.stdout
+        received = chat(settings_of(url), "queues")
+        assert received.returncode == 0, received.stderr
+        assert "celery@" in received.stdout
     with server.client() as client:
         assert client.exists("_kombu.binding.upkeep", "chat:work:totals") == 2
         client.flushdb()

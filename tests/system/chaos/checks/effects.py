@@ -27,10 +27,10 @@ def a_mail_is_sent_once(record: Record, truth: Truth) -> list[str]:
             found.append(f"I9: mail {mail} is said to be sent and never was")
         elif mail in times and outcome != SENT and outcome not in UNDECIDED:
             found.append(f"I9: mail {mail} was sent and is said to be {outcome}")
-    told: defaultdict[tuple[str, str], list[Digest]] = defaultdict(list)
+    received: defaultdict[tuple[str, str], list[Digest]] = defaultdict(list)
     for digest in truth.digests:
-        told[digest.user, digest.conversation].append(digest)
-    for (user, conversation), digests in told.items():
+        received[digest.user, digest.conversation].append(digest)
+    for (user, conversation), digests in received.items():
         reached = 0
         for digest in sorted(digests, key=lambda one: (one.start, one.end)):
             if digest.start < reached:

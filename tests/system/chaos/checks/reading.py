@@ -112,14 +112,14 @@ def unread_converges(record: Record, truth: Truth) -> list[str]:
 def cursors_never_move_back(record: Record, truth: Truth) -> list[str]:
     """I8: no user receives an older cursor than before, and the database keeps the newest."""
     found = []
-    told: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
+    received: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
     for call in record.of("read"):
         if call.outcome == "ok" and call.answer is not None:
             read = call.answer["read_seq"]
             if read < int(call.key):
                 found.append(f"I8: marked up to {call.key}, told {read}")
-            told.setdefault((call.user, call.conversation), []).append((call.began, call.ended, read))
-    for (user, conversation), marks in told.items():
+            received.setdefault((call.user, call.conversation), []).append((call.began, call.ended, read))
+    for (user, conversation), marks in received.items():
         highest = 0
         ended = sorted((end, read) for _, end, read in marks)
         at = 0
@@ -146,7 +146,9 @@ def removal_cuts_off(record: Record, truth: Truth) -> list[str]:
         found += [f"{who} {leak}" for leak in removal.leaks]
         for timeline in record.timelines:
             if timeline.user == removal.user:
-                found += [f"{who} {timeline.name} {told}" for told in _told_after(record, timeline, removal)]
+                found += [
+                    f"{who} {timeline.name} {received}" for received in _delivered_after(record, timeline, removal)
+                ]
     return found
 
 
@@ -162,7 +164,7 @@ def deletion_ends_all(record: Record, truth: Truth) -> list[str]:
         held = gone.keys() & replay(timeline).held.keys()
         found += [f"I7: {one} was closed, and {timeline.name} still holds it" for one in held]
         for entry in timeline.entries:
-            if entry.kind != "told" or not entry.data.startswith(b'{"type":"message.'):
+            if entry.kind != "received" or not entry.data.startswith(b'{"type":"message.'):
                 continue
             one = decode(entry.data).conversation
             if one in gone and entry.at - gone[one] > REVOKED_SECONDS * record.patience + record.stalled(
@@ -174,14 +176,14 @@ def deletion_ends_all(record: Record, truth: Truth) -> list[str]:
     return found
 
 
-def _told_after(record: Record, timeline: Timeline, removal: Removal) -> list[str]:
+def _delivered_after(record: Record, timeline: Timeline, removal: Removal) -> list[str]:
     """Messages sent after the removal and delivered more than 2 s after it."""
     since = removal.gone + REVOKED_SECONDS * record.patience
     until = removal.back if removal.back is not None else float("inf")
     gone = datetime.fromisoformat(removal.at)
     found = []
     for entry in timeline.entries:
-        if entry.kind != "told" or not since < entry.at < until:
+        if entry.kind != "received" or not since < entry.at < until:
             continue
         if not entry.data.startswith(b'{"type":"message.') or removal.conversation.encode() not in entry.data[:120]:
             continue

@@ -19,11 +19,11 @@ def nothing_acknowledged_is_lost(record: Record, truth: Truth) -> list[str]:
     found = []
     rows = _rows(truth)
     touched = {call.key for call in record.calls if call.verb in ("edit", "delete")}
-    told: defaultdict[tuple[str, str, str], list[Call]] = defaultdict(list)
+    received: defaultdict[tuple[str, str, str], list[Call]] = defaultdict(list)
     for call in record.of("send"):
         if call.conversation in truth.conversations:
-            told[call.conversation, call.user, call.key].append(call)
-    for key, calls in told.items():
+            received[call.conversation, call.user, call.key].append(call)
+    for key, calls in received.items():
         row = rows.get(key)
         for call in calls:
             if call.outcome != "ok" or call.answer is None:

@@ -29,7 +29,7 @@ def a_gap_is_repaired(record: Record, truth: Truth) -> list[str]:
         for entry in timeline.entries:
             if entry.kind == "resume":
                 asked[entry.data[0]] = entry.at
-            elif entry.kind == "told" and entry.data.startswith(b'{"type":"caught_up"'):
+            elif entry.kind == "received" and entry.data.startswith(b'{"type":"caught_up"'):
                 asked.pop(msgspec.json.decode(entry.data)["ref"], None)
             elif entry.kind in ("opened", "closed"):
                 asked.clear()
