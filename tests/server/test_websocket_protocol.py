@@ -82,8 +82,8 @@ async def test_a_client_that_reads_nothing_has_only_its_last_ping_answered(node:
         before = transport.get_write_buffer_size()
         pings = FRAMES_PER_SECOND
         await idle.send(b"".join(frame(PING, b"%0125d" % number) for number in range(pings)))
-        await eventually(lambda: connection._transport._owed_pong)
-        await eventually(lambda: connection._transport._owed_pong.endswith(b"%03d" % (pings - 1)))
+        await eventually(lambda: connection._transport._pending_pong)
+        await eventually(lambda: connection._transport._pending_pong.endswith(b"%03d" % (pings - 1)))
         assert transport.get_write_buffer_size() <= before
         assert await idle.read(PONG) == b"%0125d" % (pings - 1)
         assert idle.opcodes.count(PONG) == 1
