@@ -10,12 +10,11 @@ from tests.support.processes import ROOT
 
 FORKED = """
 import os, signal, time
-from app.local.supervisord_main import Options
+from app.local.supervisord_main import fork
 
-options = Options()
 for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: None)  # supervisord notes it
-child = options.fork()
+child = fork()
 if not child:
     time.sleep(5)  # before its exec
     os._exit(0)
@@ -25,5 +24,5 @@ print(os.WTERMSIG(os.waitpid(child, 0)[1]), signal.pthread_sigmask(signal.SIG_BL
 
 
 def test_a_program_that_is_stopped_before_it_begins_ends() -> None:
-    received = subprocess.run([sys.executable, "-c", FORKED], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert received.stdout == f"{int(signal.SIGTERM)} set()\n", received.stderr
+    run = subprocess.run([sys.executable, "-c", FORKED], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert run.stdout == f"{int(signal.SIGTERM)} set()\n", run.stderr
