@@ -1,4 +1,4 @@
-"""`chat …`, the operators' command line. Each verb imports its dependencies when it runs, so the others start fast.
+"""`chat …`, the operators' command line. Each command imports its dependencies when it runs, so the others start fast.
 
 Exit codes: 0 success, 1 failure (one sentence gives the reason), 2 invalid settings (one sentence for each problem).
 """
@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         end_with_parent()
     try:
-        return int(parsed.verb(parsed) or 0)
+        return int(parsed.command(parsed) or 0)
     except SettingsRefused as refused:
         for problem in refused.problems:
             print(f"chat: {problem}", file=sys.stderr)
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     )
     # Set for the children of a process manager: they end with their parent.
     made.add_argument("--tied", action="store_true", help=argparse.SUPPRESS)
-    verbs = CommandLine(made)
+    command_line = CommandLine(made)
     for family in (serve, database, operators, queues, broadcasts, throttles, documents):
-        family.add(verbs)
+        family.add(command_line)
     return made

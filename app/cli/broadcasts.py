@@ -20,46 +20,46 @@ if TYPE_CHECKING:
 LISTED = 20
 
 
-def add(verbs: CommandLine) -> None:
-    verb = verbs.add(
+def add(command_line: CommandLine) -> None:
+    command = command_line.add(
         "broadcast", broadcast, "send a broadcast to all users, to operators, or to the members of conversations"
     )
-    verb.add_argument("title")
-    verb.add_argument("--text", required=True, help="the text of the broadcast")
-    verb.add_argument(
+    command.add_argument("title")
+    command.add_argument("--text", required=True, help="the text of the broadcast")
+    command.add_argument(
         "--to", nargs="+", default=["everybody"], help="everybody (default), operators, or ids of conversations"
     )
-    verb.add_argument("--at", type=_time, help="the time to send it, as in 2026-05-04T09:00:00Z (default: now)")
-    verb.add_argument("--mail", action="store_true", help="also send it by mail")
-    verb.add_argument("--mails-per-second", type=int, default=10, help="maximum rate of mails (10)")
+    command.add_argument("--at", type=_time, help="the time to send it, as in 2026-05-04T09:00:00Z (default: now)")
+    command.add_argument("--mail", action="store_true", help="also send it by mail")
+    command.add_argument("--mails-per-second", type=int, default=10, help="maximum rate of mails (10)")
 
-    verb = verbs.add("broadcasts", broadcasts, "list the newest broadcasts and the progress of their mails")
-    verb.add_argument("--cancel", type=UUID, metavar="ID", help="cancel this broadcast")
+    command = command_line.add("broadcasts", broadcasts, "list the newest broadcasts and the progress of their mails")
+    command.add_argument("--cancel", type=UUID, metavar="ID", help="cancel this broadcast")
 
 
 def broadcast(arguments: argparse.Namespace) -> int:
     from app.domain.broadcasts import queries, schedule
 
-    words = arguments.to == ["everybody"] or arguments.to == ["operators"]
+    is_group = arguments.to == ["everybody"] or arguments.to == ["operators"]
     try:
-        named = [] if words else [UUID(one) for one in arguments.to]
+        conversations = [] if is_group else [UUID(one) for one in arguments.to]
     except ValueError:
         print("chat: --to must be everybody, operators, or ids of conversations.", file=sys.stderr)
         return 1
 
     async def plan(session: Session) -> Broadcast:
-        made = await schedule.plan(
+        broadcast_id = await schedule.plan(
             session,
             by=None,
             title=arguments.title,
             text=arguments.text,
-            to=arguments.to[0] if words else "conversations",
-            conversations=named,
+            to=arguments.to[0] if is_group else "conversations",
+            conversations=conversations,
             send_at=arguments.at,
             mail=arguments.mail,
             mails_per_second=arguments.mails_per_second,
         )
-        return await queries.show(session, made)
+        return await queries.show(session, broadcast_id)
 
     return done(load_beside(), plan, _line)
 

@@ -1,4 +1,4 @@
-"""Helpers shared by the verbs."""
+"""Helpers shared by the commands."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Run = Callable[[argparse.Namespace], object]
-"""The function of a verb; if it returns a number, that is the exit code."""
+"""The function of a command; if it returns a number, that is the exit code."""
 
 
 class CommandLine:
-    """Registers verbs and families of verbs with the parser."""
+    """Registers commands and families of commands with the parser."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self._all = parser.add_subparsers(required=True, metavar="verb")
+        self._subparsers = parser.add_subparsers(required=True, metavar="command")
 
-    def add(self, name: str, run: Run, what: str) -> argparse.ArgumentParser:
-        """Makes `chat name …` call `run`. Returns the parser to add arguments to. `what` is the line in the help."""
-        verb = self._all.add_parser(name, help=what)
-        verb.set_defaults(verb=run)
-        return verb
+    def add(self, name: str, run: Run, help_text: str) -> argparse.ArgumentParser:
+        """Makes `chat name …` call `run`. Returns the parser for its arguments. `help_text` is its line in the help."""
+        command = self._subparsers.add_parser(name, help=help_text)
+        command.set_defaults(command=run)
+        return command
 
-    def family(self, name: str, what: str) -> CommandLine:
-        """Returns a `CommandLine` for the subverbs of `chat name …`."""
-        return CommandLine(self._all.add_parser(name, help=what))
+    def family(self, name: str, help_text: str) -> CommandLine:
+        """Returns a `CommandLine` for the subcommands of `chat name …`."""
+        return CommandLine(self._subparsers.add_parser(name, help=help_text))
 
 
 def load_beside() -> Settings:
@@ -55,7 +55,7 @@ def load_beside() -> Settings:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Database]:
-    """Opens the database for the duration of one verb."""
+    """Opens the database for the duration of one command."""
     from app.db import Database, open_engine
 
     database = Database(open_engine(settings.libpq_url, pool_size=1))

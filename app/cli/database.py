@@ -1,4 +1,4 @@
-"""Verbs for the whole database, and `demo`, which fills a running chat with sample data."""
+"""Commands for the whole database, and `demo`, which fills a running chat with sample data."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
-def add(verbs: CommandLine) -> None:
-    verbs.add("migrate", _migrate, "migrate the database schema to the current version")
-    verbs.add(
-        "convert-database", convert, "an embedded database of an earlier version: let it know letters of all scripts"
+def add(command_line: CommandLine) -> None:
+    command_line.add("migrate", _migrate, "migrate the database schema to the current version")
+    command_line.add(
+        "convert-database", convert, "convert an embedded database of an earlier version to a Unicode character type"
     )
-    verbs.add("demo", demo, "fill a running chat with demo users and conversations")
-    verbs.add("reseal", reseal, "encrypt stored secrets with the new SECRET_KEY after a change")
+    command_line.add("demo", demo, "fill a running chat with demo users and conversations")
+    command_line.add("reseal", reseal, "encrypt stored secrets with the new SECRET_KEY after a change")
 
 
 def migrate(url: str, application: str = "") -> None:
@@ -96,7 +96,7 @@ def convert(arguments: argparse.Namespace) -> int:
         with data_dir_lock.held(settings.data_dir):
             postgres = EmbeddedPostgres(settings.data_dir / "postgres")
             if not postgres.data.exists():
-                raise StartRefused(f"{settings.data_dir} holds no database.")
+                raise StartRefused(f"{settings.data_dir} contains no database.")
             try:
                 postgres.start()
                 print(charset_conversion.convert(postgres))

@@ -10,9 +10,9 @@ from app.cli.commands import CommandLine
 from app.settings import load
 
 
-def add(verbs: CommandLine) -> None:
-    verb = verbs.add("openapi", openapi, "write the OpenAPI document to a file")
-    verb.add_argument("file", type=Path)
+def add(command_line: CommandLine) -> None:
+    command = command_line.add("openapi", openapi, "write the OpenAPI document to a file")
+    command.add_argument("file", type=Path)
 
 
 def openapi(arguments: argparse.Namespace) -> None:

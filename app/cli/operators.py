@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from app.domain.users.schemas import Profile
 
 
-def add(verbs: CommandLine) -> None:
-    verb = verbs.add(
+def add(command_line: CommandLine) -> None:
+    command = command_line.add(
         "create-operator",
         create_operator,
         "create an operator account, or make an account an operator; prompts for the password, or reads it from stdin",
     )
-    verb.add_argument("email")
-    verb.add_argument("--first-name", default="Operator", help="first name of a new account (Operator)")
-    verb.add_argument("--last-name", default="Root", help="last name of a new account (Root)")
+    command.add_argument("email")
+    command.add_argument("--first-name", default="Operator", help="first name of a new account (Operator)")
+    command.add_argument("--last-name", default="Root", help="last name of a new account (Root)")
 
 
 def create_operator(arguments: argparse.Namespace) -> int:

@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 MAX_SHOWN: Final = 50
 
 
-def add(verbs: CommandLine) -> None:
-    verbs.add("queues", queues, "show the task queues and the workers")
+def add(command_line: CommandLine) -> None:
+    command_line.add("queues", queues, "show the task queues and the workers")
 
-    verb = verbs.add("tasks", tasks, "list or retry tasks that failed permanently")
-    verb.add_argument("what", choices=["failed", "retry"], help="list them, or retry one or all")
-    verb.add_argument("id", nargs="?", help="id of the task to retry (default: all)")
+    command = command_line.add("tasks", tasks, "list or retry tasks that failed permanently")
+    command.add_argument("what", choices=["failed", "retry"], help="list them, or retry one or all")
+    command.add_argument("id", nargs="?", help="id of the task to retry (default: all)")
 
 
 def queues(arguments: argparse.Namespace) -> int:
     from redis import RedisError
 
     settings = load_beside()
-    overview = import_module("app.tasks.queue_stats")
+    queue_stats = import_module("app.tasks.queue_stats")
     try:
-        report = overview.read_stats(settings.redis_url).report
+        report = queue_stats.read_stats(settings.redis_url).report
     except RedisError as error:
         print(f"chat: The broker is unavailable ({type(error).__name__}).", file=sys.stderr)
         return 1
-    print(overview.table(report))
+    print(queue_stats.table(report))
     return 0 if report.workers else 1
 
 
@@ -46,7 +46,7 @@ def tasks(arguments: argparse.Namespace) -> int:
         page = await failed_tasks.listing(session, limit=MAX_SHOWN, cursor=None)
         number = await failed_tasks.count_open(session)
         lines = [line for one in page.items for line in _lines(one)]
-        return [*lines, f"{number} failed for good; the newest {len(page.items)} are shown." if lines else "None."]
+        return [*lines, f"{number} failed permanently; the newest {len(page.items)} are shown." if lines else "None."]
 
     async def retried(session: Session) -> int:
         if which is None:
@@ -61,7 +61,9 @@ def tasks(arguments: argparse.Namespace) -> int:
         return 1
     if arguments.what == "failed":
         return done(load_beside(), listed, "\n".join)
-    return done(load_beside(), retried, lambda number: f"Handed over again within ten seconds, by a worker: {number}.")
+    return done(
+        load_beside(), retried, lambda number: f"Marked for retry: {number}. A worker retries them within ten seconds."
+    )
 
 
 def _lines(one: FailedTask) -> list[str]:

@@ -32,15 +32,15 @@ FLOWER_PORT: Final = 5555
 FLOWER_TASKS: Final = 10_000  # newest tasks kept in memory
 
 
-def add(verbs: CommandLine) -> None:
-    verbs.add("up", up, "run everything on this machine: servers, migrations, API, worker, beat")
+def add(command_line: CommandLine) -> None:
+    command_line.add("up", up, "run everything on this machine: servers, migrations, API, worker, beat")
 
-    verb = verbs.add("api", api, "run the API and its WebSocket endpoint")
-    verb.add_argument("--host", default="", help="address to listen on (127.0.0.1, in production 0.0.0.0)")
-    verb.add_argument(
+    command = command_line.add("api", api, "run the API and its WebSocket endpoint")
+    command.add_argument("--host", default="", help="address to listen on (127.0.0.1, in production 0.0.0.0)")
+    command.add_argument(
         "--grace", type=int, default=GRACE_SECONDS, help="seconds to finish running requests after a stop signal"
     )
-    verb.add_argument(
+    command.add_argument(
         "--notice",
         type=float,
         default=NOTICE_SECONDS,
@@ -49,14 +49,14 @@ def add(verbs: CommandLine) -> None:
         ),
     )
 
-    verb = verbs.add("worker", worker, "run a background worker")
-    verb.add_argument("--concurrency", type=int, default=2, help="concurrent tasks (2)")
+    command = command_line.add("worker", worker, "run a background worker")
+    command.add_argument("--concurrency", type=int, default=2, help="concurrent tasks (2)")
 
-    verbs.add("beat", beat, "run the scheduler of periodic tasks")
+    command_line.add("beat", beat, "run the scheduler of periodic tasks")
 
-    verb = verbs.add("flower", flower, "show the task queues in a browser, protected by FLOWER_BASIC_AUTH")
-    verb.add_argument("--host", default="", help="address to listen on (127.0.0.1, in production 0.0.0.0)")
-    verb.add_argument("--port", type=int, default=FLOWER_PORT, help=f"port to listen on ({FLOWER_PORT})")
+    command = command_line.add("flower", flower, "show the task queues in a browser, protected by FLOWER_BASIC_AUTH")
+    command.add_argument("--host", default="", help="address to listen on (127.0.0.1, in production 0.0.0.0)")
+    command.add_argument("--port", type=int, default=FLOWER_PORT, help=f"port to listen on ({FLOWER_PORT})")
 
 
 def up(arguments: argparse.Namespace) -> int:
@@ -135,7 +135,7 @@ def worker(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     if not _is_stopping():
-        _begin_anew()
+        _restart()
     return 0
 
 
@@ -158,7 +158,7 @@ def _is_stopping() -> bool:
     return any(flag is not None and flag is not False for flag in (state.should_stop, state.should_terminate))
 
 
-def _begin_anew() -> NoReturn:
+def _restart() -> NoReturn:
     """Replaces this process with a new worker. Celery stops after an unexpected error, such as one from its Redis
     client when Redis goes away at the wrong moment, and its exit code does not show it. No supervisor is needed."""
     log.error("worker_begins_anew", seconds=RESTART_SECONDS)

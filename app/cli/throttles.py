@@ -26,24 +26,24 @@ HOURS: Final = range(1, 14 * 24 + 1)
 LIMITS: Final = range(1, MAX_COUNT + 1)
 
 
-def add(verbs: CommandLine) -> None:
-    family = verbs.family("throttle", "the throttles: policies and what was counted")
+def add(command_line: CommandLine) -> None:
+    family = command_line.family("throttle", "the throttles: policies and what was counted")
     family.add("show", show, "show each policy with its rate, its setting and its last change")
 
-    verb = family.add("set", set_rate, "set the rate of a policy; takes effect in every process within 2 s")
-    verb.add_argument("policy")
-    verb.add_argument("rate", help="the rate, as in 60/minute")
-    verb.add_argument("--user", help="e-mail address or id: set the rate of this user only")
+    command = family.add("set", set_rate, "set the rate of a policy; takes effect in every process within 2 s")
+    command.add_argument("policy")
+    command.add_argument("rate", help="the rate, as in 60/minute")
+    command.add_argument("--user", help="e-mail address or id: set the rate of this user only")
 
-    verb = family.add("unset", unset, "reset a policy to its setting")
-    verb.add_argument("policy")
-    verb.add_argument("--user", help="e-mail address or id: remove this user's own rate")
+    command = family.add("unset", unset, "reset a policy to its setting")
+    command.add_argument("policy")
+    command.add_argument("--user", help="e-mail address or id: remove this user's own rate")
 
-    verb = family.add("report", report, "chart attempts and refusals, and the effect of another limit")
-    verb.add_argument("policy", nargs="?", help="one policy (default: all with attempts)")
-    verb.add_argument("--hours", type=int, default=24, help="length of the report up to now (24; two weeks are kept)")
-    verb.add_argument("--limit", type=int, help="estimate the effect of this limit")
-    verb.add_argument(
+    command = family.add("report", report, "chart attempts and refusals, and the effect of another limit")
+    command.add_argument("policy", nargs="?", help="one policy (default: all with attempts)")
+    command.add_argument("--hours", type=int, default=24, help="length of the report in hours (24; two weeks are kept)")
+    command.add_argument("--limit", type=int, help="estimate the effect of this limit")
+    command.add_argument(
         "--share", type=float, default=1.0, help="percentage of users that a suggested limit may affect (1)"
     )
 
@@ -102,8 +102,8 @@ def set_rate(arguments: argparse.Namespace) -> int:
         user = await _user(session, arguments.user)
         return (await policies.set_for(session, None, arguments.policy, user, arguments.rate)).rate
 
-    whom = f" for {arguments.user}" if arguments.user else ""
-    return _done(change, lambda rate: f"{arguments.policy} is {rate}{whom}, in every process within 2 s.")
+    for_user = f" for {arguments.user}" if arguments.user else ""
+    return _done(change, lambda rate: f"{arguments.policy} is {rate}{for_user}, in every process within 2 s.")
 
 
 def unset(arguments: argparse.Namespace) -> int:

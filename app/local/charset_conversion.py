@@ -69,4 +69,4 @@ def _copy(postgres: EmbeddedPostgres) -> None:
             check=False,
         )
     if dump.returncode or restore.returncode:
-        raise StartRefused("The database could not be copied; the reason stands above, and nothing was changed.")
+        raise StartRefused("The database could not be copied, for the reason shown above. Nothing was changed.")

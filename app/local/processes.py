@@ -89,7 +89,7 @@ def stop_leftovers(directory: Path, name: str, first_signal: signal.Signals, sec
         with suppress(psutil.Error):
             process.kill()
     if survivors := psutil.wait_procs(leftovers, timeout=5)[1]:
-        raise StartRefused(f"A {name} of an earlier run (process {survivors[0].pid}) cannot be ended.")
+        raise StartRefused(f"A {name} of an earlier run (process {survivors[0].pid}) cannot be stopped.")
 
 
 def end(process: subprocess.Popen[bytes], *signals: tuple[signal.Signals, float]) -> None:
@@ -111,7 +111,7 @@ def wait_until(
     deadline = time.monotonic() + seconds
     while not ready():
         if process.poll() is not None:
-            raise StartRefused(f"{what} ended at once ({last_line(log)}).")
+            raise StartRefused(f"{what} exited during its start ({last_line(log)}).")
         if time.monotonic() > deadline:
             raise StartRefused(f"{what} was not ready within {seconds:.0f} seconds ({last_line(log)}).")
         time.sleep(0.02)

@@ -53,7 +53,7 @@ def _run(settings: Settings, running: ExitStack, asked_to_stop: threading.Event)
     manager.end_leftovers()
     if port_is_taken(settings.port):
         raise StartRefused(
-            f"Port {settings.port} is in use on this machine: end what holds it, or set PORT to another."
+            f"Port {settings.port} is in use on this machine: stop the process that uses it, or set PORT to another."
         )
     servers = embedded.start(settings.data_dir, postgres=not settings.database_url, redis=not settings.redis_url)
     running.callback(servers.stop)
@@ -74,9 +74,9 @@ def _run(settings: Settings, running: ExitStack, asked_to_stop: threading.Event)
     print(f"ready http://127.0.0.1:{settings.port}", flush=True)
     while not asked_to_stop.wait(TICK):
         for name in servers.revive():
-            print(f"chat: {name} ended by itself; it runs again", file=sys.stderr, flush=True)
+            print(f"chat: {name} exited unexpectedly and was restarted", file=sys.stderr, flush=True)
         if not manager.is_running:
-            raise StartRefused("The process manager ended by itself; start again.")
+            raise StartRefused("The process manager exited unexpectedly; start the chat again.")
 
 
 def _migrated(environment: dict[str, str], asked_to_stop: threading.Event) -> bool:
@@ -93,9 +93,9 @@ def _migrated(environment: dict[str, str], asked_to_stop: threading.Event) -> bo
             end(migration, (signal.SIGTERM, 5))
             if asked_to_stop.is_set():
                 return False
-            raise StartRefused(f"The migrations were not through after {MIGRATION_SECONDS // 60} minutes.")
+            raise StartRefused(f"The migrations did not finish within {MIGRATION_SECONDS // 60} minutes.")
     if migration.returncode:
-        raise StartRefused("The database could not be migrated; the reason stands above.")
+        raise StartRefused("The migration failed for the reason shown above.")
     return True
 
 
@@ -104,7 +104,7 @@ def _ready(port: int, manager: Supervisord, asked_to_stop: threading.Event) -> b
     deadline, pause = time.monotonic() + READY_SECONDS, 0.05
     while not _answers(port):
         if not manager.is_running:
-            raise StartRefused("The processes could not be started; the reason stands above.")
+            raise StartRefused("The processes did not start, for the reason shown above.")
         if time.monotonic() > deadline:
             raise StartRefused(f"The API was not ready within {READY_SECONDS} seconds.")
         if asked_to_stop.wait(pause):

@@ -60,7 +60,7 @@ def load(
     log_file_off = "LOG_FILE" in given and not given["LOG_FILE"].strip()
     settings, unmatched = _completed(Settings(**values), log_file_off=log_file_off)
     if settings.is_production and "public_url" not in values:
-        problems.append("PUBLIC_URL: not set; links in mails begin with it, and pages under it may call the API.")
+        problems.append("PUBLIC_URL: not set; links in mails begin with it, and pages at it may call the API.")
     problems += unmatched + problems_of(settings, embedded=embedded)
     if problems:
         raise SettingsRefused(problems)
@@ -114,7 +114,7 @@ def _read(text: str, kind: Any) -> Any:
     except msgspec.ValidationError as error:
         needed = "true or false" if kind is bool else str(error).removeprefix("Expected ").partition(",")[0]
         needed = needed.replace("`int`", "a whole number").replace("`", "")
-        raise ValueError(f"'{text}' will not do; it must be {needed}") from None
+        raise ValueError(f"'{text}' is not valid; it must be {needed}") from None
 
 
 def _completed(settings: Settings, *, log_file_off: bool) -> tuple[Settings, list[str]]:
@@ -135,7 +135,7 @@ def _completed(settings: Settings, *, log_file_off: bool) -> tuple[Settings, lis
     own_hosts = ("127.0.0.1", "localhost", "::1")
     public = read("PUBLIC_URL", (settings.public_url or f"http://127.0.0.1:{settings.port}",), origin_pattern)
     if public and "*" in public[0]:
-        problems.append("PUBLIC_URL: one address is needed here, without a *.")
+        problems.append("PUBLIC_URL: must be one address, without a *.")
     hosts = read("ALLOWED_HOSTS", settings.allowed_hosts, host_pattern)
     completed = msgspec.structs.replace(
         settings,

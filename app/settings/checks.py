@@ -12,7 +12,7 @@ from app.settings.model import Settings
 SHORTEST_SECRET: Final = 32
 SHORTEST_PASSWORD: Final = 12
 EXAMPLE_SECRETS: Final = ("change", "example", "insecure", "replace", "secret_key", "secret-key", "your-")
-HOW_TO_MAKE_ONE: Final = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+HOW_TO_GENERATE_ONE: Final = "generate one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 POSTGRES_SCHEMES: Final = ("postgres", "postgresql", "postgresql+psycopg")
 SMTP_SCHEMES: Final = ("smtp", "smtps", "smtp+starttls")
 _MAILBOX: Final = re.compile(r"(?:[^<>\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)")
@@ -21,11 +21,11 @@ _MAILBOX: Final = re.compile(r"(?:[^<>\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>
 def problems_of(settings: Settings, *, embedded: bool) -> list[str]:
     """Returns all problems at once, so that an operator can fix them together. `embedded`: the caller starts the
     servers whose URLs are missing."""
-    problems = _servers(settings, embedded=embedded) + _secrets(settings) + _mail(settings) + _watching(settings)
+    problems = _servers(settings, embedded=embedded) + _secrets(settings) + _mail(settings) + _monitoring(settings)
     if settings.is_production and not settings.allow_http and _is_open(settings.public_url):
         problems.append(
-            "PUBLIC_URL: begins with http://, so passwords and tokens would travel in the clear; production wants "
-            "https://. ALLOW_HTTP=true accepts it, for a network that no one listens in on."
+            "PUBLIC_URL: begins with http://, so passwords and tokens would be sent unencrypted; production requires "
+            "https://. ALLOW_HTTP=true allows http:// on a trusted network."
         )
     return problems
 
@@ -43,7 +43,7 @@ def _servers(settings: Settings, *, embedded: bool) -> list[str]:
         ("REDIS_URL", settings.redis_url, "redis"),
     ):
         if not url and not embedded:
-            problems.append(f"{name}: not set; only `chat up` brings a server of its own ({scheme}://…).")
+            problems.append(f"{name}: not set; only `chat up` starts an embedded server ({scheme}://…).")
     for name, url in (("DATABASE_URL", settings.database_url), ("MIGRATE_DATABASE_URL", settings.migrate_database_url)):
         if url and url.partition("://")[0] not in POSTGRES_SCHEMES:
             problems.append(f"{name}: must begin with {POSTGRES_SCHEMES[0]}://.")
@@ -70,7 +70,7 @@ def _unreadable(name: str, database_url: str) -> list[str]:
     return []
 
 
-def _watching(settings: Settings) -> list[str]:
+def _monitoring(settings: Settings) -> list[str]:
     problems = []
     parts = urlsplit(settings.slack_webhook_url)
     if settings.slack_webhook_url and not (parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost")):
@@ -91,17 +91,17 @@ def _secrets(settings: Settings) -> list[str]:
         return []
     problems = []
     if not settings.secret_key:
-        problems.append(f"SECRET_KEY: not set, and production will not invent one; {HOW_TO_MAKE_ONE}.")
+        problems.append(f"SECRET_KEY: not set, and production does not generate one; {HOW_TO_GENERATE_ONE}.")
     for name, secret in (
         ("SECRET_KEY", settings.secret_key),
         ("SECRET_KEY_PREVIOUS", settings.secret_key_previous),
     ):
         if secret and len(secret) < SHORTEST_SECRET:
-            problems.append(f"{name}: shorter than {SHORTEST_SECRET} characters; {HOW_TO_MAKE_ONE}.")
+            problems.append(f"{name}: shorter than {SHORTEST_SECRET} characters; {HOW_TO_GENERATE_ONE}.")
         elif secret and (len(set(secret)) < 10 or any(word in secret.lower() for word in EXAMPLE_SECRETS)):
-            problems.append(f"{name}: looks like a published example; {HOW_TO_MAKE_ONE}.")
+            problems.append(f"{name}: looks like a published example; {HOW_TO_GENERATE_ONE}.")
     if settings.debug:
-        problems.append("DEBUG: must be false in production, where it would show strangers the program's inside.")
+        problems.append("DEBUG: must be false in production, because it exposes internals to clients.")
     return problems
 
 
