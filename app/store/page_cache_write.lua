@@ -5,26 +5,26 @@
 -- room for, once known).
 local window, largest, expiry = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
--- The first one is the field: what looks like it inside a text has its quotes escaped.
+-- The first match is the field: quotes inside a text are escaped.
 local function position(value)
     return tonumber(string.match(value, '"position":(%d+)'))
 end
 
--- Writes ARGV[first …] (seq, value, …) into `key`; whether it applied.
+-- Writes ARGV[first …] (seq, value, …) into `key`; returns whether it applied.
 local function write(key, mode, before, edited, first, last)
     local head = redis.call('HMGET', key, 'low', 'high', 'bytes', 'edited', 'floor')
     local low, high, bytes = tonumber(head[1]), tonumber(head[2]), tonumber(head[3]) or 0
     local known, floor = tonumber(head[4]) or 0, tonumber(head[5])
 
-    -- An edit applies only onto the value it replaces; else the hash stays behind and is served to nobody until rebuilt.
+    -- An edit applies only to the value it replaces; otherwise the hash stays behind and is not served until rebuilt.
     if mode == 'edit' and known ~= before then return 0 end
-    -- A rebuild read at an older edit than the hash already has would bring an old text back.
+    -- A rebuild that was read at an older edit than the hash has would restore an old text.
     if mode == 'rebuild' and known > edited then return 0 end
     if mode ~= 'live' then known = edited end
 
     local function put(seq, value)
         if high and seq <= high - window then return end
-        -- Below what live writes have trimmed there may be holes and older texts: only a rebuild goes there.
+        -- Below the range that live writes have trimmed there may be gaps and older texts: only a rebuild writes there.
         if mode ~= 'rebuild' and low and seq < low then return end
         local held = redis.call('HGET', key, seq)
         if held then

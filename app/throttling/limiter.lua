@@ -13,17 +13,17 @@
 --
 -- A counter is a hash: t the total, h the newest bucket, and one field per bucket in a ring of RING. Everything in the
 -- ring counts. A window of W touches at most PARTS + 1 buckets; one more is kept, so that what was taken at the end of
--- a bucket and stored a little later is still counted for as long as it must be. So a take counts for W + W/120 at
+-- a bucket and stored a little later still counts for the required time. So a take counts for W + W/120 at
 -- least and W + W/60 at most.
 --
--- For the analytics each request is an attempt of each of its counters, except those given back: by minute of this
--- clock in the hash throttle:counts:<minute>, field = the counter's key, '!' before it where it refused, '@' and the
--- second behind it where buckets tell windows shorter than a minute. Folded here, so that a batch costs one HINCRBY a
--- counter. Beyond MOST fields subjects are no longer distinguished: they are counted together, as a subject without a
--- name.
+-- For the analytics each request is an attempt of each of its counters, unless it is given back. Attempts are counted
+-- by minute of this clock in the hash throttle:counts:<minute>; the field is the counter's key, preceded by '!' for a
+-- refusal and followed by '@' and the second for windows shorter than a minute. They are aggregated here, so that a
+-- batch costs one HINCRBY per counter. Beyond MOST fields further subjects are counted together, as one subject without
+-- a name.
 --
--- Every API request runs this. Its cost is its commands: one HMGET and one HSET per counter if a take stays in its
--- bucket, a PTTL if it moves to the next one, more only if it skipped some.
+-- Every API request runs this script, and its cost is its commands: one HMGET and one HSET per counter if a take stays
+-- in its bucket, a PTTL if it moves to the next one, and more only if it skips buckets.
 local PARTS = 120
 local RING = PARTS + 2
 local MOST, KEPT_SECONDS = 20000, 3600
@@ -33,7 +33,7 @@ local call, floor = redis.call, math.floor
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
--- How much was in the buckets between `head` and `bucket`; they are dropped.
+-- Returns the total of the buckets between `head` and `bucket`, and drops them.
 local function drop(key, head, bucket)
   local passed, held, lost = {}, {}, 0
   for between = head + 1, bucket - 1 do
@@ -51,9 +51,9 @@ local function drop(key, head, bucket)
   return lost
 end
 
--- The counter as of `bucket`: the total, the newest bucket, its count, and whether it is new. What has left the ring is
--- dropped, but for what the new bucket's field still holds: who stores the counter writes over that. A counter of
--- nothing is none.
+-- Returns the counter as of `bucket`: the total, the newest bucket, its count, and whether it is new. Buckets that have
+-- left the ring are dropped, except for the new bucket's own field, which is overwritten when the counter is stored. An
+-- empty counter is deleted.
 local function turn(key, bucket)
   local state = call('HMGET', key, 't', 'h', bucket % RING)
   if not state[2] then
@@ -72,10 +72,10 @@ local function turn(key, bucket)
     end
   elseif bucket < head and total > 0 then
     if head - bucket < RING then
-      -- The clock was set back a little: for us it stands still until it has caught up.
+      -- The clock was set back a little: it is treated as stopped until it has caught up.
       return total, head, tonumber(call('HGET', key, head % RING) or 0), true
     end
-    -- Set back by more than a window: all that is known counts as of now.
+    -- Set back by more than a window: all counts are treated as current.
     call('DEL', key)
     return total, bucket, total, true
   end
@@ -89,15 +89,15 @@ local function store(key, total, head, count, new, width)
     return
   end
   call('HSET', key, 't', total, 'h', head, head % RING, count)
-  -- What is taken in this bucket counts for a ring from now at most. A quarter more is given, so that the next is due a
-  -- quarter later. It is read, not remembered: a process of another version may have set less.
+  -- A take in this bucket counts for at most one ring from now. The expiry is a quarter longer, so that it is next
+  -- extended a quarter later. It is read and not cached: a process of another version may have set a shorter one.
   local ring = math.ceil(RING * width / 1000)
   if call('PTTL', key) < ring then
     call('PEXPIRE', key, ring + math.ceil(ring / 4))
   end
 end
 
--- Microseconds until `cost` fits under `limit`: when enough of the oldest buckets have left the ring.
+-- Returns the microseconds until `cost` fits under `limit`, when enough of the oldest buckets have left the ring.
 local function wait(key, total, head, cost, limit, width)
   local excess = total + cost - limit
   local raw = call('HGETALL', key)
@@ -117,7 +117,7 @@ local function wait(key, total, head, cost, limit, width)
   return RING * width -- more than the limit at once: never, but a window is the nearest truth
 end
 
--- A bucket is found wherever the clock is meanwhile, so nothing is turned.
+-- A bucket is found regardless of the current time, so the ring is not advanced.
 local function give(key, cost, bucket)
   local slot = bucket % RING
   local state = call('HMGET', key, 't', 'h', slot)
@@ -138,7 +138,7 @@ local function note(minute, counted)
     if (size >= MOST or number < 0) and call('HEXISTS', key, field) == 0 then
       field = string.gsub(field, '{.*}', '{}')
     end
-    -- What is given back after its minute was moved stays an attempt.
+    -- A use that is given back after its minute was copied remains an attempt.
     if number > 0 or call('HEXISTS', key, field) == 1 then
       call('HINCRBY', key, field, number)
     end
@@ -165,10 +165,10 @@ local function give_back(request, uncounted)
   end
 end
 
--- Of the current request, by policy. Reused from one request to the next, which makes less garbage.
+-- State of the current request, by policy. The tables are reused for the next request, to create less garbage.
 local keys, fields, totals, heads, counts, news = {}, {}, {}, {}, {}, {}
 
--- Nothing is taken; what turned is stored, so that it need not be turned again for as long as requests are refused.
+-- Nothing is taken; advanced counters are stored, so that they need not be advanced again while requests are refused.
 local function refuse(run, cost, last, counted, answers)
   local refused, longest = 1, 0
   for i = 1, last do

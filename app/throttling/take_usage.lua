@@ -1,8 +1,8 @@
--- Put the counts of minutes that are over on their flight to Postgres, out of reach of those that count.
+-- Renames the counts of past minutes, so that no process still counts there, before they are copied to Postgres.
 --
--- ARGV: a name nobody else uses, the minutes that may still be counted or uncounted in, and those after which counts are
--- gone anyway. Answers the minutes that are in flight, the oldest first. One that was left in flight by somebody who died is
--- among them, with the name it got then: `id` in its hash.
+-- ARGV: a unique name, the number of minutes whose counts may still change, and the number after which counts expire.
+-- Returns the renamed minutes, oldest first, including those that a killed worker left behind, with the name that they
+-- received then: `id` in the hash.
 local minute = math.floor(redis.call('TIME')[1] / 60)
 local flying = {}
 for ago = tonumber(ARGV[3]), tonumber(ARGV[2]), -1 do

@@ -21,7 +21,7 @@ from app.realtime.hub.catch_up import MAX_CHANGES
 from tests.docs.markers import ROOT
 
 TEXT = (ROOT / "docs" / "realtime.md").read_text(encoding="utf-8")
-SERVER, CLIENT = TEXT.split("## What the server says")[1].split("## What the client says")
+SERVER, CLIENT = TEXT.split("## Server frames")[1].split("## Client frames")
 CLIENT = CLIENT.split("## Positions")[0]
 APP = Path(client_frames.__file__).parents[2]
 IN_WORDS = {"hello", "conversations"}

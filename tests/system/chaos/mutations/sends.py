@@ -27,7 +27,7 @@ class Undone(Exception):
 
 def in_a_session() -> None:
     """Batches have a whole transaction, in which more may be done than to send."""
-    replace(Database, "single", lambda _: Database.transaction)
+    replace(Database, "autocommit", lambda _: Database.transaction)
 
 
 class Numbered(msgspec.Struct):
