@@ -17,6 +17,9 @@ depends_on = None
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
 TABLES = (SQL / "tables_0012.sql").read_text(encoding="utf-8")
+LEFT_NAMES = (SQL / "left_names_0012.sql").read_text(encoding="utf-8")
+"""Not in revisions 0002 to 0011: `app.db.adoption` executes it for a database that has them."""
+
 SEND_MESSAGES = (SQL / "send_messages_0012.sql").read_text(encoding="utf-8")
 """Stands beside the function of 1.0.0, whose arguments differ: processes of that release continue while these start."""
 
@@ -45,6 +48,7 @@ NEW_USER_COLUMNS = ("who_may_add", "teller_until", "told_through", "told_version
 
 def upgrade() -> None:
     op.execute(TABLES)
+    op.execute(LEFT_NAMES)
     op.execute(SEND_MESSAGES)
 
 
@@ -54,6 +58,9 @@ def downgrade() -> None:
     op.drop_index("ix_conversations_public_name_prefix", "conversations")
     op.drop_index("ix_users_last_name_prefix", "users")
     op.drop_index("ix_users_full_name_prefix", "users")
+    op.drop_index("ix_memberships_left_names", "memberships")
+    op.drop_column("memberships", "left_last_name")
+    op.drop_column("memberships", "left_first_name")
     op.drop_index("ix_memberships_hidden", "memberships")
     op.drop_column("memberships", "hidden_seq")
     op.create_index("ix_memberships_conversation_id_position", "memberships", ["conversation_id", "position"])

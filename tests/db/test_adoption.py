@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine
 
 from alembic import command
 from app.cli.database import ROOT, migrate, migrations
-from app.db.adoption import LAST_REPLACED, REPLACED, REPLACEMENT, SchemaRefused
+from app.db.adoption import ADDED, LAST_REPLACED, REPLACED, REPLACEMENT, SchemaRefused
 from app.db.schema_catalogue import Objects, objects
 from app.settings import environment_for_child
 
@@ -29,6 +29,25 @@ FORMER_FUNCTION = """
 """
 
 
+FORMER_MEMBERS = (
+    """
+    INSERT INTO users (id, email, first_name, last_name, password_hash, closed_at)
+    SELECT gen_random_uuid(), n || '@example.org', n, 'Example', '', CASE n WHEN 'deleted' THEN now() END
+    FROM unnest(ARRAY['Ada', 'Eve', 'deleted']) AS n
+    """,
+    """
+    INSERT INTO conversations (id, kind, is_private, created_by, creator_id)
+    SELECT gen_random_uuid(), 'group', true, id, id FROM users WHERE first_name = 'Ada'
+    """,
+    """
+    INSERT INTO memberships (conversation_id, user_id, created_position, position, left_at, ended)
+    SELECT c.id, u.id, 1, 1, CASE u.first_name WHEN 'Ada' THEN NULL ELSE now() END,
+        CASE u.first_name WHEN 'Ada' THEN NULL ELSE 'left' END
+    FROM conversations c, users u
+    """,
+)
+
+
 def sqlalchemy(url: str) -> str:
     return url.replace("postgresql:", "postgresql+psycopg:", 1)
 
@@ -39,9 +58,12 @@ def run(url: str, *statements: str) -> None:
             connection.execute(statement.encode())
 
 
+WITHOUT_LEFT_NAMES = "ALTER TABLE memberships DROP COLUMN left_first_name, DROP COLUMN left_last_name"
+
+
 def at_revision(url: str, revision: str) -> None:
-    """Makes the database of `url` look as at a former revision: with its function and its mark."""
-    run(url, FORMER_FUNCTION, f"UPDATE alembic_version SET version_num = '{revision}'")
+    """Makes the database of `url` look as at a former revision: with its tables, its function and its mark."""
+    run(url, FORMER_FUNCTION, WITHOUT_LEFT_NAMES, f"UPDATE alembic_version SET version_num = '{revision}'")
 
 
 @contextmanager
@@ -66,7 +88,9 @@ def revision(url: str) -> str:
 
 def test_the_revision_makes_the_schema_that_the_replaced_ones_made(empty_database_url: str) -> None:
     command.upgrade(migrations(sqlalchemy(empty_database_url)), REPLACEMENT)
-    made = {name: of for name, of in schema(empty_database_url).items() if not name.startswith("function ")}
+    all_made = schema(empty_database_url)
+    assert set(all_made) >= ADDED
+    made = {name: of for name, of in all_made.items() if not name.startswith("function ") and name not in ADDED}
     assert sha256(repr(sorted(made.items())).encode()).hexdigest() == FORMER_SCHEMA
 
 
@@ -77,6 +101,18 @@ def test_a_database_at_the_last_replaced_revision_becomes_one_of_this_version(fr
     migrate(sqlalchemy(fresh_owner_url))
     assert schema(fresh_owner_url) == expected
     assert revision(fresh_owner_url) == REPLACEMENT
+
+
+def test_former_members_get_the_names_they_have_at_the_migration(fresh_owner_url: str) -> None:
+    at_revision(fresh_owner_url, LAST_REPLACED)
+    run(fresh_owner_url, *FORMER_MEMBERS)
+    migrate(sqlalchemy(fresh_owner_url))
+    with psycopg.connect(fresh_owner_url) as connection:
+        found = connection.execute(
+            "SELECT u.first_name, m.left_first_name, m.left_last_name FROM memberships m"
+            " JOIN users u ON u.id = m.user_id ORDER BY 1"
+        ).fetchall()
+    assert found == [("Ada", None, None), ("Eve", "Eve", "Example"), ("deleted", None, None)]
 
 
 def test_tables_and_functions_of_other_software_are_left_alone(fresh_owner_url: str) -> None:

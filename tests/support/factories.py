@@ -47,6 +47,8 @@ class UserFactory(RowFactory[User]):
     is_active = True
     is_operator = False
     who_may_add = "everybody"
+    version = 0
+    told_version = 0
     suspended_at = None
     closed_at = None
 
@@ -87,6 +89,8 @@ class MembershipFactory(RowFactory[Membership]):
     role = "member"
     left_at = None
     ended = None
+    left_first_name = None
+    left_last_name = None
     joined_seq = 0
     read_seq = 0
     hidden_seq = -1

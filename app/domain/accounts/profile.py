@@ -94,7 +94,7 @@ async def change(
         .returning(*PROFILE)
     )
     row = _known(renamed.one_or_none())
-    # The name is part of the views of every conversation the user has ever been in: all are updated within 10 s.
+    # The name is part of the views of every conversation the user is in: all are updated within 10 s.
     enqueue_after_commit(session, FollowUp("person", caller.user))
     return profile_of(row)
 

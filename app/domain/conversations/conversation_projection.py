@@ -1,10 +1,27 @@
-"""Turns rows of conversations and memberships into views. Labels keep the columns distinct in any statement."""
+"""Turns rows of conversations and memberships into views. Labels keep the columns distinct in any statement.
+
+A conversation shows a member under the current name of the account, and a former member under the name on leaving. A
+later change of the name thus writes nothing into it. Closing the account erases the name on leaving too.
+"""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, and_, bindparam, select
+from sqlalchemy import (
+    FromClause,
+    Integer,
+    Select,
+    SQLColumnExpression,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -35,8 +52,35 @@ CONVERSATION_COLUMNS = tuple(
     )
 )
 
+_LEFT_FIRST_NAME = case((Membership.ended.is_not(None), Membership.left_first_name))
+_LEFT_LAST_NAME = case((Membership.ended.is_not(None), Membership.left_last_name))
+"""Null for current members. The condition on `ended` counts: release 1.0.0, which may run beside this version, begins a
+membership again without clearing the names."""
+
+
+def left_names(conversation: SQLColumnExpression[UUID], user: SQLColumnExpression[UUID], name: str) -> FromClause:
+    """The names of one former member as a subquery `name`, to be outer joined on true. It is empty for current members.
+
+    With the limit the planner looks one row up by key, in an index that has former members only.
+    """
+    former = aliased(Membership, name=f"{name}_membership")
+    return (
+        select(former.left_first_name.label("first_name"), former.left_last_name.label("last_name"))
+        .where(
+            former.user_id == user,
+            former.conversation_id == conversation,
+            former.left_first_name.is_not(None),
+            former.ended.is_not(None),
+        )
+        .limit(literal_column("1", Integer()))
+        .correlate_except(former)
+        .lateral(name)
+    )
+
+
 PERSON = aliased(User, name="person")
 CHANGER = aliased(User, name="changer")
+_CHANGER_ON_LEAVING = left_names(Membership.conversation_id, CHANGER.id, "changer_on_leaving")
 MEMBER_COLUMNS = (
     Membership.user_id.label("member_user"),
     Membership.role.label("member_role"),
@@ -48,11 +92,11 @@ MEMBER_COLUMNS = (
     Membership.created_position.label("member_created_position"),
     Membership.position.label("member_position"),
     Membership.was_added.label("member_was_added"),
-    PERSON.first_name.label("person_first_name"),
-    PERSON.last_name.label("person_last_name"),
+    func.coalesce(_LEFT_FIRST_NAME, PERSON.first_name).label("person_first_name"),
+    func.coalesce(_LEFT_LAST_NAME, PERSON.last_name).label("person_last_name"),
     CHANGER.id.label("changer_id"),
-    CHANGER.first_name.label("changer_first_name"),
-    CHANGER.last_name.label("changer_last_name"),
+    func.coalesce(_CHANGER_ON_LEAVING.c.first_name, CHANGER.first_name).label("changer_first_name"),
+    func.coalesce(_CHANGER_ON_LEAVING.c.last_name, CHANGER.last_name).label("changer_last_name"),
 )
 IS_PERSON = PERSON.id == Membership.user_id
 IS_CHANGER = and_(CHANGER.id == Membership.changed_by, CHANGER.id != Membership.user_id)
@@ -61,7 +105,13 @@ IS_CHANGER = and_(CHANGER.id == Membership.changed_by, CHANGER.id != Membership.
 
 def members() -> Select[*tuple[object, ...]]:
     """All memberships, current and ended, with their users. Callers add conditions."""
-    return select(*MEMBER_COLUMNS).select_from(Membership).join(PERSON, IS_PERSON).outerjoin(CHANGER, IS_CHANGER)
+    return (
+        select(*MEMBER_COLUMNS)
+        .select_from(Membership)
+        .join(PERSON, IS_PERSON)
+        .outerjoin(CHANGER, IS_CHANGER)
+        .outerjoin(_CHANGER_ON_LEAVING, true())
+    )
 
 
 _MEMBER = members().where(

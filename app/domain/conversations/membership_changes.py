@@ -85,14 +85,18 @@ async def begin_membership(
     """Makes `user` a member, added by another user or joining (`by` is `user`).
 
     Rejoining reuses the row. Messages sent in the meantime count as read: `read_seq` starts at `last_seq`, which it
-    never exceeds.
+    never exceeds. The caller holds the account (`hold_newcomers`), so its name stays. If the name is not the one on
+    leaving, cached messages become stale.
     """
-    step = await move(session, conversation, member_count=Conversation.member_count + 1)
+    edited = await _edited_if_renamed(session, conversation, user)
+    step = await move(session, conversation, edited=edited, member_count=Conversation.member_count + 1)
     now = {
         "role": role,
         "joined_at": func.clock_timestamp(),
         "left_at": None,
         "ended": None,
+        "left_first_name": None,
+        "left_last_name": None,
         "joined_seq": step.last_seq,
         "read_seq": step.last_seq,
         "created_position": step.position,
@@ -110,11 +114,26 @@ async def begin_membership(
 
 
 async def end_membership(session: AsyncSession, conversation: UUID, user: UUID, *, by: UUID) -> None:
-    """Ends the membership of `user`, removed by another user or leaving (`by` is `user`)."""
+    """Ends the membership of `user`, removed by another user or leaving (`by` is `user`).
+
+    The conversation keeps the present name. If that name has yet to reach the conversation, it never will by itself, so
+    cached messages become stale now.
+    """
     removed = by != user
-    step = await move(session, conversation, member_count=Conversation.member_count - 1)
-    ended = "removed" if removed else "left"
-    await _write(session, conversation, user, step, left_at=func.clock_timestamp(), ended=ended, changed_by=by)
+    name = await _hold_name(session, user)
+    edited = await _edited(session, conversation) if name.pending else None
+    step = await move(session, conversation, edited=edited, member_count=Conversation.member_count - 1)
+    await _write(
+        session,
+        conversation,
+        user,
+        step,
+        left_at=func.clock_timestamp(),
+        ended="removed" if removed else "left",
+        left_first_name=name.first_name,
+        left_last_name=name.last_name,
+        changed_by=by,
+    )
     await _tell(session, conversation, user, "member.removed" if removed else "member.left", step)
 
 
@@ -126,15 +145,17 @@ async def give_role(session: AsyncSession, conversation: UUID, user: UUID, role:
 
 
 async def change_name(session: AsyncSession, conversation: UUID, row: AnyRow, *, edited: int) -> None:
-    """The user behind a membership (`MEMBER_COLUMNS`, ended or not) was renamed, so cached messages are stale.
+    """Publishes the present name of the user behind a membership (`MEMBER_COLUMNS`). Cached messages are stale.
 
-    An ended membership stays ended: its end is published once more, with the new name. `edited` is the
+    An ended membership stays ended: its end is published once more, without the name on leaving. `edited` is the
     conversation's `edited_position` under the lock.
     """
     step = await move(session, conversation, edited=edited)
     ended = row.member_left_at is not None
-    by = {} if ended else {"changed_by": row.member_user}
-    await _write(session, conversation, row.member_user, step, **by)
+    values: dict[str, Any] = (
+        {"left_first_name": None, "left_last_name": None} if ended else {"changed_by": row.member_user}
+    )
+    await _write(session, conversation, row.member_user, step, **values)
     await _tell(session, conversation, row.member_user, member_type(row, step.prev), step)
 
 
@@ -150,6 +171,38 @@ async def change_itself(
     step = await move_meta(session, conversation, by=by, **values)
     facts = await facts_of(session, conversation)
     events.record(session, _change(event, facts, conversation, step))
+
+
+async def _hold_name(session: AsyncSession, user: UUID) -> AnyRow:
+    """Locks the account, so that its name stays, and returns `first_name`, `last_name` and whether a change of it has
+    yet to reach some conversation (`pending`). The caller holds the conversation's lock."""
+    statement = (
+        select(User.first_name, User.last_name, (User.version > User.told_version).label("pending"))
+        .where(User.id == user)
+        .with_for_update(key_share=True)
+    )
+    return (await session.execute(statement)).one()
+
+
+async def _edited_if_renamed(session: AsyncSession, conversation: UUID, user: UUID) -> int | None:
+    """The conversation's `edited_position` if it shows a former member under another name than the current one."""
+    return await session.scalar(
+        select(Conversation.edited_position)
+        .join(Membership, Membership.conversation_id == Conversation.id)
+        .join(User, User.id == Membership.user_id)
+        .where(
+            Membership.conversation_id == conversation,
+            Membership.user_id == user,
+            Membership.left_first_name.is_not(None),
+            func.row(Membership.left_first_name, Membership.left_last_name).is_distinct_from(
+                func.row(User.first_name, User.last_name)
+            ),
+        )
+    )
+
+
+async def _edited(session: AsyncSession, conversation: UUID) -> int | None:
+    return await session.scalar(select(Conversation.edited_position).where(Conversation.id == conversation))
 
 
 async def _write(session: AsyncSession, conversation: UUID, user: UUID, step: LogStep, **values: Any) -> None:

@@ -76,6 +76,8 @@ class Membership(DefaultBase):
 
     A direct conversation is hidden from its member while `hidden_seq` equals its `last_seq`. The next message shows it
     again without a write to this row. -1: not hidden.
+
+    `left_first_name` and `left_last_name` are the name of a former member on leaving (see `conversation_projection`).
     """
 
     __tablename__ = "memberships"
@@ -94,6 +96,12 @@ class Membership(DefaultBase):
             postgresql_where=text("position > 0"),
         ),
         Index("ix_memberships_changed_bucket", "changed_bucket"),
+        Index(
+            "ix_memberships_left_names",
+            "user_id",
+            "conversation_id",
+            postgresql_where=text("left_first_name IS NOT NULL"),
+        ),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 
@@ -103,6 +111,8 @@ class Membership(DefaultBase):
     joined_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.now())
     left_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
     ended: Mapped[str | None] = mapped_column(String(7))
+    left_first_name: Mapped[str | None] = mapped_column(String(100))
+    left_last_name: Mapped[str | None] = mapped_column(String(100))
     joined_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     read_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     created_position: Mapped[int] = mapped_column(BigInteger)

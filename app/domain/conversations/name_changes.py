@@ -1,4 +1,5 @@
-"""Propagates a rename, or the closure of an account, to every conversation the user is or was a member of.
+"""Propagates a rename to every conversation that the user is a member of, and the closure of an account also to those
+that the user was a member of. Until then a former member keeps the name on leaving (see `conversation_projection`).
 
 Each conversation is one transaction, in id order. The user's row stores the progress, so that another task continues
 there after a crash. A further change during the run starts it again from the first conversation.
@@ -24,10 +25,13 @@ LEASE = timedelta(seconds=3)
 """A task counts as dead this long after its last step. The sweep runs every 5 s, so another continues within 8 s."""
 
 
-async def conversations_ever(
-    session: AsyncSession, user: UUID, *, after: UUID | None = None, limit: int = 500
+async def conversations_showing(
+    session: AsyncSession, user: UUID, *, closed: bool, after: UUID | None = None, limit: int = 500
 ) -> list[UUID]:
-    """Conversations that `user` is or was a member of, in id order after `after`, without deleted ones."""
+    """Conversations that show the present name of `user`, in id order after `after`, without deleted ones.
+
+    These are the conversations that `user` is a member of, and of a `closed` account also the former ones.
+    """
     statement = (
         select(Membership.conversation_id)
         .join(Conversation, Conversation.id == Membership.conversation_id)
@@ -35,19 +39,24 @@ async def conversations_ever(
         .order_by(Membership.conversation_id)
         .limit(limit)
     )
+    if not closed:
+        statement = statement.where(Membership.left_at.is_(None))
     if after is not None:
         statement = statement.where(Membership.conversation_id > after)
     return list(await session.scalars(statement))
 
 
-async def propagate_name(session: AsyncSession, conversation: UUID, user: UUID) -> bool:
-    """Publishes the present name of `user` and makes cached messages stale. False: deleted, or never a member."""
+async def propagate_name(session: AsyncSession, conversation: UUID, user: UUID, *, closed: bool = False) -> bool:
+    """Publishes the present name of `user` and makes cached messages stale.
+
+    Returns False if the conversation is deleted, or if `user` is not a member of it (if `closed`: and never was).
+    """
     await lock(session, conversation)
     edited = await session.scalar(
         select(Conversation.edited_position).where(Conversation.id == conversation, Conversation.deleted_at.is_(None))
     )
     row = await member_of(session, conversation, user)
-    if edited is None or row is None:
+    if edited is None or row is None or (row.member_left_at is not None and not closed):
         return False
     await change_name(session, conversation, row, edited=edited)
     return True
@@ -98,11 +107,14 @@ async def propagate_next(session: AsyncSession, user: UUID) -> bool:
     person = (await session.execute(statement)).one_or_none()
     if person is None or person.version == person.told_version:
         return False
-    following = await conversations_ever(session, user, after=person.told_through, limit=1)
+    closed = person.closed_at is not None
+    following = await conversations_showing(session, user, closed=closed, after=person.told_through, limit=1)
     if following:
-        if person.closed_at is not None:
+        if closed:
             await take_out(session, following[0], user)
-        await propagate_name(session, following[0], user)
+        await propagate_name(session, following[0], user, closed=closed)
+    elif closed:
+        await _erase_left_names(session, user)
     # Store progress only for the present version: after another change, all conversations need it again.
     await session.execute(
         update(User)
@@ -114,3 +126,12 @@ async def propagate_next(session: AsyncSession, user: UUID) -> bool:
         )
     )
     return True
+
+
+async def _erase_left_names(session: AsyncSession, user: UUID) -> None:
+    """Erases the names of a closed account that deleted conversations still have."""
+    await session.execute(
+        update(Membership)
+        .where(Membership.user_id == user, Membership.left_first_name.is_not(None))
+        .values(left_first_name=None, left_last_name=None)
+    )

@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.inbox.schemas import ConversationSummary
-from app.domain.messages.message_projection import MESSAGE_COLUMNS, SENDER, as_message, messages
+from app.domain.messages.message_projection import MESSAGE_COLUMNS, SENDER, SENDER_ON_LEAVING, as_message, messages
 from app.domain.messages.models import MessageRow
 from app.domain.users.models import User
 from app.domain.users.schemas import Person
@@ -59,7 +59,7 @@ def _last_message(role: SQLColumnExpression[str], text: SQLColumnExpression[str]
             role.is_not(None),
         )
         .limit(_ONE)
-        .correlate_except(MessageRow, SENDER)
+        .correlate_except(MessageRow, SENDER, SENDER_ON_LEAVING)
         .lateral("last_message")
     )
 

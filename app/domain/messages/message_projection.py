@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from app.domain.conversations.conversation_projection import left_names
 from app.domain.error_catalogue import message_not_found
 from app.domain.events import LogChange, encode_data
 from app.domain.messages.models import MessageRow
@@ -25,14 +26,19 @@ from app.domain.users.schemas import Person
 SENDER = aliased(User, name="sender")
 """The sender of a message. Every message has one."""
 
+SENDER_ON_LEAVING = left_names(MessageRow.conversation_id, SENDER.id, "sender_on_leaving")
+SENDER_FIRST_NAME = func.coalesce(SENDER_ON_LEAVING.c.first_name, SENDER.first_name)
+SENDER_LAST_NAME = func.coalesce(SENDER_ON_LEAVING.c.last_name, SENDER.last_name)
+"""The name of the sender in the conversation of the message."""
+
 MESSAGE_COLUMNS = (
     MessageRow.id.label("message_id"),
     MessageRow.conversation_id.label("message_conversation"),
     MessageRow.seq.label("message_seq"),
     MessageRow.position.label("message_position"),
     SENDER.id.label("sender_id"),
-    SENDER.first_name.label("sender_first_name"),
-    SENDER.last_name.label("sender_last_name"),
+    SENDER_FIRST_NAME.label("sender_first_name"),
+    SENDER_LAST_NAME.label("sender_last_name"),
     MessageRow.message_type.label("message_type"),
     MessageRow.text.label("message_text"),
     MessageRow.media_url.label("message_media_url"),
@@ -47,7 +53,12 @@ MESSAGE_COLUMNS = (
 
 def messages() -> Select[*tuple[object, ...]]:
     """All messages with their senders. Callers add conditions."""
-    return select(*MESSAGE_COLUMNS).select_from(MessageRow).join(SENDER, SENDER.id == MessageRow.sender_id)
+    return with_sender(select(*MESSAGE_COLUMNS).select_from(MessageRow))
+
+
+def with_sender(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """Joins the sender, with both names, to a statement that selects from `MessageRow`."""
+    return statement.join(SENDER, SENDER.id == MessageRow.sender_id).outerjoin(SENDER_ON_LEAVING, true())
 
 
 def as_message(values: Iterable[Any]) -> Message:

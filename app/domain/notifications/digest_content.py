@@ -11,11 +11,11 @@ from uuid import UUID
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from app.domain.accounts.account_mail import MailContent
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.mails.outbox import Claimed
+from app.domain.messages.message_projection import SENDER_FIRST_NAME, SENDER_LAST_NAME, with_sender
 from app.domain.messages.models import MessageRow
 from app.domain.notifications.known_senders import answered, takes_part
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
@@ -25,8 +25,6 @@ from app.domain.users.models import User
 
 MAX_LINES: Final = 5
 MAX_LINE_LENGTH: Final = 200
-
-_SENDER = aliased(User, name="sender")
 
 
 async def compose(session: AsyncSession, mail: Claimed, unsubscribe_tokens: UnsubscribeTokens) -> MailContent | str:
@@ -60,15 +58,16 @@ async def compose(session: AsyncSession, mail: Claimed, unsubscribe_tokens: Unsu
     )
     rows = (
         await session.execute(
-            select(
-                MessageRow.sender_id,
-                MessageRow.message_type,
-                func.left(MessageRow.text, MAX_LINE_LENGTH).label("text"),
-                func.length(MessageRow.text).label("length"),
-                _SENDER.first_name,
-                _SENDER.last_name,
+            with_sender(
+                select(
+                    MessageRow.sender_id,
+                    MessageRow.message_type,
+                    func.left(MessageRow.text, MAX_LINE_LENGTH).label("text"),
+                    func.length(MessageRow.text).label("length"),
+                    SENDER_FIRST_NAME.label("first_name"),
+                    SENDER_LAST_NAME.label("last_name"),
+                ).select_from(MessageRow)
             )
-            .join(_SENDER, _SENDER.id == MessageRow.sender_id)
             .where(unread)
             .order_by(MessageRow.seq.desc())
             .limit(MAX_LINES + 1)

@@ -205,17 +205,21 @@ async def test_a_person_joins_no_more_conversations_than_the_limit(chat: Chat, c
     assert (await refusal(chat.do(groups.create, cast.eve, "One more"))).code == "too_many_conversations"
 
 
-async def test_a_new_name_is_a_change_in_every_conversation_of_the_person(chat: Chat, cast: Cast) -> None:
+async def test_a_new_name_is_a_change_in_every_conversation_of_a_member_or_closed_account(
+    chat: Chat, cast: Cast
+) -> None:
     conversation = await chat.group(cast)
     await chat.send(conversation, cast.linus)
     await chat.sql("UPDATE users SET first_name = 'Renamed' WHERE id IN (:one, :two)", one=cast.linus, two=cast.mallory)
-    for user, kind in ((cast.linus, "member.updated"), (cast.mallory, "member.removed")):
-        assert conversation in await chat.do(name_changes.conversations_ever, user)
-        assert await chat.do(name_changes.propagate_name, conversation, user)
+    assert conversation not in await chat.do(name_changes.conversations_showing, cast.mallory, closed=False)
+    assert not await chat.do(name_changes.propagate_name, conversation, cast.mallory)
+    for user, kind, closed in ((cast.linus, "member.updated", False), (cast.mallory, "member.removed", True)):
+        assert conversation in await chat.do(name_changes.conversations_showing, user, closed=closed)
+        assert await chat.do(name_changes.propagate_name, conversation, user, closed=closed)
         last = chat.changes(conversation)[-1]
         view = as_view(last)
         assert isinstance(view, Member)
         assert (last.type, view.user.first_name, last.edited) == (kind, "Renamed", last.position)
         assert last.edited_before < last.edited
-    assert not await chat.do(name_changes.propagate_name, conversation, cast.eve)
-    assert conversation not in await chat.do(name_changes.conversations_ever, cast.eve)
+    assert not await chat.do(name_changes.propagate_name, conversation, cast.eve, closed=True)
+    assert conversation not in await chat.do(name_changes.conversations_showing, cast.eve, closed=True)

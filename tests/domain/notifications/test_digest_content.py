@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.domain.accounts.account_mail import MailContent
+from app.domain.conversations import members
 from app.domain.conversations.directs import get_or_create
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.mails import outbox
@@ -20,6 +21,7 @@ from app.domain.messages.send import send_batch
 from app.domain.notifications import digest_content, known_senders
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.users.caller import Caller
+from app.domain.users.models import User
 from app.tasks.letters import MailRenderer
 from tests.domain.notifications.conftest import Room
 from tests.support.drafts import draft
@@ -156,3 +158,15 @@ async def test_no_more_than_the_newest_messages_are_searched_for_an_answer(
 async def test_no_sender_is_known_from_an_empty_list(room: Room) -> None:
     async with room.database.transaction() as session:
         assert await known_senders.answered(session, room.scene.grace.user, set[UUID]()) == set()
+
+
+async def test_a_digest_names_a_former_member_as_on_leaving(room: Room) -> None:
+    await room.say(room.scene.linus, "hello")
+    async with room.database.transaction() as session:
+        await members.remove(session, room.conversation, room.scene.ada.user, room.scene.linus.user)
+    async with room.database.transaction() as session:
+        await session.execute(update(User).where(User.id == room.scene.linus.user).values(first_name="Renamed"))
+    letter = await digest(room, room.scene.grace)
+    facts: dict[str, Any] = dict(letter.facts)
+    assert [line["text"] for line in facts["lines"]] == ["hello"]
+    assert "Renamed" not in facts["lines"][0]["who"]

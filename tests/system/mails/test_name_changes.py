@@ -69,14 +69,50 @@ async def test_a_new_name_is_visible_everywhere_within_ten_seconds(node: Node) -
         assert renamed.status == 200
         heard = {(await socket.expect("member.updated", within=SECONDS))["conversation"] for _ in conversations}
         assert heard == set(conversations)
-        await socket.expect("member.left", conversation=left, within=SECONDS)
-    for conversation in (*conversations, left):
+    for conversation in conversations:
         assert await names_seen(grace, conversation, ada.id) == {"Augusta King"}
+    assert "Augusta King" not in await names_seen(grace, left, ada.id)
     for conversation in conversations:
         changes = await grace.get(f"/conversations/{conversation}/changes/", after=before[conversation])
         assert [(one["type"], one["data"]["user"]["first_name"]) for one in changes["items"]] == [
             ("member.updated", "Augusta")
         ]
+
+
+async def test_a_removed_member_writes_no_new_name_into_a_private_group(node: Node, database: Database) -> None:
+    ada, eve = await node.register("Ada"), await node.register("Eve")
+    private, shared = await ada.converse(eve), await ada.converse(eve)
+    for conversation in (private, shared):
+        await eve.say(conversation, "hello")
+        await ada.page(conversation)
+    position = (await ada.get(f"/conversations/{private}/"))["position"]
+    await ada.post(f"/conversations/{private}/remove_member/", user=eve.id)
+    old = await names_seen(ada, private, eve.id)
+    async with ada.listening() as socket:
+        renamed = await eve.call("PATCH", "/me/", {"first_name": "Written", "last_name": "Afterwards"})
+        assert renamed.status == 200
+        await socket.expect("member.updated", conversation=shared, within=SECONDS)
+
+        async def propagated() -> bool:
+            async with database.transaction() as session:
+                row = await session.get_one(User, UUID(eve.id))
+                return row.told_version == row.version
+
+        for _ in range(200):
+            if await propagated():
+                break
+            await asyncio.sleep(0.05)
+        assert await propagated()
+        await asyncio.sleep(0.5)
+        heard = [frame for frame in socket.frames if frame.get("conversation") == private]
+        assert [frame for frame in heard if "Written" in str(frame)] == []
+    assert await names_seen(ada, shared, eve.id) == {"Written Afterwards"}
+    assert await names_seen(ada, private, eve.id) == old
+    caught_up = await ada.get(f"/conversations/{private}/changes/", after=position)
+    assert [one["type"] for one in caught_up["items"]] == ["member.removed"]
+    assert "Written" not in str(caught_up)
+    await ada.post(f"/conversations/{private}/add_member/", user=eve.id)
+    assert await names_seen(ada, private, eve.id) == {"Written Afterwards"}
 
 
 async def test_an_unchanged_name_moves_no_position(node: Node) -> None:
