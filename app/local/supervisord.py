@@ -68,12 +68,12 @@ class Supervisord:
 
     def __init__(self, data_dir: Path) -> None:
         self._home = data_dir
-        self._note = data_dir / "up.json"
+        self._process_file = data_dir / "up.json"
         self._configuration = data_dir / "supervisord.conf"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, environment: dict[str, str], arguments: dict[str, list[str]]) -> None:
-        self._configuration.write_text(self._configured(arguments), encoding="utf-8")
+        self._configuration.write_text(self._configuration_text(arguments), encoding="utf-8")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "app.local.supervisord_main", "-c", str(self._configuration)],
             env=environment,
@@ -82,7 +82,7 @@ class Supervisord:
             preexec_fn=dying_with_us(signal.SIGTERM),
         )
         began = psutil.Process(self._process.pid).create_time()
-        self._note.write_bytes(msgspec.json.encode(Note(self._process.pid, began)))
+        self._process_file.write_bytes(msgspec.json.encode(Note(self._process.pid, began)))
 
     @property
     def is_running(self) -> bool:
@@ -92,29 +92,29 @@ class Supervisord:
         """Stops supervisord, which stops its programs first. Kills it after the programs' stop time and 1.5 s."""
         if self._process is not None:
             end(self._process, (signal.SIGTERM, STOP_SECONDS + 1.5))
-        for file in (self._note, self._configuration, self._home / "supervisord.pid"):
+        for file in (self._process_file, self._configuration, self._home / "supervisord.pid"):
             file.unlink(missing_ok=True)
 
     def end_leftovers(self) -> None:
         """Ends the processes left by a killed `chat up`. The caller holds the lock on DATA_DIR, so none is in use."""
         with suppress(OSError, msgspec.DecodeError, psutil.Error):
-            note = msgspec.json.decode(self._note.read_bytes(), type=Note)
-            left = psutil.Process(note.pid)
-            if left.create_time() == note.began:
-                family = [left, *left.children(recursive=True)]
-                left.terminate()
+            note = msgspec.json.decode(self._process_file.read_bytes(), type=Note)
+            leftover = psutil.Process(note.pid)
+            if leftover.create_time() == note.began:
+                family = [leftover, *leftover.children(recursive=True)]
+                leftover.terminate()
                 for process in psutil.wait_procs(family, timeout=STOP_SECONDS + 2)[1]:
                     process.kill()
-        self._note.unlink(missing_ok=True)
+        self._process_file.unlink(missing_ok=True)
 
-    def _configured(self, arguments: dict[str, list[str]]) -> str:
+    def _configuration_text(self, arguments: dict[str, list[str]]) -> str:
         # supervisord expands percent signs, also in paths.
         home = str(self._home.resolve()).replace("%", "%%")
         # Name root explicitly, or supervisord logs a critical message at every start.
         account = f"user = {pwd.getpwuid(0).pw_name}\n" if os.geteuid() == 0 else ""
         parts = [CONFIGURATION.format(home=home, account=account, programs=",".join(PROGRAMS))]
         for name in PROGRAMS:
-            words = [sys.executable, "-m", "app.cli", "--tied", name, *arguments.get(name, [])]
-            command = shlex.join(words).replace("%", "%%")
+            argv = [sys.executable, "-m", "app.cli", "--tied", name, *arguments.get(name, [])]
+            command = shlex.join(argv).replace("%", "%%")
             parts.append(PROGRAM.format(name=name, command=command, starts=STARTS, stop=STOP_SECONDS))
         return "".join(parts)

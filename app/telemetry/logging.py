@@ -28,14 +28,14 @@ from app.telemetry.redaction import redacted_field
 
 FILE_BYTES: Final = 10_000_000
 FILES_KEPT: Final = 5
-OWN_WAYS: Final = ("uvicorn", "uvicorn.error", "celery")  # these install their own handlers
+SELF_CONFIGURED: Final = ("uvicorn", "uvicorn.error", "celery")  # these install their own handlers
 ACCESS: Final = "uvicorn.access"
 """uvicorn logs a second line per request here, whatever `access_log` says, if this logger reaches a handler."""
 
 PERIODIC: Final = ("celery.app.trace", "celery.beat", "celery.worker.request", "celery.worker.strategy")
 """They log the start and end of every task, every few seconds. Tasks log their own results."""
 
-SAID_ONCE: Final = "celery.worker.consumer.consumer"
+WARNS_REPEATEDLY: Final = "celery.worker.consumer.consumer"
 """It warns about every lost connection. `app.tasks.broker` logs a broker outage once."""
 
 QUIET_LOGGERS: Final = ("asyncio", "celery.redirected", "urllib3", "multipart", *PERIODIC)
@@ -56,14 +56,14 @@ def configure(settings: Settings, *, process: str) -> None:
         structlog.processors.UnicodeDecoder(),
     ]
 
-    def named(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    def add_process(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
         event.pop("color_message", None)  # uvicorn adds a coloured copy of the message
         return {"process": process, **event}
 
     def formatter(renderer: structlog.typing.Processor, line: Callable[[Mapping[str, Any]], str]) -> Formatter:
         formatter = Formatter(
             foreign_pre_chain=shared,
-            processors=[ProcessorFormatter.remove_processors_meta, named, _redact, renderer],
+            processors=[ProcessorFormatter.remove_processors_meta, add_process, _redact, renderer],
         )
         formatter.line = lambda fields: line({"process": process, **fields})
         return formatter
@@ -78,7 +78,7 @@ def configure(settings: Settings, *, process: str) -> None:
         handlers[1].setFormatter(json)
     logging.basicConfig(handlers=handlers, level=settings.log_level, force=True)
     logging.captureWarnings(capture=True)
-    for name in OWN_WAYS:
+    for name in SELF_CONFIGURED:
         library = logging.getLogger(name)
         library.handlers.clear()
         library.setLevel(logging.NOTSET)
@@ -87,7 +87,7 @@ def configure(settings: Settings, *, process: str) -> None:
     logging.getLogger(ACCESS).propagate = False
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger(SAID_ONCE).setLevel(logging.ERROR)
+    logging.getLogger(WARNS_REPEATEDLY).setLevel(logging.ERROR)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -100,10 +100,10 @@ def configure_celery(settings: Settings, *, process: str) -> None:
     """Connects to `setup_logging`: Celery sets up its own logging unless that signal has a receiver."""
     from celery.signals import setup_logging
 
-    def ours(**_: Any) -> None:
+    def configure_process(**_: Any) -> None:
         configure(settings, process=process)
 
-    setup_logging.connect(ours, weak=False, dispatch_uid="chat.logging")
+    setup_logging.connect(configure_process, weak=False, dispatch_uid="chat.logging")
 
 
 class Formatter(ProcessorFormatter):
@@ -124,9 +124,9 @@ class SharedFile(logging.handlers.RotatingFileHandler):
     def __init__(self, path: Path, *, largest: int = FILE_BYTES, kept: int = FILES_KEPT) -> None:
         super().__init__(path, maxBytes=largest, backupCount=kept, encoding="utf-8", delay=True)
         self.path = path.absolute()
-        self._turning = self.path.with_name(self.path.name + ".lock")
-        for earlier in self.path.parent.glob(f"{self.path.name}.*"):
-            with suppress(OSError), earlier.open() as file:
+        self._rotation_lock = self.path.with_name(self.path.name + ".lock")
+        for rotated in self.path.parent.glob(f"{self.path.name}.*"):
+            with suppress(OSError), rotated.open() as file:
                 _make_private(file.fileno())
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -135,7 +135,7 @@ class SharedFile(logging.handlers.RotatingFileHandler):
         super().emit(record)
 
     def doRollover(self) -> None:  # noqa: N802 - the library's name
-        with self._turning.open("a") as lock:
+        with self._rotation_lock.open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self._is_current():
                 super().doRollover()
@@ -150,10 +150,10 @@ class SharedFile(logging.handlers.RotatingFileHandler):
         if not self.stream:
             return False
         try:
-            ours, theirs = self.path.stat(), os.fstat(self.stream.fileno())
+            current, opened = self.path.stat(), os.fstat(self.stream.fileno())
         except (OSError, ValueError):
             return False
-        return (ours.st_ino, ours.st_dev) == (theirs.st_ino, theirs.st_dev)
+        return (current.st_ino, current.st_dev) == (opened.st_ino, opened.st_dev)
 
     def _reopen(self) -> None:
         if self.stream:

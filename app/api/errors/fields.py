@@ -22,7 +22,7 @@ _TYPES = {
     "`uuid`": "an id",
 }
 NO_BODY = "'data'"
-MAX_ERRORS = 200
+MAX_LENGTH = 200
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -51,4 +51,4 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
         message = "A JSON object is required."
     for kind, name in _TYPES.items():
         message = message.replace(kind, name)
-    return FieldError(field[:MAX_ERRORS], message[:MAX_ERRORS])
+    return FieldError(field[:MAX_LENGTH], message[:MAX_LENGTH])

@@ -80,13 +80,13 @@ class Authentication(ASGIMiddleware):
             await next_app(scope, receive, send)
             return
 
-        async def once_admitted(message: Message) -> None:
+        async def send_once_admitted(message: Message) -> None:
             # Invalid requests must not bypass the throttle: on an error the handler may not have awaited it.
             if message["type"] == "http.response.start" and message["status"] >= 400:
                 await admission
             await send(message)
 
-        await next_app(scope, receive, once_admitted)
+        await next_app(scope, receive, send_once_admitted)
 
     async def _admit(self, request: ChatRequest, opt: Mapping[str, Any]) -> Awaitable[None] | None:
         """Returns the pending rate-limit decision on routes that await it themselves."""
