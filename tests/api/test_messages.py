@@ -132,18 +132,18 @@ async def test_outsiders_neither_read_nor_write_nor_learn_of_messages(
     sent = await room.send(room.ada)
     private = "private" in request.node.name
     status, code = (404, "not_found") if private else (403, "not_a_member")
-    asked = [
+    requested = [
         await room.request("GET", room.eve),
         await room.request("POST", room.eve, json={"message_type": "text", "text": "hello"}),
         await room.request("GET", room.eve, sent["id"]),
         await room.request("PATCH", room.eve, sent["id"], json={"text": "mine"}),
         await room.request("DELETE", room.eve, sent["id"]),
     ]
-    for answer in asked:
+    for answer in requested:
         problem(answer, status, code)
     unknown = msgspec.structs.replace(room, id=str(uuid4()))
     if private:
-        assert (await unknown.request("GET", room.eve)).json() == asked[0].json()
+        assert (await unknown.request("GET", room.eve)).json() == requested[0].json()
     assert (await room.page(room.ada))["items"] == [sent]
 
 

@@ -48,8 +48,8 @@ def chat(settings: Settings, *words: str, **further: str) -> subprocess.Complete
         SECRET_KEY=settings.secret_key,
         DATA_DIR=str(settings.data_dir),
     )
-    asked = [sys.executable, "-m", "app.cli", *words]
-    return subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    requested = [sys.executable, "-m", "app.cli", *words]
+    return subprocess.run(requested, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
 
 def waiting(broker: Broker, kind: str) -> tuple[int, float | None]:

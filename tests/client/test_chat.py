@@ -205,19 +205,19 @@ async def test_a_page_older_than_the_received_events_is_loaded_again(
 ) -> None:
     _, grace, engines = await two(stage)
     async with watching(stage.there.url, grace) as watcher:
-        chat, call, asked = watcher.chat, watcher.chat._login.call, list[str]()
+        chat, call, requested = watcher.chat, watcher.chat._login.call, list[str]()
         await grace.say(engines, "one")
         await watcher.receives(events.MessageChanged)
 
         async def late(method: str, path: str, **more: Any) -> Any:
             """A cache that is two seconds behind, once."""
-            asked.append(path)
+            requested.append(path)
             page = await call(method, path, **more)
-            return {"items": [], "position": 0, "has_more": False} if len(asked) == 1 else page
+            return {"items": [], "position": 0, "has_more": False} if len(requested) == 1 else page
 
         monkeypatch.setattr(chat._login, "call", late)
         assert await chat.load(engines) == [], "the only message is already an event"
-        assert len(asked) == 2
+        assert len(requested) == 2
 
 
 async def test_the_program_of_the_readme_answers_a_ping(stage: Stage) -> None:

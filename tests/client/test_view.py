@@ -174,14 +174,14 @@ def test_five_thousand_missed_conversations_are_resumed_in_parts_that_fit_a_fram
     ids = [str(uuid4()) for _ in range(5_000)]
     view.take(hello(*(line(2**62, id=one) for one in ids)))
     view.take(hello(*(line(2**62 + 1, id=one) for one in ids)))
-    asked: dict[str, int] = {}
+    requested: dict[str, int] = {}
     parts = 0
     while view.missed:
         part = view.begin_resume(f"part {parts}", RESUMED_TOGETHER)
         assert len(json.dumps({"type": "resume", "ref": "c" * 60, "conversations": part})) <= MAX_FRAME_BYTES
-        asked |= part
+        requested |= part
         parts += 1
-    assert (set(asked), parts) == (set(ids), 3)
+    assert (set(requested), parts) == (set(ids), 3)
     view.take({"type": "caught_up", "ref": "part 0", "positions": {}})
     assert sum(held.resume_ref is None for held in view.held.values()) == RESUMED_TOGETHER
 

@@ -88,16 +88,16 @@ def test_chat_up_runs_once_revives_its_processes_and_keeps_the_data_after_a_kill
 def test_a_chat_under_nohup_outlives_its_terminal(
     handlers: None, monkeypatch: pytest.MonkeyPatch, ignored: bool, stops: bool
 ) -> None:
-    asked: list[bool] = []
+    requested: list[bool] = []
 
     def hung_up(_settings: object, _running: object, asked_to_stop: object) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
-        asked.append(asked_to_stop.is_set())  # type: ignore[attr-defined]
+        requested.append(asked_to_stop.is_set())  # type: ignore[attr-defined]
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
     monkeypatch.setattr(up, "_run", hung_up)
     assert up.run(Settings()) == 0
-    assert asked == [stops]
+    assert requested == [stops]
 
 
 def test_a_port_in_use_is_named_before_any_start(data_dir: Path) -> None:

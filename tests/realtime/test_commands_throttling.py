@@ -21,7 +21,7 @@ from app.realtime.connection import frame_limits
 from app.realtime.read_marks import ReadMarks
 from tests.support.nodes import Node, eventually
 from tests.support.scene import Scene, group, set_up
-from tests.support.statements import asked
+from tests.support.statements import recorded_statements
 
 
 async def resize(node: Node, scene: Scene, members: int) -> None:
@@ -73,7 +73,7 @@ async def test_typing_is_delivered_in_conversations_of_up_to_two_hundred_members
 async def test_the_size_of_a_conversation_is_read_once_for_many_typing_frames(node: Node) -> None:
     scene = await set_up(node.database)
     ada = await node.join(scene.ada)
-    with asked(node.database) as statements:
+    with recorded_statements(node.database) as statements:
         for _ in range(10):
             await ada.say("typing", conversation=str(scene.conversation))
         await ada.quiet()
@@ -98,7 +98,7 @@ async def test_read_frames_that_arrive_together_share_a_transaction(
     linus = [await node.join(scene.linus) for _ in range(2)]
     for _ in range(30):
         await node.send(scene.conversation, scene.ada)
-    with asked(node.database) as statements:
+    with recorded_statements(node.database) as statements:
         for seq in range(1, 31):
             await linus[seq % 2].say("read", conversation=str(scene.conversation), seq=seq, ref=seq)
         last = await linus[0].next("ack", ref=30)
@@ -118,7 +118,7 @@ async def test_a_flood_of_read_frames_costs_a_few_transactions(node: Node, monke
     own = ReadMarks(node.database)
     own._allowances = frame_limits.UserAllowances(0.001, 3)
     answers: list[object] = []
-    with asked(node.database) as statements:
+    with recorded_statements(node.database) as statements:
         for seq in range(1, 61):
             await own.mark(scene.linus.user, scene.conversation, seq, answers.append)
             await asyncio.sleep(0.005)
@@ -145,7 +145,7 @@ async def test_an_invalid_read_mark_leaves_those_merged_with_it_intact(node: Nod
         ("foreign", other, 1),
     ):
         await own.mark(scene.linus.user, conversation, seq, partial(answers.__setitem__, name))
-    with asked(node.database) as statements:
+    with recorded_statements(node.database) as statements:
         await own.stop()
     assert moves(statements) == 1
     state = ReadState(read_seq=1, unread=0)

@@ -25,11 +25,11 @@ class Echo:
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.disconnected = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.asked.append(scope["path"])
+        self.requested.append(scope["path"])
         body = b""
         if scope["path"] == "/slow":
             await self.gate.wait()

@@ -21,18 +21,18 @@ def head(fields: bytes) -> bytes:
 async def test_a_head_of_one_endless_header_is_431(server: Server) -> None:
     beginning = b"GET / HTTP/1.1\r\nHost: x\r\nX: "
     assert await server.refusal(beginning + b"y" * 2**20) == (431, "head_too_large")
-    assert server.app.asked == []
+    assert server.app.requested == []
 
 
 async def test_a_head_of_many_large_headers_is_431(server: Server) -> None:
     fields = b"".join(b"X-%d: %b\r\n" % (at, b"y" * 1_000) for at in range(40))
     assert await server.refusal(head(fields)) == (431, "head_too_large")
-    assert server.app.asked == []
+    assert server.app.requested == []
 
 
 async def test_a_head_of_many_small_headers_is_431_before_it_ends(server: Server) -> None:
     assert await server.refusal(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a:b\r\n" * 200_000) == (431, "head_too_large")
-    assert server.app.asked == []
+    assert server.app.requested == []
 
 
 async def test_as_many_headers_as_are_allowed_are_read(server: Server) -> None:
@@ -75,7 +75,7 @@ async def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
         paths = [b"/%d" % at for at in range(limits.PIPELINED)]
         await peer.say(b"".join(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path for path in paths))
         assert [(await peer.answer())[0] for _ in paths] == [200] * len(paths)
-        assert server.app.asked == [path.decode() for path in paths]
+        assert server.app.requested == [path.decode() for path in paths]
         await peer.say(GET)
         assert (await peer.answer())[0] == 200
 
@@ -87,7 +87,7 @@ async def test_a_deep_pipeline_is_answered_up_to_its_limit_and_closed(server: Se
         server.app.gate.set()
         answers = await peer.rest()
     assert answers.count(b"HTTP/1.1 200 ") == limits.PIPELINED + 1
-    assert len(server.app.asked) == limits.PIPELINED + 1
+    assert len(server.app.requested) == limits.PIPELINED + 1
 
 
 async def test_a_request_before_a_bad_one_gets_its_answer(server: Server) -> None:
@@ -109,7 +109,7 @@ async def test_a_transfer_coding_other_than_chunked_is_501(server: Server, codin
     status, code = await server.refusal(request)
     assert (status, code) in {(501, "unknown_transfer_coding"), (400, "malformed")}
     assert coding != b"gzip, chunked" or status == 501
-    assert server.app.asked == []
+    assert server.app.requested == []
 
 
 async def test_an_unread_body_is_not_received_endlessly(server: Server) -> None:
@@ -151,7 +151,7 @@ async def test_a_body_that_stalls_leaves_the_running_request_before_it(
         server.app.gate.set()
         answers = await peer.rest()
     assert answers.count(b"HTTP/1.1 ") == answers.count(b"HTTP/1.1 200 ") == 1
-    assert server.app.asked == ["/slow"]
+    assert server.app.requested == ["/slow"]
 
 
 async def test_a_body_that_stalls_after_its_answer_closes_the_connection(

@@ -95,6 +95,6 @@ async def test_unread_answers_are_bounded_in_total(monkeypatch: pytest.MonkeyPat
             peer = await stack.enter_async_context(server.peer(receive_buffer=4_096))
             peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
             await peer.say(LARGE)
-        await eventually(lambda: len(server.app.asked) == 6)
+        await eventually(lambda: len(server.app.requested) == 6)
         # Of 8 MB each: two fit.
         await eventually(lambda: 1 <= server.connections <= 3)

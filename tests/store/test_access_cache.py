@@ -19,7 +19,7 @@ from app.domain.users.models import LoginSession
 from app.store.access_cache import AccessCache
 from tests.support.nodes import Node, eventually
 from tests.support.scene import Scene, set_up
-from tests.support.statements import asked
+from tests.support.statements import recorded_statements
 
 Nodes = tuple[Node, Node]
 
@@ -46,7 +46,7 @@ async def learn(node: Node, scene: Scene, *callers: Caller) -> None:
 async def test_checked_access_is_remembered_and_a_message_moves_its_position(nodes: Nodes, scene: Scene) -> None:
     here, there = nodes
     await learn(here, scene, scene.ada, scene.linus)
-    with asked(here.database) as statements:
+    with recorded_statements(here.database) as statements:
         first = here.live.access.cached_head(scene.conversation, scene.linus)
     assert (statements, first) == ([], await there.live.access.query_head(scene.conversation, scene.linus))
     own = await here.send(scene.conversation, scene.ada)

@@ -61,8 +61,8 @@ async def test_requests_at_once_share_a_query(database: Database) -> None:
         queries += 1
 
     liveness = BatchedLoginChecks(database)
-    asked = [*(liveness.ensure(one) for one in callers), liveness.ensure(Caller(user=owner, session=ended))]
-    *fine, refused = await asyncio.gather(*asked, return_exceptions=True)
+    requested = [*(liveness.ensure(one) for one in callers), liveness.ensure(Caller(user=owner, session=ended))]
+    *fine, refused = await asyncio.gather(*requested, return_exceptions=True)
     assert fine == [None] * 20
     assert isinstance(refused, Unauthenticated)
     assert queries <= 4

@@ -17,7 +17,7 @@ from app.domain.messages.send import Draft, Sent
 from app.store.message_writer import MessageWriter
 from tests.support.drafts import draft
 from tests.support.scene import Scene, group
-from tests.support.statements import asked
+from tests.support.statements import recorded_statements
 
 FORMER_DIGEST = bytes.fromhex("11cea47d2ee2d7e0108c73839c1b46cd")
 """Of the text `hello`, by release 1.0.0."""
@@ -66,7 +66,7 @@ async def test_replays_and_new_messages_of_one_batch_have_their_own_answers(
     stored = [message(one) for one in await send_all(writer, known) if isinstance(one, Sent)]
     new = [draft(room, scene.ada, "text", "new") for room in rooms]
     await writer.send(draft(scene.conversation, scene.ada, "text", "warm-up"))
-    with asked(database) as statements:
+    with recorded_statements(database) as statements:
         answers = [one for one in await send_all(writer, [*known[5:], *new, *known[:5]]) if isinstance(one, Sent)]
     assert [message(one) for one in answers if one.replayed] == [*stored[5:], *stored[:5]]
     assert [message(one).text for one in answers if not one.replayed] == ["new"] * 3

@@ -11,7 +11,7 @@ from app.db import Database
 
 
 @contextmanager
-def asked(database: Database) -> Iterator[list[str]]:
+def recorded_statements(database: Database) -> Iterator[list[str]]:
     """Records the statements that SQLAlchemy executes within the context."""
     statements: list[str] = []
 

@@ -113,11 +113,11 @@ def _field_name(length: int) -> str:
 
 
 def _refused(check: Callable[[str], Any]) -> Callable[[str], Any]:
-    def asked(text: str) -> None:
+    def requested(text: str) -> None:
         with pytest.raises(Invalid):
             check(text)
 
-    return asked
+    return requested
 
 
 PARSERS: dict[str, tuple[Callable[[str], Any], Callable[[int], str]]] = {

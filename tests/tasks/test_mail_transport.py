@@ -158,16 +158,16 @@ def test_an_international_local_part_requires_smtputf8() -> None:
 
 
 def test_the_host_of_the_mail_server_is_converted_by_idna_2008(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
     def connect(address: tuple[str, int], *_: object, **__: object) -> None:
-        asked.append(address[0])
+        requested.append(address[0])
         raise OSError
 
     monkeypatch.setattr("smtplib.socket.create_connection", connect)
     with pytest.raises(TemporaryFailure):
         open_transport("smtp://faß.example", ANYWHERE).send(letter())
-    assert asked == ["xn--fa-hia.example"]
+    assert requested == ["xn--fa-hia.example"]
 
 
 def test_without_a_server_mails_are_private_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

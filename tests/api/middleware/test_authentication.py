@@ -181,8 +181,8 @@ async def test_pages_of_messages_are_counted(settings: Settings, empty_redis_url
     async with running(settings, throttle_requests=Rate(4, 60)) as api:
         ada = await join(api, "Ada")
         path = f"{API}/conversations/{uuid7()}/messages/"
-        asked = [path, f"{path}?limit=0", f"{path}?limit=all", f"{path}?before=1&after=2"] * 2
-        statuses = [(await api.get(one, headers=ada.headers)).status_code for one in asked]
+        requested = [path, f"{path}?limit=0", f"{path}?limit=all", f"{path}?before=1&after=2"] * 2
+        statuses = [(await api.get(one, headers=ada.headers)).status_code for one in requested]
     assert statuses == [404, 404, 400, 404] + [429] * 4
 
 

@@ -13,7 +13,7 @@ from app.domain.messages.history import SeqRange, newest, read_span
 from app.domain.messages.receipts import detail
 from app.domain.messages.schemas import Message
 from tests.support.conversations import Cast, Chat, as_view
-from tests.support.statements import asked
+from tests.support.statements import recorded_statements
 
 OLD, NEW = "Mallory Example", "Renamed Example"
 CLOSED = "deleted user"
@@ -166,6 +166,6 @@ async def test_a_page_with_former_members_costs_one_statement(chat: Chat, cast: 
     for _ in range(49):
         await chat.send(conversation, cast.ada)
     async with chat.database.transaction() as session:
-        with asked(chat.database) as statements:
+        with recorded_statements(chat.database) as statements:
             entries = await read_span(session, conversation, SeqRange(1, 50, has_more=False))
     assert (len(entries), len(statements)) == (50, 1)

@@ -14,7 +14,7 @@ from app.domain.inbox.detail import detail
 from app.domain.inbox.queries import _OWN, discover, inbox, summary
 from app.domain.inbox.schemas import ConversationSummary
 from tests.support.conversations import Cast, Chat
-from tests.support.statements import asked
+from tests.support.statements import recorded_statements
 
 
 async def walk(chat: Chat, user: UUID, limit: int, search: str | None = None) -> list[ConversationSummary]:
@@ -62,10 +62,10 @@ async def test_a_summary_has_the_unread_count_and_the_last_message(chat: Chat, c
 async def test_the_list_is_one_statement_and_so_is_the_snapshot(chat: Chat, cast: Cast) -> None:
     for _ in range(5):
         await chat.send(await chat.group(cast), cast.linus)
-    with asked(chat.database) as statements:
+    with recorded_statements(chat.database) as statements:
         assert len((await chat.do(inbox, cast.linus)).items) == 5
     assert len(statements) == 1
-    with asked(chat.database) as statements:
+    with recorded_statements(chat.database) as statements:
         assert await chat.snapshot(cast.linus) == await walk(chat, cast.linus, 50)
     assert len(statements) == 2
 

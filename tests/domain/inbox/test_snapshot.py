@@ -9,7 +9,7 @@ from app.domain.conversations import directs, groups
 from app.domain.inbox.queries import inbox, page_of
 from app.domain.inbox.snapshot import SnapshotRequest, newest
 from tests.support.conversations import Cast, Chat
-from tests.support.statements import asked
+from tests.support.statements import recorded_statements
 
 
 async def test_lists_read_together_equal_lists_read_alone(chat: Chat, cast: Cast) -> None:
@@ -24,7 +24,7 @@ async def test_lists_read_together_equal_lists_read_alone(chat: Chat, cast: Cast
         chat.asker(cast.eve, 3),
         SnapshotRequest(cast.grace, chat.caller(cast.ada).session, 3),
     ]
-    with asked(chat.database) as statements:
+    with recorded_statements(chat.database) as statements:
         everything, three, fewer, nothing, refused = await chat.do(newest, askers)
     assert len(statements) == 1
     assert everything == (await chat.do(inbox, cast.ada)).items

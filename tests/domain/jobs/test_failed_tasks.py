@@ -78,12 +78,12 @@ async def test_a_task_that_fails_again_before_its_retry_is_still_retried(databas
 
 
 async def test_a_task_of_another_release_does_not_stop_the_others(database: Database, operator: Person) -> None:
-    asked: list[UUID] = []
+    requested: list[UUID] = []
     for task in ("chat.cache.renamed", "chat.cache.rebuild"):
         await note(database, task, "0199a7b0-7000-7000-8000-000000000001")
         (row,) = await rows(database, task)
-        asked.append(row.id)
-    for one in asked:
+        requested.append(row.id)
+    for one in requested:
         (await operator.call("POST", f"/ops/tasks/failed/{one}/retry/")).good(202)
     handed_over()
 

@@ -23,15 +23,15 @@ class Room:
     def __init__(self, client: Client, ada: Someone, path: str) -> None:
         self.client, self.ada, self.path = client, ada, path
 
-    async def get(self, path: str, **asked: int) -> dict[str, Any]:
-        answer = await self.client.get(f"{self.path}/{path}/", params=asked, headers=self.ada.headers)
+    async def get(self, path: str, **requested: int) -> dict[str, Any]:
+        answer = await self.client.get(f"{self.path}/{path}/", params=requested, headers=self.ada.headers)
         assert answer.status_code == 200, answer.text
         assert len(answer.content) < PAGE_BYTES + 1_000
         page: dict[str, Any] = answer.json()
         return page
 
-    async def seqs(self, **asked: int) -> tuple[list[int], bool]:
-        page = await self.get("messages", **asked)
+    async def seqs(self, **requested: int) -> tuple[list[int], bool]:
+        page = await self.get("messages", **requested)
         return [item["seq"] for item in page["items"]], page["has_more"]
 
 

@@ -46,8 +46,8 @@ def command(settings: Settings, url: str, *arguments: str) -> subprocess.Complet
     environment = environment_for_child(
         DATABASE_URL=url, REDIS_URL=NOBODY, SECRET_KEY=settings.secret_key, DATA_DIR=str(settings.data_dir)
     )
-    asked = [sys.executable, "-m", "app.cli", "throttle", *arguments]
-    return subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    requested = [sys.executable, "-m", "app.cli", "throttle", *arguments]
+    return subprocess.run(requested, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
 
 def test_an_override_holds_until_it_is_removed(make: Make) -> None:

@@ -153,11 +153,11 @@ async def test_subjects_above_the_bound_are_counted_together(
         reports = desk.reports({"messages": Rate(1, 60)})
         since = datetime.fromtimestamp(clock.now / MICROSECONDS - 86_400, UTC)
         (received,) = (await reports.analytics(session, "messages", since, None)).policies
-        asked = await reports.what_if(session, "messages", limit=1, share=0.01, since=since, until=None)
+        requested = await reports.what_if(session, "messages", limit=1, share=0.01, since=since, until=None)
     assert (received.attempts, received.refused) == (78, 39)
-    assert (received.subjects, received.unattributed) == (asked.subjects, asked.unattributed)
+    assert (received.subjects, received.unattributed) == (requested.subjects, requested.unattributed)
     assert received.subjects < 10
-    assert asked.attempts + asked.unattributed == 78
+    assert requested.attempts + requested.unattributed == 78
 
 
 async def test_a_network_is_a_digest_in_the_database_and_only_there(

@@ -75,12 +75,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--picture", type=Path, help="where to draw how late messages were, and the faults (SVG)")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     # Much is recorded and all of it is kept: looking for cycles in it only costs time.
     gc.disable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run(asked.seed, asked.minutes, asked.picture))
+        return runner.run(run(options.seed, options.minutes, options.picture))
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class Held:
         self.messages: dict[int, msgspec.Raw | bytes] = {}
         self.members: dict[str, msgspec.Raw | bytes] = {}
         self.facts: msgspec.Raw | bytes | None = None
-        self.asked: set[object] = set()
+        self.requested: set[object] = set()
         """`resume`s in progress: what is delivered during them may be delivered again."""
         self.loading: list[Frame] | None = None
 
@@ -90,14 +90,14 @@ class Replica:
             ref, conversations = entry.data
             for conversation in conversations:
                 if conversation in self.held:
-                    self.held[conversation].asked.add(ref)
+                    self.held[conversation].requested.add(ref)
                 self.gaps = [one for one in self.gaps if one != conversation]
         elif entry.kind == "loaded":
             return self._loaded(entry.data)
         elif entry.kind == "opened":
             self.gaps = []
             for held in self.held.values():
-                held.asked.clear()
+                held.requested.clear()
                 held.loading = None
         return []
 
@@ -115,7 +115,7 @@ class Replica:
                 held.line["read_seq"] = max(held.line["read_seq"], frame.seq)
         elif frame.type == "caught_up":
             for held in self.held.values():
-                held.asked.discard(frame.ref)
+                held.requested.discard(frame.ref)
         elif frame.type == "reset":
             held = self.held.get(frame.conversation)
             if held is not None:
@@ -172,14 +172,14 @@ class Replica:
             self.wrong.append(f"told {frame.type} at {frame.position} of {conversation} {why}")
             return []
         if frame.position <= held.position:
-            if not held.asked and frame.position <= held.received:
+            if not held.requested and frame.position <= held.received:
                 self.wrong.append(
                     f"told {frame.type} at {frame.position} of {conversation}, which stood at {held.position}: twice"
                 )
             held.received = max(held.received, frame.position)
             return []
         if frame.prev != held.position:
-            if held.asked:
+            if held.requested:
                 return []
             self.gaps.append(conversation)
             return [("resume", conversation)]

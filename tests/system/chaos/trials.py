@@ -231,11 +231,11 @@ def main() -> int:
     parser.add_argument("--defect", choices=MUTATIONS, default="", help="in the API processes: the trial must be red")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each kind of hostile client")
     parser.add_argument("--kind", choices=KINDS, action="append", default=[], help="of hostile clients; else all")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     gc.disable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run(asked.names or list(TRIALS), asked.defect, asked.seconds, asked.kind))
+        return runner.run(run(options.names or list(TRIALS), options.defect, options.seconds, options.kind))
 
 
 if __name__ == "__main__":

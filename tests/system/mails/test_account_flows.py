@@ -151,8 +151,8 @@ async def test_a_password_reset_ends_all_logins(api: Client, mailboxes: Mailboxe
 
 async def test_a_password_change_ends_the_tokens_mailed_before(api: Client, mailboxes: Mailboxes, ada: Someone) -> None:
     new_email = address()
-    asked = {"new_email": new_email, "current_password": PASSWORD}
-    assert (await api.post(f"{API}/me/email/", json=asked, headers=ada.headers)).status_code == 204
+    requested = {"new_email": new_email, "current_password": PASSWORD}
+    assert (await api.post(f"{API}/me/email/", json=requested, headers=ada.headers)).status_code == 204
     await ask(api, "/forgot-password", email=ada.email)
     confirm = token_of(await mailboxes.wait_for(new_email, "Confirm"))
     forgotten = token_of(await mailboxes.wait_for(ada.email, "Choose a new password"))
@@ -170,8 +170,8 @@ async def test_an_email_change_takes_effect_when_confirmed_and_the_old_address_i
     new_email = address()
     wrong = {"new_email": new_email, "current_password": "not the password"}
     problem(await api.post(f"{API}/me/email/", json=wrong, headers=ada.headers), 400, "wrong_password")
-    asked = {"new_email": new_email, "current_password": PASSWORD}
-    assert (await api.post(f"{API}/me/email/", json=asked, headers=ada.headers)).status_code == 204
+    requested = {"new_email": new_email, "current_password": PASSWORD}
+    assert (await api.post(f"{API}/me/email/", json=requested, headers=ada.headers)).status_code == 204
     received = await mailboxes.wait_for(ada.email, "about to change")
     assert new_email not in text_of(received), "a stranger could write a link into it"
     letter = await mailboxes.wait_for(new_email, "Confirm")
@@ -190,11 +190,11 @@ async def test_an_email_change_to_a_taken_address_fails(
 ) -> None:
     taken, free = address(), address()
     for email in (taken, free):
-        asked = {"new_email": email, "current_password": PASSWORD}
+        requested = {"new_email": email, "current_password": PASSWORD}
         if email == taken:
             await sign_up(api, email)
             await ask(api, "/activate", token=token_of(await mailboxes.wait_for(email, "Activate")))
-        assert (await api.post(f"{API}/me/email/", json=asked, headers=ada.headers)).status_code == 204
+        assert (await api.post(f"{API}/me/email/", json=requested, headers=ada.headers)).status_code == 204
     await mailboxes.wait_for(taken, "have an account already")
     assert mailboxes.to(taken, "Confirm") == []
     # Taken between the mail and its link.

@@ -85,8 +85,8 @@ async def test_a_user_activates_and_later_resets_the_password(
 
         new = address()
         headers = {"Authorization": f"Bearer {answer.json()['access']}"}
-        asked = {"new_email": new, "current_password": NEW}
-        assert (await http.post(f"{API}/me/email/", json=asked, headers=headers)).status_code == 204
+        requested = {"new_email": new, "current_password": NEW}
+        assert (await http.post(f"{API}/me/email/", json=requested, headers=headers)).status_code == 204
         await page.goto("about:blank")
         await page.goto(here(link_of(await mailboxes.wait_for(new, "Confirm")), url))
         await page.get_by_role("button", name="Confirm the address").click()

@@ -26,7 +26,7 @@ from app.throttling import password_guesses
 from tests.support.factories import now
 from tests.support.logins import Unlimited
 from tests.support.mailbox import Mailboxes, html_of, text_of
-from tests.support.statements import asked
+from tests.support.statements import recorded_statements
 from tests.support.web import API, PASSWORD, Client, register, running
 from tests.system.mails.conftest import Place
 
@@ -191,7 +191,7 @@ async def test_a_right_a_wrong_and_an_unknown_login_run_the_same_statements(api:
     passwords = Passwords()
     done: list[list[str]] = []
     for typed, password in ((email, PASSWORD), (email, "wrong"), ("no.account@example.org", PASSWORD)):
-        with asked(database) as statements:
+        with recorded_statements(database) as statements:
             async with database.transaction() as session:
                 passed = await slowed_logins.check_attempt(
                     session,

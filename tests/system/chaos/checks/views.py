@@ -25,18 +25,18 @@ def a_gap_is_repaired(record: Record, truth: Truth) -> list[str]:
     for timeline in record.timelines:
         replica = replay(timeline)
         found += [f"I5: {timeline.name} missed something in {one}, unrepaired" for one in replica.gaps]
-        asked: dict[object, float] = {}
+        requested: dict[object, float] = {}
         for entry in timeline.entries:
             if entry.kind == "resume":
-                asked[entry.data[0]] = entry.at
+                requested[entry.data[0]] = entry.at
             elif entry.kind == "received" and entry.data.startswith(b'{"type":"caught_up"'):
-                asked.pop(msgspec.json.decode(entry.data)["ref"], None)
+                requested.pop(msgspec.json.decode(entry.data)["ref"], None)
             elif entry.kind in ("opened", "closed"):
-                asked.clear()
+                requested.clear()
         last = timeline.entries[-1].at if timeline.entries else 0.0
         found += [
             f"I5: {timeline.name} asked to resume and heard nothing for {last - at:.0f} s"
-            for at in asked.values()
+            for at in requested.values()
             if last - at > SILENCE_SECONDS * record.patience
         ]
     return found

@@ -52,11 +52,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.system.chaos.mutations", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*MUTATIONS, []], help="these; else all, and a run without any")
     parser.add_argument("--patience", type=float, default=1.0, help="stretches every bound, on a loaded machine")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     gc.disable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run(asked.names, asked.patience))
+        return runner.run(run(options.names, options.patience))
 
 
 if __name__ == "__main__":
