@@ -35,7 +35,7 @@ from app.realtime.bus.ephemeral_events import Notice
 from app.realtime.frames.encoding import encode_json, notification_frame
 from app.realtime.gateway import Gateway
 from app.realtime.hub.hub_queries import CONNECTIONS
-from app.realtime.presence import online
+from app.realtime.presence import find_online
 from app.redis.client import RedisClient, RedisUnavailable
 from app.settings import Settings
 from app.store.batched_lists import BatchedLists
@@ -255,7 +255,7 @@ def open_task_context(settings: Settings) -> TaskContext:
         notices=NoticeSettings(
             after=timedelta(seconds=settings.notify_after_seconds),
             quiet=timedelta(minutes=settings.notify_quiet_minutes),
-            online=partial(online, redis_client),
+            online=partial(find_online, redis_client),
             deliver=deliver,
             unsubscribe_tokens=UnsubscribeTokens(settings.secret_key, settings.secret_key_previous),
         ),

@@ -25,8 +25,8 @@ from app.realtime.connection.transport import transport_of
 from app.realtime.frames.client_frames import MAX_FRAME_BYTES, Malformed, parse_frame
 from app.realtime.frames.encoding import frame_of
 from app.realtime.frames.server_frames import ErrorFrame
-from app.realtime.handshake import Authenticator, HandshakeRefused, Socket, answer_protocol
-from app.realtime.hello import greet, limits
+from app.realtime.handshake import Authenticator, HandshakeRefused, Socket, accepted_subprotocol
+from app.realtime.hello import send_hello, socket_limits
 from app.realtime.unauthenticated_sockets import UnauthenticatedSockets
 
 log = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ class SocketEndpoint:
         self._context = context
         self._heartbeat = heartbeat
         self._frames = frames
-        self._limits = limits(frames)
+        self._limits = socket_limits(frames)
         self._open: dict[Connection, asyncio.Task[Any]] = {}
         self._draining = False
 
@@ -75,7 +75,7 @@ class SocketEndpoint:
         # From here on refusals are close codes, which a client sees only on an accepted socket.
         with suppress(OSError, WebSocketDisconnect, RuntimeError):
             if not self._unauthenticated.enter(address):
-                await socket.accept(subprotocols=answer_protocol(socket))
+                await socket.accept(subprotocols=accepted_subprotocol(socket))
                 transport = transport_of(socket)
                 transport.close_at_once(TOO_MANY)
                 await transport.wait_closed()
@@ -95,7 +95,7 @@ class SocketEndpoint:
             caller, code = None, refused.code
         except Unavailable:
             caller, code = None, RESTARTING
-        await socket.accept(subprotocols=answer_protocol(socket))
+        await socket.accept(subprotocols=accepted_subprotocol(socket))
         if caller is not None and len(self._hub.registry.sockets_by_user.get(caller.user, ())) >= SOCKETS_PER_USER:
             caller, code = None, TOO_MANY
         if caller is None:
@@ -137,7 +137,7 @@ class SocketEndpoint:
         self._hub.register(connection)
         try:
             expiry.renew()
-            await greet(self._hub, connection, self._heartbeat, self._limits)
+            await send_hello(self._hub, connection, self._heartbeat, self._limits)
             await self._read_frames(socket, connection, commands, allowance)
         except ConnectionGone:
             await _wait_for_disconnect(socket)

@@ -23,7 +23,7 @@ from app.realtime.hub.hub_queries import HubReads
 from app.realtime.hub.join import Joins
 from app.realtime.hub.poll_timer import PollTimer
 from app.realtime.hub.poller import Poller
-from app.realtime.presence import Presence, online
+from app.realtime.presence import Presence, find_online
 from app.realtime.read_marks import ReadMarks
 from app.realtime.typing_limits import TypingLimits
 from app.store.access_cache import AccessCache
@@ -78,7 +78,7 @@ class Gateway:
             writer,
             tokens,
             bus.publish,
-            partial(online, bus.redis),
+            partial(find_online, bus.redis),
             limiter,
             self.read_marks,
             TypingLimits(database),

@@ -105,7 +105,7 @@ class Authenticator:
         return network(client_address(peer[0] if peer else None, forwarded, self.proxy_hops))
 
 
-def answer_protocol(socket: Socket) -> str | None:
+def accepted_subprotocol(socket: Socket) -> str | None:
     """Returns `chat.v1` if the client offers it, else None. Never returns the subprotocol that carries the token."""
     return PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None
 

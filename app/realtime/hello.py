@@ -35,7 +35,7 @@ from app.realtime.hub.hub import Hub
 CONVERSATIONS_PER_FRAME = 50
 
 
-def limits(frames: int = frame_limits.FRAMES_PER_SECOND) -> SocketLimits:
+def socket_limits(frames: int = frame_limits.FRAMES_PER_SECOND) -> SocketLimits:
     """Returns the limits that `hello` announces, for `frames` a second."""
     return SocketLimits(
         frame_bytes=MAX_FRAME_BYTES,
@@ -58,7 +58,7 @@ def limits(frames: int = frame_limits.FRAMES_PER_SECOND) -> SocketLimits:
     )
 
 
-async def greet(hub: Hub, connection: Connection, heartbeat: int, limits: SocketLimits) -> None:
+async def send_hello(hub: Hub, connection: Connection, heartbeat: int, limits: SocketLimits) -> None:
     """Send `hello` and subscribe to all conversations of the user. The connection is registered with the hub before.
 
     Raises:

@@ -141,7 +141,7 @@ class Presence:
             await self._publish(events[start : start + MAX_PER_TICK])
 
 
-async def online(redis: RedisClient, users: Collection[UUID]) -> set[UUID] | None:
+async def find_online(redis: RedisClient, users: Collection[UUID]) -> set[UUID] | None:
     """Returns those of `users` who are online, or None if unknown; then none may be treated as absent."""
     checked = list(users)
 

@@ -31,7 +31,7 @@ Marks = dict[int, list[Answer]]
 """The callbacks waiting for an outcome, by `seq`."""
 
 
-class Waiting:
+class PendingMarks:
     """One user's read marks that are not stored yet, by conversation; `count` frames in total."""
 
     __slots__ = ("count", "marks")
@@ -58,7 +58,7 @@ class ReadMarks:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._allowances = UserAllowances(READS_PER_SECOND)
-        self._waiting: dict[UUID, Waiting] = {}
+        self._waiting: dict[UUID, PendingMarks] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
@@ -69,11 +69,11 @@ class ReadMarks:
             Throttled: too many frames of the user are waiting.
         """
         waiting = self._waiting.get(user)
-        if waiting is None and self._allowances.of(user).take():
+        if waiting is None and self._allowances.bucket_of(user).take():
             await self._store(user, conversation, {seq: [answer]})
             return
         if waiting is None:
-            waiting = self._waiting[user] = Waiting()
+            waiting = self._waiting[user] = PendingMarks()
             task = asyncio.create_task(self._store_all(user, waiting))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -85,8 +85,8 @@ class ReadMarks:
         self._stopping.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _store_all(self, user: UUID, waiting: Waiting) -> None:
-        bucket = self._allowances.of(user)
+    async def _store_all(self, user: UUID, waiting: PendingMarks) -> None:
+        bucket = self._allowances.bucket_of(user)
         try:
             while waiting.marks:
                 while not self._stopping.is_set() and not bucket.take():

@@ -31,7 +31,7 @@ class TypingLimits:
 
     async def allows(self, user: UUID, conversation: UUID) -> bool:
         """Whether to deliver this `typing` frame of `user`. Counts it against the limit."""
-        return self._allowances.of(user).take() and await self._is_small(conversation)
+        return self._allowances.bucket_of(user).take() and await self._is_small(conversation)
 
     async def _is_small(self, conversation: UUID) -> bool:
         small, until = self._small.get(conversation, (False, 0.0))

@@ -4,17 +4,17 @@
 -- Returns the renamed minutes, oldest first, including those that a killed worker left behind, with the name that they
 -- received then: `id` in the hash.
 local minute = math.floor(redis.call('TIME')[1] / 60)
-local flying = {}
+local open_batches = {}
 for ago = tonumber(ARGV[3]), tonumber(ARGV[2]), -1 do
-  local counts, flight = 'throttle:counts:' .. (minute - ago), 'throttle:flight:' .. (minute - ago)
-  local flies = redis.call('EXISTS', flight) == 1
-  if not flies and redis.call('EXISTS', counts) == 1 then
-    redis.call('RENAME', counts, flight)
-    redis.call('HSET', flight, 'id', ARGV[1] .. ':' .. (minute - ago))
-    flies = true
+  local counts, batch = 'throttle:counts:' .. (minute - ago), 'throttle:flight:' .. (minute - ago)
+  local is_open = redis.call('EXISTS', batch) == 1
+  if not is_open and redis.call('EXISTS', counts) == 1 then
+    redis.call('RENAME', counts, batch)
+    redis.call('HSET', batch, 'id', ARGV[1] .. ':' .. (minute - ago))
+    is_open = true
   end
-  if flies then
-    flying[#flying + 1] = minute - ago
+  if is_open then
+    open_batches[#open_batches + 1] = minute - ago
   end
 end
-return flying
+return open_batches

@@ -8,7 +8,7 @@ from app.realtime import read_marks, unauthenticated_sockets
 from app.realtime.connection import connection, frame_limits
 from app.realtime.frames import client_frames
 from app.realtime.frames.server_frames import SocketLimits
-from app.realtime.hello import limits
+from app.realtime.hello import socket_limits
 from app.server import websocket_protocol
 from tests.docs.markers import ROOT
 
@@ -33,7 +33,7 @@ def test_every_limit_of_hello_is_documented() -> None:
 
 
 def test_the_numbers_are_those_of_the_program() -> None:
-    received = limits()
+    received = socket_limits()
     for number in (
         unauthenticated_sockets.MAX_UNAUTHENTICATED,
         connection.MAX_QUEUED_FRAMES,

@@ -11,7 +11,7 @@ import pytest
 
 from app.domain.conversations.models import Conversation
 from app.realtime import presence
-from app.realtime.presence import Presence, online
+from app.realtime.presence import Presence, find_online
 from app.redis.client import RedisClient
 from tests.support.nodes import PATIENCE, Node, eventually
 from tests.support.scene import set_up
@@ -121,7 +121,7 @@ async def test_users_of_a_dead_process_go_offline(nodes: Nodes, monkeypatch: pyt
     for task in here.live._tasks:
         task.cancel()
     assert (await grace.next("presence", user=str(scene.ada.user)))["online"] is False
-    assert await online(there.redis_client, [scene.ada.user, scene.grace.user]) == {scene.grace.user}
+    assert await find_online(there.redis_client, [scene.ada.user, scene.grace.user]) == {scene.grace.user}
 
 
 async def test_presence_is_restored_after_a_flush_of_redis(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ async def test_presence_is_restored_after_a_flush_of_redis(nodes: Nodes, monkeyp
     received = len(grace.received("presence"))
     await here.redis_client.redis.flushall()
     async with asyncio.timeout(10):
-        while (known := await online(here.redis_client, [scene.ada.user, scene.grace.user])) is None:
+        while (known := await find_online(here.redis_client, [scene.ada.user, scene.grace.user])) is None:
             await here.live.presence.tick()
     assert known == {scene.ada.user, scene.grace.user}
     await grace.quiet("presence")
@@ -151,20 +151,20 @@ async def test_no_user_counts_as_absent_while_redis_is_away(
     steady = Presence(node.redis_client, node.database, node.bus.publish, "steady")
     cut_off = Presence(nowhere, node.database, node.bus.publish, "cut off")
     async with asyncio.timeout(PATIENCE):
-        while await online(node.redis_client, [uuid4()]) is None:
+        while await find_online(node.redis_client, [uuid4()]) is None:
             await steady.tick()
-    assert await online(nowhere, [uuid4()]) is None
+    assert await find_online(nowhere, [uuid4()]) is None
     await cut_off.tick()
     cut_off._redis = node.redis_client
     async with asyncio.timeout(PATIENCE):
         while cut_off._was_unavailable:
             await cut_off.tick()
-    assert await online(node.redis_client, [uuid4()]) is None
+    assert await find_online(node.redis_client, [uuid4()]) is None
     for one in (nowhere, node.redis_client):
         await one.close()
 
 
 async def test_presence_in_an_empty_redis_is_unknown(empty_redis_url: str) -> None:
     redis_client = RedisClient(empty_redis_url)
-    assert await online(redis_client, [uuid4()]) is None
+    assert await find_online(redis_client, [uuid4()]) is None
     await redis_client.close()

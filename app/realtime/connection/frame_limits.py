@@ -116,7 +116,7 @@ class UserAllowances:
         self._capacity = capacity
         self._buckets: OrderedDict[UUID, Bucket] = OrderedDict()
 
-    def of(self, user: UUID) -> Bucket:
+    def bucket_of(self, user: UUID) -> Bucket:
         found = self._buckets.get(user)
         if found is None:
             found = self._buckets[user] = Bucket(self._rate, self._capacity)

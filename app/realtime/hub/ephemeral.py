@@ -13,7 +13,7 @@ from app.realtime.hub.room import Room
 
 def deliver_read(registry: Registry, room: Room, event: ReadMoved) -> None:
     """Deliver a newer read cursor to the user's own devices and, in a small conversation, to the other members."""
-    for connection in registry.of_user(room.conversation, event.user):
+    for connection in registry.subscribed_sockets(room.conversation, event.user):
         deliver_read_to(room, connection, event)
     if event.small:
         frame = read_frame(event)

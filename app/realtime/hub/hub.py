@@ -141,7 +141,7 @@ class Hub:
 
     def rejoin(self, user: UUID, conversation: UUID) -> None:
         """Send all sockets of `user` the current state again, or `access.revoked` if hidden or left."""
-        for connection in self.registry.of_user(conversation, user):
+        for connection in self.registry.subscribed_sockets(conversation, user):
             self.unsubscribe(connection, conversation)
         if user in self.registry.sockets_by_user:
             self.join(user, conversation)
@@ -239,7 +239,7 @@ class Hub:
         first = run[0]
         if first.type in BEGINNINGS:
             # A member who joins receives the whole conversation instead (`join`).
-            for connection in self.registry.of_user(room.conversation, first.subject):
+            for connection in self.registry.subscribed_sockets(room.conversation, first.subject):
                 self.unsubscribe(connection, room.conversation)
         deliver_to_room(room, run)
         room.delivered = run[-1].position
@@ -248,10 +248,10 @@ class Hub:
             self._start_joins(change)
             if change.type == "message.created":
                 # Sending a message also moves the sender's read cursor; their devices see that from the message.
-                for connection in self.registry.of_user(room.conversation, sender_of(change.data)):
+                for connection in self.registry.subscribed_sockets(room.conversation, sender_of(change.data)):
                     room.connections[connection] = max(room.connections[connection], change.seq)
         if first.type in ENDINGS:
-            self._revoke(room, self.registry.of_user(room.conversation, first.subject), first)
+            self._revoke(room, self.registry.subscribed_sockets(room.conversation, first.subject), first)
         elif first.type == "conversation.deleted":
             self._revoke(room, list(room.connections), first)
 
@@ -267,7 +267,7 @@ class Hub:
         while (change := room.following()) is not None:
             self.deliver(room, [change])
         if not room.has_gap:
-            room.stop_waiting()
+            room.cancel_timer()
 
     def schedule_repair(self, room: Room) -> None:
         """Wait `HOLD_SECONDS` for the missing changes to arrive, then start a repair."""

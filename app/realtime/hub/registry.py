@@ -11,7 +11,7 @@ from app.realtime.hub.room import Room
 
 
 class Registry:
-    """`rooms` has the conversations with subscribers; `people` and `logins` have the sockets of each user and login."""
+    """`rooms` has the conversations with subscribers, `sockets_by_user` and `logins` the sockets of a user or login."""
 
     def __init__(self) -> None:
         self.rooms: dict[UUID, Room] = {}
@@ -45,10 +45,10 @@ class Registry:
         room.remove(connection)
         if room.connections:
             return None
-        room.stop_waiting()
+        room.cancel_timer()
         return self.rooms.pop(conversation)
 
-    def of_user(self, conversation: UUID, user: UUID | None) -> list[Connection]:
+    def subscribed_sockets(self, conversation: UUID, user: UUID | None) -> list[Connection]:
         """Returns the sockets of `user` that are subscribed to `conversation`."""
         sockets = self.sockets_by_user.get(user, ()) if user is not None else ()
         return [connection for connection in sockets if conversation in connection.rooms]

@@ -63,7 +63,7 @@ class Room:
             self.held = None
         return following
 
-    def stop_waiting(self) -> None:
+    def cancel_timer(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
