@@ -54,7 +54,10 @@ def repeated(unit: str, start: str = "", end: str = "") -> Callable[[int], str]:
 
 PATTERNS: dict[str, list[Callable[[int], str]]] = {
     "app.api.errors.fields._INDEX": [repeated("[1"), repeated("1", "[")],
-    "app.api.errors.fields._NAMED": [repeated("x", "Object contains unknown field `"), repeated("Object contains ")],
+    "app.api.errors.fields._FIELD_ERROR": [
+        repeated("x", "Object contains unknown field `"),
+        repeated("Object contains "),
+    ],
     "app.domain.messages.mentions._NAMED": [repeated("@a "), repeated("@"), repeated("a", "@"), repeated(" @a@")],
     "app.domain.operators.queries._ID": [repeated("0"), repeated("00000000-0000-")],
     "app.domain.origins._LABELS": [repeated("a."), repeated("a-"), repeated("a", end="!"), repeated("a" * 63 + ".")],
