@@ -12,7 +12,7 @@ import psycopg
 from sqlalchemy import Connection, create_engine, pool, text
 
 from alembic import context
-from app.db import adoption, charset, privileges
+from app.db import charset, legacy_schema, privileges
 from app.db.connector import session_settings
 from app.db.database_url import parameters
 from app.db.engine import DIALECT
@@ -49,7 +49,7 @@ def run() -> None:
         )
         with context.begin_transaction():
             if context.config.attributes.get("adopt"):
-                adoption.adopt(context.get_context(), context.script)
+                legacy_schema.adopt(context.get_context(), context.script)
             context.run_migrations()
             grant(connection)
     engine.dispose()

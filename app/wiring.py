@@ -32,20 +32,20 @@ from app.domain.throttling.reports import Reports
 from app.domain.throttling.usage_counts import Subjects
 from app.realtime.bus.bus import Bus
 from app.realtime.bus.ephemeral_events import Notice
-from app.realtime.frames.encoding import encode_json, notification_frame
+from app.realtime.frames.frame_encoder import encode_json, notification_frame
 from app.realtime.gateway import Gateway
 from app.realtime.hub.hub_queries import CONNECTIONS
 from app.realtime.presence import find_online
 from app.redis.client import RedisClient, RedisUnavailable
 from app.settings import Settings
-from app.store.batched_lists import BatchedLists
 from app.store.batched_login_checks import BatchedLoginChecks
 from app.store.cache_rebuild import Rebuilder
+from app.store.inbox_reader import InboxReader
 from app.store.message_writer import CONCURRENT_BATCHES, MessageWriter
 from app.store.page_cache import PageCache
 from app.store.page_reader import PageReader
+from app.tasks import account_changes, celery_app
 from app.tasks import cache as cache_tasks
-from app.tasks import celery_app, profile_changes
 from app.tasks import mail as mail_tasks
 from app.tasks import notifications as notification_tasks
 from app.tasks.context import NoticeSettings, TaskContext
@@ -66,7 +66,7 @@ from app.throttling.usage_reader import UsageReader
 POOL_SIZE = 10
 READY_SECONDS = 2.0
 WRITE_SECONDS = 3.0
-FOLLOW_UP_TASKS = {"mail": mail_tasks.send_mail, "person": profile_changes.publish_profile_change}
+FOLLOW_UP_TASKS = {"mail": mail_tasks.send_mail, "person": account_changes.publish_profile_change}
 ENQUEUE_SECONDS = 1.5
 """Time at shutdown to enqueue waiting tasks. With the requests' grace (see `chat api`) shutdown stays within 20 s."""
 
@@ -120,7 +120,7 @@ class Runtime:
         login_checks = BatchedLoginChecks(
             self.database, operators_need_second_factor=settings.operators_need_second_factor
         )
-        self.conversation_lists = BatchedLists(self.database, login_checks)
+        self.conversation_lists = InboxReader(self.database, login_checks)
         self.page_reader = PageReader(
             self.database, self.redis_client, self.cache, self.gateway.access, self._request_rebuild
         )

@@ -1,7 +1,7 @@
 """Accounts, notifications, failed tasks, throttles, operators, searches: all that follows release 1.0.0.
 
-It stands in place of revisions 0002 to 0011, which no release contained. `app.db.adoption` recognises a database that
-has them.
+It stands in place of revisions 0002 to 0011, which no release contained. `app.db.legacy_schema` recognises a database
+that has them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ depends_on = None
 SQL = Path(__file__).resolve().parent.parent / "sql"
 TABLES = (SQL / "tables_0012.sql").read_text(encoding="utf-8")
 LEFT_NAMES = (SQL / "left_names_0012.sql").read_text(encoding="utf-8")
-"""Not in revisions 0002 to 0011: `app.db.adoption` executes it for a database that has them."""
+"""Not in revisions 0002 to 0011: `app.db.legacy_schema` executes it for a database that has them."""
 
 SEND_MESSAGES = (SQL / "send_messages_0012.sql").read_text(encoding="utf-8")
 """Stands beside the function of 1.0.0, whose arguments differ: processes of that release continue while these start."""

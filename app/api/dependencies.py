@@ -10,13 +10,13 @@ from app.domain.accounts import registration
 from app.domain.auth import devices, passwords, second_factors, tokens
 from app.domain.notifications import unsubscribe
 from app.domain.throttling import policies, reports
-from app.store import batched_lists, message_writer, page_reader
+from app.store import inbox_reader, message_writer, page_reader
 from app.throttling import password_guesses, redis_quotas
 
 Tx = NamedDependency[db.Session]
 """The request's transaction: committed after the handler returns, rolled back if it raises."""
 
-ConversationLists = NamedDependency[batched_lists.BatchedLists]
+ConversationLists = NamedDependency[inbox_reader.InboxReader]
 Database = NamedDependency[db.Database]
 Device = NamedDependency[devices.Device]
 OwnGuess = NamedDependency[own_guess.OwnGuess]

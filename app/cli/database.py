@@ -55,8 +55,8 @@ def _migrate(arguments: argparse.Namespace) -> int:
     from psycopg.errors import InsufficientPrivilege
     from sqlalchemy.exc import ProgrammingError
 
-    from app.db.adoption import SchemaRefused
     from app.db.charset import CharsetRefused
+    from app.db.legacy_schema import SchemaRefused
     from app.db.privileges import RoleRefused
 
     settings = load_beside()
@@ -81,7 +81,7 @@ def _warn(sentence: str) -> None:
 
 
 def convert(arguments: argparse.Namespace) -> int:
-    from app.local import charset_conversion, data_dir_lock
+    from app.local import data_dir_lock, database_conversion
     from app.local.postgres import EmbeddedPostgres
     from app.local.processes import StartRefused
 
@@ -99,7 +99,7 @@ def convert(arguments: argparse.Namespace) -> int:
                 raise StartRefused(f"{settings.data_dir} contains no database.")
             try:
                 postgres.start()
-                print(charset_conversion.convert(postgres))
+                print(database_conversion.convert(postgres))
             finally:
                 postgres.stop()
     except StartRefused as refused:
@@ -109,9 +109,9 @@ def convert(arguments: argparse.Namespace) -> int:
 
 
 def demo(arguments: argparse.Namespace) -> int:
-    from app.local import demo
+    from app.local import demo_seed
 
-    return demo.run(load(embedded=True).port)
+    return demo_seed.run(load(embedded=True).port)
 
 
 def reseal(arguments: argparse.Namespace) -> None:

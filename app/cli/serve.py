@@ -190,7 +190,7 @@ def flower(arguments: argparse.Namespace) -> int:
     options.port = arguments.port
     options.read_only = True  # operators act through `chat tasks`
     options.max_tasks = FLOWER_TASKS
-    vars(import_module("flower.views"))["Broker"] = import_module("app.tasks.broker.flower").Queues
+    vars(import_module("flower.views"))["Broker"] = import_module("app.tasks.broker.flower_broker").Queues
     # Flower serves /metrics without a password; the API's /metrics contains more.
     urls = import_module("flower.urls")
     urls.handlers.remove(("/metrics", urls.monitor.Metrics))
@@ -202,11 +202,11 @@ def flower(arguments: argparse.Namespace) -> int:
 def _usable(settings: Settings) -> Settings:
     """Returns `settings`. Raises SettingsRefused if the log cannot be written, or if a Redis server they name responds
     but can never serve the chat."""
-    from app.tasks.broker import redis_urls
+    from app.tasks.broker import redis_url_check
 
     create_log_directory(settings)
     named = {settings.cache_redis_url: "CACHE_REDIS_URL", settings.redis_url: "REDIS_URL"}
-    found = {name: redis_urls.cluster_problem(url) for url, name in named.items() if url}
+    found = {name: redis_url_check.cluster_problem(url) for url, name in named.items() if url}
     if problems := [f"{name}: {what}." for name, what in found.items() if what]:
         raise SettingsRefused(problems)
     return settings

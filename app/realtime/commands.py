@@ -22,7 +22,7 @@ from app.realtime.bus.ephemeral_events import Event, Typing
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED, RESTARTING
 from app.realtime.connection.connection import Connection, ConnectionGone
 from app.realtime.frames import client_frames
-from app.realtime.frames.encoding import frame_of, raw
+from app.realtime.frames.frame_encoder import frame_of, raw
 from app.realtime.frames.server_frames import (
     AuthAck,
     CaughtUp,

@@ -26,7 +26,7 @@ from app.realtime.hub.poller import Poller
 from app.realtime.presence import Presence, find_online
 from app.realtime.read_marks import ReadMarks
 from app.realtime.typing_limits import TypingLimits
-from app.store.access_cache import AccessCache
+from app.store.conversation_cache import ConversationCache
 from app.store.message_writer import MessageWriter
 from app.throttling.limiter import RateLimiter
 
@@ -65,7 +65,7 @@ class Gateway:
             ),
         )
         # Without the bus, cached access would be as old as the last poll.
-        self.access = AccessCache(database, trusted=lambda: self.hub.trusted and bus.connected)
+        self.access = ConversationCache(database, trusted=lambda: self.hub.trusted and bus.connected)
         self.poller = Poller(self.hub, self.access, poll_timer, limiter)
         self.broadcasts = BroadcastPoller(self.hub, readers or database, broadcast_timer)
         authenticator = Authenticator(

@@ -27,7 +27,7 @@ from app.realtime.frames.client_frames import (
     MAX_RESUMED_CONVERSATIONS,
     MAX_RESUMING_CONVERSATIONS,
 )
-from app.realtime.frames.encoding import frame_of
+from app.realtime.frames.frame_encoder import frame_of
 from app.realtime.frames.server_frames import Conversations, Hello, SocketLimits
 from app.realtime.hub.catch_up import MAX_CHANGES, catch_up, retry_while_unavailable
 from app.realtime.hub.hub import Hub

@@ -53,10 +53,10 @@ def _servers(settings: Settings, *, embedded: bool) -> list[str]:
 
 
 def _redis(settings: Settings) -> list[str]:
-    from app.tasks.broker import redis_urls  # imports redis-py, which would slow `chat --help`
+    from app.tasks.broker import redis_url_check  # imports redis-py, which would slow `chat --help`
 
     named = {settings.cache_redis_url: "CACHE_REDIS_URL", settings.redis_url: "REDIS_URL"}
-    wrong = {name: redis_urls.problem(url) for url, name in named.items() if url}
+    wrong = {name: redis_url_check.problem(url) for url, name in named.items() if url}
     return [f"{name}: {what}." for name, what in wrong.items() if what]
 
 

@@ -19,7 +19,7 @@ from app.domain.errors import Invalid
 from app.domain.messages.history import PageQuery, SeqRange, assemble, read_span, span_of
 from app.domain.users.caller import Caller
 from app.redis.client import RedisClient, RedisUnavailable
-from app.store.access_cache import AccessCache
+from app.store.conversation_cache import ConversationCache
 from app.store.page_cache import CacheMiss, PageCache, PageRequest
 
 MAX_BATCH = 64
@@ -39,7 +39,7 @@ class PageReader:
         database: Database,
         redis_client: RedisClient,
         cache: PageCache,
-        access: AccessCache,
+        access: ConversationCache,
         rebuild: Callable[[UUID], None],
     ) -> None:
         self._database = database

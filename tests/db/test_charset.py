@@ -15,7 +15,7 @@ from psycopg import sql
 
 from app.cli.database import ROOT, migrate
 from app.db.charset import CharsetRefused
-from app.local import character_type, charset_conversion
+from app.local import character_type, database_conversion
 from app.local.database_roles import ADMINISTRATOR, APPLICATION, OWNER
 from app.local.postgres import EmbeddedPostgres
 from app.local.processes import StartRefused
@@ -215,7 +215,7 @@ def test_a_failed_conversion_changes_nothing(earlier: Earlier, monkeypatch: pyte
             connection.execute("CREATE MATERIALIZED VIEW failing AS SELECT * FROM broken WITH NO DATA")
             connection.execute("UPDATE pg_class SET relispopulated = true WHERE relname = 'failing'")
         with pytest.raises(StartRefused, match="nothing was changed"):
-            charset_conversion.convert(postgres)
+            database_conversion.convert(postgres)
         assert not postgres.has_unicode_character_type()
         assert count(postgres.url(role=ADMINISTRATOR), "SELECT count(*) FROM users") == 101
     finally:

@@ -23,7 +23,7 @@ from app.domain.conversations.schemas import Member
 from app.domain.events import ChangeType
 from app.domain.notifications.schemas import NotificationPage
 from app.domain.users.schemas import Person
-from app.realtime.frames.encoding import change_frame, encode_json, notification_frame, payloads_of
+from app.realtime.frames.frame_encoder import change_frame, encode_json, notification_frame, payloads_of
 from app.realtime.frames.server_frames import MemberPresence
 from app.realtime.hub import broadcast_poller
 from tests.docs.markers import ROOT

@@ -17,7 +17,7 @@ from uuid import UUID
 from app.domain.users.caller import Caller
 from app.realtime.connection.close_codes import TOO_SLOW
 from app.realtime.connection.transport import Transport
-from app.realtime.frames.encoding import Frame, frame_of
+from app.realtime.frames.frame_encoder import Frame, frame_of
 from app.realtime.frames.server_frames import AccessRevoked, Reason
 
 MAX_QUEUED_BYTES = 1024 * 1024 - 128 * 1024

@@ -15,7 +15,7 @@ from litestar.connection import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
 from app.realtime.connection.frame_limits import FrameLimiter
-from app.realtime.frames.encoding import payloads_of
+from app.realtime.frames.frame_encoder import payloads_of
 
 EXTENSION = "chat.wire"
 """Key of the server's own transport in the ASGI scope's `extensions`."""

@@ -21,7 +21,7 @@ from app.domain.broadcasts.schemas import Announcement
 from app.domain.broadcasts.unseen import Listener, UnseenBroadcast
 from app.domain.errors import ChatError
 from app.realtime.connection.connection import Connection
-from app.realtime.frames.encoding import Frame, frame_of
+from app.realtime.frames.frame_encoder import Frame, frame_of
 from app.realtime.frames.server_frames import BroadcastFrame
 from app.realtime.hub.hub import Hub
 from app.realtime.hub.poll_timer import PollTimer

@@ -13,7 +13,7 @@ from uuid import UUID
 from app.domain.errors import Conflict, Unavailable
 from app.domain.events import ENDINGS, ReadMoved
 from app.realtime.connection.connection import Connection, ConnectionGone
-from app.realtime.frames.encoding import change_frame, frame_of
+from app.realtime.frames.frame_encoder import change_frame, frame_of
 from app.realtime.frames.server_frames import Reset
 from app.realtime.hub.ephemeral import read_frame
 from app.realtime.hub.fan_out import reason_of

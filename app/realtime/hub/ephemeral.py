@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.domain.events import ReadMoved
 from app.realtime.bus.ephemeral_events import TYPING_SECONDS, Notice, PresenceChanged, Typing
 from app.realtime.connection.connection import Connection
-from app.realtime.frames.encoding import Frame, frame_of
+from app.realtime.frames.frame_encoder import Frame, frame_of
 from app.realtime.frames.server_frames import MemberPresence, MemberRead, MemberTyping
 from app.realtime.hub.registry import Registry
 from app.realtime.hub.room import Room

@@ -13,7 +13,7 @@ import msgspec
 
 from app.domain.events import BEGINNINGS, ENDINGS, LogChange
 from app.realtime.connection.connection import Connection
-from app.realtime.frames.encoding import change_frame, frame_of
+from app.realtime.frames.frame_encoder import change_frame, frame_of
 from app.realtime.frames.server_frames import Reason
 from app.realtime.hub.replay_buffer import Replayable
 from app.realtime.hub.room import Room

@@ -29,7 +29,7 @@ from app.domain.events import (
 )
 from app.realtime.bus.ephemeral_events import Event, Notice, PresenceChanged, Typing
 from app.realtime.connection.connection import Connection
-from app.realtime.frames.encoding import sender_of
+from app.realtime.frames.frame_encoder import sender_of
 from app.realtime.hub import ephemeral
 from app.realtime.hub.fan_out import deliver_missed, deliver_to_room, group_by_conversation, reason_of
 from app.realtime.hub.hub_queries import HubReads

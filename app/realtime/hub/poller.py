@@ -16,7 +16,7 @@ from app.domain.events import ReadMoved
 from app.realtime.hub.hub import Hub
 from app.realtime.hub.hub_queries import RecentChanges
 from app.realtime.hub.poll_timer import PollTimer
-from app.store.access_cache import AccessCache
+from app.store.conversation_cache import ConversationCache
 from app.throttling.limiter import RateLimiter
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,9 @@ POLL_TIMEOUT_SECONDS = 5.0
 class Poller:
     """Run `run()` as a task of the process. `timer` says when to poll."""
 
-    def __init__(self, hub: Hub, access: AccessCache, timer: PollTimer, limiter: RateLimiter | None = None) -> None:
+    def __init__(
+        self, hub: Hub, access: ConversationCache, timer: PollTimer, limiter: RateLimiter | None = None
+    ) -> None:
         self._hub = hub
         self._access = access
         self._timer = timer

@@ -19,7 +19,7 @@ from app.domain.inbox.detail import detail
 from app.domain.messages import changes
 from app.domain.messages.schemas import Message
 from app.domain.users.schemas import Person
-from app.realtime.frames.encoding import change_frame, encode_json
+from app.realtime.frames.frame_encoder import change_frame, encode_json
 from tests.support.conversations import Cast, Chat
 
 

@@ -9,7 +9,7 @@ import pytest
 from app.domain.auth import refresh
 from app.domain.users.models import LoginSession
 from app.realtime.connection.transport import AsgiTransport
-from app.realtime.frames.encoding import Frame, payloads_of
+from app.realtime.frames.frame_encoder import Frame, payloads_of
 from tests.support.nodes import Node
 from tests.support.scene import set_up
 

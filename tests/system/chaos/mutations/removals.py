@@ -13,7 +13,7 @@ from app.domain.events import LogChange
 from app.realtime.connection.connection import Connection
 from app.realtime.hub.hub import Hub
 from app.realtime.hub.room import Room
-from app.store.access_cache import AccessCache, CachedConversation
+from app.store.conversation_cache import CachedConversation, ConversationCache
 from tests.system.chaos.checks import reading
 from tests.system.chaos.mutations.declared import fire, mutation, replace
 
@@ -34,7 +34,9 @@ def removed_still_read() -> None:
     seen: dict[UUID, ConversationHead] = {}
 
     def remembering(asking: Any) -> Any:
-        async def answer(self: AccessCache, pairs: Sequence[MembershipKey]) -> Sequence[ConversationHead | ChatError]:
+        async def answer(
+            self: ConversationCache, pairs: Sequence[MembershipKey]
+        ) -> Sequence[ConversationHead | ChatError]:
             heads = list(await asking(self, pairs))
             for at, (pair, head) in enumerate(zip(pairs, heads, strict=True)):
                 if isinstance(head, ConversationHead):
@@ -46,7 +48,7 @@ def removed_still_read() -> None:
 
         return answer
 
-    replace(AccessCache, "_query_heads", remembering)
+    replace(ConversationCache, "_query_heads", remembering)
 
 
 @mutation("I7", reading.removal_cuts_off, seconds=14.0)

@@ -15,7 +15,7 @@ from app.domain.events import LogChange
 from app.domain.messages.changes import Changes
 from app.realtime.connection import connection
 from app.realtime.connection.connection import Connection
-from app.realtime.frames.encoding import Frame
+from app.realtime.frames.frame_encoder import Frame
 from app.realtime.hub import hub
 from app.realtime.hub.gap_repair import CHANGES_PER_PAGE, GapRepair
 from app.realtime.hub.hub import Hub

@@ -16,7 +16,7 @@ from app.domain.conversations.access import Access, MembershipKey
 from app.domain.errors import ChatError, NotFound, Unauthenticated
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession
-from app.store.access_cache import AccessCache
+from app.store.conversation_cache import ConversationCache
 from tests.support.nodes import Node, eventually
 from tests.support.scene import Scene, set_up
 from tests.support.statements import recorded_statements
@@ -158,7 +158,7 @@ async def test_an_access_check_older_than_a_concurrent_change_is_not_remembered(
         await go_on.wait()
         return found
 
-    monkeypatch.setattr("app.store.access_cache.check_access_many", slowly)
+    monkeypatch.setattr("app.store.conversation_cache.check_access_many", slowly)
     question = here.live.access.query_head(scene.conversation, scene.linus)
     await read.wait()
     if what == "removed":
@@ -172,7 +172,7 @@ async def test_an_access_check_older_than_a_concurrent_change_is_not_remembered(
 
 async def test_an_access_check_ahead_of_the_received_events_clears_the_conversation(nodes: Nodes, scene: Scene) -> None:
     here, there = nodes
-    deaf = AccessCache(here.database, trusted=_always)
+    deaf = ConversationCache(here.database, trusted=_always)
     await deaf.query_head(scene.conversation, scene.linus)
     await there.do(members.remove, scene.conversation, scene.ada.user, scene.linus.user)
     assert deaf.cached_head(scene.conversation, scene.linus) is not None
@@ -183,7 +183,7 @@ async def test_an_access_check_ahead_of_the_received_events_clears_the_conversat
 
 async def test_the_number_of_remembered_readers_is_bounded(nodes: Nodes) -> None:
     here, _ = nodes
-    small = AccessCache(here.database, trusted=_always, max_readers=3)
+    small = ConversationCache(here.database, trusted=_always, max_readers=3)
     scenes = [await set_up(here.database) for _ in range(3)]
     callers = [_until(caller, time.time() + 900) for scene in scenes for caller in (scene.ada, scene.linus)]
     rooms = [scene.conversation for scene in scenes for _ in range(2)]

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine
 
 from alembic import command
 from app.cli.database import ROOT, migrate, migrations
-from app.db.adoption import ADDED, LAST_REPLACED, REPLACED, REPLACEMENT, SchemaRefused
+from app.db.legacy_schema import ADDED, LAST_REPLACED, REPLACED, REPLACEMENT, SchemaRefused
 from app.db.schema_catalogue import Objects, objects
 from app.settings import environment_for_child
 

@@ -50,7 +50,7 @@ class CachedConversation:
         return True
 
 
-class AccessCache:
+class ConversationCache:
     """The cache is used only while `trusted()` is true. `apply_events` takes bus events, `apply_poll` poll accesses."""
 
     def __init__(self, database: Database, *, trusted: Callable[[], bool], max_readers: int = MAX_READERS) -> None:

@@ -21,7 +21,7 @@ CONCURRENT_BATCHES = 2
 MAX_WAITING = 2_000
 
 
-class BatchedLists:
+class InboxReader:
     """Always reads from Postgres; caches nothing."""
 
     def __init__(self, database: Database, login_checks: BatchedLoginChecks) -> None:
