@@ -21,13 +21,13 @@ KINDS = ("cache", "notifications", "broadcasts", "analytics", "upkeep")
 """One queue each; a task named `chat.<kind>.<verb>` goes to the queue `<kind>`."""
 
 MODULES = (
+    "account_changes",
     "broadcasts",
     "cache",
     "failures",
     "mail",
     "maintenance",
     "notifications",
-    "profile_changes",
     "slack",
     "throttle_usage",
 )

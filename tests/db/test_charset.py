@@ -214,7 +214,7 @@ def test_a_failed_conversion_changes_nothing(earlier: Earlier, monkeypatch: pyte
             connection.execute("CREATE VIEW broken AS SELECT nothing() / 0 AS x")
             connection.execute("CREATE MATERIALIZED VIEW failing AS SELECT * FROM broken WITH NO DATA")
             connection.execute("UPDATE pg_class SET relispopulated = true WHERE relname = 'failing'")
-        with pytest.raises(StartRefused, match="nothing was changed"):
+        with pytest.raises(StartRefused, match="Nothing was changed"):
             database_conversion.convert(postgres)
         assert not postgres.has_unicode_character_type()
         assert count(postgres.url(role=ADMINISTRATOR), "SELECT count(*) FROM users") == 101

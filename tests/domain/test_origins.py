@@ -50,10 +50,10 @@ async def test_no_other_origin_receives_cors_headers(api: Client, origin: str) -
 
 
 class Unthrottled:
-    async def of_user(self, _user: str, /) -> None:
+    async def count_user(self, _user: str, /) -> None:
         raise Throttled("requests", 1)
 
-    async def of_network(self, _network: str, /) -> None:
+    async def count_network(self, _network: str, /) -> None:
         return None
 
 

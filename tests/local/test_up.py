@@ -144,7 +144,7 @@ def test_an_unreachable_database_ends_the_start_with_a_sentence(data_dir: Path, 
     nowhere = "postgresql://chat@127.0.0.1:9/chat"
     with chat_up(data_dir, DATABASE_URL=nowhere, REDIS_URL=empty_redis_url) as running:
         assert running.process.wait(60) == 1
-        assert "chat: The database could not be migrated" in running.said
+        assert "chat: The migration failed for the reason shown above" in running.said
 
 
 def test_production_does_not_start_with_a_weak_secret(data_dir: Path) -> None:

@@ -17,7 +17,7 @@ from tests.support.processes import ROOT
 
 SERVE = """
 import sys
-from app.server import graceful
+from app.server import web_server
 
 async def answer(scope, receive, send):
     await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -25,7 +25,7 @@ async def answer(scope, receive, send):
 
 host, port, workers = sys.argv[1:]
 if __name__ == "__main__":
-    sys.exit(graceful.run(graceful.Config(
+    sys.exit(web_server.run(web_server.Config(
         "serve:answer", host=host, port=int(port), workers=int(workers), lifespan="off", log_config=None,
         http="app.server.http_protocol:RequestProtocol", ws="none",
     )))

@@ -150,7 +150,7 @@ def test_a_stop_has_more_time_than_the_program_takes() -> None:
 def test_every_command_that_is_named_exists() -> None:
     assert {command[1] for command in commands()} >= {"api", "worker", "beat", "migrate", "up"}
     for command in commands():
-        assert callable(parser().parse_args(command[1:]).verb)
+        assert callable(parser().parse_args(command[1:]).command)
 
 
 def test_every_variable_that_is_set_is_a_setting() -> None:
