@@ -79,7 +79,8 @@ class Runtime:
         self.redis_client = RedisClient(settings.cache_redis_url)
         self.cache = PageCache(max_messages=settings.cache_messages)
         self.bus = Bus(self.redis_client, settings.cache_redis_url, self.cache)
-        self.dispatcher = Dispatcher()
+        self.celery = make_celery(settings)
+        self.dispatcher = Dispatcher(self.celery)
         self.database = Database(
             open_engine(settings.libpq_url, pool_size=POOL_SIZE + CONCURRENT_BATCHES),
             self.bus.publish,
@@ -116,7 +117,6 @@ class Runtime:
             frames=settings.ws_frames_per_second,
             readers=self.readers,
         )
-        self.celery = make_celery(settings)
         login_checks = BatchedLoginChecks(
             self.database, operators_need_second_factor=settings.operators_need_second_factor
         )

@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 
 import structlog
-from celery import Task
+from celery import Celery, Task
 
 log = structlog.get_logger(__name__)
 
@@ -23,10 +23,11 @@ RETRY_SECONDS = 2.0
 
 
 class Dispatcher:
-    """`send` never blocks and never raises. `dropped` counts the tasks that did not reach the broker."""
+    """`send` never blocks and never raises. `dropped` counts the tasks that did not reach the broker of `celery`."""
 
-    def __init__(self) -> None:
+    def __init__(self, celery: Celery) -> None:
         self.dropped = 0
+        self._celery = celery
         self._waiting: queue.Queue[tuple[Task, str] | None] = queue.Queue(MAX_WAITING)
         self._lately: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._thread = threading.Thread(target=self._work, name="dispatch", daemon=True)
@@ -61,7 +62,8 @@ class Dispatcher:
         while (item := self._waiting.get()) is not None:
             task, argument = item
             try:
-                task.apply_async((argument,), retry=False)
+                # A shared task publishes to the default application's broker, which may be another's.
+                self._celery.tasks[task.name].apply_async((argument,), retry=False)
             except Exception as error:  # noqa: BLE001 - a broker outage must not end the thread
                 self.dropped += 1
                 log.warning("task_not_handed_over", task=task.name, error=type(error).__name__)
