@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import case, func, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -68,6 +68,12 @@ async def notify(session: AsyncSession, conversation: UUID, due: int, sent: list
     if not sent:
         return []
     users = [row.user_id for row in sent]
+    # One lookup by key for each notification: with a join, a planner that expects few rows picks a nested loop.
+    read_seq = (
+        select(Membership.read_seq)
+        .where(Membership.conversation_id == conversation, Membership.user_id == NotificationRow.user_id)
+        .scalar_subquery()
+    )
     # Closes open notifications whose messages have been read; the others are extended below.
     await session.execute(
         update(NotificationRow)
@@ -75,9 +81,7 @@ async def notify(session: AsyncSession, conversation: UUID, due: int, sent: list
             NotificationRow.conversation_id == conversation,
             NotificationRow.user_id.in_(users),
             NotificationRow.read_at.is_(None),
-            Membership.conversation_id == conversation,
-            Membership.user_id == NotificationRow.user_id,
-            NotificationRow.up_to_seq <= Membership.read_seq,
+            NotificationRow.up_to_seq <= read_seq,
         )
         .values(read_at=func.clock_timestamp())
     )
