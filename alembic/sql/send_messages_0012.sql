@@ -1,7 +1,7 @@
 -- Stores a batch of messages. Locks the conversations first, then checks and writes on a snapshot taken after the locks.
 --
 -- p_conversations: the ids of all conversations in the batch, each once.
--- p_drafts, p_bodies: two JSON arrays, with one object for each message in the same order. A draft says who sends where;
+-- p_drafts, p_bodies: two JSON arrays, with one object for each message in the same order. A draft names its sender and conversation;
 --   its `digest` is \x… in hexadecimal, its `names` are the lower-case names after an `@`, separated by bars, or null.
 --   A body has the fields that the sender chose, named as the columns of `messages`.
 --

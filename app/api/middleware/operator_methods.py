@@ -31,7 +31,7 @@ class OperatorMethods:
             nonlocal hidden
             if message["type"] == "http.response.start" and message["status"] == 405:
                 try:
-                    await self._ensure_operator(ChatRequest(scope))  # type: ignore[arg-type]
+                    await self._ensure_operator(ChatRequest(scope))  # type: ignore[arg-type]  # an HTTP scope
                 except ChatError:
                     hidden = True
                     await send_not_found(send)
