@@ -17,7 +17,7 @@ from litestar import Litestar, Request, get, post
 from litestar.exceptions import WebSocketDisconnect
 from litestar.params import JSONBody
 from litestar.testing import TestClient
-from sentry_sdk import integrations
+from sentry_sdk import integrations, scope
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.integrations import litestar as litestar_integration
 from sentry_sdk.transport import Transport
@@ -59,12 +59,18 @@ class Captured(Transport):
 
 @pytest.fixture(scope="module", autouse=True)
 def _patches_undone() -> Iterator[None]:
-    """The SDK patches Litestar, Celery, httpx, Redis and more for the whole process; other tests run without that."""
+    """The SDK patches Litestar, Celery, httpx, Redis and more for the whole process; other tests run without that.
+
+    A worker that takes tests of this file twice starts the SDK twice. Event processors are undone too: two that drop
+    duplicates would drop every event.
+    """
     processed, ours = set(integrations._processed_integrations), dict(vars(litestar_integration))
+    processors = list(scope.global_event_processors)
     with patches.undone("sentry_sdk"):
         yield
     vars(litestar_integration).update(ours)
     integrations._processed_integrations.intersection_update(processed)
+    scope.global_event_processors[:] = processors
     for owner, name in ((Litestar, "__init__"), (httpx.AsyncClient, "send"), (Celery, "send_task")):
         assert (owner, name) not in patches.patched("sentry_sdk")
 
@@ -77,7 +83,7 @@ def captured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Captured]:
     sentry.start(settings, process="api", transport=transport)
     yield transport
     sentry_sdk.get_client().close(timeout=1)
-    sentry_sdk.init()
+    sentry_sdk.get_global_scope().set_client(None)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ async def mailed_code(mailboxes: Mailboxes, email: str, number: int = 1) -> str:
 
 def visible(answer: Response) -> tuple[int, Any, set[tuple[str, str]]]:
     """All that a client sees, but for the request's id and the seconds, which move with the clock."""
-    body = re.sub(r"wait \d+ s", "wait N s", answer.text)
+    body = re.sub(r"again in \d+ s", "again in N s", answer.text)
     headers = {(name, re.sub(r"\d+$", "N", value)) for name, value in answer.headers.items()}
     return answer.status_code, body, {(n, v) for n, v in headers if n not in ("x-request-id", "content-length")}
 
