@@ -97,7 +97,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *docs.socket_pages(SOCKET, runtime.settings.public_url),
             pages.PagesController,
             pages.assets,
-            runtime.gateway.route(),
+            runtime.live_delivery.route(),
             upgrade_required(endpoint.PATH),
         ],
         dependencies={"tx": Provide(transaction), **runtime.dependencies()},

@@ -33,8 +33,8 @@ from app.domain.throttling.usage_counts import Subjects
 from app.realtime.bus.bus import Bus
 from app.realtime.bus.ephemeral_events import Notice
 from app.realtime.frames.frame_encoder import encode_json, notification_frame
-from app.realtime.gateway import Gateway
 from app.realtime.hub.hub_queries import CONNECTIONS
+from app.realtime.live_delivery import LiveDelivery
 from app.realtime.presence import find_online
 from app.redis.client import RedisClient, RedisUnavailable
 from app.settings import Settings
@@ -44,8 +44,8 @@ from app.store.inbox_reader import InboxReader
 from app.store.message_writer import CONCURRENT_BATCHES, MessageWriter
 from app.store.page_cache import PageCache
 from app.store.page_reader import PageReader
-from app.tasks import account_changes, celery_app
 from app.tasks import cache as cache_tasks
+from app.tasks import celery_app, profile_propagation
 from app.tasks import mail as mail_tasks
 from app.tasks import notifications as notification_tasks
 from app.tasks.context import NoticeSettings, TaskContext
@@ -66,7 +66,7 @@ from app.throttling.usage_reader import UsageReader
 POOL_SIZE = 10
 READY_SECONDS = 2.0
 WRITE_SECONDS = 3.0
-FOLLOW_UP_TASKS = {"mail": mail_tasks.send_mail, "person": account_changes.publish_profile_change}
+FOLLOW_UP_TASKS = {"mail": mail_tasks.send_mail, "person": profile_propagation.publish_profile_change}
 ENQUEUE_SECONDS = 1.5
 """Time at shutdown to enqueue waiting tasks. With the requests' grace (see `chat api`) shutdown stays within 20 s."""
 
@@ -105,7 +105,7 @@ class Runtime:
         self.writer = MessageWriter(self.database, self.throttles)
         # Polls and gap repairs never wait behind requests: they have their own connections.
         self.readers = Database(open_engine(settings.libpq_url, pool_size=CONNECTIONS))
-        self.gateway = Gateway(
+        self.live_delivery = LiveDelivery(
             self.bus,
             self.database,
             self.writer,
@@ -122,7 +122,7 @@ class Runtime:
         )
         self.conversation_lists = InboxReader(self.database, login_checks)
         self.page_reader = PageReader(
-            self.database, self.redis_client, self.cache, self.gateway.access, self._request_rebuild
+            self.database, self.redis_client, self.cache, self.live_delivery.access, self._request_rebuild
         )
         self.authentication = Authentication(
             self.tokens, login_checks, self.throttles, proxy_hops=settings.trusted_proxy_hops
@@ -158,7 +158,7 @@ class Runtime:
     async def running(self, _: Litestar) -> AsyncIterator[None]:
         """Starts the process's services. After the last request, writes queued sends and closes everything."""
         self.dispatcher.start()
-        await self.gateway.start()
+        await self.live_delivery.start()
         watching = asyncio.create_task(event_loop.watch())
         try:
             yield
@@ -170,8 +170,8 @@ class Runtime:
                 async with asyncio.timeout(WRITE_SECONDS):
                     await self.writer.drain()
                     await self.conversation_lists.drain()
-                    await self.gateway.access.drain()
-            await self.gateway.stop()
+                    await self.live_delivery.access.drain()
+            await self.live_delivery.stop()
             await asyncio.to_thread(self.dispatcher.stop, ENQUEUE_SECONDS)
             self.passwords.close()
             await self.redis_client.close()
@@ -181,7 +181,7 @@ class Runtime:
     async def retire(self) -> None:
         """Starts shutdown: readiness turns false, and all sockets close so that clients reconnect elsewhere."""
         self.draining = True
-        await self.gateway.drain()
+        await self.live_delivery.drain()
 
     async def readiness(self) -> Readiness:
         """Ready if Postgres accepts writes. Without Redis the chat works, degraded."""

@@ -64,8 +64,8 @@ async def send_hello(hub: Hub, connection: Connection, heartbeat: int, limits: S
     Raises:
         ConnectionGone: the login has ended, or the socket is closed.
     """
-    with hub.replay_buffer.recording():
-        cursor = hub.replay_buffer.cursor()
+    with hub.snapshot_buffer.recording():
+        cursor = hub.snapshot_buffer.cursor()
         snapshot = await retry_while_unavailable(connection, hub.reads.snapshot, connection.caller.session)
         if snapshot is None:
             refused = await retry_while_unavailable(connection, hub.reads.is_refused)
@@ -94,7 +94,7 @@ async def send_hello(hub: Hub, connection: Connection, heartbeat: int, limits: S
             connection.send_snapshot({summary.id for summary in summaries}, frame)
             await _subscribe(hub, connection, summaries, cursor)
         connection.settled = True
-        for conversation in hub.replay_buffer.joined_after(cursor, connection.user):
+        for conversation in hub.snapshot_buffer.joined_after(cursor, connection.user):
             if connection.lacks(conversation):
                 hub.join(connection.user, conversation)
     if connection.close_code is not None:

@@ -19,7 +19,7 @@ from app.domain.errors import Invalid
 from app.domain.messages.history import PageQuery, SeqRange, assemble, read_span, span_of
 from app.domain.users.caller import Caller
 from app.redis.client import RedisClient, RedisUnavailable
-from app.store.conversation_cache import ConversationCache
+from app.store.local_conversation_cache import ConversationCache
 from app.store.page_cache import CacheMiss, PageCache, PageRequest
 
 MAX_BATCH = 64

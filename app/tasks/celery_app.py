@@ -21,13 +21,13 @@ KINDS = ("cache", "notifications", "broadcasts", "analytics", "upkeep")
 """One queue each; a task named `chat.<kind>.<verb>` goes to the queue `<kind>`."""
 
 MODULES = (
-    "account_changes",
     "broadcasts",
     "cache",
+    "expiry",
     "failures",
     "mail",
-    "maintenance",
     "notifications",
+    "profile_propagation",
     "slack",
     "throttle_usage",
 )

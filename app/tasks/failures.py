@@ -1,4 +1,4 @@
-"""Records tasks that failed for good: a row for operators, a log line and a Slack alert.
+"""Records tasks that failed for good (a row for operators, a log line, a Slack alert), and republishes them on request.
 
 The process that ran the task records the failure. If that process was killed or timed out, the worker's main process
 does. An error while recording ends neither process: it is logged.
@@ -13,16 +13,19 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 import structlog
-from celery import signals
+from celery import current_app, shared_task, signals
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
+from kombu.exceptions import OperationalError
 
 from app.domain.errors import ChatError
 from app.domain.jobs import failed_tasks
 from app.domain.jobs.failed_tasks import Failure
 from app.tasks import task_stats
+from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
 
 log = structlog.get_logger(__name__)
@@ -30,6 +33,7 @@ log = structlog.get_logger(__name__)
 OURS: Final = str(Path(__file__).resolve().parents[1])
 MAX_ARGUMENTS_LENGTH: Final = 1_000
 MAX_NAME_LENGTH: Final = 100
+MAX_RETRIES: Final = 200
 
 
 @signals.task_failure.connect(weak=False, dispatch_uid="chat.failing.failed")
@@ -109,3 +113,29 @@ def _place(where: TracebackType | None) -> str:
         return ""
     path = Path(lines[-1].filename).relative_to(Path(OURS).parent)
     return f" at {path}:{lines[-1].lineno} in {lines[-1].name}"
+
+
+@shared_task(name="chat.upkeep.run_again", base=PeriodicTask)
+def run_again() -> int:
+    """Republishes the failed tasks that operators marked for retry. Returns their number."""
+    return worker_runtime.run(_run_again)
+
+
+async def _run_again(context: TaskContext) -> int:
+    async with context.database.transaction() as session:
+        marked = await failed_tasks.retry_requests(session, MAX_RETRIES)
+        known = [marked_task for marked_task in marked if marked_task.task in current_app.tasks]
+        await failed_tasks.mark_refused(session, [marked_task.id for marked_task in marked if marked_task not in known])
+        done: list[UUID] = []
+        try:
+            for marked_task in known:
+                # Published before it is recorded: a crash in between makes it run twice, which is safe.
+                current_app.tasks[marked_task.task].apply_async(tuple(marked_task.arguments))
+                done.append(marked_task.id)
+        except OperationalError:
+            # The broker is unavailable: the next run retries.
+            log.warning("tasks_not_republished", tasks=len(known) - len(done))
+        await failed_tasks.mark_retried(session, done)
+    if done:
+        log.info("tasks_republished", tasks=len(done))
+    return len(done)

@@ -15,7 +15,7 @@ import redis
 
 from app.domain.orm import uuid7
 from app.settings import Settings, environment_for_child
-from app.tasks import mail, maintenance
+from app.tasks import expiry, mail
 from app.tasks.queue_stats import read_stats
 from app.wiring import make_celery
 from tests.support.chat import until
@@ -114,7 +114,7 @@ def test_an_unreachable_broker_is_one_sentence(broker: Broker) -> None:
 def test_a_foreign_message_is_set_aside_and_the_queue_continues(broker: Broker) -> None:
     """A pickled message could execute code; no task handles an unknown name or an undecodable message."""
     client = redis.Redis.from_url(broker.settings.redis_url, socket_timeout=5)
-    maintenance.expire.apply_async()
+    expiry.expire.apply_async()
     good = json.loads(cast("bytes", client.lpop("upkeep")))
     pickled = good | {"content-type": "application/x-python-serialize", "body": "gASVCAAAAAAAAACMBGV4aXSULg=="}
     unknown = good | {"headers": good["headers"] | {"task": "chat.upkeep.unknown", "id": str(uuid7())}}

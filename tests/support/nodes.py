@@ -30,8 +30,8 @@ from app.domain.users.caller import Caller
 from app.realtime.bus.bus import Bus
 from app.realtime.connection.connection import Connection
 from app.realtime.frames.client_frames import MAX_FRAME_BYTES
-from app.realtime.gateway import Gateway
 from app.realtime.hub.hub_queries import CONNECTIONS
+from app.realtime.live_delivery import LiveDelivery
 from app.redis.client import RedisClient
 from app.server.http_protocol import RequestProtocol
 from app.server.web_server import Config
@@ -145,7 +145,7 @@ class Node:
         self.writer = MessageWriter(self.database, self.throttles)
         self.tokens = Tokens(SECRET)
         self.readers = Database(open_engine(url, pool_size=CONNECTIONS))
-        self.live = Gateway(
+        self.live = LiveDelivery(
             self.bus, self.database, self.writer, self.tokens, self.throttles, origins=[ORIGIN], readers=self.readers
         )
         self.port = 0

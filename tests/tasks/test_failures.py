@@ -185,6 +185,6 @@ async def test_slack_receives_one_message_per_minute_and_task(operator: Person, 
 
 def handed_over() -> None:
     """What beat does every ten seconds."""
-    from app.tasks import maintenance
+    from app.tasks import failures
 
-    maintenance.run_again.apply_async()
+    failures.run_again.apply_async()

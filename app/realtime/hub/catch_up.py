@@ -47,12 +47,12 @@ async def catch_up(
     hub.pause(connection, conversation)
     revoked = connection.is_revoked(conversation)
     try:
-        with hub.replay_buffer.recording():
-            cursor = hub.replay_buffer.cursor()
+        with hub.snapshot_buffer.recording():
+            cursor = hub.snapshot_buffer.cursor()
             outcome: Outcome = "revoked"
             if not revoked:
                 outcome, position = await _read(hub, connection, conversation, position, ref)
-            rejoined = conversation in hub.replay_buffer.joined_after(cursor, connection.user)
+            rejoined = conversation in hub.snapshot_buffer.joined_after(cursor, connection.user)
     finally:
         connection.catching_up.pop(conversation, None)
     if outcome == "revoked" and (rejoined or (revoked and await _is_member(hub, connection, conversation))):
@@ -65,7 +65,7 @@ async def _read(
 ) -> tuple[Outcome, int]:
     sent, count = position, 0
     while True:
-        cursor = hub.replay_buffer.cursor()
+        cursor = hub.snapshot_buffer.cursor()
         try:
             found = await retry_while_unavailable(
                 connection, hub.reads.changes_for, conversation, sent, CHANGES_PER_PAGE
@@ -139,7 +139,7 @@ async def _too_many(hub: Hub, connection: Connection, conversation: UUID, sent: 
 async def _reset(hub: Hub, connection: Connection, conversation: UUID, ref: str | int | None) -> tuple[Outcome, int]:
     connection.put(frame_of(Reset(ref=ref, conversation=conversation)))
     while True:
-        cursor = hub.replay_buffer.cursor()
+        cursor = hub.snapshot_buffer.cursor()
         summary = await retry_while_unavailable(connection, hub.reads.summary, conversation)
         if isinstance(summary, str):
             connection.revoke(conversation, summary)

@@ -15,8 +15,8 @@ from app.domain.events import BEGINNINGS, ENDINGS, LogChange
 from app.realtime.connection.connection import Connection
 from app.realtime.frames.frame_encoder import change_frame, frame_of
 from app.realtime.frames.server_frames import Reason
-from app.realtime.hub.replay_buffer import Replayable
 from app.realtime.hub.room import Room
+from app.realtime.hub.snapshot_buffer import BufferedEvent
 
 MAX_RUN_BYTES = 64 * 1024
 """Bytes per write: about what a transport accepts at once."""
@@ -73,7 +73,7 @@ def _deliver_individually(room: Room, change: LogChange) -> None:
 
 
 def deliver_missed(
-    connection: Connection, room: Room, position: int, recorded: Sequence[Replayable]
+    connection: Connection, room: Room, position: int, recorded: Sequence[BufferedEvent]
 ) -> tuple[int, LogChange | None]:
     """Send one socket the recorded changes that `room` received after `position`, up to the first gap.
 

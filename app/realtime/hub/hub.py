@@ -34,8 +34,8 @@ from app.realtime.hub import ephemeral
 from app.realtime.hub.fan_out import deliver_missed, deliver_to_room, group_by_conversation, reason_of
 from app.realtime.hub.hub_queries import HubReads
 from app.realtime.hub.registry import Registry
-from app.realtime.hub.replay_buffer import ReplayBuffer
 from app.realtime.hub.room import Room
+from app.realtime.hub.snapshot_buffer import SnapshotBuffer
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class Hub:
     def __init__(self, reads: HubReads, hooks: HubHooks) -> None:
         self.reads = reads
         self.registry = Registry()
-        self.replay_buffer = ReplayBuffer()
+        self.snapshot_buffer = SnapshotBuffer()
         self.polled_at = float("-inf")
         self.last_broadcast: int | None = None
         self._hooks = hooks
@@ -95,7 +95,7 @@ class Hub:
         """
         if connection.close_code is not None:
             return None
-        recorded = self.replay_buffer.events_after(cursor, conversation) or ()
+        recorded = self.snapshot_buffer.events_after(cursor, conversation) or ()
         room = self.registry.rooms.get(conversation) or Room(conversation, position)
         sent, own_change = deliver_missed(connection, room, position, recorded)
         if own_change is not None:
@@ -187,7 +187,7 @@ class Hub:
     def _receive_change(self, change: LogChange) -> None:
         room = self.registry.rooms.get(change.conversation)
         if room is None:
-            self.replay_buffer.append(change)
+            self.snapshot_buffer.append(change)
             self._start_joins(change)
         elif change.position <= room.delivered:
             return
@@ -208,7 +208,7 @@ class Hub:
             case LoginsEnded():
                 self.registry.end_logins(event.sessions, refused=event.refused)
             case ListTurned():
-                self.replay_buffer.append(event)
+                self.snapshot_buffer.append(event)
                 self.rejoin(event.user, event.conversation)
             case Announced():
                 self._hooks.on_broadcast()
@@ -226,7 +226,7 @@ class Hub:
                 self.join(user, change.conversation)
 
     def deliver_read(self, event: ReadMoved) -> None:
-        self.replay_buffer.append(event)
+        self.snapshot_buffer.append(event)
         if (room := self._room(event.conversation)) is not None:
             ephemeral.deliver_read(self.registry, room, event)
 
@@ -244,7 +244,7 @@ class Hub:
         deliver_to_room(room, run)
         room.delivered = run[-1].position
         for change in run:
-            self.replay_buffer.append(change)
+            self.snapshot_buffer.append(change)
             self._start_joins(change)
             if change.type == "message.created":
                 # Sending a message also moves the sender's read cursor; their devices see that from the message.

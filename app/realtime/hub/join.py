@@ -65,7 +65,7 @@ async def _run(hub: Hub, user: UUID, conversation: UUID) -> None:
     try:
         while _lacking(hub, user, conversation):
             try:
-                with hub.replay_buffer.recording():
+                with hub.snapshot_buffer.recording():
                     return await _send(hub, user, conversation)
             except Unavailable:
                 await asyncio.sleep(RETRY_SECONDS)
@@ -74,7 +74,7 @@ async def _run(hub: Hub, user: UUID, conversation: UUID) -> None:
 
 
 async def _send(hub: Hub, user: UUID, conversation: UUID) -> None:
-    cursor = hub.replay_buffer.cursor()
+    cursor = hub.snapshot_buffer.cursor()
     summary = await hub.reads.summary(user, conversation)
     if isinstance(summary, str):
         # Left again, or hidden. A socket unsubscribed for this join has not received that change.

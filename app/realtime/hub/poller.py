@@ -16,7 +16,7 @@ from app.domain.events import ReadMoved
 from app.realtime.hub.hub import Hub
 from app.realtime.hub.hub_queries import RecentChanges
 from app.realtime.hub.poll_timer import PollTimer
-from app.store.conversation_cache import ConversationCache
+from app.store.local_conversation_cache import ConversationCache
 from app.throttling.limiter import RateLimiter
 
 log = structlog.get_logger(__name__)

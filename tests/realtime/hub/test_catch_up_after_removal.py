@@ -108,7 +108,7 @@ async def test_a_member_added_again_during_a_refused_resume_receives_the_convers
     async def changes_for(user: UUID, conversation: UUID, after: int, limit: int) -> tuple[Access, Changes] | None:
         found = await read(user, conversation, after, limit)
         await here.do(members.add, scene.conversation, scene.ada.user, scene.linus.user)
-        await eventually(lambda: scene.conversation in hub.replay_buffer.joined_after(0, scene.linus.user))
+        await eventually(lambda: scene.conversation in hub.snapshot_buffer.joined_after(0, scene.linus.user))
         await eventually(lambda: not there.live.joins)
         return found
 

@@ -104,7 +104,7 @@ class Chat:
         counts = []
         for _ in range(TRIES):
             request = await prepare()
-            await eventually(lambda: self.runtime.gateway.hub.trusted)
+            await eventually(lambda: self.runtime.live_delivery.hub.trusted)
             with self.counted() as cost:
                 await request()
             counts.append(count(cost))
@@ -123,7 +123,7 @@ async def chatting(settings: Settings, **changes: Any) -> AsyncIterator[Chat]:
     app = create_app(msgspec.structs.replace(settings, **(UNTHROTTLED | changes)))
     async with serving(app) as client:
         chat = Chat(app, client)
-        await eventually(lambda: chat.runtime.gateway.hub.trusted and chat.runtime.bus.connected)
+        await eventually(lambda: chat.runtime.live_delivery.hub.trusted and chat.runtime.bus.connected)
         yield chat
 
 

@@ -80,7 +80,7 @@ async def open_idle(chat: Chat, port: int, people: list[Caller], clients: ExitSt
         client = clients.enter_context(sockets.create_connection(("127.0.0.1", port)))
         key = base64.b64encode(one.user.bytes).decode()
         client.sendall(REQUEST.format(key=key, access=chat.access(one)).encode())
-    registry = chat.runtime.gateway.hub.registry
+    registry = chat.runtime.live_delivery.hub.registry
     await eventually(
         lambda: all(any(socket.settled for socket in registry.sockets_by_user.get(one.user, ())) for one in people), 60
     )
@@ -107,7 +107,7 @@ async def test_an_idle_socket_with_twenty_conversations_takes_about_thirty_kilob
         rooms = sum(
             len(socket.rooms)
             for one in everybody
-            for socket in chat.runtime.gateway.hub.registry.sockets_by_user[one.user]
+            for socket in chat.runtime.live_delivery.hub.registry.sockets_by_user[one.user]
         )
         assert rooms == CONVERSATIONS * len(everybody)
     assert min(kept) <= MOST_BYTES, kept

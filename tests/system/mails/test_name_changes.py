@@ -11,7 +11,7 @@ import pytest
 from app.db import Database
 from app.domain.conversations import name_changes
 from app.domain.users.models import User
-from app.tasks import account_changes
+from app.tasks import profile_propagation
 from app.wiring import make_celery
 from tests.support.client import Node, Person
 from tests.support.mailbox import Mailboxes
@@ -195,9 +195,9 @@ async def test_an_interrupted_name_change_continues_where_it_stopped(
         async with database.transaction() as session:
             assert await name_changes.propagate_next(session, UUID(ada.id))
     make_celery(place.settings)
-    account_changes.publish_lost_profile_changes.apply_async()
+    profile_propagation.publish_lost_profile_changes.apply_async()
     await asyncio.sleep(name_changes.LEASE.total_seconds() + 0.2)
-    account_changes.publish_lost_profile_changes.apply_async()
+    profile_propagation.publish_lost_profile_changes.apply_async()
 
     async def done() -> bool:
         async with database.transaction() as session:

@@ -13,7 +13,7 @@ from app.domain.events import LogChange
 from app.realtime.connection.connection import Connection
 from app.realtime.hub.hub import Hub
 from app.realtime.hub.room import Room
-from app.store.conversation_cache import CachedConversation, ConversationCache
+from app.store.local_conversation_cache import CachedConversation, ConversationCache
 from tests.system.chaos.checks import reading
 from tests.system.chaos.mutations.declared import fire, mutation, replace
 

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from app.domain.events import ListTurned, LogChange, ReadMoved
-from app.realtime.hub import replay_buffer
-from app.realtime.hub.replay_buffer import ReplayBuffer
+from app.realtime.hub import snapshot_buffer
+from app.realtime.hub.snapshot_buffer import SnapshotBuffer
 
 HERE, THERE = UUID(int=1), UUID(int=2)
 ADA, LINUS = UUID(int=10), UUID(int=11)
@@ -25,7 +25,7 @@ def joined(user: UUID) -> LogChange:
 
 
 def test_a_reader_receives_the_events_of_its_conversation_after_its_cursor() -> None:
-    buffer = ReplayBuffer()
+    buffer = SnapshotBuffer()
     with buffer.recording():
         buffer.append(message(1))
         cursor = buffer.cursor()
@@ -39,7 +39,7 @@ def test_a_reader_receives_the_events_of_its_conversation_after_its_cursor() -> 
 
 
 def test_nothing_is_kept_without_a_recording() -> None:
-    buffer = ReplayBuffer()
+    buffer = SnapshotBuffer()
     cursor = buffer.cursor()
     buffer.append(message(1))
     with buffer.recording():
@@ -54,9 +54,9 @@ def test_nothing_is_kept_without_a_recording() -> None:
 def test_a_reader_whose_events_were_evicted_must_read_again(
     events: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replay_buffer, "MAX_EVENTS", events)
-    monkeypatch.setattr(replay_buffer, "MAX_BYTES", size)
-    buffer = ReplayBuffer()
+    monkeypatch.setattr(snapshot_buffer, "MAX_EVENTS", events)
+    monkeypatch.setattr(snapshot_buffer, "MAX_BYTES", size)
+    buffer = SnapshotBuffer()
     with buffer.recording():
         early = late = buffer.cursor()
         for position in range(1, 31):
@@ -69,7 +69,7 @@ def test_a_reader_whose_events_were_evicted_must_read_again(
 
 
 def test_the_conversations_that_enter_a_users_list_are_found() -> None:
-    buffer = ReplayBuffer()
+    buffer = SnapshotBuffer()
     with buffer.recording():
         buffer.append(joined(ADA))
         cursor = buffer.cursor()

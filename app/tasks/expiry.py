@@ -1,13 +1,11 @@
-"""Deletes expired rows (tickets, tokens, logins, mails …) and republishes failed tasks on request."""
+"""Deletes expired rows: tickets, tokens, logins, mails and more."""
 
 from __future__ import annotations
 
 from functools import partial
-from uuid import UUID
 
 import structlog
-from celery import current_app, shared_task
-from kombu.exceptions import OperationalError
+from celery import shared_task
 
 from app.domain.audit import log as audit_log
 from app.domain.auth import cleanup
@@ -21,8 +19,6 @@ from app.tasks.context import TaskContext, worker_runtime
 
 log = structlog.get_logger(__name__)
 
-MAX_RETRIES = 200
-
 
 class SweepFailed(Exception):
     """At least one sweep failed. The log says which."""
@@ -32,32 +28,6 @@ class SweepFailed(Exception):
 def expire() -> int:
     """Deletes expired rows. Returns their number."""
     return worker_runtime.run(_expire)
-
-
-@shared_task(name="chat.upkeep.run_again", base=PeriodicTask)
-def run_again() -> int:
-    """Republishes the failed tasks that operators marked for retry. Returns their number."""
-    return worker_runtime.run(_run_again)
-
-
-async def _run_again(context: TaskContext) -> int:
-    async with context.database.transaction() as session:
-        marked = await failed_tasks.retry_requests(session, MAX_RETRIES)
-        known = [marked_task for marked_task in marked if marked_task.task in current_app.tasks]
-        await failed_tasks.mark_refused(session, [marked_task.id for marked_task in marked if marked_task not in known])
-        done: list[UUID] = []
-        try:
-            for marked_task in known:
-                # Published before it is recorded: a crash in between makes it run twice, which is safe.
-                current_app.tasks[marked_task.task].apply_async(tuple(marked_task.arguments))
-                done.append(marked_task.id)
-        except OperationalError:
-            # The broker is unavailable: the next run retries.
-            log.warning("tasks_not_republished", tasks=len(known) - len(done))
-        await failed_tasks.mark_retried(session, done)
-    if done:
-        log.info("tasks_republished", tasks=len(done))
-    return len(done)
 
 
 async def _expire(context: TaskContext) -> int:

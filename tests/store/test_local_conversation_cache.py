@@ -16,7 +16,7 @@ from app.domain.conversations.access import Access, MembershipKey
 from app.domain.errors import ChatError, NotFound, Unauthenticated
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession
-from app.store.conversation_cache import ConversationCache
+from app.store.local_conversation_cache import ConversationCache
 from tests.support.nodes import Node, eventually
 from tests.support.scene import Scene, set_up
 from tests.support.statements import recorded_statements
@@ -158,7 +158,7 @@ async def test_an_access_check_older_than_a_concurrent_change_is_not_remembered(
         await go_on.wait()
         return found
 
-    monkeypatch.setattr("app.store.conversation_cache.check_access_many", slowly)
+    monkeypatch.setattr("app.store.local_conversation_cache.check_access_many", slowly)
     question = here.live.access.query_head(scene.conversation, scene.linus)
     await read.wait()
     if what == "removed":

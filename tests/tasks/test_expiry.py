@@ -15,7 +15,7 @@ from app.domain.auth import cleanup
 from app.domain.jobs import failed_tasks
 from app.domain.jobs.failed_tasks import Failure
 from app.settings import Settings
-from app.tasks import maintenance
+from app.tasks import expiry
 
 
 async def test_a_failing_sweep_does_not_stop_the_others(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,8 +34,8 @@ async def test_a_failing_sweep_does_not_stop_the_others(settings: Settings, monk
         )
         connection.commit()
         monkeypatch.setattr(cleanup, "sweep", cannot)
-        with pytest.raises(maintenance.SweepFailed, match="1 of"):
-            await maintenance._expire(context)
+        with pytest.raises(expiry.SweepFailed, match="1 of"):
+            await expiry._expire(context)
         left = connection.execute("SELECT 1 FROM failed_tasks WHERE task = %s", [gone.task]).fetchall()
     assert left == []
     await database.close()

@@ -17,14 +17,14 @@ from app.domain.events import ListTurned, LogChange, ReadMoved
 MAX_EVENTS = 4_096
 MAX_BYTES = 8 * 1024 * 1024
 
-Replayable: TypeAlias = LogChange | ReadMoved | ListTurned
+BufferedEvent: TypeAlias = LogChange | ReadMoved | ListTurned
 
 
-class ReplayBuffer:
+class SnapshotBuffer:
     """Open `recording()` around the reads; take `cursor()` before each read and `events_after(cursor, …)` after it."""
 
     def __init__(self) -> None:
-        self._events: list[Replayable] = []
+        self._events: list[BufferedEvent] = []
         self._cursors: dict[UUID, list[int]] = {}
         self._size_bytes = 0
         self._first_cursor = 0
@@ -41,7 +41,7 @@ class ReplayBuffer:
             if not self._open_recordings:
                 self._evict(len(self._events))
 
-    def append(self, event: Replayable) -> None:
+    def append(self, event: BufferedEvent) -> None:
         """Records `event` if a recording is open. Evicts the older half when a bound is exceeded."""
         if not self._open_recordings:
             return
@@ -54,7 +54,7 @@ class ReplayBuffer:
     def cursor(self) -> int:
         return self._first_cursor + len(self._events)
 
-    def events_after(self, cursor: int, conversation: UUID) -> Sequence[Replayable] | None:
+    def events_after(self, cursor: int, conversation: UUID) -> Sequence[BufferedEvent] | None:
         """Returns the events of `conversation` recorded after `cursor`, or None if some have been evicted."""
         if cursor < self._first_cursor:
             return None
@@ -75,11 +75,11 @@ class ReplayBuffer:
             self._cursors.setdefault(event.conversation, []).append(cursor)
 
 
-def _adds_to_list(event: Replayable, user: UUID) -> bool:
+def _adds_to_list(event: BufferedEvent, user: UUID) -> bool:
     if isinstance(event, LogChange):
         return user in event.joining
     return isinstance(event, ListTurned) and event.user == user
 
 
-def _payload_bytes(event: Replayable) -> int:
+def _payload_bytes(event: BufferedEvent) -> int:
     return len(event.data) if isinstance(event, LogChange) else 0

@@ -26,12 +26,12 @@ from app.realtime.hub.poller import Poller
 from app.realtime.presence import Presence, find_online
 from app.realtime.read_marks import ReadMarks
 from app.realtime.typing_limits import TypingLimits
-from app.store.conversation_cache import ConversationCache
+from app.store.local_conversation_cache import ConversationCache
 from app.store.message_writer import MessageWriter
 from app.throttling.limiter import RateLimiter
 
 
-class Gateway:
+class LiveDelivery:
     """`database` publishes to `bus`. The hub reads through `readers`, a separate pool if given, so that polls and
     repairs never wait behind requests. `limiter` throttles the sockets and receives changed throttle policies."""
 
