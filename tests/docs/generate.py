@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.docs import schema_tables, settings_table
 from tests.docs.markers import ROOT, filled, names
 
-README = ROOT / "README.md"
+SETTINGS = ROOT / "docs" / "settings.md"
 SCHEMA = ROOT / "docs" / "schema.md"
 
 
@@ -26,7 +26,7 @@ def regenerated(document: Path) -> str:
 
 
 def main() -> None:
-    for document in (README, SCHEMA):
+    for document in (SETTINGS, SCHEMA):
         document.write_text(regenerated(document), encoding="utf-8")
 
 

@@ -19,7 +19,7 @@ from app.telemetry.logging import FILE_BYTES, FILES_KEPT
 from app.wiring import POOL_SIZE
 from tests.docs.markers import ROOT
 
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 PRIVATE = re.compile(r"/root\b|/tmp/|/home/|:5599|:6599")
 
