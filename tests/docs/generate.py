@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.docs import schema_tables, settings_table
+from tests.docs import capacity_table, error_codes, schema_tables, settings_table
 from tests.docs.markers import ROOT, filled, names
 
 SETTINGS = ROOT / "docs" / "settings.md"
 SCHEMA = ROOT / "docs" / "schema.md"
+SIZING = ROOT / "docs" / "sizing.md"
+ERRORS = ROOT / "docs" / "errors.md"
+TUTORIAL = ROOT / "docs" / "tutorial.md"
+PAGE = ROOT / "examples" / "chat.html"
 
 
 def part(name: str) -> str:
     """The content of a generated part."""
-    made: dict[str, Callable[[], str]] = {"settings": settings_table.table, "diagram": schema_tables.diagram}
+    made: dict[str, Callable[[], str]] = {
+        "settings": settings_table.table,
+        "diagram": schema_tables.diagram,
+        "error codes": error_codes.tables,
+        "capacity": capacity_table.capacity,
+        "load": capacity_table.load,
+        "chat.html": lambda: f"```html\n{PAGE.read_text(encoding='utf-8')}```",
+    }
     return made[name]() if name in made else schema_tables.listing(name)
 
 
@@ -26,7 +37,7 @@ def regenerated(document: Path) -> str:
 
 
 def main() -> None:
-    for document in (SETTINGS, SCHEMA):
+    for document in (SETTINGS, SCHEMA, ERRORS, SIZING, TUTORIAL):
         document.write_text(regenerated(document), encoding="utf-8")
 
 
