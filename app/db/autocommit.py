@@ -73,8 +73,27 @@ class KeptConnection(NamedTuple):
     driver: psycopg.AsyncConnection[Any]
 
 
+async def open_autocommit(engine: AsyncEngine) -> AsyncConnection:
+    """Returns a connection in autocommit mode, which the caller closes.
+
+    The mode is set here and not by an option of the engine: a caller that is cancelled while the engine sets it would
+    leave the connection to the garbage collector, and the pool without it until then.
+
+    Raises:
+        Unavailable: the database is down, or the pool is exhausted.
+    """
+    with report_outages():
+        connection = await engine.connect()
+        try:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+
 class AutocommitPool:
-    """Keeps at most `keep` connections. `engine` opens autocommit connections."""
+    """Keeps at most `keep` connections of `engine`, in autocommit mode."""
 
     def __init__(self, engine: AsyncEngine, *, keep: int) -> None:
         self._engine = engine
@@ -108,9 +127,12 @@ class AutocommitPool:
                 return
 
     async def _keepable(self) -> KeptConnection:
-        with report_outages():
-            connection = await self._engine.connect()
-        driver = (await connection.get_raw_connection()).driver_connection
+        connection = await open_autocommit(self._engine)
+        try:
+            driver = (await connection.get_raw_connection()).driver_connection
+        except BaseException:
+            await connection.close()
+            raise
         assert isinstance(driver, psycopg.AsyncConnection)
         return KeptConnection(connection, driver)
 

@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import event, orm, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
-from app.db.autocommit import AutocommitPool, AutocommitStatement
+from app.db.autocommit import AutocommitPool, AutocommitStatement, open_autocommit
 from app.db.engine import TRANSACTION_SECONDS
 from app.db.outages import report_outages
 from app.domain.error_catalogue import busy, database_unavailable, outcome_unknown, search_busy
@@ -81,8 +81,7 @@ class Database:
         self._sessions = async_sessionmaker(
             engine, sync_session_class=_OrmSession, expire_on_commit=False, autoflush=False
         )
-        self._autocommit_engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._autocommit_pool = AutocommitPool(self._autocommit_engine, keep=keep)
+        self._autocommit_pool = AutocommitPool(engine, keep=keep)
         self._searches = asyncio.Semaphore(MAX_CONCURRENT_SEARCHES)
 
     @asynccontextmanager
@@ -135,7 +134,9 @@ class Database:
             Unavailable: the database is down, the pool is exhausted, or the deadline passed.
         """
         with _deadline(lambda: False) as deadline:
-            async with deadline, self._connection() as connection:
+            async with deadline, AsyncExitStack() as stack:
+                connection = await open_autocommit(self.engine)
+                stack.push_async_exit(connection)
                 yield connection
 
     async def verify(self) -> None:
@@ -148,13 +149,6 @@ class Database:
             if (await connection.execute(READ_ONLY)).scalar_one() == "on":
                 await connection.invalidate()
                 raise database_unavailable()
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
-        async with AsyncExitStack() as stack:
-            with report_outages():
-                connection = await stack.enter_async_context(self._autocommit_engine.connect())
-            yield connection
 
     async def read(
         self, verb: Callable[Concatenate[ReadOnly, P], Awaitable[T]], *arguments: P.args, **named: P.kwargs
