@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.system.chaos.mutations import MUTATIONS
+from tests.system.chaos.mutations import MUTATIONS, declared
 from tests.system.chaos.mutations.runs import Outcome, run_mutated
 
 pytestmark = pytest.mark.fault
@@ -40,6 +43,22 @@ def test_a_mutation_counts_only_when_its_named_checker_catches_it(
     missing = Outcome(name=LOST.name, fired=fired, red=red, seconds=1.0).missing(LOST)
     assert missing.startswith(said)
     assert bool(missing) == bool(said)
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_every_mutation_fits_the_code_of_today(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it replaces exists, and is called as what stands in its place can be called."""
+    defect = MUTATIONS[name].defect
+    replaced: list[str] = []
+
+    def replace_for_this_test(owner: object, attribute: str, make: Callable[[Any], Any]) -> None:
+        monkeypatch.setattr(owner, attribute, getattr(owner, attribute))  # restored at the end
+        declared.replace(owner, attribute, make)
+        replaced.append(attribute)
+
+    monkeypatch.setattr(sys.modules[defect.__module__], "replace", replace_for_this_test)
+    defect()
+    assert replaced
 
 
 def test_the_document_names_every_mutation_with_its_checker() -> None:

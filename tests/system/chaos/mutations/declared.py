@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable
+from inspect import Parameter, isfunction, signature
 from typing import Any, Final, Literal
 
 import msgspec
@@ -55,8 +56,21 @@ def mutation(promise: str, caught: Callable[..., list[str]] | str, **options: An
 
 
 def replace(owner: object, name: str, make: Callable[[Any], Any]) -> None:
-    """Put what `make(the original)` gives in the place of `owner.name`."""
-    setattr(owner, name, make(getattr(owner, name)))
+    """Put what `make(the original)` gives in the place of `owner.name`. Raises TypeError for a function that cannot be
+    called as the original is: the call would fail instead of doing what the defect says."""
+    original = getattr(owner, name)
+    made = make(original)
+    if isfunction(original) and isfunction(made):
+        accepted = signature(made).parameters.values()
+        named = {one.name for one in accepted}
+        refused = [
+            one.name
+            for one in signature(original).parameters.values()
+            if one.kind is Parameter.KEYWORD_ONLY and one.name not in named
+        ]
+        if refused and not any(one.kind is Parameter.VAR_KEYWORD for one in accepted):
+            raise TypeError(f"{made.__qualname__} takes no {', '.join(refused)}, which {original.__qualname__} does")
+    setattr(owner, name, made)
 
 
 def fire(times: int = 1) -> None:

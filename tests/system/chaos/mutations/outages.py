@@ -92,9 +92,9 @@ def postgres_not_asked_again() -> None:
             raise database_unavailable()
 
     def sulking(connect: Any) -> Any:
-        async def refuse(session: Any) -> None:
+        async def refuse(session_or_engine: Any) -> Any:
             sulk()
-            await connect(session)
+            return await connect(session_or_engine)
 
         return refuse
 
@@ -109,5 +109,5 @@ def postgres_not_asked_again() -> None:
 
     replace(engine, "translate", noticing)
     replace(database, "_connect", sulking)
-    replace(database.Database, "_connection", sulking_alone)
+    replace(database, "open_autocommit", sulking)
     replace(AutocommitPool, "open", sulking_alone)

@@ -69,8 +69,10 @@ def changes_skip_one() -> None:
     """A page of changes over REST omits the second one without a sign."""
 
     def skipping(changes_after: Any) -> Any:
-        async def after(session: AsyncSession, conversation: UUID, position: int, limit: int = 50) -> Changes:
-            found: Changes = await changes_after(session, conversation, position, limit)
+        async def after(
+            session: AsyncSession, conversation: UUID, position: int, limit: int = 50, **bounds: int
+        ) -> Changes:
+            found: Changes = await changes_after(session, conversation, position, limit, **bounds)
             if len(found.items) < 3:
                 return found
             fire()
