@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Final, Literal
 
 import msgspec
 from litestar import Controller, Response, get
@@ -11,6 +12,16 @@ from litestar.openapi.datastructures import ResponseSpec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.api.middleware.authentication import PUBLIC
+
+
+# Litestar adds the charset to every text type; Prometheus sends its own.
+METRICS_TYPE: Final = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")
+
+
+class Liveness(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -29,8 +40,8 @@ class HealthController(Controller):
     tags = ("Health",)
 
     @get("/livez", operation_id="livez", summary="Check that the process is alive")
-    async def livez(self) -> dict[str, str]:
-        return {"status": "alive"}
+    async def livez(self) -> Liveness:
+        return Liveness()
 
     @get(
         "/readyz",
@@ -47,7 +58,7 @@ class HealthController(Controller):
 
     @get("/metrics", operation_id="metrics", summary="Metrics for Prometheus", media_type="text/plain")
     async def metrics(self, queue_metrics: NamedDependency[Callable[[], Awaitable[bytes]]]) -> Response[bytes]:
-        return Response(generate_latest() + await queue_metrics(), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest() + await queue_metrics(), media_type=METRICS_TYPE)
 
 
 def _answered(report: Readiness) -> Response[Readiness]:

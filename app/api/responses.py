@@ -13,8 +13,8 @@ JSON: Final = "application/json"
 _encode = msgspec.json.Encoder().encode
 
 
-def as_json(view: msgspec.Struct) -> Response[bytes]:
-    return passed_on(_encode(view))
+def as_json(view: msgspec.Struct, *, status_code: int = 200) -> Response[bytes]:
+    return passed_on(_encode(view), status_code=status_code)
 
 
 def passed_on(body: bytes, *, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response[bytes]:

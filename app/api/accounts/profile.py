@@ -13,6 +13,7 @@ from app.api.dependencies import OwnGuess, Passwords, Quotas, Registrar, Tx
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import PUBLIC
 from app.api.request import ChatRequest
+from app.api.responses import as_json
 from app.domain.accounts import closure, email_change, profile
 from app.domain.accounts.registration import MAX_NAME_LENGTH, RegistrationResult
 from app.domain.error_catalogue import common_password, email_taken, personal_password, wrong_password
@@ -99,17 +100,18 @@ class RegistrationController(Controller):
             "is sent to the address in every case."
         ),
         responses={
+            201: ResponseSpec(Profile, description="Registered: log in."),
             202: ResponseSpec(RegistrationResult, description="A mail was sent; its link activates the account."),
             **documented(common_password, personal_password, email_taken),
         },
     )
     async def register(
         self, data: JSONBody[NewAccount], tx: Tx, registrar: Registrar
-    ) -> Response[Profile | RegistrationResult]:
+    ) -> Response[bytes]:
         outcome = await registrar.register(
             tx, email=data.email, password=data.password, first_name=data.first_name, last_name=data.last_name
         )
-        return Response(outcome, status_code=201 if isinstance(outcome, Profile) else 202)
+        return as_json(outcome, status_code=201 if isinstance(outcome, Profile) else 202)
 
 
 class AccountController(Controller):

@@ -14,7 +14,7 @@ import msgspec
 from litestar import Controller, Litestar, MediaType, Request, Response, get
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 from litestar.static_files import create_static_files_router
 
 from app.api.docs.asyncapi import Vocabulary
@@ -61,7 +61,8 @@ in UTC. A trailing slash is optional everywhere.
 
 **Errors** are `application/problem+json` (RFC 9457) with a stable `code`; a bad body also gets `errors`, which name the
 fields. **Lists** are `{"items": […], "next": cursor or null}`. **Throttled** requests get 429 with `Retry-After`,
-`RateLimit` and `RateLimit-Policy`. Every answer carries `X-Request-ID`, the client's own if it sent one.
+`RateLimit` and `RateLimit-Policy`. Any path answers 414 `url_too_long` to a URL of more than 8,192 bytes and 431
+`head_too_large` to more than 100 headers or 32,768 bytes of them. Every answer carries `X-Request-ID`, the client's own if it sent one.
 
 **Live events** come over the socket `/ws/conversations`, which [has a page of its own](/docs/socket).
 """
@@ -74,6 +75,7 @@ def openapi_config() -> OpenAPIConfig:
         version=version("chat-backend"),
         summary="A chat backend: conversations as logs, over REST and WebSocket.",
         description=DESCRIPTION,
+        license=License(name="MIT", identifier="MIT"),
         # Litestar's own routes answer unknown paths below theirs with HTML; `invalid_paths` closes them.
         path=DOCUMENTS,
         render_plugins=[JsonRenderPlugin()],

@@ -1,7 +1,8 @@
 """The AsyncAPI document of the socket, generated from the frame types that the server decodes and encodes.
 
 AsyncAPI describes the server's side: client frames are `receive` operations, server frames are `send`. A message's
-name is its `type`; the name of an `ack` also contains the type of frame it acknowledges.
+name is its `type`; the name of an `ack` also contains the type of frame it acknowledges, and that of a client's frame
+begins with `client.`. Every schema has a title of its own: generators name the types of a client after it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from app.api.docs.json_schemas import PREFIX, Json, schemas_of
 
 MEDIA_TYPE: Final = "application/vnd.aai.asyncapi+json;version=3.0.0"
 JSON: Final = "application/json"
-CHANNEL: Final = "conversations"
+CHANNEL: Final = "socket"
 OF_CLIENTS: Final = "client."
 """Prefix of client message names: both sides send `read`, `typing` and `presence`."""
 
@@ -108,7 +109,7 @@ def socket_document(vocabulary: Vocabulary, public_url: str) -> Json:
         },
         "components": {
             "messages": {name: _message(name, kind) for name, kind in (client_frames | server_frames).items()},
-            "schemas": schemas_of([*vocabulary.client_frames, *vocabulary.server_frames]),
+            "schemas": _with_titles(schemas_of([*vocabulary.client_frames, *vocabulary.server_frames])),
             "securitySchemes": SECURITY,
         },
     }
@@ -125,6 +126,29 @@ def _names(vocabulary: Vocabulary) -> dict[str, type[msgspec.Struct]]:
         kind: frame_type for frame_type, kinds in vocabulary.replies.items() for kind in kinds if tag_of(kind) == "ack"
     }
     return {f"ack.{answered[kind]}" if kind in answered else tag_of(kind): kind for kind in vocabulary.server_frames}
+
+
+def _with_titles(schemas: Json) -> Json:
+    """Returns the schemas; each schema inside them is titled after the field that it belongs to."""
+    for name, schema in schemas.items():
+        for field, inside in schema["properties"].items():
+            _add_titles(inside, name + _capitalized(field))
+    return schemas
+
+
+def _add_titles(schema: Json, title: str) -> None:
+    if "$ref" in schema:
+        return  # titled where it is defined
+    schema["title"] = title
+    for one in schema.get("anyOf", ()):
+        _add_titles(one, title + _capitalized(one.get("type", "")))
+    for keyword, ending in (("items", "Item"), ("additionalProperties", "Value")):
+        if isinstance(schema.get(keyword), dict):
+            _add_titles(schema[keyword], title + ending)
+
+
+def _capitalized(name: str) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
 
 
 def _frame_type(name: str) -> str:
@@ -149,7 +173,7 @@ def _receive_operation(
 
 def _message(name: str, kind: type[msgspec.Struct]) -> Json:
     message: Json = {
-        "name": _frame_type(name),
+        "name": name,
         "title": kind.__name__,
         "summary": _sentence(kind),
         "contentType": JSON,

@@ -20,6 +20,7 @@ from app.api.docs.json_schemas import PREFIX, schemas_of
 from app.api.errors import codes
 from app.api.errors.fields import FieldError
 from app.api.errors.problems import MEDIA_TYPE, Problem, problem_of
+from app.api.middleware.anonymous_limits import API, FREE
 from app.domain.conversations import schemas as conversations_schemas
 from app.domain.messages import schemas as messages_schemas
 
@@ -41,6 +42,7 @@ HEADERS: Final[Mapping[str, Json]] = {
     "503": {"Retry-After": WAIT},
 }
 UUID: Final[Json] = {"type": "string", "format": "uuid"}
+NULL: Final[Json] = {"type": "null"}
 NAME: Final[Json] = {"type": "string", "pattern": "^[a-z_]{1,32}$"}
 REPLAYED: Final[Json] = {"Idempotency-Replayed": {"schema": {"const": "true"}}}
 
@@ -52,7 +54,7 @@ def described(app: Litestar) -> Json:
     document["components"]["schemas"] = _schemas(handlers.values())
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            _complete(operation, method, handlers[operation["operationId"]], of_the_api=path.startswith("/api/"))
+            _complete(operation, path, method, handlers[operation["operationId"]])
     return document
 
 
@@ -82,7 +84,8 @@ def _structs_of(handler: HTTPRouteHandler) -> Iterator[type[msgspec.Struct]]:
             yield kind
 
 
-def _complete(operation: Json, method: str, handler: HTTPRouteHandler, *, of_the_api: bool) -> None:
+def _complete(operation: Json, path: str, method: str, handler: HTTPRouteHandler) -> None:
+    of_the_api = path.startswith(API)
     name, responses = operation["operationId"], operation["responses"]
     is_public = bool(handler.opt.get("public"))
     operation.pop("deprecated", None)
@@ -94,12 +97,11 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler, *, of_the
         body["content"]["application/json"]["examples"] = _examples(BODIES.get(name, {}))
     if "application/json" in responses.get("400", {}).get("content", {}):
         del responses["400"]  # Litestar's own error format, which the API does not use
-    if of_the_api:
-        for error in _common_errors(operation, method, handler):
-            _add_problem(responses, error, _first_field(operation))
+    for error in _common_errors(operation, method, handler) if of_the_api else _errors_of_machines(path):
+        _add_problem(responses, error, _first_field(operation))
     for status, response in responses.items():
         _complete_answer(response, status, name)
-        if of_the_api and status in HEADERS:
+        if status in HEADERS and MEDIA_TYPE in response["content"]:
             response["headers"] = dict(HEADERS[status])
     if name == "sendMessage":
         responses["200"]["headers"] = dict(REPLAYED)
@@ -117,6 +119,12 @@ def _common_errors(operation: Json, method: str, handler: HTTPRouteHandler) -> I
     yield from codes.OF_OPERATORS if handler.opt.get("operators") else ()
     yield from codes.OF_ALL
     yield from codes.OF_WRITES if method != "get" else ()
+
+
+def _errors_of_machines(path: str) -> Iterator[codes.HttpError]:
+    """Yields the errors of health checks and metrics, which count as anonymous requests."""
+    yield from codes.OF_ALL_PATHS
+    yield from () if path in FREE else (codes.THROTTLED,)
 
 
 def _first_field(operation: Json) -> str:
@@ -140,12 +148,23 @@ def _complete_parameter(parameter: Json) -> None:
     for noise in ("deprecated", "allowEmptyValue", "allowReserved"):
         if not parameter.get(noise):
             parameter.pop(noise, None)
+    if not parameter["required"]:
+        _remove_null(parameter["schema"])
     if parameter["in"] == "path":
         parameter["schema"] = UUID if parameter["name"].endswith("_id") else NAME
     description, example = PARAMETERS.get(parameter["name"], ("", None))
     parameter.setdefault("description", description)
     if example is not None:
         parameter["example"] = example
+
+
+def _remove_null(schema: Json) -> None:
+    """Removes null from an optional parameter's schema: a client omits the parameter, it cannot send null."""
+    for alternative in schema.pop("oneOf", ()):
+        schema |= alternative if alternative != NULL else {}
+    if None in schema.get("enum", ()):
+        schema["enum"].remove(None)
+        (schema["type"],) = (one for one in schema["type"] if one != "null")
 
 
 def _complete_answer(response: Json, status: str, name: str) -> None:

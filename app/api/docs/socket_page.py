@@ -68,7 +68,7 @@ def page_of(document: Json) -> str:
 
 def _shown(name: str, message: Json, document: Json) -> Json:
     schema = document["components"]["schemas"][message["payload"]["$ref"].removeprefix(PREFIX)]
-    operation = document["operations"].get(message["name"]) if name.startswith(OF_CLIENTS) else None
+    operation = document["operations"][name.removeprefix(OF_CLIENTS)] if name.startswith(OF_CLIENTS) else None
     example = msgspec.json.format(msgspec.json.encode(message["examples"][0]["payload"]), indent=2).decode()
     replies = operation["reply"]["messages"] if operation else []
     return {

@@ -106,6 +106,9 @@ def _all() -> Iterator[HttpError]:
 CODES: Final = tuple(sorted({f"{error.status} {error.code}" for error in _all()}))
 """Every pair "status code" of the API."""
 
+OF_ALL_PATHS: Final = (URL_TOO_LONG, HEAD_TOO_LARGE)
+"""Errors that any path may return; the OpenAPI document lists them once in its introduction and at health checks."""
+
 OF_ALL: Final = (THROTTLED, *map(http_error, (database_unavailable, busy, overloaded, unavailable)))
 """Errors that every route of the API may return, public or not."""
 

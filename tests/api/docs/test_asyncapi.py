@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from app.api.docs.asyncapi import socket_document
 from app.api.docs.examples.frames import EXAMPLES
+from app.api.docs.json_schemas import subschemas
 from app.main import SOCKET
 from app.realtime.frames import server_frames
 from app.realtime.frames.client_frames import Malformed, parse_frame
@@ -90,8 +92,8 @@ def test_the_document_is_valid_asyncapi_3(asyncapi: Json) -> None:
         for name, received in asyncapi[f"{plural}s"].items():
             assert re.fullmatch(r"[\w.-]+", name)
             check(plural, received)
-    channel = asyncapi["channels"]["conversations"]
-    mine = {f"#/channels/conversations/messages/{name}" for name in channel["messages"]}
+    channel = asyncapi["channels"]["socket"]
+    mine = {f"#/channels/socket/messages/{name}" for name in channel["messages"]}
     for operation in asyncapi["operations"].values():
         assert operation["action"] in ("send", "receive")
         check("reply", operation.get("reply", {}))
@@ -114,7 +116,27 @@ def test_every_reference_resolves_and_every_component_is_used(asyncapi: Json) ->
     for schema in asyncapi["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
     heard = {one["$ref"].rpartition("/")[2] for one in asyncapi["operations"]["tell"]["messages"]}
-    assert heard == {name for name in asyncapi["channels"]["conversations"]["messages"] if "client." not in name}
+    assert heard == {name for name in asyncapi["channels"]["socket"]["messages"] if "client." not in name}
+
+
+def test_every_schema_has_a_title_of_its_own(asyncapi: Json) -> None:
+    """Generators call a schema without one `AnonymousSchema_17`."""
+    schemas = asyncapi["components"]["schemas"]
+    inside = [one for schema in schemas.values() for one in subschemas(schema) if "$ref" not in one]
+    titles = [one.get("title") for one in inside]
+    assert len(titles) > 3 * len(schemas)
+    assert sorted(title for title, count in Counter(titles).items() if title is None or count > 1) == []
+    assert [title for title in titles if not re.fullmatch(r"[A-Z][A-Za-z]+", title)] == []
+    assert schemas["Hello"]["properties"]["conversations"]["title"] == "HelloConversations"
+    assert {"MessageReplyToInteger", "MessageReplyToNull"} < set(titles)
+
+
+def test_every_message_and_channel_has_a_name_of_its_own(asyncapi: Json) -> None:
+    messages = asyncapi["components"]["messages"]
+    assert [name for name, one in messages.items() if one["name"] != name] == []
+    titles = [one["title"] for one in messages.values()]
+    assert len(set(titles)) == len(titles)
+    assert set(asyncapi["channels"]) & set(messages) == set()
 
 
 def test_every_frame_is_documented_with_a_valid_example(asyncapi: Json) -> None:

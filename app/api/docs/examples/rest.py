@@ -16,7 +16,7 @@ import msgspec
 from app.api.about import LINKS, FrontPage
 from app.api.accounts.logins import Valid
 from app.api.docs.examples import operators, throttling
-from app.api.health import Readiness
+from app.api.health import Liveness, Readiness
 from app.api.notifications import Unsubscribed
 from app.domain.accounts.registration import RegistrationResult
 from app.domain.auth.logins import LoggedIn
@@ -188,7 +188,7 @@ SPECIAL: Final[Mapping[tuple[str, str], Any]] = {
     ("createConversation", "201"): _opened(_new, _members[:1]),
     ("createConversation", "200"): _opened(_direct, _members),
     ("discoverConversations", "200"): ConversationPage(items=[_public], next=None),
-    ("livez", "200"): {"status": "alive"},
+    ("livez", "200"): Liveness(),
     ("readyz", "503"): Readiness(ready=False, reason="postgres"),
 }
 """Exceptions to `ANSWERS`, by operation and status."""
