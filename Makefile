@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: help up flower demo test check fmt lint types lock chaos chaos-mutations trials bench documents golden openapi \
-	postman venv clean
+	venv clean
 
 PY := .venv/bin/python
 SEED ?= 1
@@ -85,9 +85,6 @@ golden: venv ## update the golden frames and views: do this only for an intended
 
 openapi: venv ## write docs/openapi.json from the routes
 	@exec .venv/bin/chat openapi docs/openapi.json
-
-postman: venv ## write docs/postman.json from the routes
-	$(PY) -m app.cli openapi /dev/stdout | $(PY) -m app.api.docs.postman docs/postman.json
 
 clean: ## remove the environment and the tools' files, but no data
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*

@@ -13,7 +13,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.api.middleware.authentication import PUBLIC
 
-
 # Litestar adds the charset to every text type; Prometheus sends its own.
 METRICS_TYPE: Final = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")
 

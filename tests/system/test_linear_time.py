@@ -40,8 +40,8 @@ MOST_GROWTH = 9.0
 QUICK_SECONDS = 0.002
 """What is over sooner is not measured by a ratio: it is no danger at this length."""
 
-NOT_OF_STRANGERS = ("app.worker", "app.local", "app.api.docs.postman")
-"""The front door of Celery, which imports no pattern of its own; embedded servers; a converter of our own document."""
+NOT_OF_STRANGERS = ("app.worker", "app.local")
+"""The front door of Celery, which imports no pattern of its own; embedded servers."""
 
 
 class At(msgspec.Struct, frozen=True):

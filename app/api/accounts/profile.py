@@ -105,9 +105,7 @@ class RegistrationController(Controller):
             **documented(common_password, personal_password, email_taken),
         },
     )
-    async def register(
-        self, data: JSONBody[NewAccount], tx: Tx, registrar: Registrar
-    ) -> Response[bytes]:
+    async def register(self, data: JSONBody[NewAccount], tx: Tx, registrar: Registrar) -> Response[bytes]:
         outcome = await registrar.register(
             tx, email=data.email, password=data.password, first_name=data.first_name, last_name=data.last_name
         )

@@ -15,24 +15,23 @@ from litestar import Controller, Litestar, MediaType, Request, Response, get
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme, Tag
-from litestar.static_files import create_static_files_router
 
 from app.api.docs.asyncapi import Vocabulary
 from app.api.docs.openapi import described
 from app.api.docs.socket_page import socket_pages
 from app.api.middleware.authentication import PUBLIC
 from app.api.middleware.invalid_paths import DOCUMENTS
+from app.api.static_files import StaticBody, static_files
 
 __all__ = ["Vocabulary", "assets", "described", "openapi_config", "socket_pages"]
 
 HERE = Path(__file__).parent
-PAGE = (HERE / "docs.html").read_bytes()
-
 # Swagger UI sets inline styles and uses `data:` icons; scripts come only from this host.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+PAGE = StaticBody((HERE / "docs.html").read_bytes(), MediaType.HTML, {"Content-Security-Policy": PAGE_POLICY})
 
 TAGS = [
     Tag(name="About", description="The name and version of this server."),
@@ -62,7 +61,8 @@ in UTC. A trailing slash is optional everywhere.
 **Errors** are `application/problem+json` (RFC 9457) with a stable `code`; a bad body also gets `errors`, which name the
 fields. **Lists** are `{"items": […], "next": cursor or null}`. **Throttled** requests get 429 with `Retry-After`,
 `RateLimit` and `RateLimit-Policy`. Any path answers 414 `url_too_long` to a URL of more than 8,192 bytes and 431
-`head_too_large` to more than 100 headers or 32,768 bytes of them. Every answer carries `X-Request-ID`, the client's own if it sent one.
+`head_too_large` to more than 100 headers or 32,768 bytes of them. Every answer carries
+`X-Request-ID`, the client's own if it sent one.
 
 **Live events** come over the socket `/ws/conversations`, which [has a page of its own](/docs/socket).
 """
@@ -100,18 +100,16 @@ class DocumentsController(Controller):
 
     @get("/openapi.json")
     async def document(self, request: Request[Any, Any, Any]) -> Response[bytes]:
-        return Response(_encoded(request.app), media_type="application/vnd.oai.openapi+json")
+        return await _document(request.app).response(request)
 
-    @get("/docs", media_type=MediaType.HTML)
-    async def page(self) -> Response[bytes]:
-        return Response(PAGE, media_type=MediaType.HTML, headers={"content-security-policy": PAGE_POLICY})
+    @get("/docs")
+    async def page(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await PAGE.response(request)
 
 
 @cache
-def _encoded(app: Litestar) -> bytes:
-    return msgspec.json.encode(described(app))
+def _document(app: Litestar) -> StaticBody:
+    return StaticBody(msgspec.json.encode(described(app)), "application/vnd.oai.openapi+json")
 
 
-assets = create_static_files_router(
-    path="/docs/assets", directories=[HERE / "assets"], opt=PUBLIC, include_in_schema=False, name="assets"
-)
+assets = static_files("/docs/assets", HERE / "assets")

@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from litestar import MediaType, Response, get
+from litestar import MediaType, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.api.docs.asyncapi import MEDIA_TYPE, OF_CLIENTS, Vocabulary, socket_document
 from app.api.docs.json_schemas import PREFIX, Json
 from app.api.middleware.authentication import PUBLIC
+from app.api.static_files import StaticBody
 
 HERE = Path(__file__).parent
 POLICY = (
@@ -29,20 +30,20 @@ def socket_pages(vocabulary: Vocabulary, public_url: str) -> list[HTTPRouteHandl
         return socket_document(vocabulary, public_url)
 
     @cache
-    def encoded() -> bytes:
-        return msgspec.json.encode(made())
+    def encoded() -> StaticBody:
+        return StaticBody(msgspec.json.encode(made()), MEDIA_TYPE)
 
     @cache
-    def shown() -> bytes:
-        return page_of(made()).encode()
+    def shown() -> StaticBody:
+        return StaticBody(page_of(made()).encode(), MediaType.HTML, {"Content-Security-Policy": POLICY})
 
     @get("/asyncapi.json", opt=PUBLIC, include_in_schema=False)
-    async def asyncapi() -> Response[bytes]:
-        return Response(encoded(), media_type=MEDIA_TYPE)
+    async def asyncapi(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await encoded().response(request)
 
-    @get("/docs/socket", opt=PUBLIC, include_in_schema=False, media_type=MediaType.HTML)
-    async def page() -> Response[bytes]:
-        return Response(shown(), media_type=MediaType.HTML, headers={"content-security-policy": POLICY})
+    @get("/docs/socket", opt=PUBLIC, include_in_schema=False)
+    async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await shown().response(request)
 
     return [asyncapi, page]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from litestar import Controller, MediaType, Response, get
 from litestar.response import Redirect
-from litestar.static_files import create_static_files_router
 
 from app.api.middleware.authentication import PUBLIC
+from app.api.static_files import static_files
 
 HERE = Path(__file__).parent
 ACCOUNT = (HERE / "account.html").read_bytes()
@@ -33,6 +33,4 @@ class PagesController(Controller):
         return Response(ACCOUNT, media_type=MediaType.HTML, headers={"content-security-policy": POLICY})
 
 
-assets = create_static_files_router(
-    path="/account/assets", directories=[HERE / "assets"], opt=PUBLIC, include_in_schema=False, name="account_assets"
-)
+assets = static_files("/account/assets", HERE / "assets")
