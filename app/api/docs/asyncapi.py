@@ -132,7 +132,8 @@ def _with_titles(schemas: Json) -> Json:
     """Returns the schemas; each schema inside them is titled after the field that it belongs to."""
     for name, schema in schemas.items():
         for field, inside in schema["properties"].items():
-            _add_titles(inside, name + _capitalized(field))
+            # `read_seq` of Member and `seq` of MemberRead must not become the same name.
+            _add_titles(inside, f"{_capitalized(field)}Of{name}")
     return schemas
 
 
