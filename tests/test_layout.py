@@ -50,7 +50,7 @@ RULES = [
     ),
     (
         r"\bos\.environ\b|\bos\.getenv\b|\bgetenv\(",
-        {"settings/__init__.py"},
+        {"settings/__init__.py", "settings/terminal.py"},
         "only app/settings reads the environment",
     ),
     (

@@ -15,7 +15,7 @@ import structlog
 from app.cli import output
 from app.cli.commands import CommandLine, load_beside, refused
 from app.server.limits import KEEP_ALIVE_SECONDS
-from app.settings import DEFAULT_SENDER, Settings, SettingsRefused, load
+from app.settings import DEFAULT_SENDER, Settings, SettingsRefused, load, start_warnings
 from app.settings.data_dir import create_log_directory
 
 if TYPE_CHECKING:
@@ -200,8 +200,8 @@ def flower(arguments: argparse.Namespace) -> int:
 
 
 def _usable(settings: Settings) -> Settings:
-    """Returns `settings`. Raises SettingsRefused if the log cannot be written, or if a Redis server they name responds
-    but can never serve the chat."""
+    """Returns `settings` after printing their warnings. Raises SettingsRefused if the log cannot be written, or if a
+    Redis server they name responds but can never serve the chat."""
     from app.tasks.broker import redis_url_check
 
     create_log_directory(settings)
@@ -209,6 +209,9 @@ def _usable(settings: Settings) -> Settings:
     found = {name: redis_url_check.cluster_problem(url) for url, name in named.items() if url}
     if problems := [f"{name}: {what}." for name, what in found.items() if what]:
         raise SettingsRefused(problems)
+    # `chat up` has printed them before it starts its children.
+    for sentence in () if "--tied" in sys.argv else start_warnings(settings):
+        print(f"chat: warning: {sentence}", file=sys.stderr, flush=True)
     return settings
 
 

@@ -21,11 +21,11 @@ from dotenv import dotenv_values
 
 from app.domain.origins import host_pattern, origin_pattern
 from app.domain.rates import Rate
-from app.settings import data_dir
-from app.settings.checks import problems_of
+from app.settings import data_dir, near_misses
+from app.settings.checks import problems_of, warnings_of
 from app.settings.model import DEFAULT_SENDER, Settings, SettingsRefused
 
-__all__ = ["DEFAULT_SENDER", "Settings", "SettingsRefused", "environment_for_child", "load"]
+__all__ = ["DEFAULT_SENDER", "Settings", "SettingsRefused", "environment_for_child", "load", "start_warnings"]
 
 _CERT: Final = re.compile(r"(?<=[?&]ssl_cert_reqs=)CERT_([A-Z]+)")
 
@@ -42,8 +42,8 @@ def load(
 
     Raises SettingsRefused with all problems at once, so that an operator can fix them together.
     """
-    given = _written(env_file)
-    given.update(os.environ if environ is None else environ)
+    written = _written(env_file)
+    given = written | dict(os.environ if environ is None else environ)
     # The running owner URL belongs to the running database, which may not be the one in DATABASE_URL.
     named = {"MIGRATE_DATABASE_URL"} if given.get("DATABASE_URL", "").strip() else set()
     named |= {name for name, value in given.items() if value.strip()}
@@ -63,7 +63,7 @@ def load(
         problems.append("PUBLIC_URL: not set; links in mails begin with it, and pages at it may call the API.")
     problems += unmatched + problems_of(settings, embedded=embedded)
     if problems:
-        raise SettingsRefused(problems)
+        raise SettingsRefused(problems + near_misses.find(written, os.environ if environ is None else environ))
     if not settings.secret_key:
         try:
             secret = _kept_secret(settings.data_dir)
@@ -71,6 +71,14 @@ def load(
             raise data_dir.unusable("DATA_DIR", settings.data_dir, error) from None
         settings = msgspec.structs.replace(settings, secret_key=secret)
     return settings
+
+
+def start_warnings(
+    settings: Settings, environ: Mapping[str, str] | None = None, *, env_file: Path = Path(".env")
+) -> list[str]:
+    """Returns a sentence for each setting that a process may start with and that is probably a mistake."""
+    found = near_misses.find(_written(env_file), os.environ if environ is None else environ)
+    return found + warnings_of(settings)
 
 
 def environment_for_child(**values: str) -> dict[str, str]:
@@ -108,13 +116,13 @@ def _read(text: str, kind: Any) -> Any:
         for choice in choices:
             if choice.lower() == text.lower():
                 return choice
-        raise ValueError(f"'{text}' is not one of {', '.join(choices)}")
+        raise ValueError(f"must be {' or '.join(choices)}, not '{text}'")
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
         needed = "true or false" if kind is bool else str(error).removeprefix("Expected ").partition(",")[0]
         needed = needed.replace("`int`", "a whole number").replace("`", "")
-        raise ValueError(f"'{text}' is not valid; it must be {needed}") from None
+        raise ValueError(f"must be {needed}, not '{text}'") from None
 
 
 def _completed(settings: Settings, *, log_file_off: bool) -> tuple[Settings, list[str]]:
@@ -128,7 +136,7 @@ def _completed(settings: Settings, *, log_file_off: bool) -> tuple[Settings, lis
             try:
                 found.append(form(text))
             except ValueError as error:
-                problems.append(f"{name}: '{text}' matches nothing: {error}.")
+                problems.append(f"{name}: '{text}' is not usable: {error}.")
         return tuple(found)
 
     # Health checks come from the machine itself and use its local names.

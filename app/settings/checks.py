@@ -30,6 +30,14 @@ def problems_of(settings: Settings, *, embedded: bool) -> list[str]:
     return problems
 
 
+def warnings_of(settings: Settings) -> list[str]:
+    """Returns a sentence for each value that development accepts and production refuses."""
+    if not settings.is_production and len(settings.secret_key) < SHORTEST_SECRET:
+        forgeable = f"SECRET_KEY is shorter than {SHORTEST_SECRET} characters, so anyone may guess it and sign tokens"
+        return [f"{forgeable}; production refuses it: {HOW_TO_GENERATE_ONE}."]
+    return []
+
+
 def _is_open(url: str) -> bool:
     """True for a URL without TLS that is not on this machine."""
     host = urlsplit(url).hostname or ""

@@ -61,12 +61,12 @@ def test_the_environment_overrides_the_file_and_is_unchanged(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("PORT", "eighty", "whole number"),
+        ("PORT", "eighty", "PORT: must be a whole number, not 'eighty'."),
         ("PORT", "70000", "<= 65535"),
         ("WEB_CONCURRENCY", "0", ">= 1"),
         ("TRUSTED_PROXY_HOPS", "-1", ">= 0"),
         ("REQUIRE_ACTIVATION", "maybe", "true or false"),
-        ("ENVIRONMENT", "staging", "development, production"),
+        ("ENVIRONMENT", "staging", "ENVIRONMENT: must be development or production, not 'staging'."),
         ("LOG_LEVEL", "LOUD", "WARNING"),
         ("THROTTLE_MESSAGES", "60/week", "60/minute"),
         ("DATABASE_URL", "mysql://db", "postgres://"),
@@ -119,6 +119,13 @@ def test_origins_and_hosts_are_kept_in_the_form_that_browsers_send(
     tmp_path: Path, name: str, written: str, kept: object
 ) -> None:
     assert getattr(loaded(tmp_path, {**SERVERS, name: written}), name.lower()) == kept
+
+
+def test_an_unusable_public_url_is_one_problem_though_other_settings_derive_from_it(tmp_path: Path) -> None:
+    for public_url in ("example.org", "https://example.org/path", "https://", "*"):
+        for environ in (SERVERS, PRODUCTION):
+            (problem,) = refused(tmp_path, {**environ, "PUBLIC_URL": public_url})
+            assert problem.startswith(f"PUBLIC_URL: '{public_url}' is not usable: write ")
 
 
 def test_production_requires_https_unless_allowed_otherwise(tmp_path: Path) -> None:
