@@ -41,7 +41,7 @@ from app.realtime import endpoint
 from app.realtime.frames import client_frames, server_frames
 from app.server.limits import BODY_BYTES
 from app.settings import Settings, load
-from app.telemetry.request_log import RequestLog
+from app.telemetry.request_log import FLUSH_SECONDS, RequestLog
 from app.wiring import Runtime
 
 READABLE = ("Idempotency-Replayed", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id")
@@ -117,7 +117,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
     known = Preflights(Paths(operated), cors.is_origin_allowed)
     named = AllowedHosts(known, runtime.settings.allowed_hosts)
     inner = AnonymousLimits(named, runtime.throttles, proxy_hops=runtime.settings.trusted_proxy_hops)
-    log = RequestLog(HeadRequests(SecurityHeaders(inner, https=runtime.settings.public_url.startswith("https://"))))
+    answered = HeadRequests(SecurityHeaders(inner, https=runtime.settings.public_url.startswith("https://")))
+    # People read the log of development: the lines of its processes are mixed, in the order in which they are written.
+    log = RequestLog(answered, flush_seconds=FLUSH_SECONDS if runtime.settings.is_production else 0.02)
     app.asgi_handler = cast("ASGIApp", log)
     app.on_shutdown.append(log.flush)
     return app

@@ -1,14 +1,23 @@
 """Runs supervisord as `python -m app.local.supervisord_main`; its programs receive a stop signal at any moment.
 
 Between fork and exec a child has supervisord's own handlers, which only note a signal. A SIGTERM sent then is lost, and
-a stop during the start waits until supervisord kills the program.
+a stop during the start waits until supervisord kills the program. Its own messages go to the log of the chat.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-from typing import Final
+from typing import Any, Final
+
+from app.settings import load
+from app.telemetry.logging import configure
+
+_log = logging.getLogger("supervisord")
+
+USUAL: Final = ("received SIGTERM", "stopped: ")
+"""supervisord warns of each stop that was requested."""
 
 HANDLED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
@@ -28,13 +37,27 @@ def fork() -> int:
 
 def main() -> None:
     # Imported here: production installs no supervisor, and every module of the product can be imported there.
-    from supervisor import supervisord
+    from supervisor import loggers, supervisord
     from supervisor.options import ServerOptions
 
-    class Options(ServerOptions):  # type: ignore[misc]  # supervisor has no types
+    class ChatLog(loggers.Handler):  # type: ignore[misc]  # supervisor has no types
+        def emit(self, record: Any) -> None:
+            message = record.asdict()["message"]
+            is_usual = message.startswith(USUAL) or record.level < loggers.LevelsByName.WARN
+            _log.log(logging.INFO if is_usual else logging.WARNING, "%s", message)
+
+        def close(self) -> None:
+            """It has no stream."""
+
+    class Options(ServerOptions):  # type: ignore[misc]
+        def make_logger(self) -> None:
+            super().make_logger()
+            self.logger.handlers[:] = [ChatLog()]
+
         def fork(self) -> int:
             return fork()
 
+    configure(load(), process="up")
     supervisord.ServerOptions = Options
     supervisord.main()
 

@@ -102,6 +102,8 @@ class SocketEndpoint:
             transport = transport_of(socket)
             transport.close(code)
             await transport.wait_closed()
+        else:
+            socket.scope["user"] = caller  # the request log reads it
         return caller
 
     async def watch(self) -> None:

@@ -68,6 +68,14 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     # `Transport` of a connection
 
+    @property
+    def close_code(self) -> int | None:
+        sent, received = self.conn.close_sent, self.conn.close_rcvd
+        first = received if self.conn.close_rcvd_then_sent else sent or received
+        if first is not None:
+            return int(first.code)
+        return int(CloseCode.ABNORMAL_CLOSURE) if self.disconnected else None
+
     def authenticated(self, allowance: FrameLimiter, on_writable: Callable[[], None], /) -> None:
         self._admitted = True
         self._on_writable = on_writable

@@ -1,4 +1,5 @@
-"""Configures one log for the API, the worker, beat and their libraries: JSON in the file and in production.
+"""Configures one log for the API, the worker, beat and their libraries: JSON in the file and in production, lines for
+people (`console`) otherwise.
 
 Every event, also a library's, is redacted before it is written. The file is bounded (10 MB, five older files) and
 shared by all processes of DATA_DIR: the process that finds it full rotates it under a lock; the others reopen it.
@@ -23,6 +24,9 @@ from structlog.stdlib import ProcessorFormatter
 
 from app.settings import Settings
 from app.settings.data_dir import create_log_directory
+from app.settings.terminal import has_colors
+from app.telemetry import request_log
+from app.telemetry.console import ConsoleLines
 from app.telemetry.expected_refusals import without_tracebacks
 from app.telemetry.redaction import redacted_field
 
@@ -69,13 +73,15 @@ def configure(settings: Settings, *, process: str) -> None:
         return formatter
 
     json = formatter(structlog.processors.JSONRenderer(serializer=_as_json), _as_json)
-    console = formatter(structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=0), _as_text)
+    lines = ConsoleLines(colors=has_colors(sys.stdout))
+    console = formatter(lines, lines.request)
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
     handlers[0].setFormatter(json if settings.is_production else console)
     if settings.log_file:
         create_log_directory(settings)
         handlers.append(SharedFile(settings.log_file))
         handlers[1].setFormatter(json)
+    handlers[0].addFilter(_after_requests)
     logging.basicConfig(handlers=handlers, level=settings.log_level, force=True)
     logging.captureWarnings(capture=True)
     for name in SELF_CONFIGURED:
@@ -174,13 +180,15 @@ def _make_private(file: int) -> None:
         os.fchmod(file, 0o600)
 
 
+def _after_requests(_record: logging.LogRecord) -> bool:
+    """Writes the requests that ended before this record first. Filter of the first handler: all handlers follow it."""
+    request_log.flush()
+    return True
+
+
 def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     return {name: redacted_field(name, value) for name, value in event.items()}
 
 
 def _as_json(event: Mapping[str, Any], **_: Any) -> str:
     return msgspec.json.encode(event, enc_hook=str).decode()
-
-
-def _as_text(fields: Mapping[str, Any]) -> str:
-    return "{timestamp} {method} {path} {status} in {ms} ms user={user} {request_id}".format_map(fields)

@@ -1,7 +1,8 @@
-"""Logs one line per request: id, method, path, status, milliseconds, user. Never the query, a header or a body.
+"""Logs one line per request: id, method, path, status, milliseconds, user. Never the query, a header or a body. A
+socket's line follows its end, and its status is the close code (1006 for a connection that was lost).
 
-Lines are buffered and written five times a second: a line costs microseconds, and a kill -9 loses at most a fifth of a
-second of lines. Errors go through the ordinary log immediately.
+Lines are buffered and written five times a second, and before any other line of the process, so that the log is in
+order: a line costs microseconds, and a kill -9 loses at most a fifth of a second of lines.
 
 The log has a bounded size, and anonymous clients must not push other lines out of it: paths are truncated, and beyond
 `STRANGERS_LINES` a minute their requests are only counted.
@@ -14,7 +15,10 @@ import logging
 import random
 import re
 import time
+import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -29,6 +33,10 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEADER: Final = b"x-request-id"
+SOCKET: Final = "WEBSOCKET"
+"""The method in a socket's line."""
+TRANSPORT: Final = "chat.wire"
+"""Key of the server's own transport in the scope's `extensions`; it knows the code of the close frame."""
 SILENT: Final = frozenset({"/livez", "/readyz", "/metrics"})  # requested every few seconds by monitoring
 FLUSH_SECONDS: Final = 0.2
 LONGEST_PATH: Final = 200
@@ -46,15 +54,27 @@ _log = logging.getLogger("chat.requests")
 log = structlog.get_logger(__name__)
 
 
+_logs: weakref.WeakSet[RequestLog] = weakref.WeakSet()
+
+
+def flush() -> None:
+    """Writes the buffered lines of this process. From any thread."""
+    for one in tuple(_logs):
+        one.flush()
+
+
 class RequestLog:
     """Outermost ASGI middleware: `application.asgi_handler = RequestLog(application.asgi_handler)`."""
 
-    def __init__(self, inner: Application) -> None:
+    def __init__(self, inner: Application, *, flush_seconds: float = FLUSH_SECONDS) -> None:
         self.inner = inner
-        self.waiting: list[dict[str, Any]] = []
+        self.flush_seconds = flush_seconds
+        # Appended to and emptied by one end each, which is safe across threads.
+        self.waiting: deque[dict[str, Any]] = deque()
         self.left_out = 0
         self._window = 0.0
         self._strangers = 0
+        _logs.add(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -75,9 +95,20 @@ class RequestLog:
                 status = message.get("code", 1000)
             await send(message)
 
+        async def receive_code() -> Message:
+            nonlocal status
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                status = status or message.get("code", 1005)
+            return message
+
+        transport = (scope.get("extensions") or {}).get(TRANSPORT)
+        is_plain_socket = scope["type"] == "websocket" and transport is None
         try:
-            await self.inner(scope, receive, send_with_id)
+            await self.inner(scope, receive_code if is_plain_socket else receive, send_with_id)
         finally:
+            if transport is not None:
+                status = status or transport.close_code or 0
             if scope["path"] not in SILENT or status >= 400:
                 self._add(scope, request_id, status, (time.perf_counter() - started) * 1_000)
 
@@ -87,19 +118,19 @@ class RequestLog:
             return
         path = scope["path"][:LONGEST_PATH]
         line = {
-            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "timestamp": f"{datetime.now(UTC).isoformat(timespec='microseconds')[:-6]}Z",
             "level": "info",
             "logger": _log.name,
             "event": "request",
             "request_id": request_id,
-            "method": scope.get("method", "WEBSOCKET"),
+            "method": scope.get("method", SOCKET),
             "path": path if _PLAIN.fullmatch(path) else _on_one_line(redacted(path)),
             "status": status,
             "ms": round(milliseconds, 1),
             "user": user,
         }
         if not self.waiting:
-            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+            asyncio.get_running_loop().call_later(self.flush_seconds, self.flush)
         self.waiting.append(line)
 
     def _is_within_limit(self) -> bool:
@@ -120,7 +151,10 @@ class RequestLog:
         log.warning("requests_not_logged", requests=left_out, seconds=WINDOW_SECONDS)
 
     def flush(self) -> None:
-        lines, self.waiting = self.waiting, []
+        lines = []
+        with suppress(IndexError):
+            while True:
+                lines.append(self.waiting.popleft())
         if lines:
             _log.info("%d requests", len(lines), extra={"request_lines": lines})
 

@@ -8,13 +8,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 import msgspec
 import pytest
 import uvicorn
 from litestar import Litestar
+from litestar.types import ASGIApp
 from sqlalchemy.ext.asyncio import AsyncSession
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -38,6 +39,7 @@ from app.server.web_server import Config
 from app.server.websocket_protocol import SocketProtocol
 from app.store.message_writer import MessageWriter
 from app.store.page_cache import PageCache
+from app.telemetry.request_log import RequestLog
 from app.throttling.limiter import RateLimiter
 from tests.support.drafts import draft
 
@@ -164,6 +166,7 @@ class Node:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Node]:
         app = Litestar([self.live.route()], plugins=[self.bus.plugin], openapi_config=None, logging_config=None)
+        app.asgi_handler = cast("ASGIApp", RequestLog(cast("Any", app.asgi_handler)))
         listening = sockets.create_server(("127.0.0.1", 0))
         self.port = listening.getsockname()[1]
         config = Config(

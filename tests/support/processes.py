@@ -208,4 +208,4 @@ def last_words() -> list[tuple[str, str]]:
 
 
 def _telling(said: str) -> list[str]:
-    return [line for line in said.splitlines() if " ms user=" not in line or " 50" in line]
+    return [line for line in said.splitlines() if " ms " not in line or " 50" in line]

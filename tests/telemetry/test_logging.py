@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import json
 import logging
 import subprocess
@@ -16,6 +18,7 @@ import structlog
 
 from app.settings import Settings
 from app.telemetry import logging as chat_logging
+from app.telemetry.request_log import RequestLog
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTk5In0.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
 
@@ -101,6 +104,45 @@ def test_the_console_writes_json_in_production_and_text_in_development(
     shown = capsys.readouterr().out
     assert shown.startswith("{") is is_json
     assert ("seq=5" in shown) is not is_json
+
+
+def test_a_request_precedes_what_was_logged_after_its_end(log_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configured(log_file)
+
+    async def serve() -> None:
+        async def answer(_scope: Any, _receive: Any, send: Any) -> None:
+            structlog.get_logger("app").info("during")
+            await send({"type": "http.response.start", "status": 204})
+
+        async def nothing(_message: Any = None) -> Any:
+            return None
+
+        log = RequestLog(answer)
+        await log({"type": "http", "method": "GET", "path": "/x", "headers": []}, nothing, nothing)
+        structlog.get_logger("app").info("after")
+        logging.getLogger("library").warning("later")
+
+    asyncio.run(serve())
+    assert [line["event"] for line in lines(log_file)] == ["during", "request", "after", "later"]
+    times = [line["timestamp"] for line in lines(log_file)]
+    assert times == sorted(times)
+    assert all(time.endswith("Z") for time in times)
+    words = [line.split()[1:4] for line in capsys.readouterr().out.splitlines()]
+    assert words == [
+        ["info", "api", "during"],
+        ["info", "api", "GET"],
+        ["info", "api", "after"],
+        ["warning", "api", "later"],
+    ]
+
+
+def test_another_process_that_stops_while_it_rotates_delays_no_line(tmp_path: Path) -> None:
+    handler = chat_logging.SharedFile(tmp_path / "chat.log")
+    with (tmp_path / "chat.log.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        handler.emit(logging.makeLogRecord({"msg": "written"}))
+    handler.close()
+    assert (tmp_path / "chat.log").read_text() == "written\n"
 
 
 WRITER = """

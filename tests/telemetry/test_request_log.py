@@ -140,6 +140,56 @@ async def test_requests_without_a_login_log_a_bounded_number_of_lines_a_minute(
     assert listener.lines[-1]["path"] == "/next-minute"
 
 
+async def test_lines_are_written_before_whatever_the_process_logs_next(listener: Listener) -> None:
+    async def inner(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+
+    async def nothing(_message: Any = None) -> Any:
+        return None
+
+    first, second = RequestLog(inner), RequestLog(inner)
+    for log, path in ((first, "/a"), (second, "/b"), (first, "/c")):
+        await log({"type": "http", "method": "GET", "path": path, "headers": []}, nothing, nothing)
+    assert listener.lines == []
+    request_log.flush()
+    assert sorted(line["path"] for line in listener.lines) == ["/a", "/b", "/c"]
+    request_log.flush()
+    assert len(listener.lines) == 3
+
+
+@pytest.mark.parametrize(("code", "status"), [(1001, 1001), (None, 1005)])
+async def test_a_socket_of_another_server_shows_the_code_of_its_disconnect(
+    listener: Listener, code: int | None, status: int
+) -> None:
+    async def inner(_scope: Any, receive: Any, _send: Any) -> None:
+        await receive()
+
+    async def gone() -> Any:
+        return {"type": "websocket.disconnect"} | ({} if code is None else {"code": code})
+
+    async def nowhere(_message: Any) -> None:
+        raise AssertionError("nothing is sent")
+
+    log = RequestLog(inner)
+    await log({"type": "websocket", "path": "/ws", "headers": []}, gone, nowhere)
+    log.flush()
+    assert [(line["method"], line["status"]) for line in listener.lines] == [("WEBSOCKET", status)]
+
+
+async def test_a_socket_that_is_refused_before_its_handshake_ends_shows_that_code(listener: Listener) -> None:
+    async def inner(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "websocket.close", "code": 4404})
+
+    async def nothing(_message: Any = None) -> Any:
+        return None
+
+    log = RequestLog(inner)
+    server = {"chat.wire": SimpleNamespace(close_code=None)}
+    await log({"type": "websocket", "path": "/readyz", "headers": [], "extensions": server}, nothing, nothing)
+    log.flush()
+    assert [line["status"] for line in listener.lines] == [4404]
+
+
 async def test_requests_of_users_are_logged_despite_many_anonymous_ones(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:

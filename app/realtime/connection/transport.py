@@ -29,6 +29,11 @@ class Transport(Protocol):
     counts_frames: bool
     can_write: bool
 
+    @property
+    def close_code(self) -> int | None:
+        """The code of the first close frame, ours or the client's; 1006 if the connection ended without one, None while
+        it is open."""
+
     def authenticated(self, allowance: FrameLimiter, on_writable: Callable[[], None], /) -> None:
         """The socket is authenticated: enforce `allowance`, and discard the handshake headers with their token.
 
@@ -65,6 +70,10 @@ class AsgiTransport:
         self._on_writable: Callable[[], None] | None = None
         self._write_task: asyncio.Task[None] | None = None
         self._close_code: int | None = None
+
+    @property
+    def close_code(self) -> int | None:
+        return self._close_code
 
     def authenticated(self, _: FrameLimiter, on_writable: Callable[[], None], /) -> None:
         self._on_writable = on_writable

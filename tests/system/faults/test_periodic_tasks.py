@@ -134,6 +134,7 @@ def test_after_a_long_outage_the_worker_resumes_at_once_and_has_logged_one_line(
         said = process.said[mark:]
         assert said.count("broker_away") == 1, said
         assert "Traceback" not in said
+        assert "DeprecationWarning" not in said
 
 
 @pytest.mark.parametrize("how", ["read-only", "full"])
