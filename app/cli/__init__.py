@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from app.cli import broadcasts, database, documents, operators, output, queues, serve, throttles
+from app.cli import broadcasts, database, database_errors, documents, operators, output, queues, serve, throttles
 from app.cli.commands import CommandLine
 from app.settings import SettingsRefused
 
@@ -28,6 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        if sentence := database_errors.sentence_of(error):
+            print(f"chat: {sentence}", file=sys.stderr, flush=True)
+            return 1
+        raise
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from app.cli import database_errors
 from app.settings import Settings, SettingsRefused, load
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def done(settings: Settings, work: Callable[[Session], Awaitable[T]], formatted:
         found = asyncio.run(once())
     except ChatError as error:
         wrong = "".join(f" {field}: {message}" for field, message in getattr(error, "errors", ()))
-        print(f"chat: {error.detail}{wrong}", file=sys.stderr)
+        print(f"chat: {database_errors.sentence_of(error) or error.detail}{wrong}", file=sys.stderr)
         return 1
     print(formatted(found))
     return 0

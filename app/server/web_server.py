@@ -95,6 +95,8 @@ def run(config: Config) -> int:
         multiprocess.Process = Worker  # type: ignore[misc]  # the supervisor looks it up in its module
         multiprocess.Multiprocess(config, sockets=sockets).run()
         return 0
+    # Imported before uvicorn handles signals: it would note a stop signal and go on starting.
+    config.load()
     server = GracefulServer(config)
     server.run(sockets)
     return 0 if server.started else STARTUP_FAILED

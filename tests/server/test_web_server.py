@@ -67,3 +67,21 @@ def test_an_address_of_another_machine_ends_the_start_with_a_reason(tmp_path: Pa
     )
     assert ended.returncode == 3
     assert "Traceback" not in ended.stderr
+
+
+INTERRUPTED = """
+import os, signal
+from app.server import web_server
+
+def application():
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("still starting", flush=True)
+
+web_server.run(web_server.Config(application, factory=True, log_config=None, lifespan="off", ws="none"))
+"""
+
+
+def test_a_stop_signal_ends_a_server_that_is_still_importing_its_application() -> None:
+    command = [sys.executable, "-c", INTERRUPTED]
+    server = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (server.returncode, server.stdout) == (-signal.SIGTERM, "")
