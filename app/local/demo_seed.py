@@ -33,10 +33,30 @@ def run(port: int) -> int:
     except OSError as error:
         print(f"chat: The demo failed: {error}. Is a chat running on port {port}?")
         return 1
-    print(f"The chat at http://127.0.0.1:{port} now has demo users. Their password is: {PASSWORD}")
-    for person in people.values():
-        print(f"  {person.email}")
+    print(_next_steps(port, list(people.values())))
     return 0
+
+
+def _next_steps(port: int, people: list[DemoUser]) -> str:
+    """Returns the logins, and what to do with them."""
+    chat = f"http://127.0.0.1:{port}"
+    login = json.dumps({"email": people[0].email, "password": PASSWORD})
+    token = (
+        f"$(curl -s {chat}/api/v1/login/ -H 'Content-Type: application/json' -d '{login}'"
+        """ | python3 -c 'import json, sys; print(json.load(sys.stdin)["access"])')"""
+    )
+    emails = "\n".join(f"  {person.email}" for person in people)
+    return f"""\
+The chat at {chat} now has demo users. Their password is: {PASSWORD}
+{emails}
+
+List the conversations of {people[0].first_name}:
+
+  curl -s {chat}/api/v1/conversations/ -H "Authorization: Bearer {token}" | python3 -m json.tool
+
+In a browser: open {chat}/docs, run POST /api/v1/login/ with one of these logins, press Authorize, and paste the
+`access` of the response. Then GET /api/v1/conversations/ shows Engine room, Reading club and Lunch; Linus, Katherine
+and Alan have unread messages. The WebSocket is described at {chat}/docs/socket."""
 
 
 def _create_conversation(people: dict[str, DemoUser], name: str, spec: dict[str, Any]) -> None:
@@ -71,6 +91,7 @@ class DemoUser:
 
     def __init__(self, port: int, first_name: str, last_name: str) -> None:
         self.port = port
+        self.first_name = first_name
         self.email = f"{first_name.lower()}@example.org"
         self.access = ""
         names = {"first_name": first_name, "last_name": last_name}

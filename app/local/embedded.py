@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -61,8 +63,15 @@ class EmbeddedServers:
         self.urls_file.write_bytes(msgspec.json.encode({name: url for name, url in urls.items() if url}))
 
 
-def start(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> EmbeddedServers:
-    """Starts all the requested servers or none. The caller holds `app.local.data_dir_lock`. Raises StartRefused."""
+def start(
+    data_dir: Path,
+    *,
+    postgres: bool = True,
+    redis: bool = True,
+    step: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
+) -> EmbeddedServers:
+    """Starts all the requested servers or none, each in the context of its `step`. The caller holds
+    `app.local.data_dir_lock`. Raises StartRefused."""
     servers = EmbeddedServers(
         data_dir,
         EmbeddedPostgres(data_dir / "postgres") if postgres else None,
@@ -70,9 +79,11 @@ def start(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> Embed
     )
     try:
         if servers.valkey:
-            servers.valkey.start()
+            with step("Valkey"):
+                servers.valkey.start()
         if servers.postgres:
-            servers.postgres.start()
+            with step("Postgres"):
+                servers.postgres.start()
         servers.write_urls()
     except BaseException:
         servers.stop()

@@ -12,19 +12,26 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from types import FrameType
 from typing import Final
 
 from app.local import data_dir_lock, embedded
 from app.local.processes import StartRefused, dying_with_us, end, port_is_taken
+from app.local.start_screen import StartScreen
 from app.local.supervisord import Supervisord
 from app.settings import Settings, environment_for_child
+from app.settings.terminal import FORCE_COLOR, has_colors
 
 READY_SECONDS: Final = 60
 MIGRATION_SECONDS: Final = 600
 API_GRACE_SECONDS: Final = 5
 TICK: Final = 0.2
+
+
+class Stopped(Exception):
+    """A stop signal arrived during the start."""
 
 
 def run(settings: Settings) -> int:
@@ -39,7 +46,7 @@ def run(settings: Settings) -> int:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, stop)
     try:
-        with ExitStack() as running:
+        with suppress(Stopped), ExitStack() as running:
             _run(settings, running, asked_to_stop)
     except StartRefused as refused:
         print(f"chat: {refused}", file=sys.stderr, flush=True)
@@ -55,7 +62,10 @@ def _run(settings: Settings, running: ExitStack, asked_to_stop: threading.Event)
         raise StartRefused(
             f"Port {settings.port} is in use on this machine: stop the process that uses it, or set PORT to another."
         )
-    servers = embedded.start(settings.data_dir, postgres=not settings.database_url, redis=not settings.redis_url)
+    screen = StartScreen(sys.stdout)
+    servers = embedded.start(
+        settings.data_dir, postgres=not settings.database_url, redis=not settings.redis_url, step=screen.step
+    )
     running.callback(servers.stop)
     environment = environment_for_child(
         DATABASE_URL=settings.database_url or servers.database_url,
@@ -63,23 +73,26 @@ def _run(settings: Settings, running: ExitStack, asked_to_stop: threading.Event)
         MIGRATE_DATABASE_URL="",
         REDIS_URL=settings.redis_url or servers.redis_url,
         PYTHONUNBUFFERED="1",
+        **({FORCE_COLOR: "1"} if has_colors(sys.stdout) else {}),
     )
     owner = settings.migrate_database_url if settings.database_url else servers.migrate_database_url
-    if not _migrated({**environment, "MIGRATE_DATABASE_URL": owner}, asked_to_stop):
-        return
+    with screen.step("migrations"):
+        _migrate({**environment, "MIGRATE_DATABASE_URL": owner}, asked_to_stop, screen.tick)
     running.callback(manager.stop)
-    manager.start(environment, {"api": [f"--grace={API_GRACE_SECONDS}"]})
-    if not _ready(settings.port, manager, asked_to_stop):
-        return
-    print(f"ready http://127.0.0.1:{settings.port}", flush=True)
+    with screen.step("API, worker, beat", shared=True):
+        manager.start(environment, {"api": [f"--grace={API_GRACE_SECONDS}"]})
+        _wait_ready(settings.port, manager, asked_to_stop)
+    screen.ready(settings)
     while not asked_to_stop.wait(TICK):
         for name in servers.revive():
             print(f"chat: {name} exited unexpectedly and was restarted", file=sys.stderr, flush=True)
         if not manager.is_running:
             raise StartRefused("The process manager exited unexpectedly; start the chat again.")
+    print("stopping …", flush=True)
 
 
-def _migrated(environment: dict[str, str], asked_to_stop: threading.Event) -> bool:
+def _migrate(environment: dict[str, str], asked_to_stop: threading.Event, tick: Callable[[], None]) -> None:
+    """Raises StartRefused, and Stopped after a stop signal."""
     migration = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "migrate"],
         env=environment,
@@ -89,18 +102,18 @@ def _migrated(environment: dict[str, str], asked_to_stop: threading.Event) -> bo
     )
     deadline = time.monotonic() + MIGRATION_SECONDS
     while migration.poll() is None:
+        tick()
         if asked_to_stop.wait(0.02) or time.monotonic() > deadline:
             end(migration, (signal.SIGTERM, 5))
             if asked_to_stop.is_set():
-                return False
+                raise Stopped
             raise StartRefused(f"The migrations did not finish within {MIGRATION_SECONDS // 60} minutes.")
     if migration.returncode:
         raise StartRefused("The migration failed for the reason shown above.")
-    return True
 
 
-def _ready(port: int, manager: Supervisord, asked_to_stop: threading.Event) -> bool:
-    """Waits until the API reports ready. Returns False if a stop signal arrives first. Raises StartRefused."""
+def _wait_ready(port: int, manager: Supervisord, asked_to_stop: threading.Event) -> None:
+    """Waits until the API reports ready. Raises StartRefused, and Stopped after a stop signal."""
     deadline, pause = time.monotonic() + READY_SECONDS, 0.05
     while not _answers(port):
         if not manager.is_running:
@@ -108,9 +121,10 @@ def _ready(port: int, manager: Supervisord, asked_to_stop: threading.Event) -> b
         if time.monotonic() > deadline:
             raise StartRefused(f"The API was not ready within {READY_SECONDS} seconds.")
         if asked_to_stop.wait(pause):
-            return False
+            raise Stopped
         pause = min(1.0, pause * 1.2)
-    return not asked_to_stop.is_set()
+    if asked_to_stop.is_set():
+        raise Stopped
 
 
 def _answers(port: int) -> bool:

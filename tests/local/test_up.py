@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -26,7 +28,7 @@ STOP_SECONDS = 10
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     with public_directory() as directory:
-        yield directory / "data"
+        yield directory / "the data of 'é' at 100 %20 (d)"
 
 
 @pytest.fixture
@@ -41,6 +43,9 @@ def handlers() -> Iterator[None]:
 def test_chat_up_runs_once_revives_its_processes_and_keeps_the_data_after_a_kill(data_dir: Path) -> None:
     with chat_up(data_dir) as running:
         running.wait_ready()
+        steps = re.findall(r"^  (\S.*?) +\d+\.\d s$", running.said, re.MULTILINE)
+        assert steps == ["Valkey", "Postgres", "migrations", "API, worker, beat"]
+        assert "\x1b" not in running.said
         assert {verb for verb in ("api", "worker", "beat") if running.children(verb)} == {"api", "worker", "beat"}
 
         with chat_up(data_dir) as second:
@@ -61,6 +66,7 @@ def test_chat_up_runs_once_revives_its_processes_and_keeps_the_data_after_a_kill
             process.kill()
         until(lambda: bool(running.children("worker") and running.children("api")) and running.answers(), 60)
         assert alive(fallen + pool) == []
+        assert re.search(r"^\S+Z warning  up      exited: worker \(", running.said, re.MULTILINE)
 
         everything = running.family()
         with psycopg.connect(database_of(running)) as connection:
@@ -119,12 +125,20 @@ def test_configured_servers_replace_the_embedded_ones(
         DATABASE_URL=fresh_database_url,
         MIGRATE_DATABASE_URL=fresh_owner_url,
         REDIS_URL=empty_redis_url,
+        TERM="xterm",
+        NO_COLOR="",
+        terminal=True,
     ) as running:
         running.wait_ready()
+        # The children's output is a pipe.
+        until(lambda: bool(re.search(r"\x1b\[32minfo +\x1b\[0m \S*api", running.said)), 30)
         assert not (data_dir / "postgres").exists()
         assert not (data_dir / "valkey").exists()
         received, messages = demo(running), count(fresh_database_url, "SELECT count(*) FROM messages")
         assert "ada@example.org" in received
+        (line,) = re.findall(r"^  (curl .*)$", received, re.MULTILINE)
+        listed = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
+        assert [one["name"] for one in json.loads(listed.stdout)["items"]].count("Engine room") == 1, listed.stderr
         assert messages > 20
         assert demo(running) == received
         assert [process.environ()["MIGRATE_DATABASE_URL"] for process in running.children()] == ["", "", ""]
@@ -144,7 +158,13 @@ def test_an_unreachable_database_ends_the_start_with_a_sentence(data_dir: Path, 
     nowhere = "postgresql://chat@127.0.0.1:9/chat"
     with chat_up(data_dir, DATABASE_URL=nowhere, REDIS_URL=empty_redis_url) as running:
         assert running.process.wait(60) == 1
-        assert "chat: The migration failed for the reason shown above" in running.said
+        reason = (
+            'chat: The database cannot be used: connection to server at "127.0.0.1", port 9 failed: Connection refused'
+        )
+        assert [line[: len(reason)] for line in running.said.splitlines()] == [
+            reason,
+            "chat: The migration failed for the reason shown above."[: len(reason)],
+        ]
 
 
 def test_production_does_not_start_with_a_weak_secret(data_dir: Path) -> None:

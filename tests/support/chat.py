@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -23,18 +25,25 @@ START_SECONDS = 90
 
 
 class ChatUp:
-    def __init__(self, data_dir: Path, port: int, **environment: str) -> None:
+    """`chat up`, which writes into a file, or on a `terminal` whose output goes into the file."""
+
+    def __init__(self, data_dir: Path, port: int, *, terminal: bool = False, **environment: str) -> None:
         self.data_dir = data_dir
         self.port = port
         self.output = data_dir.with_name(f"{data_dir.name}.{uuid.uuid4().hex}.out")
         inherited = {k: v for k, v in os.environ.items() if k.lower() not in Settings.__struct_fields__}
-        with self.output.open("ab") as output:
+        with self.output.open("ab") as output, ExitStack() as stack:
+            written: Any = output
+            if terminal:
+                screen, written = os.openpty()
+                stack.callback(os.close, written)
+                threading.Thread(target=copy, args=(screen, self.output), daemon=True).start()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app.cli", "up"],
                 cwd=ROOT,
                 env={**inherited, "DATA_DIR": str(data_dir), "PORT": str(port), **environment},
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=written,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
@@ -76,9 +85,18 @@ class ChatUp:
         return time.monotonic() - began
 
 
+def copy(screen: int, path: Path) -> None:
+    """Writes what a terminal shows into a file, until its last writer closes it."""
+    with path.open("ab") as file, suppress(OSError):
+        while shown := os.read(screen, 65_536):
+            file.write(shown)
+            file.flush()
+    os.close(screen)
+
+
 @contextmanager
-def chat_up(data_dir: Path, port: int = 0, **environment: str) -> Iterator[ChatUp]:
-    started = ChatUp(data_dir, port or free_port(), **environment)
+def chat_up(data_dir: Path, port: int = 0, *, terminal: bool = False, **environment: str) -> Iterator[ChatUp]:
+    started = ChatUp(data_dir, port or free_port(), terminal=terminal, **environment)
     try:
         yield started
     finally:

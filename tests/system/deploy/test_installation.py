@@ -77,8 +77,12 @@ def test_the_lock_keeps_the_extras_that_its_packages_ask_for() -> None:
 
 def test_nothing_is_resolved_while_the_lock_is_installed() -> None:
     script = (ROOT / "requirements" / "install").read_text()
-    assert re.findall(r"pip install .*-r .*", script) == [
-        'pip install -qq --disable-pip-version-check --no-deps --require-hashes -r "$lock"'
+    assert re.findall(r"pip install .*", script) == [
+        'pip install --disable-pip-version-check --no-deps "$@" >> "$log" 2> "$log.errors" &'
+    ]
+    assert re.findall(r"^pip_install .*", script, re.MULTILINE) == [
+        'pip_install --require-hashes -r "$lock"',
+        "pip_install --no-build-isolation -e .",
     ]
     assert "pip check" in script
 
