@@ -32,6 +32,7 @@ from app.api.middleware.invalid_paths import Paths
 from app.api.middleware.operator_methods import OperatorMethods
 from app.api.middleware.options import OptionsRequests
 from app.api.middleware.preflight import Preflights
+from app.api.middleware.read_deadline import ReadDeadline
 from app.api.middleware.security_headers import SecurityHeaders
 from app.api.notifications import NotificationController
 from app.api.read_cursors import ReadingController
@@ -89,7 +90,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             Router(
                 "/api/v1",
                 route_handlers=[*CONTROLLERS, *operators.CONTROLLERS],
-                middleware=[runtime.authentication, OptionsRequests()],
+                middleware=[ReadDeadline(), runtime.authentication, OptionsRequests()],
             ),
             HealthController,
             docs.DocumentsController,
