@@ -138,6 +138,11 @@ def test_a_service_has_limits(service: str) -> None:
     assert settings["security_opt"] == ["no-new-privileges:true"]
 
 
+def test_a_service_that_refuses_its_settings_does_not_restart_for_ever() -> None:
+    assert SERVICES["flower"]["restart"] == "on-failure:3"
+    assert {SERVICES[name]["restart"] for name in ("web", "worker", "beat")} == {"unless-stopped"}
+
+
 def test_images_of_others_are_pinned_by_version() -> None:
     images = {service["image"] for service in SERVICES.values()} - {"chat"}
     assert len(images) == 3

@@ -127,6 +127,17 @@ def test_a_blueprint_asks_for_the_mail_server_and_gives_it_to_what_sends(bluepri
 
 
 @pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.name)
+def test_a_blueprint_asks_for_sentry_and_gives_it_to_every_process(blueprint: Path) -> None:
+    services = [one for one in read(blueprint)["services"] if one["type"] != "keyvalue"]
+    assert services[0]["type"] == "web"
+    for service in services:
+        (entry,) = [entry for entry in service["envVars"] if entry.get("key") == "SENTRY_DSN"]
+        asked = {"key": "SENTRY_DSN", "sync": False}
+        taken = {"type": "web", "name": "chat-web", "envVarKey": "SENTRY_DSN"}
+        assert entry == (asked if service is services[0] else {"key": "SENTRY_DSN", "fromService": taken})
+
+
+@pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.name)
 def test_the_servers_are_private_and_no_queue_is_evicted(blueprint: Path) -> None:
     document = read(blueprint)
     (keyvalue,) = [service for service in document["services"] if service["type"] == "keyvalue"]
