@@ -26,6 +26,7 @@ from app.domain.errors import Unavailable
 from app.domain.events import FollowUp
 from app.domain.notifications.in_app_notifications import NewNotice
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
+from app.domain.operators.backlog import Backlog, read_backlog
 from app.domain.rates import Rate
 from app.domain.throttling.policies import Policies
 from app.domain.throttling.reports import Reports
@@ -37,7 +38,7 @@ from app.realtime.hub.hub_queries import CONNECTIONS
 from app.realtime.live_delivery import LiveDelivery
 from app.realtime.presence import find_online
 from app.redis.client import RedisClient, RedisUnavailable
-from app.settings import Settings
+from app.settings import Settings, metrics_directory
 from app.store.batched_login_checks import BatchedLoginChecks
 from app.store.cache_rebuild import Rebuilder
 from app.store.inbox_reader import InboxReader
@@ -54,8 +55,9 @@ from app.tasks.letters import MailRenderer
 from app.tasks.mail_transport import open_transport
 from app.tasks.queue_stats import BrokerStats
 from app.tasks.slack import SlackWebhook
-from app.telemetry import event_loop
-from app.telemetry.queue_metrics import QueueMetrics
+from app.telemetry import event_loop, process_sampler
+from app.telemetry.background_metrics import BackgroundMetrics
+from app.telemetry.shared_metrics import Exposition
 from app.throttling.limiter import SITES, STRANGERS, RateLimiter
 from app.throttling.password_guesses import RATES as GUESS_RATES
 from app.throttling.password_guesses import PasswordGuesses
@@ -128,7 +130,8 @@ class Runtime:
             self.tokens, login_checks, self.throttles, proxy_hops=settings.trusted_proxy_hops
         )
         self.broker = BrokerStats(settings.redis_url)
-        self.queue_metrics = QueueMetrics(self.broker.read_stats)
+        self.background_metrics = BackgroundMetrics(self.broker.read_stats, self._read_backlog)
+        self.exposition = Exposition(metrics_directory(), self.background_metrics)
         self.draining = False
 
     def dependencies(self) -> dict[str, Provide]:
@@ -148,7 +151,7 @@ class Runtime:
             "policies": self.policies,
             "reports": Reports(self.policies),
             "queue_report": self.broker.report,
-            "queue_metrics": self.queue_metrics.text,
+            "metrics_text": self.metrics_text,
             "readiness": self.readiness,
         }
         per_request = {"own_guess": Provide(own_guess, sync_to_thread=False), **self.authentication.dependencies()}
@@ -159,11 +162,14 @@ class Runtime:
         """Starts the process's services. After the last request, writes queued sends and closes everything."""
         self.dispatcher.start()
         await self.live_delivery.start()
-        watching = asyncio.create_task(event_loop.watch())
+        pools = {"requests": self.database, "reads": self.readers}
+        watching = [asyncio.create_task(event_loop.watch()), asyncio.create_task(process_sampler.run(pools))]
         try:
             yield
         finally:
-            watching.cancel()
+            for task in watching:
+                task.cancel()
+            self.background_metrics.stop()
             await self.retire()
             # Bounded: the senders have disconnected or received `outcome_unknown`.
             with suppress(TimeoutError):
@@ -197,6 +203,15 @@ class Runtime:
         except RedisUnavailable:
             return Readiness(ready=True, degraded=["redis"])
         return Readiness(ready=True)
+
+    async def metrics_text(self) -> bytes:
+        """Returns all metrics in Prometheus' text format."""
+        await self.background_metrics.refresh()
+        return await asyncio.to_thread(self.exposition.text)
+
+    async def _read_backlog(self) -> Backlog:
+        await self.readers.verify()
+        return await self.readers.read(read_backlog)
 
     def _enqueue(self, follow_ups: list[FollowUp]) -> None:
         for follow_up in follow_ups:

@@ -9,7 +9,7 @@ import msgspec
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.api.middleware.authentication import PUBLIC
 
@@ -56,8 +56,8 @@ class HealthController(Controller):
         return _answered(await readiness())
 
     @get("/metrics", operation_id="metrics", summary="Metrics for Prometheus", media_type="text/plain")
-    async def metrics(self, queue_metrics: NamedDependency[Callable[[], Awaitable[bytes]]]) -> Response[bytes]:
-        return Response(generate_latest() + await queue_metrics(), media_type=METRICS_TYPE)
+    async def metrics(self, metrics_text: NamedDependency[Callable[[], Awaitable[bytes]]]) -> Response[bytes]:
+        return Response(await metrics_text(), media_type=METRICS_TYPE)
 
 
 def _answered(report: Readiness) -> Response[Readiness]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from app.cli.commands import CommandLine, done, load_beside
+from app.cli.commands import CommandLine, done, load_beside, opened
 
 if TYPE_CHECKING:
     from app.db import Session
     from app.domain.jobs.schemas import FailedTask
+    from app.domain.operators.backlog import Backlog
+    from app.settings import Settings
 
 MAX_SHOWN: Final = 50
 
@@ -31,12 +34,13 @@ def queues(arguments: argparse.Namespace) -> int:
     settings = load_beside()
     queue_stats = import_module("app.tasks.queue_stats")
     try:
-        report = queue_stats.read_stats(settings.redis_url).report
+        stats = queue_stats.read_stats(settings.redis_url)
     except RedisError as error:
         print(f"chat: The broker is unavailable ({type(error).__name__}).", file=sys.stderr)
         return 1
-    print(queue_stats.table(report))
-    return 0 if report.workers else 1
+    backlog = asyncio.run(_backlog(settings))
+    print(queue_stats.table(stats, backlog))
+    return 0 if queue_stats.is_healthy(stats, backlog) else 1
 
 
 def tasks(arguments: argparse.Namespace) -> int:
@@ -64,6 +68,18 @@ def tasks(arguments: argparse.Namespace) -> int:
     return done(
         load_beside(), retried, lambda number: f"Marked for retry: {number}. A worker retries them within ten seconds."
     )
+
+
+async def _backlog(settings: Settings) -> Backlog | None:
+    from app.domain.errors import ChatError
+    from app.domain.operators.backlog import read_backlog
+
+    try:
+        async with opened(settings) as database:
+            await database.verify()
+            return await database.read(read_backlog)
+    except ChatError:
+        return None
 
 
 def _lines(one: FailedTask) -> list[str]:

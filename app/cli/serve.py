@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -15,7 +16,7 @@ import structlog
 from app.cli import output
 from app.cli.commands import CommandLine, load_beside, refused
 from app.server.limits import KEEP_ALIVE_SECONDS
-from app.settings import DEFAULT_SENDER, Settings, SettingsRefused, load, start_warnings
+from app.settings import DEFAULT_SENDER, Settings, SettingsRefused, load, share_metrics, start_warnings
 from app.settings.data_dir import create_log_directory
 
 if TYPE_CHECKING:
@@ -67,33 +68,36 @@ def up(arguments: argparse.Namespace) -> int:
 
 def api(arguments: argparse.Namespace) -> int:
     from app.server import web_server
+    from app.telemetry import shared_metrics
 
     settings = _usable(load())
     if refused(settings):
         return 1
-    return web_server.run(
-        web_server.Config(
-            "app.cli.serve:application",
-            factory=True,
-            host=_address(arguments, settings),
-            port=settings.port,
-            workers=settings.web_concurrency,
-            loop="uvloop",
-            http="app.server.http_protocol:RequestProtocol",  # httptools, bounded
-            ws="app.server.websocket_protocol:SocketProtocol",  # sansio, with features that ASGI cannot express
-            ws_per_message_deflate=False,
-            ws_max_size=MAX_FRAME_BYTES,
-            timeout_graceful_shutdown=arguments.grace,
-            notice=min(arguments.notice, arguments.grace),
-            # Behind proxies, all clients share the addresses of the proxies.
-            per_address=None if settings.trusted_proxy_hops else settings.connections_per_address,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            access_log=False,  # it would log the sockets' query strings, which hold tokens
-            log_config=None,
-            proxy_headers=False,  # uvicorn trusts addresses forged by clients; TRUSTED_PROXY_HOPS counts from our side
-            server_header=False,
-        )
+    config = web_server.Config(
+        "app.cli.serve:application",
+        factory=True,
+        host=_address(arguments, settings),
+        port=settings.port,
+        workers=settings.web_concurrency,
+        loop="uvloop",
+        http="app.server.http_protocol:RequestProtocol",  # httptools, bounded
+        ws="app.server.websocket_protocol:SocketProtocol",  # sansio, with features that ASGI cannot express
+        ws_per_message_deflate=False,
+        ws_max_size=MAX_FRAME_BYTES,
+        timeout_graceful_shutdown=arguments.grace,
+        notice=min(arguments.notice, arguments.grace),
+        # Behind proxies, all clients share the addresses of the proxies.
+        per_address=None if settings.trusted_proxy_hops else settings.connections_per_address,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        access_log=False,  # it would log the sockets' query strings, which hold tokens
+        log_config=None,
+        proxy_headers=False,  # uvicorn trusts addresses forged by clients; TRUSTED_PROXY_HOPS counts from our side
+        server_header=False,
     )
+    with shared_metrics.directory() if settings.web_concurrency > 1 else nullcontext() as directory:
+        if directory is not None:
+            share_metrics(directory)
+        return web_server.run(config)
 
 
 def application() -> Litestar:

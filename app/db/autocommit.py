@@ -93,12 +93,18 @@ async def open_autocommit(engine: AsyncEngine) -> AsyncConnection:
 
 
 class AutocommitPool:
-    """Keeps at most `keep` connections of `engine`, in autocommit mode."""
+    """Keeps at most `keep` connections of `engine`, in autocommit mode. `waiting` callers wait for one."""
 
     def __init__(self, engine: AsyncEngine, *, keep: int) -> None:
         self._engine = engine
         self._keep = keep
         self._kept: list[KeptConnection] = []
+        self.waiting = 0
+
+    @property
+    def idle(self) -> int:
+        """The number of connections kept and not in use."""
+        return len(self._kept)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AutocommitStatement]:
@@ -127,7 +133,11 @@ class AutocommitPool:
                 return
 
     async def _keepable(self) -> KeptConnection:
-        connection = await open_autocommit(self._engine)
+        self.waiting += 1
+        try:
+            connection = await open_autocommit(self._engine)
+        finally:
+            self.waiting -= 1
         try:
             driver = (await connection.get_raw_connection()).driver_connection
         except BaseException:

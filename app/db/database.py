@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from sqlalchemy import event, orm, text
+from prometheus_client import Counter
+from sqlalchemy import QueuePool, event, orm, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.db.autocommit import AutocommitPool, AutocommitStatement, open_autocommit
 from app.db.engine import TRANSACTION_SECONDS
 from app.db.outages import report_outages
 from app.domain.error_catalogue import busy, database_unavailable, outcome_unknown, search_busy
-from app.domain.errors import ChatError, Unavailable
+from app.domain.errors import ChatError, OutcomeUnknown, Unavailable
 from app.domain.events import FollowUp, Outgoing, follow_ups, recorded
 
 P = ParamSpec("P")
@@ -38,6 +39,9 @@ _SEARCH_SETTINGS = text(
     # A generic plan cannot use a prefix index, and is slowest for rare names.
     "SELECT set_config('statement_timeout', '1s', true), set_config('plan_cache_mode', 'force_custom_plan', true)"
 )
+
+COMMITS = Counter("chat_commits", "Transactions by outcome, those that only read included.", ["outcome"])
+_COMMITTED, _UNKNOWN = COMMITS.labels("committed"), COMMITS.labels("unknown")
 
 Publish = Callable[[list[Outgoing]], Awaitable[None]]
 Enqueue = Callable[[list[FollowUp]], None]
@@ -64,6 +68,14 @@ def _leave_objects_unchanged(execution: orm.ORMExecuteState) -> None:
         execution.update_execution_options(synchronize_session=False)
 
 
+class PoolUsage(NamedTuple):
+    """Connections of one pool: how many it may open, how many are in use, and how many callers wait for one."""
+
+    size: int
+    in_use: int
+    waiting: int
+
+
 class Database:
     """The only way to use an engine. `autocommit` keeps at most `keep` connections between uses."""
 
@@ -82,6 +94,7 @@ class Database:
             engine, sync_session_class=_OrmSession, expire_on_commit=False, autoflush=False
         )
         self._autocommit_pool = AutocommitPool(engine, keep=keep)
+        self._waiting = 0
         self._searches = asyncio.Semaphore(MAX_CONCURRENT_SEARCHES)
 
     @asynccontextmanager
@@ -95,7 +108,7 @@ class Database:
         committing = False
         with _deadline(lambda: committing) as deadline:
             async with deadline, self._sessions() as session:
-                await _connect(session)
+                await self._connect(session)
                 yield session
                 committing = True
                 await _commit(session)
@@ -135,7 +148,11 @@ class Database:
         """
         with _deadline(lambda: False) as deadline:
             async with deadline, AsyncExitStack() as stack:
-                connection = await open_autocommit(self.engine)
+                self._waiting += 1
+                try:
+                    connection = await open_autocommit(self.engine)
+                finally:
+                    self._waiting -= 1
                 stack.push_async_exit(connection)
                 yield connection
 
@@ -149,6 +166,15 @@ class Database:
             if (await connection.execute(READ_ONLY)).scalar_one() == "on":
                 await connection.invalidate()
                 raise database_unavailable()
+
+    async def _connect(self, session: AsyncSession) -> None:
+        """Takes a connection now, so that an outage is raised here and not in the middle of a verb."""
+        self._waiting += 1
+        try:
+            with report_outages():
+                await session.connection()
+        finally:
+            self._waiting -= 1
 
     async def read(
         self, verb: Callable[Concatenate[ReadOnly, P], Awaitable[T]], *arguments: P.args, **named: P.kwargs
@@ -183,12 +209,23 @@ class Database:
             self._searches.release()
 
     async def _committed(self, by: AsyncSession | AutocommitStatement) -> None:
+        _COMMITTED.inc()
         events, pending = recorded(by), follow_ups(by)
         if pending:
             self.enqueue(pending)
         if events:
             # Committed: publish even if the caller is cancelled now. Publishing has its own deadline.
             await asyncio.shield(asyncio.ensure_future(self.publish(events)))
+
+    def pool_usage(self) -> PoolUsage:
+        """Returns how many connections are in use now, and how many callers wait for one."""
+        pool = self.engine.pool
+        assert isinstance(pool, QueuePool)
+        return PoolUsage(
+            size=pool.size(),
+            in_use=pool.checkedout() - self._autocommit_pool.idle,
+            waiting=self._waiting + self._autocommit_pool.waiting,
+        )
 
     async def close(self) -> None:
         await self._autocommit_pool.close()
@@ -202,16 +239,16 @@ def _deadline(may_be_stored: Callable[[], bool]) -> Iterator[asyncio.Timeout]:
     deadline = asyncio.timeout(TRANSACTION_SECONDS)
     try:
         yield deadline
+    except OutcomeUnknown:
+        _UNKNOWN.inc()
+        raise
     except TimeoutError as error:
         if not deadline.expired():
             raise
-        raise (outcome_unknown() if may_be_stored() else busy()) from error
-
-
-async def _connect(session: AsyncSession) -> None:
-    """Takes a connection now, so that an outage is raised here and not in the middle of a verb."""
-    with report_outages():
-        await session.connection()
+        if not may_be_stored():
+            raise busy() from error
+        _UNKNOWN.inc()
+        raise outcome_unknown() from error
 
 
 async def _commit(session: AsyncSession) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+from prometheus_client import Counter
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -47,10 +48,15 @@ def translate(context: ExceptionContext) -> ChatError | None:
     return as_chat_error(context.original_exception) or (database_unavailable() if context.is_disconnect else None)
 
 
+POOL_TIMEOUTS = Counter("chat_database_pool_timeouts", "Requests that found no free connection in time.")
+
+
 @contextmanager
 def report_outages() -> Iterator[None]:
     """Raises `Unavailable` if the pool has no connection in time, or cannot open one."""
     try:
         yield
     except (PoolTimeout, TimeoutError) as error:
+        if isinstance(error, PoolTimeout):
+            POOL_TIMEOUTS.inc()
         raise database_unavailable() from error

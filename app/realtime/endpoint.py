@@ -18,6 +18,7 @@ from litestar.handlers import WebsocketRouteHandler
 from app.domain.errors import Unavailable
 from app.domain.users.caller import Caller
 from app.realtime.commands import CommandContext, Commands
+from app.realtime.connection import socket_metrics
 from app.realtime.connection.close_codes import MALFORMED, NOT_AUTHENTICATED, RESTARTING, TOO_LARGE, TOO_MANY
 from app.realtime.connection.connection import SOCKETS_PER_USER, STUCK_SECONDS, Connection, ConnectionGone
 from app.realtime.connection.frame_limits import FRAMES_PER_SECOND, FrameLimiter
@@ -76,6 +77,7 @@ class SocketEndpoint:
         with suppress(OSError, WebSocketDisconnect, RuntimeError):
             if not self._unauthenticated.enter(address):
                 await socket.accept(subprotocols=accepted_subprotocol(socket))
+                socket_metrics.note_refused(TOO_MANY)
                 transport = transport_of(socket)
                 transport.close_at_once(TOO_MANY)
                 await transport.wait_closed()
@@ -99,6 +101,7 @@ class SocketEndpoint:
         if caller is not None and len(self._hub.registry.sockets_by_user.get(caller.user, ())) >= SOCKETS_PER_USER:
             caller, code = None, TOO_MANY
         if caller is None:
+            socket_metrics.note_refused(code)
             transport = transport_of(socket)
             transport.close(code)
             await transport.wait_closed()
@@ -137,10 +140,12 @@ class SocketEndpoint:
         expiry = Expiry(connection)
         commands = Commands(connection, self._context, expiry.renew)
         self._hub.register(connection)
+        socket_metrics.note_opened()
+        received: int | None = None
         try:
             expiry.renew()
             await send_hello(self._hub, connection, self._heartbeat, self._limits)
-            await self._read_frames(socket, connection, commands, allowance)
+            received = await self._read_frames(socket, connection, commands, allowance)
         except ConnectionGone:
             await _wait_for_disconnect(socket)
         except (OSError, WebSocketDisconnect):
@@ -153,17 +158,20 @@ class SocketEndpoint:
             expiry.cancel()
             self._hub.unregister(connection)
             self._open.pop(connection, None)
+            socket_metrics.note_closed(connection.close_code or received)
             connection.close(NOT_AUTHENTICATED)
             await commands.stop()
 
     async def _read_frames(
         self, socket: Socket, connection: Connection, commands: Commands, allowance: FrameLimiter
-    ) -> None:
+    ) -> int | None:
+        """Returns the code of the close frame, if the client sent one."""
         counts_frames = transport_of(socket).counts_frames
         while True:
             message: Any = await socket.receive()
             if message["type"] != "websocket.receive":
-                return
+                code: int | None = message.get("code")
+                return code
             if connection.close_code is not None:
                 continue
             if not counts_frames and not allowance.take():

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from prometheus_client import Counter
 from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -21,6 +22,8 @@ T = TypeVar("T")
 DEADLINE = 0.25
 FAILURES = 3
 PAUSE = 1.0
+
+FAILED = Counter("chat_redis_failures", "Calls to the Redis of cache and live events that failed or timed out.")
 
 
 class RedisUnavailable(Exception):
@@ -118,6 +121,7 @@ class RedisClient:
                 answer = await operation(self.redis)
         except (RedisError, OSError, TimeoutError) as error:
             self._failures += 1
+            FAILED.inc()
             self._open_until = time.monotonic() + PAUSE
             raise RedisUnavailable from error
         self._failures = 0

@@ -25,7 +25,16 @@ from app.settings import data_dir, near_misses
 from app.settings.checks import problems_of, warnings_of
 from app.settings.model import DEFAULT_SENDER, Settings, SettingsRefused
 
-__all__ = ["DEFAULT_SENDER", "Settings", "SettingsRefused", "environment_for_child", "load", "start_warnings"]
+__all__ = [
+    "DEFAULT_SENDER",
+    "Settings",
+    "SettingsRefused",
+    "environment_for_child",
+    "load",
+    "metrics_directory",
+    "share_metrics",
+    "start_warnings",
+]
 
 _CERT: Final = re.compile(r"(?<=[?&]ssl_cert_reqs=)CERT_([A-Z]+)")
 
@@ -84,6 +93,17 @@ def start_warnings(
 def environment_for_child(**values: str) -> dict[str, str]:
     """Returns the environment for a child process: ours, overridden by `values`."""
     return {**os.environ, **values}
+
+
+def share_metrics(directory: Path) -> None:
+    """Makes child processes add up their metrics in `directory`. Call it before they start: prometheus_client reads the
+    variable when it is imported."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+
+
+def metrics_directory() -> str:
+    """Returns the directory given to `share_metrics` by the parent process. Empty: this process serves alone."""
+    return os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
 
 
 def _written(env_file: Path) -> dict[str, str]:

@@ -18,6 +18,8 @@ import asyncio
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
+from prometheus_client import Counter, Histogram
+
 from app.batching import Batcher
 from app.db import Database
 from app.domain.error_catalogue import busy, idempotency_mismatch, outcome_unknown, unavailable
@@ -38,6 +40,11 @@ UNIQUE_VIOLATION = "23505"
 
 LATE_SECONDS = 0.25
 """A take counts for half a second longer than its minute (`limiter.lua`); the other quarter second is for the batch."""
+
+ACCEPTED = Counter("chat_messages_accepted", "Messages committed; a repeated send counts once.")
+BATCH_SIZE = Histogram(
+    "chat_message_batch_size", "Sends written by one statement.", buckets=(1, 2, 4, 8, 16, 32, 64, MAX_BATCH)
+)
 
 MESSAGE_POLICIES = ("messages", "user")
 
@@ -185,6 +192,8 @@ class MessageWriter:
             is_stored = getattr(error, "sqlstate", None) == UNIQUE_VIOLATION
             _put(answers, places, [outcome_unknown() if is_stored else error])
         else:
+            BATCH_SIZE.observe(len(places))
+            ACCEPTED.inc(sum(isinstance(outcome, Sent) and not outcome.replayed for outcome in outcomes))
             await self._read_replays(
                 answers,
                 {i: outcome for i, outcome in zip(places, outcomes, strict=True) if isinstance(outcome, Replay)},

@@ -6,7 +6,7 @@ import asyncio
 from uuid import UUID
 
 import structlog
-from celery import shared_task
+from celery import current_app, shared_task
 
 from app.db import Session
 from app.domain.accounts.account_mail import MailContent, compose
@@ -14,6 +14,7 @@ from app.domain.broadcasts import broadcast_mail
 from app.domain.mails import outbox
 from app.domain.mails.outbox import FAILED, REFUSED, UNKNOWN, Claimed
 from app.domain.notifications import digest_content, digests
+from app.tasks import task_stats
 from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
 from app.tasks.mail_transport import AmbiguousFailure, PermanentFailure, TemporaryFailure
@@ -47,7 +48,8 @@ async def _send(context: TaskContext, mail: UUID) -> str:
             log.info("mail", mail=str(mail), kind=claimed.kind, outcome=content)
             return content
     # Committed. A crash after this point leaves a claim, so the mail is never sent twice.
-    outcome = await asyncio.to_thread(_transmit, context, claimed, content)
+    outcome, why = await asyncio.to_thread(_transmit, context, claimed, content)
+    task_stats.count_mail(current_app, outcome or "postponed", why)
     log.info("mail", mail=str(mail), kind=claimed.kind, template=content.template, outcome=outcome or "postponed")
     async with context.database.transaction() as session:
         if outcome is not None:
@@ -55,6 +57,7 @@ async def _send(context: TaskContext, mail: UUID) -> str:
         elif not await outbox.postpone(session, claimed):
             await digests.record_mail_outcome(session, mail, FAILED)
             log.error("mail_given_up", mail=str(mail), kind=claimed.kind)
+            task_stats.count_mail(current_app, FAILED)
     return outcome or "postponed"
 
 
@@ -72,19 +75,19 @@ async def _settle(session: Session, claimed: Claimed, outcome: str) -> None:
         await digests.record_mail_outcome(session, claimed.id, outcome)
 
 
-def _transmit(context: TaskContext, claimed: Claimed, content: MailContent) -> str | None:
-    """Returns the outcome, None if the mail is to be sent later."""
+def _transmit(context: TaskContext, claimed: Claimed, content: MailContent) -> tuple[str | None, str | None]:
+    """Returns the outcome, None if the mail is to be sent later, and then why."""
     try:
-        return context.transport.send(context.renderer.write(content, claimed.id))
+        return context.transport.send(context.renderer.write(content, claimed.id)), None
     except TemporaryFailure as why:
         log.warning("mail_postponed", mail=str(claimed.id), kind=claimed.kind, why=str(why))
-        return None
+        return None, str(why)
     except AmbiguousFailure as why:
         log.error("mail_unknown", mail=str(claimed.id), kind=claimed.kind, why=str(why))
-        return UNKNOWN
+        return UNKNOWN, None
     except PermanentFailure as why:
         log.warning("mail_refused", mail=str(claimed.id), kind=claimed.kind, why=str(why))
-        return REFUSED
+        return REFUSED, None
 
 
 async def _overlooked(context: TaskContext) -> list[UUID]:

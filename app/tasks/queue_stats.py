@@ -12,11 +12,15 @@ from redis import Redis, RedisError
 
 from app.domain.error_catalogue import broker_unavailable
 from app.domain.jobs.schemas import QueueReport, QueueState, QueueStats
+from app.domain.operators.backlog import Backlog
 from app.tasks import task_stats
 from app.tasks.celery_app import KINDS, SENT_AT
 
 BROKER_TIMEOUT_SECONDS: Final = 2.0
 RATE_MINUTES: Final = 5
+BEAT_SECONDS: Final = 30.0
+"""Six times the shortest period: an older sign means that beat is not running."""
+
 UNACKED: Final = "unacked"
 """The key where kombu's Redis transport keeps messages that workers have received and not acknowledged."""
 
@@ -60,11 +64,24 @@ def read_stats(redis_url: str) -> QueueStats:
             for kind in KINDS
         ]
         report = QueueReport(queues=queues, workers=task_stats.workers(client))
-        return QueueStats(report, dict(tally.totals), task_stats.rebuilds(client))
+        return QueueStats(
+            report,
+            dict(tally.totals),
+            task_stats.rebuilds(client),
+            mails=task_stats.mails(client),
+            beat=task_stats.beat_age(client),
+            mail_failure=task_stats.mail_failure(client),
+        )
 
 
-def table(report: QueueReport) -> str:
-    """Formats the report as a text table."""
+def is_healthy(stats: QueueStats, backlog: Backlog | None) -> bool:
+    """Whether a worker and beat are alive, and Postgres answers (`backlog`)."""
+    return bool(stats.report.workers) and _beats(stats) and backlog is not None
+
+
+def table(stats: QueueStats, backlog: Backlog | None) -> str:
+    """Formats the statistics as text. `backlog` is None if Postgres does not answer."""
+    report = stats.report
     headings = ("queue", "waiting", "oldest", "running", "a minute", "retried", "failed")
     lines = ["{:<14} {:>8} {:>9} {:>8} {:>9} {:>8} {:>7}".format(*headings)]
     for queue in report.queues:
@@ -74,7 +91,30 @@ def table(report: QueueReport) -> str:
             f" {queue.per_minute:>9,.1f} {queue.retried:>8,} {queue.failed:>7,}"
         )
     workers = ", ".join(report.workers) or "none seen in the last 15 s; is `chat worker` running?"
-    return "\n".join([*lines, "", f"workers: {workers}", "retried and failed: in the last hour"])
+    signs = [f"workers: {workers}", f"beat: {_beat(stats)}", *_backlog(stats, backlog)]
+    return "\n".join([*lines, "", *signs, "retried and failed: in the last hour"])
+
+
+def _beats(stats: QueueStats) -> bool:
+    return stats.beat is not None and stats.beat <= BEAT_SECONDS
+
+
+def _beat(stats: QueueStats) -> str:
+    seen = "no sign yet" if stats.beat is None else f"seen {stats.beat:,.0f} s ago"
+    return seen if _beats(stats) else f"{seen}; is `chat beat` running?"
+
+
+def _backlog(stats: QueueStats, backlog: Backlog | None) -> list[str]:
+    failure = stats.mail_failure
+    why = f"; the mail server failed {time.time() - failure.at:,.0f} s ago: {failure.why}" if failure else ""
+    if backlog is None:
+        return [f"mails: unknown{why}", "database: does not answer"]
+    oldest = "" if backlog.oldest is None else f", the oldest for {backlog.oldest:,.0f} s"
+    postponed = f", {backlog.mails_postponed:,} of them postponed" if backlog.mails_postponed else ""
+    lines = [f"mails: {backlog.mails_waiting:,} waiting{oldest}{postponed}{why}"]
+    if backlog.failed_tasks:
+        lines.append(f"failed tasks: {backlog.failed_tasks:,}; see `chat tasks failed`")
+    return lines
 
 
 def _age(message: bytes | None) -> float | None:

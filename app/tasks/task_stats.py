@@ -1,18 +1,23 @@
-"""Task counts by queue, outcome and minute, and the live workers, stored in the broker.
+"""What background processes report to the broker: task counts by queue, outcome and minute, mail counts, the live
+workers, and beat's last sign.
 
 A count that Redis does not accept is lost, and no task waits for it longer than a second. All keys expire.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from contextlib import suppress
 from functools import cache
 from typing import Any, Final, Literal
 
+import msgspec
 from celery import Celery, signals
 from redis import Redis, RedisError
+
+from app.domain.jobs.schemas import MailFailure
 
 Outcome = Literal["done", "retried", "failed", "refused"]
 
@@ -26,6 +31,11 @@ ALERT: Final = "chat.upkeep.alert"
 TOTALS: Final = "chat:work:totals"
 REBUILDS: Final = "chat:work:upkeep"
 WORKERS: Final = "chat:work:workers"
+BEAT: Final = "chat:work:beat"
+MAILS: Final = "chat:work:mails"
+MAIL_FAILURE: Final = "chat:work:mail_failure"
+MAX_REASON_LENGTH: Final = 200
+_ADDRESS: Final = re.compile(r"\S+@\S+")
 
 _last_heartbeat = {"at": 0.0}
 
@@ -71,26 +81,59 @@ def count(celery: Celery, queue: str, outcome: Outcome, number: int = 1) -> None
 
 def rebuilds(client: Redis) -> dict[str, int]:
     """Returns the number of caches rebuilt, by reason. Raises redis.RedisError."""
-    reply: Any = client.hgetall(REBUILDS)
-    return {reason.decode(): int(number) for reason, number in reply.items()}
+    return _numbers(client, REBUILDS)
 
 
 def count_rebuilds(celery: Celery, reason: str, number: int) -> None:
     """Adds to the counts. Never raises: a count that Redis does not accept is lost."""
-    with suppress(RedisError), _client(celery.conf.broker_url).pipeline(transaction=False) as pipeline:
-        pipeline.hincrby(REBUILDS, reason, number)
-        pipeline.expire(REBUILDS, KEPT_TOTALS)
-        pipeline.execute()
+    _add(celery, REBUILDS, reason, number)
 
 
-def alert(celery: Celery, task: str) -> None:
-    """Enqueues an alert that `task` fails, at most one per task and minute across all workers. Never raises."""
+def mails(client: Redis) -> dict[str, int]:
+    """Returns the number of mails by outcome, attempts that were `postponed` included. Raises redis.RedisError."""
+    return _numbers(client, MAILS)
+
+
+def count_mail(celery: Celery, outcome: str, why: str | None = None) -> None:
+    """Counts an attempt to send a mail. `why` is the error after which it is sent later; the next mail that the server
+    decides on clears it. Never raises."""
+    _add(celery, MAILS, outcome, 1)
+    with suppress(RedisError):
+        if why is not None:
+            # A server's reply may quote the recipient.
+            failure = MailFailure(time.time(), _ADDRESS.sub("…", why)[:MAX_REASON_LENGTH])
+            _client(celery.conf.broker_url).set(MAIL_FAILURE, msgspec.json.encode(failure), ex=KEPT_TOTALS)
+        elif outcome in ("sent", "refused"):
+            _client(celery.conf.broker_url).delete(MAIL_FAILURE)
+
+
+def mail_failure(client: Redis) -> MailFailure | None:
+    """Returns the mail server's last error, unless it has decided on a mail since. Raises redis.RedisError."""
+    found: Any = client.get(MAIL_FAILURE)
+    return None if found is None else msgspec.json.decode(found, type=MailFailure)
+
+
+def beat_age(client: Redis) -> float | None:
+    """Returns the seconds since beat's last sign, None if there is none. Raises redis.RedisError."""
+    found: Any = client.get(BEAT)
+    return None if found is None else max(0.0, time.time() - float(found))
+
+
+def note_beat(celery: Celery) -> None:
+    """Records a sign of beat. Never raises."""
+    with suppress(RedisError):
+        _client(celery.conf.broker_url).set(BEAT, time.time(), ex=KEPT_TOTALS)
+
+
+def alert(celery: Celery, task: str, *, delay: int = 0) -> None:
+    """Enqueues an alert that `task` fails, at most one per task and minute across all workers, to be sent after `delay`
+    seconds. Never raises."""
     if task == ALERT:
         return  # an alert about a failed alert would repeat forever
     with suppress(Exception):
         client = _client(celery.conf.broker_url)
         if client.set(f"chat:work:alert:{task}", 1, nx=True, ex=MINUTE):
-            celery.tasks[ALERT].apply_async((task,), expires=MINUTE, retry=False)
+            celery.tasks[ALERT].apply_async((task,), countdown=delay or None, expires=MINUTE + delay, retry=False)
 
 
 def queue_of(task: str) -> str:
@@ -138,6 +181,18 @@ def _record_heartbeat(sender: Any = None, **_: object) -> None:
 def _remove_worker(sender: Any = None, **_: object) -> None:
     with suppress(RedisError):
         _client(sender.app.conf.broker_url).zrem(WORKERS, sender.hostname)
+
+
+def _numbers(client: Redis, key: str) -> dict[str, int]:
+    reply: Any = client.hgetall(key)
+    return {field.decode(): int(number) for field, number in reply.items()}
+
+
+def _add(celery: Celery, key: str, field: str, number: int) -> None:
+    with suppress(RedisError), _client(celery.conf.broker_url).pipeline(transaction=False) as pipeline:
+        pipeline.hincrby(key, field, number)
+        pipeline.expire(key, KEPT_TOTALS)
+        pipeline.execute()
 
 
 @cache

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import structlog
 
+from app.telemetry import http_metrics
 from app.telemetry.redaction import redacted
 
 Scope = MutableMapping[str, Any]
@@ -83,13 +84,15 @@ class RequestLog:
         request_id = _request_id(scope)
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
+        answered = 0.0
         status = 0
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal answered, status
             kind = message["type"]
             if kind == "http.response.start":
                 status = message["status"]
+                answered = time.perf_counter()
                 message["headers"] = [*message.get("headers", ()), (HEADER, request_id.encode())]
             elif kind == "websocket.close":
                 status = message.get("code", 1000)
@@ -107,6 +110,8 @@ class RequestLog:
         try:
             await self.inner(scope, receive_code if is_plain_socket else receive, send_with_id)
         finally:
+            if scope["type"] == "http":
+                http_metrics.observe(scope, status, (answered or time.perf_counter()) - started)
             if transport is not None:
                 status = status or transport.close_code or 0
             if scope["path"] not in SILENT or status >= 400:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
+from prometheus_client import Counter
 
 from app.batching import Batcher
 from app.domain.errors import Throttled
@@ -27,6 +28,8 @@ SCRIPT = Path(__file__).with_name("limiter.lua").read_text(encoding="utf-8")
 MAX_BATCH = 256
 MAX_WAITING = 8_000
 MICROSECONDS = 1_000_000
+
+REFUSALS = Counter("chat_throttle_refusals", "Requests and messages refused by a throttle.", ["policy"])
 
 SITES = {"address_56": 4, "address_48": 16}
 """Policies for the wider networks of an IPv6 address, as multiples of the limit of `address`."""
@@ -206,6 +209,8 @@ class RateLimiter:
     def _take_locally(self, request: RateRequest, rates: Rates) -> RateDecision:
         refusing, seconds, buckets = self._local.take(_keys(request, rates), rates, request.cost)
         policy = None if refusing < 0 else request.policies[refusing]
+        if policy is not None:
+            REFUSALS.labels(policy).inc()
         return RateDecision(request, rates, buckets, policy, seconds, local=True)
 
 
@@ -236,8 +241,9 @@ def _decode_decisions(
             decision = RateDecision(request, rates, tuple(answers[start:end]), second=second)
         else:
             end = start + 2
-            seconds = max(1, ceil(answers[start + 1] / MICROSECONDS))
-            decision = RateDecision(request, rates, (), request.policies[-answers[start] - 1], seconds, second)
+            seconds, policy = max(1, ceil(answers[start + 1] / MICROSECONDS)), request.policies[-answers[start] - 1]
+            REFUSALS.labels(policy).inc()
+            decision = RateDecision(request, rates, (), policy, seconds, second)
         decisions.append(decision)
         start = end
     return decisions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -85,8 +86,14 @@ def test_a_worker_is_named_and_empties_the_queue(broker: Broker) -> None:
         until(lambda: waiting(broker, "notifications")[0] == 0, 20)
         until(lambda: bool(read_stats(broker.settings.redis_url).report.workers), 20)
         received = command(broker)
-        assert received.returncode == 0, received.stdout + received.stderr
         assert "workers: celery@" in received.stdout
+        assert "beat: no sign yet; is `chat beat` running?" in received.stdout
+        assert received.returncode == 1, "without beat nobody is notified"
+        started.beat()
+        until(lambda: read_stats(broker.settings.redis_url).beat is not None, 60)
+        received = command(broker)
+        assert received.returncode == 0, received.stdout + received.stderr
+        assert re.search(r"^beat: seen \d s ago$", received.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

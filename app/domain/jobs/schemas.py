@@ -58,9 +58,23 @@ class FailedTaskPage(View, frozen=True, kw_only=True):
     next: str | None
 
 
+class MailFailure(msgspec.Struct, frozen=True):
+    """The newest error of the mail server, without addresses. `at` is in seconds since 1970."""
+
+    at: float
+    why: str
+
+
 class QueueStats(msgspec.Struct, frozen=True):
-    """For Prometheus. `totals`: tasks by (queue, outcome). `upkeep`: caches rebuilt, by reason."""
+    """For Prometheus and the command line.
+
+    `totals`: tasks by (queue, outcome). `upkeep`: caches rebuilt, by reason. `mails`: mails by outcome. `beat`: seconds
+    since beat's last sign, None if it is unknown. `mail_failure`: None once the mail server has accepted a mail since.
+    """
 
     report: QueueReport
     totals: dict[tuple[str, str], int]
     upkeep: dict[str, int]
+    mails: dict[str, int]
+    beat: float | None
+    mail_failure: MailFailure | None

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 from litestar.channels import ChannelsPlugin, Subscriber
+from prometheus_client import Counter
 from redis.asyncio import Redis
 
 from app.domain.events import LogChange
@@ -26,6 +27,9 @@ from app.store.page_cache import PageCache
 log = structlog.get_logger(__name__)
 
 CHANNEL = "chat:bus"
+
+PUBLISHES = Counter("chat_bus_publishes", "Batches of events published to other processes, by outcome.", ["outcome"])
+_PUBLISHED, _FAILED = PUBLISHES.labels("published"), PUBLISHES.labels("failed")
 
 
 class ImmediateSubscriber(Subscriber):
@@ -83,9 +87,11 @@ class Bus:
 
         try:
             await self.redis.call(operation)
+            _PUBLISHED.inc()
         except RedisUnavailable:
-            return
+            _FAILED.inc()
         except Exception:
+            _FAILED.inc()
             log.exception("publish_failed")
 
     def _receive(self, payload: bytes) -> None:

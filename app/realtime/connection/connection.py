@@ -16,6 +16,7 @@ from uuid import UUID
 
 from app.domain.users.caller import Caller
 from app.realtime.connection.close_codes import TOO_SLOW
+from app.realtime.connection.socket_metrics import tally
 from app.realtime.connection.transport import Transport
 from app.realtime.frames.frame_encoder import Frame, frame_of
 from app.realtime.frames.server_frames import AccessRevoked, Reason
@@ -130,6 +131,7 @@ class Connection:
             return
         try:
             transport.write(frame.wire)
+            tally.frames += frame.count
         except (OSError, RuntimeError):
             # The transport has just closed. That must not stop delivery to the other sockets of the room.
             self.close(TOO_SLOW)
@@ -204,6 +206,7 @@ class Connection:
             if frame.key is not None and merged is not None and merged.get(frame.key) is queued:
                 del merged[frame.key]
             self._transport.write(frame.wire)
+            tally.frames += frame.count
         if self._queue:
             self._stuck_since = time.monotonic()
         else:

@@ -27,11 +27,12 @@ class Frame:
     Several payloads become several frames, written together. Frames with the same `key` replace each other.
     """
 
-    __slots__ = ("key", "loss", "size", "wire")
+    __slots__ = ("count", "key", "loss", "size", "wire")
 
     def __init__(self, *payloads: bytes, loss: Loss = "never", key: tuple[UUID, UUID] | None = None) -> None:
         self.wire = b"".join([part for data in payloads for part in (_header(len(data)), data)])
         self.size = len(self.wire)
+        self.count = len(payloads)
         self.loss = loss
         self.key = key
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import structlog
+from prometheus_client import Counter
 
 from app.domain.errors import Conflict, NotFound, Unavailable
 from app.realtime.connection.close_codes import RESTARTING
@@ -15,6 +16,8 @@ from app.realtime.hub.room import Room
 log = structlog.get_logger(__name__)
 
 CHANGES_PER_PAGE = 200
+
+REPAIRS = Counter("chat_gap_repairs", "Repairs of rooms that missed events, by outcome.", ["outcome"])
 
 
 class GapRepair:
@@ -37,22 +40,24 @@ class GapRepair:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(self, hub: Hub, room: Room) -> None:
-        postponed = False
+        postponed, outcome = False, "repaired"
         try:
             await self._read(hub, room)
         except Unavailable as error:
-            postponed = True
+            postponed, outcome = True, "postponed"
             log.warning("repair_postponed", conversation=str(room.conversation), code=error.code)
         except (Conflict, NotFound):
+            outcome = "impossible"
             # The log differs from what was delivered (a restored backup): all subscribers must reconnect.
             log.error("repair_impossible", conversation=str(room.conversation), delivered=room.delivered)
             for connection in room.connections:
                 connection.close(RESTARTING, flush=True)
         except Exception:
-            postponed = True
+            postponed, outcome = True, "failed"
             log.exception("repair_failed", conversation=str(room.conversation))
         finally:
             room.repairing = False
+        REPAIRS.labels(outcome).inc()
         if not room.connections:
             return
         if postponed:

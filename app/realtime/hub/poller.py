@@ -9,6 +9,7 @@ import asyncio
 import time
 
 import structlog
+from prometheus_client import Counter
 
 from app.domain.conversations.recent_changes import MembershipState
 from app.domain.errors import ChatError
@@ -22,6 +23,8 @@ from app.throttling.limiter import RateLimiter
 log = structlog.get_logger(__name__)
 
 POLL_TIMEOUT_SECONDS = 5.0
+
+POLLS = Counter("chat_polls", "Polls of Postgres for recent changes, by outcome.", ["outcome"])
 
 
 class Poller:
@@ -45,6 +48,11 @@ class Poller:
 
     async def poll(self) -> bool:
         """Polls Postgres. Returns whether that succeeded."""
+        succeeded = await self._poll()
+        POLLS.labels("done" if succeeded else "failed").inc()
+        return succeeded
+
+    async def _poll(self) -> bool:
         started = time.monotonic()
         try:
             async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
