@@ -34,6 +34,8 @@ OURS: Final = str(Path(__file__).resolve().parents[1])
 MAX_ARGUMENTS_LENGTH: Final = 1_000
 MAX_NAME_LENGTH: Final = 100
 MAX_RETRIES: Final = 200
+RECOVERY_SECONDS: Final = 60
+"""An alert about a periodic task waits that long: it is not sent if the task has run successfully by then."""
 
 
 @signals.task_failure.connect(weak=False, dispatch_uid="chat.failing.failed")
@@ -59,7 +61,26 @@ def _failed(
         ),
         expected=isinstance(exception, ChatError),
     )
-    task_stats.alert(sender.app, sender.name)
+    task_stats.alert(sender.app, sender.name, delay=RECOVERY_SECONDS if isinstance(sender, PeriodicTask) else 0)
+
+
+@signals.task_success.connect(weak=False, dispatch_uid="chat.failing.recovered")
+def _recovered(sender: Any = None, **_: object) -> None:
+    """Closes the failure of a periodic task that ran successfully again: nothing is left for operators to do."""
+    if not isinstance(sender, PeriodicTask):
+        return
+    try:
+        closed = worker_runtime.run(partial(_close, sender.name))
+    except Exception as error:  # noqa: BLE001 - the task has succeeded, whatever happens here
+        log.warning("recovery_not_stored", recovered_task=sender.name, error=type(error).__name__)
+    else:
+        if closed:
+            log.info("task_recovered", recovered_task=sender.name)
+
+
+async def _close(task: str, context: TaskContext) -> int:
+    async with context.database.transaction() as session:
+        return await failed_tasks.close_recovered(session, task)
 
 
 @signals.task_rejected.connect(weak=False, dispatch_uid="chat.failing.rejected")

@@ -1,6 +1,7 @@
 """Alerts operators in Slack when tasks fail. Without SLACK_WEBHOOK_URL no alert is sent.
 
 At most one message is sent per task and minute (`task_stats.alert` claims it first). It says how often the task failed.
+A periodic task is reported if it failed twice and has not run successfully since.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 import structlog
-from celery import shared_task
+from celery import current_app, shared_task
 
 from app.domain.jobs import failed_tasks
 from app.tasks import task_stats
+from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
 
 log = structlog.get_logger(__name__)
@@ -59,6 +61,8 @@ async def _alert(context: TaskContext, task: str) -> bool:
         failure = await failed_tasks.newest(session, task)
     if failure is None:
         return False
+    if failure.times == 1 and isinstance(current_app.tasks.get(task), PeriodicTask):
+        return False  # its next run does the same work, and has not failed
     times = f"{failure.times} times since {failure.first_failed_at:%H:%M} UTC"
     context.post_to_slack(f":warning: `{task}`: {failure.reason}, {failure.error}, {times}. See `chat tasks failed`.")
     log.info("operators_alerted", failed_task=task)

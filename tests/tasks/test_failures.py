@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from app.domain.orm import uuid7
+from app.tasks import slack
 from app.tasks.base import RETRIES
 from tests.cli.test_queues import chat
 from tests.support import misbehaving_tasks
@@ -181,6 +182,43 @@ async def test_slack_receives_one_message_per_minute_and_task(operator: Person, 
     assert len(received) == 1
     assert "LookupError" in received[0]
     assert misbehaving_tasks.WORDS not in received[0]
+
+
+async def test_a_periodic_task_that_ran_again_is_not_listed_and_pages_no_operator(
+    operator: Person, place: Place, ran: Path, channel: Channel
+) -> None:
+    mended = ran.with_name("mended")
+    arguments = (str(ran), str(mended))
+    misbehaving_tasks.comes_again.apply_async(arguments)
+    one = await the_one(operator, ran)
+    assert (one["attempts"], one["times"], times(ran)) == (1, 1, 1), "its next run is its retry"
+    assert await alerted(channel, ran) == [], "it has failed once"
+    misbehaving_tasks.comes_again.apply_async(arguments)
+
+    async def failed_again() -> bool:
+        return bool([row for row in await failed(operator, ran) if row["times"] == 2])
+
+    await eventually(failed_again, WITHIN)
+    (message,) = await alerted(channel, ran)
+    assert "LookupError, 2 times since" in message
+    mended.touch()
+    misbehaving_tasks.comes_again.apply_async(arguments)
+
+    async def recovered() -> bool:
+        return not await failed(operator, ran)
+
+    await eventually(recovered, WITHIN)
+    assert await alerted(channel, ran) == [message]
+    assert str(ran) not in chat(place.settings, "tasks", "failed").stdout
+
+
+async def alerted(channel: Channel, ran: Path) -> list[str]:
+    """What Slack has received of the task, once an alert about it is due and its worker has taken the next task."""
+    slack.alert.apply_async(("chat.upkeep.comes_again",))
+    after = ran.with_name(f"after-{uuid7()}")
+    misbehaving_tasks.behaves.apply_async((str(after),))
+    await eventually(lambda: times(after) == 1, WITHIN)
+    return [text for text in channel.received if "chat.upkeep.comes_again" in text]
 
 
 def handed_over() -> None:

@@ -163,6 +163,17 @@ async def mark_retried(session: AsyncSession, ids: Sequence[UUID]) -> None:
     )
 
 
+async def close_recovered(session: AsyncSession, task: str) -> int:
+    """Removes a periodic task from the list, because it ran again successfully. Returns the number of rows."""
+    closed = await session.scalars(
+        update(FailedTaskRow)
+        .where(_OPEN, FailedTaskRow.task == task, FailedTaskRow.reason != "refused")
+        .values(retried_at=func.clock_timestamp())
+        .returning(FailedTaskRow.id)
+    )
+    return len(closed.all())
+
+
 async def mark_refused(session: AsyncSession, ids: Sequence[UUID]) -> None:
     """Marks these as refused, because their task is no longer registered."""
     if ids:
