@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.docs import capacity_table, error_codes, schema_tables, settings_table
+from tests.docs import capacity_table, error_codes, metrics_table, schema_tables, settings_table
 from tests.docs.markers import ROOT, filled, names
 
 SETTINGS = ROOT / "docs" / "settings.md"
@@ -14,6 +14,7 @@ SIZING = ROOT / "docs" / "sizing.md"
 ERRORS = ROOT / "docs" / "errors.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 PAGE = ROOT / "examples" / "chat.html"
+METRICS = ROOT / "docs" / "metrics.md"
 
 
 def part(name: str) -> str:
@@ -25,6 +26,7 @@ def part(name: str) -> str:
         "capacity": capacity_table.capacity,
         "load": capacity_table.load,
         "chat.html": lambda: f"```html\n{PAGE.read_text(encoding='utf-8')}```",
+        "metrics": metrics_table.table,
     }
     return made[name]() if name in made else schema_tables.listing(name)
 
@@ -37,7 +39,7 @@ def regenerated(document: Path) -> str:
 
 
 def main() -> None:
-    for document in (SETTINGS, SCHEMA, ERRORS, SIZING, TUTORIAL):
+    for document in (SETTINGS, SCHEMA, ERRORS, SIZING, TUTORIAL, METRICS):
         document.write_text(regenerated(document), encoding="utf-8")
 
 
