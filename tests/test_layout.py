@@ -55,7 +55,7 @@ RULES = [
     ),
     (
         r"(?i)['\"]autocommit['\"]|autocommit=",
-        {"local/postgres.py", "db/database.py"},
+        {"local/postgres.py", "db/autocommit.py"},
         "autocommit swallows a failing COMMIT: the client gets 201 without a row",
     ),
     (
