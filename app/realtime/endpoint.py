@@ -91,10 +91,11 @@ class SocketEndpoint:
 
     async def _accept(self, socket: Socket) -> Caller | None:
         """Returns the caller, or None after the socket was refused and closed."""
+        reason = None
         try:
             caller, code = await self._admit(socket), NOT_AUTHENTICATED
         except HandshakeRefused as refused:
-            caller, code = None, refused.code
+            caller, code, reason = None, refused.code, refused.reason
         except Unavailable:
             caller, code = None, RESTARTING
         await socket.accept(subprotocols=accepted_subprotocol(socket))
@@ -103,7 +104,7 @@ class SocketEndpoint:
         if caller is None:
             socket_metrics.note_refused(code)
             transport = transport_of(socket)
-            transport.close(code)
+            transport.close(code, reason)
             await transport.wait_closed()
         else:
             socket.scope["user"] = caller  # the request log reads it

@@ -20,7 +20,7 @@ from app.domain.errors import Forbidden, Throttled, Unauthenticated
 from app.domain.origins import Origins
 from app.domain.users.caller import Caller
 from app.domain.users.client_address import client_address, network
-from app.realtime.connection.close_codes import NOT_AUTHENTICATED, REFUSED, TOO_MANY
+from app.realtime.connection.close_codes import FOREIGN_ORIGIN, NOT_AUTHENTICATED, REFUSED, TOO_MANY
 from app.throttling.limiter import RateLimiter
 
 PROTOCOL = "chat.v1"
@@ -31,11 +31,12 @@ Socket = WebSocket[Any, Any, Any]
 
 
 class HandshakeRefused(Exception):
-    """The socket is refused; `code` is the close code."""
+    """The socket is refused; `code` is the close code, `reason` its word where the code has several."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, reason: str | None = None) -> None:
         super().__init__(code)
         self.code = code
+        self.reason = reason
 
 
 class Authenticator:
@@ -70,7 +71,7 @@ class Authenticator:
         """
         origin = _header(socket, b"origin")
         if origin is not None and not self._origins.allows(origin):
-            raise HandshakeRefused(REFUSED)
+            raise HandshakeRefused(REFUSED, FOREIGN_ORIGIN)
         try:
             caller = await self._authenticate(socket)
             await self._limiter.count_user(str(caller.user))

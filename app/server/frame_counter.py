@@ -11,7 +11,7 @@ import logging
 from websockets.frames import Frame
 from websockets.server import ServerProtocol
 
-from app.realtime.connection.close_codes import TOO_MANY
+from app.realtime.connection.close_codes import TOO_MANY, reason_of
 from app.realtime.connection.frame_limits import FrameLimiter
 
 _logger = logging.getLogger("uvicorn.error.sockets")
@@ -37,6 +37,9 @@ class FrameParser(ServerProtocol):
             super().recv_frame(frame)
         else:
             self._fail_excess()
+
+    def fail(self, code: int, reason: str = "") -> None:
+        super().fail(code, reason_of(code) or reason)
 
     def _fail_excess(self) -> None:
         self.exceeded = True

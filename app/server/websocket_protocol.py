@@ -20,7 +20,7 @@ from websockets.exceptions import InvalidState, ProtocolError
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
-from app.realtime.connection.close_codes import TOO_MANY, TOO_SLOW
+from app.realtime.connection.close_codes import RESTARTING, TOO_MANY, TOO_SLOW, reason_of
 from app.realtime.connection.frame_limits import FrameLimiter
 from app.realtime.connection.transport import EXTENSION
 from app.server.event_queue import EventQueue
@@ -90,12 +90,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def write(self, wire: bytes, /) -> None:
         self.transport.write(wire)
 
-    def close(self, code: int) -> None:
+    def close(self, code: int, reason: str | None = None) -> None:
         self.can_write = False
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
         try:
-            self.conn.send_close(code)
+            self.conn.send_close(code, reason or reason_of(code))
         except (InvalidState, ProtocolError):
             self.transport.abort()
             return
@@ -244,7 +244,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def shutdown(self) -> None:
         if self.handshake_complete and not self.close_sent:
-            self.close(1012)
+            self.close(RESTARTING)
         else:
             super().shutdown()
         self._abort_after(SHUTDOWN_SECONDS)

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import pytest
 
+from app.api.errors.codes import UNKNOWN_HOST
 from app.api.middleware import allowed_hosts
 from app.domain.events import ChangeType
 from app.realtime import hello
@@ -80,8 +81,11 @@ def test_every_close_code_is_documented_with_what_to_do() -> None:
     received = {int(code): row for row in TEXT.splitlines() for code in re.findall(r"^\| (\d{4}) \|", row)}
     assert set(received) == close_codes()
     assert allowed_hosts.__doc__
-    for row in received.values():
-        assert len(row.split("|")[3].split()) >= 2
+    for code, row in received.items():
+        _, _, _, what_to_do, reason, _ = row.split("|")
+        assert len(what_to_do.split()) >= 2
+        assert set(re.findall(r"`(\w+)`", reason)) == set(codes.REASONS[code])
+    assert UNKNOWN_HOST.code == codes.UNKNOWN_HOST
 
 
 def test_the_numbers_are_those_of_the_program() -> None:

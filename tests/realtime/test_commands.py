@@ -149,6 +149,7 @@ async def test_a_frame_that_is_too_large_closes_the_socket(node: Node, letter: s
     ada = await node.join(scene.ada)
     await ada.socket.send(letter * (128 * 1024 // len(letter.encode())) + "x")
     assert await ada.closed() == 1009
+    assert ada.socket.close_reason == "too_large"
 
 
 async def test_too_many_frames_a_second_close_the_socket(node: Node) -> None:
@@ -159,6 +160,7 @@ async def test_too_many_frames_a_second_close_the_socket(node: Node) -> None:
         if ada.code:
             break
     assert await ada.closed() == 4429
+    assert ada.socket.close_reason == "too_many"
     await grace.quiet()
 
 

@@ -68,6 +68,7 @@ async def test_a_trailing_slash_changes_nothing(node: Node) -> None:
 async def test_a_socket_without_credentials_is_accepted_and_closed_at_once(node: Node, query: str) -> None:
     listener = await node.open(query)
     assert await listener.closed() == 4401
+    assert listener.socket.close_reason == "not_authenticated"
     assert listener.frames == []
 
 
@@ -101,6 +102,7 @@ async def test_a_suspended_account_opens_no_socket(node: Node) -> None:
         (await session.get_one(User, ada.user)).suspended_at = moment()
     listener = await node.open(headers={"Authorization": f"Bearer {node.access(ada)}"})
     assert await listener.closed() == 4403
+    assert listener.socket.close_reason == "suspended"
     assert listener.frames == []
 
 
@@ -110,6 +112,7 @@ async def test_a_page_of_another_origin_is_refused(node: Node) -> None:
     for origin in ("https://evil.example", "null", f"{ORIGIN}.evil.example", ORIGIN.replace("http:", "https:")):
         listener = await node.open(headers={**proof, "Origin": origin})
         assert await listener.closed() == 4403
+        assert listener.socket.close_reason == "foreign_origin"
     ours = await node.open(headers={**proof, "Origin": ORIGIN})
     assert (await ours.next())["type"] == "hello"
 
@@ -119,6 +122,7 @@ async def test_a_socket_above_the_users_limit_is_closed_with_4429(node: Node) ->
     listeners = [await node.join(ada) for _ in range(connection.SOCKETS_PER_USER)]
     extra = await node.open(headers={"Authorization": f"Bearer {node.access(ada)}"})
     assert await extra.closed() == 4429
+    assert extra.socket.close_reason == "too_many"
     await node.join(grace)
     await listeners[0].close()
     await eventually(lambda: len(node.sockets(ada)) < connection.SOCKETS_PER_USER)
@@ -154,6 +158,7 @@ async def test_a_restart_closes_sockets_with_1012_and_admits_no_more(fresh_node:
     assert await listener.closed() == 1012
     late = await node.open(headers={"Authorization": f"Bearer {node.access(ada)}"})
     assert await late.closed() == 1012
+    assert (listener.socket.close_reason, late.socket.close_reason) == ("restarting", "restarting")
 
 
 async def test_an_unfinished_handshake_is_aborted(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

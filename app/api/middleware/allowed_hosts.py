@@ -36,7 +36,7 @@ class AllowedHosts:
             await receive()
             # Browsers see the close code only after the handshake is accepted.
             await send({"type": "websocket.accept"})
-            await send({"type": "websocket.close", "code": 4403})
+            await send({"type": "websocket.close", "code": 4403, "reason": UNKNOWN_HOST.code})
         else:
             headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(REFUSAL))]
             await send({"type": "http.response.start", "status": 400, "headers": headers})

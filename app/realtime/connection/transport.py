@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from litestar.connection import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
+from app.realtime.connection.close_codes import reason_of
 from app.realtime.connection.frame_limits import FrameLimiter
 from app.realtime.frames.frame_encoder import payloads_of
 
@@ -43,8 +44,11 @@ class Transport(Protocol):
     def write(self, wire: bytes, /) -> None:
         """Write whole frames. Call it only while `can_write`."""
 
-    def close(self, code: int) -> None:
-        """Send a close frame with `code` after the bytes written. Abort if the peer does not accept it in time."""
+    def close(self, code: int, reason: str | None = None) -> None:
+        """Send a close frame with `code` after the bytes written. Abort if the peer does not accept it in time.
+
+        `reason` defaults to the code's word.
+        """
 
     def close_at_once(self, code: int) -> None:
         """Send a close frame with `code` without waiting for an answer."""
@@ -70,6 +74,7 @@ class AsgiTransport:
         self._on_writable: Callable[[], None] | None = None
         self._write_task: asyncio.Task[None] | None = None
         self._close_code: int | None = None
+        self._reason: str | None = None
 
     @property
     def close_code(self) -> int | None:
@@ -90,8 +95,8 @@ class AsgiTransport:
         if self._write_task is not None:
             await self._write_task
 
-    def close(self, code: int) -> None:
-        self._close_code = code
+    def close(self, code: int, reason: str | None = None) -> None:
+        self._close_code, self._reason = code, reason or reason_of(code)
         if self.can_write:
             self.can_write = False
             self._write_task = asyncio.create_task(self._send_close())
@@ -109,4 +114,4 @@ class AsgiTransport:
 
     async def _send_close(self) -> None:
         with suppress(OSError, WebSocketDisconnect, RuntimeError):
-            await self._socket.close(self._close_code or 1000)
+            await self._socket.close(self._close_code or 1000, reason=self._reason)

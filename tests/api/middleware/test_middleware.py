@@ -38,7 +38,7 @@ async def test_a_socket_on_a_foreign_host_is_accepted_and_closed_with_4403() -> 
     hosts = AllowedHosts(None, ["localhost"])  # type: ignore[arg-type]
     scope = {"type": "websocket", "path": "/ws/conversations", "headers": [(b"host", b"evil.example")]}
     await hosts(scope, receive, send)
-    assert said == [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 4403}]
+    assert said == [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 4403, "reason": "unknown_host"}]
 
 
 @pytest.mark.parametrize(

@@ -48,3 +48,4 @@ async def test_close_codes_are_the_same(plain: Node) -> None:
     assert await (await plain.open()).closed() == 4401
     await plain.live.drain()
     assert await linus.closed() == 1012
+    assert (ada.socket.close_reason, linus.socket.close_reason) == ("not_authenticated", "restarting")
