@@ -39,6 +39,7 @@ from app.api.read_cursors import ReadingController
 from app.api.request import ChatRequest
 from app.db import Session
 from app.realtime import endpoint
+from app.realtime.connection import close_codes
 from app.realtime.frames import client_frames, server_frames
 from app.server.limits import BODY_BYTES
 from app.settings import Settings, load
@@ -71,6 +72,7 @@ SOCKET = docs.Vocabulary(
     client_frames=get_args(client_frames.AnyClientFrame),
     server_frames=server_frames.PUSHED,
     replies=server_frames.REPLIES,
+    close_reasons=close_codes.REASONS,
 )
 
 

@@ -59,10 +59,11 @@ Conversations are logs. `seq` numbers the messages of one, `position` counts its
 in UTC. A trailing slash is optional everywhere.
 
 **Errors** are `application/problem+json` (RFC 9457) with a stable `code`; a bad body also gets `errors`, which name the
-fields. **Lists** are `{"items": […], "next": cursor or null}`. **Throttled** requests get 429 with `Retry-After`,
-`RateLimit` and `RateLimit-Policy`. Any path answers 414 `url_too_long` to a URL of more than 8,192 bytes and 431
-`head_too_large` to more than 100 headers or 32,768 bytes of them. Every answer carries
-`X-Request-ID`, the client's own if it sent one.
+fields, all at once. Unknown fields of a body are refused; unknown query parameters are ignored, because proxies and
+monitors add some. **Lists** are `{"items": […], "next": cursor or null}`. **Throttled** requests get 429 with
+`Retry-After`, `RateLimit` and `RateLimit-Policy`. Any path answers 414 `url_too_long` to a URL of more than 8,192 bytes
+and 431 `head_too_large` to more than 100 headers or 32,768 bytes of them. Every answer carries `X-Request-ID`, the
+client's own if it sent one.
 
 **Live events** come over the socket `/ws/conversations`, which [has a page of its own](/docs/socket).
 """

@@ -60,12 +60,14 @@ Frames = Sequence[type[msgspec.Struct]]
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
-    """The frames sent by clients and by the server, and the `replies` to each type of client frame."""
+    """The frames sent by clients and by the server, the `replies` to each type of client frame, and the reasons that a
+    close frame gives by its code."""
 
     path: str
     client_frames: Frames
     server_frames: Frames
     replies: Mapping[str, Frames]
+    close_reasons: Mapping[int, Sequence[str]]
 
 
 def socket_document(vocabulary: Vocabulary, public_url: str) -> Json:

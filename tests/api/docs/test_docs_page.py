@@ -76,7 +76,7 @@ async def test_the_socket_page_opens_its_frames_and_contacts_no_other_host(brows
     async with watched_page(browser) as watched:
         await watched.page.goto(f"{api.url}/docs/socket")
         send = watched.page.locator("[id='client.send']")
-        await send.locator("summary").click()
+        await watched.page.get_by_text("Send a message.").click()
         await send.get_by_text("The engine is on the bench.").wait_for()
         assert await send.get_by_role("link", name="throttled").count() == 1
         for link in await watched.page.locator("main a").evaluate_all("links => links.map(one => one.hash.slice(1))"):
