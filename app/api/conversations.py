@@ -58,10 +58,10 @@ class NewConversation(msgspec.Struct, forbid_unknown_fields=True):
         """Returns the conversation's id and whether it is new."""
         if self.kind == "direct":
             if self.user is None or self.name is not None or self.is_private is not None:
-                raise invalid(("user", "A direct conversation takes the other user and nothing else."))
+                raise invalid(("user", "Must be given, alone, for a direct conversation."))
             return await contacts.start_direct(tx, quotas, by.user, self.user)
         if self.name is None or self.user is not None:
-            raise invalid(("name", "A group takes a name and no user."))
+            raise invalid(("name", "Must be given for a group, without a user."))
         return await groups.create(tx, by.user, self.name, is_private=bool(self.is_private)), True
 
 

@@ -183,5 +183,5 @@ class NotificationController(Controller):
 def _ids(data: MarkedCount) -> list[UUID] | None:
     """Returns None for all. Raises Invalid if neither or both are given."""
     if data.all is (data.ids is not msgspec.UNSET):
-        raise invalid(("ids", "Give ids, or all: true."))
+        raise invalid(("ids", "Must be given, unless all is true."))
     return None if data.ids is msgspec.UNSET else data.ids

@@ -17,6 +17,8 @@ from litestar.exceptions import ClientException, InternalServerException, Serial
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Empty
 
+from app.api.errors.body_faults import faults_of
+from app.api.errors.fields import FieldError
 from app.domain.users.caller import Caller
 
 _ADMISSION: Final = "admission"
@@ -60,14 +62,14 @@ class ChatRequest(Request[Any, Any, Any]):
 
         Raises:
             SerializationException: the body is not JSON.
-            ValidationException: the JSON does not match the type; `extra` says where.
+            ValidationException: the JSON does not match the type; `extra` says where and why, for all fields.
         """
         if self._json is Empty:
+            body, kind = await self.body(), _type_of(self.route_handler)
             try:
-                self._json = msgspec.json.decode(await self.body(), type=_type_of(self.route_handler))
+                self._json = msgspec.json.decode(body, type=kind)
             except msgspec.ValidationError as error:
-                message, place = _placed(str(error))
-                raise ValidationException(extra=[{"key": place, "message": message}]) from error
+                raise ValidationException(extra=_all_faults(body, kind) or _first_fault(error)) from error
             except msgspec.DecodeError as error:
                 raise SerializationException(str(error)) from error
         return self._json
@@ -76,6 +78,19 @@ class ChatRequest(Request[Any, Any, Any]):
 def _type_of(handler: BaseRouteHandler) -> Any:
     field = handler.parsed_data_field
     return Any if field is None else field.annotation
+
+
+def _all_faults(body: bytes, kind: Any) -> list[FieldError]:
+    """Returns no faults for a body that is only valid JSON up to its first fault, or is nested too deeply."""
+    try:
+        return faults_of(msgspec.json.decode(body), kind)
+    except (msgspec.DecodeError, RecursionError):
+        return []
+
+
+def _first_fault(error: msgspec.ValidationError) -> list[dict[str, str]]:
+    message, place = _placed(str(error))
+    return [{"key": place, "message": message}]
 
 
 def _placed(message: str) -> tuple[str, str]:

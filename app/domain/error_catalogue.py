@@ -57,7 +57,7 @@ class InvalidEntry(ErrorEntry[Invalid]):
 # Any request
 invalid = InvalidEntry(Invalid.code, Invalid.detail)
 invalid_cursor = InvalidEntry(
-    "invalid_cursor", "This cursor does not belong to this list.", ("cursor", "Use the value of `next` unchanged.")
+    "invalid_cursor", "This cursor does not belong to this list.", ("cursor", "Must be the value of `next`, unchanged.")
 )
 # Also the answer of paths that exist only for operators.
 path_not_found = ErrorEntry(NotFound, "not_found", "There is nothing at this path.")
@@ -97,10 +97,12 @@ suspended = ErrorEntry(Forbidden, "suspended", "This account is suspended.")
 invalid_mailed_token = InvalidEntry(
     "invalid_mailed_token",
     "This token is invalid or has expired. Request another mail.",
-    ("token", "Is invalid or has expired."),
+    ("token", "Must be valid, and used before it expires."),
 )
 invalid_unsubscribe_token = InvalidEntry(
-    "invalid_mailed_token", "This token is invalid. Copy it unchanged from the mail.", ("token", "Is invalid.")
+    "invalid_mailed_token",
+    "This token is invalid. Copy it unchanged from the mail.",
+    ("token", "Must be copied unchanged from the mail."),
 )
 
 # Second factors
@@ -108,7 +110,7 @@ second_factor_required = ErrorEntry(
     Unauthenticated, "second_factor_required", "Send a code from the authenticator app, or a recovery code."
 )
 invalid_code = ErrorEntry(Unauthenticated, "invalid_code", "This code is wrong or was used before.")
-wrong_code = InvalidEntry("wrong_code", "This code is wrong.", ("code", "Is not the current code."))
+wrong_code = InvalidEntry("wrong_code", "This code is wrong.", ("code", "Must be the current code."))
 second_factor_needed = ErrorEntry(
     Forbidden, "second_factor_needed", "Operators need a second factor. Set one up under /me/second-factor/."
 )
@@ -120,7 +122,7 @@ second_factor_on = ErrorEntry(
 
 # Accounts
 wrong_password = InvalidEntry(
-    "wrong_password", "The current password is wrong.", ("current_password", "Is not your password.")
+    "wrong_password", "The current password is wrong.", ("current_password", "Must be your current password.")
 )
 common_password = InvalidEntry(
     "common_password", "This password is among the most common ones, which attackers try first."
@@ -140,11 +142,11 @@ not_suspended = ErrorEntry(Conflict, "not_suspended", "This account is not suspe
 # The same error for a conversation that does not exist, is deleted, or must not be revealed.
 conversation_not_found = ErrorEntry(NotFound, "not_found", "There is no such conversation.")
 unknown_conversation = InvalidEntry("unknown_conversation", "There is no such conversation.")
-unknown_user = InvalidEntry("unknown_user", "There is no such user.", ("user", "There is no such user."))
+unknown_user = InvalidEntry("unknown_user", "There is no such user.", ("user", "Must be an existing user."))
 yourself = InvalidEntry(
     "yourself", "A direct conversation needs a user other than yourself.", ("user", "Must be another user.")
 )
-empty_change = InvalidEntry(Invalid.code, "Give a name, or is_private.", ("name", "Give at least one field."))
+empty_change = InvalidEntry(Invalid.code, "Give a name, or is_private.", ("name", "Must be given, or is_private."))
 invalid_seq = InvalidEntry("invalid_seq", "There is no message with this seq yet.")
 members_only = ErrorEntry(Forbidden, "not_a_member", "Only members of the conversation can do this.")
 admins_only = ErrorEntry(Forbidden, "admins_only", "Only admins of the conversation can do this.")
@@ -176,10 +178,12 @@ empty_edit = InvalidEntry("invalid_message", "Give either text or media_url.")
 unknown_reply = InvalidEntry(
     "invalid_message",
     "reply_to must be the seq of a message in this conversation.",
-    ("reply_to", "There is no such message in this conversation."),
+    ("reply_to", "Must be the seq of a message in this conversation."),
 )
 invalid_limit = InvalidEntry(
-    "invalid_limit", f"limit must be between 1 and {MAX_PAGE_SIZE}.", ("limit", "Is out of range.")
+    "invalid_limit",
+    f"limit must be between 1 and {MAX_PAGE_SIZE}.",
+    ("limit", f"Must be between 1 and {MAX_PAGE_SIZE}."),
 )
 invalid_page = InvalidEntry("invalid_page", "Give only one of before, after and around.")
 page_out_of_range = InvalidEntry("invalid_page", "before and around must be at least 1, after at least 0.")

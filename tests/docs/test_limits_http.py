@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from app.api.errors import body_faults
 from app.domain.messages import history
 from app.server import limits, peer_counts
 from app.settings import Settings
@@ -21,6 +22,7 @@ LINES = [line for line in HTTP.splitlines() if line.startswith("|") and "`tests/
 ROWS = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in LINES]
 CONSTANT = re.compile(r"`([a-z]+)\.([A-Z_]+)`")
 MODULES: dict[str, ModuleType] = {
+    "faults": body_faults,
     "limits": limits,
     "pages": history,
     "peers": peer_counts,

@@ -8,7 +8,10 @@ from unicodedata import normalize
 import psycopg
 import pytest
 
+from app.domain.error_catalogue import invalid_message
+from app.domain.errors import Invalid
 from app.domain.orm import uuid7
+from app.domain.validation import Faults, clean
 from app.settings import Settings
 from tests.support.operators import promote
 from tests.support.web import API, PASSWORD, Client, Someone, join, problem, register
@@ -112,3 +115,24 @@ async def test_an_account_can_be_closed_when_another_has_its_closed_address(api:
     closed = await api.request("DELETE", f"{API}/me/", json={"current_password": PASSWORD}, headers=ada.headers)
     assert closed.status_code == 204, closed.text
     assert (await api.get(f"{API}/me/", headers=ada.headers)).status_code == 401
+
+
+def test_faults_are_collected_and_raised_as_the_first_with_the_fields_of_all() -> None:
+    faults = Faults()
+    with faults:
+        clean("", "text", 5)
+    with faults:
+        raise invalid_message(("reply_to", "Must be a seq."))
+    with pytest.raises(Invalid) as raised:
+        faults.raise_all()
+    assert raised.value.code == "invalid"
+    assert raised.value.errors == (("text", "Must not be empty or blank."), ("reply_to", "Must be a seq."))
+
+
+def test_without_faults_nothing_is_raised_and_other_errors_pass() -> None:
+    faults = Faults()
+    with faults:
+        assert clean("text", "text", 5) == "text"
+    faults.raise_all()
+    with pytest.raises(KeyError), faults:
+        raise KeyError

@@ -15,11 +15,16 @@ from app.api.middleware.authentication import PUBLIC
 from app.api.request import ChatRequest
 from app.api.responses import as_json
 from app.domain.accounts import closure, email_change, profile
-from app.domain.accounts.registration import MAX_NAME_LENGTH, RegistrationResult
+from app.domain.accounts.registration import MAX_NAME_LENGTH, RegistrationResult, check_name
+from app.domain.auth.passwords import check_new_password
 from app.domain.error_catalogue import common_password, email_taken, personal_password, wrong_password
+from app.domain.users.email_addresses import check_email
 from app.domain.users.schemas import Adders, Profile
+from app.domain.validation import RULE
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_LENGTH, examples=["Ada"])]
+Name = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=MAX_NAME_LENGTH, examples=["Ada"], extra={RULE: check_name})
+]
 WhoMayAdd = Annotated[
     Adders | msgspec.UnsetType,
     msgspec.Meta(
@@ -29,7 +34,7 @@ WhoMayAdd = Annotated[
         ),
     ),
 ]
-Email = Annotated[str, msgspec.Meta(max_length=254, examples=["ada@example.org"])]
+Email = Annotated[str, msgspec.Meta(max_length=254, examples=["ada@example.org"], extra={RULE: check_email})]
 LONGEST_TYPED = 512
 """Characters before normalisation: 128 in NFC are at most four times as many when decomposed."""
 
@@ -42,6 +47,7 @@ NewPassword = Annotated[
             "refused, as are your e-mail address and name."
         ),
         examples=["correct horse battery staple"],
+        extra={RULE: check_new_password},
     ),
 ]
 Password = Annotated[str, msgspec.Meta(max_length=1_000, examples=["correct horse battery staple"])]

@@ -21,6 +21,7 @@ from app.domain.users.models import LoginSession, User
 from app.domain.users.queries import PROFILE, profile_of
 from app.domain.users.quotas import Quotas
 from app.domain.users.schemas import Adders, Profile
+from app.domain.validation import Faults
 
 
 async def create_operator(
@@ -76,11 +77,13 @@ async def change(
         Invalid: a name is not valid.
         Throttled: renamed too often; each rename is published in every conversation.
     """
-    names = {
-        field: check_name(name, field)
-        for field, name in (("first_name", first_name), ("last_name", last_name))
-        if name is not None
-    }
+    names: dict[str, str] = {}
+    faults = Faults()
+    for field, name in (("first_name", first_name), ("last_name", last_name)):
+        if name is not None:
+            with faults:
+                names[field] = check_name(name, field)
+    faults.raise_all()
     if who_may_add is not None:
         await session.execute(update(User).where(User.id == caller.user).values(who_may_add=who_may_add))
     now = await profile(session, caller)

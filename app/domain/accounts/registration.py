@@ -26,7 +26,7 @@ from app.domain.users.pending_registrations import has_address
 from app.domain.users.queries import PROFILE, profile_of
 from app.domain.users.quotas import Quotas, allows_mail
 from app.domain.users.schemas import Profile
-from app.domain.validation import clean_name
+from app.domain.validation import Faults, clean_name
 
 MAX_NAME_LENGTH = 100
 LIFETIME: Final = timedelta(days=7)
@@ -89,9 +89,16 @@ async def check(
     session: AsyncSession, *, email: str, password: str, first_name: str, last_name: str, passwords: Passwords
 ) -> RegistrationRequest:
     """Validates the fields and hashes the password. Raises Invalid, Unavailable."""
-    email = check_email(email)
-    first_name, last_name = check_name(first_name, "first_name"), check_name(last_name, "last_name")
-    check_new_password(password, about=(email, first_name, last_name))
+    faults = Faults()
+    with faults:
+        email = check_email(email)
+    with faults:
+        first_name = check_name(first_name, "first_name")
+    with faults:
+        last_name = check_name(last_name, "last_name")
+    with faults:
+        check_new_password(password, about=(email, first_name, last_name))
+    faults.raise_all()
     async with released_connection(session):
         password_hash = await passwords.hash(password)
     return RegistrationRequest(email=email, first_name=first_name, last_name=last_name, password_hash=password_hash)

@@ -127,15 +127,15 @@ def check_new_password(password: str, field: str = "password", *, about: Iterabl
     """
     chosen = _normalized(password)
     if not SHORTEST <= len(chosen) <= LONGEST:
-        raise field_error(field, f"Use {SHORTEST} to {LONGEST} characters.")
+        raise field_error(field, f"Must have {SHORTEST} to {LONGEST} characters.")
     try:
         chosen.encode()
     except UnicodeEncodeError:
-        raise field_error(field, "Contains half of a surrogate pair.") from None
+        raise field_error(field, "Must not contain half of a surrogate pair.") from None
     if _letters(chosen) in _personal_words(about):
-        raise personal_password((field, "Is your e-mail address or name. Choose another."))
+        raise personal_password((field, "Must not be your e-mail address or name."))
     if chosen.lower() in common_passwords():
-        raise common_password((field, "Is among the most common passwords. Choose another."))
+        raise common_password((field, "Must not be among the most common passwords."))
     return password
 
 

@@ -18,7 +18,7 @@ from app.domain.conversations.models import Conversation
 from app.domain.error_catalogue import already_canceled, broadcast_not_found, too_many_broadcasts, unknown_conversation
 from app.domain.orm import uuid7
 from app.domain.size_limits import MAX_SCHEDULED_BROADCASTS
-from app.domain.validation import clean, clean_name, field_error, to_utc
+from app.domain.validation import Faults, clean, clean_name, field_error, to_utc
 
 MAX_TITLE_LENGTH: Final = 200
 MAX_TEXT_LENGTH: Final = 8_000
@@ -52,10 +52,14 @@ async def plan(
         Invalid: a field is invalid, or `unknown_conversation`.
         Conflict: `too_many_broadcasts` wait for their send time.
     """
-    title = clean_name(title, "title", MAX_TITLE_LENGTH)
-    text = clean(text, "text", MAX_TEXT_LENGTH)
-    if not SLOWEST <= mails_per_second <= FASTEST:
-        raise field_error("mails_per_second", f"A number from {SLOWEST} to {FASTEST:,}.")
+    faults = Faults()
+    with faults:
+        title = clean_name(title, "title", MAX_TITLE_LENGTH)
+    with faults:
+        text = clean(text, "text", MAX_TEXT_LENGTH)
+    with faults:
+        _check_rate(mails_per_second)
+    faults.raise_all()
     named = await _check_audience(session, to, conversations)
     start, end = await _times(session, send_at, expires_at)
     if send_at is not None:
@@ -105,19 +109,24 @@ async def cancel(session: AsyncSession, broadcast: UUID, *, by: UUID | None) -> 
     await log.record_action(session, by=by, action="broadcast.canceled", subject=broadcast)
 
 
+def _check_rate(mails_per_second: int) -> None:
+    if not SLOWEST <= mails_per_second <= FASTEST:
+        raise field_error("mails_per_second", f"Must be between {SLOWEST} and {FASTEST:,}.")
+
+
 async def _check_audience(session: AsyncSession, to: Audience, conversations: Sequence[UUID]) -> list[UUID]:
     """Returns the given conversations, deduplicated. Only the audience `conversations` may name any."""
     named = sorted(set(conversations))
     if (to == "conversations") is not bool(named):
-        raise field_error("conversations", "Name them when `to` is conversations, and only then.")
+        raise field_error("conversations", "Must be given when `to` is conversations, and only then.")
     if len(named) > MAX_CONVERSATIONS:
-        raise field_error("conversations", f"More than {MAX_CONVERSATIONS}.")
+        raise field_error("conversations", f"Must have at most {MAX_CONVERSATIONS} items.")
     if named:
         existing = await session.scalars(
             select(Conversation.id).where(Conversation.id.in_(named), Conversation.deleted_at.is_(None))
         )
         if missing := set(named) - set(existing):
-            field = ("conversations", f"There is no conversation {min(missing)}.")
+            field = ("conversations", f"Must exist: {min(missing)} does not.")
             raise unknown_conversation(field)
     return named
 
@@ -130,14 +139,14 @@ async def _times(
     if send_at is not None:
         start = to_utc(send_at, "send_at")
         if start < now:
-            raise field_error("send_at", "Lies in the past.")
+            raise field_error("send_at", "Must not be in the past.")
         if start > now + MAX_AHEAD:
-            raise field_error("send_at", f"More than {MAX_AHEAD.days} days ahead.")
+            raise field_error("send_at", f"Must be at most {MAX_AHEAD.days} days ahead.")
     if expires_at is None:
         return start, start + DELIVERY_PERIOD
     end = to_utc(expires_at, "expires_at")
     if not start < end <= start + MAX_AHEAD:
-        raise field_error("expires_at", f"Not after it is sent, or more than {MAX_AHEAD.days} days after.")
+        raise field_error("expires_at", f"Must be after it is sent, by at most {MAX_AHEAD.days} days.")
     return start, end
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from app.domain.error_catalogue import invalid_message
 from app.domain.messages.schemas import MessageType
-from app.domain.validation import clean
+from app.domain.validation import RULE, Faults, Rule, clean
 
 MAX_TEXT_LENGTH = 8_000
 MAX_URL_LENGTH = 2_048
@@ -24,24 +24,39 @@ MAX_SEQ = 2**63 - 1
 _encode = msgspec.json.Encoder().encode
 
 
-def _checked_later(description: str, **schema: Any) -> msgspec.Meta:
-    """Documents a field whose rule is checked below, with an error code of its own."""
-    return msgspec.Meta(description=description, extra_json_schema=schema)
+def _checked_later(description: str, rule: Rule, **schema: Any) -> msgspec.Meta:
+    """Documents a field whose `rule` is checked below, with an error code of its own."""
+    return msgspec.Meta(description=description, extra={RULE: rule}, extra_json_schema=schema)
 
 
 Text = Annotated[
     str | None,
-    _checked_later("Of a `text`: 1 to 8,000 characters, not only blanks.", minLength=1, maxLength=MAX_TEXT_LENGTH),
+    _checked_later(
+        "Of a `text`: 1 to 8,000 characters, not only blanks.",
+        lambda text, field: clean(text, field, MAX_TEXT_LENGTH, 0),
+        minLength=1,
+        maxLength=MAX_TEXT_LENGTH,
+    ),
 ]
 MediaUrl = Annotated[
     str | None,
-    _checked_later("Of the other types: an `https` address without credentials.", maxLength=MAX_URL_LENGTH),
+    _checked_later(
+        "Of the other types: an `https` address without credentials.",
+        lambda url, _: checked_url(url),
+        maxLength=MAX_URL_LENGTH,
+    ),
 ]
 ClientId = Annotated[
     str | None,
-    _checked_later("Makes a retry safe: the same one finds the same message.", maxLength=MAX_CLIENT_ID_LENGTH),
+    _checked_later(
+        "Makes a retry safe: the same one finds the same message.",
+        lambda client_id, _: checked_client_id(client_id),
+        maxLength=MAX_CLIENT_ID_LENGTH,
+    ),
 ]
-ReplyTo = Annotated[int | None, _checked_later("A `seq` of this conversation.", minimum=1)]
+ReplyTo = Annotated[
+    int | None, _checked_later("A `seq` of this conversation.", lambda seq, _: checked_reply(seq), minimum=1)
+]
 
 
 class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,13 +94,21 @@ def checked_body(body: MessageBody, idempotency_key: str | None = None) -> Messa
     Raises:
         Invalid: a field is missing or invalid; it is named.
     """
-    text, media_url = checked_content(body.message_type, body.text, body.media_url)
+    text, media_url, client_id = "", "", None
+    faults = Faults()
+    with faults:
+        text, media_url = checked_content(body.message_type, body.text, body.media_url)
+    with faults:
+        client_id = checked_client_id(body.client_id, idempotency_key)
+    with faults:
+        checked_reply(body.reply_to)
+    faults.raise_all()
     return MessageBody(
         message_type=body.message_type,
         text=text,
         media_url=media_url,
-        client_id=checked_client_id(body.client_id, idempotency_key),
-        reply_to=checked_reply(body.reply_to),
+        client_id=client_id,
+        reply_to=body.reply_to,
     )
 
 
@@ -97,42 +120,42 @@ def checked_content(message_type: MessageType, text: str | None, media_url: str 
     """
     if message_type == "text":
         if media_url:
-            raise invalid_message(("media_url", "A text message has no media_url."))
+            raise invalid_message(("media_url", "Must be left out of a text message."))
         return checked_text(text), ""
     if text:
-        raise invalid_message(("text", f"A message of type {message_type} has no text."))
+        raise invalid_message(("text", f"Must be left out of a message of type {message_type}."))
     return "", checked_url(media_url)
 
 
 def checked_text(text: str | None) -> str:
     if text is None or not text.strip():
-        raise invalid_message(("text", "A text message needs text, and not only blanks."))
+        raise invalid_message(("text", "Must be given in a text message, and not only blanks."))
     return clean(text, "text", most=MAX_TEXT_LENGTH)
 
 
 def checked_url(url: str | None) -> str:
     """Returns `url` if it is an https URL with a host and no credentials: all members would see a password in it."""
     if not url:
-        raise invalid_message(("media_url", "This message needs a media_url."))
+        raise invalid_message(("media_url", "Must be given in this type of message."))
     clean(url, "media_url", most=MAX_URL_LENGTH)
     if any(character.isspace() or ord(character) < 32 for character in url):
-        raise invalid_message(("media_url", "An address has no blanks in it."))
+        raise invalid_message(("media_url", "Must not contain blanks."))
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise invalid_message(("media_url", "This is not an address.")) from None
+        raise invalid_message(("media_url", "Must be an address.")) from None
     if parts.scheme != "https" or not host:
-        raise invalid_message(("media_url", "The address must begin with https:// and name a host."))
+        raise invalid_message(("media_url", "Must begin with https:// and name a host."))
     if parts.username is not None or parts.password is not None:
-        raise invalid_message(("media_url", "The address must not carry a user name or password."))
+        raise invalid_message(("media_url", "Must not contain a user name or password."))
     return url
 
 
 def checked_client_id(client_id: str | None, header: str | None = None) -> str | None:
     """Returns the idempotency key, from the body or the `Idempotency-Key` header. Both mean the same."""
     if client_id is not None and header is not None and client_id != header:
-        raise invalid_message(("client_id", "client_id and Idempotency-Key are given and differ."))
+        raise invalid_message(("client_id", "Must be the same as the Idempotency-Key header, if both are given."))
     key = client_id if client_id is not None else header
     return None if key is None else clean(key, "client_id", most=MAX_CLIENT_ID_LENGTH)
 
@@ -140,5 +163,5 @@ def checked_client_id(client_id: str | None, header: str | None = None) -> str |
 def checked_reply(reply_to: int | None) -> int | None:
     """Checks the range of a `seq`. Storing the message checks under the lock that the conversation has it."""
     if reply_to is not None and not 1 <= reply_to <= MAX_SEQ:
-        raise invalid_message(("reply_to", "reply_to is the seq of a message of this conversation."))
+        raise invalid_message(("reply_to", "Must be the seq of a message of this conversation."))
     return reply_to

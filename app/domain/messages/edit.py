@@ -83,10 +83,10 @@ def _content(message_type: str, text: str | None, media_url: str | None) -> dict
         raise empty_edit()
     if message_type == "text":
         if text is None:
-            raise invalid_message(("media_url", "A text message has no media_url."))
+            raise invalid_message(("media_url", "Must be left out of a text message."))
         return {"text": checked_text(text)}
     if media_url is None:
-        raise invalid_message(("text", f"A message of type {message_type} has no text."))
+        raise invalid_message(("text", f"Must be left out of a message of type {message_type}."))
     return {"media_url": checked_url(media_url)}
 
 

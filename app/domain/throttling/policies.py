@@ -211,8 +211,7 @@ def _parsed(rate: str) -> Rate:
     try:
         return Rate.parse(rate)
     except ValueError as error:
-        sentence = str(error)
-        raise invalid(("rate", f"{sentence[0].upper()}{sentence[1:]}.")) from error
+        raise invalid(("rate", f"Must be a rate; {error}.")) from error
 
 
 _IS_EXCEPTION: Final[ColumnElement[bool]] = ThrottlePolicy.user_id.is_not(None) & ThrottlePolicy.rate.is_not(None)

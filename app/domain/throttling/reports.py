@@ -46,7 +46,7 @@ class ReportPeriod:
     def __init__(self, now: datetime, since: datetime | None, until: datetime | None, step: int) -> None:
         end = now if until is None else to_utc(until, "to")
         if since is not None and to_utc(since, "from") >= end:
-            raise field_error("from", "Is not before `to`.")
+            raise field_error("from", "Must be before `to`.")
         oldest, newest = now - RETENTION - timedelta(seconds=step), now + timedelta(seconds=step)
         end = min(max(end, oldest), newest)
         begin = max(end - DEFAULT_PERIOD if since is None else min(since, end), oldest)

@@ -40,21 +40,21 @@ def check_email(email: str, field: str = "email") -> str:
     email = clean(email.strip(), field, MAX_EMAIL_LENGTH, one_line=True)
     shape = _SHAPE.fullmatch(email)
     if shape is None or ".." in email or shape["local"][0] == "." == shape["local"][0]:
-        raise field_error(field, "Is not an e-mail address.")
+        raise field_error(field, "Must be an e-mail address.")
     # RFC 2606: no such domain exists. Addresses of closed accounts end like this; a new account must not have one.
     if shape["domain"].lower().endswith(".invalid"):
-        raise field_error(field, "Addresses that end with .invalid do not exist.")
+        raise field_error(field, "Must not end with .invalid: no such address exists.")
     # `=?` begins an encoded word in a header (RFC 2047), which would decode to another address.
     if not _is_plain(email) or not email.isprintable() or "=?" in email:
-        raise field_error(field, "Contains characters that pass for others.")
+        raise field_error(field, "Must not contain characters that pass for others.")
     try:
         kept, wire = f"{shape['local']}@{to_unicode(shape['domain'])}", f"{shape['local']}@{to_ascii(shape['domain'])}"
     except UnicodeError:
-        raise field_error(field, "The domain of this address is not a valid one (IDNA 2008).") from None
+        raise field_error(field, "Must have a valid domain (IDNA 2008).") from None
     if max(len(kept.encode()), len(wire.encode())) > MAX_EMAIL_LENGTH:
-        raise field_error(field, f"Is longer than {MAX_EMAIL_LENGTH} bytes.")
+        raise field_error(field, f"Must have at most {MAX_EMAIL_LENGTH} bytes.")
     if not _is_plain(kept):
-        raise field_error(field, "Contains characters that pass for others.")
+        raise field_error(field, "Must not contain characters that pass for others.")
     return kept
 
 
