@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: help up flower demo test check fmt lint types lock chaos chaos-mutations trials bench documents golden openapi \
-	venv clean
+	catalogues venv clean
 
 PY := .venv/bin/python
 SEED ?= 1
@@ -85,6 +85,9 @@ golden: venv ## update the golden frames and views: do this only for an intended
 
 openapi: venv ## write docs/openapi.json from the routes
 	@exec .venv/bin/chat openapi docs/openapi.json
+
+catalogues: venv ## update the translations of mails from their templates, and compile them
+	$(PY) -m tests.support.mail_catalogues
 
 clean: ## remove the environment and the tools' files, but no data
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*

@@ -99,6 +99,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             docs.assets,
             *docs.socket_pages(SOCKET, runtime.settings.public_url),
             pages.PagesController,
+            pages.account_page(runtime.settings.app_name, runtime.settings.frontend_url),
             pages.assets,
             runtime.live_delivery.route(),
             upgrade_required(endpoint.PATH),

@@ -49,12 +49,13 @@ from app.tasks import cache as cache_tasks
 from app.tasks import celery_app, profile_propagation
 from app.tasks import mail as mail_tasks
 from app.tasks import notifications as notification_tasks
+from app.tasks.alerts import open_channels
 from app.tasks.context import NoticeSettings, TaskContext
 from app.tasks.dispatcher import Dispatcher
-from app.tasks.letters import MailRenderer
+from app.tasks.letters import templates
+from app.tasks.letters.renderer import MailRenderer, MailStyle
 from app.tasks.mail_transport import open_transport
 from app.tasks.queue_stats import BrokerStats
-from app.tasks.slack import SlackWebhook
 from app.telemetry import event_loop, process_sampler
 from app.telemetry.background_metrics import BackgroundMetrics
 from app.telemetry.shared_metrics import Exposition
@@ -100,7 +101,9 @@ class Runtime:
         self.passwords = Passwords()
         self.guesses = PasswordGuesses(self.throttles, self.database)
         self.unsubscribe_tokens = UnsubscribeTokens(settings.secret_key, settings.secret_key_previous)
-        self.second_factors = SecondFactors(settings.secret_key, settings.secret_key_previous)
+        self.second_factors = SecondFactors(
+            settings.secret_key, settings.secret_key_previous, app_name=settings.app_name
+        )
         self.quotas = RedisQuotas(self.throttles)
         self.policies = Policies(throttle_rates(settings))
         self.registrar = Registrar(self.passwords, self.quotas, must_activate=settings.require_activation)
@@ -265,8 +268,17 @@ def open_task_context(settings: Settings) -> TaskContext:
         rebuild_cache=rebuilder.rebuild,
         sweep_caches=rebuilder.sweep,
         transport=open_transport(settings.smtp_url, settings.data_dir / "mail"),
-        renderer=MailRenderer(settings.public_url, settings.mail_from),
-        post_to_slack=SlackWebhook(settings.slack_webhook_url).post if settings.slack_webhook_url else None,
+        renderer=MailRenderer(
+            settings.public_url,
+            settings.mail_from,
+            MailStyle(
+                app_name=settings.app_name,
+                frontend_url=settings.frontend_url,
+                language=settings.mail_language,
+                replacements=templates.replacements(settings.mail_templates),
+            ),
+        ),
+        post_alert=open_channels(settings.slack_webhook_url, settings.alert_urls, settings.app_name),
         notices=NoticeSettings(
             after=timedelta(seconds=settings.notify_after_seconds),
             quiet=timedelta(minutes=settings.notify_quiet_minutes),

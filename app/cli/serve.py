@@ -63,7 +63,7 @@ def add(command_line: CommandLine) -> None:
 def up(arguments: argparse.Namespace) -> int:
     from app.local import up as supervisor
 
-    return supervisor.run(_usable(load(embedded=True)))
+    return supervisor.run(_alerting(_usable(load(embedded=True))))
 
 
 def api(arguments: argparse.Namespace) -> int:
@@ -123,7 +123,7 @@ def worker(arguments: argparse.Namespace) -> int:
 
     from app import telemetry
 
-    settings = _usable(load())
+    settings = _alerting(_usable(load()))
     if refused(settings):
         return 1
     telemetry.start_celery(settings, process="worker")
@@ -216,6 +216,15 @@ def _usable(settings: Settings) -> Settings:
     # `chat up` has printed them before it starts its children.
     for sentence in () if "--tied" in sys.argv else start_warnings(settings):
         print(f"chat: warning: {sentence}", file=sys.stderr, flush=True)
+    return settings
+
+
+def _alerting(settings: Settings) -> Settings:
+    """Returns `settings`. Raises SettingsRefused if an alert could not be sent: the first failure would be too late."""
+    from app.tasks import alerts
+
+    if problems := [f"ALERT_URLS: {what}" for what in alerts.problems(settings.alert_urls)]:
+        raise SettingsRefused(problems)
     return settings
 
 

@@ -17,6 +17,7 @@ import idna
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 ANY: Final = "*"
 _LABELS: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
+_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
 _PORT: Final = re.compile(r":\d{0,5}\Z")
 
 
@@ -56,6 +57,19 @@ def origin_pattern(text: str) -> str:
     name = f"[{name}]" if ":" in name else name
     shown = "" if port is None or port == DEFAULT_PORTS[parts.scheme] else f":{port}"
     return f"{parts.scheme}://{below}{name}{shown}"
+
+
+def site_url(text: str) -> str:
+    """Parses the address of a front end, `https://example.org/chat`. Returns it without a slash at the end.
+
+    Raises:
+        ValueError: it is not an address, or includes more than scheme, host, port and path.
+    """
+    parts = urlsplit(text.strip())
+    origin = origin_pattern(parts._replace(path="").geturl())
+    if "*" in origin or not _PATH.fullmatch(parts.path):
+        raise ValueError("write one address, as in https://example.org/chat")
+    return origin + parts.path.rstrip("/")
 
 
 class Hosts:

@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 from dotenv import dotenv_values
 
-from app.domain.origins import host_pattern, origin_pattern
+from app.domain.origins import host_pattern, origin_pattern, site_url
 from app.domain.rates import Rate
 from app.settings import data_dir, near_misses
 from app.settings.checks import problems_of, warnings_of
@@ -164,6 +164,8 @@ def _completed(settings: Settings, *, log_file_off: bool) -> tuple[Settings, lis
     public = read("PUBLIC_URL", (settings.public_url or f"http://127.0.0.1:{settings.port}",), origin_pattern)
     if public and "*" in public[0]:
         problems.append("PUBLIC_URL: must be one address, without a *.")
+    frontend = read("FRONTEND_URL", (settings.frontend_url,) if settings.frontend_url else (), site_url)
+    pages = tuple(dict.fromkeys((*public, *[origin_pattern(urljoin(url, "/")) for url in frontend])))
     hosts = read("ALLOWED_HOSTS", settings.allowed_hosts, host_pattern)
     completed = msgspec.structs.replace(
         settings,
@@ -171,7 +173,8 @@ def _completed(settings: Settings, *, log_file_off: bool) -> tuple[Settings, lis
         redis_url=_one_reading(settings.redis_url),
         cache_redis_url=_one_reading(settings.cache_redis_url or settings.redis_url),
         allowed_hosts=hosts or (*[urlsplit(one).hostname or "" for one in public], *own_hosts),
-        allowed_origins=read("ALLOWED_ORIGINS", settings.allowed_origins, origin_pattern) or public,
+        frontend_url=frontend[0] if frontend else "",
+        allowed_origins=read("ALLOWED_ORIGINS", settings.allowed_origins, origin_pattern) or pages,
         log_file=None if log_file_off else settings.log_file or settings.data_dir / "log" / "chat.log",
     )
     return completed, problems

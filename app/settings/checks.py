@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -11,10 +12,12 @@ from app.settings.model import Settings
 
 SHORTEST_SECRET: Final = 32
 SHORTEST_PASSWORD: Final = 12
+LONGEST_NAME: Final = 60
 EXAMPLE_SECRETS: Final = ("change", "example", "insecure", "replace", "secret_key", "secret-key", "your-")
 HOW_TO_GENERATE_ONE: Final = "generate one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 POSTGRES_SCHEMES: Final = ("postgres", "postgresql", "postgresql+psycopg")
 SMTP_SCHEMES: Final = ("smtp", "smtps", "smtp+starttls")
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*://[^\s]+")
 _MAILBOX: Final = re.compile(r"(?:[^<>\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)")
 
 
@@ -22,6 +25,11 @@ def problems_of(settings: Settings, *, embedded: bool) -> list[str]:
     """Returns all problems at once, so that an operator can fix them together. `embedded`: the caller starts the
     servers whose URLs are missing."""
     problems = _servers(settings, embedded=embedded) + _secrets(settings) + _mail(settings) + _monitoring(settings)
+    if settings.frontend_url and not settings.allow_http and _is_open(settings.frontend_url):
+        problems.append(
+            "FRONTEND_URL: begins with http://, so tokens would be sent unencrypted; write https://, except for this "
+            "machine. ALLOW_HTTP=true allows http:// on a trusted network."
+        )
     if settings.is_production and not settings.allow_http and _is_open(settings.public_url):
         problems.append(
             "PUBLIC_URL: begins with http://, so passwords and tokens would be sent unencrypted; production requires "
@@ -83,6 +91,12 @@ def _monitoring(settings: Settings) -> list[str]:
     parts = urlsplit(settings.slack_webhook_url)
     if settings.slack_webhook_url and not (parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost")):
         problems.append("SLACK_WEBHOOK_URL: write it as https://hooks.slack.com/services/…")
+    for position, url in enumerate(settings.alert_urls, start=1):
+        if not _ADDRESS.fullmatch(url):
+            problems.append(
+                f"ALERT_URLS: address {position} is not of the form slack://… or mailto://…; write a comma within one "
+                "as %2C, a blank as %20."
+            )
     parts = urlsplit(settings.sentry_dsn)
     project = parts.path.rpartition("/")[2]
     fits = parts.scheme in ("http", "https") and parts.hostname and parts.username and project.isdecimal()
@@ -125,7 +139,26 @@ def _mail(settings: Settings) -> list[str]:
         problems.append("SMTP_URL: write it as smtps://user:password@mail.example.org, or smtp://… for STARTTLS.")
     if not _MAILBOX.fullmatch(settings.mail_from) or not _is_domain(settings.mail_from.rpartition("@")[2].rstrip(">")):
         problems.append("MAIL_FROM: write it as chat@example.org or Chat <chat@example.org>.")
+    if not _is_app_name(settings.app_name):
+        problems.append(
+            f'APP_NAME: write 1 to {LONGEST_NAME} letters, digits, blanks or other signs but <>"\\:@ on one line.'
+        )
+    elif settings.mail_templates is not None:
+        problems += _templates(settings, settings.mail_templates)
     return problems
+
+
+def _is_app_name(name: str) -> bool:
+    """False for what would break out of a mail's header, of a link for authenticators (a colon), or of a line."""
+    return 0 < len(name) <= LONGEST_NAME and name.isprintable() and not set(name) & set('<>"\\:@') and "=?" not in name
+
+
+def _templates(settings: Settings, folder: Path) -> list[str]:
+    from app.tasks.letters import template_check  # imports jinja; few deployments have templates of their own
+    from app.tasks.letters.renderer import MailStyle
+
+    style = MailStyle(app_name=settings.app_name, frontend_url=settings.frontend_url, language=settings.mail_language)
+    return [f"MAIL_TEMPLATES: {what}" for what in template_check.problems(folder, style, settings.public_url)]
 
 
 def _is_domain(domain: str) -> bool:

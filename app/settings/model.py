@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Port = 8000
     web_concurrency: Few = 1
     public_url: str = ""
+    frontend_url: str = ""
+    app_name: str = "Chat"
     allowed_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     allow_http: bool = False
@@ -47,7 +49,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_file: Path | None = None
     smtp_url: str = ""
     mail_from: str = DEFAULT_SENDER
+    mail_language: Literal["en", "de"] = "en"
+    mail_templates: Path | None = None
     require_activation: bool = False
+    alert_urls: tuple[str, ...] = ()
     slack_webhook_url: str = ""
     flower_basic_auth: str = ""
     notify_after_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 30

@@ -21,6 +21,7 @@ KINDS = ("cache", "notifications", "broadcasts", "analytics", "upkeep")
 """One queue each; a task named `chat.<kind>.<verb>` goes to the queue `<kind>`."""
 
 MODULES = (
+    "alerts",
     "broadcasts",
     "cache",
     "expiry",
@@ -28,7 +29,6 @@ MODULES = (
     "mail",
     "notifications",
     "profile_propagation",
-    "slack",
     "throttle_usage",
 )
 SENT_AT = "sent_at"

@@ -20,7 +20,7 @@ from app.domain.notifications.in_app_notifications import NewNotice
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.throttling.usage_counts import Subjects
 from app.store.cache_rebuild import RebuildResult
-from app.tasks.letters import MailRenderer
+from app.tasks.letters.renderer import MailRenderer
 from app.tasks.mail_transport import MailTransport
 from app.throttling.usage_reader import UsageReader
 
@@ -49,7 +49,7 @@ class TaskContext(msgspec.Struct, frozen=True):
     """The dependencies of tasks, built by the wiring: tasks know neither settings nor Redis.
 
     `audit` is the retention of the audit log. `subjects` maps throttled subjects to their stored ids.
-    `post_to_slack` raises OSError if Slack did not accept the text; None if Slack is not configured.
+    `post_alert` raises OSError if no channel accepted the text; None without a channel.
     """
 
     database: Database
@@ -61,7 +61,7 @@ class TaskContext(msgspec.Struct, frozen=True):
     audit: timedelta
     usage_reader: UsageReader
     subjects: Subjects
-    post_to_slack: Callable[[str], None] | None = None
+    post_alert: Callable[[str], None] | None = None
 
 
 class WorkerRuntime:

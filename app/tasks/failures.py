@@ -1,4 +1,4 @@
-"""Records tasks that failed for good (a row for operators, a log line, a Slack alert), and republishes them on request.
+"""Records tasks that failed for good (a row for operators, a log line, an alert), and republishes them on request.
 
 The process that ran the task records the failure. If that process was killed or timed out, the worker's main process
 does. An error while recording ends neither process: it is logged.

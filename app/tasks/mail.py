@@ -78,7 +78,7 @@ async def _settle(session: Session, claimed: Claimed, outcome: str) -> None:
 def _transmit(context: TaskContext, claimed: Claimed, content: MailContent) -> tuple[str | None, str | None]:
     """Returns the outcome, None if the mail is to be sent later, and then why."""
     try:
-        return context.transport.send(context.renderer.write(content, claimed.id)), None
+        return context.transport.send(context.renderer.write(content, claimed.id, posted_at=claimed.posted_at)), None
     except TemporaryFailure as why:
         log.warning("mail_postponed", mail=str(claimed.id), kind=claimed.kind, why=str(why))
         return None, str(why)

@@ -90,6 +90,7 @@ def test_the_environment_overrides_the_file_and_is_unchanged(tmp_path: Path) -> 
         ("MAIL_FROM", "Chat <chat@a b.example>", "chat@example.org"),
         ("MAIL_FROM", "Chat <chat@\U0001f4a9.example>", "chat@example.org"),
         ("SMTP_URL", "smtp://\U0001f4a9.example", "smtps://"),
+        ("MAIL_TEMPLATES", "/nowhere/at/all", "/nowhere/at/all is not a folder"),
     ],
 )
 def test_an_invalid_value_is_one_sentence_that_names_the_setting(
@@ -113,6 +114,8 @@ def test_an_invalid_value_is_one_sentence_that_names_the_setting(
         ("ALLOWED_HOSTS", "Chat.Example.org., *.b.example", ("chat.example.org", "*.b.example")),
         ("ALLOWED_HOSTS", ".bücher.example, [::1]", (".xn--bcher-kva.example", "::1")),
         ("PUBLIC_URL", "https://Bücher.example:443/", "https://xn--bcher-kva.example"),
+        ("FRONTEND_URL", "https://Faß.example:443/Talk/", "https://xn--fa-hia.example/Talk"),
+        ("FRONTEND_URL", "http://localhost:5173", "http://localhost:5173"),
     ],
 )
 def test_origins_and_hosts_are_kept_in_the_form_that_browsers_send(

@@ -21,10 +21,12 @@ MISBEHAVING = ("tests.support.misbehaving_tasks",)
 
 
 class Channel:
-    """What Slack's incoming webhook does: takes `{"text": …}`, refuses all else."""
+    """What Slack's incoming webhook does: takes `{"text": …}`, refuses all else. Below `/alerts` it is any webhook, and
+    takes what apprise sends as JSON."""
 
     def __init__(self) -> None:
         self.received: list[str] = []
+        self.posted: list[dict[str, object]] = []
         channel = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -32,6 +34,8 @@ class Channel:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 status, words = channel.take(self.path, self.headers.get("Content-Type", ""), body)
                 self.send_response(status)
+                if status == 307:
+                    self.send_header("Location", "/alerts/secret-of-the-hook")
                 self.end_headers()
                 self.wfile.write(words)
 
@@ -42,8 +46,14 @@ class Channel:
         self._thread = Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/services/T0/B0/secret-of-the-hook"
+        self.alert_url = f"json://127.0.0.1:{self._server.server_address[1]}/alerts/secret-of-the-hook"
 
     def take(self, path: str, kind: str, body: bytes) -> tuple[int, bytes]:
+        if path == "/moved":
+            return 307, b"moved"
+        if path == "/alerts/secret-of-the-hook":
+            self.posted.append(msgspec.json.decode(body))
+            return 200, b"ok"
         if path != "/services/T0/B0/secret-of-the-hook":
             return 404, b"no_service"
         try:
@@ -70,7 +80,7 @@ def channel() -> Iterator[Channel]:
 
 @pytest.fixture(scope="module")
 def place(postgres: TestPostgres, settings: Settings, channel: Channel) -> Iterator[Place]:
-    with placed(postgres, settings, "tasks", SLACK_WEBHOOK_URL=channel.url) as found:
+    with placed(postgres, settings, "tasks", SLACK_WEBHOOK_URL=channel.url, ALERT_URLS=channel.alert_url) as found:
         found.processes.worker(program=MISBEHAVING)
         yield found
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from app.domain.orm import uuid7
-from app.tasks import slack
+from app.tasks import alerts
 from app.tasks.base import RETRIES
 from tests.cli.test_queues import chat
 from tests.support import misbehaving_tasks
@@ -172,16 +172,22 @@ async def test_a_message_that_is_no_task_is_refused_and_listed(operator: Person,
     await goes_on(ran)
 
 
-async def test_slack_receives_one_message_per_minute_and_task(operator: Person, ran: Path, channel: Channel) -> None:
+async def test_each_channel_receives_one_message_per_minute_and_task(
+    operator: Person, place: Place, ran: Path, channel: Channel
+) -> None:
     for number in range(3):
         misbehaving_tasks.fails_too.apply_async((f"{ran}{number}",))
     for number in range(3):
         await the_one(operator, ran.with_name(f"ran{number}"))
     await goes_on(ran)
-    received = [text for text in channel.received if "chat.upkeep.fails_too" in text]
-    assert len(received) == 1
-    assert "LookupError" in received[0]
-    assert misbehaving_tasks.WORDS not in received[0]
+    (received,) = [text for text in channel.received if "chat.upkeep.fails_too" in text]
+    assert "LookupError" in received
+    assert misbehaving_tasks.WORDS not in received
+    (posted,) = [one for one in channel.posted if "chat.upkeep.fails_too" in str(one)]
+    assert (posted["title"], posted["message"]) == ("Chat: a background task fails", received)
+    logged = "".join(log.read_text(errors="replace") for log in place.processes.directory.glob("*.log"))
+    assert "operators_alerted" in logged
+    assert "secret-of-the-hook" not in logged
 
 
 async def test_a_periodic_task_that_ran_again_is_not_listed_and_pages_no_operator(
@@ -213,8 +219,8 @@ async def test_a_periodic_task_that_ran_again_is_not_listed_and_pages_no_operato
 
 
 async def alerted(channel: Channel, ran: Path) -> list[str]:
-    """What Slack has received of the task, once an alert about it is due and its worker has taken the next task."""
-    slack.alert.apply_async(("chat.upkeep.comes_again",))
+    """What the channel received of the task, once an alert about it is due and its worker has taken the next task."""
+    alerts.alert.apply_async(("chat.upkeep.comes_again",))
     after = ran.with_name(f"after-{uuid7()}")
     misbehaving_tasks.behaves.apply_async((str(after),))
     await eventually(lambda: times(after) == 1, WITHIN)

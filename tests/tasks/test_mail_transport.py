@@ -13,7 +13,7 @@ import pytest
 from app.domain.accounts.account_mail import MailContent
 from app.local.processes import free_port
 from app.tasks import mail_transport
-from app.tasks.letters import MailRenderer
+from app.tasks.letters.renderer import MailRenderer
 from app.tasks.mail_transport import AmbiguousFailure, MailObject, PermanentFailure, TemporaryFailure, open_transport
 from tests.support.mailbox import mail_server, text_of
 
@@ -22,7 +22,12 @@ CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
 LETTERHEAD = MailRenderer("https://chat.example.org", "Chat <chat@example.org>")
 ANYWHERE = Path("unused")
-UNREAD = {"first_name": "Ada", "name": "Grüße an alle", "lines": [{"who": "Grace", "text": "héllo"}], "more": False}
+UNREAD = {
+    "first_name": "Ada",
+    "name": "Grüße an alle",
+    "lines": [{"who": "Grace", "text": "héllo", "type": "text"}],
+    "more": False,
+}
 
 
 def letter(address: str = "ada@example.org", mail: UUID | None = None) -> MailObject:
@@ -140,7 +145,7 @@ def test_a_mail_to_an_international_domain_uses_idna_2008_and_ascii_headers(
     assert (recipient, envelope.mail_from, envelope.smtp_utf8) == (wire, "chat@xn--fa-hia.example", False)
     assert came["To"] == wire
     assert came["From"] == "Grüße <chat@xn--fa-hia.example>"
-    assert came["Subject"] == "Unread in Grüße an alle"
+    assert came["Subject"] == "Unread in Grüße an alle (Chat)"
     assert "<https://xn--bcher-kva.example/" in came["List-Unsubscribe"]
     assert isinstance(envelope.content, bytes)
     assert envelope.content.partition(b"\r\n\r\n")[0].isascii()
@@ -178,7 +183,7 @@ def test_without_a_server_mails_are_private_files(tmp_path: Path, monkeypatch: p
     assert [file.suffix for file in kept] == [".eml"] * 3
     assert kept[0].stat().st_mode & 0o077 == (tmp_path / "mail").stat().st_mode & 0o077 == 0
     came = message_from_bytes(kept[0].read_bytes(), policy=default)
-    assert came["Subject"] == "Welcome to the chat"
+    assert came["Subject"] == "Welcome to Chat"
 
 
 def test_an_unwritable_mail_directory_is_a_temporary_failure(tmp_path: Path) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Controller, MediaType, Response, get
+from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
 from app.api.middleware.authentication import PUBLIC
 from app.api.static_files import static_files
 
 HERE = Path(__file__).parent
-ACCOUNT = (HERE / "account.html").read_bytes()
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -28,9 +29,19 @@ class PagesController(Controller):
         """Redirects the bare address to the API documents."""
         return Redirect("/docs")
 
-    @get("/account", media_type=MediaType.HTML)
-    async def account(self) -> Response[bytes]:
-        return Response(ACCOUNT, media_type=MediaType.HTML, headers={"content-security-policy": POLICY})
+
+def account_page(app_name: str, frontend_url: str) -> HTTPRouteHandler:
+    """Returns the page's route handler. It is rendered once, because it is the same for everyone: the token of a mail's
+    link stays in the browser."""
+    environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
+    template = environment.get_template("account.html.jinja")
+    rendered = template.render(app_name=app_name, frontend_url=frontend_url).encode()
+
+    @get("/account", opt=PUBLIC, include_in_schema=False, media_type=MediaType.HTML, name="account_page")
+    async def account() -> Response[bytes]:
+        return Response(rendered, media_type=MediaType.HTML, headers={"content-security-policy": POLICY})
+
+    return account
 
 
 assets = static_files("/account/assets", HERE / "assets")

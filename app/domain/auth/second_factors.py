@@ -36,7 +36,6 @@ from app.domain.mails import outbox
 from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, RecoveryCode, SecondFactor, User
 
-ISSUER: Final = "chat"
 STEP: Final = 30
 RECOVERY_CODES: Final = 10
 
@@ -47,7 +46,7 @@ class Enrolment(msgspec.Struct, frozen=True):
     """The secret for an authenticator app: `uri` for a QR code, `secret` for typing."""
 
     secret: Annotated[str, msgspec.Meta(examples=["JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"])]
-    uri: Annotated[str, msgspec.Meta(examples=["otpauth://totp/chat:ada%40example.org?secret=JBSWY3DP&issuer=chat"])]
+    uri: Annotated[str, msgspec.Meta(examples=["otpauth://totp/Chat:ada%40example.org?secret=JBSWY3DP&issuer=Chat"])]
 
 
 class RecoveryCodes(msgspec.Struct, frozen=True):
@@ -62,9 +61,13 @@ class State(msgspec.Struct, frozen=True):
 
 
 class SecondFactors:
-    """Seals secrets with a key derived from `secret`; opens those sealed with `previous` and reseals them on use."""
+    """Seals secrets with a key derived from `secret`; opens those sealed with `previous` and reseals them on use.
 
-    def __init__(self, secret: str, previous: str = "") -> None:
+    An authenticator app shows `app_name` beside the codes.
+    """
+
+    def __init__(self, secret: str, previous: str = "", *, app_name: str = "Chat") -> None:
+        self._issuer = app_name
         self._seal = MultiFernet([Fernet(_key(value)) for value in (secret, previous) if value])
 
     async def enrol(
@@ -87,7 +90,7 @@ class SecondFactors:
         )
         if enrolled is None:
             raise second_factor_on()
-        return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=ISSUER))
+        return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=self._issuer))
 
     async def confirm(self, session: AsyncSession, caller: Caller, code: str) -> RecoveryCodes:
         """Activates the second factor: logins need a code from now on, and all logins but the caller's end.

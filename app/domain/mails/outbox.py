@@ -7,7 +7,7 @@ accepted is postponed and retried; one that may have been accepted is settled as
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -65,6 +65,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     registration: UUID | None
     facts: Mapping[str, Any]
     attempts: int
+    posted_at: datetime
 
 
 async def post(
@@ -121,7 +122,16 @@ async def claim(session: AsyncSession, mail: UUID) -> Claimed | None:
             Mail.id == mail, Mail.outcome.is_(None), Mail.claimed_at.is_(None), Mail.due_at <= func.clock_timestamp()
         )
         .values(claimed_at=func.clock_timestamp(), attempts=Mail.attempts + 1)
-        .returning(Mail.id, Mail.kind, Mail.address, Mail.user_id, Mail.registration_id, Mail.facts, Mail.attempts)
+        .returning(
+            Mail.id,
+            Mail.kind,
+            Mail.address,
+            Mail.user_id,
+            Mail.registration_id,
+            Mail.facts,
+            Mail.attempts,
+            Mail.created_at,
+        )
     )
     row = claimed.one_or_none()
     if row is None:
@@ -134,6 +144,7 @@ async def claim(session: AsyncSession, mail: UUID) -> Claimed | None:
         registration=row.registration_id,
         facts=row.facts,
         attempts=row.attempts,
+        posted_at=row.created_at,
     )
 
 

@@ -85,6 +85,7 @@ async def compose(session: AsyncSession, mail: Claimed, unsubscribe_tokens: Unsu
         token=unsubscribe_tokens.token(mail.user, conversation),
         facts={
             "first_name": mail.facts.get("first_name", ""),
+            "conversation": str(conversation),
             "name": standing.name if takes_part_here else "",
             "lines": [_line(row) for row in reversed(rows[:MAX_LINES])] if quoted else [],
             "more": len(rows) > MAX_LINES,
@@ -94,4 +95,4 @@ async def compose(session: AsyncSession, mail: Claimed, unsubscribe_tokens: Unsu
 
 def _line(row: AnyRow) -> dict[str, str]:
     text = row.text + ("…" if row.length > MAX_LINE_LENGTH else "")
-    return {"who": f"{row.first_name} {row.last_name}", "text": text or f"({row.message_type})"}
+    return {"who": f"{row.first_name} {row.last_name}", "text": text, "type": row.message_type}

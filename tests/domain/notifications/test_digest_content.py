@@ -22,7 +22,7 @@ from app.domain.notifications import digest_content, known_senders
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.users.caller import Caller
 from app.domain.users.models import User
-from app.tasks.letters import MailRenderer
+from app.tasks.letters.renderer import MailRenderer
 from tests.domain.notifications.conftest import Room
 from tests.support.drafts import draft
 
@@ -74,7 +74,7 @@ async def test_a_digest_quotes_no_stranger_who_added_its_reader(room: Room) -> N
     letter = await digest(room, room.scene.grace)
     assert quoted(letter) == ("", [])
     mail = on_the_wire(letter)
-    assert "Subject: Unread messages\r\n" in mail
+    assert "Subject: Unread messages (Chat)\r\n" in mail
     for word in ("URGENT", "evil.example", "pay now", "Ada"):
         assert word not in mail
     assert "you have unread messages" in mail
@@ -92,7 +92,7 @@ async def test_a_digest_quotes_a_conversation_in_which_its_reader_has_written(ro
     await room.say(room.scene.ada, "one")
     letter = await digest(room, room.scene.grace)
     assert quoted(letter) == ("Engines", ["one"])
-    assert "Subject: Unread in Engines\r\n" in on_the_wire(letter)
+    assert "Subject: Unread in Engines (Chat)\r\n" in on_the_wire(letter)
 
 
 async def test_messages_the_reader_wrote_before_being_added_again_do_not_count(room: Room) -> None:

@@ -25,7 +25,7 @@ from app.redis.client import RedisClient
 from app.store.cache_rebuild import RebuildResult
 from app.tasks import mail as mails
 from app.tasks.context import NoticeSettings, TaskContext
-from app.tasks.letters import MailRenderer
+from app.tasks.letters.renderer import MailRenderer
 from app.tasks.mail_transport import open_transport
 from app.throttling.usage_reader import UsageReader
 from app.wiring import make_celery

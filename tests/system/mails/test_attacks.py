@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -18,10 +19,11 @@ from app.domain.mails.models import Mail
 from app.domain.mails.outbox import Claimed
 from app.domain.orm import uuid7
 from app.domain.users.models import User
-from app.tasks.letters import _hello
+from app.tasks.letters.renderer import MailRenderer
 from tests.support.logins import alive
 from tests.support.mailbox import Mailboxes, text_of, token_of
 from tests.support.web import API, PASSWORD, Client, Someone, log_in, problem
+from tests.system.mails.conftest import PUBLIC_URL
 from tests.system.mails.test_account_flows import ada, address, ask, refused, sign_up
 
 __all__ = ["ada"]
@@ -65,7 +67,7 @@ async def test_resending_never_mails_the_registration_of_a_stranger(api: Client,
     await sign_up(api, email, PASSWORD)
     await sign_up(api, email, "the password of a stranger")
     await ask(api, "/resend-activation", email=email)
-    letter = await mailboxes.wait_for(email, "register again")
+    letter = await mailboxes.wait_for(email, "register at Chat again")
     assert "#" not in text_of(letter)
 
 
@@ -100,6 +102,7 @@ async def test_a_password_change_cancels_an_email_change_whose_mail_is_queued(
         registration=None,
         facts={"first_name": "Ada", "credentials": str(own.credentials)},
         attempts=1,
+        posted_at=datetime.now(UTC),
     )
     async with database.transaction() as session:
         assert isinstance(await compose(session, mail), MailContent)
@@ -172,13 +175,18 @@ async def test_a_mail_does_not_quote_the_user_agent(api: Client, mailboxes: Mail
 
 @pytest.mark.parametrize("name", ["https://spam.example <b>win</b>", "Call 0900 123456", "a b c d e", "www.x.example"])
 def test_a_greeting_uses_only_a_plausible_name(name: str) -> None:
-    assert [_hello(one) for one in ("Ada", "Jean-Luc O’Neill", "Мария", "José María del Mar")] == [
+    assert [greeting(one) for one in ("Ada", "Jean-Luc O’Neill", "Мария", "José María del Mar")] == [
         "Hello Ada,",
         "Hello Jean-Luc O’Neill,",
         "Hello Мария,",
         "Hello José María del Mar,",
     ]
-    assert _hello(name) == "Hello,"
+    assert greeting(name) == "Hello,"
+
+
+def greeting(name: str) -> str:
+    letter = MailContent(template="account_closed", address="ada@example.org", facts={"first_name": name})
+    return MailRenderer(PUBLIC_URL, "chat@example.org").render(letter, datetime.now(UTC)).text.splitlines()[0]
 
 
 async def test_name_changes_are_throttled(api: Client, ada: Someone) -> None:

@@ -147,7 +147,7 @@ async def test_a_closed_account_is_gone_everywhere_within_ten_seconds(
         assert creator["data"]["creator"] == linus.id
         assert creator["data"]["created_by"] == ada.id
         await graces.expect("member.updated", conversation=direct, within=SECONDS)
-    await mailboxes.wait_for(ada.email, "account is closed")
+    await mailboxes.wait_for(ada.email, "account at Chat is closed")
     for conversation in (group, direct):
         assert await names_seen(grace, conversation, ada.id) == {"deleted user"}
         [message] = await grace.page(conversation)

@@ -90,7 +90,7 @@ async def test_both_spellings_of_an_address_are_one_account(api: Client, mailbox
         me = (await api.get(f"{API}/me/", headers=someone.headers)).json()
         assert me["email"] == f"{local}@{SPELLINGS[0]}"
     await sign_up(api, emails[1], "a stranger's password")
-    await mailboxes.wait_for(wire, "have an account already")
+    await mailboxes.wait_for(wire, "have an account at Chat already")
     await ask(api, "/forgot-password", email=emails[1])
     await mailboxes.wait_for(wire, "Choose")
     await refused(api, emails[1], "a stranger's password", 403, "not_activated")

@@ -20,12 +20,14 @@ from hypothesis import strategies as st
 
 from app.domain.accounts.account_mail import MailContent
 from app.domain.users.idna_domains import to_ascii
-from app.tasks.letters import TEMPLATES, MailRenderer, headers
+from app.tasks.letters import headers, templates
+from app.tasks.letters.renderer import MailRenderer
 from app.tasks.mail_transport import MailObject, PermanentFailure
 
 URL = "https://chat.example.org"
 ATTACK = "=?utf-8?q?x=0aFrom:_Bank_<ceo@bank.example>=0aSubject:_Pay_now=0a=0aWire_to_evil.example_now?="
-LETTERS = sorted(file.stem for file in TEMPLATES.glob("*.jinja"))
+LETTERS = templates.letters()
+RENDERER = MailRenderer(URL, "chat@example.org")
 MIME = ["MIME-Version", "Content-Type"]
 FIELDS = ["Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted"]
 OF_LISTS = ["List-Unsubscribe", "List-Unsubscribe-Post"]
@@ -44,7 +46,7 @@ def facts_of(name: str, words: str) -> dict[str, Any]:
         "name": name,
         "title": name,
         "paragraphs": [words, name],
-        "lines": [{"who": name, "text": words}],
+        "lines": [{"who": name, "text": words, "type": "image"}],
         "more": True,
         "network": "203.0.113.9",
         "program": words,
@@ -96,10 +98,10 @@ def read_back(mail: MailObject, expected: dict[str, str], template: str) -> Emai
 @given(name=hostile.map(storable), words=hostile.map(storable))
 def test_no_name_or_text_adds_a_header_to_any_letter(template: str, name: str, words: str) -> None:
     letter = MailContent(template=template, address="ada@example.org", token="t" * 64, facts=facts_of(name, words))
-    mail = MailRenderer(URL, "Chat <chat@example.org>").write(letter, uuid4())
+    mail = RENDERER.write(letter, uuid4())
     expected = {"From": "Chat <chat@example.org>", "To": "ada@example.org", "Auto-Submitted": "auto-generated"}
     if template == "unread":
-        expected["Subject"] = printed(f"Unread in {name}" if name else "Unread messages")
+        expected["Subject"] = printed(f"Unread in {name} (Chat)" if name else "Unread messages (Chat)")
     elif template == "broadcast":
         expected["Subject"] = printed(name)
     read_back(mail, expected, template)
@@ -135,7 +137,7 @@ def test_a_senders_name_is_never_read_as_an_address(name: str) -> None:
 def test_an_address_is_exactly_one_recipient_or_refused(local: str, domain: str) -> None:
     letter = MailContent(template="welcome", address=f"{local}@{domain}", facts=facts_of("Ada", ""))
     try:
-        mail = MailRenderer(URL, "chat@example.org").write(letter, uuid4())
+        mail = RENDERER.write(letter, uuid4())
     except PermanentFailure:
         return
     local, _, domain = letter.address.rpartition("@")
@@ -147,17 +149,17 @@ def test_an_address_is_exactly_one_recipient_or_refused(local: str, domain: str)
 
 def test_the_header_injection_that_was_found_is_plain_subject_text() -> None:
     letter = MailContent(template="unread", address="ada@example.org", token="t", facts=facts_of(ATTACK, "hello"))
-    mail = MailRenderer(URL, "chat@example.org").write(letter, uuid4())
-    message = read_back(mail, {"From": "chat@example.org", "Subject": f"Unread in {ATTACK}"}, "unread")
+    mail = RENDERER.write(letter, uuid4())
+    message = read_back(mail, {"From": "Chat <chat@example.org>", "Subject": f"Unread in {ATTACK} (Chat)"}, "unread")
     assert "Wire to evil" not in mail.content.decode()
-    assert message.get_all("From") == ["chat@example.org"]
+    assert message.get_all("From") == ["Chat <chat@example.org>"]
 
 
 def test_the_unsubscribe_link_is_one_line_without_encoded_words() -> None:
     """Mail programs read it by RFC 2369 and RFC 8058: angle brackets, no folding inside, no encoding."""
     token = "A-_" * 21 + "="
     letter = MailContent(template="unread", address="ada@example.org", token=token, facts=facts_of("Engines", "hello"))
-    lines = MailRenderer(URL, "chat@example.org").write(letter, uuid4()).content.split(b"\r\n")
+    lines = RENDERER.write(letter, uuid4()).content.split(b"\r\n")
     link = f"List-Unsubscribe: <{URL}/api/v1/unsubscribe/one-click?token={token}>".encode()
     assert [line for line in lines if line.startswith(b"List-")] == [
         link,
@@ -181,10 +183,9 @@ def test_a_header_field_cannot_be_repeated() -> None:
 @pytest.mark.parametrize("name", ["R&D", "<b>bold</b>", "\"quoted\" & 'so'"])
 def test_the_title_of_the_html_form_is_escaped_once(name: str) -> None:
     letter = MailContent(template="unread", address="ada@example.org", token="t", facts=facts_of(name, "hello"))
-    mail = MailRenderer(URL, "chat@example.org").write(letter, uuid4())
-    message = read_back(mail, {"Subject": f"Unread in {name}"}, "unread")
+    mail = RENDERER.write(letter, uuid4())
+    message = read_back(mail, {"Subject": f"Unread in {name} (Chat)"}, "unread")
     html = message.get_body(("html",))
     assert html is not None
     escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    escaped = escaped.replace('"', "&#34;").replace("'", "&#39;")
-    assert f"<title>Unread in {escaped}</title>" in html.get_content()
+    assert f"<title>Unread in {escaped} (Chat)</title>" in html.get_content()

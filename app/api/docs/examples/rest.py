@@ -148,7 +148,7 @@ ANSWERS: Final[Mapping[str, msgspec.Struct]] = {
         _pair,
         Valid(),
         RegistrationResult(),
-        Enrolment(secret=BASE32, uri=f"otpauth://totp/chat:ada%40example.org?secret={BASE32}&issuer=chat"),
+        Enrolment(secret=BASE32, uri=f"otpauth://totp/Chat:ada%40example.org?secret={BASE32}&issuer=Chat"),
         RecoveryCodes(["k3mz-q5xw-7b2n-tfya", "p6qd-m2vr-x4hs-zj7c"]),
         State(enabled=True, recovery_codes_left=10),
         LoginPage(items=[_login], next=None),
