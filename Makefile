@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help up flower demo test check fmt lint types lock chaos chaos-mutations trials bench documents golden openapi \
+.PHONY: help up flower demo test check fmt lint types lock chaos chaos-mutations trials bench documents guide golden openapi \
 	catalogues venv clean
 
 PY := .venv/bin/python
@@ -76,6 +76,9 @@ trials: venv ## run long trials of outages, kills, stalled commits and hostile c
 
 bench: venv ## run the benchmark: a table, and bench/results.json; make bench ONLY=send_64 for one row
 	@exec $(PY) -m bench $(addprefix --only=,$(ONLY))
+
+guide: venv ## write the guide that the chat serves at /guide/, from the documents
+	$(PY) -m tests.docs.guide_site
 
 documents: venv ## update the generated parts of the documents
 	$(PY) -m tests.docs.generate

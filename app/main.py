@@ -21,6 +21,7 @@ from app.api.accounts.user_search import PeopleController
 from app.api.changes import ChangeController
 from app.api.conversations import ConversationController
 from app.api.errors.problems import answer
+from app.api.guide import guide_pages
 from app.api.health import HealthController
 from app.api.members import MemberController
 from app.api.messages import MessageController
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             docs.DocumentsController,
             docs.assets,
             *docs.socket_pages(SOCKET, runtime.settings.public_url),
+            *guide_pages,
             pages.PagesController,
             pages.account_page(runtime.settings.app_name, runtime.settings.frontend_url),
             pages.assets,

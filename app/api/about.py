@@ -21,6 +21,7 @@ class FrontPage(msgspec.Struct, frozen=True):
 
 
 LINKS: Final = {
+    "guide": "/guide/",
     "documents": "/docs",
     "openapi": "/openapi.json",
     "asyncapi": "/asyncapi.json",

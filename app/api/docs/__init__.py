@@ -65,7 +65,8 @@ monitors add some. **Lists** are `{"items": […], "next": cursor or null}`. **T
 and 431 `head_too_large` to more than 100 headers or 32,768 bytes of them. Every answer carries `X-Request-ID`, the
 client's own if it sent one.
 
-**Live events** come over the socket `/ws/conversations`, which [has a page of its own](/docs/socket).
+**Live events** come over the socket `/ws/conversations`, which [has a page of its own](/docs/socket). The
+[guide](/guide/) explains both, with a tutorial, an API guide and all [error codes](/guide/errors.html).
 """
 
 

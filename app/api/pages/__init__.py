@@ -26,8 +26,8 @@ class PagesController(Controller):
 
     @get("/", name="front_door")
     async def front_door(self) -> Redirect:
-        """Redirects the bare address to the API documents."""
-        return Redirect("/docs")
+        """Redirects the bare address to the guide."""
+        return Redirect("/guide/")
 
 
 def account_page(app_name: str, frontend_url: str) -> HTTPRouteHandler:

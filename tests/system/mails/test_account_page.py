@@ -208,7 +208,7 @@ async def test_with_a_front_end_the_page_leads_back_to_it(browser: Browser, plac
 
 def test_the_root_path_leads_to_the_documents(url: str) -> None:
     answer = httpx.get(url, timeout=10, trust_env=False)
-    assert (answer.status_code, answer.headers["location"]) == (302, "/docs")
+    assert (answer.status_code, answer.headers["location"]) == (302, "/guide/")
 
 
 def test_the_page_comes_with_strict_headers(url: str) -> None:
