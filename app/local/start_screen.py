@@ -76,7 +76,12 @@ class StartScreen:
 def _next_steps(settings: Settings, address: str) -> list[tuple[str, str]]:
     mails = f"by {settings.smtp_url.rpartition('@')[2].rpartition('/')[2]}" if settings.smtp_url else ""
     mails = mails or f"files in {_short(settings.data_dir / 'mail')}; SMTP_URL sends them"
-    found = [("API", f"{address}/docs"), ("socket", f"{address}/docs/socket"), ("mails", mails)]
+    found = [
+        ("guide", f"{address}/guide/"),
+        ("API", f"{address}/docs"),
+        ("socket", f"{address}/docs/socket"),
+        ("mails", mails),
+    ]
     if settings.public_url not in ("", address):
         found.insert(0, ("public", settings.public_url))
     if settings.log_file:

@@ -35,7 +35,7 @@ BEAT: Final = "chat:work:beat"
 MAILS: Final = "chat:work:mails"
 MAIL_FAILURE: Final = "chat:work:mail_failure"
 MAX_REASON_LENGTH: Final = 200
-_ADDRESS: Final = re.compile(r"\S+@\S+")
+_ADDRESS: Final = re.compile(r"(?<![^\s@])[^\s@]++@\S++")
 
 _last_heartbeat = {"at": 0.0}
 

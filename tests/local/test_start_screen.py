@@ -107,6 +107,7 @@ def test_the_banner_names_what_to_do_next(tmp_path: Path, monkeypatch: pytest.Mo
     assert first == "ready http://127.0.0.1:8123"
     rows = dict(line.split(maxsplit=1) for line in rows_shown.splitlines())
     assert rows == {
+        "guide": "http://127.0.0.1:8123/guide/",
         "API": "http://127.0.0.1:8123/docs",
         "socket": "http://127.0.0.1:8123/docs/socket",
         "mails": "files in .data/mail; SMTP_URL sends them",

@@ -86,6 +86,7 @@ PATTERNS: dict[str, list[Callable[[int], str]]] = {
     "app.settings.checks._MAILBOX": [repeated("<a@"), repeated("a@"), repeated("a<")],
     "app.tasks.letters.renderer.A_NAME": [repeated("a "), repeated("a", end="!")],
     "app.tasks.letters.renderer._EMPTY_LINES": [repeated("\n"), repeated("\n\na")],
+    "app.tasks.task_stats._ADDRESS": [repeated("a"), repeated("a@"), repeated("@"), repeated("a", end=" ")],
     "app.tasks.letters.headers._ATOMS": [repeated("a "), repeated("a" * 60 + " ", end="(")],
     "app.tasks.letters.headers._LOCAL": [repeated("a"), repeated("a", end="@")],
     "app.tasks.letters.headers._MAILBOX": [repeated("a"), repeated("<"), repeated("a", "a<")],
