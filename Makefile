@@ -19,7 +19,7 @@ PYTEST_ARGS ?=
 PYTEST := env -u DATABASE_URL -u MIGRATE_DATABASE_URL -u REDIS_URL -u CACHE_REDIS_URL $(PY) -m pytest
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 up: .venv/local.stamp ## run the chat on this machine: servers, API, worker, beat; Ctrl-C stops all
 	@exec .venv/bin/chat up

@@ -48,6 +48,7 @@ def run() -> None:
             compare_server_default=False,
         )
         with context.begin_transaction():
+            context.config.attributes["from"] = context.get_context().get_current_revision()
             if context.config.attributes.get("adopt"):
                 legacy_schema.adopt(context.get_context(), context.script)
             context.run_migrations()

@@ -9,6 +9,8 @@ from urllib.request import Request, urlopen
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+if len(sys.argv) != 4:
+    sys.exit(f"usage: python {sys.argv[0]} URL EMAIL PASSWORD")
 BASE, LOGIN = sys.argv[1], {"email": sys.argv[2], "password": sys.argv[3]}
 headers, positions = {"Content-Type": "application/json"}, {}
 
@@ -44,7 +46,11 @@ def listen(socket):
             resuming, missed = resuming | missed, set()
 
 
-code, pause, began, pair = None, 0.5, 0, call("/login/", LOGIN)
+code, pause, began = None, 0.5, 0
+try:
+    pair = call("/login/", LOGIN)
+except (OSError, ValueError) as error:  # a wrong password, no server, or no URL
+    sys.exit(f"{LOGIN['email']} could not log in at {BASE}: {error}")
 while code not in (400, 403, 4403):  # refused for good
     try:
         if code in (401, 4401):
@@ -57,3 +63,4 @@ while code not in (400, 403, 4403):  # refused for good
         code = error.rcvd.code if getattr(error, "rcvd", None) else getattr(error, "status", None)
     pause = 0.5 if code in (1012, 4401) or time.monotonic() - began > 10 else min(2 * pause, 30)
     time.sleep(pause * random.uniform(0.5, 1.5))
+sys.exit(f"The server refused the login: {code}")

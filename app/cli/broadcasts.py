@@ -5,75 +5,176 @@ The API processes deliver broadcasts to their sockets; they poll every second.
 
 from __future__ import annotations
 
-import argparse
 import sys
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from app.cli.commands import CommandLine, done, load_beside
+import rich_click as click
+
+from app.cli.commands import FAILED, ChatCommand, command, complain, done, json_option, load_beside
 
 if TYPE_CHECKING:
     from app.db import Session
     from app.domain.broadcasts.schemas import Broadcast
+    from app.settings import Settings
 
 LISTED = 20
+GROUPS = ("everybody", "operators")
 
 
-def add(command_line: CommandLine) -> None:
-    command = command_line.add(
-        "broadcast", broadcast, "send a broadcast to all users, to operators, or to the members of conversations"
-    )
-    command.add_argument("title")
-    command.add_argument("--text", required=True, help="the text of the broadcast")
-    command.add_argument(
-        "--to", nargs="+", default=["everybody"], help="everybody (default), operators, or ids of conversations"
-    )
-    command.add_argument("--at", type=_time, help="the time to send it, as in 2026-05-04T09:00:00Z (default: now)")
-    command.add_argument("--mail", action="store_true", help="also send it by mail")
-    command.add_argument("--mails-per-second", type=int, default=10, help="maximum rate of mails (10)")
+class Time(click.ParamType[datetime]):
+    name = "time"
 
-    command = command_line.add("broadcasts", broadcasts, "list the newest broadcasts and the progress of their mails")
-    command.add_argument("--cancel", type=UUID, metavar="ID", help="cancel this broadcast")
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"'{value}' is not a time; write it as 2026-05-04T09:00:00Z.", param, ctx)
 
 
-def broadcast(arguments: argparse.Namespace) -> int:
+class BroadcastCommand(ChatCommand):
+    """Reads `--to ONE TWO`, several values after one option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _repeated(args, "--to"))
+
+
+def _repeated(arguments: Sequence[str], option: str) -> list[str]:
+    """Writes `option A B` as `option A option B`."""
+    made, at = list[str](), 0
+    while at < len(arguments):
+        made.append(arguments[at])
+        at += 1
+        if made[-1] == option:
+            values = list(takewhile(lambda value: not value.startswith("-"), arguments[at:]))
+            made += [word for value in values for word in (option, value)][1:]
+            at += len(values)
+    return made
+
+
+@command(
+    "broadcast",
+    cls=BroadcastCommand,
+    panel="Act",
+    help="Send a broadcast to all users, to operators, or to the members of conversations.",
+    examples=[
+        'chat broadcast "Maintenance tonight" --text "Away from 22:00 to 22:10 UTC." --mail',
+        'chat broadcast "Hello" --text "You are operators." --to operators --at 2026-05-04T09:00:00Z',
+    ],
+)
+@click.argument("title", help="The title of the broadcast.")
+@click.option("--text", required=True, help="The text of the broadcast.")
+@click.option(
+    "--to",
+    multiple=True,
+    default=["everybody"],
+    metavar="WHOM…",
+    help="everybody (default), operators, or ids of conversations.",
+)
+@click.option("--at", type=Time(), help="The time to send it, as in 2026-05-04T09:00:00Z (default: now).")
+@click.option("--mail", is_flag=True, help="Also send it by mail.")
+@click.option("--mails-per-second", type=int, default=10, show_default=True, help="Maximum rate of mails.")
+@click.option("--yes", is_flag=True, help="Do not ask. Only a terminal is asked.")
+@click.option("--dry-run", is_flag=True, help="Send nothing; show whom it would reach, and how many.")
+@json_option
+def broadcast(
+    title: str,
+    text: str,
+    to: tuple[str, ...],
+    at: datetime | None,
+    mail: bool,
+    mails_per_second: int,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
     from app.domain.broadcasts import queries, schedule
 
-    is_group = arguments.to == ["everybody"] or arguments.to == ["operators"]
+    is_group = len(to) == 1 and to[0] in GROUPS
     try:
-        conversations = [] if is_group else [UUID(one) for one in arguments.to]
+        conversations = [] if is_group else [UUID(one) for one in to]
     except ValueError:
-        print("chat: --to must be everybody, operators, or ids of conversations.", file=sys.stderr)
-        return 1
+        complain("--to must be everybody, operators, or ids of conversations.")
+        return FAILED
 
     async def plan(session: Session) -> Broadcast:
         broadcast_id = await schedule.plan(
             session,
             by=None,
-            title=arguments.title,
-            text=arguments.text,
-            to=arguments.to[0] if is_group else "conversations",
+            title=title,
+            text=text,
+            to=to[0] if is_group else "conversations",  # type: ignore[arg-type]
             conversations=conversations,
-            send_at=arguments.at,
-            mail=arguments.mail,
-            mails_per_second=arguments.mails_per_second,
+            send_at=at,
+            mail=mail,
+            mails_per_second=mails_per_second,
         )
         return await queries.show(session, broadcast_id)
 
-    return done(load_beside(), plan, _line)
+    settings = load_beside()
+    if dry_run:
+        return _preview(settings, plan, as_json=as_json)
+    if sys.stdin.isatty() and not yes:
+        if code := _preview(settings, plan, as_json=False):
+            return code
+        if not click.confirm("Send it?", err=True):
+            complain("Nothing was sent.")
+            return FAILED
+    return done(settings, plan, _line, as_json=as_json)
 
 
-def broadcasts(arguments: argparse.Namespace) -> int:
+def _preview(settings: Settings, plan: Callable[[Session], Awaitable[Broadcast]], *, as_json: bool) -> int:
+    """Plans the broadcast, shows whom it would reach, and takes it back: what is refused later is refused here too."""
+    from app.domain.broadcasts import audience
+
+    async def planned(session: Session) -> dict[str, Any]:
+        one = await plan(session)
+        reached = await audience.size(session, one.id)
+        await session.rollback()
+        return {
+            "to": one.to,
+            "conversations": one.conversations,
+            "users": reached,
+            "send_at": one.send_at,
+            "mail": one.mails is not None,
+            "mails_per_second": one.mails_per_second,
+        }
+
+    def sentence(found: dict[str, Any]) -> str:
+        number = len(found["conversations"])
+        to = f"members of {number} conversation{'s' * (number != 1)}" if number else found["to"]
+        mails = f", and as many mails, {found['mails_per_second']} a second" if found["mail"] else ""
+        return f"To {to}: {found['users']:,} users who can log in{mails}, at {found['send_at']:%Y-%m-%d %H:%M} UTC."
+
+    return done(settings, planned, sentence, as_json=as_json)
+
+
+@command(
+    "broadcasts",
+    panel="Look",
+    help=f"List the newest {LISTED} broadcasts and the progress of their mails.",
+    examples=["chat broadcasts", "chat broadcasts --cancel 0199a7b0-7000-7000-8000-00000000002c"],
+)
+@click.option("--cancel", type=click.UUID, metavar="ID", help="Cancel this broadcast.")
+@json_option
+def broadcasts(cancel: UUID | None, as_json: bool) -> int:
     from app.domain.broadcasts import queries, schedule
 
     async def listed(session: Session) -> list[Broadcast]:
-        if arguments.cancel is not None:
-            await schedule.cancel(session, arguments.cancel, by=None)
-            return [await queries.show(session, arguments.cancel)]
+        if cancel is not None:
+            await schedule.cancel(session, cancel, by=None)
+            return [await queries.show(session, cancel)]
         return (await queries.listing(session, limit=LISTED, cursor=None)).items
 
-    return done(load_beside(), listed, lambda found: "\n".join(map(_line, found)) or "There are no broadcasts.")
+    return done(
+        load_beside(),
+        listed,
+        lambda found: "\n".join(map(_line, found)) or "There are no broadcasts.",
+        as_json=as_json,
+    )
 
 
 def _line(one: Broadcast) -> str:
@@ -89,5 +190,4 @@ def _line(one: Broadcast) -> str:
     )
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+COMMANDS = (broadcast, broadcasts)

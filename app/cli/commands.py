@@ -1,41 +1,70 @@
-"""Helpers shared by the commands."""
+"""What the commands share: their form, how they open the database, and how they end."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from app.cli import database_errors
+import rich_click as click
+
+from app.cli import database_errors, output
 from app.settings import Settings, SettingsRefused, load
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from app.db import Database, Session
 
 T = TypeVar("T")
+FAILED = 1
+"""The exit code after a sentence on standard error; 2 is for settings and usage."""
 
-Run = Callable[[argparse.Namespace], object]
-"""The function of a command; if it returns a number, that is the exit code."""
+HELP = {"theme": "default-slim", "force_terminal": None, "width": None, "max_width": 120}
 
 
-class CommandLine:
-    """Registers commands and families of commands with the parser."""
+class _WithExamples(click.RichCommand):
+    """Its help and docs/commands.md show `examples`, each a line to type."""
 
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self._subparsers = parser.add_subparsers(required=True, metavar="command")
+    def __init__(self, *arguments: Any, examples: Sequence[str] = (), **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.examples = tuple(examples)
 
-    def add(self, name: str, run: Run, help_text: str) -> argparse.ArgumentParser:
-        """Makes `chat name …` call `run`. Returns the parser for its arguments. `help_text` is its line in the help."""
-        command = self._subparsers.add_parser(name, help=help_text)
-        command.set_defaults(command=run)
-        return command
+    def get_help(self, ctx: click.Context) -> str:
+        return "\n".join(map(str.rstrip, super().get_help(ctx).splitlines()))
 
-    def family(self, name: str, help_text: str) -> CommandLine:
-        """Returns a `CommandLine` for the subcommands of `chat name …`."""
-        return CommandLine(self._subparsers.add_parser(name, help=help_text))
+    def format_epilog(self, _: click.RichContext, formatter: click.RichHelpFormatter) -> None:  # type: ignore[override]
+        from rich.text import Text
+
+        if self.examples:
+            formatter.write(Text("Examples:", style="bold"))
+        for example in self.examples:
+            formatter.write(Text(f"  {example}"), soft_wrap=True)  # a line to copy
+
+
+class ChatCommand(_WithExamples):
+    """A command."""
+
+
+class CommandFamily(_WithExamples, click.RichGroup):  # type: ignore[misc] # as rich-click's own classes
+    """A command with subcommands."""
+
+    command_class = ChatCommand
+
+
+def command(name: str, *, cls: type[ChatCommand] = ChatCommand, **attributes: Any) -> Callable[..., ChatCommand]:
+    """Makes a function the command `name`; if it returns a number, that is the exit code. `panel`: its part of the
+    help. `examples`: lines to type."""
+    return click.command(name, cls=cls, **attributes)
+
+
+def family(name: str, **attributes: Any) -> Callable[..., CommandFamily]:
+    return click.group(name, cls=CommandFamily, **attributes)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
 def load_beside() -> Settings:
@@ -71,13 +100,36 @@ def refused(settings: Settings) -> bool:
     from app.db.connector import pooler_refusal
 
     if sentence := asyncio.run(pooler_refusal(settings.libpq_url)):
-        print(f"chat: {sentence}.", file=sys.stderr, flush=True)
+        complain(f"{sentence}.")
     return bool(sentence)
 
 
-def done(settings: Settings, work: Callable[[Session], Awaitable[T]], formatted: Callable[[T], str]) -> int:
-    """Runs `work` in one transaction and prints `formatted` of its result. Returns the exit code: 0, or 1 after
-    printing the error of a ChatError."""
+async def user_id(session: Session, who: str) -> UUID:
+    """Returns the id of the user with this id or e-mail address. Raises NotFound `unknown_user`."""
+    from uuid import UUID
+
+    from app.domain.users.queries import owner_of
+
+    try:
+        return UUID(who)
+    except ValueError:
+        return await owner_of(session, who)
+
+
+def complain(sentence: str) -> None:
+    """Prints a sentence on standard error, as each refusal and warning of a command."""
+    print(f"chat: {sentence}", file=sys.stderr, flush=True)
+
+
+def done(
+    settings: Settings,
+    work: Callable[[Session], Awaitable[T]],
+    formatted: Callable[[T], output.Part | list[output.Part]],
+    *,
+    as_json: bool = False,
+) -> int:
+    """Runs `work` in one transaction and prints its result, `formatted` or as JSON. Returns the exit code: 0, or 1
+    after printing the error of a ChatError."""
     from app.domain.errors import ChatError
 
     async def once() -> T:
@@ -88,7 +140,10 @@ def done(settings: Settings, work: Callable[[Session], Awaitable[T]], formatted:
         found = asyncio.run(once())
     except ChatError as error:
         wrong = "".join(f" {field}: {message}" for field, message in getattr(error, "errors", ()))
-        print(f"chat: {database_errors.sentence_of(error) or error.detail}{wrong}", file=sys.stderr)
-        return 1
-    print(formatted(found))
+        complain(f"{database_errors.sentence_of(error) or error.detail}{wrong}")
+        return FAILED
+    if as_json:
+        output.show_json(found)
+    else:
+        output.show(formatted(found))
     return 0

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app.cli.commands import CommandLine, load_beside, opened
+from app.cli.commands import FAILED, command, complain, load_beside, opened
 from app.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -16,26 +14,21 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
-def add(command_line: CommandLine) -> None:
-    command_line.add("migrate", _migrate, "migrate the database schema to the current version")
-    command_line.add(
-        "convert-database", convert, "convert an embedded database of an earlier version to a Unicode character type"
-    )
-    command_line.add("demo", demo, "fill a running chat with demo users and conversations")
-    command_line.add("reseal", reseal, "encrypt stored secrets with the new SECRET_KEY after a change")
-
-
-def migrate(url: str, application: str = "") -> None:
+def migrate(url: str, application: str = "") -> tuple[str | None, str | None]:
     """Migrates the database at `url` to the newest schema. `application` is the URL that the chat itself uses; if it
-    names another role, that role is created if missing and receives only the privileges it needs.
+    names another role, that role is created if missing and receives only the privileges it needs. Returns
+    the former version, None if the database was empty, and the present one.
 
     Raises CharsetRefused, RoleRefused and SchemaRefused.
     """
+    from alembic.script import ScriptDirectory
+
     from alembic import command
 
     config = migrations(url, application)
     config.attributes["adopt"] = True
     command.upgrade(config, "head")
+    return config.attributes["from"], ScriptDirectory.from_config(config).get_current_head()
 
 
 def migrations(url: str, application: str = "") -> Config:
@@ -47,11 +40,17 @@ def migrations(url: str, application: str = "") -> Config:
     config.set_main_option("script_location", str(ROOT / "alembic").replace("%", "%%"))
     config.attributes["url"] = url
     config.attributes["application"] = application or url
-    config.attributes["warn"] = _warn
+    config.attributes["warn"] = complain
     return config
 
 
-def _migrate(arguments: argparse.Namespace) -> int:
+@command(
+    "migrate",
+    panel="Database",
+    help="Migrate the database schema to the current version.",
+    examples=["chat migrate", "MIGRATE_DATABASE_URL=postgresql://chat_owner:…@db/chat chat migrate"],
+)
+def migrate_command() -> int:
     from psycopg.errors import InsufficientPrivilege
     from sqlalchemy.exc import ProgrammingError
 
@@ -61,36 +60,41 @@ def _migrate(arguments: argparse.Namespace) -> int:
 
     settings = load_beside()
     try:
-        migrate(settings.migrating_url, settings.libpq_url)
+        before, after = migrate(settings.migrating_url, settings.libpq_url)
     except (CharsetRefused, RoleRefused, SchemaRefused) as refused:
-        _warn(str(refused))
-        return 1
+        complain(str(refused))
+        return FAILED
     except ProgrammingError as error:
         if not isinstance(error.orig, InsufficientPrivilege):
             raise
-        _warn(
+        complain(
             f"The database refuses to be migrated by this role ({str(error.orig).strip()}): "
             "name the owner of the tables in MIGRATE_DATABASE_URL."
         )
-        return 1
+        return FAILED
+    if before == after:
+        print(f"The database is at version {after}; nothing was to be migrated.")
+    elif before is None:
+        print(f"Created the tables, version {after}.")
+    else:
+        print(f"Migrated the database from version {before} to version {after}.")
     return 0
 
 
-def _warn(sentence: str) -> None:
-    print(f"chat: {sentence}", file=sys.stderr, flush=True)
-
-
-def convert(arguments: argparse.Namespace) -> int:
+@command(
+    "convert-database",
+    panel="Database",
+    help="Convert an embedded database of an earlier version to a Unicode character type.",
+    examples=["chat convert-database"],
+)
+def convert() -> int:
     from app.local import data_dir_lock, database_conversion
     from app.local.postgres import EmbeddedPostgres
     from app.local.processes import StartRefused
 
     settings = load(embedded=True)
     if settings.database_url:
-        print(
-            "chat: DATABASE_URL is set, but this command only converts the embedded database in DATA_DIR.",
-            file=sys.stderr,
-        )
+        complain("DATABASE_URL is set, but this command only converts the embedded database in DATA_DIR.")
         return 2
     try:
         with data_dir_lock.held(settings.data_dir):
@@ -103,18 +107,30 @@ def convert(arguments: argparse.Namespace) -> int:
             finally:
                 postgres.stop()
     except StartRefused as refused:
-        _warn(str(refused))
-        return 1
+        complain(str(refused))
+        return FAILED
     return 0
 
 
-def demo(arguments: argparse.Namespace) -> int:
+@command(
+    "demo",
+    panel="Development",
+    help="Fill a running chat with demo users and conversations.",
+    examples=["chat demo", "PORT=8001 chat demo"],
+)
+def demo() -> int:
     from app.local import demo_seed
 
     return demo_seed.run(load(embedded=True).port)
 
 
-def reseal(arguments: argparse.Namespace) -> None:
+@command(
+    "reseal",
+    panel="Database",
+    help="Encrypt stored secrets with the new SECRET_KEY after a change.",
+    examples=["SECRET_KEY_PREVIOUS=… SECRET_KEY=… chat reseal"],
+)
+def reseal() -> None:
     import asyncio
 
     print(
@@ -127,3 +143,6 @@ async def _reseal(settings: Settings) -> int:
 
     async with opened(settings) as database, database.transaction() as session:
         return await SecondFactors(settings.secret_key, settings.secret_key_previous).reseal(session)
+
+
+COMMANDS = (migrate_command, convert, demo, reseal)

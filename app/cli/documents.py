@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
+import os
 from importlib import import_module
 from pathlib import Path
 
-from app.cli.commands import CommandLine
+import rich_click as click
+
+from app.cli.commands import command
 from app.settings import load
 
 
-def add(command_line: CommandLine) -> None:
-    command = command_line.add("openapi", openapi, "write the OpenAPI document to a file")
-    command.add_argument("file", type=Path)
-
-
-def openapi(arguments: argparse.Namespace) -> None:
+@command(
+    "openapi",
+    panel="Development",
+    help="Write the OpenAPI document to a file.",
+    examples=["chat openapi docs/openapi.json", "chat openapi /dev/stdout"],
+)
+@click.argument("file", type=click.Path(path_type=Path), help="The file to write; its folder is created if missing.")
+def openapi(file: Path) -> None:
     import msgspec
 
     # The application needs these URLs but never connects to them here.
@@ -26,6 +30,12 @@ def openapi(arguments: argparse.Namespace) -> None:
         cache_redis_url="redis://127.0.0.1/0",
     )
     application = import_module("app.main").create_app(described)
-    document = msgspec.json.encode(import_module("app.api.docs").described(application), order="sorted")
-    arguments.file.parent.mkdir(parents=True, exist_ok=True)
-    arguments.file.write_bytes(msgspec.json.format(document, indent=2) + b"\n")
+    document = import_module("app.api.docs").described(application)
+    text = msgspec.json.format(msgspec.json.encode(document, order="sorted"), indent=2) + b"\n"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(text)
+    if not os.path.samestat(file.stat(), os.fstat(1)):  # the document itself went there
+        print(f"Wrote {file}: {len(document['paths'])} paths, {len(text):,} bytes.")
+
+
+COMMANDS = (openapi,)

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from app.cli.commands import CommandLine, done, load_beside, opened
+import rich_click as click
+
+from app.cli import output
+from app.cli.commands import FAILED, command, complain, done, family, json_option, load_beside, opened
 
 if TYPE_CHECKING:
     from app.db import Session
-    from app.domain.jobs.schemas import FailedTask
+    from app.domain.jobs.schemas import FailedTask, FailedTaskPage
     from app.domain.operators.backlog import Backlog
     from app.settings import Settings
 
 MAX_SHOWN: Final = 50
 
 
-def add(command_line: CommandLine) -> None:
-    command_line.add("queues", queues, "show the task queues and the workers")
-
-    command = command_line.add("tasks", tasks, "list or retry tasks that failed permanently")
-    command.add_argument("what", choices=["failed", "retry"], help="list them, or retry one or all")
-    command.add_argument("id", nargs="?", help="id of the task to retry (default: all)")
-
-
-def queues(arguments: argparse.Namespace) -> int:
+@command(
+    "queues",
+    panel="Look",
+    help="Show the task queues, workers and beat. The exit code is 1 if one of them or Postgres is missing.",
+    examples=["chat queues", "chat queues --json | jq .workers"],
+)
+@json_option
+def queues(as_json: bool) -> int:
     from redis import RedisError
 
     settings = load_beside()
@@ -36,38 +36,70 @@ def queues(arguments: argparse.Namespace) -> int:
     try:
         stats = queue_stats.read_stats(settings.redis_url)
     except RedisError as error:
-        print(f"chat: The broker is unavailable ({type(error).__name__}).", file=sys.stderr)
-        return 1
+        complain(f"The broker is unavailable ({type(error).__name__}).")
+        return FAILED
     backlog = asyncio.run(_backlog(settings))
-    print(queue_stats.table(stats, backlog))
-    return 0 if queue_stats.is_healthy(stats, backlog) else 1
+    if as_json:
+        facts = {"beat": stats.beat, "mail_failure": stats.mail_failure, "backlog": backlog}
+        output.show_json({"queues": stats.report.queues, "workers": stats.report.workers, **facts})
+    else:
+        output.show(queue_stats.table(stats, backlog))
+    return 0 if queue_stats.is_healthy(stats, backlog) else FAILED
 
 
-def tasks(arguments: argparse.Namespace) -> int:
+@family("tasks", panel="Look", help="List or retry tasks that failed permanently.")
+def tasks() -> None: ...
+
+
+@tasks.command(
+    "failed",
+    help=f"List tasks that failed permanently, the newest {MAX_SHOWN}.",
+    examples=["chat tasks failed", "chat tasks failed --json"],
+)
+@json_option
+def failed(as_json: bool) -> int:
     from app.domain.jobs import failed_tasks
 
-    async def listed(session: Session) -> list[str]:
-        page = await failed_tasks.listing(session, limit=MAX_SHOWN, cursor=None)
+    async def listed(session: Session) -> FailedTaskPage:
+        return await failed_tasks.listing(session, limit=MAX_SHOWN, cursor=None)
+
+    async def counted(session: Session) -> list[output.Part]:
+        page = await listed(session)
         number = await failed_tasks.count_open(session)
         lines = [line for one in page.items for line in _lines(one)]
         return [*lines, f"{number} failed permanently; the newest {len(page.items)} are shown." if lines else "None."]
 
-    async def retried(session: Session) -> int:
-        if which is None:
-            return await failed_tasks.request_all_retries(session, by=None)
-        await failed_tasks.request_retry(session, which, by=None)
-        return 1
+    if as_json:
+        return done(load_beside(), listed, lambda _: "", as_json=True)
+    return done(load_beside(), counted, lambda lines: lines)
+
+
+@tasks.command(
+    "retry",
+    help="Retry one failed task, or all of them. A worker enqueues them within ten seconds.",
+    examples=["chat tasks retry", "chat tasks retry 0199a7b0-7000-7000-8000-00000000002c"],
+)
+@click.argument("id", required=False, help="The task to retry (default: all).")
+@json_option
+def retry(id: str | None, as_json: bool) -> int:  # noqa: A002 - the argument's name in the help
+    from app.domain.jobs import failed_tasks
 
     try:
-        which = UUID(arguments.id) if arguments.id else None
+        which = UUID(id) if id else None
     except ValueError:
-        print("chat: This is not a valid id.", file=sys.stderr)
-        return 1
-    if arguments.what == "failed":
-        return done(load_beside(), listed, "\n".join)
-    return done(
-        load_beside(), retried, lambda number: f"Marked for retry: {number}. A worker retries them within ten seconds."
-    )
+        complain("This is not a valid id.")
+        return FAILED
+
+    async def retried(session: Session) -> dict[str, int]:
+        if which is None:
+            return {"retried": await failed_tasks.request_all_retries(session, by=None)}
+        await failed_tasks.request_retry(session, which, by=None)
+        return {"retried": 1}
+
+    def sentence(found: dict[str, int]) -> str:
+        return f"Marked for retry: {found['retried']}. A worker retries them within ten seconds."
+
+    return done(load_beside(), retried, sentence, as_json=as_json)
 
 
 async def _backlog(settings: Settings) -> Backlog | None:
@@ -89,3 +121,6 @@ def _lines(one: FailedTask) -> list[str]:
         f"{one.id}  {one.failed_at:%Y-%m-%d %H:%M} UTC  {one.task}({arguments})",
         f"    {one.reason}: {one.error}; {one.times} times since {one.first_failed_at:%H:%M}{again}",
     ]
+
+
+COMMANDS = (queues, tasks)

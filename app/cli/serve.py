@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
@@ -11,10 +10,10 @@ from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, NoReturn
 
-import structlog
+import rich_click as click
 
 from app.cli import output
-from app.cli.commands import CommandLine, load_beside, refused
+from app.cli.commands import FAILED, command, load_beside, refused
 from app.server.limits import KEEP_ALIVE_SECONDS
 from app.settings import DEFAULT_SENDER, Settings, SettingsRefused, load, share_metrics, start_warnings
 from app.settings.data_dir import create_log_directory
@@ -22,8 +21,6 @@ from app.settings.data_dir import create_log_directory
 if TYPE_CHECKING:
     from celery import Celery
     from litestar import Litestar
-
-log = structlog.get_logger(__name__)
 
 GRACE_SECONDS: Final = 12  # from SIGTERM to the end of the last request; the whole shutdown may take 20
 NOTICE_SECONDS: Final = 1.0  # part of the grace period, in which load balancers notice the shutdown
@@ -33,50 +30,53 @@ FLOWER_PORT: Final = 5555
 FLOWER_TASKS: Final = 10_000  # newest tasks kept in memory
 
 
-def add(command_line: CommandLine) -> None:
-    command_line.add("up", up, "run everything on this machine: servers, migrations, API, worker, beat")
-
-    command = command_line.add("api", api, "run the API and its WebSocket endpoint")
-    command.add_argument("--host", default="", help="address to listen on (127.0.0.1, in production 0.0.0.0)")
-    command.add_argument(
-        "--grace", type=int, default=GRACE_SECONDS, help="seconds to finish running requests after a stop signal"
-    )
-    command.add_argument(
-        "--notice",
-        type=float,
-        default=NOTICE_SECONDS,
-        help=(
-            "of these, seconds to keep serving while /readyz returns 503, so that load balancers stop sending requests"
-        ),
-    )
-
-    command = command_line.add("worker", worker, "run a background worker")
-    command.add_argument("--concurrency", type=int, default=2, help="concurrent tasks (2)")
-
-    command_line.add("beat", beat, "run the scheduler of periodic tasks")
-
-    command = command_line.add("flower", flower, "show the task queues in a browser, protected by FLOWER_BASIC_AUTH")
-    command.add_argument("--host", default="", help="address to listen on (127.0.0.1, in production 0.0.0.0)")
-    command.add_argument("--port", type=int, default=FLOWER_PORT, help=f"port to listen on ({FLOWER_PORT})")
+host_option = click.option("--host", default="", help="Address to listen on (127.0.0.1, in production 0.0.0.0).")
 
 
-def up(arguments: argparse.Namespace) -> int:
+@command(
+    "up",
+    panel="Run",
+    help="Run everything on this machine: servers, migrations, API, worker, beat.",
+    examples=["chat up", "PORT=8001 DATA_DIR=.data/second chat up"],
+)
+def up() -> int:
     from app.local import up as supervisor
 
     return supervisor.run(_alerting(_usable(load(embedded=True))))
 
 
-def api(arguments: argparse.Namespace) -> int:
+@command(
+    "api",
+    panel="Run",
+    help="Run the API and its WebSocket endpoint.",
+    examples=["chat api", "chat api --host 0.0.0.0 --notice 5"],
+)
+@host_option
+@click.option(
+    "--grace",
+    type=int,
+    default=GRACE_SECONDS,
+    show_default=True,
+    help="Seconds to finish running requests after a stop signal.",
+)
+@click.option(
+    "--notice",
+    type=float,
+    default=NOTICE_SECONDS,
+    show_default=True,
+    help="Of these, seconds to keep serving while /readyz returns 503, so that load balancers stop sending requests.",
+)
+def api(host: str, grace: int, notice: float) -> int:
     from app.server import web_server
     from app.telemetry import shared_metrics
 
     settings = _usable(load())
     if refused(settings):
-        return 1
+        return FAILED
     config = web_server.Config(
         "app.cli.serve:application",
         factory=True,
-        host=_address(arguments, settings),
+        host=_address(host, settings),
         port=settings.port,
         workers=settings.web_concurrency,
         loop="uvloop",
@@ -84,8 +84,8 @@ def api(arguments: argparse.Namespace) -> int:
         ws="app.server.websocket_protocol:SocketProtocol",  # sansio, with features that ASGI cannot express
         ws_per_message_deflate=False,
         ws_max_size=MAX_FRAME_BYTES,
-        timeout_graceful_shutdown=arguments.grace,
-        notice=min(arguments.notice, arguments.grace),
+        timeout_graceful_shutdown=grace,
+        notice=min(notice, grace),
         # Behind proxies, all clients share the addresses of the proxies.
         per_address=None if settings.trusted_proxy_hops else settings.connections_per_address,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -118,22 +118,26 @@ def application() -> Litestar:
     return application
 
 
-def worker(arguments: argparse.Namespace) -> int:
+@command(
+    "worker", panel="Run", help="Run a background worker.", examples=["chat worker", "chat worker --concurrency 8"]
+)
+@click.option("--concurrency", type=int, default=2, show_default=True, help="Concurrent tasks.")
+def worker(concurrency: int) -> int:
     import warnings
+
+    import structlog
 
     from app import telemetry
 
     settings = _alerting(_usable(load()))
     if refused(settings):
-        return 1
+        return FAILED
     telemetry.start_celery(settings, process="worker")
     for sentence in mail_warnings(settings):
-        log.warning("mail_settings", why=sentence)
+        structlog.get_logger(__name__).warning("mail_settings", why=sentence)
     # Celery warns against root because of pickle. This worker reads JSON only, and may have no other account.
     warnings.filterwarnings("ignore", message=r"(?s).*superuser privileges")
-    celery().worker_main(
-        ["--quiet", "worker", f"--concurrency={arguments.concurrency}", "--without-gossip", "--without-mingle"]
-    )
+    celery().worker_main(["--quiet", "worker", f"--concurrency={concurrency}", "--without-gossip", "--without-mingle"])
     # Celery's signal handlers would now only record a stop request. A signal before this line was recorded and is
     # checked below; a signal after it ends the process.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -165,12 +169,15 @@ def _is_stopping() -> bool:
 def _restart() -> NoReturn:
     """Replaces this process with a new worker. Celery stops after an unexpected error, such as one from its Redis
     client when Redis goes away at the wrong moment, and its exit code does not show it. No supervisor is needed."""
-    log.error("worker_begins_anew", seconds=RESTART_SECONDS)
+    import structlog
+
+    structlog.get_logger(__name__).error("worker_begins_anew", seconds=RESTART_SECONDS)
     time.sleep(RESTART_SECONDS)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line
 
 
-def beat(arguments: argparse.Namespace) -> None:
+@command("beat", panel="Run", help="Run the scheduler of periodic tasks.", examples=["chat beat"])
+def beat() -> None:
     from app import telemetry
 
     telemetry.start_celery(_usable(load()), process="beat")
@@ -178,27 +185,34 @@ def beat(arguments: argparse.Namespace) -> None:
     celery().start(["--quiet", "beat", "--pidfile="])
 
 
-def flower(arguments: argparse.Namespace) -> int:
+@command(
+    "flower",
+    panel="Run",
+    help="Show the task queues in a browser, protected by FLOWER_BASIC_AUTH.",
+    examples=["FLOWER_BASIC_AUTH=ada:secret chat flower --port 5556"],
+)
+@host_option
+@click.option("--port", type=int, default=FLOWER_PORT, show_default=True, help="Port to listen on.")
+def flower(host: str, port: int) -> int:
     from app import telemetry
 
     settings = _usable(load_beside())
     if not settings.flower_basic_auth:
-        print("chat: FLOWER_BASIC_AUTH: not set; it must protect the queues with a password.", file=sys.stderr)
-        return 2
+        raise SettingsRefused(["FLOWER_BASIC_AUTH: not set; it must protect the queues with a password."])
     telemetry.start_celery(settings, process="flower")
     import_module("flower.options")
     options = import_module("tornado.options").options
     # Set here rather than as arguments: every account on the machine can read those.
     options.basic_auth = [settings.flower_basic_auth]
-    options.address = _address(arguments, settings)
-    options.port = arguments.port
+    options.address = _address(host, settings)
+    options.port = port
     options.read_only = True  # operators act through `chat tasks`
     options.max_tasks = FLOWER_TASKS
     vars(import_module("flower.views"))["Broker"] = import_module("app.tasks.broker.flower_broker").Queues
     # Flower serves /metrics without a password; the API's /metrics contains more.
     urls = import_module("flower.urls")
     urls.handlers.remove(("/metrics", urls.monitor.Metrics))
-    print(f"Flower: http://127.0.0.1:{arguments.port}", flush=True)
+    print(f"Flower: http://127.0.0.1:{port}", flush=True)
     import_module("app.wiring").make_celery(settings).start(["--quiet", "flower"])
     return 0
 
@@ -228,10 +242,13 @@ def _alerting(settings: Settings) -> Settings:
     return settings
 
 
-def _address(arguments: argparse.Namespace, settings: Settings) -> str:
-    return arguments.host or ("0.0.0.0" if settings.is_production else "127.0.0.1")  # noqa: S104 - the container's
+def _address(host: str, settings: Settings) -> str:
+    return host or ("0.0.0.0" if settings.is_production else "127.0.0.1")  # noqa: S104 - the container's
 
 
 def celery() -> Celery:
     # Imported by name: entry points do not import each other.
     return import_module("app.worker").celery
+
+
+COMMANDS = (up, api, worker, beat, flower)

@@ -97,6 +97,7 @@ def _migrate(environment: dict[str, str], asked_to_stop: threading.Event, tick: 
         [sys.executable, "-m", "app.cli", "migrate"],
         env=environment,
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # the step's line says it
         start_new_session=True,
         preexec_fn=dying_with_us(signal.SIGTERM),
     )

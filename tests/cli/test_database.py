@@ -47,6 +47,23 @@ def test_migrating_again_changes_nothing(fresh_owner_url: str) -> None:
     assert schema(fresh_owner_url) == before
 
 
+def test_the_command_says_what_it_did(empty_database_url: str, redis_url: str) -> None:
+    environment = environment_for_child(DATABASE_URL=empty_database_url, REDIS_URL=redis_url)
+    said = []
+    for _ in range(2):
+        command_line = [sys.executable, "-m", "app.cli", "migrate"]
+        done = subprocess.run(command_line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout)
+    with psycopg.connect(empty_database_url) as connection:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    assert row is not None
+    assert said == [
+        f"Created the tables, version {row[0]}.\n",
+        f"The database is at version {row[0]}; nothing was to be migrated.\n",
+    ]
+
+
 def test_simultaneous_migrations_wait_for_each_other(
     empty_database_url: str, fresh_owner_url: str, redis_url: str
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import cast
@@ -15,12 +14,13 @@ import pytest
 import redis
 
 from app.domain.orm import uuid7
-from app.settings import Settings, environment_for_child
+from app.settings import Settings
 from app.tasks import expiry, mail
 from app.tasks.queue_stats import read_stats
 from app.wiring import make_celery
 from tests.support.chat import until
-from tests.support.processes import ROOT, processes
+from tests.support.command import chat
+from tests.support.processes import processes
 from tests.support.servers import public_directory, run_valkey
 
 
@@ -39,18 +39,6 @@ def broker(settings: Settings) -> Iterator[Broker]:
 
 def command(broker: Broker, **environment: str) -> subprocess.CompletedProcess[str]:
     return chat(broker.settings, "queues", **environment)
-
-
-def chat(settings: Settings, *words: str, **further: str) -> subprocess.CompletedProcess[str]:
-    """`chat …` as an operator types it."""
-    environment = further | environment_for_child(
-        DATABASE_URL=settings.database_url,
-        REDIS_URL=settings.redis_url,
-        SECRET_KEY=settings.secret_key,
-        DATA_DIR=str(settings.data_dir),
-    )
-    requested = [sys.executable, "-m", "app.cli", *words]
-    return subprocess.run(requested, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
 
 def waiting(broker: Broker, kind: str) -> tuple[int, float | None]:

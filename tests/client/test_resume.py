@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
@@ -19,7 +20,7 @@ from tests.support.proxy import Proxy
 
 pytestmark = pytest.mark.fault
 PROGRAM = ROOT / "examples" / "resume.py"
-LONGEST = 60
+LONGEST = 66
 WITHIN = 60.0
 MANY = 1_100
 """More changes than a socket repairs."""
@@ -55,6 +56,34 @@ def test_the_example_is_short_and_needs_one_library() -> None:
     assert len(text.splitlines()) <= LONGEST
     imported = {line.split()[1].partition(".")[0] for line in text.splitlines() if line.startswith(("import", "from"))}
     assert imported - set(sys.stdlib_module_names) == {"websockets"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "usage: python {program} URL EMAIL PASSWORD"),
+        (("http://127.0.0.1:1", "ada@example.org", "x"), "ada@example.org could not log in at http://127.0.0.1:1: "),
+        (("chat.example.org", "ada@example.org", "x"), "ada@example.org could not log in at chat.example.org: "),
+    ],
+    ids=["nothing", "no server", "no URL"],
+)
+def test_a_wrong_call_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+    assert_sentence(arguments, sentence.format(program=PROGRAM))
+
+
+async def test_a_wrong_password_is_one_sentence(stage: Stage) -> None:
+    ada = await stage.here.register("Ada")
+    arguments = (stage.here.url, ada.email, "not her password")
+    await asyncio.to_thread(
+        assert_sentence, arguments, f"{ada.email} could not log in at {stage.here.url}: HTTP Error 401"
+    )
+
+
+def assert_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+    done = subprocess.run([sys.executable, PROGRAM, *arguments], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr.startswith(sentence)
+    assert len(done.stderr.splitlines()) == 1
 
 
 async def test_the_example_prints_every_message_once_and_in_order(stage: Stage) -> None:

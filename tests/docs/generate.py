@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.docs import capacity_table, error_codes, metrics_table, schema_tables, settings_table
+from tests.docs import capacity_table, command_reference, error_codes, metrics_table, schema_tables, settings_table
 from tests.docs.markers import ROOT, filled, names
 
 SETTINGS = ROOT / "docs" / "settings.md"
 SCHEMA = ROOT / "docs" / "schema.md"
 SIZING = ROOT / "docs" / "sizing.md"
+COMMANDS = ROOT / "docs" / "commands.md"
 ERRORS = ROOT / "docs" / "errors.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 PAGE = ROOT / "examples" / "chat.html"
@@ -21,6 +22,7 @@ def part(name: str) -> str:
     """The content of a generated part."""
     made: dict[str, Callable[[], str]] = {
         "settings": settings_table.table,
+        "commands": command_reference.reference,
         "diagram": schema_tables.diagram,
         "error codes": error_codes.tables,
         "capacity": capacity_table.capacity,
@@ -39,7 +41,7 @@ def regenerated(document: Path) -> str:
 
 
 def main() -> None:
-    for document in (SETTINGS, SCHEMA, ERRORS, SIZING, TUTORIAL, METRICS):
+    for document in (SETTINGS, SCHEMA, COMMANDS, ERRORS, SIZING, TUTORIAL, METRICS):
         document.write_text(regenerated(document), encoding="utf-8")
 
 

@@ -12,9 +12,9 @@ import redis
 from app.domain.orm import uuid7
 from app.tasks import alerts
 from app.tasks.base import RETRIES
-from tests.cli.test_queues import chat
 from tests.support import misbehaving_tasks
 from tests.support.client import Json, Person, eventually
+from tests.support.command import chat
 from tests.support.places import Place
 from tests.support.processes import last_words
 from tests.tasks.conftest import Channel

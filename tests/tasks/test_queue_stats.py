@@ -15,9 +15,9 @@ import redis
 from app.local.processes import free_port, wait_until
 from app.store.page_cache import key_of
 from app.tasks import cache
-from tests.cli.test_queues import chat
 from tests.support import misbehaving_tasks
 from tests.support.client import Node, Person, eventually
+from tests.support.command import chat
 from tests.support.places import Place
 from tests.support.processes import Process
 from tests.tasks.conftest import MISBEHAVING

@@ -56,7 +56,7 @@ class LookupController(Controller):
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> AccountPage:
-        return await database.search(queries.accounts, request.caller, search=search, limit=limit, cursor=cursor)
+        return await database.search(queries.accounts, request.caller.user, search=search, limit=limit, cursor=cursor)
 
     @post(
         "/users/{user_id:uuid}/suspend",
@@ -73,7 +73,7 @@ class LookupController(Controller):
         request: ChatRequest,
         tx: Tx,
     ) -> None:
-        await suspension.suspend(tx, request.caller, user_id, reason=data.reason)
+        await suspension.suspend(tx, request.caller.user, user_id, reason=data.reason)
 
     @post(
         "/users/{user_id:uuid}/restore",
@@ -83,7 +83,7 @@ class LookupController(Controller):
         responses=documented(account_not_found, account_closed, not_suspended),
     )
     async def restore(self, user_id: FromPath[UUID], request: ChatRequest, tx: Tx) -> None:
-        await suspension.restore(tx, request.caller, user_id)
+        await suspension.restore(tx, request.caller.user, user_id)
 
     @get(
         "/conversations",
@@ -100,4 +100,4 @@ class LookupController(Controller):
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> ConversationRecordPage:
-        return await queries.conversations(tx, request.caller, search=search, limit=limit, cursor=cursor)
+        return await queries.conversations(tx, request.caller.user, search=search, limit=limit, cursor=cursor)

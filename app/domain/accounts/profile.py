@@ -57,6 +57,12 @@ async def create_operator(
     return profile_of(promoted.one())
 
 
+async def is_operator(session: AsyncSession, email: str) -> bool:
+    """Returns whether the open account with this address is an operator's. Raises Invalid if it is no address."""
+    found = select(User.id).where(owned_by(check_email(email)), User.closed_at.is_(None), User.is_operator)
+    return await session.scalar(found) is not None
+
+
 async def profile(session: AsyncSession, caller: Caller) -> Profile:
     """Returns the caller's own profile."""
     return profile_of(_known((await session.execute(select(*PROFILE).where(User.id == caller.user))).one_or_none()))

@@ -13,15 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.audit import log
 from app.domain.auth.refresh import end_logins
 from app.domain.error_catalogue import account_closed, account_not_found, already_suspended, not_suspended, own_account
-from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, User
 from app.domain.validation import clean
 
 MAX_REASON_LENGTH = 500
 
 
-async def suspend(session: AsyncSession, by: Caller, user: UUID, *, reason: str) -> None:
-    """Suspends the account. `reason` goes into the audit log: one line of 1 to 500 characters.
+async def suspend(session: AsyncSession, by: UUID | None, user: UUID, *, reason: str) -> None:
+    """Suspends the account. `reason` goes into the audit log: one line of 1 to 500 characters. `by` is None for the
+    command line.
 
     Raises:
         Invalid: the reason is not valid.
@@ -29,16 +29,16 @@ async def suspend(session: AsyncSession, by: Caller, user: UUID, *, reason: str)
         Conflict: `own_account`, `account_closed`, `already_suspended`.
     """
     reason = clean(reason, "reason", MAX_REASON_LENGTH, one_line=True)
-    if user == by.user:
+    if user == by:
         raise own_account()
     # A concurrent login holds this row: the update waits for it, and `end_logins` then ends that login as well.
     if not await _change(session, user, User.suspended_at.is_(None), func.clock_timestamp()):
         raise already_suspended()
     await end_logins(session, LoginSession.user_id == user, refused=True)
-    await log.record_action(session, by=by.user, action="account.suspended", subject=user, details={"reason": reason})
+    await log.record_action(session, by=by, action="account.suspended", subject=user, details={"reason": reason})
 
 
-async def restore(session: AsyncSession, by: Caller, user: UUID) -> None:
+async def restore(session: AsyncSession, by: UUID | None, user: UUID) -> None:
     """Restores the account as it was; its owner must log in again.
 
     Raises:
@@ -47,7 +47,7 @@ async def restore(session: AsyncSession, by: Caller, user: UUID) -> None:
     """
     if not await _change(session, user, User.suspended_at.is_not(None), None):
         raise not_suspended()
-    await log.record_action(session, by=by.user, action="account.restored", subject=user)
+    await log.record_action(session, by=by, action="account.restored", subject=user)
 
 
 async def _change(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from sqlalchemy import ColumnElement, and_, any_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.broadcasts.models import BroadcastRow
 from app.domain.conversations.models import Membership
-from app.domain.orm import AnyRow
 from app.domain.users.account_status import account_is_open
 from app.domain.users.models import User
 
@@ -34,12 +35,12 @@ def is_addressed() -> ColumnElement[bool]:
     )
 
 
-async def mailboxes(session: AsyncSession, broadcast: AnyRow) -> int:
-    """Returns the number of accounts that would receive a mail now."""
+async def size(session: AsyncSession, broadcast: UUID) -> int:
+    """Returns the number of accounts that it is addressed to and that can log in. As many would receive a mail now."""
     query = (
         select(func.count())
         .select_from(User)
-        .join(BroadcastRow, BroadcastRow.id == broadcast.id)
+        .join(BroadcastRow, BroadcastRow.id == broadcast)
         .where(account_is_open(), is_addressed())
     )
     return int(await session.scalar(query) or 0)

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import locks
-from app.domain.broadcasts.audience import mailboxes
+from app.domain.broadcasts import audience
 from app.domain.broadcasts.models import BroadcastRow
 from app.domain.events import Announced, record
 from app.domain.locks import AdvisoryLock
@@ -21,7 +21,7 @@ from app.domain.orm import AnyRow
 
 async def send(session: AsyncSession, broadcast: AnyRow) -> None:
     """Sends it now. The caller has locked or just inserted the row (`id, mail`)."""
-    planned = await mailboxes(session, broadcast) if broadcast.mail else 0
+    planned = await audience.size(session, broadcast.id) if broadcast.mail else 0
     await locks.acquire(session, AdvisoryLock.BROADCAST_NUMBERS)
     # A separate statement, so that its snapshot is taken under the lock.
     number = int(await session.scalar(select(func.coalesce(func.max(BroadcastRow.number), 0) + 1)) or 1)

@@ -16,7 +16,6 @@ from app.domain.conversations.models import Conversation, Membership
 from app.domain.cursors import IdKey, Keyset
 from app.domain.operators.schemas import AccountPage, AccountRecord, ConversationRecord, ConversationRecordPage
 from app.domain.orm import contains
-from app.domain.users.caller import Caller
 from app.domain.users.models import LoginSession, User
 from app.domain.users.queries import SHORTEST, matches
 from app.domain.validation import clean_search
@@ -30,9 +29,10 @@ _CONVERSATIONS = Keyset("conversation record", IdKey)
 
 
 async def accounts(
-    session: AsyncSession, by: Caller, *, search: str | None, limit: int, cursor: str | None
+    session: AsyncSession, by: UUID | None, *, search: str | None, limit: int, cursor: str | None
 ) -> AccountPage:
-    """Returns accounts with this id, exactly this e-mail, or this text in their name; all without `search`.
+    """Returns accounts with this id, exactly this e-mail, or this text in their name; all without `search`. `by` is
+    None for the command line.
 
     Raises:
         Invalid: `search` is shorter than 2 characters, or the cursor belongs to another list.
@@ -76,7 +76,7 @@ async def accounts(
 
 
 async def conversations(
-    session: AsyncSession, by: Caller, *, search: str | None, limit: int, cursor: str | None
+    session: AsyncSession, by: UUID | None, *, search: str | None, limit: int, cursor: str | None
 ) -> ConversationRecordPage:
     """Returns conversations with this id or text in their name, also private and deleted; all without `search`.
 
@@ -121,13 +121,13 @@ async def conversations(
     return ConversationRecordPage(items=items, next=following)
 
 
-async def _note(session: AsyncSession, by: Caller, action: Action, search: str | None, found: list[UUID]) -> None:
+async def _note(session: AsyncSession, by: UUID | None, action: Action, search: str | None, found: list[UUID]) -> None:
     """Records a search and its kind, but not the search text, which may be a name or address. If there is one result,
     it is the subject."""
     kind = "all" if search is None else "id" if _ID.fullmatch(search.strip()) else "email" if "@" in search else "name"
     subject = found[0] if len(found) == 1 else None
     await log.record_action(
-        session, by=by.user, action=action, subject=subject, details={"search": kind, "found": len(found)}
+        session, by=by, action=action, subject=subject, details={"search": kind, "found": len(found)}
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.cli import parser
+from app.cli import chat
 from app.cli.serve import GRACE_SECONDS
 from app.settings import Settings, load
 
@@ -161,7 +161,9 @@ def test_a_stop_has_more_time_than_the_program_takes() -> None:
 def test_every_command_that_is_named_exists() -> None:
     assert {command[1] for command in commands()} >= {"api", "worker", "beat", "migrate", "up"}
     for command in commands():
-        assert callable(parser().parse_args(command[1:]).command)
+        name, found, rest = chat.resolve_command(chat.make_context("chat", command[1:]), command[1:])
+        assert found is not None
+        found.make_context(name, rest)  # its options too
 
 
 def test_every_variable_that_is_set_is_a_setting() -> None:

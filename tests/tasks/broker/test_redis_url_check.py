@@ -19,8 +19,8 @@ from app.redis.client import RedisClient
 from app.settings import Settings, SettingsRefused, load
 from app.tasks import celery_app, queue_stats
 from app.tasks.celery_app import PERIODIC
-from tests.cli.test_queues import chat
 from tests.support.chat import until
+from tests.support.command import chat
 from tests.support.frequent_tasks import noted
 from tests.support.places import Place
 from tests.support.processes import SECRET, Process, processes
