@@ -92,9 +92,9 @@ def postgres_not_asked_again() -> None:
             raise database_unavailable()
 
     def sulking(connect: Any) -> Any:
-        async def refuse(session_or_engine: Any) -> Any:
+        async def refuse(*arguments: Any) -> Any:
             sulk()
-            return await connect(session_or_engine)
+            return await connect(*arguments)
 
         return refuse
 
@@ -108,6 +108,6 @@ def postgres_not_asked_again() -> None:
         return refuse
 
     replace(engine, "translate", noticing)
-    replace(database, "_connect", sulking)
+    replace(database.Database, "_connect", sulking)
     replace(database, "open_autocommit", sulking)
     replace(AutocommitPool, "open", sulking_alone)
