@@ -70,8 +70,8 @@ def server() -> Iterator[Server]:
         valkey.stop()
 
 
-def settings_of(url: str) -> Settings:
-    given = {"DATABASE_URL": "postgres://chat@127.0.0.1:1/chat", "REDIS_URL": url, "SECRET_KEY": SECRET}
+def settings_of(url: str, database: str = "postgres://chat@127.0.0.1:1/chat") -> Settings:
+    given = {"DATABASE_URL": database, "REDIS_URL": url, "SECRET_KEY": SECRET}
     return load(given, env_file=Path("/nowhere"))
 
 
@@ -117,8 +117,8 @@ def test_periodic_tasks_run_and_queues_are_shown_with_every_form_of_the_url(
             lambda: f"{noted(notes, 0)}\n{beat.said}\n{worker.said[-2_000:]}",
         )
         assert httpx.get(f"{api.url}/readyz", trust_env=False).json()["degraded"] == []
-        received = chat(settings_of(url), "queues")
-        assert received.returncode == 0, received.stderr
+        received = chat(settings_of(url, place.processes.environment["DATABASE_URL"]), "queues")
+        assert received.returncode == 0, received.stdout + received.stderr
         assert "celery@" in received.stdout
     with server.client() as client:
         assert client.exists("_kombu.binding.upkeep", "chat:work:totals") == 2
