@@ -26,7 +26,11 @@ def nothing_waits_for_redis(record: Record, truth: Truth) -> list[str]:
             continue
         bound = AWAY_SECONDS * record.patience + record.stalled(call.began, call.ended)
         if call.seconds > bound:
-            found.append(f"I12: in '{window.fault}' a {call.verb} took {call.seconds:.2f} s")
+            since, whole = call.began - window.began, window.healed - window.began
+            found.append(
+                f"I12: in '{window.fault}' a {call.verb} took {call.seconds:.2f} s, from {since:.2f} s after its start"
+                f" (whole again after {whole:.2f} s), and ended {call.outcome} {call.code}".rstrip()
+            )
         if call.verb in PROBES and call.outcome != "ok":
             found.append(f"I12: in '{window.fault}' a {call.verb} was answered {call.status} {call.code}")
     return found
