@@ -106,7 +106,7 @@ def broadcast(
             by=None,
             title=title,
             text=text,
-            to=to[0] if is_group else "conversations",  # type: ignore[arg-type]
+            to=to[0] if is_group else "conversations",  # type: ignore[arg-type]  # one of GROUPS
             conversations=conversations,
             send_at=at,
             mail=mail,

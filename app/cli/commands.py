@@ -35,6 +35,7 @@ class _WithExamples(click.RichCommand):
     def get_help(self, ctx: click.Context) -> str:
         return "\n".join(map(str.rstrip, super().get_help(ctx).splitlines()))
 
+    # rich-click narrows the types of click's method, and so does this.
     def format_epilog(self, _: click.RichContext, formatter: click.RichHelpFormatter) -> None:  # type: ignore[override]
         from rich.text import Text
 

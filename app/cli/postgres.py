@@ -34,7 +34,7 @@ def psql(owner: bool, arguments: tuple[str, ...]) -> int:
         return FAILED
     options, variables = connection(settings.migrating_url if owner else settings.libpq_url)
     # In place of this process, so that signals and the terminal are psql's own.
-    return os.execve(program, [program, *options, *arguments], environment_for_child(**variables))  # noqa: S606
+    return os.execve(program, [program, *options, *arguments], environment_for_child(**variables))  # noqa: S606 - no shell
 
 
 @command(
