@@ -7,19 +7,19 @@ run, concurrent or after a crash, finds nothing left to decide.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Interval, and_, case, exists, func, literal, select, true, tuple_, update
+from sqlalchemy import Interval, case, func, literal, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.messages.models import Mention, MessageRow
 from app.domain.notifications.decision_log import record_decisions
-from app.domain.notifications.in_app_notifications import NewNotice, notify
+from app.domain.notifications.in_app_notifications import NewNotice, UnreadMember, notify
 from app.domain.notifications.models import DecisionProgress, Subscription
-from app.domain.orm import BUCKET_SECONDS, AnyRow, bucket_now
+from app.domain.orm import BUCKET_SECONDS, bucket_now
 
 MARGIN: Final = 4
 """Buckets that are read again: longer than any transaction may take until its commit is visible."""
@@ -30,7 +30,17 @@ SWEEP_INTERVAL: Final = "notifications"
 ConversationPosition = tuple[int, UUID]
 """(active bucket, conversation)"""
 
-_HERE = and_(Membership.conversation_id == Subscription.conversation_id, Membership.user_id == Subscription.user_id)
+
+class _Undecided(NamedTuple):
+    """A member of whom messages after `decided_from` are to be decided, and those after `unread_from` are unread."""
+
+    user_id: UUID
+    level: str
+    muted: bool
+    hidden: bool
+    decided_from: int
+    unread_from: int
+    mentioned: bool
 
 
 async def bounds(session: AsyncSession, after: timedelta) -> tuple[int, int, int]:
@@ -94,7 +104,9 @@ async def decide(session: AsyncSession, conversation: UUID, after: timedelta, qu
         return []
     newest = await _newest_undeleted(session, conversation, min(row.unread_from for row in behind), due)
     outcomes = {row.user_id: _judge(row, due, newest) for row in behind}
-    sent = [row for row in behind if outcomes[row.user_id] == "sent"]
+    sent = [
+        UnreadMember(row.user_id, row.unread_from, row.mentioned) for row in behind if outcomes[row.user_id] == "sent"
+    ]
     await session.execute(
         update(Subscription)
         .where(Subscription.conversation_id == conversation, Subscription.user_id.in_(outcomes))
@@ -139,33 +151,55 @@ async def _subscribe(session: AsyncSession, conversation: UUID, due: int) -> Non
     )
 
 
-async def _undecided(session: AsyncSession, conversation: UUID, due: int) -> list[AnyRow]:
-    decided_from = func.greatest(Subscription.decided_seq, Membership.joined_seq)
-    unread_from = func.greatest(decided_from, Membership.read_seq)
-    mentioned = exists().where(
-        Mention.conversation_id == conversation,
-        Mention.user_id == Subscription.user_id,
-        Mention.seq > unread_from,
-        Mention.seq <= due,
-    )
-    rows = await session.execute(
+async def _undecided(session: AsyncSession, conversation: UUID, due: int) -> list[_Undecided]:
+    """Locks and returns the subscriptions that `due` is ahead of, in user order. Those that are locked are left out.
+
+    Rows are matched here, not by a join. A planner that expects few of them (statistics from before ten thousand people
+    joined, or a plan prepared then) compares each with each, and runs into the limit for statements.
+    """
+    subscriptions = await session.execute(
         select(
             Subscription.user_id,
             Subscription.level,
             (Subscription.muted_until > func.clock_timestamp()).label("muted"),
-            decided_from.label("decided_from"),
-            unread_from.label("unread_from"),
-            mentioned.label("mentioned"),
-            (Membership.hidden_seq >= due).label("hidden"),
+            Subscription.decided_seq,
         )
-        .join(Membership, _HERE)
-        .where(
-            Subscription.conversation_id == conversation, Membership.left_at.is_(None), Subscription.decided_seq < due
-        )
+        .where(Subscription.conversation_id == conversation, Subscription.decided_seq < due)
         .order_by(Subscription.user_id)
-        .with_for_update(of=Subscription, skip_locked=True)
+        .with_for_update(skip_locked=True)
     )
-    return list(rows)
+    members = await session.execute(
+        select(Membership.user_id, Membership.joined_seq, Membership.read_seq, Membership.hidden_seq).where(
+            Membership.conversation_id == conversation, Membership.left_at.is_(None)
+        )
+    )
+    matched = {row.user_id: row for row in members}
+    pairs = [(row, matched[row.user_id]) for row in subscriptions if row.user_id in matched]
+    newest_mentions = await _newest_mentions(
+        session, conversation, min((row.decided_seq for row, _ in pairs), default=due), due
+    )
+    return [
+        _Undecided(
+            user_id=row.user_id,
+            level=row.level,
+            muted=bool(row.muted),
+            hidden=member.hidden_seq >= due,
+            decided_from=(decided_from := max(row.decided_seq, member.joined_seq)),
+            unread_from=(unread_from := max(decided_from, member.read_seq)),
+            mentioned=newest_mentions.get(row.user_id, 0) > unread_from,
+        )
+        for row, member in pairs
+    ]
+
+
+async def _newest_mentions(session: AsyncSession, conversation: UUID, low: int, due: int) -> dict[UUID, int]:
+    """Returns the seq of each member's newest mention in `low` < seq <= `due`."""
+    rows = await session.execute(
+        select(Mention.user_id, func.max(Mention.seq).label("newest"))
+        .where(Mention.conversation_id == conversation, Mention.seq > low, Mention.seq <= due)
+        .group_by(Mention.user_id)
+    )
+    return {row.user_id: row.newest for row in rows}
 
 
 async def _newest_undeleted(session: AsyncSession, conversation: UUID, low: int, due: int) -> int:
@@ -183,7 +217,7 @@ async def _newest_undeleted(session: AsyncSession, conversation: UUID, low: int,
     return newest or 0
 
 
-def _judge(row: AnyRow, due: int, newest: int) -> str:
+def _judge(row: _Undecided, due: int, newest: int) -> str:
     if row.unread_from >= due:
         return "read elsewhere"
     if newest <= row.unread_from:

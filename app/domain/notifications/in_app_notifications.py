@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -21,6 +22,13 @@ class NewNotice(msgspec.Struct, frozen=True):
 
     user: UUID
     notification: Notification
+
+
+class UnreadMember(NamedTuple):
+    user_id: UUID
+    unread_from: int
+    """The seq up to which the member has read, or has been decided about."""
+    mentioned: bool
 
 
 COLUMNS = (
@@ -63,8 +71,8 @@ _GROW = _FRESH.on_conflict_do_update(
 ).returning(*COLUMNS, NotificationRow.user_id)
 
 
-async def notify(session: AsyncSession, conversation: UUID, due: int, sent: list[AnyRow]) -> list[NewNotice]:
-    """Writes notifications of everything up to `due` for these members (`user_id, unread_from, mentioned`)."""
+async def notify(session: AsyncSession, conversation: UUID, due: int, sent: list[UnreadMember]) -> list[NewNotice]:
+    """Writes notifications of everything up to `due` for these members."""
     if not sent:
         return []
     users = [row.user_id for row in sent]

@@ -23,7 +23,33 @@ PAUSES: Final = {"interval_start": 0.2, "interval_step": 0.2, "interval_max": 1.
 """Seconds between connection attempts. Celery's defaults grow to 30, which would delay periodic tasks as much."""
 
 
+class QoS(kombu_redis.QoS):
+    """Counts the messages a worker holds. One that Redis does not let go is no longer held: it is redelivered later.
+
+    kombu keeps counting it. A read-only Redis that rejects as many acknowledgements as a worker may hold messages would
+    leave the worker connected and idle until someone restarts it.
+    """
+
+    def ack(self, delivery_tag: str) -> None:
+        try:
+            super().ack(delivery_tag)  # type: ignore[no-untyped-call]
+        except ERRORS as error:
+            self._let_go(delivery_tag, error)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        try:
+            super().reject(delivery_tag, requeue)  # type: ignore[no-untyped-call]
+        except ERRORS as error:
+            self._let_go(delivery_tag, error)
+
+    def _let_go(self, delivery_tag: str, error: Exception) -> None:
+        outage.failed(error)
+        self._quick_ack(delivery_tag)
+
+
 class Channel(kombu_redis.Channel):
+    QoS = QoS
+
     def close(self) -> None:
         """Restores unacknowledged messages if Redis accepts them, and closes. Redis errors are never raised.
 
@@ -38,13 +64,6 @@ class Channel(kombu_redis.Channel):
                 outage.failed(error)
             else:
                 return
-
-    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
-        """Removes the message from the broker's unacknowledged list. A message that stays there is redelivered."""
-        try:
-            super().basic_ack(delivery_tag, multiple)  # type: ignore[no-untyped-call]
-        except ERRORS as error:
-            outage.failed(error)
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         read = parse_url(self.connection.client.hostname)  # type: ignore[no-untyped-call]
