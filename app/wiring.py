@@ -31,11 +31,11 @@ from app.domain.rates import Rate
 from app.domain.throttling.policies import Policies
 from app.domain.throttling.reports import Reports
 from app.domain.throttling.usage_counts import Subjects
+from app.realtime.assembly import LiveDelivery
 from app.realtime.bus.bus import Bus
 from app.realtime.bus.ephemeral_events import Notice
 from app.realtime.frames.frame_encoder import encode_json, notification_frame
 from app.realtime.hub.hub_queries import CONNECTIONS
-from app.realtime.live_delivery import LiveDelivery
 from app.realtime.presence import find_online
 from app.redis.client import RedisClient, RedisUnavailable
 from app.settings import Settings, metrics_directory
@@ -59,12 +59,12 @@ from app.tasks.queue_stats import BrokerStats
 from app.telemetry import event_loop, process_sampler
 from app.telemetry.background_metrics import BackgroundMetrics
 from app.telemetry.shared_metrics import Exposition
+from app.throttling.hourly_quotas import RATES as QUOTA_RATES
+from app.throttling.hourly_quotas import HourlyQuotas
 from app.throttling.limiter import SITES, STRANGERS, RateLimiter
 from app.throttling.password_guesses import RATES as GUESS_RATES
 from app.throttling.password_guesses import PasswordGuesses
-from app.throttling.redis_quotas import RATES as QUOTA_RATES
-from app.throttling.redis_quotas import RedisQuotas
-from app.throttling.usage_reader import UsageReader
+from app.throttling.usage_mover import UsageMover
 
 POOL_SIZE = 10
 READY_SECONDS = 2.0
@@ -104,7 +104,7 @@ class Runtime:
         self.second_factors = SecondFactors(
             settings.secret_key, settings.secret_key_previous, app_name=settings.app_name
         )
-        self.quotas = RedisQuotas(self.throttles)
+        self.quotas = HourlyQuotas(self.throttles)
         self.policies = Policies(throttle_rates(settings))
         self.registrar = Registrar(self.passwords, self.quotas, must_activate=settings.require_activation)
         self.writer = MessageWriter(self.database, self.throttles)
@@ -287,7 +287,7 @@ def open_task_context(settings: Settings) -> TaskContext:
             unsubscribe_tokens=UnsubscribeTokens(settings.secret_key, settings.secret_key_previous),
         ),
         audit=timedelta(days=settings.audit_days),
-        usage_reader=UsageReader(redis_client),
+        usage_mover=UsageMover(redis_client),
         subjects=Subjects(settings.secret_key),
     )
 

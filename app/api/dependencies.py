@@ -11,7 +11,7 @@ from app.domain.auth import devices, passwords, second_factors, tokens
 from app.domain.notifications import unsubscribe
 from app.domain.throttling import policies, reports
 from app.store import inbox_reader, message_writer, page_reader
-from app.throttling import password_guesses, redis_quotas
+from app.throttling import hourly_quotas, password_guesses
 
 Tx = NamedDependency[db.Session]
 """The request's transaction: committed after the handler returns, rolled back if it raises."""
@@ -24,7 +24,7 @@ PageReader = NamedDependency[page_reader.PageReader]
 PasswordGuesses = NamedDependency[password_guesses.PasswordGuesses]
 Passwords = NamedDependency[passwords.Passwords]
 Policies = NamedDependency[policies.Policies]
-Quotas = NamedDependency[redis_quotas.RedisQuotas]
+Quotas = NamedDependency[hourly_quotas.HourlyQuotas]
 Registrar = NamedDependency[registration.Registrar]
 Reports = NamedDependency[reports.Reports]
 SecondFactors = NamedDependency[second_factors.SecondFactors]

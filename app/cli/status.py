@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 API_SECONDS: Final = 3
 DATABASE_SECONDS: Final = 5
 REDIS_SECONDS: Final = 2
-LATE_SECONDS: Final = 60
+LATE_SECONDS: Final = 30
 """A task that waits longer is late: see docs/operations.md, Queues."""
 
 LEAST_FREE_BYTES: Final = 1_000_000_000

@@ -1,0 +1,1 @@
+"""The client of Redis, which bounds every wait."""

@@ -11,8 +11,8 @@ import structlog
 from celery import shared_task
 
 from app.domain.broadcasts import mail_batches, publish
-from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
+from app.tasks.task_classes import PeriodicTask
 
 log = structlog.get_logger(__name__)
 

@@ -9,8 +9,8 @@ import structlog
 from celery import current_app, shared_task
 
 from app.tasks import task_stats
-from app.tasks.base import PeriodicTask
 from app.tasks.context import worker_runtime
+from app.tasks.task_classes import PeriodicTask
 
 log = structlog.get_logger(__name__)
 

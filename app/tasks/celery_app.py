@@ -15,7 +15,7 @@ from celery.schedules import schedule
 from celery.signals import before_task_publish
 from kombu.entity import Queue
 
-from app.tasks.base import RetriedTask
+from app.tasks.task_classes import RetriedTask
 
 KINDS = ("cache", "notifications", "broadcasts", "analytics", "upkeep")
 """One queue each; a task named `chat.<kind>.<verb>` goes to the queue `<kind>`."""

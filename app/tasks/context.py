@@ -22,7 +22,7 @@ from app.domain.throttling.usage_counts import Subjects
 from app.store.cache_rebuild import RebuildResult
 from app.tasks.letters.renderer import MailRenderer
 from app.tasks.mail_transport import MailTransport
-from app.throttling.usage_reader import UsageReader
+from app.throttling.usage_mover import UsageMover
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class TaskContext(msgspec.Struct, frozen=True):
     renderer: MailRenderer
     notices: NoticeSettings
     audit: timedelta
-    usage_reader: UsageReader
+    usage_mover: UsageMover
     subjects: Subjects
     post_alert: Callable[[str], None] | None = None
 

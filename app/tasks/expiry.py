@@ -14,8 +14,8 @@ from app.domain.jobs import failed_tasks
 from app.domain.mails import outbox
 from app.domain.notifications import queries
 from app.domain.throttling import policies
-from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
+from app.tasks.task_classes import PeriodicTask
 
 log = structlog.get_logger(__name__)
 

@@ -25,8 +25,8 @@ from app.domain.errors import ChatError
 from app.domain.jobs import failed_tasks
 from app.domain.jobs.failed_tasks import Failure
 from app.tasks import task_stats
-from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
+from app.tasks.task_classes import PeriodicTask
 
 log = structlog.get_logger(__name__)
 

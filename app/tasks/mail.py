@@ -15,9 +15,9 @@ from app.domain.mails import outbox
 from app.domain.mails.outbox import FAILED, REFUSED, UNKNOWN, Claimed
 from app.domain.notifications import digest_content, digests
 from app.tasks import task_stats
-from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
 from app.tasks.mail_transport import AmbiguousFailure, PermanentFailure, TemporaryFailure
+from app.tasks.task_classes import PeriodicTask
 
 log = structlog.get_logger(__name__)
 

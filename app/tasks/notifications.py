@@ -16,9 +16,9 @@ from app.domain.events import FollowUp
 from app.domain.notifications import decisions, digests
 from app.domain.notifications.decisions import ConversationPosition
 from app.domain.notifications.in_app_notifications import NewNotice
-from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
 from app.tasks.mail import send_mail
+from app.tasks.task_classes import PeriodicTask
 
 log = structlog.get_logger(__name__)
 

@@ -9,8 +9,8 @@ import structlog
 from celery import Task, shared_task
 
 from app.domain.conversations import name_changes
-from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
+from app.tasks.task_classes import PeriodicTask
 
 log = structlog.get_logger(__name__)
 

@@ -14,8 +14,8 @@ from celery import shared_task
 
 from app.domain.errors import Unavailable
 from app.domain.throttling import usage
-from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
+from app.tasks.task_classes import PeriodicTask
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ def fetch_usage() -> int:
 async def _transfer(context: TaskContext) -> int:
     end, transferred = time.monotonic() + TURN_SECONDS, 0
     try:
-        for minute in await context.usage_reader.open_batches():
+        for minute in await context.usage_mover.open_batches():
             if time.monotonic() >= end or not await fetch_batch(context, minute):
                 break
             transferred += 1
@@ -45,11 +45,11 @@ async def _transfer(context: TaskContext) -> int:
 
 async def fetch_batch(context: TaskContext, minute: int) -> bool:
     """Transfers the batch of one minute. Returns False if another worker is adding batches."""
-    batch = await context.usage_reader.read(minute)
+    batch = await context.usage_mover.read(minute)
     if batch is None:
         return True
     async with context.database.transaction() as session:
         is_added = await usage.add(session, batch, context.subjects)
     if is_added:
-        await context.usage_reader.drop(batch)
+        await context.usage_mover.drop(batch)
     return is_added

@@ -5,7 +5,7 @@ thousand networks are no faster together. A correct password returns its tokens.
 ones, so the answers do not reveal which exist.
 
 Beyond either limit a login is `Slowed`: it still succeeds with the correct password and a mailed code, from any
-network, however many guesses strangers made. All other attempts get one answer (`app.domain.auth.login_codes`).
+network, however many guesses strangers made. All other attempts get one answer (`app.domain.auth.mailed_login_codes`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uuid import UUID
 
 from app.db import Database
 from app.domain.auth.devices import has_logged_in_from
-from app.domain.auth.login_codes import Slowed
+from app.domain.auth.mailed_login_codes import Slowed
 from app.domain.errors import ChatError
 from app.domain.rates import Rate
 from app.domain.users.client_address import network

@@ -16,8 +16,8 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
 from app.cli import main
-from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
+from app.tasks.task_classes import PeriodicTask
 
 LIVES = 3
 WORDS = "what somebody wrote"

@@ -28,11 +28,11 @@ from app.domain.events import Outgoing
 from app.domain.messages.schemas import Message
 from app.domain.rates import Rate
 from app.domain.users.caller import Caller
+from app.realtime.assembly import LiveDelivery
 from app.realtime.bus.bus import Bus
 from app.realtime.connection.connection import Connection
 from app.realtime.frames.client_frames import MAX_FRAME_BYTES
 from app.realtime.hub.hub_queries import CONNECTIONS
-from app.realtime.live_delivery import LiveDelivery
 from app.redis.client import RedisClient
 from app.server.http_protocol import RequestProtocol
 from app.server.web_server import Config

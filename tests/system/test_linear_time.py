@@ -76,7 +76,7 @@ PATTERNS: dict[str, list[Callable[[int], str]]] = {
         repeated("a", "a@", "-"),
         repeated("a" * 63 + ".", "a@", "!"),
     ],
-    "app.throttling.usage_reader._FIELD": [
+    "app.throttling.usage_mover._FIELD": [
         repeated("}:a:", "throttle:{"),
         repeated("}", "throttle:{"),
         repeated("throttle:{"),

@@ -11,7 +11,7 @@ import redis
 
 from app.domain.orm import uuid7
 from app.tasks import alerts
-from app.tasks.base import RETRIES
+from app.tasks.task_classes import RETRIES
 from tests.support import misbehaving_tasks
 from tests.support.client import Json, Person, eventually
 from tests.support.command import chat

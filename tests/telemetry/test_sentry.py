@@ -231,7 +231,7 @@ def test_a_task_that_fails_in_an_outage_makes_no_event_and_no_traceback(
     captured: Captured, capsys: pytest.CaptureFixture[str], own_log: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from app.tasks import failures, task_stats
-    from app.tasks.base import PeriodicTask
+    from app.tasks.task_classes import PeriodicTask
 
     noted: list[bool] = []
     monkeypatch.setattr(failures, "_record", lambda _failure, *, expected: noted.append(expected))

@@ -1,0 +1,1 @@
+"""Routes of accounts: login, profile, second factors, mailed links, search for users."""

@@ -1,0 +1,1 @@
+"""What runs before a route: hosts, origins, authentication, anonymous limits, paths, headers, deadlines."""

@@ -1,0 +1,1 @@
+"""Accounts as their owners change them: registration, mailed links, profile, closure; and suspension by operators."""

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.auth.mailed_tokens import mint
-from app.domain.auth.typed_codes import new_code, normalize_code
+from app.domain.auth.random_codes import new_code, normalize_code
 from app.domain.mails.outbox import Claimed
 from app.domain.orm import AnyRow
 from app.domain.users.email_addresses import owned_by

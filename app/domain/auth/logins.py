@@ -9,10 +9,10 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit import log
-from app.domain.auth import login_codes, security_log
+from app.domain.auth import mailed_login_codes, security_log
 from app.domain.auth.devices import Device, is_new_device, printable, program_of
-from app.domain.auth.login_codes import Slowed
 from app.domain.auth.login_status import login_is_live
+from app.domain.auth.mailed_login_codes import Slowed
 from app.domain.auth.passwords import Passwords, released_connection
 from app.domain.auth.refresh import FAMILY, end_logins, expiry_of, pair_of
 from app.domain.auth.schemas import Login, LoginPage
@@ -83,7 +83,7 @@ async def log_in(
     email = clean(email, "email", 1_000, 0)
     proof = None
     if slowed is not None:
-        proof = await login_codes.check_attempt(
+        proof = await mailed_login_codes.check_attempt(
             session,
             slowed,
             email=email,
@@ -96,7 +96,7 @@ async def log_in(
         if proof is None:
             return slowed.refusal
     user = await _authenticate(session, email, password, passwords)
-    if slowed is not None and proof == "code" and not await login_codes.spend(session, mailed_code, user.id):
+    if slowed is not None and proof == "code" and not await mailed_login_codes.spend(session, mailed_code, user.id):
         return slowed.refusal
     if not user.is_active:
         raise not_activated()

@@ -21,9 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.auth import security_log
 from app.domain.auth.passwords import Passwords
+from app.domain.auth.random_codes import new_code, normalize_code
 from app.domain.auth.reauthentication import require_password
 from app.domain.auth.refresh import end_logins
-from app.domain.auth.typed_codes import new_code, normalize_code
 from app.domain.error_catalogue import (
     invalid_code,
     second_factor_not_begun,

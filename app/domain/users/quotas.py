@@ -12,7 +12,7 @@ Purpose = Literal["welcome", "registration", "activation", "password", "email", 
 
 
 class Quotas(Protocol):
-    """Counts uses; implemented by `app.throttling.redis_quotas`. Existing and unknown subjects are counted alike."""
+    """Counts uses; implemented by `app.throttling.hourly_quotas`. Existing and unknown subjects are counted alike."""
 
     async def allows(self, quota: Quota, subject: str, /) -> bool:
         """Counts one use and returns whether it is within the quota."""

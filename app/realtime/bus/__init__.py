@@ -1,0 +1,1 @@
+"""Events between processes. Each process delivers its own at once, without Redis."""

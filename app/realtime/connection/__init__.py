@@ -1,0 +1,1 @@
+"""One socket: its queue of frames, limits, close codes and metrics."""

@@ -1,0 +1,1 @@
+"""Frames as they are on the wire, from clients and to them."""

@@ -1,0 +1,1 @@
+"""Which sockets receive which events in this process: rooms, gaps, catching up, polls."""

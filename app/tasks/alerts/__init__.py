@@ -22,8 +22,8 @@ from celery import current_app, shared_task
 
 from app.domain.jobs import failed_tasks
 from app.tasks import task_stats
-from app.tasks.base import PeriodicTask
 from app.tasks.context import TaskContext, worker_runtime
+from app.tasks.task_classes import PeriodicTask
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,7 @@ from app.domain.jobs.failed_tasks import Failure
 from app.domain.jobs.models import FailedTaskRow
 from app.settings import Settings
 from app.tasks import celery_app
-from app.tasks.base import PeriodicTask
+from app.tasks.task_classes import PeriodicTask
 from app.wiring import make_celery
 from tests.support.client import Person, eventually
 from tests.support.places import Place

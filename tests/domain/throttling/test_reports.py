@@ -8,7 +8,7 @@ from random import Random
 
 from app.db import Session
 from app.domain.throttling.reports import Reports
-from app.throttling.usage_reader import UsageReader
+from app.throttling.usage_mover import UsageMover
 from tests.support.throttling.desk import MINUTE, Desk, today
 from tests.support.throttling.fixtures import Clock, Make
 from tests.support.throttling.generator import RATES, Known, crowd, play, would_refuse
@@ -20,11 +20,11 @@ DEATHS = ("", "reading", "", "committing", "", "dropping")
 
 async def test_reports_equal_the_exact_counts_for_every_limit(desk: Desk, clock: Clock, make: Make) -> None:
     today(clock)
-    random, known, throttles, desk.usage_reader = (
+    random, known, throttles, desk.usage_mover = (
         Random(1),
         Known(),
         make(**RATES),
-        UsageReader(desk.usage_reader._redis_client),
+        UsageMover(desk.usage_mover._redis_client),
     )
     people = crowd(random)
     for turn in range(TURNS):

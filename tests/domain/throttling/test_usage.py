@@ -16,7 +16,7 @@ from app.domain.throttling import usage
 from app.domain.throttling.usage_counts import Count, Subjects, UsageBatch
 from app.throttling import limiter as throttles_module
 from app.throttling.limiter import RateLimiter, RateRequest
-from app.throttling.usage_reader import UsageReader
+from app.throttling.usage_mover import UsageMover
 from tests.support.throttling.desk import MINUTE, Desk, keys, rows, today
 from tests.support.throttling.fixtures import Clock, Make
 from tests.support.throttling.generator import RATES
@@ -27,7 +27,7 @@ from tests.support.throttling.oracle import MICROSECONDS
 def stage(desk: Desk, clock: Clock, make: Make) -> RateLimiter:
     """Throttles on the clock, with the desk's tallies on it too."""
     today(clock)
-    desk.usage_reader = UsageReader(desk.usage_reader._redis_client)
+    desk.usage_mover = UsageMover(desk.usage_mover._redis_client)
     return make(messages=Rate(2, 60), address=Rate(2, 60), user=Rate(100, 86_400))
 
 
@@ -93,8 +93,8 @@ async def test_concurrent_transfers_store_each_minute_once(
         await stage.take([RateRequest(("messages",), subject)] * 3)
         clock.advance(MINUTE)
     clock.advance(3 * MINUTE)
-    minutes = await desk.usage_reader.open_batches()
-    flights = [await desk.usage_reader.read(minute) for minute in minutes] * 2
+    minutes = await desk.usage_mover.open_batches()
+    flights = [await desk.usage_mover.read(minute) for minute in minutes] * 2
 
     async def add(flight: UsageBatch | None) -> bool:
         assert flight is not None
@@ -114,15 +114,15 @@ async def test_dropping_a_batch_keeps_a_second_batch_of_the_same_minute(
     """The server's clock was set back: the minute is counted in again."""
     await stage.take([RateRequest(("messages",), subject)])
     clock.advance(3 * MINUTE)
-    (minute,) = await desk.usage_reader.open_batches()
-    first = await desk.usage_reader.read(minute)
+    (minute,) = await desk.usage_mover.open_batches()
+    first = await desk.usage_mover.read(minute)
     assert first is not None
     await desk.bring()
     clock.advance(-3 * MINUTE)
     await stage.take([RateRequest(("messages",), subject)])
     clock.advance(3 * MINUTE)
-    assert await desk.usage_reader.open_batches() == [minute]
-    await desk.usage_reader.drop(first)
+    assert await desk.usage_mover.open_batches() == [minute]
+    await desk.usage_mover.drop(first)
     assert await desk.bring() == 1
     ((_, _, attempts, _, windows),) = await rows(desk)
     assert (attempts, max(cast("list[int]", windows))) == (2, 2)
@@ -138,7 +138,7 @@ async def test_subjects_above_the_bound_are_counted_together(
         throttles_module.SCRIPT.replace("MOST, KEPT_SECONDS = 20000", "MOST, KEPT_SECONDS = 10"),
     )
     today(clock)
-    desk.usage_reader, stage = UsageReader(desk.usage_reader._redis_client), make(messages=Rate(1, 60))
+    desk.usage_mover, stage = UsageMover(desk.usage_mover._redis_client), make(messages=Rate(1, 60))
     people = [str(uuid7()) for _ in range(40)]
     verdicts = []
     for who in people:

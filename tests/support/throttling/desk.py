@@ -13,7 +13,7 @@ from app.domain.throttling import usage
 from app.domain.throttling.policies import Policies
 from app.domain.throttling.reports import Reports
 from app.domain.throttling.usage_counts import Subjects
-from app.throttling.usage_reader import UsageReader
+from app.throttling.usage_mover import UsageMover
 from tests.support.throttling.clock import Clock
 from tests.support.throttling.oracle import MICROSECONDS
 
@@ -23,17 +23,17 @@ MINUTE = 60 * MICROSECONDS
 class Desk:
     """The worker's task, step by step, so that it can die between any two."""
 
-    def __init__(self, database: Database, usage_reader: UsageReader) -> None:
+    def __init__(self, database: Database, usage_mover: UsageMover) -> None:
         self.database = database
-        self.usage_reader = usage_reader
+        self.usage_mover = usage_mover
         self.subjects = Subjects("for tests only")
 
     async def bring(self, dies: str = "", after: int = 0) -> int:
         """What the task does; or up to where it dies, `after` so many minutes have arrived. How many have."""
         arrived = 0
-        for minute in await self.usage_reader.open_batches():
+        for minute in await self.usage_mover.open_batches():
             death = dies if arrived == after else ""
-            batch = await self.usage_reader.read(minute)
+            batch = await self.usage_mover.read(minute)
             if death == "reading" or batch is None:
                 return arrived
             async with self.database.transaction() as session:
@@ -43,7 +43,7 @@ class Desk:
                     return arrived
             if death == "dropping":
                 return arrived
-            await self.usage_reader.drop(batch)
+            await self.usage_mover.drop(batch)
             arrived += 1
         return arrived
 

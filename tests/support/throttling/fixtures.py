@@ -11,9 +11,9 @@ from app.domain.orm import uuid7
 from app.domain.rates import Rate
 from app.redis.client import RedisClient
 from app.throttling import limiter as module
-from app.throttling import usage_reader
+from app.throttling import usage_mover
 from app.throttling.limiter import RateLimiter
-from app.throttling.usage_reader import UsageReader
+from app.throttling.usage_mover import UsageMover
 from tests.support.throttling.clock import SERVERS_CLOCK, SET_CLOCK, Clock
 from tests.support.throttling.desk import Desk
 
@@ -48,7 +48,7 @@ def subject() -> str:
 @pytest.fixture
 def clock(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Throttles and tallies made from now on in this test live by this clock."""
-    for one in (module, usage_reader):
+    for one in (module, usage_mover):
         assert SERVERS_CLOCK in one.SCRIPT
         monkeypatch.setattr(one, "SCRIPT", one.SCRIPT.replace(SERVERS_CLOCK, SET_CLOCK))
     return Clock(redis_url)
@@ -57,5 +57,5 @@ def clock(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 async def desk(fresh_database_url: str, redis_client: RedisClient, empty_redis_url: str) -> AsyncIterator[Desk]:
     database = Database(open_engine(fresh_database_url.replace("postgresql:", "postgresql+psycopg:", 1)))
-    yield Desk(database, UsageReader(redis_client))
+    yield Desk(database, UsageMover(redis_client))
     await database.close()

@@ -1,19 +1,14 @@
-"""Ten faults at night: each is visible in `/metrics` and in `chat queues`, and its cure makes both well again."""
+"""Ten faults at night: each is visible in `/metrics`, `chat queues` and `chat status`, and its cure makes all well."""
 
 from __future__ import annotations
 
 import asyncio
-import http.client
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from math import nan
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import psutil
 import pytest
 from aiosmtpd.controller import Controller
@@ -26,82 +21,18 @@ from app.local.valkey import EmbeddedValkey
 from app.settings import Settings
 from app.wiring import POOL_SIZE, make_celery
 from tests.support import misbehaving_tasks
-from tests.support.chat import until
 from tests.support.client import Answer, Node
 from tests.support.mailbox import Mailboxes
-from tests.support.processes import ROOT, SECRET, Api, Process, Processes, processes
+from tests.support.operated_chat import Figures, OperatedChat, family, servers, switch
+from tests.support.processes import SECRET, Api, processes
 from tests.support.servers import public_directory
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 MISBEHAVING: Final = ("tests.support.misbehaving_tasks",)
-WITHIN: Final = 60.0
-"""Seconds in which a fault must be seen: what the issue asks for."""
-
-
-class Figures(dict[str, float]):
-    """What a scrape returned. A missing metric compares with nothing."""
-
-    def __missing__(self, name: str) -> float:
-        return nan
-
-
-class Night(msgspec.Struct, frozen=True):
-    """A whole chat, whose parts may be broken one by one."""
-
-    postgres: EmbeddedPostgres
-    valkey: EmbeddedValkey
-    processes: Processes
-    api: Api
-    worker: Process
-    beat: Process
-    mail_port: int
-
-    def queues(self, **environment: str) -> subprocess.CompletedProcess[str]:
-        """`chat queues` as an operator types it."""
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", "queues"],
-            cwd=ROOT,
-            env={"PATH": "/usr/bin:/bin", **self.processes.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    def metrics(self) -> Figures:
-        connection = http.client.HTTPConnection("127.0.0.1", self.api.port, timeout=10)
-        try:
-            connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-        finally:
-            connection.close()
-        lines = [line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#")]
-        return Figures({name: float(value) for name, _, value in lines})
-
-    def shows(self, condition: Callable[[Figures], bool]) -> None:
-        """Waits until the metrics are so."""
-        until(lambda: condition(self.metrics()), WITHIN, lambda: sorted(self.metrics().items()))
-
-    def says(self, *sentences: str, code: int = 1) -> None:
-        """Waits until `chat queues` says all of these, and ends with this code."""
-        last: list[str] = []
-
-        def said() -> bool:
-            received = self.queues()
-            last[:] = [received.stdout + received.stderr, str(received.returncode)]
-            return received.returncode == code and all(sentence in last[0] for sentence in sentences)
-
-        until(said, WITHIN, lambda: last)
-
-    def is_well(self) -> None:
-        """Nothing is left of a fault but failed tasks and postponed mails, which have their own cures."""
-        self.says("workers: celery@", "beat: seen", code=0)
-        self.shows(
-            lambda found: (found["chat_broker_up"], found["chat_database_up"], found["chat_workers"]) == (1, 1, 1)
-        )
 
 
 @pytest.fixture(scope="module")
-def night() -> Iterator[Night]:
+def night() -> Iterator[OperatedChat]:
     with public_directory() as directory, ExitStack() as stack:
         postgres = EmbeddedPostgres(directory / "postgres", options={"fsync": "off", "shared_buffers": "64MB"})
         valkey = EmbeddedValkey(directory / "valkey")
@@ -114,31 +45,32 @@ def night() -> Iterator[Night]:
         port = free_port()
         started.environment["SMTP_URL"] = f"smtp://127.0.0.1:{port}"
         worker, beat = started.worker(concurrency=2, program=MISBEHAVING), started.beat()
-        found = Night(postgres, valkey, started, started.api(), worker, beat, port)
+        found = OperatedChat(postgres, valkey, started, started.api(), worker, beat, port)
         found.is_well()
         yield found
 
 
 @pytest.fixture(autouse=True)
-def well_again(night: Night) -> Iterator[None]:
+def well_again(night: OperatedChat) -> Iterator[None]:
     yield
     night.is_well()
 
 
-def test_the_worker_stops(night: Night) -> None:
+def test_the_worker_stops(night: OperatedChat) -> None:
     suspended = family(night.worker)
     for process in suspended:
         process.suspend()
     try:
         night.shows(lambda found: found["chat_workers"] == 0)
         night.says("workers: none seen in the last 15 s")
+        night.marks("worker", "none seen in the last 15 s; is `chat worker` running?")
         night.shows(lambda found: max(oldest(found)) > 5)  # and its queues are stuck
     finally:
         for process in suspended:
             process.resume()
 
 
-def test_a_queue_is_stuck(night: Night) -> None:
+def test_a_queue_is_stuck(night: OperatedChat) -> None:
     """Every process of the worker is busy; the worker itself is alive."""
     queue = 'chat_queue_waiting{queue="analytics"}'
     children = psutil.Process(night.worker.process.pid).children()
@@ -150,21 +82,23 @@ def test_a_queue_is_stuck(night: Night) -> None:
         received = night.queues().stdout
         ages = [int(line.split()[2]) for line in received.splitlines() if line.split()[3:4] == ["s"]]
         assert max(ages) > 5, received
+        night.marks("queues", "waits for")
     finally:
         for process in children:
             process.resume()
 
 
-def test_beat_stops(night: Night) -> None:
+def test_beat_stops(night: OperatedChat) -> None:
     night.beat.signal(signal.SIGSTOP)
     try:
         night.shows(lambda found: found["chat_beat_last_seconds"] > 30)
         night.says("s ago; is `chat beat` running?")
+        night.marks("beat", "s ago; is `chat beat` running?")
     finally:
         night.beat.signal(signal.SIGCONT)
 
 
-async def test_the_mail_server_refuses(night: Night) -> None:
+async def test_the_mail_server_refuses(night: OperatedChat) -> None:
     node = Node(night.api.url)
     await node.register("Ada")
     await node.close()
@@ -172,6 +106,7 @@ async def test_the_mail_server_refuses(night: Night) -> None:
         night.shows, lambda found: found["chat_mail_server_failing"] == 1 and found["chat_mails_postponed"] >= 1
     )
     await asyncio.to_thread(night.says, "of them postponed; the mail server failed", "Connection refused", code=0)
+    await asyncio.to_thread(night.marks, "mail", "Connection refused")
     assert (await asyncio.to_thread(night.metrics))['chat_mails_total{outcome="postponed"}'] >= 1
     mailboxes = Mailboxes()
     controller = Controller(mailboxes, hostname="127.0.0.1", port=night.mail_port)
@@ -185,17 +120,19 @@ async def test_the_mail_server_refuses(night: Night) -> None:
         controller.stop()
 
 
-def test_redis_stops(night: Night) -> None:
+def test_redis_stops(night: OperatedChat) -> None:
     night.valkey.stop()
     try:
         night.shows(lambda found: found["chat_broker_up"] == 0)
         assert "chat_beat_last_seconds" not in night.metrics(), "it is unknown, and not 0"
         night.says("The broker is unavailable")
+        night.marks("redis", "does not answer")
+        night.marks("worker", "unknown: Redis does not answer")
     finally:
         night.valkey.start()
 
 
-async def test_postgres_is_silent_and_the_pool_is_exhausted(night: Night) -> None:
+async def test_postgres_is_silent_and_the_pool_is_exhausted(night: OperatedChat) -> None:
     node = Node(night.api.url)
     ada = await node.register("Ada")
     size = (await asyncio.to_thread(night.metrics))['chat_database_pool_size{pool="requests"}']
@@ -223,6 +160,8 @@ async def test_postgres_is_silent_and_the_pool_is_exhausted(night: Night) -> Non
             ),
         )
         await asyncio.to_thread(night.says, "database: does not answer")
+        await asyncio.to_thread(night.marks, "postgres", "does not answer, or does not accept writes")
+        await asyncio.to_thread(night.marks, "api", "not ready")
     finally:
         for process in suspended:
             process.resume()
@@ -230,30 +169,34 @@ async def test_postgres_is_silent_and_the_pool_is_exhausted(night: Night) -> Non
         await node.close()
 
 
-def test_a_full_disk_makes_postgres_read_only(night: Night) -> None:
+def test_a_full_disk_makes_postgres_read_only(night: OperatedChat) -> None:
     """As providers do before it is full."""
     switch(night.postgres, "on")
     try:
         night.shows(lambda found: found["chat_database_up"] == 0)
         night.says("database: does not answer")
+        night.marks("postgres", "does not answer, or does not accept writes")
+        night.marks("api", "not ready")
     finally:
         switch(night.postgres, "off")
 
 
-def test_a_task_fails(night: Night, tmp_path: Path) -> None:
+def test_a_task_fails(night: OperatedChat, tmp_path: Path) -> None:
     make_celery(Settings(redis_url=night.valkey.url, secret_key=SECRET))
     misbehaving_tasks.fails_too.apply_async((str(tmp_path / "ran"),))
     night.shows(lambda found: found["chat_failed_tasks"] >= 1)
     night.says("failed tasks: ", "see `chat tasks failed`", code=0)
+    night.marks("failed tasks", "see `chat tasks failed`")
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("SENTRY_DSN", "notadsn"), ("SMTP_URL", "mail.example.org"), ("DATABASE_URL", "mysql://one")]
 )
-def test_a_wrong_setting_is_named_by_every_command(night: Night, name: str, value: str) -> None:
-    received = night.queues(**{name: value})
-    assert received.returncode == 2
-    assert received.stderr.startswith(f"chat: {name}: ")
+def test_a_wrong_setting_is_named_by_every_command(night: OperatedChat, name: str, value: str) -> None:
+    for words in ("queues", "status"):
+        received = night.command(words, **{name: value})
+        assert received.returncode == 2
+        assert received.stderr.startswith(f"chat: {name}: ")
     refused = Api([], night.processes.directory, {**night.processes.environment, name: value}, free_port())
     night.processes.keep(refused)
     assert refused.process.wait(60) == 2
@@ -263,21 +206,3 @@ def test_a_wrong_setting_is_named_by_every_command(night: Night, name: str, valu
 
 def oldest(found: Figures) -> list[float]:
     return [0.0] + [value for name, value in found.items() if name.startswith("chat_queue_oldest_seconds")]
-
-
-def family(process: Process) -> list[psutil.Process]:
-    head = psutil.Process(process.process.pid)
-    return [head, *head.children(recursive=True)]
-
-
-def servers(postgres: EmbeddedPostgres) -> list[psutil.Process]:
-    assert postgres.process is not None
-    server = psutil.Process(postgres.process.pid)
-    return [server, *server.children(recursive=True)]
-
-
-def switch(postgres: EmbeddedPostgres, value: str) -> None:
-    with postgres.connect() as connection:
-        connection.execute(b"SET default_transaction_read_only = off")
-        connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}".encode())
-        connection.execute(b"SELECT pg_reload_conf()")

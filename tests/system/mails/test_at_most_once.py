@@ -27,7 +27,7 @@ from app.tasks import mail as mails
 from app.tasks.context import NoticeSettings, TaskContext
 from app.tasks.letters.renderer import MailRenderer
 from app.tasks.mail_transport import open_transport
-from app.throttling.usage_reader import UsageReader
+from app.throttling.usage_mover import UsageMover
 from app.wiring import make_celery
 from tests.support.mailbox import Mailboxes, mail_server
 from tests.support.nodes import eventually
@@ -61,7 +61,7 @@ class Desk:
                 unsubscribe_tokens=UnsubscribeTokens("x"),
             ),
             audit=timedelta(days=365),
-            usage_reader=UsageReader(RedisClient("redis://127.0.0.1:9/0")),
+            usage_mover=UsageMover(RedisClient("redis://127.0.0.1:9/0")),
             subjects=Subjects("x"),
         )
 

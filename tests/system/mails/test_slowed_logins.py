@@ -14,9 +14,9 @@ from httpx import Response
 from sqlalchemy import func, select, update
 
 from app.db import Database
-from app.domain.auth import login_codes
+from app.domain.auth import mailed_login_codes
 from app.domain.auth.devices import Device
-from app.domain.auth.login_codes import Slowed
+from app.domain.auth.mailed_login_codes import Slowed
 from app.domain.auth.passwords import Passwords
 from app.domain.errors import Throttled
 from app.domain.mails.models import Mail
@@ -193,7 +193,7 @@ async def test_a_right_a_wrong_and_an_unknown_login_run_the_same_statements(api:
     for typed, password in ((email, PASSWORD), (email, "wrong"), ("no.account@example.org", PASSWORD)):
         with recorded_statements(database) as statements:
             async with database.transaction() as session:
-                passed = await login_codes.check_attempt(
+                passed = await mailed_login_codes.check_attempt(
                     session,
                     slowed,
                     email=typed,

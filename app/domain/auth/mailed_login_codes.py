@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.auth import mailed_tokens, security_log
 from app.domain.auth.devices import Device, has_logged_in_from, program_of
 from app.domain.auth.passwords import Passwords, released_connection
-from app.domain.auth.typed_codes import normalize_code
+from app.domain.auth.random_codes import normalize_code
 from app.domain.errors import Throttled
 from app.domain.mails import outbox
 from app.domain.users.email_addresses import owned_by

@@ -20,7 +20,7 @@ from app.realtime.hub.broadcast_poller import BroadcastPoller
 from app.realtime.hub.gap_repair import GapRepair
 from app.realtime.hub.hub import Hub, HubHooks
 from app.realtime.hub.hub_queries import HubReads
-from app.realtime.hub.join import Joins
+from app.realtime.hub.new_members import Joins
 from app.realtime.hub.poll_timer import PollTimer
 from app.realtime.hub.poller import Poller
 from app.realtime.presence import Presence, find_online

@@ -15,7 +15,7 @@ RATES: Final[dict[Quota, Rate]] = {
 }
 
 
-class RedisQuotas:
+class HourlyQuotas:
     """Implements the protocol of `app.domain.users.quotas`."""
 
     def __init__(self, limiter: RateLimiter) -> None:

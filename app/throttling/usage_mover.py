@@ -37,7 +37,7 @@ end
 _FIELD: Final = re.compile(r"(!?)throttle:\{(.*)\}:(\w+):(\d+)(?:@(\d+))?", re.DOTALL)
 
 
-class UsageReader:
+class UsageMover:
     """Every method raises Unavailable while Redis is down."""
 
     def __init__(self, redis_client: RedisClient) -> None:
