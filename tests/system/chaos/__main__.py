@@ -9,10 +9,12 @@ import logging
 import random
 import sys
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvloop
 
+from tests.system.chaos.disk_probe import disk_probe
 from tests.system.chaos.driver import Driver
 from tests.system.chaos.faults import LONG, MIDDLE, SHORT, Fault
 from tests.system.chaos.picture import drawn
@@ -40,8 +42,9 @@ def cycle(dice: random.Random, seed: int, seconds: float) -> list[Fault]:
 
 async def run(seed: int, minutes: float, picture: Path | None = None, say_progress: float = 5.0) -> int:
     dice, seconds = random.Random(seed), minutes * 60
-    async with set_stage() as stage:
+    async with set_stage() as stage, AsyncExitStack() as stack:
         driver = Driver(stage, seed, 1.0, lambda line: print(line, flush=True))
+        stack.enter_context(disk_probe(stage.directory, driver.record.disk_pauses))
         await driver.set_up(CROWD)
         print(f"seed {seed}, {minutes:g} minutes, 2 API processes, 1 worker: {stage.directory}", flush=True)
         driver.begin()
@@ -61,11 +64,20 @@ async def run(seed: int, minutes: float, picture: Path | None = None, say_progre
                 planned = dice.sample((*SHORT, *MIDDLE), len(SHORT) + len(MIDDLE))
         telling.cancel()
         violations = await driver.finish()
+        slow_lines = stage.slow_lines(SHOWN)
     print(table(driver))
     if picture is not None:
         await asyncio.to_thread(picture.write_text, drawn(driver.record, f"seed {seed}, {minutes:g} minutes"), "utf-8")
     for violation in violations[:SHOWN]:
         print(f"VIOLATION {violation}")
+    if violations:
+        print(
+            "the driver began at",
+            time.strftime("%T", time.gmtime(time.time() - time.monotonic() + driver.record.began)),
+        )
+        for end, seconds in driver.record.disk_pauses:
+            print(f"{end - driver.record.began:6.1f} s  the disk had paused for {seconds:.2f} s")
+        print(*slow_lines, sep="\n")
     print(f"{len(violations)} violations" if violations else "no violation")
     return 1 if violations else 0
 

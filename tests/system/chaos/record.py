@@ -158,6 +158,7 @@ class Record:
         self.letters: list[Letter] = []
         self.windows: list[Window] = []
         self.lags: list[tuple[float, float]] = []
+        self.disk_pauses: list[tuple[float, float]] = []
         self.counts: Counter[str] = Counter()
         self.began = time.monotonic()
 

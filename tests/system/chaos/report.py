@@ -52,7 +52,10 @@ def table(driver: Driver) -> str:
             f" removals {len(record.removals)}, edits {counts['edit ok']}, deletions {counts['delete ok']},"
             f" read marks {counts['read ok']}, sockets greeted in storms {counts['sockets greeted in storms']}"
         ),
-        f"this driver's own longest sleep {max((lag for _, lag in record.lags), default=0.0):.2f} s",
+        (
+            f"this driver's own longest sleep {max((lag for _, lag in record.lags), default=0.0):.2f} s;"
+            f" this disk's longest pause {max((pause for _, pause in record.disk_pauses), default=0.0):.2f} s"
+        ),
         "",
         f"| {'fault':36} | fired | survived | whole again after, at most |",
         f"|{'-' * 38}|------:|---------:|---------------------------:|",

@@ -8,6 +8,7 @@ ends. Each API process keeps its port through every restart, as behind a load ba
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +46,17 @@ ENVIRONMENT: Final = {
 }
 TASKS_AT_ONCE: Final = 2
 # Durable, unlike the suite's: what was committed must outlive a kill. A small one starts again sooner.
-POSTGRES: Final = {"shared_buffers": "64MB", "max_wal_size": "2GB"}
+POSTGRES: Final = {
+    "shared_buffers": "64MB",
+    "max_wal_size": "2GB",
+    "log_line_prefix": "%m [%p] %b ",
+    "log_min_duration_statement": "1s",
+    "log_parameter_max_length": "0",
+    "log_lock_waits": "on",
+    "deadlock_timeout": "500ms",
+    "log_checkpoints": "on",
+}
+SLOW_LINES: Final = re.compile(r"duration:|still waiting|acquired|lock timeout|checkpoint|Process holding")
 
 
 class Place:
@@ -85,6 +96,12 @@ class Stage:
     @property
     def url(self) -> str:
         return self.postgres.url()
+
+    def slow_lines(self, limit: int) -> list[str]:
+        """The last lines of Postgres's logs about statements over a second, waits for locks, and checkpoints."""
+        logs = (self.postgres.log.with_suffix(".log.1"), self.postgres.log)
+        lines = [line for log in logs if log.exists() for line in log.read_text(errors="replace").splitlines()]
+        return [line[:400] for line in lines if SLOW_LINES.search(line)][-limit:]
 
     async def do(self, what: Callable[[], T]) -> T:
         """Something that blocks, in the starter's thread."""

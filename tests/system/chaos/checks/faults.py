@@ -28,7 +28,8 @@ def nothing_waits_for_redis(record: Record, truth: Truth) -> list[str]:
         if call.seconds > bound:
             since, whole = call.began - window.began, window.healed - window.began
             found.append(
-                f"I12: in '{window.fault}' a {call.verb} took {call.seconds:.2f} s, from {since:.2f} s after its start"
+                f"I12: in '{window.fault}' a {call.verb} to {call.conversation[-4:]} took {call.seconds:.2f} s,"
+                f" from {since:.2f} s after its start"
                 f" (whole again after {whole:.2f} s), and ended {call.outcome} {call.code}".rstrip()
             )
         if call.verb in PROBES and call.outcome != "ok":
