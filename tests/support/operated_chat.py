@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import psutil
 
-from app.cli.status import Check, Status
+from app.cli.status import Check
 from app.local.postgres import EmbeddedPostgres
 from app.local.valkey import EmbeddedValkey
 from tests.support.chat import until
@@ -22,6 +22,10 @@ WITHIN: Final = 60.0
 """Seconds in which a fault must be seen."""
 LEFT: Final = {"failed tasks", "mail"}
 """What a cured fault leaves wrong, until an operator runs the failed tasks and the postponed mails are due again."""
+
+
+class Checks(msgspec.Struct, frozen=True):
+    checks: list[Check]
 
 
 class Figures(dict[str, float]):
@@ -84,9 +88,9 @@ class OperatedChat(msgspec.Struct, frozen=True):
     def checks(self) -> dict[str, Check]:
         """The lines of `chat status` by name; the exit code is that of the worst."""
         received = self.command("status", "--json")
-        status = msgspec.json.decode(received.stdout, type=Status)
-        assert received.returncode == (0 if all(check.ok for check in status.checks) else 1), received
-        return {check.name: check for check in status.checks}
+        checks = msgspec.json.decode(received.stdout, type=Checks).checks
+        assert received.returncode == (0 if all(check.ok for check in checks) else 1), received
+        return {check.name: check for check in checks}
 
     def marks(self, name: str, facts: str = "") -> None:
         """Waits until `chat status` marks the line as wrong, and says this."""
