@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from app.api.errors import codes
 from app.server import limits
-from app.server.refusals import RESPONSES, Refused
+from app.server.refusals import RESPONSES, Refused, reason_of
 from app.server.web_server import Config
 
 PIECE_BYTES: Final = 16 * 1024
@@ -108,8 +108,7 @@ class RequestProtocol(HttpToolsProtocol):
             if self._should_upgrade():
                 self.handle_websocket_upgrade()
         except httptools.HttpParserError as error:
-            cause = error.__context__ or error.__cause__
-            self._refuse(cause.error if isinstance(cause, Refused) else codes.NOT_HTTP)
+            self._refuse(reason_of(error))
         except Refused as refused:
             self._refuse(refused.error)
 

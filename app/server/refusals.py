@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
+import httptools
 import msgspec
 
 from app.api.errors import codes
@@ -50,3 +51,13 @@ def _encode_response(error: HttpError) -> bytes:
 
 
 RESPONSES: Final = {error: _encode_response(error) for error in REFUSALS}
+
+
+def reason_of(error: httptools.HttpParserError) -> codes.HttpError:
+    """Returns why a callback refused, or that the bytes are no HTTP.
+
+    A function of its own: kept in a variable of the caller, the cause would refer to itself through its traceback, and
+    keep the bytes read (256 KiB of each refused connection) until the garbage collector runs.
+    """
+    cause = error.__context__ or error.__cause__
+    return cause.error if isinstance(cause, Refused) else codes.NOT_HTTP
