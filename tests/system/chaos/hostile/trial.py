@@ -130,8 +130,9 @@ async def hostile(stage: Stage, say: Say, *, seconds: float = SECONDS, kinds: Se
 
 
 async def _judged(kind: str, ground: Ground, others: Others, process: psutil.Process, seconds: float) -> Judged:
-    others.forget()
     gc.collect()
+    await asyncio.sleep(1)  # what was under way while this process collected is none of the figures
+    others.forget()
     began = time.monotonic()
     spent = _cpu_seconds(process)
     await asyncio.sleep(min(CALM_SECONDS, seconds))
