@@ -43,7 +43,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._peers = self.config.peers
         self._reading: str | None = "head"
         self._request_number = 0  # of the request being read
-        self._head_bytes = self._fields = self._body_bytes = self._idle_bytes = 0
+        self._head_bytes = self._fields = self._body_bytes = self._chunks = self._idle_bytes = 0
         self._answering: RequestResponseCycle | None = None
         self._reading_ended = False  # true once nothing more is read
         self._is_lingering = self._is_counted = False
@@ -118,7 +118,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._reading = "head"
         self._request_number += 1
-        self._head_bytes = self._fields = self._body_bytes = self._idle_bytes = 0
+        self._head_bytes = self._fields = self._body_bytes = self._chunks = self._idle_bytes = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -145,6 +145,9 @@ class RequestProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._idle_bytes = 0
         self._body_bytes += len(body)
+        self._chunks += 1
+        if self._chunks > limits.CHUNKS:
+            raise Refused(codes.TOO_MANY_CHUNKS)
         # Up to the limit the application decides what to refuse; beyond it nothing more is read.
         if self._body_bytes > limits.BODY_BYTES and self.cycle.response_complete:
             raise Refused(codes.TOO_LARGE)

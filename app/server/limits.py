@@ -19,6 +19,9 @@ HEAD_FIELDS: Final = 100
 BODY_BYTES: Final = 256 * 1024
 """The largest legitimate body is a text of 8,000 characters, each escaped as six or twelve bytes."""
 
+CHUNKS: Final = 4_096
+"""Chunks of a body: the largest body in chunks of 64 bytes. Each costs the process as much as a small header."""
+
 PIPELINED: Final = 16
 """Requests queued on a connection behind an unanswered one. Browsers do not pipeline."""
 

@@ -17,6 +17,7 @@ REFUSALS: Final = (
     codes.NOT_HTTP,
     codes.REQUEST_TIMEOUT,
     codes.TOO_LARGE,
+    codes.TOO_MANY_CHUNKS,
     codes.URL_TOO_LONG,
     codes.HEAD_TOO_LARGE,
     codes.UNKNOWN_TRANSFER_CODING,

@@ -103,6 +103,14 @@ async def test_bytes_that_are_not_http_are_400(server: Server) -> None:
     assert await server.refusal(b"\x16\x03\x01\x02\x00\x01\x00") == (400, "malformed")
 
 
+async def test_a_body_in_very_many_chunks_is_413(server: Server) -> None:
+    chunk = b"1\r\n.\r\n"
+    assert await server.refusal(CHUNKED + chunk * (limits.CHUNKS + 1)) == (413, "too_large")
+    async with server.peer() as peer:
+        await peer.say(CHUNKED + chunk * (limits.CHUNKS - 1) + b"0\r\n\r\n")
+        assert await peer.answer() == (200, b"%d 2" % (limits.CHUNKS - 1))
+
+
 @pytest.mark.parametrize("coding", [b"gzip, chunked", b"chunked, chunked", b"br", b"identity"])
 async def test_a_transfer_coding_other_than_chunked_is_501(server: Server, coding: bytes) -> None:
     request = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: %b\r\n\r\n0\r\n\r\n" % coding

@@ -61,6 +61,7 @@ METHOD_NOT_ALLOWED: Final = HttpError(
 )
 REQUEST_TIMEOUT: Final = HttpError(408, "request_timeout", "The request did not arrive completely in time.")
 TOO_LARGE: Final = HttpError(413, "too_large", "The request body is too large.")
+TOO_MANY_CHUNKS: Final = HttpError(413, "too_large", "The request body has more than 4,096 chunks.")
 URL_TOO_LONG: Final = HttpError(414, "url_too_long", "The URL is longer than 8,192 bytes.")
 UNSUPPORTED_MEDIA_TYPE: Final = HttpError(
     415, "unsupported_media_type", "Send JSON with the header Content-Type: application/json."
