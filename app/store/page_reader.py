@@ -24,11 +24,22 @@ from app.store.page_cache import CacheMiss, PageCache, PageRequest
 
 MAX_BATCH = 64
 MAX_WAITING = 2_000
+CONCURRENT_READS = 4
+"""Pages that one process reads from Postgres at once. A page of the largest messages takes 5 MB while it is assembled;
+as many as there are connections took 140 MB when a client requested many and read none."""
+
+MAX_WAIT_SECONDS = 3.0
+"""As long as for a connection of the pool."""
+
 EMPTY_RANGE = SeqRange(1, 0, has_more=False)
 
 LOOKUPS = Counter("chat_cache_pages", "Page reads from the cache, by result.", ["had"])
 _HITS = LOOKUPS.labels("page")
 _MISSES = {reason: LOOKUPS.labels(reason) for reason in ("missing", "unproven", "beyond", "away")}
+
+
+Page = tuple[bytes, bool]
+"""The messages' JSON, joined by commas, and whether it is all of the requested span."""
 
 
 class PageReader:
@@ -49,6 +60,9 @@ class PageReader:
         self._rebuild = rebuild
         self._proofs: Batcher[PageRequest, bytes | CacheMiss] = Batcher(
             self._prove, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
+        )
+        self._reads: Batcher[tuple[UUID, SeqRange], Page] = Batcher(
+            self._read, max_batch=1, max_waiting=MAX_WAITING, concurrency=CONCURRENT_READS, max_wait=MAX_WAIT_SECONDS
         )
 
     async def page(self, conversation: UUID, caller: Caller, query: PageQuery, admission: Awaitable[None]) -> bytes:
@@ -89,7 +103,7 @@ class PageReader:
         _HITS.inc()
         return assemble(found, head.position, has_more=span.has_more)
 
-    async def _read_messages(self, head: ConversationHead, span: SeqRange) -> tuple[bytes, bool]:
+    async def _read_messages(self, head: ConversationHead, span: SeqRange) -> Page:
         """Returns the messages of `span`, and whether they are complete."""
         if span.high < span.low:
             return b"", True
@@ -101,9 +115,14 @@ class PageReader:
             _MISSES[found.reason].inc()
             if found.needs_rebuild:
                 self._rebuild(head.conversation)
+        return await self._reads.call((head.conversation, span))
+
+    async def _read(self, wanted: Sequence[tuple[UUID, SeqRange]]) -> Sequence[Page]:
+        """Reads the one page of a batch of one."""
+        ((conversation, span),) = wanted
         async with self._database.read_only() as reader:
-            entries = await read_span(reader, head.conversation, span)
-        return b",".join([data for _, _, data in entries]), len(entries) > span.high - span.low
+            entries = await read_span(reader, conversation, span)
+        return [(b",".join([data for _, _, data in entries]), len(entries) > span.high - span.low)]
 
     def _is_cacheable(self, head: ConversationHead, span: SeqRange) -> bool:
         return span.high >= span.low > head.last_seq - self._cache.max_messages
