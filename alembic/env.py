@@ -12,7 +12,7 @@ import psycopg
 from sqlalchemy import Connection, create_engine, pool, text
 
 from alembic import context
-from app.db import charset, legacy_schema, privileges
+from app.db import charset, legacy_schema, privileges, schema_version
 from app.db.connector import session_settings
 from app.db.database_url import parameters
 from app.db.engine import DIALECT
@@ -49,10 +49,16 @@ def run() -> None:
         )
         with context.begin_transaction():
             context.config.attributes["from"] = context.get_context().get_current_revision()
-            if context.config.attributes.get("adopt"):
-                legacy_schema.adopt(context.get_context(), context.script)
-            context.run_migrations()
-            grant(connection)
+            migrating = context.config.attributes.get("adopt")
+            if migrating and (newer := schema_version.newer_than_known(context.get_context(), context.script)):
+                # Privileges stay too: the newer version has tables of its own, and its processes may still run.
+                context.config.attributes["warn"](newer)
+                context.config.attributes["to"] = context.config.attributes["from"]
+            else:
+                if migrating:
+                    legacy_schema.adopt(context.get_context(), context.script)
+                context.run_migrations()
+                grant(connection)
     engine.dispose()
 
 

@@ -17,7 +17,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 def migrate(url: str, application: str = "") -> tuple[str | None, str | None]:
     """Migrates the database at `url` to the newest schema. `application` is the URL that the chat itself uses; if it
     names another role, that role is created if missing and receives only the privileges it needs. Returns
-    the former version, None if the database was empty, and the present one.
+    the former version, None if the database was empty, and the present one. A database that a newer version migrated
+    stays as it is, with a warning.
 
     Raises CharsetRefused, RoleRefused and SchemaRefused.
     """
@@ -28,7 +29,8 @@ def migrate(url: str, application: str = "") -> tuple[str | None, str | None]:
     config = migrations(url, application)
     config.attributes["adopt"] = True
     command.upgrade(config, "head")
-    return config.attributes["from"], ScriptDirectory.from_config(config).get_current_head()
+    present = config.attributes.get("to") or ScriptDirectory.from_config(config).get_current_head()
+    return config.attributes["from"], present
 
 
 def migrations(url: str, application: str = "") -> Config:
