@@ -27,7 +27,7 @@ up: .venv/local.stamp ## run the chat on this machine: servers, API, worker, bea
 demo: .venv/local.stamp ## fill a running chat with demo users and conversations
 	@exec .venv/bin/chat demo
 
-flower: .venv/local.stamp ## show the queues of a running chat in a browser: FLOWER_BASIC_AUTH=user:password make flower
+flower: .venv/local.stamp ## show the queues of a running chat in a browser: FLOWER_BASIC_AUTH=ada:a-long-password make flower
 	@exec .venv/bin/chat flower
 
 venv: .venv/dev.stamp ## create the environment with everything the tests need

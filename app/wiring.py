@@ -199,8 +199,8 @@ class Runtime:
         try:
             async with asyncio.timeout(READY_SECONDS):
                 await self.database.verify()
-        except (Unavailable, TimeoutError):
-            return Readiness(ready=False, reason="postgres")
+        except (Unavailable, TimeoutError) as error:
+            return Readiness(ready=False, reason=self.database.cause_of(error))
         try:
             await self.redis_client.call(_ping)
         except RedisUnavailable:

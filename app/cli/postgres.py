@@ -22,7 +22,7 @@ from app.settings import environment_for_child
     "psql",
     panel="Database",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    help="Open psql on the database of the chat. All arguments are psql's.",
+    help="Open psql on the database of the chat. All arguments are psql's. Needs psql, which the image does not have.",
     examples=["chat psql", 'chat psql --owner -c "SELECT count(*) FROM users"', "chat psql -f report.sql --csv"],
 )
 @click.option("--owner", is_flag=True, help="As the role of MIGRATE_DATABASE_URL, which owns the tables.")
@@ -40,7 +40,8 @@ def psql(owner: bool, arguments: tuple[str, ...]) -> int:
 @command(
     "backup",
     panel="Database",
-    help="Write a backup of the database to a file, in the custom format of pg_dump.",
+    help="Write a backup of the database to a file, in the custom format of pg_dump. Needs pg_dump, which the image "
+    "does not have.",
     examples=["chat backup chat.dump", 'chat backup "/backups/$(date +%F).dump"'],
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), help="The file to write.")
@@ -103,7 +104,7 @@ def _program(name: str) -> str | None:
             return str(bundled)
     found = shutil.which(name)
     if found is None:
-        complain(f"{name} is not installed: install the client programs of Postgres.")
+        complain(f"{name} is not installed, as in the image: use it where the client programs of Postgres are.")
     return found
 
 

@@ -30,13 +30,15 @@ MAX_SHOWN: Final = 50
 @json_option
 def queues(as_json: bool) -> int:
     from redis import RedisError
+    from redis.exceptions import ResponseError
 
     settings = load_beside()
     queue_stats = import_module("app.tasks.queue_stats")
     try:
         stats = queue_stats.read_stats(settings.redis_url)
     except RedisError as error:
-        complain(f"The broker is unavailable ({type(error).__name__}).")
+        what = "accepts no writes" if isinstance(error, ResponseError) else "is unavailable"
+        complain(f"The broker {what} ({type(error).__name__}).")
         return FAILED
     backlog = asyncio.run(_backlog(settings))
     if as_json:

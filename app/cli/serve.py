@@ -189,7 +189,7 @@ def beat() -> None:
     "flower",
     panel="Run",
     help="Show the task queues in a browser, protected by FLOWER_BASIC_AUTH.",
-    examples=["FLOWER_BASIC_AUTH=ada:secret chat flower --port 5556"],
+    examples=["FLOWER_BASIC_AUTH=ada:a-long-password chat flower --port 5556"],
 )
 @host_option
 @click.option("--port", type=int, default=FLOWER_PORT, show_default=True, help="Port to listen on.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Concatenate, Literal, NamedTuple, ParamSpec, TypeVar
 
 from prometheus_client import Counter
 from sqlalchemy import QueuePool, event, orm, text
@@ -226,6 +226,12 @@ class Database:
             in_use=pool.checkedout() - self._autocommit_pool.idle,
             waiting=self._waiting + self._autocommit_pool.waiting,
         )
+
+    def cause_of(self, error: Exception) -> Literal["pool", "postgres"]:
+        """Returns `pool` if the caller timed out while no connection was free: Postgres may be well."""
+        pool = self.engine.pool
+        assert isinstance(pool, QueuePool)
+        return "pool" if isinstance(error, TimeoutError) and pool.checkedout() >= pool.size() else "postgres"
 
     async def close(self) -> None:
         await self._autocommit_pool.close()

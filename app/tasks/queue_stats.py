@@ -44,10 +44,12 @@ class BrokerStats:
 
 
 def read_stats(redis_url: str) -> QueueStats:
-    """Reads the statistics from the broker. Raises redis.RedisError if it is unavailable."""
+    """Reads the statistics from the broker. Raises redis.RedisError if it does not answer or accepts no writes: without
+    the signs of workers and beat the statistics would be wrong."""
     with Redis.from_url(
         redis_url, socket_timeout=BROKER_TIMEOUT_SECONDS, socket_connect_timeout=BROKER_TIMEOUT_SECONDS
     ) as client:
+        task_stats.verify_writes(client)
         running = Counter(_queue_of(entry) for entry in client.hvals(UNACKED))
         tally = task_stats.read(client)
         queues = [
@@ -71,6 +73,7 @@ def read_stats(redis_url: str) -> QueueStats:
             mails=task_stats.mails(client),
             beat=task_stats.beat_age(client),
             mail_failure=task_stats.mail_failure(client),
+            recent_mails=task_stats.mails_within_the_hour(tally),
         )
 
 
@@ -107,6 +110,7 @@ def _beat(stats: QueueStats) -> str:
 def _backlog(stats: QueueStats, backlog: Backlog | None) -> list[str]:
     failure = stats.mail_failure
     why = f"; the mail server failed {time.time() - failure.at:,.0f} s ago: {failure.why}" if failure else ""
+    why += f"; the mail server {stats.mails_refused}; see `chat mails --state refused`" if stats.mails_refused else ""
     if backlog is None:
         return [f"mails: unknown{why}", "database: does not answer"]
     oldest = "" if backlog.oldest is None else f", the oldest for {backlog.oldest:,.0f} s"

@@ -34,6 +34,10 @@ WORKERS: Final = "chat:work:workers"
 BEAT: Final = "chat:work:beat"
 MAILS: Final = "chat:work:mails"
 MAIL_FAILURE: Final = "chat:work:mail_failure"
+PROBE: Final = "chat:work:probe"
+MAIL: Final = "mail"
+"""What the counts of minutes name in place of a queue for mails."""
+
 MAX_REASON_LENGTH: Final = 200
 _ADDRESS: Final = re.compile(r"(?<![^\s@])[^\s@]++@\S++")
 
@@ -50,6 +54,12 @@ class TaskTally:
     def count_within(self, queue: str, outcome: Outcome, minutes: int) -> int:
         """Returns the count of the last `minutes`, including the current one."""
         return sum(minute[queue, outcome] for minute in self.recent[:minutes])
+
+
+def verify_writes(client: Redis) -> None:
+    """Raises redis.RedisError if Redis does not answer or accepts no writes: it is full, read-only, or cannot save.
+    Workers and beat could then leave no sign of life, although they run."""
+    client.set(PROBE, 1, ex=MINUTE)
 
 
 def read(client: Redis) -> TaskTally:
@@ -98,6 +108,7 @@ def count_mail(celery: Celery, outcome: str, why: str | None = None) -> None:
     """Counts an attempt to send a mail. `why` is the error after which it is sent later; the next mail that the server
     decides on clears it. Never raises."""
     _add(celery, MAILS, outcome, 1)
+    _add(celery, _key(int(time.time()) // MINUTE), f"{MAIL}:{outcome}", 1, seconds=KEPT_MINUTES * MINUTE * 2)
     with suppress(RedisError):
         if why is not None:
             # A server's reply may quote the recipient.
@@ -105,6 +116,14 @@ def count_mail(celery: Celery, outcome: str, why: str | None = None) -> None:
             _client(celery.conf.broker_url).set(MAIL_FAILURE, msgspec.json.encode(failure), ex=KEPT_TOTALS)
         elif outcome in ("sent", "refused"):
             _client(celery.conf.broker_url).delete(MAIL_FAILURE)
+
+
+def mails_within_the_hour(tally: TaskTally) -> dict[str, int]:
+    """Returns the number of mails of the last hour by outcome."""
+    counted: Counter[str] = Counter()
+    for minute in tally.recent:
+        counted.update({outcome: number for (name, outcome), number in minute.items() if name == MAIL})
+    return dict(counted)
 
 
 def mail_failure(client: Redis) -> MailFailure | None:
@@ -188,10 +207,10 @@ def _numbers(client: Redis, key: str) -> dict[str, int]:
     return {field.decode(): int(number) for field, number in reply.items()}
 
 
-def _add(celery: Celery, key: str, field: str, number: int) -> None:
+def _add(celery: Celery, key: str, field: str, number: int, *, seconds: int = KEPT_TOTALS) -> None:
     with suppress(RedisError), _client(celery.conf.broker_url).pipeline(transaction=False) as pipeline:
         pipeline.hincrby(key, field, number)
-        pipeline.expire(key, KEPT_TOTALS)
+        pipeline.expire(key, seconds)
         pipeline.execute()
 
 

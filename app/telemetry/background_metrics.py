@@ -81,7 +81,7 @@ class BackgroundMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         stats, backlog = self._stats, self._backlog
-        yield _gauge("chat_broker_up", "Whether the broker of the queues answers.", int(stats is not None))
+        yield _gauge("chat_broker_up", "Whether the broker of the queues accepts writes.", int(stats is not None))
         yield _gauge("chat_database_up", "Whether Postgres answers and accepts writes.", int(backlog is not None))
         if stats is not None:
             yield from _queues(stats)

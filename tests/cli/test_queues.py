@@ -106,6 +106,16 @@ def test_an_unreachable_broker_is_one_sentence(broker: Broker) -> None:
     assert received.stderr == "chat: The broker is unavailable (ConnectionError).\n"
 
 
+def test_a_broker_that_accepts_no_writes_is_one_sentence(broker: Broker) -> None:
+    with redis.Redis.from_url(broker.settings.redis_url, socket_timeout=5) as client:
+        client.config_set("min-replicas-to-write", 1)
+        try:
+            received = chat(broker.settings, "queues")
+        finally:
+            client.config_set("min-replicas-to-write", 0)
+    assert (received.returncode, received.stderr) == (1, "chat: The broker accepts no writes (ResponseError).\n")
+
+
 def test_a_foreign_message_is_set_aside_and_the_queue_continues(broker: Broker) -> None:
     """A pickled message could execute code; no task handles an unknown name or an undecodable message."""
     client = redis.Redis.from_url(broker.settings.redis_url, socket_timeout=5)

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from app.settings import Settings
-from app.tasks import expiry
+from app.tasks import expiry, task_stats
 from app.tasks.celery_app import SENT_AT
 from app.tasks.queue_stats import read_stats
 from app.wiring import make_celery
@@ -98,6 +98,58 @@ def test_a_silent_redis_is_named_and_hides_nothing_else(running: Running) -> Non
         done = chat(gone, "status", "--json")
     assert (done.returncode, wrong(done)) == (1, ["redis", "worker"])
     assert json.loads(done.stdout)["queues"] is None
+
+
+def test_a_redis_that_refuses_writes_is_named_and_not_the_processes(running: Running) -> None:
+    with redis.Redis.from_url(running.settings.redis_url, socket_timeout=5) as client:
+        client.config_set("min-replicas-to-write", 1)
+        try:
+            done = chat(running.settings, "status", "--json")
+        finally:
+            client.config_set("min-replicas-to-write", 0)
+    assert done.returncode == 1
+    assert set(wrong(done)) >= {"redis", "worker"}
+    assert "beat" not in wrong(done)
+    facts = {check["name"]: check["facts"] for check in json.loads(done.stdout)["checks"]}
+    assert "refuses a write (NOREPLICAS" in facts["redis"]
+    assert facts["worker"] == "unknown: Redis refuses writes"
+
+
+def test_the_screen_ends_with_the_sections_of_what_failed(running: Running) -> None:
+    gone = msgspec.structs.replace(running.settings, port=1)
+    assert chat(gone, "status").stdout.splitlines()[-2:] == [
+        "Something is wrong. What to do:",
+        "docs/runbook.md#an-api-process-is-gone",
+    ]
+
+
+def test_a_mail_server_that_refuses_permanently_is_named(settings: Settings, empty_redis_url: str) -> None:
+    own = msgspec.structs.replace(settings, redis_url=empty_redis_url)
+    celery = make_celery(own)
+    task_stats.count_mail(celery, "sent")
+    task_stats.count_mail(celery, "refused")
+    done = chat(own, "status", "--json", SMTP_URL="smtp://127.0.0.1:1")
+    (mail,) = [check for check in json.loads(done.stdout)["checks"] if check["name"] == "mail"]
+    assert mail == {
+        "name": "mail",
+        "ok": False,
+        "facts": "127.0.0.1:1: refused 1 of 2 mails in the last hour; see `chat mails --state refused`",
+        "runbook": "the-mail-server-refuses",
+    }
+
+
+def test_the_disk_is_that_of_the_log_or_of_the_embedded_servers(settings: Settings, tmp_path: Path) -> None:
+    def disks(**environment: str) -> list[str]:
+        own = msgspec.structs.replace(settings, data_dir=tmp_path)
+        checks = json.loads(chat(own, "status", "--json", **environment).stdout)["checks"]
+        return [check["facts"] for check in checks if check["name"] == "disk"]
+
+    (log,) = disks()
+    assert log.endswith(f" in {tmp_path / 'log'}, with the log, not with Postgres")
+    assert disks(LOG_FILE="") == [], "a container's log leaves through the console"
+    (tmp_path / "postgres").mkdir()
+    (embedded,) = disks(LOG_FILE="")
+    assert embedded.endswith(f" in {tmp_path}, with Postgres")
 
 
 def test_a_missing_worker_a_late_task_and_a_failed_task_are_named(

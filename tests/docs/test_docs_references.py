@@ -108,3 +108,6 @@ def test_statements_about_the_deployment_files_are_true() -> None:
     assert compose["services"]["web"]["ports"] == ["127.0.0.1:8000:8000"]
     render = yaml.safe_load((ROOT / "render.yaml").read_text(encoding="utf-8"))
     assert render["databases"][0]["postgresMajorVersion"] == "17"
+    prompted = {entry["key"] for entry in render["services"][0]["envVars"] if entry.get("sync") is False}
+    values = OPERATIONS.partition("Render prompts for four values")[2].partition("\n\nThe web service")[0]
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", values, re.MULTILINE)) == prompted

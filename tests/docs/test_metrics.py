@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+from app.cli.status import Section
 from app.settings import Settings
 from tests.docs.generate import METRICS, regenerated
 from tests.docs.markers import ROOT
 from tests.docs.metrics_table import declared, sample_names
-from tests.docs.test_docs_references import sections
+from tests.docs.test_docs_references import sections, slug
 from tests.support.web import running
 
 ALERTS: list[dict[str, Any]] = [
@@ -77,10 +78,30 @@ def test_an_alert_leads_to_its_sections(alert: dict[str, Any]) -> None:
 
 def test_every_section_of_the_runbook_has_the_three_parts() -> None:
     text = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
-    found = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    commands, *found = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    assert commands.startswith("Commands\n")
     assert len(found) >= 10
     for section in found:
         assert re.findall(r"^\*\*([^*]+)\.\*\*", section, re.MULTILINE) == ["What you see", "What it means", "The cure"]
+
+
+def test_a_failed_check_of_the_status_leads_to_a_section_that_quotes_it() -> None:
+    text = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
+    by_anchor = {slug(part.partition("\n")[0]): part for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]}
+    for section in Section:
+        assert "`chat status`" in by_anchor[section].partition("**What it means.**")[0], section
+    led_to = {alert["annotations"]["runbook"].partition("#")[2] for alert in ALERTS} | set(Section)
+    assert by_anchor.keys() - led_to == {"commands"}
+
+
+def test_each_severity_of_an_alert_is_routed() -> None:
+    routes = yaml.safe_load((ROOT / "deploy/prometheus/alertmanager.yml").read_text(encoding="utf-8"))
+    routed = [
+        re.findall(r'severity="(\w+)"', matcher) for one in routes["route"]["routes"] for matcher in one["matchers"]
+    ]
+    assert {severity for found in routed for severity in found} == {alert["labels"]["severity"] for alert in ALERTS}
+    receivers = {one["name"] for one in routes["receivers"]}
+    assert {routes["route"]["receiver"], *(one["receiver"] for one in routes["route"]["routes"])} <= receivers
 
 
 def test_prometheus_loads_the_alerts_and_scrapes_the_job_that_they_name() -> None:

@@ -8,11 +8,13 @@ import subprocess
 from pathlib import Path
 
 import msgspec
+import psycopg
 
 from app.cli.database import migrate
 from app.local.os_account import OsAccount
 from app.settings import Settings
 from tests.docs.test_docs_references import OPERATIONS
+from tests.support.command import chat
 from tests.support.servers import TestPostgres, count
 from tests.support.web import API, join, log_in, running
 
@@ -63,3 +65,31 @@ async def test_a_backup_is_restored_and_the_chat_continues(
             assert (sent.status_code, sent.json()["seq"]) == (201, 2)
     finally:
         postgres.drop("chat_restored")
+
+
+def test_the_documented_script_replaces_a_database_with_the_dump(
+    fresh_database_url: str, fresh_owner_url: str, settings: Settings, tmp_path: Path
+) -> None:
+    """As with `chat up`, whose server the machine's own programs may not fit."""
+    binaries = OsAccount(settings.data_dir).binaries
+    with psycopg.connect(fresh_owner_url) as connection:
+        connection.execute("INSERT INTO progress (name, bucket) VALUES ('of the dump', 1)")
+    dump, script = tmp_path / "chat.dump", tmp_path / "chat.sql"
+    dump.write_bytes(run(command("pg_dump", fresh_owner_url, settings.data_dir)))
+    with psycopg.connect(fresh_owner_url) as connection:
+        connection.execute("DELETE FROM progress")
+
+    def documented(start: str) -> list[str]:
+        (line,) = [line for line in OPERATIONS.splitlines() if line.startswith(start)]
+        files = {"chat.dump": str(dump), "chat.sql": str(script)}
+        return [files.get(word, word) for word in shlex.split(line)]
+
+    _, *options = documented(".venv/lib/python3.*/")
+    run([str(binaries / "pg_restore"), *options])
+    _, verb, *words = documented(".venv/bin/chat psql --owner --single-transaction")
+    assert (verb, words[0]) == ("psql", "--owner")
+    own = msgspec.structs.replace(settings, database_url=fresh_database_url)
+    done = chat(own, verb, *words, MIGRATE_DATABASE_URL=fresh_owner_url)
+    assert done.returncode == 0, done.stderr
+    assert chat(own, "migrate", MIGRATE_DATABASE_URL=fresh_owner_url).returncode == 0
+    assert count(fresh_database_url, "SELECT count(*) FROM progress WHERE name = 'of the dump'") == 1

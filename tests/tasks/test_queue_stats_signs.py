@@ -6,6 +6,7 @@ import time
 
 import msgspec
 import pytest
+import redis
 
 from app.domain.jobs.schemas import MailFailure, QueueReport, QueueStats
 from app.domain.operators.backlog import Backlog
@@ -63,3 +64,53 @@ def test_the_last_error_of_the_mail_server_names_no_recipient_and_goes_with_the_
     found = read_stats(empty_redis_url)
     assert found.mail_failure is None
     assert found.mails == {"postponed": 1, "written": 1, "sent": 1}
+
+
+@pytest.mark.parametrize(
+    ("recent", "sentence"),
+    [
+        ({"sent": 40, "refused": 4}, ""),
+        ({"sent": 35, "refused": 4}, "refused 4 of 39 mails in the last hour"),
+        ({"refused": 1, "postponed": 9}, "refused 1 of 1 mails in the last hour"),
+        ({"sent": 3}, ""),
+    ],
+)
+def test_a_mail_server_that_refuses_more_than_mistyped_addresses_is_named(
+    recent: dict[str, int], sentence: str
+) -> None:
+    report = QueueReport(queues=[], workers=["celery@one"])
+    stats = QueueStats(report, {}, {}, mails={}, beat=1.0, mail_failure=None, recent_mails=recent)
+    assert stats.mails_refused == sentence
+    added = f"; the mail server {sentence}; see `chat mails --state refused`" if sentence else ""
+    assert f"mails: 0 waiting{added}" in table(stats, NOTHING).splitlines()
+
+
+def test_mails_are_counted_by_the_hour_and_not_among_the_tasks(settings: Settings, empty_redis_url: str) -> None:
+    celery = make_celery(msgspec.structs.replace(settings, redis_url=empty_redis_url))
+    for outcome in ("refused", "refused", "sent"):
+        task_stats.count_mail(celery, outcome)
+    found = read_stats(empty_redis_url)
+    assert found.recent_mails == {"refused": 2, "sent": 1}
+    assert found.totals == {}
+    with redis.Redis.from_url(empty_redis_url, socket_timeout=5) as client:
+        (minute,) = client.scan_iter("chat:work:minute:*")
+        assert 3_600 < client.ttl(minute) <= 7_200
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "error"),
+    [("maxmemory", "1", redis.OutOfMemoryError), ("min-replicas-to-write", "1", redis.ResponseError)],
+)
+def test_a_redis_that_accepts_no_writes_has_no_statistics(
+    empty_redis_url: str, setting: str, value: str, error: type[Exception]
+) -> None:
+    assert read_stats(empty_redis_url).report.workers == []
+    with redis.Redis.from_url(empty_redis_url, socket_timeout=5) as client:
+        before = client.config_get(setting)
+        client.config_set(setting, value)
+        try:
+            with pytest.raises(error):
+                read_stats(empty_redis_url)
+        finally:
+            client.config_set(setting, before[setting])
+    read_stats(empty_redis_url)

@@ -70,6 +70,7 @@ class QueueStats(msgspec.Struct, frozen=True):
 
     `totals`: tasks by (queue, outcome). `upkeep`: caches rebuilt, by reason. `mails`: mails by outcome. `beat`: seconds
     since beat's last sign, None if it is unknown. `mail_failure`: None once the mail server has accepted a mail since.
+    `recent_mails`: mails of the last hour by outcome.
     """
 
     report: QueueReport
@@ -78,3 +79,12 @@ class QueueStats(msgspec.Struct, frozen=True):
     mails: dict[str, int]
     beat: float | None
     mail_failure: MailFailure | None
+    recent_mails: dict[str, int] = {}
+
+    @property
+    def mails_refused(self) -> str:
+        """A sentence if the mail server permanently refused more than one mail in ten within the last hour. Fewer are
+        mistyped addresses."""
+        refused = self.recent_mails.get("refused", 0)
+        decided = refused + self.recent_mails.get("sent", 0)
+        return f"refused {refused:,} of {decided:,} mails in the last hour" if refused * 10 > decided else ""

@@ -62,6 +62,22 @@ def test_every_setting_that_an_operator_may_set_reaches_each_process(service: st
     assert passed.keys() == names | SERVERS
 
 
+def test_the_document_and_the_file_name_each_setting_that_env_cannot_set() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    exceptions = text.partition("Other settings may be in `.env` too, with these exceptions")[2].partition(
+        ". To change"
+    )[0]
+    assert set(re.findall(r"`([A-Z_]+)`", exceptions)) == SERVERS | INSIDE
+    head = (ROOT / "docker-compose.yml").read_text(encoding="utf-8").partition("name: chat")[0]
+    assert [name for name in SERVERS | INSIDE if name not in head] == []
+
+
+def test_only_what_serves_or_works_has_a_check() -> None:
+    """The image has none: what an API answers says nothing of a worker."""
+    assert "\nHEALTHCHECK" not in (ROOT / "deploy" / "Dockerfile").read_text()
+    assert {name for name in CHAT if "healthcheck" in SERVICES[name]} == {"web", "worker"}
+
+
 def test_compose_passes_the_defaults_of_unset_settings() -> None:
     passed = load(environment("web"), env_file=Path("nowhere"))
     alone = load({name: environment("web")[name] for name in (*SERVERS, "SECRET_KEY", "PUBLIC_URL")},

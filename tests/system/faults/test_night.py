@@ -1,4 +1,4 @@
-"""Ten faults at night: each is visible in `/metrics`, `chat queues` and `chat status`, and its cure makes all well."""
+"""Faults at night: each is visible in `/metrics`, `chat queues` and `chat status`, and its cure makes all well."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Final
 
 import psutil
 import pytest
+import redis
 from aiosmtpd.controller import Controller
 
 from app.cli.database import migrate
@@ -130,6 +131,43 @@ def test_redis_stops(night: OperatedChat) -> None:
         night.marks("worker", "unknown: Redis does not answer")
     finally:
         night.valkey.start()
+
+
+def test_redis_refuses_writes(night: OperatedChat) -> None:
+    """Worker and beat run, but cannot leave a sign: neither is called gone."""
+    with redis.Redis.from_url(night.valkey.url, socket_timeout=5) as client:
+        client.execute_command("REPLICAOF", "127.0.0.1", free_port())
+        try:
+            night.shows(lambda found: found["chat_broker_up"] == 0)
+            assert "chat_workers" not in night.metrics()
+            night.says("The broker accepts no writes (ReadOnlyError).")
+            night.marks("redis", "refuses a write")
+            night.marks("worker", "unknown: Redis refuses writes")
+            assert "beat" not in night.checks()
+        finally:
+            client.execute_command("REPLICAOF", "NO", "ONE")
+
+
+async def test_the_mail_server_refuses_permanently(night: OperatedChat) -> None:
+    class Relay:
+        async def handle_MAIL(self, *_: object) -> str:
+            return "550 5.7.1 Sender not allowed"
+
+    controller = Controller(Relay(), hostname="127.0.0.1", port=night.mail_port)
+    controller.start()
+    node = Node(night.api.url)
+    try:
+        for name in ("Ada", "Grace", "Eve"):
+            await node.register(name)
+        await asyncio.to_thread(night.shows, lambda found: found['chat_mails_total{outcome="refused"}'] >= 3)
+        assert (await asyncio.to_thread(night.metrics))["chat_mail_server_failing"] == 0
+        await asyncio.to_thread(night.marks, "mail", "mails in the last hour; see `chat mails --state refused`")
+        await asyncio.to_thread(night.says, "the mail server refused 3 of ", code=0)
+    finally:
+        controller.stop()
+        await node.close()
+        with redis.Redis.from_url(night.valkey.url, socket_timeout=5) as client:
+            client.delete(*client.scan_iter("chat:work:minute:*"))  # an hour later
 
 
 async def test_postgres_is_silent_and_the_pool_is_exhausted(night: OperatedChat) -> None:
