@@ -89,9 +89,19 @@ class Supervisord:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Stops supervisord, which stops its programs first. Kills it after the programs' stop time and 1.5 s."""
+        """Stops supervisord, which stops its programs first. Kills all that is left after the programs' stop time and
+        1.5 s: programs first, since the kernel wakes those that were suspended with SIGHUP when supervisord ends, upon
+        which Celery starts again."""
         if self._process is not None:
-            end(self._process, (signal.SIGTERM, STOP_SECONDS + 1.5))
+            if self.is_running:
+                self._process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(STOP_SECONDS + 1.5)
+            with suppress(psutil.NoSuchProcess):
+                for program in psutil.Process(self._process.pid).children(recursive=True):
+                    with suppress(psutil.NoSuchProcess):
+                        program.kill()
+            end(self._process)
         for file in (self._process_file, self._configuration, self._home / "supervisord.pid"):
             file.unlink(missing_ok=True)
 
