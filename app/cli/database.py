@@ -121,9 +121,10 @@ def convert() -> int:
     examples=["chat demo", "PORT=8001 chat demo"],
 )
 def demo() -> int:
-    from app.local import demo_seed
+    from app.local import demo_seed, embedded
 
-    return demo_seed.run(load(embedded=True).port)
+    running = embedded.running(load(embedded=True).data_dir)
+    return demo_seed.run(load(embedded=True, running=running).port)
 
 
 @command(

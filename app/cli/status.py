@@ -182,6 +182,7 @@ def _background(settings: Settings) -> tuple[QueueStats | None, list[Check]]:
     from redis import RedisError
     from redis.exceptions import ResponseError
 
+    from app.local import supervisord
     from app.tasks import queue_stats
 
     try:
@@ -199,6 +200,9 @@ def _background(settings: Settings) -> tuple[QueueStats | None, list[Check]]:
     waiting = sum(queue.waiting for queue in report.queues)
     beats = stats.beat is not None and stats.beat <= queue_stats.BEAT_SECONDS
     seen = "no sign yet" if stats.beat is None else f"seen {stats.beat:,.0f} s ago"
+    if not beats and (age := supervisord.seconds_since_start(settings.data_dir)) is not None:
+        # The banner of `chat up` does not wait for beat, whose last sign may be from before a pause.
+        beats, seen = age <= queue_stats.BEAT_SECONDS, "starting" if age <= queue_stats.BEAT_SECONDS else seen
     return stats, [
         Check("worker", bool(report.workers), workers, Section.WORKER),
         Check("beat", beats, seen if beats else f"{seen}; is `chat beat` running?", Section.BEAT),

@@ -51,16 +51,19 @@ class EmbeddedServers:
             if server:
                 server.stop()
 
-    def write_urls(self) -> None:
-        """Writes the URLs to a file for other operator commands. They hold passwords, so only this account may read
-        the file."""
+    def write_urls(self, port: int | None) -> None:
+        """Writes the URLs, and the API's port, to a file for other operator commands. They hold passwords, so only this
+        account may read the file."""
         urls = {
             "DATABASE_URL": self.database_url,
             "MIGRATE_DATABASE_URL": self.migrate_database_url,
             "REDIS_URL": self.redis_url,
         }
+        found = {name: url for name, url in urls.items() if url}
+        if found and port is not None:
+            found["PORT"] = str(port)
         self.urls_file.touch(mode=0o600)
-        self.urls_file.write_bytes(msgspec.json.encode({name: url for name, url in urls.items() if url}))
+        self.urls_file.write_bytes(msgspec.json.encode(found))
 
 
 def start(
@@ -68,10 +71,11 @@ def start(
     *,
     postgres: bool = True,
     redis: bool = True,
+    port: int | None = None,
     step: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
 ) -> EmbeddedServers:
-    """Starts all the requested servers or none, each in the context of its `step`. The caller holds
-    `app.local.data_dir_lock`. Raises StartRefused."""
+    """Starts all the requested servers or none, each in the context of its `step`. `port`: of the API that will use
+    them. The caller holds `app.local.data_dir_lock`. Raises StartRefused."""
     servers = EmbeddedServers(
         data_dir,
         EmbeddedPostgres(data_dir / "postgres") if postgres else None,
@@ -84,7 +88,7 @@ def start(
         if servers.postgres:
             with step("Postgres"):
                 servers.postgres.start()
-        servers.write_urls()
+        servers.write_urls(port)
     except BaseException:
         servers.stop()
         raise
@@ -92,7 +96,8 @@ def start(
 
 
 def running(data_dir: Path) -> dict[str, str]:
-    """Returns the URLs of the embedded servers that run on DATA_DIR, by setting name; empty if none run."""
+    """Returns the URLs of the embedded servers that run on DATA_DIR and the port of their API, by setting name; empty
+    if none run."""
     try:
         return msgspec.json.decode((data_dir / URLS_FILE).read_bytes(), type=dict[str, str])
     except (OSError, msgspec.DecodeError):

@@ -14,6 +14,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ from app.local.processes import dying_with_us, end
 
 STOP_SECONDS: Final = 7
 STARTS: Final = 1_000_000  # each restart waits one second longer; a database outage may last a day
+NOTE: Final = "up.json"
 PROGRAMS: Final = ("api", "worker", "beat")
 
 CONFIGURATION: Final = """\
@@ -68,7 +70,7 @@ class Supervisord:
 
     def __init__(self, data_dir: Path) -> None:
         self._home = data_dir
-        self._process_file = data_dir / "up.json"
+        self._process_file = data_dir / NOTE
         self._configuration = data_dir / "supervisord.conf"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -128,3 +130,12 @@ class Supervisord:
             command = shlex.join(argv).replace("%", "%%")
             parts.append(PROGRAM.format(name=name, command=command, starts=STARTS, stop=STOP_SECONDS))
         return "".join(parts)
+
+
+def seconds_since_start(data_dir: Path) -> float | None:
+    """Returns how long the processes of a `chat up` on `data_dir` have been running; None if there is none."""
+    with suppress(OSError, msgspec.DecodeError, psutil.Error):
+        note = msgspec.json.decode((data_dir / NOTE).read_bytes(), type=Note)
+        if psutil.Process(note.pid).create_time() == note.began:
+            return max(0.0, time.time() - note.began)
+    return None

@@ -64,7 +64,11 @@ def _run(settings: Settings, running: ExitStack, asked_to_stop: threading.Event)
         )
     screen = StartScreen(sys.stdout)
     servers = embedded.start(
-        settings.data_dir, postgres=not settings.database_url, redis=not settings.redis_url, step=screen.step
+        settings.data_dir,
+        postgres=not settings.database_url,
+        redis=not settings.redis_url,
+        port=settings.port,
+        step=screen.step,
     )
     running.callback(servers.stop)
     environment = environment_for_child(

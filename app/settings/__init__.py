@@ -47,7 +47,7 @@ def load(
     running: Mapping[str, str] | None = None,
 ) -> Settings:
     """Reads the settings; the environment overrides `.env`. `embedded`: the caller starts the servers whose URLs are
-    missing. `running`: URLs of running servers, used if neither source sets them.
+    missing. `running`: URLs of running servers and their API's port, used if neither source sets them.
 
     Raises SettingsRefused with all problems at once, so that an operator can fix them together.
     """

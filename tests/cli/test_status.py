@@ -10,10 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
+import psutil
 import psycopg
 import pytest
 import redis
 
+from app.cli import status
+from app.local.supervisord import NOTE, Note
 from app.settings import Settings
 from app.tasks import expiry, task_stats
 from app.tasks.celery_app import SENT_AT
@@ -185,3 +188,20 @@ def test_with_nothing_running_it_says_so(settings: Settings, tmp_path: Path) -> 
     done = chat(msgspec.structs.replace(settings, database_url="", redis_url="", data_dir=tmp_path), "status")
     assert done.returncode == 2
     assert done.stderr.startswith(f"chat: No chat runs on {tmp_path} (DATA_DIR)")
+
+
+def test_beat_of_a_chat_that_has_just_started_is_starting(
+    settings: Settings, empty_redis_url: str, tmp_path: Path
+) -> None:
+    own = msgspec.structs.replace(settings, redis_url=empty_redis_url, data_dir=tmp_path)
+
+    def beat() -> tuple[bool, str]:
+        (found,) = [check for check in status._background(own)[1] if check.name == "beat"]
+        return found.ok, found.facts
+
+    with subprocess.Popen(["sleep", "60"]) as manager:
+        note = Note(manager.pid, psutil.Process(manager.pid).create_time())
+        (tmp_path / NOTE).write_bytes(msgspec.json.encode(note))
+        assert beat() == (True, "starting")
+        manager.kill()
+    assert beat() == (False, "no sign yet; is `chat beat` running?")

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from app.local.processes import free_port
-from app.local.supervisord import PROGRAMS, Supervisord
+from app.local.supervisord import PROGRAMS, Supervisord, seconds_since_start
 from tests.support.chat import alive, until
 from tests.support.processes import SECRET
 
@@ -31,7 +31,11 @@ def test_a_stop_ends_suspended_programs_and_a_suspended_supervisord(tmp_path: Pa
     until(lambda: len(head.children()) == len(PROGRAMS), 30)
     until(lambda: len(head.children(recursive=True)) > len(PROGRAMS), 30)  # the worker has its own
     family = [head, *head.children(recursive=True)]
+    seconds = seconds_since_start(tmp_path)
+    assert seconds is not None
+    assert 0 <= seconds < 60
     for process in family:
         process.suspend()
     supervisord.stop()
     until(lambda: alive(family) == [], 5, lambda: alive(family))
+    assert seconds_since_start(tmp_path) is None

@@ -81,6 +81,8 @@ def test_chat_up_runs_once_revives_its_processes_and_keeps_the_data_after_a_kill
     with chat_up(data_dir, port=running.port) as running:
         running.wait_ready()
         assert alive([frozen]) == []
+        # Commands beside it find the port as they find the servers.
+        assert f"http://127.0.0.1:{running.port}: ready" in chat("status", running.data_dir, None).stdout
         with psycopg.connect(database_of(running)) as connection:
             assert connection.execute("SELECT word FROM kept").fetchone() == ("before the crash",)
         everything = running.family()
@@ -191,9 +193,9 @@ def make_operator(running: ChatUp) -> None:
     assert count(database_of(running), query) == 1
 
 
-def chat(verb: str, data_dir: Path, port: int, typed: str = "") -> subprocess.CompletedProcess[str]:
+def chat(verb: str, data_dir: Path, port: int | None, typed: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "app.cli", *verb.split()]
-    environment = environment_for_child(DATA_DIR=str(data_dir), PORT=str(port))
+    environment = environment_for_child(DATA_DIR=str(data_dir), PORT="" if port is None else str(port))
     return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT, env=environment, input=typed)
 
 
