@@ -165,6 +165,9 @@ class Link:
         except (KeyError, TypeError, ValueError) as error:
             # Not a frame of the protocol, so from a foreign or broken server. Reconnecting starts afresh.
             raise Unreachable("not understood") from error
+        except asyncio.CancelledError:
+            await socket.close()  # with 1000: `connect` closes with 1011, a fault, after any exception
+            raise
         finally:
             self._socket, self.is_open = None, False
             keeping.cancel()

@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from chat_client import Chat, LoginEnded, OutcomeUnknown, Refused, Throttled, Unreachable, events
 from chat_client.errors import ChatError
@@ -39,6 +40,24 @@ async def test_the_view_equals_the_servers_state(stage: Stage) -> None:
         assert watcher.of(events.ConversationChanged)
         assert watcher.of(events.GapFound, events.Disconnected, events.Reset, events.Unknown) == []
         watcher.assert_no_duplicates()
+
+
+async def test_a_client_that_leaves_closes_its_socket_with_1000(stage: Stage) -> None:
+    grace = await stage.here.register("Grace")
+
+    async def closed() -> dict[str, float]:
+        async with httpx.AsyncClient() as http:
+            text = (await http.get(f"{stage.there.url}/metrics")).text
+        return {code: float(n) for code, n in re.findall(r'chat_sockets_closed_total\{code="(\w+)"\} (\S+)', text)}
+
+    before = await closed()
+    async with watching(stage.there.url, grace) as watcher:
+        await watcher.assert_in_sync()
+    deadline = time.monotonic() + WITHIN
+    while (after := await closed()) == before:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    assert {code: n - before.get(code, 0) for code, n in after.items() if n != before.get(code, 0)} == {"1000": 1}
 
 
 async def test_all_conversations_beyond_the_hello_arrive(stage: Stage) -> None:
