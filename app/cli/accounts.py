@@ -143,7 +143,7 @@ def create_operator(email: str, first_name: str, last_name: str) -> int:
     def sentence(already: bool) -> str:
         if already:
             return f"{email} was an operator already: the password is replaced, and all its logins have ended."
-        return f"{email} is now an operator and must log in again."
+        return f"{email} is an operator now. Earlier logins of the account have ended."
 
     try:
         return done(settings, create, sentence)

@@ -136,9 +136,9 @@ def demo() -> int:
 def reseal() -> None:
     import asyncio
 
-    print(
-        f"Sealed with today's key: {asyncio.run(_reseal(load_beside()))}. Keep SECRET_KEY_PREVIOUS while logins last."
-    )
+    settings = load_beside()
+    advice = " Keep SECRET_KEY_PREVIOUS while logins last." if settings.secret_key_previous else ""
+    print(f"Sealed with today's key: {asyncio.run(_reseal(settings))}.{advice}")
 
 
 async def _reseal(settings: Settings) -> int:

@@ -49,7 +49,7 @@ def origin_pattern(text: str) -> str:
     except ValueError:
         raise ValueError("the port is no number from 0 to 65535") from None
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-        raise ValueError("write it as https://chat.example.org")
+        raise ValueError("write it as https://chat.example.org, or http://localhost:5173 in development")
     if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc or text.endswith(("?", "#")):
         raise ValueError("write scheme, host and port only, without a path, as in https://chat.example.org")
     below = "*." if parts.hostname.startswith("*.") else ""

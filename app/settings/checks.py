@@ -62,7 +62,7 @@ def _servers(settings: Settings, *, embedded: bool) -> list[str]:
             problems.append(f"{name}: not set; only `chat up` starts an embedded server ({scheme}://…).")
     for name, url in (("DATABASE_URL", settings.database_url), ("MIGRATE_DATABASE_URL", settings.migrate_database_url)):
         if url and url.partition("://")[0] not in POSTGRES_SCHEMES:
-            problems.append(f"{name}: must begin with {POSTGRES_SCHEMES[0]}://.")
+            problems.append(f"{name}: must begin with postgresql:// or postgres://.")
         elif url:
             problems += _unreadable(name, url)
     return problems + _redis(settings)

@@ -83,7 +83,7 @@ def test_making_an_operator_twice_says_so(cast: Cast) -> None:
         assert done.returncode == 0, done.stderr
         said.append(done.stdout)
     assert said == [
-        "new@example.org is now an operator and must log in again.\n",
+        "new@example.org is an operator now. Earlier logins of the account have ended.\n",
         "new@example.org was an operator already: the password is replaced, and all its logins have ended.\n",
     ]
     query = "SELECT count(*) FROM users WHERE email = 'new@example.org' AND is_operator"

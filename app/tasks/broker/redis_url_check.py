@@ -37,7 +37,7 @@ def problem(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         if parts.scheme not in SCHEMES:
-            return "must begin with redis://"
+            return "must begin with redis://, rediss:// or unix://"
         read: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
         if parts.hostname and parts.port == 0:
             return UNREADABLE

@@ -242,18 +242,20 @@ async def test_the_secret_is_sealed_and_outlives_a_change_of_keys(
         await SecondFactors(settings.secret_key, "another-secret").reseal(session)
 
 
-def test_an_operator_reseals_what_the_previous_key_sealed(settings: Settings) -> None:
+@pytest.mark.parametrize(("previous", "advice"), [("", ""), ("p" * 32, " Keep SECRET_KEY_PREVIOUS while logins last.")])
+def test_an_operator_reseals_what_the_previous_key_sealed(settings: Settings, previous: str, advice: str) -> None:
     environment = environment_for_child(
         DATABASE_URL=settings.database_url,
         REDIS_URL=settings.redis_url,
         SECRET_KEY=settings.secret_key,
+        SECRET_KEY_PREVIOUS=previous,
         DATA_DIR=str(settings.data_dir),
     )
     command = [sys.executable, "-m", "app.cli", "reseal"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     sealed = count(settings.libpq_url, "SELECT count(*) FROM second_factors")
-    assert done.stdout == f"Sealed with today's key: {sealed}. Keep SECRET_KEY_PREVIOUS while logins last.\n"
+    assert done.stdout == f"Sealed with today's key: {sealed}.{advice}\n"
 
 
 async def test_recovery_codes_work_when_the_sealed_secret_cannot_be_opened(api: Client, database: Database) -> None:

@@ -187,7 +187,7 @@ def test_celery_has_no_result_backend() -> None:
         ("redis://h/0?ssl_cert_reqs=none", "needs rediss://"),
         ("rediss://h/0?ssl_cert_reqs=sometimes", "one of none, optional, required"),
         ("rediss://h/0?ssl_ca_certs=/nowhere/ca.pem", "file that does not exist"),
-        ("sentinel://h/0", "must begin with redis://"),
+        ("sentinel://h/0", "must begin with redis://, rediss:// or unix://"),
     ],
 )
 @pytest.mark.parametrize("name", ["REDIS_URL", "CACHE_REDIS_URL"])
