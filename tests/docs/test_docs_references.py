@@ -69,7 +69,7 @@ def test_every_page_is_in_the_index() -> None:
 def test_documented_commands_and_existing_commands_are_the_same() -> None:
     received = set(re.findall(r"`chat ([a-z][a-z-]*)", OPERATIONS))
     assert received <= set(chat.commands)
-    assert set(chat.commands) - received == {"demo", "openapi"}
+    assert set(chat.commands) - received == {"asyncapi", "demo", "openapi"}
 
 
 def test_documented_queues_and_existing_queues_are_the_same() -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from app.api.docs.examples.rest import ADA, ANSWERS, CONVERSATION, GRACE, LOGIN, NINE, TOKEN
 from app.domain.conversations.schemas import ConversationFacts, Member, MemberPage
+from app.domain.error_catalogue import CATALOGUE
 from app.domain.inbox.schemas import ConversationPage
 from app.domain.messages.schemas import Message
 
@@ -122,8 +123,8 @@ EXAMPLES: Final[Mapping[str, Json]] = {
         "type": "error",
         "ref": 2,
         "code": "invalid_seq",
-        "detail": "There is no such message yet.",
-        "errors": [{"field": "seq", "message": "0 to 12."}],
+        "detail": CATALOGUE["invalid_seq"].detail,
+        "errors": [{"field": "seq", "message": "Must be between 0 and 12."}],
     },
     "throttled": {"type": "throttled", "ref": 1, "policy": "messages", "retry_after": 12},
     "caught_up": {"type": "caught_up", "ref": 4, "positions": {CONVERSATION: 18}},
