@@ -125,6 +125,8 @@ class View:
         conversation, position = frame["conversation"], frame["position"]
         held = self.held.get(conversation)
         is_beginning = frame["type"] == "conversation.created"
+        if is_beginning:
+            self._unheard.discard(conversation)  # the rest of the snapshot leaves it out
         if held is None:
             if not is_beginning:
                 return []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
-import textwrap
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -241,20 +242,30 @@ async def test_a_page_older_than_the_received_events_is_loaded_again(
 
 async def test_the_program_of_the_readme_answers_a_ping(stage: Stage) -> None:
     (shown,) = re.findall(r"```python\n(.*?)```", (ROOT / "client" / "README.md").read_text(), re.DOTALL)
-    imports, _, program = shown.partition("\n\n")
     ada, grace, engines = await two(stage)
-    space: dict[str, Any] = {}
-    exec(f"{imports}\nasync def main(email, password):\n{textwrap.indent(program, '    ')}", space)
-    space["Chat"] = lambda _: Chat(stage.there.url)
-    running = asyncio.create_task(space["main"](grace.email, PASSWORD))
-    async with watching(stage.there.url, ada) as watcher:
+    program = shown
+    for theirs, here in (
+        ("http://127.0.0.1:8000", stage.there.url),
+        ("ada@example.org", grace.email),
+        ("analytical-engine", PASSWORD),
+    ):
+        assert theirs in program
+        program = program.replace(theirs, here)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "client")}
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, env=environment, stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        async with watching(stage.there.url, ada) as watcher:
 
-        async def answered() -> bool:
-            """A message sent before it listens is in its view and no event, so it is sent again."""
-            assert not running.done()
-            await watcher.chat.send(engines, text="ping")
-            return (await stored(ada, engines))["pong"] > 0
+            async def answered() -> bool:
+                """A message sent before it listens is in its view and no event, so it is sent again."""
+                assert running.returncode is None
+                await watcher.chat.send(engines, text="ping")
+                return (await stored(ada, engines))["pong"] > 0
 
-        await eventually(answered, WITHIN)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+            await eventually(answered, WITHIN)
+    finally:
+        if running.returncode is None:
+            running.kill()
+        await running.wait()

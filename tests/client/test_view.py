@@ -107,6 +107,14 @@ def test_a_reset_waits_for_the_load_and_continues_from_it(view: View) -> None:
     assert view.held[ROOM].line.position == 4002
 
 
+def test_a_load_that_fails_leaves_the_old_position_although_caught_up_has_a_newer_one(view: View) -> None:
+    view.take({"type": "reset", "ref": "r", "conversation": ROOM})
+    view.take({"type": "caught_up", "ref": "r", "positions": {ROOM: 4001}})
+    view.connected()
+    view.take(hello(line(position=4001)))
+    assert view.held[ROOM].line.position == 10
+
+
 def test_changes_waiting_for_a_load_are_bounded_and_the_rest_is_a_gap(view: View) -> None:
     view.take({"type": "reset", "ref": "r", "conversation": ROOM})
     for seq in range(6, 6 + MOST_WAITING + 5):
@@ -129,6 +137,15 @@ def test_a_conversation_missing_from_the_snapshot_is_gone_at_its_end(view: View)
     assert view.take(hello(more=True)) == [events.Connected("me")]
     rest = {"type": "conversations", "conversations": [], "next": False}
     assert view.take(rest) == [events.ConversationRemoved(ROOM, "not_a_member")]
+
+
+def test_a_conversation_that_is_created_before_the_end_of_the_snapshot_stays(view: View) -> None:
+    view.connected()
+    view.take(hello(more=True))
+    view.take({**golden("conversation.created"), "conversation": ROOM, "position": 14, "data": line(14)})
+    assert view.take({"type": "conversations", "conversations": [], "next": False}) == []
+    assert ROOM in view.held
+    assert view.begin_resume("r", MOST) == {ROOM: 10}
 
 
 def test_conversation_created_for_a_known_conversation_requests_its_changes(view: View) -> None:
