@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.support.proxy import Cut, Plain
 
 
@@ -50,6 +52,47 @@ class Leaky(Plain):
             else:
                 kept += frame
         return kept
+
+
+class Inflating(Plain):
+    """Gives the event of the message "inflated" a position that the server has not reached."""
+
+    def __init__(self, left: Left) -> None:
+        self._left = left
+
+    def down(self, data: bytes) -> bytes:
+        if self._left.count and b'"text":"inflated"' in data:
+            self._left.count -= 1
+            return re.sub(rb'"position":\d', b'"position":9', data, count=1)
+        return data
+
+
+class Throttling(Plain):
+    """Notes the paths of requests. Sockets after the first are closed with 4401 until a refresh has passed; the first
+    refreshes, as many as `left` says, are 429."""
+
+    def __init__(self, left: Left, requested: list[bytes]) -> None:
+        self._left, self._requested = left, requested
+        self._refused = self._closed = False
+
+    def up(self, data: bytes) -> bytes:
+        if found := re.match(rb"[A-Z]+ (/\S*) HTTP", data):
+            path = found[1]
+            if path.endswith(b"/refresh/") and self._left.count:
+                self._left.count -= 1
+                self._refused = True
+            self._closed = path.startswith(b"/ws/") and path in self._requested and bool(self._left.count)
+            self._requested.append(path)
+        # A refused refresh does not reach its route: the token stays unused.
+        return data.replace(b"/refresh/", b"/refused/") if self._refused else data
+
+    def down(self, data: bytes) -> bytes:
+        if self._refused:
+            return b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        if self._closed:
+            greeting, end, _ = data.partition(b"\r\n\r\n")
+            return greeting + end + b"\x88\x02\x11\x31" if greeting.startswith(b"HTTP/1.1 101") else b""
+        return data
 
 
 def _size(data: bytes) -> int:

@@ -13,14 +13,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.client.conftest import Stage
-from tests.client.losses import Leaky, Left
+from tests.client.losses import Inflating, Leaky, Left, Throttling
 from tests.docs.markers import ROOT
 from tests.support.client import PASSWORD, Person, eventually
 from tests.support.proxy import Proxy
 
 pytestmark = pytest.mark.fault
 PROGRAM = ROOT / "examples" / "resume.py"
-LONGEST = 66
+LONGEST = 94
 WITHIN = 60.0
 MANY = 1_100
 """More changes than a socket repairs."""
@@ -132,6 +132,51 @@ async def test_the_example_requests_a_lost_message(stage: Stage) -> None:
     finally:
         proxy.stop()
     assert [line.split(" ", 2)[2] for line in lines] == ["first", "lost", "lost too", "heard"]
+
+
+async def test_the_example_recovers_from_a_position_ahead_of_the_server(stage: Stage) -> None:
+    """As after a restored backup: `resume` is answered by `reset`, and `changes` by 409."""
+    ada, grace = [await stage.here.register(name) for name in ("Ada", "Grace")]
+    engines = await ada.converse(grace)
+    inflated = Left(1)
+    proxy = Proxy(stage.there.url, lambda: Inflating(inflated))
+    proxy.start()
+    try:
+        (await ada.say(engines, "before")).good(201)
+        async with run(proxy.through, grace) as (_, lines):
+            await eventually(lambda: len(lines) == 1, WITHIN)
+            (await ada.say(engines, "inflated")).good(201)
+            await eventually(lambda: len(lines) == 2, WITHIN)
+            (await ada.say(engines, "after")).good(201)
+            proxy.refuse()
+            proxy.resume()
+            await eventually(lambda: len(lines) >= 5, WITHIN)
+    finally:
+        proxy.stop()
+    assert not inflated.count
+    assert [line.split(" ", 2)[2] for line in lines] == ["before", "inflated", "before", "inflated", "after"]
+
+
+async def test_the_example_keeps_its_refresh_token_while_it_is_throttled(stage: Stage) -> None:
+    ada, grace = [await stage.here.register(name) for name in ("Ada", "Grace")]
+    engines = await ada.converse(grace)
+    refusing = Left(2)
+    requested = list[bytes]()
+    proxy = Proxy(stage.there.url, lambda: Throttling(refusing, requested))
+    proxy.start()
+    try:
+        async with run(proxy.through, grace) as (_, lines):
+            (await ada.say(engines, "first")).good(201)
+            await eventually(lambda: len(lines) == 1, WITHIN)
+            proxy.refuse()
+            proxy.resume()
+            await eventually(lambda: not refusing.count, WITHIN)
+            (await ada.say(engines, "second")).good(201)
+            await eventually(lambda: len(lines) == 2, WITHIN)
+    finally:
+        proxy.stop()
+    assert requested.count(b"/api/v1/refresh/") == 2
+    assert requested.count(b"/api/v1/login/") == 1, "a throttled refresh is no reason to log in again"
 
 
 async def test_the_example_reads_a_long_history_over_rest(stage: Stage) -> None:

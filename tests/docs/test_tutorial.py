@@ -4,84 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import expect
 
-from app.local.demo_data import CONVERSATIONS, PASSWORD
-from app.local.processes import free_port, port_is_taken, wait_until
+from app.local.demo_data import PASSWORD
 from tests.docs import generate
-from tests.support.browser import chromium, watched_page
+from tests.docs.tutorial_page import LINES, Started, newest, say, window
+from tests.support.browser import chromium
 from tests.support.client import Node
-from tests.support.processes import Api, Processes, processes
-from tests.support.servers import public_directory
 
 TEXT = generate.TUTORIAL.read_text(encoding="utf-8")
-LINES = len(CONVERSATIONS["Engine room"]["lines"])
 
 
-@contextmanager
-def served(directory: Path) -> Iterator[int]:
-    """The folder by Python's own server, as the tutorial serves it. Yields the port."""
-    port, log = free_port(), directory / "server.log"
-    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(directory)]
-    with log.open("wb") as said:
-        server = subprocess.Popen(command, stdout=said, stderr=said)
-    try:
-        wait_until(lambda: port_is_taken(port), server, seconds=30, what="the page's server", log=log)
-        yield port
-    finally:
-        server.kill()
-        server.wait()
-
-
-@pytest.fixture
-def started(fresh_database_url: str, redis_url: str, tmp_path: Path) -> Iterator[tuple[Processes, Api, str]]:
-    """Steps 1 to 3: a chat that allows the page's origin, the demo's people, and the page's address."""
-    with (
-        public_directory() as directory,
-        processes(directory, fresh_database_url, redis_url) as all_of_them,
-        served(tmp_path) as port,
-    ):
-        (api,) = all_of_them.apis({"ALLOWED_ORIGINS": f"http://127.0.0.1:8000,http://127.0.0.1:{port}"})
-        page = generate.PAGE.read_text(encoding="utf-8").replace(":8000", f":{api.port}")
-        (tmp_path / "chat.html").write_text(page, encoding="utf-8")
-        demo = [sys.executable, "-m", "app.cli", "demo"]
-        environment = {**all_of_them.environment, "PORT": str(api.port), "PATH": ""}
-        subprocess.run(demo, cwd=generate.PAGE.parents[1], env=environment, check=True, capture_output=True, timeout=60)
-        yield all_of_them, api, f"http://127.0.0.1:{port}/chat.html"
-
-
-@asynccontextmanager
-async def window(browser: Browser, address: str, email: str) -> AsyncIterator[Page]:
-    """A window of the page, logged in, in which "Engine room" is open."""
-    async with watched_page(browser) as watched:
-        page = watched.page
-        await page.goto(address)
-        await page.get_by_placeholder("E-mail").fill(email)
-        await page.get_by_placeholder("Password").fill(PASSWORD)
-        await page.get_by_role("button", name="Log in").click()
-        await expect(page.locator("#state")).to_have_text("live")
-        await page.get_by_role("button", name="Engine room").click()
-        await expect(page.locator("#messages li")).to_have_count(LINES)
-        yield page
-
-
-async def say(page: Page, text: str) -> None:
-    await page.get_by_placeholder("Message").fill(text)
-    await page.get_by_role("button", name="Send").click()
-
-
-async def newest(page: Page, count: int) -> list[str]:
-    return (await page.locator("#messages li").all_inner_texts())[-count:]
-
-
-async def test_the_steps_work_as_written(started: tuple[Processes, Api, str]) -> None:
+async def test_the_steps_work_as_written(started: Started) -> None:
     all_of_them, api, address = started
     async with (
         chromium() as browser,
@@ -113,7 +49,7 @@ async def test_the_steps_work_as_written(started: tuple[Processes, Api, str]) ->
             assert await newest(page, 1) == ["Ada: Into the dark."]
 
 
-async def test_too_long_an_absence_starts_again_from_the_newest_page(started: tuple[Processes, Api, str]) -> None:
+async def test_too_long_an_absence_starts_again_from_the_newest_page(started: Started) -> None:
     _, api, address = started
     async with chromium() as browser, window(browser, address, "grace@example.org") as grace:
         await grace.get_by_label("online").uncheck()
