@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.docs import capacity_table, command_reference, error_codes, metrics_table, schema_tables, settings_table
+from tests.docs import (
+    capacity_table,
+    command_reference,
+    error_codes,
+    metrics_table,
+    route_tables,
+    schema_tables,
+    settings_table,
+)
 from tests.docs.markers import ROOT, filled, names
 
 SETTINGS = ROOT / "docs" / "settings.md"
@@ -16,6 +24,7 @@ ERRORS = ROOT / "docs" / "errors.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 PAGE = ROOT / "examples" / "chat.html"
 METRICS = ROOT / "docs" / "metrics.md"
+ROUTES = ROOT / "docs" / "routes.md"
 
 
 def part(name: str) -> str:
@@ -29,6 +38,8 @@ def part(name: str) -> str:
         "load": capacity_table.load,
         "chat.html": lambda: f"```html\n{PAGE.read_text(encoding='utf-8')}```",
         "metrics": metrics_table.table,
+        "routes": route_tables.routes,
+        "rows": route_tables.rows,
     }
     return made[name]() if name in made else schema_tables.listing(name)
 
@@ -41,7 +52,7 @@ def regenerated(document: Path) -> str:
 
 
 def main() -> None:
-    for document in (SETTINGS, SCHEMA, COMMANDS, ERRORS, SIZING, TUTORIAL, METRICS):
+    for document in (SETTINGS, SCHEMA, COMMANDS, ERRORS, SIZING, TUTORIAL, METRICS, ROUTES):
         document.write_text(regenerated(document), encoding="utf-8")
 
 

@@ -5,20 +5,29 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
+from uuid import uuid4
 
+import msgspec
 import pytest
+from chat_client import link, pauses, rest, sender
 
 from app.api.errors.codes import UNKNOWN_HOST
 from app.api.middleware import allowed_hosts
 from app.domain.events import ChangeType
+from app.domain.inbox.schemas import ConversationSummary
+from app.domain.messages.content import MAX_TEXT_LENGTH, MAX_URL_LENGTH
+from app.domain.messages.schemas import Message
+from app.domain.users.schemas import Person
 from app.realtime import hello
 from app.realtime.bus import ephemeral_events
 from app.realtime.connection import close_codes as codes
 from app.realtime.connection import connection, frame_limits
 from app.realtime.frames import client_frames, server_frames
 from app.realtime.hub.catch_up import MAX_CHANGES
+from app.store import message_writer
 from tests.docs.markers import ROOT
 
 TEXT = (ROOT / "docs" / "realtime.md").read_text(encoding="utf-8")
@@ -139,3 +148,79 @@ def test_the_little_program_applies_drops_or_asks(
     frame = {"type": kind, "conversation": "c", "position": position, "prev": prev}
     assert follow()(positions, frame) is answer
     assert positions.get("c") == after
+
+
+def test_the_reply_column_is_that_of_the_program() -> None:
+    for tag, kinds in server_frames.REPLIES.items():
+        (row,) = [line for line in CLIENT.splitlines() if line.startswith(f"| `{tag}` |")]
+        named_replies = set(re.findall(r"`([a-z_.]+)`", row.split("|")[3])) - {"ref", "online"}
+        assert named_replies == {str(kind.__struct_config__.tag) for kind in kinds}, tag
+
+
+def test_every_field_of_hello_is_named() -> None:
+    part = TEXT.split("## The first frame")[1].split("\n## ")[0]
+    assert [
+        field for field in server_frames.Hello.__struct_fields__ if f"`{field}" not in part and field != "next"
+    ] == []
+    assert '"next": true' in part
+
+
+def test_the_recommended_waits_are_those_of_the_reference_client() -> None:
+    part = TEXT.split("## How long to wait")[1].split("\n## ")[0]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("| ")
+    ]
+    seconds = {row[0]: row[1] for row in rows}
+    assert seconds["the socket to open"] == f"{link.OPEN_SECONDS:g}"
+    assert seconds["`hello`"] == f"{link.HELLO_SECONDS:g}"
+    assert seconds["a reply to `send`"] == f"{sender.ATTEMPT_SECONDS:g}"
+    assert seconds["a REST response"] == f"{rest.SECONDS:g}"
+    connect = seconds["the next attempt to connect"]
+    assert connect.startswith(f"{pauses.FIRST:g}, doubled each time, up to {pauses.LONGEST:g}")
+    assert connect.endswith(f"{link.WAIT:g} more after 4429")
+    again = seconds["the next attempt to send"]
+    assert f"{sender.FIRST_PAUSE:g}, doubled each time, up to {sender.LONGEST_PAUSE:g}" in again
+    assert f"a frame with {link.RESUMED_TOGETHER:,} never exceeds" in TEXT
+    assert f"some {message_writer.QUEUE_SECONDS + message_writer.WRITE_SECONDS:g} s" in part
+
+
+def test_the_largest_frames_of_a_server_have_at_most_a_mebibyte() -> None:
+    assert "exceeds 1 MiB" in TEXT
+    person = Person(id=uuid4(), first_name="\x01" * 100, last_name="\x01" * 100)
+    message = Message(
+        id=uuid4(),
+        conversation=uuid4(),
+        seq=2**62,
+        position=2**62,
+        sent_by=person,
+        message_type="text",
+        text="\x01" * MAX_TEXT_LENGTH,
+        media_url="",
+        client_id="\x01" * 64,
+        reply_to=2**62,
+        sent_at=datetime.now(UTC),
+        updated_at=datetime.now(UTC),
+        deleted_at=datetime.now(UTC),
+    )
+    media = msgspec.structs.replace(message, message_type="image", text="", media_url="\\" * MAX_URL_LENGTH)
+    entry = ConversationSummary(
+        id=uuid4(),
+        kind="direct",
+        name="\x01" * 100,
+        is_private=True,
+        creator=uuid4(),
+        peer=person,
+        role="admin",
+        unread=2**62,
+        last_seq=2**62,
+        read_seq=0,
+        position=2**62,
+        last_message=media,
+        updated_at=datetime.now(UTC),
+    )
+    hello_frame = server_frames.Conversations(conversations=[entry] * hello.CONVERSATIONS_PER_FRAME, next=False)
+    created = server_frames.MessageCreated(conversation=uuid4(), position=2**62, prev=2**62, data=message)
+    positions = {uuid4(): 2**62 for _ in range(client_frames.MAX_RESUMED_CONVERSATIONS)}
+    caught_up = server_frames.CaughtUp(ref="\x01" * 64, positions=positions)
+    for frame in (hello_frame, created, caught_up):
+        assert len(msgspec.json.encode(frame)) < 2**20
