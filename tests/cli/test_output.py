@@ -8,6 +8,7 @@ import pty
 import subprocess
 import sys
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from uuid import UUID
 
@@ -18,11 +19,9 @@ from app.cli.output import Column, Table
 from tests.support.processes import ROOT
 
 APPENDING = """
-import os, sys
-from app.cli import output
+from app.cli import main
 
-output.prepare()
-print("ours", flush=True)
+main(["--version"])
 with open("/dev/fd/1", "a") as theirs:  # as supervisord opens it
     print("theirs", file=theirs, flush=True)
 print("ours again", flush=True)
@@ -32,7 +31,7 @@ print("ours again", flush=True)
 def test_lines_of_several_processes_in_one_file_stay_whole(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w") as file:
         subprocess.run([sys.executable, "-c", APPENDING], cwd=ROOT, stdout=file, check=True, timeout=60)
-    assert (tmp_path / "out").read_text() == "ours\ntheirs\nours again\n"
+    assert (tmp_path / "out").read_text() == f"chat {version('chat-backend')}\ntheirs\nours again\n"
 
 
 TABLE = Table(
