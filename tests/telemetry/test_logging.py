@@ -80,6 +80,15 @@ def test_a_line_below_the_level_is_not_written(log_file: Path) -> None:
     assert [line["event"] for line in lines(log_file)] == ["important"]
 
 
+def test_the_libraries_report_problems_and_not_each_task(log_file: Path) -> None:
+    configured(log_file)
+    for name in ("celery.worker.request", "celery.worker.strategy", "celery.app.trace", "celery.beat"):
+        logging.getLogger(name).info("Discarding revoked task: %s[%s]", "chat.notifications.overlooked", "1")
+        logging.getLogger(name).warning("important")
+    logging.getLogger("celery.worker.consumer.consumer").warning("connection lost")  # ours is `broker_away`
+    assert [line["event"] for line in lines(log_file)] == ["important"] * 4
+
+
 def test_no_logger_writes_a_token(log_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     configured(log_file)
     logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', "::1", f"/ws/conversations?token={JWT}")
