@@ -141,6 +141,8 @@ def test_configured_servers_replace_the_embedded_ones(
         (line,) = re.findall(r"^  (curl .*)$", received, re.MULTILINE)
         listed = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
         assert [one["name"] for one in json.loads(listed.stdout)["items"]].count("Engine room") == 1, listed.stderr
+        links = set(re.findall(r"http://[^\s,]+/docs[/\w]*", received))
+        assert links == {f"http://127.0.0.1:{running.port}/docs{page}" for page in ("", "/socket")}
         assert messages > 20
         assert demo(running) == received
         assert [process.environ()["MIGRATE_DATABASE_URL"] for process in running.children()] == ["", "", ""]
