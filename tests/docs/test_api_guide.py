@@ -9,8 +9,9 @@ import msgspec
 
 from app.api.errors.problems import refusal
 from app.domain.errors import Throttled
+from app.domain.origins import Origins
 from app.main import READABLE
-from app.settings import Settings
+from app.settings import Settings, load
 from tests.docs.markers import ROOT
 from tests.docs.test_readme import run
 from tests.support.processes import Api
@@ -37,6 +38,14 @@ def test_the_shown_refusal_is_the_one_that_is_sent() -> None:
     head, *lines = shown.splitlines()
     assert head == f"HTTP/1.1 {sent.status_code} Too Many Requests"
     assert dict(line.split(": ", 1) for line in lines) == sent.headers
+
+
+def test_the_shown_setting_allows_a_front_end_in_development(tmp_path: Path) -> None:
+    (written,) = re.findall(r"^ALLOWED_ORIGINS=(\S+) make up$", TEXT, re.MULTILINE)
+    given = {"DATA_DIR": str(tmp_path), "ALLOWED_ORIGINS": written}
+    allowed = Origins(load(given, env_file=tmp_path / ".env", embedded=True).allowed_origins)
+    for page in ("http://127.0.0.1:8000", "http://localhost:5173"):
+        assert allowed.allows(page), page
 
 
 def test_the_stated_defaults_are_those_of_the_settings() -> None:
