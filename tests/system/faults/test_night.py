@@ -162,10 +162,12 @@ async def test_the_mail_server_refuses_permanently(night: OperatedChat) -> None:
     try:
         for name in ("Ada", "Grace", "Eve"):
             await node.register(name)
-        await asyncio.to_thread(night.shows, lambda found: found['chat_mails_total{outcome="refused"}'] >= 3)
-        assert (await asyncio.to_thread(night.metrics))["chat_mail_server_failing"] == 0
+        await asyncio.to_thread(
+            night.shows,
+            lambda found: found['chat_mails_total{outcome="refused"}'] >= 3 and found["chat_mail_server_failing"] == 0,
+        )
         await asyncio.to_thread(night.marks, "mail", "mails in the last hour; see `chat mails --state refused`")
-        await asyncio.to_thread(night.says, "the mail server refused 3 of ", code=0)
+        await asyncio.to_thread(night.says, "the mail server refused ", code=0)
     finally:
         controller.stop()
         await node.close()
