@@ -1,4 +1,5 @@
-"""Runs the chat on one machine, for development: embedded servers and a supervisor.
+"""Runs the chat on one machine, with `chat up`: embedded servers for development, and supervisord.
 
-Production's API and workers never import it.
+With servers of your own it runs in production too, without the packages of embedded servers. The API and the workers
+never import it.
 """

@@ -11,6 +11,9 @@ import os
 import signal
 from typing import Any, Final
 
+from supervisor import loggers, supervisord
+from supervisor.options import ServerOptions
+
 from app.settings import load
 from app.telemetry.logging import configure
 
@@ -35,28 +38,28 @@ def fork() -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+class ChatLog(loggers.Handler):  # type: ignore[misc]  # supervisor has no types
+    """Writes supervisord's own messages to the log of the chat."""
+
+    def emit(self, record: Any) -> None:
+        message = record.asdict()["message"]
+        is_usual = message.startswith(USUAL) or record.level < loggers.LevelsByName.WARN
+        _log.log(logging.INFO if is_usual else logging.WARNING, "%s", message)
+
+    def close(self) -> None:
+        """It has no stream."""
+
+
+class Options(ServerOptions):  # type: ignore[misc]
+    def make_logger(self) -> None:
+        super().make_logger()
+        self.logger.handlers[:] = [ChatLog()]
+
+    def fork(self) -> int:
+        return fork()
+
+
 def main() -> None:
-    # Imported here: production installs no supervisor, and every module of the product can be imported there.
-    from supervisor import loggers, supervisord
-    from supervisor.options import ServerOptions
-
-    class ChatLog(loggers.Handler):  # type: ignore[misc]  # supervisor has no types
-        def emit(self, record: Any) -> None:
-            message = record.asdict()["message"]
-            is_usual = message.startswith(USUAL) or record.level < loggers.LevelsByName.WARN
-            _log.log(logging.INFO if is_usual else logging.WARNING, "%s", message)
-
-        def close(self) -> None:
-            """It has no stream."""
-
-    class Options(ServerOptions):  # type: ignore[misc]
-        def make_logger(self) -> None:
-            super().make_logger()
-            self.logger.handlers[:] = [ChatLog()]
-
-        def fork(self) -> int:
-            return fork()
-
     configure(load(), process="up")
     supervisord.ServerOptions = Options
     supervisord.main()

