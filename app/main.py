@@ -41,11 +41,11 @@ from app.api.request import ChatRequest
 from app.db import Session
 from app.realtime import endpoint
 from app.realtime.connection import close_codes
-from app.realtime.frames import client_frames, server_frames
+from app.realtime.frames import client_frames, frame_catalogue
 from app.server.limits import BODY_BYTES
 from app.settings import Settings, load
 from app.telemetry.request_log import FLUSH_SECONDS, RequestLog
-from app.wiring import Runtime
+from app.wiring.runtime import Runtime
 
 READABLE = ("Idempotency-Replayed", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id")
 """Response headers that pages of other origins may read; browsers hide others."""
@@ -71,8 +71,8 @@ CONTROLLERS = (
 SOCKET = docs.Vocabulary(
     path=endpoint.PATH,
     client_frames=get_args(client_frames.AnyClientFrame),
-    server_frames=server_frames.PUSHED,
-    replies=server_frames.REPLIES,
+    server_frames=frame_catalogue.PUSHED,
+    replies=frame_catalogue.REPLIES,
     close_reasons=close_codes.REASONS,
 )
 

@@ -13,7 +13,7 @@ import uvloop
 
 from app.settings import load
 from app.tasks.notifications import decide_one
-from app.wiring import open_task_context
+from app.wiring.worker_context import open_task_context
 
 
 async def decide(conversations: list[UUID], seconds: float) -> float:

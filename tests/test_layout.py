@@ -63,7 +63,7 @@ RULES = [
         {"domain/locks.py"},
         "advisory locks share one space of keys: every key and every call is in app/domain/locks.py",
     ),
-    (r"b[\"']\{\\?\"type", set(), "frames are encoded from their declarations in realtime/frames/server_frames.py"),
+    (r"b[\"']\{\\?\"type", set(), "frames are encoded from their declarations in realtime/frames"),
     (r"send_task\(\s*f?[\"']", set(), "tasks are called by their object: a name in quotes is not checked by anything"),
 ]
 

@@ -22,8 +22,7 @@ from app.realtime.bus.ephemeral_events import Event, Typing
 from app.realtime.connection.close_codes import NOT_AUTHENTICATED, RESTARTING
 from app.realtime.connection.connection import Connection, ConnectionGone
 from app.realtime.frames import client_frames
-from app.realtime.frames.frame_encoder import frame_of, raw
-from app.realtime.frames.server_frames import (
+from app.realtime.frames.answer_frames import (
     AuthAck,
     CaughtUp,
     ErrorFrame,
@@ -35,6 +34,7 @@ from app.realtime.frames.server_frames import (
     SendAck,
     ThrottledFrame,
 )
+from app.realtime.frames.frame_encoder import frame_of, raw
 from app.realtime.hub.catch_up import catch_up
 from app.realtime.hub.hub import Hub
 from app.realtime.read_marks import ReadMarks

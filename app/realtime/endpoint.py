@@ -23,9 +23,9 @@ from app.realtime.connection.close_codes import MALFORMED, NOT_AUTHENTICATED, RE
 from app.realtime.connection.connection import SOCKETS_PER_USER, STUCK_SECONDS, Connection, ConnectionGone
 from app.realtime.connection.frame_limits import FRAMES_PER_SECOND, FrameLimiter
 from app.realtime.connection.transport import transport_of
+from app.realtime.frames.answer_frames import ErrorFrame
 from app.realtime.frames.client_frames import MAX_FRAME_BYTES, Malformed, parse_frame
 from app.realtime.frames.frame_encoder import frame_of
-from app.realtime.frames.server_frames import ErrorFrame
 from app.realtime.handshake import Authenticator, HandshakeRefused, Socket, accepted_subprotocol
 from app.realtime.hello import send_hello, socket_limits
 from app.realtime.unauthenticated_sockets import UnauthenticatedSockets

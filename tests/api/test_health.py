@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.api.health import Readiness
 from app.settings import Settings
-from app.wiring import Runtime
+from app.wiring.runtime import Runtime
 from tests.support.web import Client
 
 

@@ -15,7 +15,7 @@ from app.settings import Settings
 from app.store.message_writer import CONCURRENT_BATCHES as WRITES
 from app.tasks.celery_app import KINDS, VISIBILITY
 from app.telemetry.logging import FILE_BYTES, FILES_KEPT
-from app.wiring import POOL_SIZE
+from app.wiring.runtime import POOL_SIZE
 from tests.docs.markers import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

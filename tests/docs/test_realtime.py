@@ -25,7 +25,7 @@ from app.realtime import hello
 from app.realtime.bus import ephemeral_events
 from app.realtime.connection import close_codes as codes
 from app.realtime.connection import connection, frame_limits
-from app.realtime.frames import client_frames, server_frames
+from app.realtime.frames import answer_frames, change_frames, client_frames, frame_catalogue, server_frames
 from app.realtime.hub.catch_up import MAX_CHANGES
 from app.store import message_writer
 from tests.docs.markers import ROOT
@@ -46,13 +46,13 @@ def named(part: str) -> set[str]:
 
 def sent() -> Iterator[str]:
     """The types of all frames the program makes."""
-    yield from (str(kind.__struct_config__.tag) for kind in server_frames.PUSHED)
+    yield from (str(kind.__struct_config__.tag) for kind in frame_catalogue.PUSHED)
 
 
 def made() -> Iterator[str]:
     """The types of frames as the sources make them."""
     yield from get_args(ChangeType)
-    tags = {kind.__name__: str(kind.__struct_config__.tag) for kind in server_frames.PUSHED}
+    tags = {kind.__name__: str(kind.__struct_config__.tag) for kind in frame_catalogue.PUSHED}
     for file in APP.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             match node:
@@ -151,7 +151,7 @@ def test_the_little_program_applies_drops_or_asks(
 
 
 def test_the_reply_column_is_that_of_the_program() -> None:
-    for tag, kinds in server_frames.REPLIES.items():
+    for tag, kinds in frame_catalogue.REPLIES.items():
         (row,) = [line for line in CLIENT.splitlines() if line.startswith(f"| `{tag}` |")]
         named_replies = set(re.findall(r"`([a-z_.]+)`", row.split("|")[3])) - {"ref", "online"}
         assert named_replies == {str(kind.__struct_config__.tag) for kind in kinds}, tag
@@ -219,8 +219,8 @@ def test_the_largest_frames_of_a_server_have_at_most_a_mebibyte() -> None:
         updated_at=datetime.now(UTC),
     )
     hello_frame = server_frames.Conversations(conversations=[entry] * hello.CONVERSATIONS_PER_FRAME, next=False)
-    created = server_frames.MessageCreated(conversation=uuid4(), position=2**62, prev=2**62, data=message)
+    created = change_frames.MessageCreated(conversation=uuid4(), position=2**62, prev=2**62, data=message)
     positions = {uuid4(): 2**62 for _ in range(client_frames.MAX_RESUMED_CONVERSATIONS)}
-    caught_up = server_frames.CaughtUp(ref="\x01" * 64, positions=positions)
+    caught_up = answer_frames.CaughtUp(ref="\x01" * 64, positions=positions)
     for frame in (hello_frame, created, caught_up):
         assert len(msgspec.json.encode(frame)) < 2**20

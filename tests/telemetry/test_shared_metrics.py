@@ -16,7 +16,7 @@ import pytest
 
 from app.store.message_writer import CONCURRENT_BATCHES
 from app.telemetry import shared_metrics
-from app.wiring import POOL_SIZE
+from app.wiring.runtime import POOL_SIZE
 from tests.support.chat import alive, until
 from tests.support.processes import Api, Processes, processes
 from tests.support.servers import public_directory

@@ -1,4 +1,4 @@
-"""Encodes the frames of `server_frames`. A frame is built once, and every recipient's socket gets the same bytes."""
+"""Encodes the frames that a server sends. A frame is built once, and every recipient's socket gets the same bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import msgspec
 
 from app.domain.events import LogChange
 from app.domain.notifications.schemas import Notification
-from app.realtime.frames.server_frames import CHANGE_FRAMES, NotificationFrame
+from app.realtime.frames.change_frames import CHANGE_FRAMES
+from app.realtime.frames.server_frames import NotificationFrame
 
 Loss = Literal["never", "merged", "dropped"]
 """What a filling queue does with a frame: keep it, replace it by a newer one with the same key, or drop it."""

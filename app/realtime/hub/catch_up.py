@@ -13,8 +13,8 @@ from uuid import UUID
 from app.domain.errors import Conflict, Unavailable
 from app.domain.events import ENDINGS, ReadMoved
 from app.realtime.connection.connection import Connection, ConnectionGone
+from app.realtime.frames.answer_frames import Reset
 from app.realtime.frames.frame_encoder import change_frame, frame_of
-from app.realtime.frames.server_frames import Reset
 from app.realtime.hub.ephemeral import read_frame
 from app.realtime.hub.fan_out import reason_of
 from app.realtime.hub.hub import Hub

@@ -12,8 +12,8 @@ import structlog
 
 from app.domain.errors import Unavailable
 from app.realtime.connection.connection import Connection, ConnectionGone
+from app.realtime.frames.change_frames import ConversationCreated
 from app.realtime.frames.frame_encoder import frame_of
-from app.realtime.frames.server_frames import ConversationCreated
 from app.realtime.hub.catch_up import RETRY_SECONDS, catch_up
 from app.realtime.hub.hub import Hub
 

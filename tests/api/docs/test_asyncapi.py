@@ -17,7 +17,7 @@ from app.api.docs.asyncapi import socket_document
 from app.api.docs.examples.frames import EXAMPLES
 from app.api.docs.json_schemas import subschemas
 from app.main import SOCKET
-from app.realtime.frames import server_frames
+from app.realtime.frames import frame_catalogue
 from app.realtime.frames.client_frames import Malformed, parse_frame
 from tests.api.docs.test_openapi import references
 from tests.support.client import Node, Socket, eventually
@@ -142,7 +142,7 @@ def test_every_message_and_channel_has_a_name_of_its_own(asyncapi: Json) -> None
 def test_every_frame_is_documented_with_a_valid_example(asyncapi: Json) -> None:
     messages = asyncapi["components"]["messages"]
     assert set(messages) == set(EXAMPLES)
-    assert len(messages) == len(SOCKET.client_frames) + len(server_frames.PUSHED)
+    assert len(messages) == len(SOCKET.client_frames) + len(frame_catalogue.PUSHED)
     for name, message in messages.items():
         frame = message["examples"][0]["payload"]
         assert validate(asyncapi, frame, said=name.startswith("client.")) == name

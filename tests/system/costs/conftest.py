@@ -21,7 +21,7 @@ from app.domain.rates import Rate
 from app.domain.users.caller import Caller
 from app.main import create_app
 from app.settings import Settings
-from app.wiring import Runtime
+from app.wiring.runtime import Runtime
 from tests.support.nodes import eventually
 from tests.support.scene import group, person
 from tests.support.web import API, Client, serving

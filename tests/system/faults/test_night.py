@@ -21,7 +21,8 @@ from app.local.postgres import EmbeddedPostgres
 from app.local.processes import free_port
 from app.local.valkey import EmbeddedValkey
 from app.settings import Settings
-from app.wiring import POOL_SIZE, make_celery
+from app.wiring import make_celery
+from app.wiring.runtime import POOL_SIZE
 from tests.support import misbehaving_tasks
 from tests.support.client import Answer, Node
 from tests.support.mailbox import Mailboxes

@@ -1,15 +1,12 @@
-"""Wires the process together: settings, database, Redis, bus, tasks. Contains no logic of its own."""
+"""Assembles an API process: settings, database, Redis, bus, tasks. Contains no logic of its own."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
-from functools import partial
 from uuid import UUID
 
-from celery import Celery
 from litestar import Litestar
 from litestar.di import Provide
 from redis.asyncio import Redis
@@ -24,47 +21,32 @@ from app.domain.auth.second_factors import SecondFactors
 from app.domain.auth.tokens import Tokens
 from app.domain.errors import Unavailable
 from app.domain.events import FollowUp
-from app.domain.notifications.in_app_notifications import NewNotice
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.operators.backlog import Backlog, read_backlog
-from app.domain.rates import Rate
 from app.domain.throttling.policies import Policies
 from app.domain.throttling.reports import Reports
-from app.domain.throttling.usage_counts import Subjects
 from app.realtime.assembly import LiveDelivery
 from app.realtime.bus.bus import Bus
-from app.realtime.bus.ephemeral_events import Notice
-from app.realtime.frames.frame_encoder import encode_json, notification_frame
 from app.realtime.hub.hub_queries import CONNECTIONS
-from app.realtime.presence import find_online
 from app.redis.client import RedisClient, RedisUnavailable
 from app.settings import Settings, metrics_directory
 from app.store.batched_login_checks import BatchedLoginChecks
-from app.store.cache_rebuild import Rebuilder
 from app.store.inbox_reader import InboxReader
 from app.store.message_writer import CONCURRENT_BATCHES, MessageWriter
 from app.store.page_cache import PageCache
 from app.store.page_reader import PageReader
 from app.tasks import cache as cache_tasks
-from app.tasks import celery_app, profile_propagation
 from app.tasks import mail as mail_tasks
-from app.tasks import notifications as notification_tasks
-from app.tasks.alerts import open_channels
-from app.tasks.context import NoticeSettings, TaskContext
+from app.tasks import profile_propagation
 from app.tasks.dispatcher import Dispatcher
-from app.tasks.letters import templates
-from app.tasks.letters.renderer import MailRenderer, MailStyle
-from app.tasks.mail_transport import open_transport
 from app.tasks.queue_stats import BrokerStats
 from app.telemetry import event_loop, process_sampler
 from app.telemetry.background_metrics import BackgroundMetrics
 from app.telemetry.shared_metrics import Exposition
-from app.throttling.hourly_quotas import RATES as QUOTA_RATES
 from app.throttling.hourly_quotas import HourlyQuotas
-from app.throttling.limiter import SITES, STRANGERS, RateLimiter
-from app.throttling.password_guesses import RATES as GUESS_RATES
+from app.throttling.limiter import RateLimiter
 from app.throttling.password_guesses import PasswordGuesses
-from app.throttling.usage_mover import UsageMover
+from app.wiring import make_celery, throttle_rates
 
 POOL_SIZE = 10
 READY_SECONDS = 2.0
@@ -222,74 +204,6 @@ class Runtime:
 
     def _request_rebuild(self, conversation: UUID) -> None:
         self.dispatcher.send(cache_tasks.rebuild, str(conversation))
-
-
-def throttle_rates(settings: Settings) -> dict[str, Rate]:
-    """Returns the rate policies by name, as they appear in responses."""
-    return {
-        "messages": settings.throttle_messages,
-        "user": settings.throttle_user,
-        "requests": settings.throttle_requests,
-        "address": settings.throttle_address,
-        **{
-            policy: Rate(times * settings.throttle_address.limit, settings.throttle_address.window)
-            for policy, times in SITES.items()
-        },
-        "strangers": STRANGERS,
-        "additions": settings.throttle_additions,
-        "added": settings.throttle_added,
-        **GUESS_RATES,
-        **{str(quota): rate for quota, rate in QUOTA_RATES.items()},
-    }
-
-
-def make_celery(settings: Settings) -> Celery:
-    """Returns the Celery application of worker, beat and API."""
-    celery = celery_app.make(settings.redis_url)
-    celery.set_default()
-    return celery
-
-
-def open_task_context(settings: Settings) -> TaskContext:
-    """Returns the task context of a worker process. Call it in that process, after the fork."""
-    redis_client = RedisClient(settings.cache_redis_url, connections=2)
-    cache = PageCache(max_messages=settings.cache_messages)
-    bus = Bus(redis_client, settings.cache_redis_url, cache)
-    database = Database(open_engine(settings.libpq_url, pool_size=2), bus.publish, notification_tasks.enqueue_mails)
-    rebuilder = Rebuilder(database, redis_client, cache)
-
-    async def deliver(notices: Sequence[NewNotice]) -> None:
-        frames = [encode_json(notification_frame(notice.notification)) for notice in notices]
-        users = [notice.user for notice in notices]
-        await bus.publish([Notice(users=(user,), frame=frame) for user, frame in zip(users, frames, strict=True)])
-
-    return TaskContext(
-        database=database,
-        rebuild_cache=rebuilder.rebuild,
-        sweep_caches=rebuilder.sweep,
-        transport=open_transport(settings.smtp_url, settings.data_dir / "mail"),
-        renderer=MailRenderer(
-            settings.public_url,
-            settings.mail_from,
-            MailStyle(
-                app_name=settings.app_name,
-                frontend_url=settings.frontend_url,
-                language=settings.mail_language,
-                replacements=templates.replacements(settings.mail_templates),
-            ),
-        ),
-        post_alert=open_channels(settings.slack_webhook_url, settings.alert_urls, settings.app_name),
-        notices=NoticeSettings(
-            after=timedelta(seconds=settings.notify_after_seconds),
-            quiet=timedelta(minutes=settings.notify_quiet_minutes),
-            online=partial(find_online, redis_client),
-            deliver=deliver,
-            unsubscribe_tokens=UnsubscribeTokens(settings.secret_key, settings.secret_key_previous),
-        ),
-        audit=timedelta(days=settings.audit_days),
-        usage_mover=UsageMover(redis_client),
-        subjects=Subjects(settings.secret_key),
-    )
 
 
 def _provide(value: object) -> Provide:
