@@ -45,7 +45,7 @@ WORKERS ?= $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
 test: venv ## run all tests against real servers
 	$(PYTEST) -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
-check: venv ## run what CI runs: format, lint, types, import contracts, migrations, tests
+check: venv ## run what CI runs after installing: format, lint, types, import contracts, tests
 	.venv/bin/ruff format --check .
 	$(MAKE) --no-print-directory lint types
 	$(MAKE) --no-print-directory test

@@ -83,7 +83,10 @@ class CacheMiss(msgspec.Struct, frozen=True):
 
 
 def key_of(conversation: UUID) -> str:
-    """Returns the cache key. All keys of a conversation share a hash tag, so a cluster keeps them on one node."""
+    """Returns the cache key. All keys of a conversation share a hash tag, so a cluster keeps them on one node.
+
+    A release that adds a field to messages changes the name `log`: values keep the form in which they were encoded.
+    """
     return f"chat:{{{conversation}}}:log"
 
 
