@@ -130,6 +130,7 @@ def _api(settings: Settings) -> Check:
 
 async def _database(settings: Settings) -> list[Check]:
     from sqlalchemy import text
+    from sqlalchemy.exc import ProgrammingError
 
     from app.db.database_url import parameters
     from app.domain.errors import ChatError
@@ -146,6 +147,9 @@ async def _database(settings: Settings) -> list[Check]:
                 failed = await failed_tasks.count_open(session)
     except (ChatError, TimeoutError):
         facts = f"{where}: does not answer, or does not accept writes"
+        return [Check("postgres", False, facts, Section.POSTGRES)]
+    except ProgrammingError:  # as when no migration has run
+        facts = f"{where}: has no tables of this version; run `chat migrate`"
         return [Check("postgres", False, facts, Section.POSTGRES)]
     tasks = f"{failed:,}; see `chat tasks failed`" if failed else "none"
     return [

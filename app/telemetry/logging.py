@@ -94,12 +94,17 @@ def configure(settings: Settings, *, process: str) -> None:
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger(WARNS_REPEATEDLY).setLevel(logging.ERROR)
+    _processors[:] = [structlog.stdlib.filter_by_level, *shared, ProcessorFormatter.wrap_for_formatter]
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, ProcessorFormatter.wrap_for_formatter],
+        processors=_processors,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+_processors: list[structlog.typing.Processor] = []
+"""One list, changed in place: a logger that was used before the process configures again keeps it."""
 
 
 def configure_celery(settings: Settings, *, process: str) -> None:

@@ -94,6 +94,13 @@ def test_a_database_that_does_not_answer_is_named(running: Running) -> None:
     assert "secret" not in done.stdout + done.stderr
 
 
+def test_a_database_without_tables_is_named(running: Running, empty_database_url: str) -> None:
+    done = chat(msgspec.structs.replace(running.settings, database_url=empty_database_url), "status", "--json")
+    assert (done.returncode, wrong(done)) == (1, ["postgres"])
+    assert "has no tables of this version; run `chat migrate`" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
 def test_a_silent_redis_is_named_and_hides_nothing_else(running: Running) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"

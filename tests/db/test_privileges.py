@@ -206,15 +206,18 @@ def test_a_data_directory_whose_chat_was_a_superuser_is_taken_over_without_loss(
 
 def test_the_documented_statements_make_two_roles_and_give_a_former_roles_tables_to_one(postgres: TestPostgres) -> None:
     (section,) = re.findall(r"^## Roles\n(.*?)(?=^## )", OPERATIONS, re.DOTALL | re.MULTILINE)
-    create, reassign = [
+    blocks = [
         re.sub(r"\bchat\b", "tester", block.replace("'…'", "'word'").replace("chat_", "tester_"))
         for block in re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
     ]
+    ((create,), (change,), (reassign,)) = (
+        [block for block in blocks if word in block] for word in ("CREATE ROLE", "ALTER ROLE", "REASSIGN")
+    )
     server = f"@127.0.0.1:{postgres.server.port}/tester"
     former, owner, application = (f"postgresql://tester_{name}:word{server}" for name in ("before", "owner", "app"))
     try:
         with postgres.server.connect() as connection:
-            for statement in create.split(";")[:-1]:
+            for statement in (*create.split(";")[:-1], change.split(";")[0]):
                 connection.execute(statement.encode())
             connection.execute("CREATE ROLE tester_before LOGIN PASSWORD 'word'")
             connection.execute("ALTER DATABASE tester OWNER TO tester_before")

@@ -127,6 +127,7 @@ def server() -> Iterator[tuple[Mailboxes, int]]:
 
 @pytest.fixture
 async def desk(place: Place, server: tuple[Mailboxes, int]) -> AsyncIterator[Desk]:
+    make_celery(place.settings)  # the tasks count their mails in its broker
     database = Database(open_engine(place.settings.libpq_url, pool_size=8))
     yield Desk(database, *server)
     await database.close()
@@ -198,7 +199,7 @@ async def test_settled_mails_are_deleted_after_a_week(desk: Desk) -> None:
             .values(settled_at=Mail.settled_at - literal(outbox.RETENTION + timedelta(seconds=1), Interval))
         )
     async with desk.database.transaction() as session:
-        assert await outbox.sweep(session) == 1
+        assert await outbox.sweep(session) >= 1  # other tests have mails of their own
     async with desk.database.transaction() as session:
         assert set(await session.scalars(select(Mail.id).where(Mail.id.in_([old, young])))) == {young}
 
