@@ -50,7 +50,7 @@ class ChatLog(loggers.Handler):  # type: ignore[misc]  # supervisor has no types
         """It has no stream."""
 
 
-class Options(ServerOptions):  # type: ignore[misc]
+class Options(ServerOptions):  # type: ignore[misc]  # supervisor has no types
     def make_logger(self) -> None:
         super().make_logger()
         self.logger.handlers[:] = [ChatLog()]

@@ -15,12 +15,12 @@ from tests.support.processes import SECRET
 
 @pytest.mark.timeout(90)
 def test_a_stop_ends_suspended_programs_and_a_suspended_supervisord(tmp_path: Path) -> None:
-    nobody = free_port()
+    closed_port = free_port()
     environment = {
         "PATH": "/usr/bin:/bin",
         "SECRET_KEY": SECRET,
-        "DATABASE_URL": f"postgresql://nobody@127.0.0.1:{nobody}/chat",
-        "REDIS_URL": f"redis://127.0.0.1:{nobody}/0",
+        "DATABASE_URL": f"postgresql://chat@127.0.0.1:{closed_port}/chat",
+        "REDIS_URL": f"redis://127.0.0.1:{closed_port}/0",
         "DATA_DIR": str(tmp_path),
         "PORT": str(free_port()),
     }

@@ -32,13 +32,13 @@ class QoS(kombu_redis.QoS):
 
     def ack(self, delivery_tag: str) -> None:
         try:
-            super().ack(delivery_tag)  # type: ignore[no-untyped-call]
+            super().ack(delivery_tag)  # type: ignore[no-untyped-call]  # kombu has no types
         except ERRORS as error:
             self._let_go(delivery_tag, error)
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         try:
-            super().reject(delivery_tag, requeue)  # type: ignore[no-untyped-call]
+            super().reject(delivery_tag, requeue)  # type: ignore[no-untyped-call]  # kombu has no types
         except ERRORS as error:
             self._let_go(delivery_tag, error)
 

@@ -32,7 +32,7 @@ KEYS = {
 
 def read(path: Path) -> ConfigParser:
     parser = ConfigParser(interpolation=None, strict=True)
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.optionxform = str  # type: ignore[assignment, method-assign]  # documented way to keep case
     parser.read_string(path.read_text(encoding="utf-8"))
     return parser
 
