@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from app.api.errors import codes
 from app.server import limits
 from app.server.refusals import RESPONSES, Refused, reason_of
+from app.server.unread_watch import UnreadWatch
 from app.server.web_server import Config
 
 PIECE_BYTES: Final = 16 * 1024
@@ -45,17 +46,18 @@ class RequestProtocol(HttpToolsProtocol):
         self._request_number = 0  # of the request being read
         self._head_bytes = self._fields = self._body_bytes = self._chunks = self._idle_bytes = 0
         self._answering: RequestResponseCycle | None = None
-        self._reading_ended = False  # true once nothing more is read
+        self._reading_ended = False  # true once nothing more is parsed
+        self._discardable_bytes = limits.DISCARDED_BYTES
         self._is_lingering = self._is_counted = False
         self._deadline_state: tuple[str | None, int] = (None, 0)
         self._deadline: asyncio.TimerHandle | None = None
-        self._unread_timer: asyncio.TimerHandle | None = None
         self._abort_timer: asyncio.TimerHandle | None = None
 
     # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._unread = UnreadWatch(transport, self.loop, REFUSED.labels("unread").inc)
         self._is_counted = True
         if self._peers.enter(self._address):
             self._set_deadline()
@@ -65,9 +67,9 @@ class RequestProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._reading_ended = True
         self._release()
-        for timer in (self._abort_timer, self._unread_timer):
-            if timer is not None:
-                timer.cancel()
+        self._unread.stop()
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
@@ -91,6 +93,8 @@ class RequestProtocol(HttpToolsProtocol):
     # Reading requests
 
     def data_received(self, data: bytes) -> None:
+        if self._reading_ended:
+            self._discard(data)
         for start in range(0, len(data), PIECE_BYTES):
             if self._reading_ended:
                 return
@@ -111,6 +115,12 @@ class RequestProtocol(HttpToolsProtocol):
             self._refuse(reason_of(error))
         except Refused as refused:
             self._refuse(refused.error)
+
+    def _discard(self, data: bytes) -> None:
+        """Drops what a refused client still sends, up to a limit: reading a gigabyte a second takes a whole core."""
+        self._discardable_bytes -= len(data)
+        if self._discardable_bytes < 0:
+            self.flow.pause_reading()
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= limits.PIPELINED:
@@ -175,36 +185,27 @@ class RequestProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch_reader(self.transport.get_write_buffer_size())
+        self._unread.start()
         self._peers.reading_stopped(self.transport)
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._peers.reading_resumed(self.transport)
-        if self._unread_timer is not None:
-            self._unread_timer.cancel()
-            self._unread_timer = None
-
-    def _watch_reader(self, before: int) -> None:
-        def check() -> None:
-            remaining = self.transport.get_write_buffer_size()
-            if before - remaining < limits.UNREAD_STEP:
-                REFUSED.labels("unread").inc()
-                self.transport.abort()
-            else:
-                self._watch_reader(remaining)
-
-        self._unread_timer = self.loop.call_later(limits.UNREAD_SECONDS, check)
+        self._unread.stop()
 
     # Refusing requests
 
     def _refuse(self, error: codes.HttpError) -> None:
         """Stops reading. Earlier requests are still answered; then the refusal is sent and the connection closes."""
         REFUSED.labels(error.code).inc()
+        if error is codes.TOO_MANY_CONNECTIONS:
+            self._discardable_bytes = limits.DISCARDED_UNADMITTED_BYTES
+        else:
+            self._peers.caused_refusal(self._address)
         self._reading_ended = True
         self._cancel_deadline()
         self._unset_keepalive_if_required()
-        self.flow.resume_reading()  # further bytes are discarded
+        self.flow.resume_reading()  # further bytes are discarded: `_discard`
         if self._reading == "body":
             self._drop_incomplete_request()
         last = self.pipeline[0][0] if self.pipeline else self._answering
@@ -270,7 +271,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _abort_unless_read(self) -> None:
         """Aborts a closing connection whose last response bytes stay unread: they are too few for `pause_writing`.
-        `_watch_reader` watches larger remainders."""
+        `UnreadWatch` watches larger remainders."""
 
         def check() -> None:
             if self.flow.write_paused:

@@ -44,6 +44,12 @@ UNREAD_BYTES: Final = 32 * 1024 * 1024
 LINGER_SECONDS: Final = 2.0
 """How long a refused client may keep sending. On an immediate close the kernel would discard the unread response."""
 
+DISCARDED_BYTES: Final = 8 * 1024 * 1024
+"""Bytes read and dropped after a refusal, so that the client gets to read the response. The rest stays with it."""
+
+DISCARDED_UNADMITTED_BYTES: Final = 64 * 1024
+"""The same for a connection above a limit of connections: there may be thousands a second."""
+
 LINGERING: Final = 64
 """Refused connections that linger at once; further ones are aborted without a response."""
 

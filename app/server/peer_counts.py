@@ -1,4 +1,4 @@
-"""Counts this process's connections, in total and per network address, and tracks responses that clients do not read.
+"""Counts this process's connections and refusals, in total and per network address, and the responses left unread.
 
 Behind a proxy all connections share the proxy's address, and local ones share loopback: there only the total counts.
 """
@@ -11,6 +11,7 @@ from ipaddress import IPv6Address, ip_address
 
 from app.domain.users.client_address import network
 from app.server.limits import LINGERING, UNREAD_BYTES
+from app.server.refusal_counts import RefusalCounts
 
 
 class Peers:
@@ -21,6 +22,7 @@ class Peers:
         self._max_per_address = max_per_address
         self._total = 0
         self._per_address: Counter[str] = Counter()
+        self._refusals = RefusalCounts()
         self._lingering = 0
         self._unread: dict[asyncio.WriteTransport, None] = {}
 
@@ -28,15 +30,23 @@ class Peers:
         return self._total
 
     def enter(self, address: str | None) -> bool:
-        """Counts a connection; returns False if it exceeds a limit. Refused or not, it counts until `leave`."""
+        """Counts a connection; returns False if it exceeds a limit, or if its address has caused too many refusals.
+        Refused or not, it counts until `leave`."""
         self._total += 1
         counted_as = self._counted_as(address)
         if counted_as:
             self._per_address[counted_as] += 1
         if self._max_total is not None and self._total > self._max_total:
             return False
-        per_address = self._per_address[counted_as] if counted_as else 0
-        return self._max_per_address is None or per_address <= self._max_per_address
+        if self._max_per_address is None or not counted_as:
+            return True
+        return self._per_address[counted_as] <= self._max_per_address and self._refusals.admits(counted_as)
+
+    def caused_refusal(self, address: str | None) -> None:
+        """Counts a refused request or a closed socket whose client broke a limit of the protocol."""
+        counted_as = self._counted_as(address)
+        if counted_as:
+            self._refusals.add(counted_as)
 
     def leave(self, address: str | None) -> None:
         self._total -= 1

@@ -252,6 +252,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def _close_for_excess(self) -> None:
         """Closes with 4429 and stops reading: further client bytes stay in the kernel."""
         self.queue.clear()
+        self.config.peers.caused_refusal(self.client[0] if self.client else None)
         if self.close_sent or self.conn.close_sent is None:
             # After our close frame, or before the handshake's response, nothing more can be sent.
             self.transport.abort()

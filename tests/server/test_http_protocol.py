@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from app.server import limits
+from app.server.http_protocol import RequestProtocol
+from app.server.peer_counts import Peers
 from tests.server.conftest import Server, listening, refused
 from tests.support.nodes import eventually
 
@@ -202,6 +205,31 @@ async def test_an_empty_line_keeps_no_connection_open() -> None:
         await peer.say(b"\r\n")
         assert await peer.rest() == b""
         await eventually(lambda: server.connections == 0)
+
+
+@pytest.mark.parametrize(("limit", "above"), [("DISCARDED_BYTES", False), ("DISCARDED_UNADMITTED_BYTES", True)])
+async def test_what_a_refused_client_sends_is_read_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch, limit: str, above: bool
+) -> None:
+    monkeypatch.setattr(limits, "LINGER_SECONDS", 0.5)
+    read, data_received = 0, RequestProtocol.data_received
+
+    def counted(protocol: RequestProtocol, data: bytes) -> None:
+        nonlocal read
+        read += len(data)
+        data_received(protocol, data)
+
+    monkeypatch.setattr(RequestProtocol, "data_received", counted)
+    async with listening() as server:
+        if above:
+            server.config.peers = Peers(max_total=0)
+        async with server.peer() as peer:
+            with suppress(ConnectionError):
+                for _ in range(640):  # 40 MB, far more than the kernel takes
+                    peer.writer.write(b"GET / HTTP/1.1\r\nX: " + b"y" * 65_536)
+                    await peer.writer.drain()
+        await eventually(lambda: server.connections == 0)
+    assert 0 < read <= getattr(limits, limit) + 2**20
 
 
 async def test_a_refused_client_that_keeps_sending_reads_the_reason_and_is_cut(server: Server) -> None:

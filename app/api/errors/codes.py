@@ -80,7 +80,12 @@ UNKNOWN_TRANSFER_CODING: Final = HttpError(
     501, "unknown_transfer_coding", "The only supported Transfer-Encoding is chunked."
 )
 TOO_MANY_CONNECTIONS: Final = HttpError(
-    503, "too_many_connections", "There are too many open connections. Close some and try again."
+    503,
+    "too_many_connections",
+    (
+        "There are too many open connections, or your network has caused too many refusals."
+        " Close some, wait ten seconds, and try again."
+    ),
 )
 
 ON_SOCKETS: Final = frozenset(

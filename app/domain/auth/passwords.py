@@ -8,9 +8,12 @@ everything else. The time taken does not depend on whether an account exists (`v
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from pathlib import Path
 from secrets import token_urlsafe
@@ -31,6 +34,9 @@ MEMORY_KIB, PASSES, LANES = 19_456, 2, 1
 """The OWASP minimum for argon2id (Password Storage Cheat Sheet): m=19456 KiB, t=2, p=1."""
 
 THREADS = 2
+NICENESS = 10
+"""Of a hashing thread, on Linux: between the default 0 and the lowest priority 19."""
+
 MAX_WAITING = 64
 COMMON = Path(__file__).with_name("common_passwords.txt")
 
@@ -49,7 +55,7 @@ class Passwords:
         waiting: int = MAX_WAITING,
     ) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory, parallelism=LANES)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="password")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="password", initializer=_yield_to_others)
         self._most = threads + waiting
         self._jobs = 0
         # A hash of a random password with the same parameters: guesses for unknown accounts are verified against it.
@@ -97,6 +103,15 @@ class Passwords:
 
     def _job_done(self) -> None:
         self._jobs -= 1
+
+
+def _yield_to_others() -> None:
+    """Lowers this thread's priority: the event loop, which delivers messages, comes before hashing. Linux alone gives
+    threads a priority of their own."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from typing import Literal
@@ -12,7 +13,7 @@ import pytest
 from argon2 import extract_parameters
 from argon2.low_level import Type
 
-from app.domain.auth.passwords import Passwords, check_new_password, common_passwords
+from app.domain.auth.passwords import NICENESS, Passwords, check_new_password, common_passwords
 from app.domain.errors import Invalid, Unavailable
 
 
@@ -58,6 +59,19 @@ async def test_the_event_loop_goes_on_while_hashing() -> None:
         await asyncio.sleep(0)
     assert turns > 10
     passwords.close()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+async def test_hashing_has_a_lower_priority_than_the_event_loop(threads: int) -> None:
+    passwords = Passwords(memory=64, passes=1, threads=threads)
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
+    theirs = [
+        await passwords._off_loop(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        for _ in range(threads)
+    ]
+    passwords.close()
+    assert theirs == [max(mine, NICENESS)] * threads
+    assert os.getpriority(os.PRIO_PROCESS, 0) == mine
 
 
 async def test_a_full_hashing_queue_refuses_and_accepts_again_later(hold: threading.Event) -> None:

@@ -136,7 +136,8 @@ async def _judged(kind: str, ground: Ground, others: Others, process: psutil.Pro
     began = time.monotonic()
     spent = _cpu_seconds(process)
     await asyncio.sleep(min(CALM_SECONDS, seconds))
-    idle_cpu = (_cpu_seconds(process) - spent) / (time.monotonic() - began)
+    calm = time.monotonic()  # the client's start is none of the figures
+    idle_cpu = (_cpu_seconds(process) - spent) / (calm - began)
     memory = most = _megabytes(process)
     async with _attack(kind, ground) as tally:
         attacked, spent = time.monotonic(), _cpu_seconds(process)
@@ -146,7 +147,7 @@ async def _judged(kind: str, ground: Ground, others: Others, process: psutil.Pro
         gone = time.monotonic()
         busy_cpu = (_cpu_seconds(process) - spent) / (gone - attacked)
     await asyncio.sleep(2 * RECOVERY_SECONDS)
-    before, beside = others.span(began, attacked), others.span(attacked, gone)
+    before, beside = others.span(began, calm), others.span(attacked, gone)
     return Judged(
         kind=kind,
         before=before,
