@@ -15,7 +15,8 @@ from app.api import docs, operators, pages
 from app.api.about import RootController, upgrade_required
 from app.api.accounts.email_links import MailedController
 from app.api.accounts.logins import LoginController
-from app.api.accounts.profile import AccountController, RegistrationController
+from app.api.accounts.profile import AccountController
+from app.api.accounts.registration import RegistrationController
 from app.api.accounts.second_factors import SecondFactorController
 from app.api.accounts.user_search import PeopleController
 from app.api.changes import ChangeController

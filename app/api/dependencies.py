@@ -8,6 +8,7 @@ from app import db
 from app.api import own_guess
 from app.domain.accounts import registration
 from app.domain.auth import devices, passwords, second_factors, tokens
+from app.domain.invites import invite_tokens
 from app.domain.notifications import unsubscribe
 from app.domain.throttling import policies, reports
 from app.store import inbox_reader, message_writer, page_reader
@@ -19,6 +20,7 @@ Tx = NamedDependency[db.Session]
 ConversationLists = NamedDependency[inbox_reader.InboxReader]
 Database = NamedDependency[db.Database]
 Device = NamedDependency[devices.Device]
+InviteLinks = NamedDependency[invite_tokens.InviteLinks]
 OwnGuess = NamedDependency[own_guess.OwnGuess]
 PageReader = NamedDependency[page_reader.PageReader]
 PasswordGuesses = NamedDependency[password_guesses.PasswordGuesses]

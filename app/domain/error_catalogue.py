@@ -23,6 +23,7 @@ from app.domain.errors import (
 from app.domain.size_limits import (
     MAX_CONVERSATIONS,
     MAX_MEMBERS,
+    MAX_OPEN_INVITES,
     MAX_PAGE_SIZE,
     MAX_SCHEDULED_BROADCASTS,
     MAX_THROTTLE_EXCEPTIONS,
@@ -131,6 +132,15 @@ personal_password = InvalidEntry(
     "personal_password", "This password is your e-mail address or name, which attackers try first."
 )
 email_taken = ErrorEntry(Conflict, "email_taken", "An account with this e-mail address already exists.")
+registration_closed = ErrorEntry(Forbidden, "registration_closed", "Registration is closed on this server.")
+invite_required = ErrorEntry(
+    Forbidden, "invite_required", "Registration needs an invite: open the link that you received."
+)
+# One error for unknown, expired, used-up and revoked invites, and for those of another address.
+invalid_invite = ErrorEntry(
+    Forbidden, "invalid_invite", "This invite is not valid or no longer valid. Ask for another."
+)
+unknown_invite = ErrorEntry(NotFound, invalid_invite.code, invalid_invite.detail)
 user_not_found = ErrorEntry(NotFound, "unknown_user", "There is no such user.")
 account_not_found = ErrorEntry(NotFound, "not_found", "There is no such account.")
 account_closed = ErrorEntry(Conflict, "account_closed", "This account is closed.")
@@ -201,6 +211,12 @@ another_login = InvalidEntry("another_login", "This token belongs to another log
 too_many_resumes = InvalidEntry("too_many_resumes", "Wait until the catch-ups in progress have finished.")
 
 # Operators
+invite_not_found = ErrorEntry(NotFound, "not_found", "There is no such invite.")
+too_many_invites = ErrorEntry(
+    Conflict,
+    "too_many_invites",
+    f"At most {MAX_OPEN_INVITES:,} invites can be open at a time. Revoke some, or wait until they expire.",
+)
 broadcast_not_found = ErrorEntry(NotFound, "not_found", "There is no such broadcast.")
 already_canceled = ErrorEntry(Conflict, "already_canceled", "This broadcast is already canceled.")
 too_many_broadcasts = ErrorEntry(

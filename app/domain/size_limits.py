@@ -15,5 +15,8 @@ MAX_PAGE_SIZE: Final = 500
 
 MAX_SCHEDULED_BROADCASTS: Final = 100
 
+MAX_OPEN_INVITES: Final = 1_000
+"""Neither expired nor revoked."""
+
 MAX_THROTTLE_EXCEPTIONS: Final = 10_000
 """Users with a rate of their own, over all policies."""

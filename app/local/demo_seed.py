@@ -28,7 +28,7 @@ def run(port: int) -> int:
             created = people[first].request("POST", "/conversations/", {"kind": "direct", "user": people[other].id})
             _send_lines(people, created["id"], lines)
     except DemoFailed as error:
-        print(f"chat: The demo failed: {error}. It needs a chat without REQUIRE_ACTIVATION.")
+        print(f"chat: The demo failed: {error}. It needs a chat with open registration, without REQUIRE_ACTIVATION.")
         return 1
     except OSError as error:
         print(f"chat: The demo failed: {error}. Is a chat running on port {port}?")

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from app.domain.accounts.schemas import RegistrationMode
 from app.domain.rates import Rate
 
 DEFAULT_SENDER: Final = "chat@localhost"
@@ -51,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str = DEFAULT_SENDER
     mail_language: Literal["en", "de"] = "en"
     mail_templates: Path | None = None
+    registration: RegistrationMode = "open"
     require_activation: bool = False
     alert_urls: tuple[str, ...] = ()
     slack_webhook_url: str = ""

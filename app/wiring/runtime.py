@@ -21,6 +21,7 @@ from app.domain.auth.second_factors import SecondFactors
 from app.domain.auth.tokens import Tokens
 from app.domain.errors import Unavailable
 from app.domain.events import FollowUp
+from app.domain.invites.invite_tokens import InviteLinks
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.operators.backlog import Backlog, read_backlog
 from app.domain.throttling.policies import Policies
@@ -88,7 +89,13 @@ class Runtime:
         )
         self.quotas = HourlyQuotas(self.throttles)
         self.policies = Policies(throttle_rates(settings))
-        self.registrar = Registrar(self.passwords, self.quotas, must_activate=settings.require_activation)
+        self.registrar = Registrar(
+            self.passwords,
+            self.quotas,
+            must_activate=settings.require_activation,
+            mode=settings.registration,
+        )
+        self.invite_links = InviteLinks(settings.public_url, settings.frontend_url)
         self.writer = MessageWriter(self.database, self.throttles)
         # Polls and gap repairs never wait behind requests: they have their own connections.
         self.readers = Database(open_engine(settings.libpq_url, pool_size=CONNECTIONS))
@@ -127,6 +134,7 @@ class Runtime:
             "guesses": self.guesses,
             "quotas": self.quotas,
             "registrar": self.registrar,
+            "invite_links": self.invite_links,
             "second_factors": self.second_factors,
             "unsubscribe_tokens": self.unsubscribe_tokens,
             "writer": self.writer,

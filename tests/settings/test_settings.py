@@ -66,6 +66,7 @@ def test_the_environment_overrides_the_file_and_is_unchanged(tmp_path: Path) -> 
         ("WEB_CONCURRENCY", "0", ">= 1"),
         ("TRUSTED_PROXY_HOPS", "-1", ">= 0"),
         ("REQUIRE_ACTIVATION", "maybe", "true or false"),
+        ("REGISTRATION", "maybe", "open or invite or closed"),
         ("ENVIRONMENT", "staging", "ENVIRONMENT: must be development or production, not 'staging'."),
         ("LOG_LEVEL", "LOUD", "WARNING"),
         ("THROTTLE_MESSAGES", "60/week", "60/minute"),

@@ -134,6 +134,8 @@ async def test_public_routes_are_the_ones_the_contract_marks(settings: Settings)
     assert {route for route in public if API in route} == {
         f"GET {API}",
         f"POST {API}/users",
+        f"GET {API}/registration",
+        f"POST {API}/invites/check",
         f"POST {API}/login",
         f"POST {API}/refresh",
         f"POST {API}/verify",

@@ -9,11 +9,19 @@ from litestar import Controller, post
 from litestar.params import JSONBody
 
 from app.api.accounts.profile import Email, NewPassword
-from app.api.dependencies import Passwords, Quotas, Tx
+from app.api.dependencies import Passwords, Quotas, Registrar, Tx
 from app.api.errors.problems import documented
 from app.api.middleware.authentication import PUBLIC
 from app.domain.accounts import email_change, password_reset, registration
-from app.domain.error_catalogue import common_password, email_taken, invalid_mailed_token, personal_password
+from app.domain.error_catalogue import (
+    common_password,
+    email_taken,
+    invalid_invite,
+    invalid_mailed_token,
+    invite_required,
+    personal_password,
+    registration_closed,
+)
 
 Token = Annotated[
     str,
@@ -51,12 +59,12 @@ class MailedController(Controller):
         summary="Activate an account",
         description=(
             "The account has the name and password of the registration that the mail was sent for. The token works "
-            "once, within 3 days."
+            "once, within 3 days. If the registration needed an invite, one of its uses is taken now."
         ),
-        responses=documented(invalid_mailed_token, email_taken),
+        responses=documented(invalid_mailed_token, email_taken, registration_closed, invite_required, invalid_invite),
     )
-    async def activate(self, data: JSONBody[TokenBody], tx: Tx) -> None:
-        await registration.activate(tx, data.token)
+    async def activate(self, data: JSONBody[TokenBody], tx: Tx, registrar: Registrar) -> None:
+        await registrar.activate(tx, data.token)
 
     @post(
         "/resend-activation",

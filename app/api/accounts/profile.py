@@ -1,23 +1,20 @@
-"""Accounts: registration, the caller's profile, changes of password and e-mail, closing the account."""
+"""The caller's own account: profile, changes of password and e-mail, closing the account."""
 
 from __future__ import annotations
 
 from typing import Annotated, TypeVar
 
 import msgspec
-from litestar import Controller, Response, delete, get, patch, post, put
-from litestar.openapi.datastructures import ResponseSpec
+from litestar import Controller, delete, get, patch, post, put
 from litestar.params import JSONBody
 
-from app.api.dependencies import OwnGuess, Passwords, Quotas, Registrar, Tx
+from app.api.dependencies import OwnGuess, Passwords, Quotas, Tx
 from app.api.errors.problems import documented
-from app.api.middleware.authentication import PUBLIC
 from app.api.request import ChatRequest
-from app.api.responses import as_json
 from app.domain.accounts import closure, email_change, profile
-from app.domain.accounts.registration import MAX_NAME_LENGTH, RegistrationResult, check_name
+from app.domain.accounts.registration import MAX_NAME_LENGTH, check_name
 from app.domain.auth.passwords import check_new_password
-from app.domain.error_catalogue import common_password, email_taken, personal_password, wrong_password
+from app.domain.error_catalogue import common_password, personal_password, wrong_password
 from app.domain.users.email_addresses import check_email
 from app.domain.users.schemas import Adders, Profile
 from app.domain.validation import RULE
@@ -55,13 +52,6 @@ Password = Annotated[str, msgspec.Meta(max_length=1_000, examples=["correct hors
 T = TypeVar("T")
 
 
-class NewAccount(msgspec.Struct, forbid_unknown_fields=True):
-    email: Email
-    password: NewPassword
-    first_name: Name
-    last_name: Name
-
-
 class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
     """Omitted fields stay unchanged."""
 
@@ -90,32 +80,6 @@ class CurrentPassword(msgspec.Struct, forbid_unknown_fields=True):
 class EmailChange(msgspec.Struct, forbid_unknown_fields=True):
     new_email: Email
     current_password: Password
-
-
-class RegistrationController(Controller):
-    path = "/users"
-    tags = ("Accounts",)
-
-    @post(
-        "/",
-        opt=PUBLIC,
-        operation_id="register",
-        summary="Register",
-        description=(
-            "E-mail addresses are case-insensitive. With REQUIRE_ACTIVATION the response is always 202, and a mail "
-            "is sent to the address in every case."
-        ),
-        responses={
-            201: ResponseSpec(Profile, description="Registered: log in."),
-            202: ResponseSpec(RegistrationResult, description="A mail was sent; its link activates the account."),
-            **documented(common_password, personal_password, email_taken),
-        },
-    )
-    async def register(self, data: JSONBody[NewAccount], tx: Tx, registrar: Registrar) -> Response[bytes]:
-        outcome = await registrar.register(
-            tx, email=data.email, password=data.password, first_name=data.first_name, last_name=data.last_name
-        )
-        return as_json(outcome, status_code=201 if isinstance(outcome, Profile) else 202)
 
 
 class AccountController(Controller):

@@ -10,6 +10,7 @@ from typing import Final
 from app.api.operators.audit import AuditController
 from app.api.operators.broadcasts import BroadcastController
 from app.api.operators.failed_tasks import FailedTaskController
+from app.api.operators.invites import InviteController
 from app.api.operators.lookup import LookupController
 from app.api.operators.queues import QueueController
 from app.api.operators.throttles import ThrottleController, ThrottleReportController
@@ -19,6 +20,7 @@ CONTROLLERS: Final = (
     FailedTaskController,
     AuditController,
     LookupController,
+    InviteController,
     BroadcastController,
     ThrottleController,
     ThrottleReportController,

@@ -3,21 +3,28 @@
 With activation, every registration gets the same answer and a mail, for any address: the request does not look up
 whether an account exists. Name and password belong to the mailed token, so an owner who follows a link gets the
 password chosen with it, never one that a stranger left pending.
+
+The mode (REGISTRATION) counts when a person registers and again when an account is created: closing registration also
+stops the activation links that are on their way. It is checked before anything else, so that nothing is revealed to
+people who may not register, and no password is hashed for them.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import delete, func, insert, update
 from sqlalchemy.dialects.postgresql import insert as insert_if_free
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.accounts.schemas import RegistrationMode, RegistrationRules
 from app.domain.auth import mailed_tokens
 from app.domain.auth.passwords import Passwords, check_new_password, released_connection
-from app.domain.error_catalogue import email_taken, invalid_mailed_token
+from app.domain.error_catalogue import email_taken, invalid_mailed_token, invite_required, registration_closed
+from app.domain.invites import redemption
 from app.domain.mails import outbox
 from app.domain.orm import uuid7
 from app.domain.users.email_addresses import check_email, is_taken_in_other_spelling
@@ -42,21 +49,38 @@ class RegistrationResult(msgspec.Struct, frozen=True):
 class Registrar:
     """Registers accounts. With `must_activate`, an account is created when the link in the mail is followed."""
 
-    def __init__(self, passwords: Passwords, quotas: Quotas, *, must_activate: bool = False) -> None:
+    def __init__(
+        self,
+        passwords: Passwords,
+        quotas: Quotas,
+        *,
+        must_activate: bool = False,
+        mode: RegistrationMode = "open",
+    ) -> None:
         self._passwords = passwords
         self._quotas = quotas
         self._must_activate = must_activate
+        self.rules = RegistrationRules(mode=mode)
 
     async def register(
-        self, session: AsyncSession, *, email: str, password: str, first_name: str, last_name: str
+        self,
+        session: AsyncSession,
+        *,
+        email: str,
+        password: str,
+        first_name: str,
+        last_name: str,
+        invite: str = "",
     ) -> Profile | RegistrationResult:
-        """Creates an account, or mails an activation link.
+        """Creates an account, or mails an activation link. `invite` is a token; only the mode `invite` reads it.
 
         Raises:
+            Forbidden: `registration_closed`, `invite_required`, `invalid_invite`.
             Invalid: a field is not valid, or the password is too common.
             Conflict: `email_taken`, if activation is not required.
             Unavailable: too many passwords are being hashed.
         """
+        admitted_by = await self._admit(session, invite, email)
         wanted = await check(
             session,
             email=email,
@@ -70,10 +94,63 @@ class Registrar:
             made = await begin(session, wanted, welcome=False)
             if await allows_mail(self._quotas, wanted.email, "welcome"):
                 await _welcome(session, made)
+            if admitted_by is not None:
+                await redemption.redeem(session, admitted_by, account=made.id)
             return made
         if await allows_mail(self._quotas, wanted.email, "registration"):
-            await _store(session, wanted)
+            await _store(session, wanted, admitted_by)
         return RegistrationResult()
+
+    async def activate(self, session: AsyncSession, token: str) -> None:
+        """Creates the account of the registration that `token` belongs to.
+
+        Raises:
+            Invalid: `invalid_mailed_token`.
+            Forbidden: `registration_closed`, or `invite_required` if the registration came without an invite;
+                `invalid_invite` if its invite was revoked or used up meanwhile.
+            Conflict: `email_taken`: another registration of this address was activated first.
+        """
+        held = await mailed_tokens.spend(session, token, "activation")
+        if held.user is not None:
+            await session.execute(
+                update(User)
+                .where(User.id == held.user, User.closed_at.is_(None), User.credentials == held.credentials)
+                .values(is_active=True)
+            )
+            return
+        found = await session.execute(
+            delete(PendingRegistration)
+            .where(PendingRegistration.id == held.registration)
+            .returning(
+                PendingRegistration.email,
+                PendingRegistration.first_name,
+                PendingRegistration.last_name,
+                PendingRegistration.password_hash,
+                PendingRegistration.invite_id,
+            )
+        )
+        row = found.one_or_none()
+        if row is None:
+            raise invalid_mailed_token()  # already activated through another mail of the same registration
+        self._check_mode(invited=row.invite_id is not None)
+        wanted = RegistrationRequest(
+            email=row.email, first_name=row.first_name, last_name=row.last_name, password_hash=row.password_hash
+        )
+        made = await begin(session, wanted)
+        await session.execute(delete(PendingRegistration).where(has_address(row.email)))
+        if self.rules.mode == "invite":
+            await redemption.redeem(session, row.invite_id, account=made.id)
+
+    async def _admit(self, session: AsyncSession, invite: str, email: str) -> UUID | None:
+        """Returns the invite by which this person may register, None if none is needed. Raises Forbidden."""
+        self._check_mode(invited=bool(invite))
+        return await redemption.require(session, invite, email) if self.rules.mode == "invite" else None
+
+    def _check_mode(self, *, invited: bool) -> None:
+        if self.rules.mode == "closed":
+            raise registration_closed()
+        if self.rules.mode == "invite" and not invited:
+            raise invite_required()
 
 
 class RegistrationRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,41 +212,6 @@ async def begin(
     return made
 
 
-async def activate(session: AsyncSession, token: str) -> None:
-    """Creates the account of the registration that `token` belongs to.
-
-    Raises:
-        Invalid: `invalid_mailed_token`.
-        Conflict: `email_taken`: another registration of this address was activated first.
-    """
-    held = await mailed_tokens.spend(session, token, "activation")
-    if held.user is not None:
-        await session.execute(
-            update(User)
-            .where(User.id == held.user, User.closed_at.is_(None), User.credentials == held.credentials)
-            .values(is_active=True)
-        )
-        return
-    found = await session.execute(
-        delete(PendingRegistration)
-        .where(PendingRegistration.id == held.registration)
-        .returning(
-            PendingRegistration.email,
-            PendingRegistration.first_name,
-            PendingRegistration.last_name,
-            PendingRegistration.password_hash,
-        )
-    )
-    row = found.one_or_none()
-    if row is None:
-        raise invalid_mailed_token()  # already activated through another mail of the same registration
-    wanted = RegistrationRequest(
-        email=row.email, first_name=row.first_name, last_name=row.last_name, password_hash=row.password_hash
-    )
-    await begin(session, wanted)
-    await session.execute(delete(PendingRegistration).where(has_address(row.email)))
-
-
 async def resend_activation(session: AsyncSession, email: str, quotas: Quotas) -> None:
     """Sends another activation mail if an activation is pending. The answer does not reveal whether one is."""
     email = check_email(email)
@@ -186,7 +228,7 @@ async def _welcome(session: AsyncSession, made: Profile) -> None:
     await outbox.post(session, "welcome", made.email, user=made.id, first_name=made.first_name)
 
 
-async def _store(session: AsyncSession, wanted: RegistrationRequest) -> None:
+async def _store(session: AsyncSession, wanted: RegistrationRequest, invite: UUID | None) -> None:
     registration = uuid7()
     await session.execute(
         insert(PendingRegistration).values(
@@ -196,6 +238,7 @@ async def _store(session: AsyncSession, wanted: RegistrationRequest) -> None:
             last_name=wanted.last_name,
             password_hash=wanted.password_hash,
             expires_at=func.clock_timestamp() + LIFETIME,
+            invite_id=invite,
         )
     )
     await outbox.post(session, "activation", wanted.email, registration=registration, first_name=wanted.first_name)

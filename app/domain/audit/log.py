@@ -25,6 +25,9 @@ Action: TypeAlias = Literal[
     "broadcast.planned",
     "conversation.deleted",
     "conversations.looked_up",
+    "invite.created",
+    "invite.revoked",
+    "invite.used",
     "member.demoted",
     "member.promoted",
     "member.removed",
@@ -34,7 +37,8 @@ Action: TypeAlias = Literal[
     "policy.changed",
     "task.retried",
 ]
-"""`message.deleted` is a deletion by an admin, not by the sender. `member.*` are actions of admins."""
+"""`message.deleted` is a deletion by an admin, not by the sender. `member.*` are actions of admins. `invite.used` is
+the registration of the account `by`."""
 
 Fact: TypeAlias = str | int | float | bool | None
 ACTIONS: Final[tuple[str, ...]] = get_args(Action)

@@ -1,6 +1,8 @@
-"""Deletes expired rows: tickets, mailed tokens and registrations a minute after they expire, logins after a week.
+"""Deletes expired rows: tickets, mailed tokens and registrations a minute after they expire, logins after a week,
+invites after thirty days.
 
-A login's row is kept that long so that a stolen old token is still recognised as part of an ended family.
+A login's row is kept that long so that a stolen old token is still recognised as part of an ended family; an invite, so
+that operators see who used it, and longer than any registration that waits for its activation.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.domain.orm import DefaultBase
-from app.domain.users.models import LoginSession, MailedTokenRow, PendingRegistration, SocketTicket
+from app.domain.users.models import Invite, LoginSession, MailedTokenRow, PendingRegistration, SocketTicket
 
 TICKETS = timedelta(minutes=1)
 SESSIONS = timedelta(days=7)
+INVITES = timedelta(days=30)
 BATCH_SIZE = 10_000
 
 
@@ -31,7 +34,8 @@ async def sweep(session: AsyncSession) -> int:
     registrations = await _delete_batch(
         session, PendingRegistration, PendingRegistration.id, PendingRegistration.expires_at < now - TICKETS
     )
-    return tickets + sessions + tokens + registrations
+    invites = await _delete_batch(session, Invite, Invite.id, Invite.expires_at < now - INVITES)
+    return tickets + sessions + tokens + registrations + invites
 
 
 async def _delete_batch(

@@ -1,4 +1,5 @@
-"""Rows of users, pending registrations, logins, tickets and mailed tokens. Passwords, tokens and codes are hashed."""
+"""Rows of users, invites, pending registrations, logins, tickets and mailed tokens. Passwords, tokens and codes are
+hashed."""
 
 from __future__ import annotations
 
@@ -92,13 +93,37 @@ class SocketTicket(DefaultBase):
     expires_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True))
 
 
+class Invite(Entity):
+    """A link by which people register. `uses` counts the accounts that were created with it. `email_digest` is that of
+    the only address it works for; None for any. Kept for thirty days after it expires."""
+
+    __tablename__ = "invites"
+    __table_args__ = (
+        CheckConstraint("uses BETWEEN 0 AND max_uses", name="uses"),
+        Index("uq_invites_digest", "digest", unique=True),
+        Index("ix_invites_expires_at", "expires_at"),
+    )
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32))
+    max_uses: Mapped[int] = mapped_column(Integer)
+    uses: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    note: Mapped[str] = mapped_column(String(200), server_default="")
+    email_digest: Mapped[str | None] = mapped_column(String(32))
+    created_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True), server_default=func.clock_timestamp())
+    expires_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True))
+    revoked_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True))
+
+
 class PendingRegistration(Entity):
-    """A registration whose address is not confirmed yet; several may exist for one address."""
+    """A registration whose address is not confirmed yet; several may exist for one address. `invite_id` is the invite
+    that it came with."""
 
     __tablename__ = "registrations"
     __table_args__ = (
         Index("ix_registrations_email_lower", func.lower(text("email"))),
         Index("ix_registrations_expires_at", "expires_at"),
+        Index("ix_registrations_invite_id", "invite_id", postgresql_where=text("invite_id IS NOT NULL")),
     )
 
     email: Mapped[str] = mapped_column(String(254))
@@ -106,6 +131,7 @@ class PendingRegistration(Entity):
     last_name: Mapped[str] = mapped_column(String(100))
     password_hash: Mapped[str] = mapped_column(String(255))
     expires_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True))
+    invite_id: Mapped[UUID | None] = mapped_column(ForeignKey("invites.id", ondelete="CASCADE"))
 
 
 class MailedTokenRow(DefaultBase):

@@ -36,7 +36,18 @@ DELETE /ops/throttle/policies/{id}/users/{id} · GET /ops/throttle/analytics · 
 """
 BY_MAIL = {"activate", "resendActivation", "forgotPassword", "chooseNewPassword", "confirmEmail"}
 BY_MAIL |= {"unsubscribe", "unsubscribeByOneClick"}
-PUBLIC = {"about", "register", "logIn", "refreshTokens", "verifyToken", "livez", "readyz", "metrics"} | BY_MAIL
+PUBLIC = {
+    "about",
+    "register",
+    "getRegistration",
+    "checkInvite",
+    "logIn",
+    "refreshTokens",
+    "verifyToken",
+    "livez",
+    "readyz",
+    "metrics",
+} | BY_MAIL
 WITHOUT_ERRORS = {"livez", "metrics"}
 """They take no login and check no permission, so they refuse nothing."""
 

@@ -47,6 +47,7 @@ IN_ORDER = {"logIn": 1, "makeAdmin": 1, "removeAdmin": 2, "removeMember": 3, "ch
 
 BY_MAIL_OR_PHONE = {
     "activate",
+    "checkInvite",
     "chooseNewPassword",
     "confirmEmail",
     "confirmSecondFactor",
@@ -55,7 +56,7 @@ BY_MAIL_OR_PHONE = {
     "unsubscribe",
     "unsubscribeByOneClick",
 }
-"""Their examples hold what only a mail or an authenticator knows: refused, and as documented."""
+"""Their examples hold what only a mail, a link or an authenticator knows: refused, and as documented."""
 
 AnyCase = Case[Any]
 AnyOperation = APIOperation[Any, Any, Any, Any]

@@ -11,6 +11,7 @@ import msgspec
 
 from app.domain.audit.schemas import AuditPage, AuditRecord
 from app.domain.broadcasts.schemas import Broadcast, BroadcastPage, MailProgress
+from app.domain.invites.schemas import InvitePage, InviteRecord, NewInvite
 from app.domain.jobs.schemas import FailedTask, FailedTaskPage, QueueReport, QueueState
 from app.domain.operators.schemas import AccountPage, AccountRecord, ConversationRecord, ConversationRecordPage
 
@@ -57,6 +58,21 @@ _broadcast = Broadcast(
     mails=MailProgress(planned=1200, posted=450, sent=431, refused=2, unknown=0, dropped=1),
 )
 
+INVITE_TOKEN: Final = "9xQfJ2mTn0VYw8sKcB4rD6uHa1Lz7PgE3oNiX5tWq_E"  # noqa: S105 - a published example
+INVITE_NOTE: Final = "For the reading club"
+_invite = InviteRecord(
+    id=_id(45),
+    state="open",
+    note=INVITE_NOTE,
+    for_one_address=False,
+    max_uses=20,
+    uses=3,
+    created_by=ROOT,
+    created_at=TEN,
+    expires_at=TEN + timedelta(days=7),
+    revoked_at=None,
+)
+
 ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
     QueueReport(
         queues=[
@@ -77,6 +93,12 @@ ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
     ),
     _broadcast,
     BroadcastPage(items=[_broadcast], next=None),
+    NewInvite(
+        **(msgspec.structs.asdict(_invite) | {"uses": 0}),
+        token=INVITE_TOKEN,
+        link=f"https://chat.example.org/#/invite/{INVITE_TOKEN}",
+    ),
+    InvitePage(items=[_invite], next=None),
     AccountPage(
         items=[
             AccountRecord(
@@ -116,6 +138,11 @@ ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
 
 BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "suspendAccount": {"spam": {"reason": "Spam in eight conversations"}},
+    "createInvite": {
+        "one account": {},
+        "a club": {"max_uses": 20, "expires_in_hours": 168, "note": INVITE_NOTE},
+        "one address": {"email": "grace@example.org"},
+    },
     "planBroadcast": {
         "now": {"title": _broadcast.title, "text": _broadcast.text, "to": "everybody"},
         "by mail": {
@@ -131,5 +158,6 @@ BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
 PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {
     "failed_id": ("The failed task's `id`.", str(_FAILED)),
     "user_id": ("The account's `id`.", str(SPAMMER)),
+    "invite_id": ("The invite's `id`.", str(_invite.id)),
     "broadcast_id": ("The broadcast's `id`.", str(_broadcast.id)),
 }

@@ -19,12 +19,14 @@ from app.api.docs.examples import operators, throttling
 from app.api.health import Liveness, Readiness
 from app.api.notifications import Unsubscribed
 from app.domain.accounts.registration import RegistrationResult
+from app.domain.accounts.schemas import RegistrationRules
 from app.domain.auth.logins import LoggedIn
 from app.domain.auth.schemas import Login, LoginPage, Ticket
 from app.domain.auth.second_factors import Enrolment, RecoveryCodes, State
 from app.domain.auth.tokens import TokenPair
 from app.domain.conversations.schemas import Member, MemberPage, ReadState
 from app.domain.inbox.schemas import ConversationDetail, ConversationPage, ConversationSummary
+from app.domain.invites.schemas import InviteOffer
 from app.domain.messages.schemas import Change, ChangePage, Message, MessageDetail, MessagePage, SeenBy
 from app.domain.notifications.schemas import (
     Attention,
@@ -148,6 +150,8 @@ ANSWERS: Final[Mapping[str, msgspec.Struct]] = {
         _pair,
         Valid(),
         RegistrationResult(),
+        RegistrationRules(mode="invite"),
+        InviteOffer(valid_until=NINE + timedelta(days=7), note=operators.INVITE_NOTE),
         Enrolment(secret=BASE32, uri=f"otpauth://totp/Chat:ada%40example.org?secret={BASE32}&issuer=Chat"),
         RecoveryCodes(["k3mz-q5xw-7b2n-tfya", "p6qd-m2vr-x4hs-zj7c"]),
         State(enabled=True, recovery_codes_left=10),
@@ -194,7 +198,10 @@ SPECIAL: Final[Mapping[tuple[str, str], Any]] = {
 """Exceptions to `ANSWERS`, by operation and status."""
 
 BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "register": {"ada": {"email": _profile.email, "password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace"}},
+    "register": {
+        "ada": {"email": _profile.email, "password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace"},
+    },
+    "checkInvite": {"token": {"token": operators.INVITE_TOKEN}},
     "logIn": {
         "ada": {"email": _profile.email, "password": PASSWORD},
         "second factor": {"email": _profile.email, "password": PASSWORD, "code": "492039"},
