@@ -92,6 +92,23 @@ MEANINGS = {
         "is_read": "true once your read mark has reached `up_to_seq`, or once you marked it",
     },
     "SeenBy": {"count": "all of them", "users": "the first 50, the sender first"},
+    "InviteRecord": {
+        "id": "the invite",
+        "state": "`used_up`: it has created `max_uses` accounts",
+        "note": "what the people who open the link see; may be empty",
+        "for_one_address": "whether it works for one e-mail address only",
+        "max_uses": "the accounts that it may create",
+        "uses": "the accounts that it has created",
+        "created_by": "null for the command line",
+        "created_at": "",
+        "expires_at": "",
+        "revoked_at": "null unless it is revoked",
+    },
+    "NewInvite": {
+        "token": "in this answer only",
+        "link": "in this answer only; the page that registers with the token",
+    },
+    "InviteOffer": {"valid_until": "", "note": "what the operator wrote; may be empty"},
     "TokenPair": {
         "access": "a JWT, valid for `exp - iat` seconds",
         "refresh": "a JWT, valid once, for a new pair",
@@ -100,7 +117,7 @@ MEANINGS = {
 }
 """By schema: what each field means. The description in a schema comes first."""
 
-EXTENDED = {"ConversationDetail": "ConversationSummary", "MessageDetail": "Message"}
+EXTENDED = {"ConversationDetail": "ConversationSummary", "MessageDetail": "Message", "NewInvite": "InviteRecord"}
 """Schemas that have all the fields of another one."""
 
 NEXT = "the `cursor` of the next page; null on the last one"
