@@ -102,7 +102,6 @@ MEANINGS = {
         "created_by": "null for the command line",
         "created_at": "",
         "expires_at": "",
-        "revoked_at": "null unless it is revoked",
     },
     "NewInvite": {
         "token": "in this answer only",

@@ -62,7 +62,6 @@ def _as_view(row: Any) -> InviteRecord:
         created_by=row.created_by,
         created_at=row.created_at,
         expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
     )
 
 

@@ -23,7 +23,6 @@ class InviteRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_by: UUID | None
     created_at: datetime
     expires_at: datetime
-    revoked_at: datetime | None
 
 
 class NewInvite(InviteRecord, frozen=True, kw_only=True):

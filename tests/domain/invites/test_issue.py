@@ -64,7 +64,6 @@ async def test_an_invite_without_fields_is_for_one_account_within_a_week(api: Cl
         "max_uses": 1,
         "uses": 0,
         "created_by": root.id,
-        "revoked_at": None,
     }
 
 

@@ -70,7 +70,6 @@ _invite = InviteRecord(
     created_by=ROOT,
     created_at=TEN,
     expires_at=TEN + timedelta(days=7),
-    revoked_at=None,
 )
 
 ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
@@ -139,7 +138,7 @@ ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
 BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "suspendAccount": {"spam": {"reason": "Spam in eight conversations"}},
     "createInvite": {
-        "one account": {},
+        "one account": {"max_uses": 1},
         "a club": {"max_uses": 20, "expires_in_hours": 168, "note": INVITE_NOTE},
         "one address": {"email": "grace@example.org"},
     },
