@@ -34,7 +34,7 @@ FLOORS = {
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "services", "service", "repositories", "repository"}
 LONGEST_FILE = 300
 MAX_MODULES = 16
-TEST_ROOTS = {"client": ("client/chat_client", "examples"), "bench": ("bench",), "docs": ("docs", ".")}
+TEST_ROOTS = {"clients/python": ("clients/python/chat_client", "examples"), "bench": ("bench",), "docs": ("docs", ".")}
 """Where the files stand that these tests prove. All others prove a module below `app`, at the same path."""
 
 ACROSS = {"system", "support"}
@@ -125,7 +125,7 @@ def test_no_module_has_a_meaningless_name() -> None:
 
 
 def test_no_file_has_more_than_300_lines() -> None:
-    folders = (APP, *(ROOT / name for name in ("tests", "alembic", "client", "examples")))
+    folders = (APP, *(ROOT / name for name in ("tests", "alembic", "clients", "examples")))
     everything = [path for folder in folders for path in folder.rglob("*.py")]
     assert [str(path) for path in everything if len(path.read_text().splitlines()) > LONGEST_FILE] == []
 
@@ -191,9 +191,9 @@ def test_every_module_has_a_docstring() -> None:
 
 
 def test_the_reference_client_imports_nothing_of_the_server() -> None:
-    """A copy of client/chat_client is a complete client: it must not depend on what happens to be installed here."""
+    """A copy of its package is a complete client: it must not depend on what happens to be installed here."""
     allowed = {*sys.stdlib_module_names, "chat_client", "httpx", "websockets"}
-    files = sorted((ROOT / "client" / "chat_client").glob("*.py"))
+    files = sorted((ROOT / "clients" / "python" / "chat_client").glob("*.py"))
     imported = {(path.name, name) for path in files for name in _imported(path)}
     assert len(files) > 5
     assert [(file, name) for file, name in imported if name not in allowed] == []
@@ -231,10 +231,10 @@ def test_each_test_file_is_named_after_the_module_it_proves() -> None:
     lost = []
     for path in files:
         *folders, name = path.relative_to(tests).parts
-        top = folders[0] if folders else ""
-        if top in ACROSS:
+        folder = "/".join(folders)
+        if folders and folders[0] in ACROSS:
             continue
-        roots = [ROOT / root for root in TEST_ROOTS[top]] if top in TEST_ROOTS else [APP / "/".join(folders)]
+        roots = [ROOT / root for root in TEST_ROOTS[folder]] if folder in TEST_ROOTS else [APP / folder]
         if unplaced(name, {module for root in roots if root.is_dir() for module in proved(root)}):
             lost.append(path.relative_to(ROOT).as_posix())
     assert len(files) > 150

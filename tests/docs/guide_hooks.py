@@ -16,7 +16,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 ELSEWHERE: Final = {
     "README.md": "index.md",
     "docs/README.md": "documents.md",
-    "client/README.md": "client-in-python.md",
+    "clients/python/README.md": "client-in-python.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     "CHANGELOG.md": "changelog.md",

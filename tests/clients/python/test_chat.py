@@ -17,9 +17,9 @@ from chat_client.errors import ChatError
 from chat_client.login import Login
 
 from app.domain.auth.tokens import Tokens
-from tests.client.conftest import Stage
-from tests.client.test_chat_faults import life, two
-from tests.client.watcher import WITHIN, stored, watching
+from tests.clients.conftest import Stage
+from tests.clients.python.test_chat_faults import life, two
+from tests.clients.python.watcher import WITHIN, stored, watching
 from tests.docs.markers import ROOT
 from tests.support.client import PASSWORD, eventually
 from tests.support.processes import SECRET
@@ -241,7 +241,7 @@ async def test_a_page_older_than_the_received_events_is_loaded_again(
 
 
 async def test_the_program_of_the_readme_answers_a_ping(stage: Stage) -> None:
-    (shown,) = re.findall(r"```python\n(.*?)```", (ROOT / "client" / "README.md").read_text(), re.DOTALL)
+    (shown,) = re.findall(r"```python\n(.*?)```", (ROOT / "clients" / "python" / "README.md").read_text(), re.DOTALL)
     ada, grace, engines = await two(stage)
     program = shown
     for theirs, here in (
@@ -251,7 +251,7 @@ async def test_the_program_of_the_readme_answers_a_ping(stage: Stage) -> None:
     ):
         assert theirs in program
         program = program.replace(theirs, here)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "client")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "clients" / "python")}
     running = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, env=environment, stdout=asyncio.subprocess.DEVNULL
     )

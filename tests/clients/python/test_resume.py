@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.client.conftest import Stage
-from tests.client.losses import Inflating, Leaky, Left, Throttling
+from tests.clients.conftest import Stage
+from tests.clients.losses import Inflating, Leaky, Left, Throttling
 from tests.docs.markers import ROOT
 from tests.support.client import PASSWORD, Person, eventually
 from tests.support.proxy import Proxy

@@ -8,9 +8,9 @@ import signal
 import pytest
 from chat_client import events
 
-from tests.client.conftest import Stage
-from tests.client.losses import Forgetful, Leaky, Left
-from tests.client.watcher import WITHIN, stored, watching
+from tests.clients.conftest import Stage
+from tests.clients.losses import Forgetful, Leaky, Left
+from tests.clients.python.watcher import WITHIN, stored, watching
 from tests.support.client import Person, eventually
 from tests.support.proxy import Proxy
 
