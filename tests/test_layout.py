@@ -34,7 +34,12 @@ FLOORS = {
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "services", "service", "repositories", "repository"}
 LONGEST_FILE = 300
 MAX_MODULES = 16
-TEST_ROOTS = {"clients/python": ("clients/python/chat_client", "examples"), "bench": ("bench",), "docs": ("docs", ".")}
+TEST_ROOTS = {
+    "clients/python": ("clients/python/chat_client", "examples"),
+    "clients/typescript": ("clients/typescript", "clients/typescript/src"),
+    "bench": ("bench",),
+    "docs": ("docs", "."),
+}
 """Where the files stand that these tests prove. All others prove a module below `app`, at the same path."""
 
 ACROSS = {"system", "support"}
@@ -213,7 +218,7 @@ def _imported(path: Path) -> Iterator[str]:
 
 def proved(folder: Path) -> set[str]:
     """The names of modules, packages and documents in `folder`, and its own."""
-    suffixes = {".py", ".md", ".json"}
+    suffixes = {".py", ".ts", ".md", ".json"}
     inside = {path.stem for path in folder.iterdir() if path.suffix in suffixes or any(path.glob("*.py"))}
     return {name.replace("-", "_").lower() for name in {*inside, folder.name} - {"__init__"}}
 

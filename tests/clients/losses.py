@@ -95,6 +95,48 @@ class Throttling(Plain):
         return data
 
 
+class Noting(Plain):
+    """Notes the paths of requests."""
+
+    def __init__(self, paths: list[bytes]) -> None:
+        self._paths = paths
+
+    def up(self, data: bytes) -> bytes:
+        if found := re.match(rb"[A-Z]+ (/\S*) HTTP", data):
+            self._paths.append(found[1])
+        return data
+
+
+class Closing(Noting):
+    """Closes each socket at once, with this close frame."""
+
+    def __init__(self, frame: bytes, paths: list[bytes]) -> None:
+        super().__init__(paths)
+        self._frame = frame
+        self._is_socket = False
+
+    def down(self, data: bytes) -> bytes:
+        if self._is_socket:
+            return b""
+        greeting, end, _ = data.partition(b"\r\n\r\n")
+        self._is_socket = greeting.startswith(b"HTTP/1.1 101")
+        return greeting + end + self._frame if self._is_socket else data
+
+
+class Stale(Noting):
+    """Makes the first pages of messages older than they are, as many as `left` says."""
+
+    def __init__(self, left: Left, paths: list[bytes]) -> None:
+        super().__init__(paths)
+        self._left = left
+
+    def down(self, data: bytes) -> bytes:
+        if self._left.count and b'"has_more":' in data:
+            self._left.count -= 1
+            return re.sub(rb'"position":\d(?=,"has_more"|}$)', b'"position":0', data)
+        return data
+
+
 def _size(data: bytes) -> int:
     """How long the frame is that begins here, as a server writes it: not masked (RFC 6455, 5.2). More than there is
     while its head is not whole."""

@@ -17,6 +17,7 @@ ELSEWHERE: Final = {
     "README.md": "index.md",
     "docs/README.md": "documents.md",
     "clients/python/README.md": "client-in-python.md",
+    "clients/typescript/README.md": "client-in-typescript.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     "CHANGELOG.md": "changelog.md",

@@ -184,6 +184,20 @@ def test_the_recommended_waits_are_those_of_the_reference_client() -> None:
     assert f"some {message_writer.QUEUE_SECONDS + message_writer.WRITE_SECONDS:g} s" in part
 
 
+def test_the_typescript_client_waits_as_long_as_the_other() -> None:
+    source = (ROOT / "clients" / "typescript" / "src" / "timing.ts").read_text(encoding="utf-8")
+    seconds = {name: float(number) for name, number in re.findall(r"^  (\w+): ([\d.]+),$", source, re.MULTILINE)}
+    assert seconds["open"] == link.OPEN_SECONDS
+    assert seconds["hello"] == link.HELLO_SECONDS
+    assert seconds["answer"] == sender.ATTEMPT_SECONDS
+    assert seconds["rest"] == rest.SECONDS
+    assert (seconds["firstReconnect"], seconds["longestReconnect"]) == (pauses.FIRST, pauses.LONGEST)
+    assert (seconds["tooMany"], seconds["steady"]) == (link.WAIT, pauses.STEADY_SECONDS)
+    assert (seconds["firstRetry"], seconds["longestRetry"]) == (sender.FIRST_PAUSE, sender.LONGEST_PAUSE)
+    assert f"RESUMED_TOGETHER = {link.RESUMED_TOGETHER:_}" in source
+    assert f"for {seconds['silence']:g} seconds after a ping" in TEXT
+
+
 def test_the_largest_frames_of_a_server_have_at_most_a_mebibyte() -> None:
     assert "exceeds 1 MiB" in TEXT
     person = Person(id=uuid4(), first_name="\x01" * 100, last_name="\x01" * 100)

@@ -20,7 +20,11 @@ export class Sender {
     this.#login = login;
   }
 
-  /** Returns the message as stored. `overRest`: not over the socket. @throws Refused, Throttled, Unreachable, LoginEnded. */
+  /**
+   * Returns the message as stored. `overRest`: not over the socket.
+   *
+   * @throws Refused, Throttled, Unreachable, LoginEnded.
+   */
   async send({ conversation, body, client_id }: Stored, overRest: boolean): Promise<Message> {
     const message = { message_type: "text" as const, ...body, client_id };
     const frame: ClientFrame = { type: "send", conversation, ...message };

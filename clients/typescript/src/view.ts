@@ -76,7 +76,6 @@ export class View {
 
   /** Applies a frame and returns its events. @throws TypeError for a frame that is not of the protocol. */
   take(frame: ServerFrame): ChatEvent[] {
-    this.#rows = null;
     if (isChange(frame)) return this.#change(frame);
     switch (frame.type) {
       case "hello":
@@ -122,7 +121,6 @@ export class View {
 
   /** Moves the user's own read mark, before the server has confirmed it. */
   read(conversation: string, seq: number): ChatEvent[] {
-    this.#rows = null;
     return this.#read(conversation, this.user, seq);
   }
 
@@ -146,11 +144,11 @@ export class View {
 
   /** Forgets a conversation that the user has lost. */
   drop(conversation: string, reason: string): ChatEvent[] {
-    this.#rows = null;
     return this.#revoke(conversation, reason);
   }
 
   #greet(conversations: readonly Conversation[], isComplete: boolean): ChatEvent[] {
+    this.#rows = null;
     const events: ChatEvent[] = [];
     for (const row of conversations) {
       this.#unheard.delete(row.id);
@@ -184,6 +182,7 @@ export class View {
   }
 
   #change(change: Change): ChatEvent[] {
+    this.#rows = null;
     const { conversation, position, prev } = change;
     const held = this.held.get(conversation);
     const isBeginning = change.type === "conversation.created";
@@ -214,6 +213,7 @@ export class View {
   }
 
   #revoke(conversation: string, reason: string): ChatEvent[] {
+    this.#rows = null;
     this.missed.delete(conversation);
     this.resets.delete(conversation);
     return this.held.delete(conversation) ? [{ type: "conversation_removed", conversation, reason }] : [];
@@ -222,6 +222,7 @@ export class View {
   #read(conversation: string, user: string, seq: number): ChatEvent[] {
     const event: ChatEvent = { type: "read", conversation, user, seq };
     if (user !== this.user) return [event];
+    this.#rows = null;
     const held = this.held.get(conversation);
     return held?.read(seq) ? [event, { type: "conversation_changed", conversation: held.row }] : [];
   }

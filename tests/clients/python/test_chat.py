@@ -18,8 +18,8 @@ from chat_client.login import Login
 
 from app.domain.auth.tokens import Tokens
 from tests.clients.conftest import Stage
-from tests.clients.python.test_chat_faults import life, two
-from tests.clients.python.watcher import WITHIN, stored, watching
+from tests.clients.life import life, stored, two
+from tests.clients.python.watcher import WITHIN, watching
 from tests.docs.markers import ROOT
 from tests.support.client import PASSWORD, eventually
 from tests.support.processes import SECRET

@@ -83,8 +83,3 @@ async def watching(url: str, person: Person, **options: Any) -> AsyncIterator[Wa
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
-
-
-async def stored(person: Person, conversation: str) -> Counter[str]:
-    """Counts the stored messages by text."""
-    return Counter(message["text"] for message in await person.history(conversation))
