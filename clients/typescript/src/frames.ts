@@ -13,6 +13,8 @@ export type Change = Extract<ServerFrame, { prev: number; position: number }>;
 export type Answer = Extract<ServerFrame, { type: "ack" | "error" | "throttled" }>;
 
 export type Hello = Schemas["Hello"];
+export type SendAck = Schemas["SendAck"];
+export type PresenceAck = Schemas["PresenceState"];
 
 const ANSWERS: ReadonlySet<string> = new Set(["ack", "error", "throttled"]);
 

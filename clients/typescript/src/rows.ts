@@ -18,7 +18,7 @@ export type MessagePage = rest["schemas"]["MessagePage"];
 export type User = rest["schemas"]["Profile"] & { is_operator?: boolean };
 
 /** An announcement by the operators. A repeated `id` is the same broadcast. */
-export type Broadcast = Omit<frames["schemas"]["Broadcast"], "type">;
+export type Broadcast = Omit<frames["schemas"]["BroadcastFrame"], "type">;
 
 export type MessageType = rest["schemas"]["MessageToSend"]["message_type"];
 

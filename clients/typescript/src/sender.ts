@@ -4,7 +4,7 @@
  */
 
 import { Refused, Throttled } from "./errors.ts";
-import type { ClientFrame } from "./frames.ts";
+import type { ClientFrame, SendAck } from "./frames.ts";
 import type { Link } from "./link.ts";
 import type { Login } from "./login.ts";
 import type { Stored } from "./outbox_store.ts";
@@ -42,6 +42,6 @@ export class Sender {
       if (refused.needsLogin) await this.#login.renew(this.#login.access);
       throw refused;
     }
-    return (answer as unknown as { data: Message }).data;
+    return (answer as SendAck).data;
   }
 }

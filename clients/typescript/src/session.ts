@@ -3,6 +3,7 @@
 import { ChatError, LoginEnded, Refused, Throttled, Unreachable } from "./errors.ts";
 import type { SocketConstructor } from "./connection.ts";
 import type { ChatEvent, State } from "./events.ts";
+import type { PresenceAck } from "./frames.ts";
 import { Link } from "./link.ts";
 import type { Login } from "./login.ts";
 import { Outbox, type Pending } from "./outbox.ts";
@@ -106,7 +107,7 @@ export class Session {
     const answer = await this.#link.request({ type: "presence", conversation }, timing.rest);
     if (answer.type === "throttled") throw new Throttled(answer.policy, answer.retry_after);
     if (answer.type === "error") throw new Refused(answer.code, answer.detail);
-    return (answer as unknown as { data: { online: string[] | null } }).data.online;
+    return (answer as PresenceAck).data.online;
   }
 
   async call(method: string, path: string, call: Call = {}): Promise<unknown> {
