@@ -112,7 +112,10 @@ export class Session {
 
   async call(method: string, path: string, call: Call = {}): Promise<unknown> {
     try {
-      return await this.login.call(method, path, call);
+      const answer = await this.login.call(method, path, call);
+      // Whatever shows the own account or changes it: its new names come as an event only to conversations.
+      if (/^\/?me\/?$/.test(path) && answer !== undefined) this.login.know(answer as User);
+      return answer;
     } catch (error) {
       if (error instanceof LoginEnded) this.#fail(error);
       throw error;
@@ -151,7 +154,7 @@ export class Session {
   async #readUser(): Promise<void> {
     this.#knowsUser = true;
     try {
-      this.login.know((await this.call("GET", "/me/")) as User);
+      await this.call("GET", "/me/");
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
       this.#knowsUser = false; // the next socket tries again

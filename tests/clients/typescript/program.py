@@ -88,6 +88,8 @@ class Program:
             said = json.loads(line)
             if "event" in said:
                 self.clients[said["chat"]].received.append(said["event"])
+            elif "shown" in said:
+                self.clients[said["chat"]].shown.append(said["shown"])
             elif "log" in said:
                 print(said["log"])
             elif "error" in said:
@@ -99,10 +101,11 @@ class Program:
 
 
 class Client:
-    """`received` holds all events of one client, in order."""
+    """`received` holds all events of one client, in order, `shown` what a page showed at each since `watch`."""
 
     def __init__(self, program: Program, name: str) -> None:
         self.received: list[Json] = []
+        self.shown: list[list[str | None]] = []
         self._program = program
         self._name = name
 
@@ -112,6 +115,10 @@ class Client:
 
     async def get(self, name: str) -> Any:
         return await self._program.run("get", chat=self._name, name=name)
+
+    async def watch(self, conversation: str) -> None:
+        """From now on notes the `client_id` of each message, and of the pending ones, at each event."""
+        await self._program.run("watch", chat=self._name, name=conversation)
 
     async def log_in(self, person: Person) -> None:
         """Logs in, and waits until everything has arrived."""
