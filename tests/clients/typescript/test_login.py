@@ -37,7 +37,7 @@ def kept(stores: Path) -> Any:
 def short(person: Person, seconds: float) -> str:
     """An access token of the same login that expires soon."""
     claims, now = Tokens(SECRET).verify(person.access, "access"), datetime.now(UTC)
-    whose = {"user": claims.user, "session": claims.session, "generation": claims.generation}
+    whose: dict[str, Any] = {"user": claims.user, "session": claims.session, "generation": claims.generation}
     return Tokens(SECRET).pair(**whose, rotated_at=now, expires_at=now + timedelta(seconds=seconds)).access
 
 
