@@ -88,6 +88,7 @@ def issue(directory: Path) -> Path:
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(keys["authority"].public_key()), critical=False
             )
+            .add_extension(_usage(signs_certificates=name == "authority"), critical=True)
             .sign(keys["authority"], hashes.SHA256())
         )
         (directory / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -97,3 +98,18 @@ def issue(directory: Path) -> Path:
             )
         )
     return directory / "authority.pem"
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """From Python 3.13 on, clients refuse an authority whose certificate does not say that it signs others."""
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
