@@ -10,8 +10,7 @@ import msgspec
 import psycopg
 import pytest
 
-from app.domain.orm import uuid7
-from tests.support.client import API, Node, eventually
+from tests.support.client import API, Answer, Node, eventually
 from tests.support.invites import applicant
 from tests.support.operators import root
 from tests.support.processes import Api, processes
@@ -70,6 +69,23 @@ async def test_the_last_use_is_taken_once_by_registrations_at_two_processes(
         assert count(invite_only.database_url, f"SELECT uses FROM invites WHERE id = '{invite['id']}'") == 1
 
 
+async def test_of_registrations_at_two_processes_that_wait_for_the_last_use_one_gets_it(
+    invite_only: InviteOnly, nodes: list[Node]
+) -> None:
+    """Both have found the invite open, and reach its row while another transaction holds it."""
+    one, two, elsewhere = nodes
+    operator = await root(elsewhere, invite_only.database_url)
+    invite = await operator.at(one).post("/ops/invites/", max_uses=1)
+    with psycopg.connect(invite_only.database_url, connect_timeout=3) as connection:
+        connection.execute("SELECT FROM invites WHERE id = %s FOR UPDATE", [invite["id"]])
+        registering = [register_at(node, invite["token"]) for node in (one, two)]
+        await eventually(lambda: are_waiting(invite_only.database_url, 2))
+        connection.rollback()
+    answers = await asyncio.gather(*registering)
+    assert sorted(answer.status for answer in answers) == [201, 403]
+    assert count(invite_only.database_url, f"SELECT uses FROM invites WHERE id = '{invite['id']}'") == 1
+
+
 async def test_a_registration_that_is_rolled_back_leaves_the_use_to_another_one(
     invite_only: InviteOnly, nodes: list[Node]
 ) -> None:
@@ -79,21 +95,23 @@ async def test_a_registration_that_is_rolled_back_leaves_the_use_to_another_one(
     invite = await operator.at(one).post("/ops/invites/", max_uses=1)
     with psycopg.connect(invite_only.database_url, connect_timeout=3) as connection:
         connection.execute("UPDATE invites SET uses = uses + 1 WHERE id = %s", [invite["id"]])
-        registering = asyncio.create_task(
-            one.request("POST", f"{API}/users/", json=applicant(f"{uuid7()}@example.org", invite=invite["token"]))
-        )
-        await eventually(lambda: is_waiting(invite_only.database_url))
+        registering = register_at(one, invite["token"])
+        await eventually(lambda: are_waiting(invite_only.database_url, 1))
         connection.rollback()
     assert (await registering).status == 201
     assert count(invite_only.database_url, f"SELECT uses FROM invites WHERE id = '{invite['id']}'") == 1
 
 
-async def is_waiting(database_url: str) -> bool:
+def register_at(node: Node, token: str) -> asyncio.Task[Answer]:
+    return asyncio.create_task(node.request("POST", f"{API}/users/", json=applicant(invite=token)))
+
+
+async def are_waiting(database_url: str, number: int) -> bool:
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         " AND wait_event_type = 'Lock' AND query LIKE 'UPDATE invites%'"
     )
-    return await asyncio.to_thread(count, database_url, query) > 0
+    return await asyncio.to_thread(count, database_url, query) == number
 
 
 async def test_no_log_has_a_token(invite_only: InviteOnly, nodes: list[Node]) -> None:
