@@ -11,7 +11,7 @@ from app.domain.auth import devices, passwords, second_factors, tokens
 from app.domain.invites import invite_tokens
 from app.domain.notifications import unsubscribe
 from app.domain.throttling import policies, reports
-from app.store import inbox_reader, message_writer, page_reader
+from app.store import inbox_reader, message_traces, message_writer, page_reader
 from app.throttling import hourly_quotas, password_guesses
 
 Tx = NamedDependency[db.Session]
@@ -21,6 +21,7 @@ ConversationLists = NamedDependency[inbox_reader.InboxReader]
 Database = NamedDependency[db.Database]
 Device = NamedDependency[devices.Device]
 InviteLinks = NamedDependency[invite_tokens.InviteLinks]
+MessageTraces = NamedDependency[message_traces.MessageTraces]
 OwnGuess = NamedDependency[own_guess.OwnGuess]
 PageReader = NamedDependency[page_reader.PageReader]
 PasswordGuesses = NamedDependency[password_guesses.PasswordGuesses]

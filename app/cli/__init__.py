@@ -16,8 +16,8 @@ from app.cli import (
     completion,
     database,
     database_errors,
+    deliveries,
     documents,
-    mails,
     output,
     postgres,
     queues,
@@ -50,7 +50,7 @@ def chat(tied: bool) -> None:
 
 
 for module in (
-    serve, status, queues, mails, accounts, broadcasts, throttles, database, postgres, documents, completion
+    serve, status, queues, deliveries, accounts, broadcasts, throttles, database, postgres, documents, completion
 ):  # fmt: skip
     for each in module.COMMANDS:
         chat.add_command(each)

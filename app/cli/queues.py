@@ -1,4 +1,4 @@
-"""`chat queues` and `chat tasks`: queue lengths, running workers, and tasks that failed permanently."""
+"""`chat live`, `chat queues` and `chat tasks`: what the deployment does, what waits, what failed permanently."""
 
 from __future__ import annotations
 
@@ -16,9 +16,16 @@ if TYPE_CHECKING:
     from app.db import Session
     from app.domain.jobs.schemas import FailedTask, FailedTaskPage
     from app.domain.operators.backlog import Backlog
+    from app.domain.operators.live_figures import LiveFigures
     from app.settings import Settings
 
 MAX_SHOWN: Final = 50
+QUEUES: Final = (
+    output.Column("queue", 14),
+    output.Column("waiting", 8, right=True),
+    output.Column("oldest", 9, right=True),
+    output.Column("running", 8, right=True),
+)
 
 
 @command(
@@ -47,6 +54,22 @@ def queues(as_json: bool) -> int:
     else:
         output.show(queue_stats.table(stats, backlog))
     return 0 if queue_stats.is_healthy(stats, backlog) else FAILED
+
+
+@command(
+    "live",
+    panel="Look",
+    help="Show what the whole deployment does now. The exit code is 1 if Postgres or Redis does not answer.",
+    examples=["chat live", "chat live --json | jq .delivery.p99"],
+)
+@json_option
+def live(as_json: bool) -> int:
+    found = asyncio.run(_live(load_beside()))
+    if as_json:
+        output.show_json(found)
+    else:
+        output.show(_screen(found))
+    return 0 if found.complete and found.postgres.up and found.redis.broker_up else FAILED
 
 
 @family("tasks", panel="Look", help="List or retry tasks that failed permanently.")
@@ -104,6 +127,63 @@ def retry(id: str | None, as_json: bool) -> int:  # noqa: A002 - the argument's 
     return done(load_beside(), retried, sentence, as_json=as_json)
 
 
+async def _live(settings: Settings) -> LiveFigures:
+    from app.domain.operators.backlog import read_backlog
+    from app.redis.client import RedisClient
+    from app.tasks.queue_stats import BrokerStats
+    from app.telemetry.background_metrics import BackgroundMetrics
+    from app.telemetry.live_reports import LiveReports
+
+    redis = RedisClient(settings.cache_redis_url)
+    async with opened(settings) as database:
+
+        async def backlog() -> Backlog:
+            await database.verify()
+            return await database.read(read_backlog)
+
+        background = BackgroundMetrics(BrokerStats(settings.redis_url).read_stats, backlog)
+        try:
+            return await LiveReports(redis, background).figures()
+        finally:
+            background.stop()
+            await redis.close()
+
+
+def _screen(found: LiveFigures) -> list[output.Part]:
+    delivery, cache, postgres = found.delivery, found.cache, found.postgres
+    repairs = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(found.repairs.items()))
+    rows = [
+        ["api", f"{found.processes:,} processes" + ("" if found.complete else "; Redis, where they report, is silent")],
+        ["sockets", f"{found.sockets:,}, {found.frames_per_second:,.1f} frames a second"],
+        ["sends", f"{found.sends_per_second:,.1f} a second, {found.throttled:,} throttled"],
+        ["delivery", f"p50 {_ms(delivery.p50)}, p99 {_ms(delivery.p99)}, of {delivery.measured:,} measured"],
+        ["repairs", repairs or "none"],
+        ["cache", "no reads" if cache.share is None else f"{cache.share:.1%} of {cache.reads:,} pages"],
+        ["postgres", f"{_up(postgres.up)}; {postgres.in_use} of {postgres.connections} connections are in use"],
+        ["redis", f"{_up(found.redis.up)}, the broker {_up(found.redis.broker_up)}; {found.redis.failures:,} failures"],
+        ["workers", ", ".join(found.workers or ()) or ("unknown" if found.workers is None else "none")],
+        ["beat", "unknown" if found.beat is None else f"seen {found.beat:,.0f} s ago"],
+        ["tasks", "unknown" if found.failed_tasks is None else f"{found.failed_tasks:,} failed"],
+        ["mails", "unknown" if found.mails is None else f"{found.mails.waiting:,} waiting"],
+    ]  # fmt: skip
+    parts: list[output.Part] = [output.Table([output.Column("", 9), output.Column("")], rows)]
+    if found.queues is not None:
+        waiting = [
+            [one.name, f"{one.waiting:,}", "–" if one.oldest is None else f"{one.oldest:,.0f} s", f"{one.running:,}"]
+            for one in found.queues
+        ]
+        parts += ["", output.Table(QUEUES, waiting)]
+    return [*parts, "", "Rates are of the last ten seconds, counts of the last minute."]
+
+
+def _ms(milliseconds: float | None) -> str:
+    return "–" if milliseconds is None else f"{milliseconds:,.1f} ms"
+
+
+def _up(up: bool) -> str:
+    return "up" if up else "DOWN"
+
+
 async def _backlog(settings: Settings) -> Backlog | None:
     from app.domain.errors import ChatError
     from app.domain.operators.backlog import read_backlog
@@ -125,4 +205,4 @@ def _lines(one: FailedTask) -> list[str]:
     ]
 
 
-COMMANDS = (queues, tasks)
+COMMANDS = (live, queues, tasks)

@@ -224,6 +224,12 @@ too_many_broadcasts = ErrorEntry(
 )
 failed_task_not_found = ErrorEntry(NotFound, "not_found", "There is no such failed task.")
 not_repeatable = ErrorEntry(Conflict, "not_repeatable", "This task is not registered here and cannot be retried.")
+message_not_traced = ErrorEntry(NotFound, "not_found", "There is no such message.")
+trace_needs_conversation = InvalidEntry(
+    "trace_needs_conversation",
+    "Too many conversations were active since this message. Name the conversation too.",
+    ("conversation", "Must be given for a message as old as this."),
+)
 policy_not_found = ErrorEntry(NotFound, "unknown_policy", "There is no such throttling policy.")
 policy_without_exceptions = ErrorEntry(
     NotFound, "unknown_policy", "This throttling policy does not count by user and takes no exceptions."

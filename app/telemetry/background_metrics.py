@@ -67,12 +67,26 @@ class BackgroundMetrics(Collector):
         self._stats: QueueStats | None = None
         self._backlog: Backlog | None = None
         self._read_at = -FRESH_SECONDS
+        self._refreshing = asyncio.Lock()
+
+    @property
+    def stats(self) -> QueueStats | None:
+        """What the broker said at the last `refresh`, None if it did not answer."""
+        return self._stats
+
+    @property
+    def backlog(self) -> Backlog | None:
+        """What Postgres said at the last `refresh`, None if it did not answer."""
+        return self._backlog
 
     async def refresh(self) -> None:
-        """Reads again what is older than FRESH_SECONDS."""
-        if time.monotonic() - self._read_at >= FRESH_SECONDS:
-            self._read_at = time.monotonic()
-            self._stats, self._backlog = await asyncio.gather(self._read_stats.latest(), self._read_backlog.latest())
+        """Reads again what is older than FRESH_SECONDS. Waits for a reading that another caller began."""
+        async with self._refreshing:
+            if time.monotonic() - self._read_at >= FRESH_SECONDS:
+                self._stats, self._backlog = await asyncio.gather(
+                    self._read_stats.latest(), self._read_backlog.latest()
+                )
+                self._read_at = time.monotonic()
 
     def stop(self) -> None:
         """Cancels the reads in progress."""

@@ -33,6 +33,7 @@ from app.redis.client import RedisClient, RedisUnavailable
 from app.settings import Settings, metrics_directory
 from app.store.batched_login_checks import BatchedLoginChecks
 from app.store.inbox_reader import InboxReader
+from app.store.message_traces import MessageTraces
 from app.store.message_writer import CONCURRENT_BATCHES, MessageWriter
 from app.store.page_cache import PageCache
 from app.store.page_reader import PageReader
@@ -43,6 +44,8 @@ from app.tasks.dispatcher import Dispatcher
 from app.tasks.queue_stats import BrokerStats
 from app.telemetry import event_loop, process_sampler
 from app.telemetry.background_metrics import BackgroundMetrics
+from app.telemetry.live_reports import LiveReports
+from app.telemetry.process_figures import RecentFigures
 from app.telemetry.shared_metrics import Exposition
 from app.throttling.hourly_quotas import HourlyQuotas
 from app.throttling.limiter import RateLimiter
@@ -124,6 +127,8 @@ class Runtime:
         self.broker = BrokerStats(settings.redis_url)
         self.background_metrics = BackgroundMetrics(self.broker.read_stats, self._read_backlog)
         self.exposition = Exposition(metrics_directory(), self.background_metrics)
+        self.pools = {"requests": self.database, "reads": self.readers}
+        self.live_reports = LiveReports(self.redis_client, self.background_metrics, RecentFigures(self.pools))
         self.draining = False
 
     def dependencies(self) -> dict[str, Provide]:
@@ -145,6 +150,8 @@ class Runtime:
             "reports": Reports(self.policies),
             "queue_report": self.broker.report,
             "metrics_text": self.metrics_text,
+            "live_figures": self.live_reports.figures,
+            "traces": MessageTraces(self.redis_client, self.cache),
             "readiness": self.readiness,
         }
         per_request = {"own_guess": Provide(own_guess, sync_to_thread=False), **self.authentication.dependencies()}
@@ -155,13 +162,17 @@ class Runtime:
         """Starts the process's services. After the last request, writes queued sends and closes everything."""
         self.dispatcher.start()
         await self.live_delivery.start()
-        pools = {"requests": self.database, "reads": self.readers}
-        watching = [asyncio.create_task(event_loop.watch()), asyncio.create_task(process_sampler.run(pools))]
+        watching = [
+            asyncio.create_task(event_loop.watch()),
+            asyncio.create_task(process_sampler.run(self.pools)),
+            asyncio.create_task(self.live_reports.run()),
+        ]
         try:
             yield
         finally:
             for task in watching:
                 task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
             self.background_metrics.stop()
             await self.retire()
             # Bounded: the senders have disconnected or received `outcome_unknown`.

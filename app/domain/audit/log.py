@@ -32,6 +32,7 @@ Action: TypeAlias = Literal[
     "member.promoted",
     "member.removed",
     "message.deleted",
+    "message.traced",
     "operator.created",
     "operator.logged_in",
     "policy.changed",

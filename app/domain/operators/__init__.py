@@ -1,1 +1,1 @@
-"""Look-ups for operators. Results contain no text of messages and no e-mail addresses."""
+"""Look-ups and traces for operators. Results contain no text of messages and no e-mail addresses."""

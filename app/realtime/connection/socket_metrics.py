@@ -1,10 +1,10 @@
-"""Metrics of sockets. Close codes are bounded: a client may send any of thousands."""
+"""Metrics of sockets and of delivery to them. Close codes are bounded: a client may send any of thousands."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from app.realtime.connection import close_codes
 
@@ -13,6 +13,15 @@ OPENED: Final = Counter("chat_sockets_opened", "Sockets that were authenticated.
 CLOSED: Final = Counter("chat_sockets_closed", "Authenticated sockets that closed, by close code.", ["code"])
 REFUSED: Final = Counter("chat_sockets_refused", "Sockets refused before they were authenticated, by code.", ["code"])
 FRAMES: Final = Counter("chat_frames_written", "Frames written to sockets.")
+DELIVERY_BUCKETS: Final = (
+    *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075),
+    *(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
+)
+DELIVERY: Final = Histogram(
+    "chat_delivery_seconds",
+    "Time from a message's `sent_at` until a process has written it to its sockets, once per write.",
+    buckets=DELIVERY_BUCKETS,
+)
 
 ABNORMAL: Final = 1006
 """The connection ended without a close frame (RFC 6455, 7.4.1)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -90,9 +91,19 @@ class _SentMessage(msgspec.Struct):
     sent_by: _Sender
 
 
+class _Timed(msgspec.Struct):
+    sent_at: datetime
+
+
 _decode_message = msgspec.json.Decoder(_SentMessage).decode
+_decode_timed = msgspec.json.Decoder(_Timed).decode
 
 
 def sender_of(message: bytes) -> UUID:
     """Returns the sender of a message given as JSON."""
     return _decode_message(message).sent_by.id
+
+
+def sent_at_of(message: bytes) -> datetime:
+    """Returns when a message given as JSON was written, by Postgres's clock."""
+    return _decode_timed(message).sent_at

@@ -6,6 +6,7 @@ sockets one write instead of one per message.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
@@ -13,7 +14,8 @@ import msgspec
 
 from app.domain.events import BEGINNINGS, ENDINGS, LogChange
 from app.realtime.connection.connection import Connection
-from app.realtime.frames.frame_encoder import change_frame, frame_of
+from app.realtime.connection.socket_metrics import DELIVERY
+from app.realtime.frames.frame_encoder import change_frame, frame_of, sent_at_of
 from app.realtime.frames.server_frames import Reason
 from app.realtime.hub.room import Room
 from app.realtime.hub.snapshot_buffer import BufferedEvent
@@ -51,10 +53,12 @@ def deliver_to_room(room: Room, run: Sequence[LogChange]) -> None:
     if room.ahead:
         for change in run:
             _deliver_individually(room, change)
-        return
-    frame = frame_of(*map(change_frame, run))
-    for connection in room.connections:
-        connection.put(frame)
+    else:
+        frame = frame_of(*map(change_frame, run))
+        for connection in room.connections:
+            connection.put(frame)
+    if room.connections and run[-1].type == "message.created":
+        DELIVERY.observe(max(0.0, time.time() - sent_at_of(run[-1].data).timestamp()))
 
 
 def _deliver_individually(room: Room, change: LogChange) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 from app.domain.conversations import groups, members, read_cursors
 from app.domain.conversations.models import Conversation
 from app.domain.messages import edit, send
+from app.realtime.connection.socket_metrics import DELIVERY, DELIVERY_BUCKETS
 from tests.support.drafts import draft
 from tests.support.nodes import Node, eventually
 from tests.support.scene import group, person, set_up
@@ -230,3 +231,28 @@ async def test_a_room_without_sockets_is_removed(fresh_node: Node) -> None:
     assert not registry.rooms
     assert not registry.sockets_by_user
     assert not registry.logins
+
+
+def deliveries() -> dict[str, float]:
+    """Observations up to each bucket's bound, since the start of this process."""
+    (family,) = DELIVERY.collect()
+    return {one.labels["le"]: one.value for one in family.samples if one.name.endswith("_bucket")}
+
+
+async def test_a_delivery_is_measured_from_the_row_where_there_are_sockets(nodes: tuple[Node, Node]) -> None:
+    """Both nodes are in this process, and so is what they measure."""
+    here, there = nodes
+    scene = await set_up(here.database)
+    await here.send(scene.conversation, scene.ada)
+    unheard = deliveries()
+    ada, linus = await here.join(scene.ada), await there.join(scene.linus)
+    assert deliveries() == unheard, "a process without sockets in the room delivers nothing"
+    sent = await here.send(scene.conversation, scene.ada)
+    for listener in (ada, linus):
+        await listener.next("message.created", position=sent.position)
+    measured = deliveries()
+    assert measured["+Inf"] - unheard["+Inf"] == 2
+    assert measured[str(DELIVERY_BUCKETS[-1])] - unheard[str(DELIVERY_BUCKETS[-1])] == 2, "the clocks are one"
+    await here.do(edit.edit, scene.conversation, sent.id, scene.ada, text="changed")
+    await ada.next("message.updated")
+    assert deliveries() == measured, "an edit is not a new message"

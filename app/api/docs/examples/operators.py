@@ -13,7 +13,25 @@ from app.domain.audit.schemas import AuditPage, AuditRecord
 from app.domain.broadcasts.schemas import Broadcast, BroadcastPage, MailProgress
 from app.domain.invites.schemas import InvitePage, InviteRecord, NewInvite
 from app.domain.jobs.schemas import FailedTask, FailedTaskPage, QueueReport, QueueState
-from app.domain.operators.schemas import AccountPage, AccountRecord, ConversationRecord, ConversationRecordPage
+from app.domain.notifications.schemas import NotificationDecision
+from app.domain.operators.live_figures import (
+    CacheFigures,
+    DeliveryFigures,
+    LiveFigures,
+    MailFigures,
+    PostgresFigures,
+    RedisFigures,
+)
+from app.domain.operators.schemas import (
+    AccountPage,
+    AccountRecord,
+    ConversationRecord,
+    ConversationRecordPage,
+    MessageTrace,
+    TraceRecipient,
+    TraceRecipientPage,
+)
+from app.domain.users.schemas import Person
 
 _NINE: Final = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 _FAILED: Final = UUID("0199a7b0-7000-7000-8000-000000000030")
@@ -71,14 +89,64 @@ _invite = InviteRecord(
     created_at=TEN,
     expires_at=TEN + timedelta(days=7),
 )
+_queues: Final = [
+    QueueState(name="notifications", waiting=12, oldest=3.2, running=2, per_minute=41.6, retried=1, failed=0),
+    QueueState(name="upkeep", waiting=0, oldest=None, running=0, per_minute=12.4, retried=0, failed=0),
+]
+_ada: Final = Person(id=_id(48), first_name="Ada", last_name="Lovelace")
+_linus: Final = Person(id=_id(46), first_name="Linus", last_name="Pauling")
 
 ANSWERS: Final[tuple[msgspec.Struct, ...]] = (
-    QueueReport(
-        queues=[
-            QueueState(name="notifications", waiting=12, oldest=3.2, running=2, per_minute=41.6, retried=1, failed=0),
-            QueueState(name="upkeep", waiting=0, oldest=None, running=0, per_minute=12.4, retried=0, failed=0),
-        ],
+    QueueReport(queues=_queues, workers=["celery@chat-1"]),
+    LiveFigures(
+        at=TEN,
+        complete=True,
+        processes=2,
+        sockets=1204,
+        sends_per_second=41.6,
+        frames_per_second=3120.5,
+        delivery=DeliveryFigures(measured=2496, p50=3.1, p99=12.4),
+        repairs={"repaired": 3},
+        throttled=7,
+        cache=CacheFigures(reads=1200, hits=1117, share=0.931),
+        postgres=PostgresFigures(up=True, connections=36, in_use=4, waiting=0),
+        redis=RedisFigures(up=True, broker_up=True, failures=0),
+        queues=_queues,
         workers=["celery@chat-1"],
+        beat=2.4,
+        failed_tasks=1,
+        mails=MailFigures(waiting=3, postponed=1, oldest=41.0, failing=False),
+    ),
+    MessageTrace(
+        id=_id(47),
+        conversation=_id(43),
+        kind="group",
+        message_type="text",
+        sent_by=_ada,
+        seq=340,
+        created_position=352,
+        position=352,
+        sent_at=TEN,
+        updated_at=TEN,
+        deleted_at=None,
+        published="not_recorded",
+        cached="held",
+        recipients=11,
+        readers=9,
+        undecided=0,
+        members=TraceRecipientPage(
+            items=[
+                TraceRecipient(
+                    user=_linus,
+                    left_at=None,
+                    read_seq=338,
+                    read=False,
+                    decided=True,
+                    decisions=[NotificationDecision(channel="app", outcome="sent", decided_at=TEN)],
+                )
+            ],
+            next=None,
+        ),
     ),
     _failed,
     FailedTaskPage(items=[_failed], next=None),
