@@ -100,7 +100,7 @@ class LiveReports:
             values = await redis.mget([_key(name) for name in names])
             if gone := [name for name, value in zip(names, values, strict=True) if value is None]:
                 await redis.srem(INDEX, *gone)
-            return [value for value in values if value is not None]
+            return [value for value in values if isinstance(value, bytes)]
 
         try:
             found = await self._redis.call(read)

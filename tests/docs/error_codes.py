@@ -82,6 +82,7 @@ WHAT_TO_DO = {
     "too_many_invites": "Revoke some, or wait until they expire.",
     "too_many_exceptions": "Remove exceptions, or change the policy.",
     "too_many_resumes": "Wait for `caught_up` before the next `resume`.",
+    "trace_needs_conversation": "Name the conversation of the message too.",
     "unavailable": "Try again after `Retry-After`, with growing delays.",
     "unknown_conversation": "Send the id of an existing conversation.",
     "unknown_host": "Use the address in `PUBLIC_URL`, or add the name to `ALLOWED_HOSTS`.",

@@ -16,7 +16,7 @@ from app.telemetry import live_reports
 from app.telemetry.background_metrics import BackgroundMetrics
 from app.telemetry.live_reports import ALIVE_SECONDS, INDEX, LiveReports, summed
 from app.telemetry.process_figures import BUCKETS, ProcessFigures, RecentFigures
-from tests.support.nodes import eventually
+from tests.support.client import eventually
 
 QUEUE = QueueState(name="upkeep", waiting=2, oldest=7.0, running=1, per_minute=1.0, retried=0, failed=0)
 STATS = QueueStats(
@@ -97,6 +97,7 @@ async def test_the_report_of_a_killed_process_expires(redis: RedisClient) -> Non
 
     async def expire(client: Redis) -> int:
         (name,) = await client.smembers(INDEX)
+        assert isinstance(name, bytes)
         remaining = await client.ttl(live_reports._key(name.decode()))
         await client.delete(live_reports._key(name.decode()))
         return int(remaining)

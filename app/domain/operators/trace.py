@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, cast, func, select, true, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, cast, column, func, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit import log
@@ -130,10 +130,14 @@ async def _search(session: AsyncSession, message: UUID) -> AnyRow | None:
 
 async def _find(session: AsyncSession, message: UUID, conversations: Sequence[UUID]) -> AnyRow | None:
     """One look-up by the complete key for each conversation: a join could scan the partitions instead."""
-    given = func.unnest(cast(conversations, ARRAY(Uuid()))).column_valued("given")
+    given = (
+        func.unnest(cast(conversations, ARRAY(Uuid())))
+        .table_valued(column("id", Uuid()), name="given")
+        .render_derived()
+    )
     key = (
         select(MessageRow.conversation_id, MessageRow.seq)
-        .where(MessageRow.conversation_id == given, MessageRow.id == message)
+        .where(MessageRow.conversation_id == given.c.id, MessageRow.id == message)
         .offset(0)
         .lateral("key")
     )

@@ -7,14 +7,14 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from app.domain.audit.models import AuditEntry
 from app.domain.conversations import groups, members
 from app.domain.conversations.models import Conversation, Membership
 from app.domain.errors import Invalid, NotFound
 from app.domain.messages import edit
-from app.domain.notifications.models import Subscription
+from app.domain.notifications.models import NotificationDecisionRow, Subscription
 from app.domain.operators import trace as tracing
 from app.domain.operators.trace import Place, trace
 from app.domain.orm import uuid7
@@ -92,7 +92,7 @@ async def test_decided_without_a_record_is_told_from_not_decided(room: Room) -> 
     message = await room.say(room.scene.ada)
     await room.decide()
     async with room.database.transaction() as session:
-        await session.execute(tracing.NotificationDecisionRow.__table__.delete())
+        await session.execute(delete(NotificationDecisionRow))
     assert reading(await traced(room, message.id), room.scene.grace) == (False, True, [])
 
 
