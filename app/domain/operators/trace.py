@@ -114,7 +114,7 @@ async def _search(session: AsyncSession, message: UUID) -> AnyRow | None:
                 select(Conversation.active_bucket, Conversation.id)
                 .where(
                     tuple_(Conversation.active_bucket, Conversation.id) > tuple_(*place),
-                    Conversation.active_bucket >= place[0],
+                    Conversation.active_bucket >= place[0],  # implied, and a bound of the index
                     Conversation.last_seq > 0,
                 )
                 .order_by(Conversation.active_bucket, Conversation.id)
