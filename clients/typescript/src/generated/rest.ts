@@ -59,7 +59,7 @@ export interface components {
          */
         AuditRecord: {
             /** @enum {string} */
-            action: "account.closed" | "account.restored" | "account.suspended" | "accounts.looked_up" | "broadcast.canceled" | "broadcast.planned" | "conversation.deleted" | "conversations.looked_up" | "invite.created" | "invite.revoked" | "invite.used" | "member.demoted" | "member.promoted" | "member.removed" | "message.deleted" | "operator.created" | "operator.logged_in" | "policy.changed" | "task.retried";
+            action: "account.closed" | "account.restored" | "account.suspended" | "accounts.looked_up" | "broadcast.canceled" | "broadcast.planned" | "conversation.deleted" | "conversations.looked_up" | "invite.created" | "invite.revoked" | "invite.used" | "member.demoted" | "member.promoted" | "member.removed" | "message.deleted" | "message.traced" | "operator.created" | "operator.logged_in" | "policy.changed" | "task.retried";
             /** Format: date-time */
             at: string;
             by: string | null;
@@ -98,6 +98,15 @@ export interface components {
         BroadcastPage: {
             items: components["schemas"]["Broadcast"][];
             next: string | null;
+        };
+        /**
+         * CacheFigures
+         * @description Pages of messages read in the last minute, and how many of them the cache served. `share` is null if none was.
+         */
+        CacheFigures: {
+            hits: number;
+            reads: number;
+            share: number | null;
         };
         /**
          * Change
@@ -256,6 +265,18 @@ export interface components {
             /** @example correct horse battery staple */
             current_password: string;
         };
+        /**
+         * DeliveryFigures
+         * @description Messages delivered to the sockets of a process in the last minute, and the milliseconds from the row's `sent_at`
+         *     to that. Where several messages are written together the newest is measured. The clocks of the machines must agree.
+         *
+         *     `p50` and `p99` are null if nothing was delivered. They are interpolated in a histogram; 10,000 may mean more.
+         */
+        DeliveryFigures: {
+            measured: number;
+            p50: number | null;
+            p99: number | null;
+        };
         /** EmailChange */
         EmailChange: {
             /** @example correct horse battery staple */
@@ -388,6 +409,37 @@ export interface components {
             note?: string;
         };
         /**
+         * LiveFigures
+         * @description `processes`: the API processes that reported in the last 15 seconds. `complete` is false if the Redis through
+         *     which they report does not answer: then the figures are those of the process that answers, or of none.
+         *
+         *     `sends_per_second` and `frames_per_second` are of the last ten to fifteen seconds, `repairs` (rooms that missed
+         *     events, by outcome) and `throttled` (refusals) of the last minute. `queues`, `workers` and `beat` (seconds since its
+         *     last sign) are null if the broker does not answer, `failed_tasks` and `mails` if Postgres does not.
+         */
+        LiveFigures: {
+            /** Format: date-time */
+            at: string;
+            beat: number | null;
+            cache: components["schemas"]["CacheFigures"];
+            complete: boolean;
+            delivery: components["schemas"]["DeliveryFigures"];
+            failed_tasks: number | null;
+            frames_per_second: number;
+            mails: components["schemas"]["MailFigures"] | null;
+            postgres: components["schemas"]["PostgresFigures"];
+            processes: number;
+            queues: components["schemas"]["QueueState"][] | null;
+            redis: components["schemas"]["RedisFigures"];
+            repairs: {
+                [key: string]: number;
+            };
+            sends_per_second: number;
+            sockets: number;
+            throttled: number;
+            workers: string[] | null;
+        };
+        /**
          * Liveness
          * @description The process answers.
          */
@@ -422,6 +474,16 @@ export interface components {
         LoginPage: {
             items: components["schemas"]["Login"][];
             next: string | null;
+        };
+        /**
+         * MailFigures
+         * @description `oldest` is in seconds. `failing`: the mail server's last answer was an error; null if the broker is silent.
+         */
+        MailFigures: {
+            failing: boolean | null;
+            oldest: number | null;
+            postponed: number;
+            waiting: number;
         };
         /**
          * MailProgress
@@ -561,6 +623,48 @@ export interface components {
             reply_to?: number | null;
             /** @description Of a `text`: 1 to 8,000 characters, not only blanks. */
             text?: string | null;
+        };
+        /**
+         * MessageTrace
+         * @description What became of one message, without its text.
+         *
+         *     `sent_at` is the time at which Postgres wrote the row, in the transaction that committed it; the time of the COMMIT
+         *     is not recorded. `created_position` is the change that created the message, `position` the latest that changed it.
+         *     Whether an event reached the sockets is not recorded either (`published`): a process that misses one reads the
+         *     change from Postgres within a second.
+         *
+         *     `cached`: the cache holds the message as it stands (`held`), has nothing of the conversation (`missing`), does not
+         *     prove that it is current (`unproven`), keeps newer messages only (`beyond`), or Redis does not answer (`away`).
+         *
+         *     `recipients` counts the current members who joined before the message was sent, without its sender; `readers`, those
+         *     of them whose read mark has reached it; `undecided`, those for whom no notification has been decided yet.
+         */
+        MessageTrace: {
+            /** @enum {string} */
+            cached: "away" | "beyond" | "held" | "missing" | "unproven";
+            /** Format: uuid */
+            conversation: string;
+            created_position: number;
+            deleted_at: string | null;
+            /** Format: uuid */
+            id: string;
+            /** @enum {string} */
+            kind: "direct" | "group";
+            members: components["schemas"]["TraceRecipientPage"];
+            /** @enum {string} */
+            message_type: "audio" | "image" | "text" | "video";
+            position: number;
+            /** @enum {string} */
+            published: "not_recorded";
+            readers: number;
+            recipients: number;
+            /** Format: date-time */
+            sent_at: string;
+            sent_by: components["schemas"]["Person"];
+            seq: number;
+            undecided: number;
+            /** Format: date-time */
+            updated_at: string;
         };
         /**
          * NewAccount
@@ -725,6 +829,17 @@ export interface components {
             unattributed: number;
         };
         /**
+         * PostgresFigures
+         * @description `up`: it answers and accepts writes. Connections of all API processes: those that they may open, those in use,
+         *     and callers that wait for one.
+         */
+        PostgresFigures: {
+            connections: number;
+            in_use: number;
+            up: boolean;
+            waiting: number;
+        };
+        /**
          * PreferencesChange
          * @description Notification preferences. Omitted fields are reset to their defaults.
          */
@@ -829,6 +944,16 @@ export interface components {
              *     ]
              */
             recovery_codes: string[];
+        };
+        /**
+         * RedisFigures
+         * @description `up`: the Redis of cache and live events answers. `broker_up`: that of the queues accepts writes. `failures`:
+         *     calls of API processes that failed in the last minute.
+         */
+        RedisFigures: {
+            broker_up: boolean;
+            failures: number;
+            up: boolean;
         };
         /** RefreshToken */
         RefreshToken: {
@@ -1002,6 +1127,26 @@ export interface components {
         TokenPair: {
             access: string;
             refresh: string;
+        };
+        /**
+         * TraceRecipient
+         * @description A member who joined before the message was sent. `read`: the read mark has reached it. `decided`: whether to
+         *     notify this member has been decided. Decisions are kept for a week, so a decided member may have none.
+         *
+         *     `left_at` is null for current members. Nothing is decided for the others.
+         */
+        TraceRecipient: {
+            decided: boolean;
+            decisions: components["schemas"]["NotificationDecision"][];
+            left_at: string | null;
+            read: boolean;
+            read_seq: number;
+            user: components["schemas"]["Person"];
+        };
+        /** TraceRecipientPage */
+        TraceRecipientPage: {
+            items: components["schemas"]["TraceRecipient"][];
+            next: string | null;
         };
         /** Unsubscribed */
         Unsubscribed: {
