@@ -1,0 +1,16 @@
+import { Menu } from "../components/menu";
+import { LANGUAGES, changeLanguage, language, t, type Language } from "../texts/texts";
+
+/** The choice of a language, by the names that the languages have in themselves. */
+export function LanguageMenu() {
+  const items = (Object.keys(LANGUAGES) as Language[]).map((one) => ({
+    label: LANGUAGES[one],
+    checked: one === language.value,
+    onSelect: () => void changeLanguage(one),
+  }));
+  return (
+    <Menu label={`${t("language.title")}: ${LANGUAGES[language.value]}`} items={items} place="left up">
+      {LANGUAGES[language.value]}
+    </Menu>
+  );
+}

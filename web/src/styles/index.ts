@@ -1,0 +1,6 @@
+/** All styles of the pages, in the order in which they apply. */
+import "./tokens.css";
+import "./base.css";
+import "./controls.css";
+import "./layers.css";
+import "./account.css";

@@ -1,0 +1,5 @@
+/** The chat itself. */
+
+export const chat = {
+  "chat.title": "Chat",
+} as const;
