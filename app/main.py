@@ -37,6 +37,7 @@ from app.api.middleware.preflight import Preflights
 from app.api.middleware.read_deadline import ReadDeadline
 from app.api.middleware.security_headers import SecurityHeaders
 from app.api.notifications import NotificationController
+from app.api.pages.web_app import web_app_pages
 from app.api.read_cursors import ReadingController
 from app.api.request import ChatRequest
 from app.db import Session
@@ -101,8 +102,10 @@ def create_app(settings: Settings | None = None) -> Litestar:
             docs.assets,
             *docs.socket_pages(SOCKET, runtime.settings.public_url),
             *guide_pages,
-            pages.PagesController,
-            pages.account_page(runtime.settings.app_name, runtime.settings.frontend_url),
+            *(web_app_pages(runtime.settings.app_name) if runtime.settings.web_ui else [pages.PagesController]),
+            pages.account_page(
+                runtime.settings.app_name, runtime.settings.frontend_url, web_ui=runtime.settings.web_ui
+            ),
             pages.assets,
             runtime.live_delivery.route(),
             upgrade_required(endpoint.PATH),

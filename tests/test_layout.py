@@ -42,8 +42,8 @@ TEST_ROOTS = {
 }
 """Where the files stand that these tests prove. All others prove a module below `app`, at the same path."""
 
-ACROSS = {"system", "support"}
-"""`system` spans modules or processes; `support` has no tests."""
+ACROSS = {"system", "support", "web"}
+"""`system` spans modules or processes, `web` drives the web app in a browser; `support` has no tests."""
 
 SHARED_NAMES = {"__init__", "models", "schemas", "queries"}
 GERUNDS = {"batching", "encoding", "logging", "throttling", "wiring"}

@@ -2,7 +2,7 @@
 
 Each costs little, and no user's throttle counts it. Public API routes have a stricter limit
 (`app.api.middleware.authentication`); authenticated requests count by user. Loopback is exempt, so that local monitors
-and tests see every response; so is `/livez`.
+and tests see every response; so are `/livez` and the files of the web app.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from app.throttling.limiter import RateLimiter
 
 API: Final = "/api/"
 FREE: Final = frozenset({"/livez"})
+ASSETS: Final = "/web-assets/"
+"""Files of the web app: a page without one of its scripts stays empty, and browsers keep them for a year."""
 UNKNOWN_CALLER: Final = frozenset({401, 404})
 """Statuses of API responses that count if the request is not authenticated."""
 
@@ -38,7 +40,7 @@ class AnonymousLimits:
         self._hops = proxy_hops
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in FREE:
+        if scope["type"] != "http" or scope["path"] in FREE or scope["path"].startswith(ASSETS):
             await self._app(scope, receive, send)
         elif scope["path"].startswith(API):
             await self._app(scope, receive, self._counting(scope, send))

@@ -1,4 +1,4 @@
-"""Web pages that the links in mails open. No framework, no other host, no secret in any URL sent to the server."""
+"""Web pages: what the links in mails open, and the web app. No other host, no secret in any URL sent to the server."""
 
 from __future__ import annotations
 
@@ -30,12 +30,15 @@ class PagesController(Controller):
         return Redirect("/guide/")
 
 
-def account_page(app_name: str, frontend_url: str) -> HTTPRouteHandler:
+def account_page(app_name: str, frontend_url: str, *, web_ui: bool) -> HTTPRouteHandler:
     """Returns the page's route handler. It is rendered once, because it is the same for everyone: the token of a mail's
-    link stays in the browser."""
+    link stays in the browser. Its links lead to FRONTEND_URL or, without one, to the web app if that is served."""
+    home, login = (
+        (frontend_url, f"{frontend_url}/login") if frontend_url else ("./", "./#/login") if web_ui else ("", "")
+    )
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
     template = environment.get_template("account.html.jinja")
-    rendered = template.render(app_name=app_name, frontend_url=frontend_url).encode()
+    rendered = template.render(app_name=app_name, home=home, login=login).encode()
 
     @get("/account", opt=PUBLIC, include_in_schema=False, media_type=MediaType.HTML, name="account_page")
     async def account() -> Response[bytes]:

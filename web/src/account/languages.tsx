@@ -1,3 +1,4 @@
+import { Icon } from "../components/icon";
 import { Menu } from "../components/menu";
 import { LANGUAGES, changeLanguage, language, t, type Language } from "../texts/texts";
 
@@ -10,6 +11,7 @@ export function LanguageMenu() {
   }));
   return (
     <Menu label={`${t("language.title")}: ${LANGUAGES[language.value]}`} items={items} place="left up">
+      <Icon name="globe" size={18} />
       {LANGUAGES[language.value]}
     </Menu>
   );

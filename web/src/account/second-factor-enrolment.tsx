@@ -1,6 +1,6 @@
 /** Sets up an authenticator app: password, QR code, a first code, recovery codes. */
 
-import type { components } from "@chat/client/rest";
+import type { RestTypes } from "@chat/client";
 import { useEffect, useState } from "preact/hooks";
 import { Button } from "../components/button";
 import { Copyable } from "../components/copyable";
@@ -10,7 +10,7 @@ import { t } from "../texts/texts";
 import { CurrentPassword, SecondFactorCode } from "./fields";
 import { RecoveryCodes } from "./recovery-codes";
 
-type Rest = components["schemas"];
+type Rest = RestTypes["schemas"];
 
 export function Enrolment({ reload }: { reload: () => Promise<void> }) {
   const [open, setOpen] = useState(false);

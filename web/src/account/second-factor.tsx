@@ -1,6 +1,6 @@
 /** A second factor that is on: its recovery codes can be replaced, and it can be turned off. */
 
-import type { components } from "@chat/client/rest";
+import type { RestTypes } from "@chat/client";
 import { useState } from "preact/hooks";
 import { Button } from "../components/button";
 import { Confirm } from "../components/dialog";
@@ -43,7 +43,7 @@ export function Enabled({ left, reload }: Enrolled) {
           onClose={() => ask(null)}
           action={async ({ current_password, code = "" }) => {
             const body = { current_password, code: code.trim() };
-            const renewed = await chat.request<components["schemas"]["RecoveryCodes"]>("POST", "/me/second-factor/recovery-codes/", { body });
+            const renewed = await chat.request<RestTypes["schemas"]["RecoveryCodes"]>("POST", "/me/second-factor/recovery-codes/", { body });
             setCodes(renewed.recovery_codes);
           }}
         >

@@ -1,6 +1,6 @@
 /** The password, and the second factor. */
 
-import type { components } from "@chat/client/rest";
+import type { RestTypes } from "@chat/client";
 import { useState } from "preact/hooks";
 import { Form } from "../components/form";
 import { Loaded, useLoaded } from "../components/loaded";
@@ -12,7 +12,7 @@ import { Part } from "./part";
 import { Enabled } from "./second-factor";
 import { Enrolment } from "./second-factor-enrolment";
 
-export type State = components["schemas"]["State"];
+export type State = RestTypes["schemas"]["State"];
 
 export function Security() {
   return (

@@ -1,6 +1,6 @@
 /** The logins of the account, and a button that ends one. */
 
-import type { components } from "@chat/client/rest";
+import type { RestTypes } from "@chat/client";
 import { useState } from "preact/hooks";
 import { Button } from "../components/button";
 import { Icon } from "../components/icon";
@@ -12,8 +12,8 @@ import { t } from "../texts/texts";
 import { Part } from "./part";
 import { programOf } from "./program";
 
-type Login = components["schemas"]["Login"];
-type Page = components["schemas"]["LoginPage"];
+type Login = RestTypes["schemas"]["Login"];
+type Page = RestTypes["schemas"]["LoginPage"];
 
 export function Sessions() {
   const [logins, setLogins] = useState<readonly Login[]>([]);

@@ -1,5 +1,5 @@
 import type { InputHTMLAttributes, Ref, TextareaHTMLAttributes } from "preact";
-import { useId, useState } from "preact/hooks";
+import { useEffect, useId, useState } from "preact/hooks";
 import { t } from "../texts/texts";
 import { IconButton } from "./button";
 import { useFieldError } from "./form";
@@ -7,11 +7,18 @@ import { Icon } from "./icon";
 
 type Named = { name: string; label: string; hint?: string | undefined; error?: string | undefined; code?: boolean };
 export type FieldProps = Named &
-  Omit<InputHTMLAttributes<HTMLInputElement>, "name" | "label" | "class" | "id" | "ref"> & { ref?: Ref<HTMLInputElement> };
+  Omit<InputHTMLAttributes<HTMLInputElement>, "name" | "label" | "class" | "id" | "ref" | "role" | "type"> & {
+    type?: "text" | "email" | "password" | "search" | "url" | "number" | "datetime-local";
+    ref?: Ref<HTMLInputElement>;
+  };
 
 /** A labelled input. Inside a Form it shows the error that the API reports for its `name`. */
 export function Field({ name, label, hint, error, code, type = "text", ...rest }: FieldProps) {
   const { id, wrong, describedBy } = useDescribed(name, hint, error);
+  useEffect(() => {
+    // Browsers obey the attribute once a page only.
+    if (rest.autoFocus) document.getElementById(id)?.focus();
+  }, []);
   const [shown, show] = useState(false);
   const secret = type === "password";
   const input = (
@@ -19,7 +26,7 @@ export function Field({ name, label, hint, error, code, type = "text", ...rest }
       {...rest}
       id={id}
       name={name}
-      type={secret && shown ? "text" : type}
+      type={(secret && shown ? "text" : type) as "text"}
       class={code ? "input code" : "input"}
       aria-invalid={wrong ? true : undefined}
       aria-describedby={describedBy}

@@ -1,7 +1,7 @@
 /** What went wrong, in the user's language: one sentence, and one for each field at fault. */
 
 import { LoginEnded, OutboxFull, Refused, Throttled } from "@chat/client";
-import { has, t, type Key } from "../texts/texts";
+import { has, t } from "../texts/texts";
 
 export type Explanation = { text: string; fields: Record<string, string> };
 
@@ -50,7 +50,7 @@ function sentence(problem: Refused): string {
 
 function translation(code: string): string | undefined {
   const key = `error.${code}`;
-  return code !== "throttled" && has(key) ? t(key as Key, ...([] as never)) : undefined;
+  return code !== "throttled" && has(key) ? t(key as "error.internal") : undefined;
 }
 
 /** `90` is "2 minutes": a wait is rounded up. */

@@ -1,17 +1,20 @@
 /** Who may register, as the server says. */
 
-import type { components } from "@chat/client/rest";
+import type { RestTypes } from "@chat/client";
 import { codeOf } from "./problems";
 import { chat } from "./session";
 
-type Rest = components["schemas"];
-export type Mode = Rest["RegistrationRules"]["mode"];
-export type Offer = Rest["InviteOffer"];
-export type NewAccount = Rest["NewAccount"];
+export type Mode = "open" | "invite" | "closed";
+export type Offer = { valid_until: string; note: string };
+export type NewAccount = RestTypes["schemas"]["NewAccount"] & { invite?: string };
 
 export async function registrationMode(): Promise<Mode> {
-  const rules = await chat.request<Rest["RegistrationRules"]>("GET", "/registration/");
-  return rules.mode;
+  try {
+    return (await chat.request<{ mode: Mode }>("GET", "/registration/")).mode;
+  } catch (problem) {
+    if (codeOf(problem) === "not_found") return "open"; // a server that registers everyone
+    throw problem;
+  }
 }
 
 /** Returns null if the invite is unknown, expired, revoked or used up, which the server does not distinguish. */
