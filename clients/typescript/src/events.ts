@@ -45,5 +45,7 @@ export type ChatEvent =
   | { type: "login_ended" }
   /** The server refuses this client for good (close code 4403): a foreign origin, or a suspended account. */
   | { type: "refused"; reason: string }
+  /** The server refused a socket because too many are open (4429): the account is in use in too many places. It waits. */
+  | { type: "crowded" }
   /** A frame of an unknown type, from a newer server. */
   | { type: "unknown"; frame: { type: string } };

@@ -108,6 +108,7 @@ export class Link {
       if (signal.aborted) return { ...NO_SOCKET, least: 0 };
       const ending = await this.#converse(access);
       if (ending.code === NOT_AUTHENTICATED && !signal.aborted) await this.#login.renew(access);
+      if (ending.code === TOO_MANY) this.#owner.emit([{ type: "crowded" }]);
       return { ...ending, least: ending.code === TOO_MANY ? timing.tooMany : 0 };
     } catch (error) {
       if (error instanceof LoginEnded || !(error instanceof ChatError)) throw error;

@@ -55,7 +55,11 @@ export class Session {
       login.user.id,
       options.outbox,
       (stored, overRest) => sender.send(stored, overRest),
-      (conversation) => owner.emit([{ type: "pending", conversation }]),
+      (conversation) => {
+        // The answer to a send may come after its event: nothing else would remove the message from the outbox then.
+        this.#advanced(conversation);
+        owner.emit([{ type: "pending", conversation }]);
+      },
     );
   }
 

@@ -11,7 +11,10 @@ import { GuestPage } from "./guest-page";
 export function FirstLogin({ token }: { token: string }) {
   const login = useLoaded(async () => {
     await adopt(await chat.request<Pair>("POST", "/first-login/", { body: { token } }));
-    replace();
+    // "Welcome" is the only conversation of a new operator.
+    const { items } = await chat.request<{ items: { id: string }[] }>("GET", "/conversations/", { query: { limit: 1 } });
+    if (items[0]) replace("c", items[0].id);
+    else replace();
     return true;
   }, [token]);
   return (

@@ -4,3 +4,7 @@ import "./base.css";
 import "./controls.css";
 import "./layers.css";
 import "./account.css";
+import "./chat.css";
+import "./timeline.css";
+import "./composer.css";
+import "./details.css";
