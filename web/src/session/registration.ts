@@ -4,17 +4,13 @@ import type { RestTypes } from "@chat/client";
 import { codeOf } from "./problems";
 import { chat } from "./session";
 
-export type Mode = "open" | "invite" | "closed";
-export type Offer = { valid_until: string; note: string };
-export type NewAccount = RestTypes["schemas"]["NewAccount"] & { invite?: string };
+type Rest = RestTypes["schemas"];
+export type Mode = Rest["RegistrationRules"]["mode"];
+export type Offer = Rest["InviteOffer"];
+export type NewAccount = Rest["NewAccount"];
 
 export async function registrationMode(): Promise<Mode> {
-  try {
-    return (await chat.request<{ mode: Mode }>("GET", "/registration/")).mode;
-  } catch (problem) {
-    if (codeOf(problem) === "not_found") return "open"; // a server that registers everyone
-    throw problem;
-  }
+  return (await chat.request<Rest["RegistrationRules"]>("GET", "/registration/")).mode;
 }
 
 /** Returns null if the invite is unknown, expired, revoked or used up, which the server does not distinguish. */
