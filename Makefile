@@ -24,7 +24,7 @@ help: ## show this list
 up: .venv/local.stamp ## run the chat on this machine: servers, API, worker, beat; Ctrl-C stops all
 	@exec .venv/bin/chat up
 
-demo: .venv/local.stamp ## fill a running chat with demo users and conversations
+demo: .venv/local.stamp ## fill a running chat with demo users and conversations; in a terminal they go on talking until Ctrl-C
 	@exec .venv/bin/chat demo
 
 flower: .venv/local.stamp ## show the queues of a running chat in a browser: FLOWER_BASIC_AUTH=ada:a-long-password make flower

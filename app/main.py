@@ -14,6 +14,7 @@ from litestar.types import ASGIApp
 from app.api import docs, operators, pages
 from app.api.about import RootController, upgrade_required
 from app.api.accounts.email_links import MailedController
+from app.api.accounts.first_login import FirstLoginController
 from app.api.accounts.logins import LoginController
 from app.api.accounts.profile import AccountController
 from app.api.accounts.registration import RegistrationController
@@ -21,6 +22,7 @@ from app.api.accounts.second_factors import SecondFactorController
 from app.api.accounts.user_search import PeopleController
 from app.api.changes import ChangeController
 from app.api.conversations import ConversationController
+from app.api.development import DevelopmentController
 from app.api.errors.problems import answer
 from app.api.guide import guide_pages
 from app.api.health import HealthController
@@ -59,6 +61,7 @@ CONTROLLERS = (
     RegistrationController,
     AccountController,
     LoginController,
+    FirstLoginController,
     MailedController,
     SecondFactorController,
     PeopleController,
@@ -68,6 +71,7 @@ CONTROLLERS = (
     NotificationController,
     ChangeController,
     MessageController,
+    DevelopmentController,
 )
 
 SOCKET = docs.Vocabulary(

@@ -22,6 +22,7 @@ FLOORS = {
     "domain",
     "api",
     "realtime",
+    "development",
     "tasks",
     "local",
     "server",

@@ -6,6 +6,7 @@ from litestar.di import NamedDependency
 
 from app import db
 from app.api import own_guess
+from app.development import tools
 from app.domain.accounts import registration
 from app.domain.auth import devices, passwords, second_factors, tokens
 from app.domain.invites import invite_tokens
@@ -19,6 +20,7 @@ Tx = NamedDependency[db.Session]
 
 ConversationLists = NamedDependency[inbox_reader.InboxReader]
 Database = NamedDependency[db.Database]
+Development = NamedDependency[tools.DevelopmentTools]
 Device = NamedDependency[devices.Device]
 InviteLinks = NamedDependency[invite_tokens.InviteLinks]
 MessageTraces = NamedDependency[message_traces.MessageTraces]

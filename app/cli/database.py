@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import rich_click as click
 
 from app.cli.commands import FAILED, command, complain, load_beside, opened
 from app.settings import Settings, load
@@ -117,14 +120,21 @@ def convert() -> int:
 @command(
     "demo",
     panel="Development",
-    help="Fill a running chat with demo users and conversations.",
-    examples=["chat demo", "PORT=8001 chat demo"],
+    help="Fill a running chat with demo users and conversations. In a terminal, the users then go on talking.",
+    examples=["chat demo", "chat demo --no-live", "PORT=8001 chat demo"],
 )
-def demo() -> int:
-    from app.local import demo_seed, embedded
+@click.option(
+    "--live/--no-live",
+    default=None,
+    help="Keep them talking until Ctrl-C, or (--no-live) only fill the chat. Not given: as the output is a terminal.",
+)
+def demo(live: bool | None) -> int:
+    from app.local import embedded
+    from app.local.demo import demo_seed
 
     running = embedded.running(load(embedded=True).data_dir)
-    return demo_seed.run(load(embedded=True, running=running).port)
+    port = load(embedded=True, running=running).port
+    return demo_seed.run(port, live=sys.stdout.isatty() if live is None else live)
 
 
 @command(

@@ -15,7 +15,7 @@ import rich_click as click
 from app.cli import output
 from app.cli.commands import FAILED, command, load_beside, refused
 from app.server.limits import KEEP_ALIVE_SECONDS
-from app.settings import DEFAULT_SENDER, Settings, SettingsRefused, load, share_metrics, start_warnings
+from app.settings import DEFAULT_SENDER, Settings, SettingsRefused, load, local_start, share_metrics, start_warnings
 from app.settings.data_dir import create_log_directory
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def api(host: str, grace: int, notice: float) -> int:
     settings = _usable(load())
     if refused(settings):
         return FAILED
+    _wait_until_plugged(settings)
     config = web_server.Config(
         "app.cli.serve:application",
         factory=True,
@@ -240,6 +241,15 @@ def _alerting(settings: Settings) -> Settings:
     if problems := [f"ALERT_URLS: {what}" for what in alerts.problems(settings.alert_urls)]:
         raise SettingsRefused(problems)
     return settings
+
+
+def _wait_until_plugged(settings: Settings) -> None:
+    """Returns when this process may listen. An operator may have unplugged the API of a local start."""
+    from app.development import plug
+
+    if local_start(settings) is not None and plug.requested(settings.data_dir) is not None:
+        import_module("app.main")  # takes a second, which would prolong the outage
+        plug.wait_until_plugged(settings.data_dir, "api")
 
 
 def _address(host: str, settings: Settings) -> str:

@@ -240,6 +240,9 @@ too_many_exceptions = ErrorEntry(
     f"At most {MAX_THROTTLE_EXCEPTIONS:,} exceptions can be set. Change the policy itself, or remove some.",
 )
 
+# Development
+unplugged = ErrorEntry(Conflict, "unplugged", "A part of the chat is unplugged already. Wait until it is back.")
+
 CATALOGUE: Final[dict[str, ErrorEntry[ChatError]]] = {
     name: entry for name, entry in globals().items() if isinstance(entry, ErrorEntry)
 }

@@ -31,6 +31,9 @@ class AdvisoryLock(IntEnum):
     THROTTLE_ARRIVALS = 7_240_314
     """One worker at a time adds throttle counts."""
 
+    FIRST_OPERATOR = 7_240_315
+    """The link of a fresh chat creates one operator."""
+
 
 async def acquire(session: AsyncSession, lock: AdvisoryLock) -> None:
     """Waits for `lock` and holds it until the transaction ends. Raises Unavailable `busy` after one second."""

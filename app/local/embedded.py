@@ -36,10 +36,10 @@ class EmbeddedServers:
     def redis_url(self) -> str:
         return self.valkey.url if self.valkey else ""
 
-    def revive(self) -> list[str]:
+    def revive(self, *, except_valkey: bool = False) -> list[str]:
         """Restarts servers that have exited, on their old ports if still free. Returns their class names."""
         revived = []
-        for server in (self.postgres, self.valkey):
+        for server in (self.postgres, None if except_valkey else self.valkey):
             if server and server.process and server.process.poll() is not None:
                 server.start()
                 revived.append(type(server).__name__.removeprefix("Embedded"))

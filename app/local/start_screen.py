@@ -17,6 +17,8 @@ from app.settings.terminal import has_colors, is_interactive
 
 NAME_WIDTH: Final = 24
 LABEL_WIDTH: Final = 9
+FIRST_LABEL: Final = "open"
+FIRST_NOTE: Final = f"{'':<{LABEL_WIDTH}} logs you in as the first operator; works once, for ten minutes"
 GREEN: Final = "\x1b[1;32m"
 DIM: Final = "\x1b[2m"
 RESET: Final = "\x1b[0m"
@@ -60,11 +62,15 @@ class StartScreen:
                 f"{WHOLE_LINE}  {self._running:<{NAME_WIDTH}}{self._dim}{now - self._began:4.0f}   s …{self._reset}"
             )
 
-    def ready(self, settings: Settings) -> None:
-        """Prints the banner. In production, only its first line, for which scripts wait."""
+    def ready(self, settings: Settings, *, first_token: str = "") -> None:
+        """Prints the banner. In production, only its first line, for which scripts wait. `first_token`: of the link
+        that logs the first operator in, if there is one."""
         address = f"http://127.0.0.1:{settings.port}"
         lines = [] if settings.is_production else _next_steps(settings, address)
         rows = "".join(f"  {label:<{LABEL_WIDTH}} {self._dim}{what}{self._reset}\n" for label, what in lines)
+        if first_token:
+            # A line of its own, and not dim: it is the one to click.
+            rows = f"  {FIRST_LABEL:<{LABEL_WIDTH}} {address}/#/first/{first_token}\n  {FIRST_NOTE}\n\n{rows}"
         gap = "\n" if rows else ""
         self._write(f"{gap}{self._green}ready {address}{self._reset}\n{gap}{rows}{gap}")
 
@@ -86,7 +92,7 @@ def _next_steps(settings: Settings, address: str) -> list[tuple[str, str]]:
         found.insert(0, ("public", settings.public_url))
     if settings.log_file:
         found.append(("log", _short(settings.log_file)))
-    return [*found, ("demo", "`make demo` in a second terminal: six users and their conversations"), ("stop", "Ctrl-C")]
+    return [*found, ("demo", "`make demo` in a second terminal: six people who talk"), ("stop", "Ctrl-C")]
 
 
 def _short(path: Path) -> str:

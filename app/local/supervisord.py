@@ -90,6 +90,16 @@ class Supervisord:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    def kill(self, program: str) -> None:
+        """Kills a program and its children, as a power cut does. supervisord starts it again."""
+        assert self._process is not None
+        with suppress(psutil.Error):
+            for child in psutil.Process(self._process.pid).children():
+                with suppress(psutil.Error):
+                    if program in child.cmdline():
+                        for process in (*child.children(recursive=True), child):
+                            process.kill()
+
     def stop(self) -> None:
         """Stops supervisord, which stops its programs first. Kills all that is left after the programs' stop time and
         1.5 s: programs first, since the kernel wakes those that were suspended with SIGHUP when supervisord ends, upon

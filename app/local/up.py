@@ -17,8 +17,10 @@ from contextlib import ExitStack, suppress
 from types import FrameType
 from typing import Final
 
-from app.local import data_dir_lock, embedded
+from app.development import local_start
+from app.local import data_dir_lock, embedded, fresh_chat
 from app.local.processes import StartRefused, dying_with_us, end, port_is_taken
+from app.local.pulled_plug import PulledPlug
 from app.local.start_screen import StartScreen
 from app.local.supervisord import Supervisord
 from app.settings import Settings, environment_for_child
@@ -82,13 +84,17 @@ def _run(settings: Settings, running: ExitStack, asked_to_stop: threading.Event)
     owner = settings.migrate_database_url if settings.database_url else servers.migrate_database_url
     with screen.step("migrations"):
         _migrate({**environment, "MIGRATE_DATABASE_URL": owner}, asked_to_stop, screen.tick)
+    plug = PulledPlug(settings.data_dir, manager, servers)
+    running.callback(plug.close)
+    start, token = fresh_chat.local_start(settings, servers, sys.stdout)
     running.callback(manager.stop)
     with screen.step("API, worker, beat", shared=True):
-        manager.start(environment, {"api": [f"--grace={API_GRACE_SECONDS}"]})
+        manager.start(environment | local_start.encoded(start), {"api": [f"--grace={API_GRACE_SECONDS}"]})
         _wait_ready(settings.port, manager, asked_to_stop)
-    screen.ready(settings)
+    screen.ready(settings, first_token=token)
     while not asked_to_stop.wait(TICK):
-        for name in servers.revive():
+        plug.tick()
+        for name in servers.revive(except_valkey=plug.holds_valkey):
             print(f"chat: {name} exited unexpectedly and was restarted", file=sys.stderr, flush=True)
         if not manager.is_running:
             raise StartRefused("The process manager exited unexpectedly; start the chat again.")

@@ -19,6 +19,8 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 from dotenv import dotenv_values
 
+from app.development import local_start as local
+from app.development.local_start import LocalStart
 from app.domain.origins import host_pattern, origin_pattern, site_url
 from app.domain.rates import Rate
 from app.settings import data_dir, near_misses
@@ -31,6 +33,7 @@ __all__ = [
     "SettingsRefused",
     "environment_for_child",
     "load",
+    "local_start",
     "metrics_directory",
     "share_metrics",
     "start_warnings",
@@ -93,6 +96,11 @@ def start_warnings(
 def environment_for_child(**values: str) -> dict[str, str]:
     """Returns the environment for a child process: ours, overridden by `values`."""
     return {**os.environ, **values}
+
+
+def local_start(settings: Settings) -> LocalStart | None:
+    """Returns what `chat up` passed to this process; None unless it runs development on embedded servers."""
+    return None if settings.is_production else local.decoded(os.environ.get(local.VARIABLE, ""))
 
 
 def share_metrics(directory: Path) -> None:

@@ -15,12 +15,14 @@ from app.api.health import Readiness
 from app.api.middleware.authentication import Authentication
 from app.api.own_guess import own_guess
 from app.db import Database, open_engine
+from app.development.live_guide import LiveGuide
+from app.development.tools import DevelopmentTools
 from app.domain.accounts.registration import Registrar
 from app.domain.auth.passwords import Passwords
 from app.domain.auth.second_factors import SecondFactors
 from app.domain.auth.tokens import Tokens
 from app.domain.errors import Unavailable
-from app.domain.events import FollowUp
+from app.domain.events import FollowUp, Outgoing
 from app.domain.invites.invite_tokens import InviteLinks
 from app.domain.notifications.unsubscribe import UnsubscribeTokens
 from app.domain.operators.backlog import Backlog, read_backlog
@@ -28,9 +30,10 @@ from app.domain.throttling.policies import Policies
 from app.domain.throttling.reports import Reports
 from app.realtime.assembly import LiveDelivery
 from app.realtime.bus.bus import Bus
+from app.realtime.bus.ephemeral_events import Typing
 from app.realtime.hub.hub_queries import CONNECTIONS
 from app.redis.client import RedisClient, RedisUnavailable
-from app.settings import Settings, metrics_directory
+from app.settings import Settings, local_start, metrics_directory
 from app.store.batched_login_checks import BatchedLoginChecks
 from app.store.inbox_reader import InboxReader
 from app.store.message_traces import MessageTraces
@@ -72,7 +75,7 @@ class Runtime:
         self.dispatcher = Dispatcher(self.celery)
         self.database = Database(
             open_engine(settings.libpq_url, pool_size=POOL_SIZE + CONCURRENT_BATCHES),
-            self.bus.publish,
+            self._publish,
             self._enqueue,
             keep=CONCURRENT_BATCHES,
         )
@@ -100,6 +103,9 @@ class Runtime:
         )
         self.invite_links = InviteLinks(settings.public_url, settings.frontend_url)
         self.writer = MessageWriter(self.database, self.throttles)
+        start = local_start(settings)
+        self.guide = None if start is None else LiveGuide(self.database, self.writer, self._show_typing)
+        self.development = DevelopmentTools(start, settings.data_dir, self.guide)
         # Polls and gap repairs never wait behind requests: they have their own connections.
         self.readers = Database(open_engine(settings.libpq_url, pool_size=CONNECTIONS))
         self.live_delivery = LiveDelivery(
@@ -146,6 +152,7 @@ class Runtime:
             "page_reader": self.page_reader,
             "conversation_lists": self.conversation_lists,
             "database": self.database,
+            "development": self.development,
             "policies": self.policies,
             "reports": Reports(self.policies),
             "queue_report": self.broker.report,
@@ -162,6 +169,8 @@ class Runtime:
         """Starts the process's services. After the last request, writes queued sends and closes everything."""
         self.dispatcher.start()
         await self.live_delivery.start()
+        if self.guide is not None:
+            self.guide.start()
         watching = [
             asyncio.create_task(event_loop.watch()),
             asyncio.create_task(process_sampler.run(self.pools)),
@@ -174,6 +183,8 @@ class Runtime:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
             self.background_metrics.stop()
+            if self.guide is not None:
+                await self.guide.stop()
             await self.retire()
             # Bounded: the senders have disconnected or received `outcome_unknown`.
             with suppress(TimeoutError):
@@ -216,6 +227,14 @@ class Runtime:
     async def _read_backlog(self) -> Backlog:
         await self.readers.verify()
         return await self.readers.read(read_backlog)
+
+    async def _publish(self, events: list[Outgoing]) -> None:
+        await self.bus.publish(events)
+        if self.guide is not None:
+            self.guide.receive(events)
+
+    async def _show_typing(self, conversation: UUID, user: UUID) -> None:
+        await self.bus.publish([Typing(conversation=conversation, user=user)])
 
     def _enqueue(self, follow_ups: list[FollowUp]) -> None:
         for follow_up in follow_ups:

@@ -89,6 +89,7 @@ WHAT_TO_DO = {
     "unknown_policy": "Use a name from the list of policies.",
     "unknown_transfer_coding": "Send `Content-Length`, or chunks.",
     "unknown_user": "Search for the user again; the account may be closed.",
+    "unplugged": "Wait until the part is back.",
     "unsupported_media_type": "Send JSON, uncompressed, with `Content-Type: application/json`.",
     "upgrade_required": "Open the path with a WebSocket client.",
     "url_too_long": "Send a shorter URL.",

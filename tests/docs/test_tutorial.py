@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from app.local.demo_data import PASSWORD
+from app.local.demo.demo_data import PASSWORD
 from tests.docs import generate
 from tests.docs.tutorial_page import LINES, Started, newest, say, window
 from tests.support.browser import chromium

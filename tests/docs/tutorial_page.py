@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from app.local.demo_data import CONVERSATIONS, PASSWORD
+from app.local.demo.demo_data import CONVERSATIONS, PASSWORD
 from app.local.processes import free_port, port_is_taken, wait_until
 from tests.docs import generate
 from tests.support.browser import watched_page

@@ -112,9 +112,21 @@ def test_the_banner_names_what_to_do_next(tmp_path: Path, monkeypatch: pytest.Mo
         "socket": "http://127.0.0.1:8123/docs/socket",
         "mails": "files in .data/mail; SMTP_URL sends them",
         "log": "log/chat.log",
-        "demo": "`make demo` in a second terminal: six users and their conversations",
+        "demo": "`make demo` in a second terminal: six people who talk",
         "stop": "Ctrl-C",
     }
+
+
+def test_the_link_of_the_first_operator_has_a_line_of_its_own(tmp_path: Path) -> None:
+    pipe = io.StringIO()
+    StartScreen(pipe).ready(Settings(port=8123, data_dir=tmp_path), first_token="a-token")
+    first, link, rows_shown = pipe.getvalue().strip().split("\n\n")
+    assert first == "ready http://127.0.0.1:8123"
+    assert link.split("\n") == [
+        "  open      http://127.0.0.1:8123/#/first/a-token",
+        "            logs you in as the first operator; works once, for ten minutes",
+    ]
+    assert rows_shown.startswith("  guide ")
 
 
 def test_the_banner_names_the_mail_server_without_its_password(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from app.local.processes import free_port
-from app.settings import Settings
+from app.settings import Settings, environment_for_child
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
@@ -76,6 +76,14 @@ class ChatUp:
 
     def family(self) -> list[psutil.Process]:
         return alive(psutil.Process(self.process.pid).children(recursive=True))
+
+    def beside(self, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """`chat …` in a second terminal, on the same chat."""
+        environment = environment_for_child(DATA_DIR=str(self.data_dir), PORT=str(self.port))
+        command = [sys.executable, "-m", "app.cli", *words]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=120, cwd=ROOT, env=environment, input=typed
+        )
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> float:
         """Sends the signal; answers the seconds until it was gone."""

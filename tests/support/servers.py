@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -123,6 +124,12 @@ def count(database_url: str, query: str) -> int:
         row = connection.execute(query.encode()).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def rows(database_url: str, query: str) -> list[tuple[Any, ...]]:
+    """All that a query answers; what it changes is committed."""
+    with psycopg.connect(database_url, connect_timeout=3) as connection:
+        return connection.execute(query.encode()).fetchall()
 
 
 def worker_name() -> str:

@@ -11,11 +11,11 @@ from tests.support.operators import root
 from tests.system.conftest import Pair
 from tests.system.test_routes import VARYING, fill, routes
 
-OPS = f"{API}/ops/"
+PATHS = (f"{API}/ops/", f"{API}/development")
 
 
 def of_operators(settings: Settings) -> list[tuple[str, str]]:
-    found = [route.split(" ") for route, _ in routes(settings) if OPS in route]
+    found = [route.split(" ") for route, _ in routes(settings) if any(path in route for path in PATHS)]
     return [(method, path.removeprefix(API)) for method, path in found]
 
 

@@ -137,6 +137,7 @@ async def test_public_routes_are_the_ones_the_contract_marks(settings: Settings)
         f"GET {API}/registration",
         f"POST {API}/invites/check",
         f"POST {API}/login",
+        f"POST {API}/first-login",
         f"POST {API}/refresh",
         f"POST {API}/verify",
         f"POST {API}/activate",

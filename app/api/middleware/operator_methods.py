@@ -11,7 +11,7 @@ from app.api.middleware.security_headers import Application, Message, Receive, S
 from app.api.request import ChatRequest
 from app.domain.errors import ChatError
 
-OPERATORS_PATHS: Final = "/api/v1/ops/"
+OPERATORS_PATHS: Final = ("/api/v1/ops/", "/api/v1/development")
 
 
 class OperatorMethods:

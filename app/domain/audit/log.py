@@ -35,6 +35,7 @@ Action: TypeAlias = Literal[
     "message.traced",
     "operator.created",
     "operator.logged_in",
+    "plug.pulled",
     "policy.changed",
     "task.retried",
 ]

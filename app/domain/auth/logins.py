@@ -113,12 +113,18 @@ async def log_in(
     ):
         facts = {"first_name": user.first_name, "network": device.address, "program": program_of(device.user_agent)}
         await outbox.post(session, "new_login", user.email, user=user.id, **facts)
+    pair = await begin(session, user.id, is_operator=user.is_operator, device=device, tokens=tokens)
+    return LoggedIn(access=pair.access, refresh=pair.refresh, user=profile_of(user))
+
+
+async def begin(session: AsyncSession, user: UUID, *, is_operator: bool, device: Device, tokens: Tokens) -> TokenPair:
+    """Begins a login of a user whose identity is proved, and ends those beyond `MAX_LOGINS`. Returns its tokens."""
     begun = (
         await session.execute(
             insert(LoginSession)
             .values(
                 id=uuid7(),
-                user_id=user.id,
+                user_id=user,
                 rotated_at=func.clock_timestamp(),
                 expires_at=expiry_of(func.clock_timestamp(), tokens),
                 address=device.address[:45],
@@ -127,11 +133,10 @@ async def log_in(
             .returning(*FAMILY)
         )
     ).one()
-    await _end_excess(session, user.id, MAX_LOGINS)
-    if user.is_operator:
-        await log.record_action(session, by=user.id, action="operator.logged_in", subject=user.id)
-    pair = pair_of(begun, tokens)
-    return LoggedIn(access=pair.access, refresh=pair.refresh, user=profile_of(user))
+    await _end_excess(session, user, MAX_LOGINS)
+    if is_operator:
+        await log.record_action(session, by=user, action="operator.logged_in", subject=user)
+    return pair_of(begun, tokens)
 
 
 async def log_out(session: AsyncSession, caller: Caller) -> None:

@@ -15,7 +15,14 @@ import structlog
 
 from app.domain.users.client_address import UNKNOWN
 
-Failure: TypeAlias = Literal["login_failed", "login_slowed", "password_wrong", "second_factor_failed", "refresh_reused"]
+Failure: TypeAlias = Literal[
+    "login_failed",
+    "login_slowed",
+    "password_wrong",
+    "second_factor_failed",
+    "refresh_reused",
+    "first_login_refused",
+]
 Act: TypeAlias = Literal[
     "password_changed",
     "password_reset",

@@ -122,6 +122,7 @@ BEFORE_ANY_ROUTE = {
     "403 forbidden",
     "405 method_not_allowed",
     "408 request_timeout",
+    "409 unplugged",
     "414 url_too_long",
     "426 upgrade_required",
     "431 head_too_large",
@@ -129,8 +130,9 @@ BEFORE_ANY_ROUTE = {
     "501 unknown_transfer_coding",
     "503 too_many_connections",
 }
-"""What the server or a middleware answers before a route is known, what no route intends, and what the socket's path
-answers, which the OpenAPI document leaves to the AsyncAPI document."""
+"""What the server or a middleware answers before a route is known, what no route intends, what the socket's path
+answers, which the OpenAPI document leaves to the AsyncAPI document, and what the plug of development answers, which is
+in neither."""
 
 
 @pytest.mark.parametrize(
