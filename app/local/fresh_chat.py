@@ -25,7 +25,7 @@ def local_start(settings: Settings, servers: EmbeddedServers, screen: TextIO) ->
     postgres = servers.postgres
     if settings.is_production or postgres is None or servers.valkey is None:
         return None, ""
-    if not screen.isatty() or not PAGE.is_file() or _has_operator(postgres):
+    if not screen.isatty() or not settings.web_ui or not PAGE.is_file() or _has_operator(postgres):
         return LocalStart(), ""
     token, link = first_link.make()
     return LocalStart(first_link=link), token

@@ -78,6 +78,7 @@ def test_a_chat_with_an_operator_gets_no_link(
 
 
 def test_a_chat_without_its_page_gets_no_link(servers: EmbeddedServers, terminal: TextIO, page: Path) -> None:
+    assert fresh_chat.local_start(Settings(web_ui=False), servers, terminal) == (LocalStart(), "")
     page.unlink()
     assert fresh_chat.local_start(Settings(), servers, terminal) == (LocalStart(), "")
 
