@@ -37,6 +37,7 @@ export function ConversationList({ live, chosen, search, onFindPeople, onDiscove
   }, [words.value]);
 
   const searched = (event: KeyboardEvent) => {
+    if (event.altKey || event.isComposing) return;
     if (event.key === "ArrowDown") focusRow(list.current, 0);
     else if (event.key === "Enter" && rows[0]) go("c", rows[0].id);
     else if (event.key === "Escape" && words.value) words.value = "";
@@ -45,6 +46,7 @@ export function ConversationList({ live, chosen, search, onFindPeople, onDiscove
     event.stopPropagation();
   };
   const walked = (event: KeyboardEvent) => {
+    if (event.altKey) return; // walks over conversations, not over rows
     const all = [...(list.current?.querySelectorAll<HTMLElement>("a") ?? [])];
     const at = all.indexOf(document.activeElement as HTMLElement);
     if (event.key === "ArrowDown") focusRow(list.current, Math.min(at + 1, all.length - 1));
@@ -58,7 +60,7 @@ export function ConversationList({ live, chosen, search, onFindPeople, onDiscove
   };
   return (
     <div class="list">
-      <div class="list-search">
+      <div class="list-search" role="search">
         <Icon name="search" size={18} />
         <input
           ref={search}
