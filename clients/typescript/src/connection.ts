@@ -132,7 +132,6 @@ export class Connection {
   }
 
   #receive(data: unknown): void {
-    if (this.#isOver) return;
     clearTimeout(this.#deadline);
     this.#deadline = undefined;
     try {

@@ -40,7 +40,7 @@ export class Pauses {
 /** Limits to `rate` per second, in bursts of at most as many: below the server's limit for one socket. */
 export class Pace {
   readonly #rate: number;
-  #freeAt = 0;
+  #freeAt = -Infinity;
 
   constructor(rate: number) {
     this.#rate = rate;

@@ -58,6 +58,13 @@ test("a change from before a load is not remembered", () => {
   assert.deepEqual(texts(view), ["newer", ""]);
 });
 
+test("a page says whether older messages are left", () => {
+  held.load([message(4, 4), message(5, 5)], true);
+  assert.equal(held.hasOlder, true);
+  held.load([message(3, 3)], false); // the first two were removed long ago
+  assert.equal(held.hasOlder, false);
+});
+
 test("a conversation without messages has no older ones", () => {
   const empty = opened();
   empty.take({ ...golden("conversation.created"), conversation: "new", data: row({ id: "new", last_seq: 0 }) });

@@ -116,6 +116,7 @@ test("a throttled message waits, holds up those behind it, and says until when",
   assert.ok((outbox.list(ROOM)[0]?.retry_at ?? 0) >= now + 60_000);
   outbox.wake();
   outbox.add(ROOM, { text: "three" });
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
   assert.deepEqual(states(outbox), ["throttled", "waiting", "waiting"]);
   assert.equal(attempts.length, 1, "earlier attempts would be refused too");
   assert.deepEqual(kept(), ["one", "two", "three"]);
