@@ -59,7 +59,7 @@ export interface components {
          */
         AuditRecord: {
             /** @enum {string} */
-            action: "account.closed" | "account.restored" | "account.suspended" | "accounts.looked_up" | "broadcast.canceled" | "broadcast.planned" | "conversation.deleted" | "conversations.looked_up" | "invite.created" | "invite.revoked" | "invite.used" | "member.demoted" | "member.promoted" | "member.removed" | "message.deleted" | "message.traced" | "operator.created" | "operator.logged_in" | "policy.changed" | "task.retried";
+            action: "account.closed" | "account.restored" | "account.suspended" | "accounts.looked_up" | "broadcast.canceled" | "broadcast.planned" | "conversation.deleted" | "conversations.looked_up" | "invite.created" | "invite.revoked" | "invite.used" | "member.demoted" | "member.promoted" | "member.removed" | "message.deleted" | "message.traced" | "operator.created" | "operator.logged_in" | "plug.pulled" | "policy.changed" | "task.retried";
             /** Format: date-time */
             at: string;
             by: string | null;
