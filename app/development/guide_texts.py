@@ -92,6 +92,8 @@ ANSWERS: Final = (
 
 HELP_WORDS: Final = frozenset({"help", "hilfe", "commands"})
 HELP: Final = "I know these words: {}. For everything else there is /guide/, which has a search."
+_WORD: Final = re.compile(r"\w+")
+
 FALLBACKS: Final = (
     "I am a small program and did not understand that. Write “help” to see the words that I know.",
     "That is beyond me, but it is stored, numbered and delivered. Try “plug”, “demo” or “docs”.",
@@ -104,7 +106,7 @@ def answer_to(text: str, seq: int) -> str:
     """Returns the answer to a message, whose text may be empty; `seq` chooses among the fallbacks."""
     if not text:
         return NOT_A_TEXT
-    words = set(re.findall(r"\w+", text.casefold()))
+    words = set(_WORD.findall(text.casefold()))
     if words & HELP_WORDS:
         return HELP.format(", ".join(known.name for known in ANSWERS))
     answers = (known.answer for known in ANSWERS if words & known.words)

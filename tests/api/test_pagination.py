@@ -24,6 +24,8 @@ async def root(api: Client, settings: Settings) -> Someone:
 
 async def test_no_list_accepts_a_number_below_its_minimum(api: Client, root: Someone) -> None:
     group = (await api.post(f"{API}/conversations/", json={"name": "Engines"}, headers=root.headers)).json()["id"]
+    said = {"message_type": "text", "text": "hello"}
+    message = (await api.post(f"{API}/conversations/{group}/messages/", json=said, headers=root.headers)).json()["id"]
     paths: dict[str, Any] = (await api.get("/openapi.json")).json()["paths"]
     tried, found = 0, {}
     for template, operations in paths.items():
@@ -31,7 +33,7 @@ async def test_no_list_accepts_a_number_below_its_minimum(api: Client, root: Som
             least = LEAST.get(parameter["name"])
             if least is None or parameter["in"] != "query" or template.endswith("/what-if"):
                 continue  # the `limit` of a what-if is a throttle's
-            path = template.format_map(defaultdict(lambda: "messages", conversation_id=group))
+            path = template.format_map(defaultdict(lambda: "messages", conversation_id=group, message_id=message))
             for value, refused in ((least, False), (least - 1, True), (-7, True)):
                 answer = await api.get(path, params={parameter["name"]: value}, headers=root.headers)
                 tried += 1

@@ -59,6 +59,8 @@ PATTERNS: dict[str, list[Callable[[int], str]]] = {
         repeated("Object contains "),
     ],
     "app.api.errors.fields._BOUND": [repeated("a", "Expected `"), repeated("1", "Expected `int` >= ", "!")],
+    "app.api.pages.web_app._DIGEST": [repeated("-"), repeated("-0123456789."), repeated("a", "-0123456789.", "!")],
+    "app.development.guide_texts._WORD": [repeated("a "), repeated("a")],
     "app.domain.messages.mentions._NAMED": [repeated("@a "), repeated("@"), repeated("a", "@"), repeated(" @a@")],
     "app.domain.operators.queries._ID": [repeated("0"), repeated("00000000-0000-")],
     "app.domain.origins._LABELS": [repeated("a."), repeated("a-"), repeated("a", end="!"), repeated("a" * 63 + ".")],
