@@ -12,14 +12,7 @@ from tests.system.chaos.driver import Driver
 from tests.system.chaos.faults import SHORT, Fault
 from tests.system.chaos.stage import set_stage
 
-pytestmark = [
-    pytest.mark.fault,
-    pytest.mark.timeout(240),
-    # A client whose server is killed while it connects leaves its socket to the garbage collector, which may run here.
-    pytest.mark.filterwarnings("ignore:Exception ignored in.*Transport:pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore:Exception ignored in.*socket:pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
 SEED = 20
 PATIENCE = 4.0
 """The rest of the suite runs beside, on the same cores: bounds are stretched so much. `make chaos` stretches none."""
