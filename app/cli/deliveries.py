@@ -103,7 +103,7 @@ def _row(one: MailRecord) -> list[str]:
 @click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True, help="How many members at most.")
 @click.option("--cursor", metavar="NEXT", help="The `next` of a page of members, for the page after it.")
 @json_option
-def trace(id: UUID, conversation: UUID | None, limit: int, cursor: str | None, as_json: bool) -> int:  # noqa: A002
+def trace(id: UUID, conversation: UUID | None, limit: int, cursor: str | None, as_json: bool) -> int:  # noqa: A002 - click names it for the user
     from app.redis.client import RedisClient
     from app.store.message_traces import MessageTraces
     from app.store.page_cache import PageCache

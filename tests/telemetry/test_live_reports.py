@@ -52,7 +52,7 @@ def answering(value: object) -> Callable[[], Awaitable[object]]:
 
 
 def background(stats: object = STATS, backlog: object = BACKLOG) -> BackgroundMetrics:
-    return BackgroundMetrics(answering(stats), answering(backlog))  # type: ignore[arg-type]
+    return BackgroundMetrics(answering(stats), answering(backlog))  # type: ignore[arg-type]  # stands in for both
 
 
 def process(redis: RedisClient, sockets: int) -> LiveReports:

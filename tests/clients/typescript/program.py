@@ -64,7 +64,7 @@ class Program:
         await self._process.wait()
         await self._reading
         # Its pipe is closed now, rather than by the garbage collector.
-        self._process._transport.close()  # type: ignore[attr-defined]
+        self._process._transport.close()  # type: ignore[attr-defined]  # asyncio has no public way
 
     async def open(self, name: str, url: str, stores: Path | None = None, **options: Any) -> Client:
         """A client without a login. Those with the same folder `stores` share their tokens, as tabs do."""
